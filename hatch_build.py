@@ -51,7 +51,7 @@ FETCH_SECONDS = 300
 ICONS = (
     "arrow-right bell building-2 calendar chart-column check chevron-down chevron-left chevron-right circle-check circle-dot clock "
     "copy download ellipsis eye file-archive file-spreadsheet file-text flag folder image inbox info key-round layers life-buoy link "
-    "lock log-out menu moon paperclip pause pencil play plus search send settings sun tag trash-2 triangle-alert user users x"
+    "lock log-out menu merge moon paperclip pause pencil play plus search send settings split sun tag trash-2 triangle-alert user users x"
 ).split()
 
 WEIGHTS = {"400": "400Regular", "500": "500Medium", "600": "600SemiBold", "700": "700Bold"}

@@ -8,17 +8,15 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import approvals, data, flows, timesheets
+from benchmarks import approvals, data, flows, timesheets, views
 from benchmarks.load import Connection, measure
+from benchmarks.server import temporary_server
 from benchmarks.site import Site, served
 from portal import database
 from portal.database import schema, transaction
@@ -50,16 +48,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="timesheets and other pages of time, with 100 and 100,000 time entries",
     )
+    parser.add_argument(
+        "--views", action="store_true", help="each view of the list, with 1,000, 100,000 and 1,000,000 cases"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", metavar="SIZE", help="numbers of cases, or of unbilled entries")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (4)")
     parser.add_argument(
         "--runs", type=int, default=3, help="of each measurement: the median and min to max are printed (3)"
     )
     given = parser.parse_args(arguments)
-    usual = approvals.SIZES if given.approvals else timesheets.SIZES if given.timesheets else (1_000, 10_000, 100_000)
+    usual: tuple[int, ...] = (1_000, 10_000, 100_000)
+    for is_asked, sizes in (
+        (given.approvals, approvals.SIZES),
+        (given.timesheets, timesheets.SIZES),
+        (given.views, views.SIZES),
+    ):
+        usual = sizes if is_asked else usual
     given.sizes = given.sizes or [*usual]
     given.concurrency = [1, 16]
-    if given.quick and not (given.approvals or given.timesheets):
+    if given.quick and not (given.approvals or given.timesheets or given.views):
         given.sizes, given.concurrency, given.seconds = [1_000], [16], 2.0
     return given
 
@@ -182,16 +189,11 @@ def benchmark(
     entries for `--approvals`. The memory is that of the two web workers together after all measurements.
     """
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder, ExitStack() as stack:
-        place = Path(folder)
-        place.chmod(0o755)
-        server = EmbeddedPostgres(place / "data")
-        stack.callback(server.remove)
-        server.start()
+    with temporary_server() as (server, folder):
         numbers, cookies = asyncio.run(prepared(server, fill))
         with (
-            served("portal.app:create_app", server, place / "data") as site,
-            served("benchmarks.floor:create_app", server, place / "data") as floor,
+            served("portal.app:create_app", server, folder / "data") as site,
+            served("benchmarks.floor:create_app", server, folder / "data") as floor,
         ):
             for page in pages:
                 for at_once in concurrency:
@@ -200,7 +202,7 @@ def benchmark(
                     print(f"  {page.name}, size {size:,}, {at_once} at once", file=sys.stderr, flush=True)
             memory = site.memory_mb()
         server._psql("portal", "alter database portal set log_statement = 'all'")
-        with served("portal.app:create_app", server, place / "data", workers=1) as site:
+        with served("portal.app:create_app", server, folder / "data", workers=1) as site:
             sql = {page.name: asyncio.run(statements(site, page, numbers, cookies)) for page in pages}
     return [{column: (row | {"sql": sql[row["page"]]})[column] for column in COLUMNS} for row in rows], memory
 
@@ -255,6 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             pages, fill = [*approvals.PAGES], approvals.filling(size)
         if given.timesheets:
             pages, fill = [*timesheets.PAGES], timesheets.filling(size)
+        if given.views:
+            pages, fill = [*views.PAGES], views.filling(size)
         measured, memory = benchmark(size, given.concurrency, given.seconds, runs=given.runs, pages=pages, fill=fill)
         rows += measured
         print(f"size {size:,}: two workers use {memory:.0f} MB (PSS)", file=sys.stderr)

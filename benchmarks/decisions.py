@@ -6,18 +6,16 @@ its allocation. Both run in the same database, one after the other, several time
 
 import argparse
 import asyncio
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import approvals
+from benchmarks.server import temporary_server
 from portal import billing, database
 from portal.database import current, schema, transaction
-from portal.embedded import EmbeddedPostgres
 from portal.people.readers import AgentReader
 
 FLOOR = """
@@ -109,14 +107,8 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder) / "data")
-        try:
-            server.start()
-            took = asyncio.run(measured(server.url(), given.entries, given.runs))
-        finally:
-            server.remove()
+    with temporary_server() as (server, _):
+        took = asyncio.run(measured(server.url(), given.entries, given.runs))
     floor = median(took["plain SQL"])
     for name, values in took.items():
         times = f"{median(values) / floor:.1f} times"

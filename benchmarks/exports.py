@@ -10,15 +10,14 @@ import asyncio
 import json
 import sys
 import tempfile
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
 from benchmarks import timesheets
+from benchmarks.server import temporary_server
 from portal.database import schema
-from portal.embedded import EmbeddedPostgres
 from portal.people.readers import AgentReader
 from portal.reports.child import Order
 from portal.reports.questions import Layout
@@ -29,6 +28,7 @@ MANAGER = AgentReader(
 EVERYTHING = f"{timesheets.ALWAYS}&until=2100-01-01"
 CHILD = """
 import sys
+import tempfile
 {body}
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print("peak", peak.split()[1], file=sys.stderr)
@@ -94,26 +94,19 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for entries in (1_000, given.entries):
-        with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
-            place = Path(folder)
-            place.chmod(0o755)
-            server = EmbeddedPostgres(place / "data")
-            try:
-                server.start()
-                asyncio.run(schema.migrate(server.url()))
-                asyncio.run(timesheets.filling(entries)(server.url()))
-                for layout in Layout:
-                    for name, code, format in (
-                        *((floor, code, "csv") for floor, code in PROGRAMS.items()),
-                        *((f"our {format}", OURS, format) for format in ("csv", "xlsx", "xml")),
-                    ):
-                        order = Order(
-                            url=server.url(), role="portal_app", reader=MANAGER, filters=EVERYTHING, layout=layout, format=format
-                        )  # fmt: skip
-                        rows.append({"entries": entries, "layout": layout.value, "file": name} | measured(code, order))
-                        print(json.dumps(rows[-1]), flush=True)
-            finally:
-                server.remove()
+        with temporary_server() as (server, _):
+            asyncio.run(schema.migrate(server.url()))
+            asyncio.run(timesheets.filling(entries)(server.url()))
+            for layout in Layout:
+                for name, code, format in (
+                    *((floor, code, "csv") for floor, code in PROGRAMS.items()),
+                    *((f"our {format}", OURS, format) for format in ("csv", "xlsx", "xml")),
+                ):
+                    order = Order(
+                        url=server.url(), role="portal_app", reader=MANAGER, filters=EVERYTHING, layout=layout, format=format
+                    )  # fmt: skip
+                    rows.append({"entries": entries, "layout": layout.value, "file": name} | measured(code, order))
+                    print(json.dumps(rows[-1]), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import re
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -21,10 +20,10 @@ import httpx
 
 from benchmarks import approvals, data
 from benchmarks.__main__ import tokens
+from benchmarks.server import temporary_server
 from portal import database, logs
 from portal.app import create_app
 from portal.database import schema
-from portal.embedded import EmbeddedPostgres
 from portal.settings import Settings
 from portal.web.gate import Gate
 
@@ -145,8 +144,10 @@ async def billing(manager: httpx.AsyncClient, contact: httpx.AsyncClient, watch:
     await open_(manager, run, "page of the run")
     drafts = re.findall(r"/agent/drafts/([0-9]+)", (await manager.get("/agent/invoices")).text)
     for place, (draft, kind) in enumerate(zip(dict.fromkeys(drafts), ("one line", "a line each"), strict=True)):
-        await open_(manager, f"/agent/drafts/{draft}", f"draft, {kind}")
-        invoice = await send(f"/agent/drafts/{draft}/issue", {}, f"issue, {kind}")
+        page = await open_(manager, f"/agent/drafts/{draft}", f"draft, {kind}")
+        payable = re.search(r'name="sum" value="([^"]+)"', page)
+        assert payable
+        invoice = await send(f"/agent/drafts/{draft}/issue", {"sum": payable[1]}, f"issue, {kind}")
         await open_(manager, invoice, f"issued invoice, {kind}")
         await open_(manager, f"{invoice}/detail.csv", f"CSV, {kind}")
         if place:
@@ -166,14 +167,8 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=10_000, help="of each of the three customers (10,000)")
     given = parser.parse_args()
     logs.set_up("warning")
-    with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder) / "data")
-        try:
-            server.start()
-            asyncio.run(measured(server.url(), Path(folder), given.entries))
-        finally:
-            server.remove()
+    with temporary_server() as (server, folder):
+        asyncio.run(measured(server.url(), folder, given.entries))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from portal.startup import database_of, refuse_unfit, run_tree, settings_for, st
 if TYPE_CHECKING:
     from portal.settings import Settings
 
-CAST = (
+ACCOUNTS = (
     ("Noor", "noor@desk.example", "admin: settings, people and all below"),
     ("Max", "max@desk.example", "manager: approvals, billing"),
     ("Ines", "ines@desk.example", "agent: cases, time"),
@@ -158,7 +158,7 @@ def _demo(given: argparse.Namespace) -> None:
 
     def greet() -> None:
         lines = [f"\nThe portal is at {settings.base_url}. Sign in with the password {settings.demo_password} as\n"]
-        lines += [f"    {address:<22}{name:<6}{who}" for name, address, who in CAST]
+        lines += [f"    {address:<22}{name:<6}{who}" for name, address, who in ACCOUNTS]
         console.greet("\n".join([*lines, "\nCtrl-C stops it."]))
 
     run_tree(settings, "127.0.0.1", given.port, greet, _fill_demo)

@@ -17,11 +17,13 @@ from portal.database import schema, transaction
 from portal.errors import Unavailable
 from portal.settings import Settings
 from portal.storage import Storage, open_storage
-from portal.web import account, door, files, health, live, metrics, receiving
+from portal.web import account, files, help, live, sessionless
+from portal.web.bodies import receiving
 from portal.web.drafts import routes as draft_routes
 from portal.web.errors import HANDLERS
 from portal.web.gate import Gate
-from portal.web.guards import signed_in
+from portal.web.guards import anybody, signed_in
+from portal.web.monitoring import health, metrics
 from portal.web.visit import CompanyBrief, Web, visit_of
 
 
@@ -65,8 +67,9 @@ def create_app(settings: Settings | None = None) -> Gate:
             metrics.show,
             files.static_file,
             files.show_logo,
-            *door.handlers,
+            *sessionless.handlers,
             *account.handlers,
+            Router("/help", route_handlers=help.handlers, guards=[anybody]),
             Router("/", route_handlers=draft_routes.handlers, guards=[signed_in]),
             live.contact_stream,
             live.agent_stream,

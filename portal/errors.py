@@ -44,10 +44,10 @@ class TooSlow(Refusal):
 
 
 class Conflict(Refusal):
-    """Another person has changed the thing meanwhile, or its current state does not allow the action."""
+    """Another person has changed the thing in the meantime, or its current state does not allow the action."""
 
     status = 409
-    default = "Somebody else has changed this meanwhile. Look at it again."
+    default = "Somebody else has changed this in the meantime. Look at it again."
 
 
 class TooLarge(Refusal):

@@ -3,8 +3,9 @@
 A job exists only if the transaction commits.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from pgqueuer import AsyncpgDriver, Queries
@@ -18,22 +19,42 @@ EACH_MINUTE = "tidy"
 
 WORDS = {
     EACH_MINUTE: "Tidy up",
+    "mail_invitation": "Mail an invitation or a link for a new password",
     "mail_password_reset": "Mail a link for a new password",
     "mail_password_changed": "Mail that a password was changed",
     "mail_factor_changed": "Mail that a second factor was changed",
     "mail_notices": "Mail what happened",
+    "mail_invoice": "Mail an invoice",
     "make_export": "Write an export",
+    "send_reply": "Send a reply that can no longer be taken back",
+    "bill": "Go on with a billing run",
+    "recount_deadlines": "Compute deadlines again",
+    "change_cases": "Change many cases",
 }
 """The words that admins read for each job, by its name."""
 
 
-async def enqueue(name: str, **ids: int | str) -> None:
-    """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments.
+async def enqueue(name: str, **ids: int | str) -> int:
+    """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments, and return the job's id.
 
     The job runs after the commit. If a worker fails, the job may run again, so it must be idempotent.
     """
     queries = Queries(AsyncpgDriver(current().connection))
-    await queries.enqueue(name, msgspec.json.encode(ids))
+    (job,) = await queries.enqueue(name, msgspec.json.encode(ids))
+    return int(job)
+
+
+async def enqueue_later(name: str, after: timedelta, **ids: int | str) -> None:
+    """Enqueue a job as `enqueue` does, which runs no earlier than `after` from now by the clock of the database."""
+    queries = Queries(AsyncpgDriver(current().connection))
+    await queries.enqueue(name, msgspec.json.encode(ids), execute_after=after)
+
+
+async def enqueue_all(name: str, many: Sequence[Mapping[str, int | str]]) -> None:
+    """Enqueue the job `name` once for each mapping of ids in `many`, by one statement."""
+    if many:
+        queries = Queries(AsyncpgDriver(current().connection))
+        await queries.enqueue([name] * len(many), [msgspec.json.encode(ids) for ids in many], [0] * len(many))
 
 
 @dataclass(frozen=True, slots=True)

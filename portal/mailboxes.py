@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 
 LONGEST = 254
 """The maximum number of characters of a mail address (RFC 5321, 4.5.3.1.3)."""
-_SENTENCE = "Write one e-mail address, such as name@company.example."
+_SENTENCE = "Write one mail address, such as name@company.example."
 _JOINERS = "\u200c\u200d"
 _LETTERS = idna.idnadata.codepoint_classes["PVALID"]
 """The code points that IDNA allows in domain names. Before the @, no other non-ASCII characters are accepted either."""

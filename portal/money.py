@@ -59,6 +59,13 @@ def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
     return divide_half_up(EXACT.multiply(base, percent), 100, digits)
 
 
+def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
+    """Return the multiple of `step` that is nearest to `amount`, half away from zero, such as 12.35 for 12.33 in CHF."""
+    numerator, denominator = step.as_integer_ratio()
+    steps = divide_half_up(EXACT.multiply(amount, denominator), numerator, 0)
+    return round_half_up(EXACT.multiply(steps, step), digits)
+
+
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
     """Return the amount that was typed as `1234.5` or `1234,50`, with `digits` decimals.
 

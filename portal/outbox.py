@@ -15,15 +15,18 @@ from portal.database import Reader, current
 
 KINDS = frozenset(
     {
-        "case.opened", "case.replied", "case.noted", "case.assigned", "case.moved", "case.changed",
+        "case.opened", "case.replied", "case.noted", "case.assigned", "case.moved", "case.changed", "case.held", "case.ending", "case.overdue",
+        "case.reminded",
         "time.logged", "time.changed", "time.deleted", "time.submitted", "time.approved", "time.rejected", "time.flagged", "time.answered",
-        "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "statement.made", "notice.changed",
+        "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "invoice.mailed", "invoice.paid", "invoice.credited", "statement.made",
+        "invoice.asked", "contract.renewed", "voucher.sold",
+        "notice.changed",
     }
 )  # fmt: skip
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
 For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice` an invoice; for `statement` the billing run; for `notice` the credential of the
+`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run; for `notice` the credential of the
 person whose notices have changed.
 """
 
@@ -39,21 +42,25 @@ async def tell(
     contact_id: int | None = None,
     record_id: int | None = None,
     agent_id: int | None = None,
+    participant_ids: Sequence[int] = (),
 ) -> None:
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
     `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the customer
     (notes, time). `contact_id` is the contact whose case has changed: a contact who may see only their own cases is told
-    of those only. `actor` is who made the change. `record_id` is the id of the row that records what happened, for
-    notices: the message, the event of the case, or the invoice. `agent_id` is the agent to whom a case was assigned.
+    of those only. `participant_ids` are other contacts for whom the case counts as their own. `actor` is who made the
+    change. `record_id` is the id of the row that records what happened, for notices: the message, the event of the case,
+    the invoice, the payment, the question about an invoice or the renewal of a contract. `agent_id` is the agent to whom
+    a case was assigned.
     Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
     await current().execute(
-        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at, record_id, agent_id)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at, record_id, agent_id, participant_ids)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         kind, customer_id, contact_id, contact_may_know, subject_id, actor.credential_id if actor else None, at, record_id, agent_id,
+        list(participant_ids),
     )  # fmt: skip
 
 
@@ -108,7 +115,8 @@ select kind, customer_id as customer, contact_may_know, subject_id as subject fr
 where transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot) and not pg_visible_in_snapshot(transaction_id, $1::text::pg_snapshot)
   -- after a restore into another cluster, rows may carry transaction ids that this cluster has not reached
   and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
-  and ($3::bigint is null or split_part(kind, '.', 1) in ('invoice', 'statement') or contact_id = $3)
+  and ($3::bigint is null or split_part(kind, '.', 1) in ('invoice', 'statement') or contact_id = $3
+       or $3 = any (participant_ids))
   and ($4 or split_part(kind, '.', 1) not in ('invoice', 'statement'))
 group by kind, customer_id, contact_may_know, subject_id order by min(id) limit $2
 """
@@ -120,7 +128,7 @@ async def told_since(
     """Return the changes since `snapshot`, the text of the `pg_snapshot` from which a page was rendered.
 
     Each change is a dictionary with the keys kind, customer, contact_may_know and subject. `only_cases_of` leaves out
-    cases of other contacts than the one with this id; `invoices` says whether changes to invoices and statements are
+    cases that are not those of the contact with this id; `invoices` says whether changes to invoices and statements are
     included. Transactions of the snapshot are compared, not instants, because a transaction that began before the page
     was rendered may commit afterwards. Return None if the page must fetch everything again: the snapshot is malformed,
     lies in the future (from before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.

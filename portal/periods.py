@@ -1,6 +1,7 @@
 """Calculate with local dates: half-open periods, and the billing periods that follow from an anchor date (D13)."""
 
-from collections.abc import Iterator
+from calendar import monthrange
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -27,6 +28,22 @@ class Period:
             raise ValueError("an open period has no number of days")
         return max(0, (self.end - self.start).days)
 
+    @property
+    def last(self) -> date:
+        """Return the last day. Raise ValueError for a period without an end."""
+        if self.end is None:
+            raise ValueError("an open period has no last day")
+        return self.end - timedelta(days=1)
+
+    def without(self, others: "Iterable[Period]") -> "list[Period]":
+        """Return the parts of this period, which has an end, that lie in none of the others, in order."""
+        parts, start = [], self.start
+        for other in sorted(others, key=lambda each: each.start):
+            if start < other.start:
+                parts += [part] if (part := Period(start, other.start).within(self)) else []
+            start = max(start, other.end or date.max)
+        return [*parts, Period(start, self.end)] if self.end is None or start < self.end else parts
+
     def within(self, other: "Period") -> "Period | None":
         """Return the days that lie in both periods, or None if there are none."""
         start = max(self.start, other.start)
@@ -38,28 +55,46 @@ class Period:
 class Cycle(StrEnum):
     """How often a contract is billed: the length of its billing periods."""
 
+    WEEKLY = "weekly"
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
+    HALF_YEARLY = "half_yearly"
     YEARLY = "yearly"
 
     @property
-    def months(self) -> int:
-        """Return the length of one billing period in months."""
-        return {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.YEARLY: 12}[self]
+    def word(self) -> str:
+        """Return the text that people read, such as `A half-year`."""
+        return {
+            "weekly": "A week",
+            "monthly": "A month",
+            "quarterly": "A quarter",
+            "half_yearly": "A half-year",
+            "yearly": "A year",
+        }[self.value]
 
+
+_MONTHS = {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.HALF_YEARLY: 6, Cycle.YEARLY: 12}
+_WEEK = 7
+
+PLAIN_CYCLES = (Cycle.MONTHLY, Cycle.QUARTERLY, Cycle.YEARLY)
+"""The cycles that plain documents of `portal simulate` may have."""
 
 LAST_ANCHOR_DAY = 28
-"""The last day of a month that an anchor date may have. Every month has a 28th, so periods always begin on that day."""
+"""The last day of a month on which the anchor of such a document may be. Every month has a 28th."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:
     """Return the billing period that contains `day`.
 
-    Periods begin at `anchor` plus or minus a multiple of the cycle; `anchor.day` is at most 28. If a boundary would lie
-    outside the calendar (years 1 to 9999), the limit of the calendar takes its place.
+    Periods begin at `anchor` plus or minus a multiple of the cycle. A month that is too short for the day of `anchor`
+    has the boundary on its last day; the next boundary is on the day of `anchor` again. If a boundary would lie outside
+    the calendar (years 1 to 9999), the limit of the calendar takes its place.
     """
-    months = (day.year - anchor.year) * 12 + day.month - anchor.month - (day.day < anchor.day)
-    index = months // cycle.months
+    if cycle is Cycle.WEEKLY:
+        index = (day - anchor).days // _WEEK
+    else:
+        index = ((day.year - anchor.year) * 12 + day.month - anchor.month) // _MONTHS[cycle]
+        index -= day < _boundary(anchor, cycle, index)
     return Period(_boundary(anchor, cycle, index), _boundary(anchor, cycle, index + 1))
 
 
@@ -75,10 +110,15 @@ def periods_between(anchor: date, cycle: Cycle, first: date, last: date) -> Iter
 
 def _boundary(anchor: date, cycle: Cycle, index: int) -> date:
     """Return the first day of the billing period number `index`; period 0 begins at `anchor`."""
-    year, month = divmod(anchor.year * 12 + anchor.month - 1 + index * cycle.months, 12)
+    if cycle is Cycle.WEEKLY:
+        ordinal = anchor.toordinal() + index * _WEEK
+        return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal()))
+    year, month = divmod(anchor.year * 12 + anchor.month - 1 + index * _MONTHS[cycle], 12)
     if year < date.min.year:
         return date.min
-    return date.max if year > date.max.year else date(year, month + 1, anchor.day)
+    if year > date.max.year:
+        return date.max
+    return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
 
 
 def today(zone: str, at: datetime) -> date:

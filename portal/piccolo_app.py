@@ -4,29 +4,71 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
-from portal.billing.allocations import StoredAllocation
-from portal.billing.detail import CopiedRow
-from portal.billing.documents import StoredDocument
-from portal.billing.invoices import Invoice, InvoiceLine, InvoiceSeen, InvoiceVat, LineAllocation, SettledEntry
-from portal.billing.runs import BillingRun, SkippedEntry
-from portal.billing.statements import Statement
+from portal.billing.allocating.allocations import StoredAllocation
+from portal.billing.allocating.billed import BilledFee, BilledVoucher
+from portal.billing.allocating.ledger import VoucherMove
+from portal.billing.allocating.rolling import StoredRolled
+from portal.billing.credits.notes import CreditedTime, CreditLine, CreditNote, CreditVat
+from portal.billing.credits.questions import EntryQuestion
+from portal.billing.credits.statements import CorrectedTime
+from portal.billing.deciding.releases import Release
+from portal.billing.documents.detail import CopiedRow
+from portal.billing.documents.files import StoredDocument
+from portal.billing.documents.invoices import (
+    Invoice,
+    InvoiceLine,
+    InvoiceSeen,
+    InvoiceVat,
+    LineAllocation,
+    SettledEntry,
+)
+from portal.billing.documents.statements import Statement
+from portal.billing.payments import Payment
+from portal.billing.running.runs import BillingRun, RunCustomer
+from portal.billing.running.schedule import BillingSchedule, UnscheduledCustomer
+from portal.billing.running.skipping import SkippedEntry
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract
 from portal.contracts.logo import Logo
+from portal.contracts.price_list.products import Product, ProductPrice
+from portal.contracts.price_list.templates import ServiceTemplate
+from portal.contracts.prices.changes import PriceChange
 from portal.contracts.projects import Project, ProjectMember
 from portal.contracts.rates import Rate
-from portal.contracts.services import DefaultService, Service
+from portal.contracts.renewals import ContractRenewal
+from portal.contracts.services import Service
+from portal.contracts.services.defaults import DefaultService
 from portal.contracts.tasks import Task
+from portal.contracts.vouchers import Voucher, VoucherService
 from portal.desk.appointments import Appointment
+from portal.desk.bulk.changes import BulkChange, BulkMember
 from portal.desk.cases import Case
+from portal.desk.deadlines.calendars import BusinessCalendar, BusinessDay, BusinessWindow
+from portal.desk.deadlines.keeping import StoredDeadline, StoredPause
+from portal.desk.deadlines.targets import DeadlineTarget
+from portal.desk.dispatch.rules import DispatchRule
 from portal.desk.events import CaseEvent
 from portal.desk.files.attachments import Attachment, Upload
 from portal.desk.files.endings import RefusedEnding
+from portal.desk.files.showing import FilePreview
+from portal.desk.help.articles import Article
+from portal.desk.help.pictures import HelpPicture
+from portal.desk.lists.own_views import OwnView
 from portal.desk.mentions import Mention
 from portal.desk.messages import Message
+from portal.desk.replies.canned import CannedReply
+from portal.desk.replies.outgoing import OutgoingReply
+from portal.desk.tagging.tags import CaseTag, Tag
+from portal.desk.verbs.linking import CaseLink
+from portal.desk.verbs.rating import CaseRating
+from portal.desk.workflow.follow_ups import FollowUpRule
+from portal.desk.workflow.statuses import CaseStatus, StatusMove
+from portal.mail.outgoing import OutgoingMail
+from portal.mail.refusals import MailRefusal
 from portal.notices.choices import NoticeChoice
 from portal.notices.inbox import Notice
+from portal.notices.invoice_mails import InvoiceMail
 from portal.people.agents import Agent
 from portal.people.attempts import Attempt
 from portal.people.contacts import Contact
@@ -62,60 +104,107 @@ APP_CONFIG = AppConfig(
         Absence,
         Agent,
         Appointment,
+        Article,
         Attachment,
         Attempt,
         Authenticator,
+        BilledFee,
+        BilledVoucher,
         BillingRun,
+        BusinessCalendar,
+        BusinessDay,
+        BusinessWindow,
+        BillingSchedule,
         Case,
+        CaseLink,
+        CaseRating,
         CaseEvent,
+        CaseStatus,
         CaseType,
         Company,
         Contact,
         Contract,
+        ContractRenewal,
         CopiedRow,
         CostRate,
         Credential,
+        CreditLine,
+        CreditNote,
+        CreditVat,
+        CreditedTime,
+        CorrectedTime,
         Customer,
+        DeadlineTarget,
         DefaultService,
         Department,
         Designation,
+        DispatchRule,
+        FilePreview,
         Flag,
+        FollowUpRule,
         ForgottenDismissal,
+        EntryQuestion,
         Export,
         GeneralKind,
+        HelpPicture,
         Invitation,
         Invoice,
         InvoiceLine,
+        InvoiceMail,
         InvoiceSeen,
         InvoiceVat,
         KeptDraft,
         LineAllocation,
         Logo,
+        MailRefusal,
+        OwnView,
+        BulkChange,
+        BulkMember,
+        Tag,
+        CaseTag,
         Mention,
+        CannedReply,
         Message,
+        OutgoingReply,
         Notice,
         NoticeChoice,
         NumberSeries,
+        OutgoingMail,
         Passkey,
+        Payment,
+        PriceChange,
+        Product,
+        ProductPrice,
         Project,
         ProjectMember,
         Rate,
         RecoveryCode,
         RefusedEnding,
+        Release,
         Role,
+        RunCustomer,
         Service,
+        ServiceTemplate,
         SessionRow,
         SettledEntry,
         SkippedEntry,
         Statement,
+        StoredRolled,
         StoredAllocation,
+        StoredDeadline,
         StoredDocument,
+        StoredPause,
+        StatusMove,
         Task,
         TimeEntry,
         Timer,
         TimerSegment,
         TimeRules,
+        UnscheduledCustomer,
         Upload,
+        Voucher,
+        VoucherMove,
+        VoucherService,
         WorkingHours,
     ],
     migration_dependencies=[],

@@ -16,6 +16,10 @@ LOCALES = {
 """The locales that forms offer (language and country), each with its English name."""
 
 
+EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+"""The countries of the European Union, whose VAT ids an invoice without VAT to another of them has to name."""
+
+
 def country(text: str) -> str:
     """Return the ISO 3166-1 alpha-2 code of a country, in capitals. Raise `ValueError` for one that forms do not offer."""
     if text.strip().upper() not in countries():

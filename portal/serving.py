@@ -252,7 +252,7 @@ def _load(app: str) -> Any:
 def _web(app: str, host: str, port: str, workers: str) -> None:
     """Run the web server Granian in this process until it is stopped. `app` is `module:function`, as for `serve`.
 
-    Granian is set up to trust no proxy's headers, and to log no request with its query string (R21, T5).
+    Granian is set up to trust no proxy's headers, and to log no request with its query string (R21).
     """
     logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
     importlib.import_module(

@@ -24,6 +24,8 @@ Environment = Literal["production", "demo", "test"]
 LEAST_SECRET = 32
 LEAST_PASSWORD = 12
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DEMO_SENDER = "Halden IT <support@desk.example>"
+"""The sender of the demo's mails: its company, so that an SMTP server is the only thing that the demo needs for mail."""
 _STORAGE_SCHEMES = ("file", "s3", "gs", "az", "azure", "abfs", "abfss", "adl")
 _GIVEN_AWAY = ("changeme", "change-me", "change_me", "example", "insecure", "password", "default")
 _LEAST_DISTINCT = 10
@@ -55,7 +57,7 @@ class Settings:
     mail_from: str | None
     """The sender of every mail, perhaps with a name: `Halden IT <support@halden.example>`."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks of the proxies whose `X-Forwarded-For` is trusted; none by default (T5)."""
+    """Networks of the proxies whose `X-Forwarded-For` is trusted; none by default (R6)."""
     metrics_token: str | None
     """The bearer token that `/metrics` requires. If it is None, `/metrics` responds with 404."""
     log_level: str
@@ -91,7 +93,10 @@ class Settings:
             secret=_secret(environ.get("PORTAL_SECRET"), environment, data),
             former_secret=_long_enough("PORTAL_FORMER_SECRET", environ.get("PORTAL_FORMER_SECRET") or None),
             smtp_url=_smtp_url(environ.get("PORTAL_SMTP_URL")),
-            mail_from=_mail_from(environ.get("PORTAL_MAIL_FROM"), needed=bool(environ.get("PORTAL_SMTP_URL"))),
+            mail_from=_mail_from(
+                environ.get("PORTAL_MAIL_FROM") or (DEMO_SENDER if environment == "demo" else None),
+                needed=bool(environ.get("PORTAL_SMTP_URL")),
+            ),
             trusted_proxies=_networks("PORTAL_TRUSTED_PROXIES", environ.get("PORTAL_TRUSTED_PROXIES") or ""),
             metrics_token=_long_enough("PORTAL_METRICS_TOKEN", environ.get("PORTAL_METRICS_TOKEN") or None),
             log_level=_log_level(

@@ -1,6 +1,6 @@
 """Store files in a local folder or in a bucket. This module knows keys and bytes, not to whom a file belongs.
 
-Keys are random, 128 bits as 32 hexadecimal digits: no part of a file's name ever becomes part of a path (R54, T9).
+Keys are random, 128 bits as 32 hexadecimal digits: no part of a file's name ever becomes part of a path (R54).
 """
 
 import asyncio
@@ -95,12 +95,13 @@ class Storage:
 
         Raise `NotFound` if there is no such file.
         """
-        found = b""
+        found = bytearray()
         async for piece in self.read(key):
             found += piece
             if len(found) >= limit:
                 break
-        return found[:limit]
+        del found[limit:]
+        return bytes(found)
 
     async def exists(self, key: str) -> bool:
         """Return whether a file is stored under this key, completely."""

@@ -6,6 +6,7 @@ The values are stored in tables and appear in the documents of `portal simulate`
 from enum import StrEnum
 
 from portal.durations import RoundingMode
+from portal.periods import Cycle
 
 
 class Settlement(StrEnum):
@@ -19,6 +20,36 @@ class Settlement(StrEnum):
     def word(self) -> str:
         """Return the text that people read, such as `Time spent`."""
         return self.value.replace("_", " ").capitalize()
+
+
+class StandsFor(StrEnum):
+    """What a service stands for: its type (S4.2, S4.13)."""
+
+    CONTRACT = "contract"
+    PROJECT = "project"
+    ENTITLEMENT = "entitlement"
+    OTHER = "other"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read, such as `A contract`."""
+        return {"entitlement": "An entitlement", "other": "Something else"}.get(self.value, f"A {self.value}")
+
+
+class Unit(StrEnum):
+    """The unit by which a product is sold."""
+
+    PIECE = "piece"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+    KILOMETRE = "kilometre"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read, such as `Hour`."""
+        return self.value.capitalize()
 
 
 class Rollup(StrEnum):
@@ -35,11 +66,32 @@ class Rollup(StrEnum):
         return {"none": "Entry", "resource": "Agent"}.get(self.value, self.value.capitalize())
 
 
+class Balance(StrEnum):
+    """Who of a department gets the next case by a rule of dispatch, among those who are not away."""
+
+    LOAD = "load"
+    TURN = "turn"
+
+    @property
+    def word(self) -> str:
+        """Return the words that follow the name of the department."""
+        return {"load": "whoever has the fewest open cases", "turn": "everybody in turn"}[self.value]
+
+
 class Overflow(StrEnum):
-    """What happens to a time entry that included hours and vouchers cover only in part: charge the rest, or hold all."""
+    """What happens to a time entry that included hours and vouchers cover only in part (C8, D24).
+
+    Its rest is charged, all of it is held for a decision, or its approval is refused.
+    """
 
     BILL = "bill"
     HOLD = "hold"
+    BLOCK = "block"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read, such as `Charge it`."""
+        return {"bill": "Charge it", "hold": "Hold it for a decision", "block": "Refuse it"}[self.value]
 
 
 class Due(StrEnum):
@@ -47,6 +99,36 @@ class Due(StrEnum):
 
     ADVANCE = "advance"
     ARREARS = "arrears"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read: `In advance` or `In arrears`."""
+        return f"In {self.value}"
+
+
+class RoundingPer(StrEnum):
+    """What is rounded: each entry, or the sum of one case, service, agent and day (D4)."""
+
+    ENTRY = "entry"
+    DAY = "day"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read: `Each entry` or `Each day together`."""
+        return {"entry": "Each entry", "day": "Each day together"}[self.value]
+
+
+class UsableOnce(StrEnum):
+    """From when a voucher pays for time: as soon as it is sold, or once the invoice of its sale is issued or paid (D25)."""
+
+    SOLD = "sold"
+    ISSUED = "issued"
+    PAID = "paid"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read, such as `It is sold`."""
+        return {"sold": "It is sold", "issued": "Its invoice is issued", "paid": "Its invoice is paid"}[self.value]
 
 
 class EntryBilling(StrEnum):
@@ -92,25 +174,53 @@ class ProjectState(StrEnum):
         return self.value.capitalize()
 
 
+class MailState(StrEnum):
+    """What became of a mail. `kept` means that there was no mail server, `given_up` that none accepted it in time."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    REFUSED = "refused"
+    GIVEN_UP = "given_up"
+    KEPT = "kept"
+
+    @property
+    def word(self) -> str:
+        """Return the text that people read."""
+        return {"waiting": "Waiting", "sent": "Sent", "refused": "Refused", "given_up": "Given up", "kept": "Kept"}[
+            self.value
+        ]
+
+
 class CaseView(StrEnum):
     """The views of the agents' list of cases, in the order of the navigation. `portal/desk/lists` says what each shows."""
 
     MINE = "mine"
     UNASSIGNED = "unassigned"
+    DEPARTMENT = "department"
     WAITING = "waiting"
+    SOON = "soon"
+    OVERDUE = "overdue"
+    SNOOZED = "snoozed"
     ALL = "all"
     CLOSED = "closed"
 
     @property
     def word(self) -> str:
         """Return the text for the navigation and the page's heading, such as `Mine`."""
-        return self.value.capitalize()
+        return {CaseView.DEPARTMENT: "My department", CaseView.SOON: "Ending soon"}.get(self, self.value.capitalize())
 
 
 CHOICES: dict[str, list[tuple[str, str]]] = {
-    "settlement": [(Settlement.TIME_SPENT.value, Settlement.TIME_SPENT.word)],
+    "settlement": [(one.value, one.word) for one in Settlement],
+    "stands_for": [(one.value, one.word) for one in StandsFor],
+    "unit": [(one.value, one.word) for one in Unit],
+    "overflow": [(one.value, one.word) for one in Overflow],
+    "due": [(one.value, one.word) for one in Due],
+    "cycle": [(one.value, one.word) for one in Cycle],
+    "usable_once": [(one.value, one.word) for one in UsableOnce],
     "rollup": [(one.value, one.word) for one in reversed(Rollup)],
     "rounding_mode": [(one.value, one.word) for one in (RoundingMode.UP, RoundingMode.NEAREST, RoundingMode.DOWN)],
+    "rounding_per": [(one.value, one.word) for one in RoundingPer],
     "project_state": [(one.value, one.word) for one in ProjectState],
     "case_view": [(one.value, one.word) for one in CaseView],
     "billing": [(one.value, one.word) for one in EntryBilling],

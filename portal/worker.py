@@ -7,11 +7,10 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from functools import wraps
-from typing import cast
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -19,15 +18,20 @@ import structlog
 from pgqueuer import AsyncpgDriver, PgQueuer, RetryRequested
 from pgqueuer.models import Job, Schedule
 
-from portal import database, logs, mail, notices
+from portal import billing, database, logs, mail, notices
 from portal.database import transaction
-from portal.desk.files import attachments
+from portal.desk.bulk import changes, running
+from portal.desk.deadlines import recounting, warning
+from portal.desk.files import attachments, showing
+from portal.desk.help import reading as help_reading
+from portal.desk.lists import own_views
+from portal.desk.replies import outgoing as outgoing_replies
+from portal.desk.workflow import returning, unanswered
 from portal.errors import Unavailable
 from portal.jobs import EACH_MINUTE
-from portal.notices import mailing
+from portal.mail import outgoing, refusals
+from portal.notices import invoice_mails, mailing
 from portal.people import attempts, invitations, sessions
-from portal.people.factors.notices import FactorChange
-from portal.people.invitations import RESET_VALID
 from portal.people.readers import SYSTEM
 from portal.reports import files
 from portal.settings import Settings
@@ -39,23 +43,20 @@ log = structlog.get_logger("portal.worker")
 
 OUTBOX_KEPT = timedelta(days=7)
 JOB_LOG_KEPT = timedelta(days=30)
-MAIL_KEPT = timedelta(days=1)
+READERS_KEPT = timedelta(days=1)
 LOOK_AGAIN = 10.0
 """After this many seconds without a notification, the worker looks for rows of the outbox that it was not notified of."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 """The first and the longest pause between two attempts to send a mail."""
 
 
-Ids = dict[str, int | str]
-Writer = Callable[[Ids, datetime], Awaitable[EmailMessage | None]]
-
-
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
     These are old sessions, invitation and reset links, counted attempts and drafts, files whose message was never sent,
-    timers that ended long ago, old rows of the outbox of which notices have been made, old notices, the log of finished
-    jobs, and old files of timesheets.
+    timers that ended long ago, old rows of the outbox of which notices have been made, old notices, records of mails that
+    were sent or will not be, the log of finished jobs, old files of timesheets, old drawings of files,
+    saved views that were deleted, old changes of many cases, and who read which help article.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -65,31 +66,23 @@ async def tidy(storage: Storage, at: datetime) -> None:
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from outbox where at < $1 and passed_on", at - OUTBOX_KEPT)
         await notices.delete_old(at)
+        await outgoing.delete_old(at)
+        await refusals.delete_old(at)
         await tx.execute("delete from pgqueuer_log where created < $1", at - JOB_LOG_KEPT)
         await timers.forget(at)
         await attachments.sweep_uploads(storage, at - attachments.KEPT_FOR)
         await files.sweep(storage, at)
-
-
-async def deliver(message: EmailMessage, smtp_url: str, job: Job, *, until: timedelta, at: datetime) -> None:
-    """Send the mail of a job. If the SMTP server does not accept it, the job is tried again after longer and longer pauses.
-
-    Raise `RetryRequested` to make the queue try again, or `NotSent`, after which the job has failed for good, if the job
-    was enqueued longer than `until` ago.
-    """
-    try:
-        await mail.send(message, smtp_url)
-    except mail.NotSent as refusal:
-        log.warning("a mail was not sent", job=job.id, name=job.entrypoint, why=str(refusal))
-        if at - job.created > until:
-            raise
-        raise RetryRequested(delay=min(FIRST_PAUSE * 2**job.attempts, LONGEST_PAUSE), reason=str(refusal)) from None
+        await showing.delete_old(at)
+        await outgoing_replies.delete_old(at)
+        await own_views.delete_old(at)
+        await changes.delete_old(at)
+        await help_reading.forget_readers((at - READERS_KEPT).date())
 
 
 def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
     """Return a queue that runs enqueued and scheduled jobs, over one database connection with the agents' role.
 
-    The jobs are the functions below, each registered under its name. A job that fails for good is kept with its error.
+    The jobs are the functions below and one for each kind of mail. A job that fails for good is kept with its error.
     """
     jobs = PgQueuer(AsyncpgDriver(connection))
 
@@ -97,63 +90,85 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
         """Register a job under the name of its function."""
         jobs.entrypoint(run.__name__, on_failure="hold")(_told(run))
 
-    def letter(until: timedelta) -> Callable[[Writer], None]:
-        """Return a decorator that registers a job, which sends the mail that the decorated function returns, if any.
+    def letter(kind: str) -> None:
+        """Register the job that sends mails of this kind, and tries again after longer and longer pauses."""
 
-        Sending is given up when the job was enqueued longer than `until` ago. Without an SMTP server, the job does
-        nothing.
-        """
+        async def run(job: Job) -> None:
+            delivery = mail.Delivery(job.id, kind, _ids(job), job.created, datetime.now(UTC))
+            try:
+                await mail.deliver(delivery, settings)
+            except (mail.NotSent, Unavailable) as failure:  # The mail server or the database is away for a moment.
+                pause = min(FIRST_PAUSE * 2 ** min(job.attempts, 10), LONGEST_PAUSE)  # a larger power would overflow
+                raise RetryRequested(delay=pause, reason=str(failure)) from None
 
-        def register(write: Writer) -> None:
-            @wraps(write)
-            async def run(job: Job) -> None:
-                at = datetime.now(UTC)
-                if settings.smtp_url is None:
-                    log.warning("there is no mail server", job=job.id, name=job.entrypoint)
-                elif (message := await write(_ids(job), at)) is not None:
-                    await deliver(message, settings.smtp_url, job, until=until, at=at)
+        run.__name__ = kind
+        job(run)
 
-            job(run)
-
-        return register
-
-    @letter(until=RESET_VALID)
-    async def mail_password_reset(ids: Ids, at: datetime) -> EmailMessage | None:
-        return await mail.password_reset(int(ids["credential"]), settings, at)
-
-    @letter(until=MAIL_KEPT)
-    async def mail_password_changed(ids: Ids, at: datetime) -> EmailMessage | None:
-        changed_at = datetime.fromisoformat(str(ids["at"]))
-        return await mail.password_changed(int(ids["credential"]), changed_at, settings, at)
-
-    @letter(until=MAIL_KEPT)
-    async def mail_factor_changed(ids: Ids, at: datetime) -> EmailMessage | None:
-        change, changed_at = cast("FactorChange", ids["change"]), datetime.fromisoformat(str(ids["at"]))
-        return await mail.factor_changed(int(ids["credential"]), change, changed_at, settings, at)
-
-    @job
-    async def mail_notices(job: Job) -> None:
-        at, batch = datetime.now(UTC), int(_ids(job)["batch"])
-        message = await mail.told(batch, settings, at)
-        if message is not None and settings.smtp_url is not None:
-            await deliver(message, settings.smtp_url, job, until=MAIL_KEPT, at=at)
-        async with transaction(SYSTEM):
-            await mailing.mark_mailed(batch, at)
+    for kind in mail.LETTERS:
+        letter(kind)
 
     @job
     async def make_export(job: Job) -> None:
         await files.make(int(_ids(job)["export"]), settings, storage, datetime.now(UTC))
 
+    @job
+    async def send_reply(job: Job) -> None:
+        with _again_later():
+            await outgoing_replies.go_out(int(_ids(job)["reply"]), datetime.now(UTC))
+
+    @job
+    async def bill(job: Job) -> None:
+        with _again_later():
+            ending = await billing.resume_run(int(_ids(job)["run"]), datetime.now(UTC))
+        if ending is billing.Ending.UNDER_WAY:  # A request bills a customer, and may be killed before it is done.
+            raise RetryRequested(delay=FIRST_PAUSE, reason="another process bills a customer of the run")
+
+    @job
+    async def recount_deadlines(job: Job) -> None:
+        with _again_later():
+            while await _recount(int(_ids(job)["version"])):
+                pass
+
+    @job
+    async def change_cases(job: Job) -> None:
+        with _again_later():
+            await running.resume(UUID(str(_ids(job)["change"])), datetime.now(UTC))
+
     @jobs.schedule(EACH_MINUTE, "* * * * *")
     async def tidy_now(_: Schedule) -> None:
         await tidy(storage, datetime.now(UTC))
+
+    @jobs.schedule("workflow", "* * * * *")
+    async def see_to_cases(_: Schedule) -> None:
+        for step in (warning.warn, returning.wake, unanswered.remind, unanswered.close):
+            while await _step(step):
+                pass
 
     @jobs.schedule("remind", "*/15 * * * *")
     async def remind_now(_: Schedule) -> None:
         async with transaction(SYSTEM):
             await notices.remind(datetime.now(UTC))
 
+    @jobs.schedule("begin_billing", "*/15 * * * *")
+    async def begin_billing_now(_: Schedule) -> None:
+        await billing.begin_scheduled(datetime.now(UTC))
+
+    @jobs.schedule("renew", "7 * * * *")
+    async def renew_now(_: Schedule) -> None:
+        report = await billing.renew_contracts(datetime.now(UTC))
+        for (contract, _customer), why in report.refused.items():
+            log.warning("a contract was not renewed", contract=contract, reason=type(why).__name__)
+
     return jobs
+
+
+@contextlib.contextmanager
+def _again_later() -> Iterator[None]:
+    """Let a job be tried again if another transaction holds what it needs, or the database is away for a moment."""
+    try:
+        yield
+    except Unavailable as failure:
+        raise RetryRequested(delay=FIRST_PAUSE, reason=str(failure)) from None
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
@@ -175,15 +190,24 @@ def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[No
     return told
 
 
-def _ids(job: Job) -> Ids:
-    return msgspec.json.decode(job.payload or b"{}", type=Ids)
+def _ids(job: Job) -> mail.Ids:
+    return msgspec.json.decode(job.payload or b"{}", type=mail.Ids)
 
 
-async def make_notices(*, mails: bool) -> None:
+async def _recount(version: int) -> bool:
+    async with transaction(SYSTEM):
+        return await recounting.recount(version, datetime.now(UTC))
+
+
+async def _step(step: Callable[[datetime], Awaitable[int]]) -> int:
+    async with transaction(SYSTEM):
+        return await step(datetime.now(UTC))
+
+
+async def make_notices() -> None:
     """Listen for new rows of the outbox, and make the notices of each as soon as it is committed, until cancelled.
 
-    Begin the mails of the notices that are due, too; without a mail server (`mails` is False), give them up.
-    Raise `Unavailable` if the database goes down.
+    Begin the mails of the notices that are due, too. Raise `Unavailable` if the database goes down.
     """
     woken = asyncio.Event()
     connection = await database.listener_connection()
@@ -193,7 +217,7 @@ async def make_notices(*, mails: bool) -> None:
         while not connection.is_closed():
             woken.clear()
             await pass_all_on(datetime.now(UTC))
-            await _begin_mails(datetime.now(UTC), mails=mails)
+            await begin_mails(datetime.now(UTC))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), LOOK_AGAIN)
     finally:
@@ -201,10 +225,12 @@ async def make_notices(*, mails: bool) -> None:
     raise Unavailable("The database is away for a moment.")
 
 
-async def _begin_mails(at: datetime, *, mails: bool) -> None:
-    """Begin the mails of the notices that are due, or give them up if there is no mail server (`mails` is False)."""
+async def begin_mails(at: datetime) -> None:
+    """Begin the mails of the links that wait, and of the notices and the invoices that are due."""
     async with transaction(SYSTEM):
-        await (mailing.begin_mails if mails else mailing.withdraw_mails)(at)
+        await invitations.begin_mails(at)
+        await mailing.begin_mails(at)
+        await invoice_mails.begin(at)
 
 
 async def pass_all_on(at: datetime) -> None:
@@ -239,7 +265,7 @@ async def work(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(stop, jobs.shutdown.set)
         log.info("the worker is ready")
         async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(make_notices(mails=settings.smtp_url is not None))
+            telling = tasks.create_task(make_notices())
             await jobs.run(dequeue_timeout=timedelta(seconds=2), heartbeat_timeout=timedelta(seconds=10))
             telling.cancel()
     finally:

@@ -21,7 +21,11 @@ def text_of(page: str) -> str:
 
 
 class Browser(httpx.AsyncClient):
-    """A browser without JavaScript. `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not signed in."""
+    """A browser without JavaScript. `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not signed in.
+
+    It takes pages as they are, because compressing and decompressing each would lengthen the suite;
+    tests/web/test_compression.py asks for compressed ones.
+    """
 
     def __init__(self, app: Gate, **options: Any) -> None:
         self.app = app
@@ -29,6 +33,7 @@ class Browser(httpx.AsyncClient):
         super().__init__(
             transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url=f"http://{HOST}", **options
         )
+        self.headers["accept-encoding"] = "identity"
 
     @classmethod
     async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":

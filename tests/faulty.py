@@ -5,17 +5,20 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
+LOCKED = "55P03"
+"""The SQLSTATE of a lock that another transaction holds for too long, which the portal reports as `Unavailable`."""
+
 
 @contextlib.asynccontextmanager
-async def refusing(dsn: str, table: str, when: str) -> AsyncIterator[None]:
+async def refusing(dsn: str, table: str, when: str, code: str = "P0001") -> AsyncIterator[None]:
     """Make the database refuse rows of `table` that meet the SQL condition `when` on `new`, until the block ends.
 
-    The error has an SQLSTATE that no code of the portal handles.
+    The error has the SQLSTATE `code`; no code of the portal handles the usual one.
     """
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(
-            "create function broken() returns trigger language plpgsql as $$ begin raise exception 'broken'; end $$;"
+            f"create function broken() returns trigger language plpgsql as $$ begin raise exception 'broken' using errcode = '{code}'; end $$;"
             f" create trigger broken before insert or update on {table} for each row when ({when}) execute function broken();"
         )
         yield

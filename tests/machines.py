@@ -1,7 +1,6 @@
 """Run state machines of Hypothesis whose rules work on the database, each step in a transaction of its own."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -13,8 +12,7 @@ from portal import database
 from portal.database import transaction
 from portal.errors import Refusal
 from tests.conftest import tidy
-
-LONG = os.environ.get("PORTAL_TEST_ALL") == "1"
+from tests.examples import ALL
 
 
 class DatabaseMachine(RuleBasedStateMachine):
@@ -60,7 +58,7 @@ def run_machine(
 ) -> None:
     """Run a state machine on a clean database: `examples` times, with up to `steps` steps each.
 
-    `prepare` creates what all examples share. The steps are always the same, except with PORTAL_TEST_ALL=1.
+    `prepare` creates what all examples share. The steps are always the same, except in `./dev test --all`.
     """
     loop = machine.loop = asyncio.new_event_loop()
     machine.dsn = dsn
@@ -78,8 +76,7 @@ def run_machine(
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
-                deadline=None,
-                derandomize=not LONG,
+                derandomize=not ALL,
                 database=None,
                 suppress_health_check=list(HealthCheck),
             ),

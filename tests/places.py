@@ -1,43 +1,94 @@
 """Create one object of every kind with the functions of the product, and build the URLs of all routes to them."""
 
+import io
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from PIL import Image
+
 from portal import billing, jobs, notices
 from portal.contracts.case_types import CaseType, CaseTypeFacts
 from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.price_list.products import Product, ProductFacts, ProductPrice, ProductPriceFacts
+from portal.contracts.price_list.templates import ServiceTemplate, TemplateFacts
+from portal.contracts.prices.changes import PriceChange, PriceFacts
 from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.contracts.services import Service, ServiceFacts
 from portal.contracts.tasks import Task, TaskFacts
+from portal.contracts.vouchers import Voucher, VoucherFacts
 from portal.database import current, transaction
-from portal.desk import Case
+from portal.desk import Case, Question
 from portal.desk.appointments import Appointment, AppointmentFacts
+from portal.desk.bulk.changes import BulkChange
+from portal.desk.bulk.verbs import Verb
+from portal.desk.deadlines.calendars import DayFacts, add_day
+from portal.desk.deadlines.targets import TargetFacts, save_targets
+from portal.desk.dispatch.rules import DispatchRule, RuleFacts
+from portal.desk.help import pictures
+from portal.desk.help.articles import Article, HelpFacts
+from portal.desk.lists.own_views import OwnView, ViewFacts
+from portal.desk.messages import Writing
+from portal.desk.replies import outgoing as outgoing_replies
+from portal.desk.replies.canned import CannedFacts, CannedReply
+from portal.desk.tagging.tags import Tag, add_tag
+from portal.desk.verbs.linking import link
+from portal.desk.verbs.rating import WITHIN
+from portal.desk.verbs.rating_link import RatingLink
+from portal.desk.workflow.statuses import CaseStatus, NewStatus
+from portal.mail import Ids, outgoing
+from portal.mail.delivery import NO_SERVER
+from portal.mail.outgoing import Addressee
+from portal.notices.unsubscribing import Unsubscription
 from portal.people import invitations, sessions
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact, ContactFacts
-from portal.people.customers import Customer, CustomerFacts
+from portal.people.customers import Customer, CustomerFacts, DeliveryFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.people.working.costs import CostRate, CostRateFacts
+from portal.previews import Drawing
+from portal.sealing import Sealer
 from portal.storage import Storage, new_key
 from portal.timekeeping import logged_on
 from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.kinds import GeneralKind, KindName
 from portal.timekeeping.states import submit
-from portal.words import EntryBilling
+from portal.words import EntryBilling, MailState
 from tests.desk.files import upload
 from tests.snapshots import once
-from tests.world import ACME, ADA, ALAN, CONSULTANT, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW, SUPPORT
+from tests.world import (
+    ACME,
+    ACME_CONTRACT,
+    ADA,
+    ALAN,
+    CONSULTANT,
+    HELPDESK,
+    INCIDENT,
+    INES,
+    MAX,
+    NOOR,
+    NOW,
+    SUPPORT,
+    TEST_SECRET,
+)
 
 SECRET = "internal-marker"
 """A word that every internal text created here contains, so that a test can check that no contact reads one."""
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
+
+
+def a_picture() -> bytes:
+    """Return a small grey PNG picture."""
+    made = io.BytesIO()
+    Image.new("RGB", (40, 20), "grey").save(made, "PNG")
+    return made.getvalue()
 
 
 @dataclass(frozen=True)
@@ -74,6 +125,8 @@ async def furnished(storage: Storage, at: datetime = NOW) -> Places:
 
 
 async def _create(storage: Storage, at: datetime) -> Places:
+    async with transaction(SYSTEM):
+        await _promise()
     case, files = await _dialogue(storage, at)
     async with transaction(ALAN):
         alans = await Case.open(by=ALAN, subject="Second monitor", text="For the desk.", case_type_id=INCIDENT, at=at)
@@ -88,20 +141,40 @@ async def _create(storage: Storage, at: datetime) -> Places:
         )
         flag = await current().fetchval("select id from flag where entry_id = $1", entries["flagged"].id)
         told = await _told(at)
+        mail = await _mailed(at)
     async with transaction(None) as tx:
         await sessions.begin(ADA.credential_id, address="192.0.2.7", browser="Mozilla/5.0 (iPhone) Safari/605", at=at)
         adas = await tx.fetchval("select max(id) from session")
+        second = await tx.fetchval(
+            "update credential set accepted_at = $1 where email = $2 and accepted_at is null returning id",
+            at,
+            ADA.email,
+        )
         jonas = await tx.fetchval("select id from credential where email = 'jonas@desk.example'")
         setup["/password-resets/"] = {"token": await invitations.begin_reset(jonas, at)}
     values: dict[str, dict[str, Any]] = {
         "/static/": {"path": "/css/base.css"},
         "/agent/prints/": {"field": "name"},
+        "/unsubscriptions/": {"token": Unsubscription.of(ALAN, ["case.replied"]).token(Sealer(TEST_SECRET))},
+        "/ratings/": {"token": RatingLink(ADA.credential_id, case.number, at + WITHIN).token(Sealer(TEST_SECRET))},
         "/drafts/files/": {"file": "3f2504e0-4f89-41d3-9a0c-0305e82c3301"},
-        "/account/": {"session": adas, "passkey": 1},
+        "/account/": {"session": adas, "passkey": 1, "credential": second},
         "/notices/": {"notice": told[ADA.credential_id]},
         "/agent/notices/": {"notice": told[NOOR.credential_id]},
+        "/agent/setup/outbox/": {"mail": mail},
         "/cases/": {"number": case.number, "file_id": files["reply"]},
-        "/agent/cases/": {"number": case.number, "file": files["note"], "appointment": await _appointment(case, at)},
+        "/cases/{number}/files/{file_id}/picture.webp": {"number": case.number, "file_id": files["picture"]},
+        "/agent/cases/{number}/files/{file}/picture.webp": {"number": case.number, "file": files["picture"]},
+        "/agent/cases/": {
+            "number": case.number,
+            "file": files["note"],
+            "appointment": await _appointment(case, at),
+            "other": await _linked(case, alans, at),
+            "reply": await _held(case, at),
+            "tag": await _tagged(case, at),
+        },
+        "/agent/cases/changes/": {"change": await _change(case, at)},
+        "/agent/canned-replies/": {"canned": await _canned()},
         "/agent/time/": {"entry": entries["draft"].id},
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
         "/agent/time/{entry}/answer": {"entry": entries["flagged"].id},
@@ -111,16 +184,57 @@ async def _create(storage: Storage, at: datetime) -> Places:
         "/agent/approvals/decisions/": {"decision": decision},
         "/agent/timesheets/decisions/": {"decision": decision},
         "/agent/timesheets/files/": {"export_id": export},
-        "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id},
+        "/agent/drafts/": {"draft_id": run.draft_ids[0], "entry_id": entries["on a draft"].id, "position": 1},
         "/agent/drafts/{draft_id}/deletion": {"draft_id": run.draft_ids[1]},
         "/agent/billing/runs/": {"run_id": run.id},
-        "/agent/invoices/": {"number": issued.number},
-        "/invoices/": {"number": issued.number},
+        "/agent/invoices/": {
+            "number": issued.number,
+            "payment_id": await _payment(issued, at),
+        },
+        "/agent/questions/": {"question_id": await _question(issued, at)},
+        "/invoices/": {"number": issued.number, "position": 1},
+        "/credit-notes/": {"number": "C-0001"},
+        "/agent/credit-notes/": {"number": "C-0001"},
         "/agent/statements/": {"statement_id": statement},
-        "/statements/": {"statement_id": statement},
+        "/statements/": {"statement_id": statement, "position": 1},
+        "/hours/entries/": {"entry": entries["approved"].id},
+        "/hours/services/": {"service": HELPDESK},
+        "/hours/vouchers/": {"voucher": await _prepaid(at)},
+        **await _helped(at),
         **setup,
     }
     return Places(values, case, alans, entries)
+
+
+async def _prepaid(at: datetime) -> int:
+    """Sell a voucher to Acme for a new service, and return its id."""
+    async with transaction(SYSTEM):
+        acme = await Customer.find(ACME, SYSTEM)
+        service = await Service.create(
+            await Contract.find(ACME_CONTRACT, SYSTEM), ServiceFacts(name="Training", settlement="voucher"), at
+        )
+        sale = VoucherFacts(
+            services=[str(service.id)], hours="5h", price="500", sold_on="2026-09-01", valid_until="2026-10-31"
+        )
+        return (await Voucher.sell(acme, sale, at)).id
+
+
+async def _helped(at: datetime) -> dict[str, dict[str, Any]]:
+    """Write a published help article for everybody with a picture, and two drafts. Return the parameters of their URLs."""
+    written = []
+    async with transaction(INES):
+        for title in ("Set up the VPN", "Move a mailbox", "Replace a token"):
+            facts = HelpFacts(title=title, text="## First\n\nOpen the **menu**.\n\n![The menu](menu.webp)")
+            written.append(await Article.write(facts, by=INES, at=at))
+        shown, first, second = written
+        await shown.publish(at)
+        name = await pictures.add(shown, "menu.png", Drawing(b"RIFF0000WEBP", 1, 1, 1), at)
+    return {
+        "/help/": {"slug": shown.slug, "name": name},
+        "/agent/help/": {"article": shown.id, "name": name},
+        "/agent/help/{article}/publication": {"article": first.id},
+        "/agent/help/{article}/deletion": {"article": second.id},
+    }
 
 
 async def _told(at: datetime) -> dict[int, int]:
@@ -131,9 +245,22 @@ async def _told(at: datetime) -> dict[int, int]:
     return {row["credential_id"]: row["id"] for row in rows}
 
 
+async def _mailed(at: datetime) -> int:
+    """Record a mail to Ada that was kept, and return the id of the record."""
+    ids: Ids = {"credential": ADA.credential_id, "at": at.isoformat()}
+    await outgoing.record(
+        1, "mail_password_changed", ids, Addressee(ADA.email, ADA.credential_id), MailState.KEPT, NO_SERVER, at
+    )
+    return int(await current().fetchval("select max(id) from outgoing_mail"))
+
+
 async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:
     """Create a case of Ada with files on each message. Return it and the ids of the files of its `reply` and `note`."""
-    opening = [await upload(storage, ADA, "screen.png", PNG, at=at), await upload(storage, ADA, "client.log", at=at)]
+    opening = [
+        await upload(storage, ADA, "screen.png", PNG, at=at),
+        await upload(storage, ADA, "client.log", at=at),
+        await upload(storage, ADA, "menu.png", a_picture(), at=at),
+    ]
     async with transaction(ADA):
         case = await Case.open(
             by=ADA, subject="VPN drops every 20 minutes", text="Since **Tuesday**:\n\n- Kiel\n- Hamburg\n\n```\nno route to host\n```",
@@ -150,7 +277,7 @@ async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any
             "select a.id, a.name from attachment a join message m on m.id = a.message_id where m.case_id = $1", case.id
         )
     ids = {row["name"]: row["id"] for row in rows}
-    return case, {"reply": ids["fix.txt"], "note": ids[f"{SECRET}.txt"]}
+    return case, {"picture": ids["menu.png"], "reply": ids["fix.txt"], "note": ids[f"{SECRET}.txt"]}
 
 
 async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
@@ -187,6 +314,28 @@ async def _appointment(case: Case, at: datetime) -> int:
         return (await Appointment.plan(case, facts, by=INES, at=at)).id
 
 
+async def _canned() -> int:
+    """Create a canned reply for everybody, and return its id."""
+    async with transaction(NOOR):
+        await CannedReply.create(
+            CannedFacts(name="Restart", text="Hello {first name}, restart it.", shared="yes"), NOOR
+        )
+        return (await CannedReply.listed(NOOR))[0].id
+
+
+async def _held(case: Case, at: datetime) -> int:
+    """Send a reply of Ines to the case, and return its id. It has not gone out."""
+    async with transaction(INES):
+        return await outgoing_replies.send(case, Writing("It is held.", (), uuid.uuid4()), by=INES, at=at) or 0
+
+
+async def _linked(case: Case, other: Case, at: datetime) -> int:
+    """Link two cases, and return the number of the second."""
+    async with transaction(INES):
+        await link(case, other, by=INES, at=at)
+    return int(other.number)
+
+
 async def _timers(case: Case, at: datetime) -> int:
     """Create a paused and a running timer of Noor, and return the id of the running one."""
     async with transaction(NOOR):
@@ -205,8 +354,45 @@ async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.
         runs.append(await billing.run(until, [ACME], by=MAX, at=at))
     first, covered, other, last = (run for run in runs if run)
     issued = await billing.issue(first.draft_ids[0], by=MAX, at=at)
+    await billing.issue_credit(
+        issued, billing.Chosen(minutes={1: 5}), reason="Agreed on the phone.", freed=False, by=MAX, at=at
+    )
     assert not (await billing.approve([_choice(entries["approved"])], by=MAX, at=at)).refused
     return issued, covered.statement_ids[0], billing.Run(last.id, last.draft_ids + other.draft_ids, ())
+
+
+async def _tagged(case: Case, at: datetime) -> int:
+    """Let Ines put a tag on the case, and return its id."""
+    async with transaction(INES):
+        tag = await Tag.named(f"{SECRET} audit", at)
+        await add_tag(case, tag, by=INES, at=at)
+    return int(tag.id)
+
+
+async def _change(case: Case, at: datetime) -> uuid.UUID:
+    """Let Noor prepare a change of the priority of the case, and return its id."""
+    async with transaction(NOOR):
+        change = await BulkChange.prepare(Verb.PRIORITY, Question(at=at), [str(case.number)], by=NOOR, at=at)
+    return uuid.UUID(str(change.id))
+
+
+async def _question(invoice: billing.Invoice, at: datetime) -> int:
+    """Let Ada ask about the first row of the invoice, and return the id of the question."""
+    async with transaction(ADA):
+        await billing.ask_about_entry(await billing.time_on_invoice(invoice, 1), "What was that?", by=ADA, at=at)
+        [question] = await billing.questions_of(invoice)
+    question_id: int = question["id"]
+    return question_id
+
+
+async def _payment(invoice: billing.Invoice, at: datetime) -> int:
+    """Record a payment of a part of the invoice, and return its id."""
+    async with transaction(MAX):
+        facts = billing.PaymentFacts(amount="10", paid_on=at.date().isoformat(), reference=f"{SECRET}: statement 7")
+        await billing.record_payment(invoice, facts, by=MAX, at=at)
+        [payment] = await billing.payments_of(invoice, MAX)
+    payment_id: int = payment["id"]
+    return payment_id
 
 
 def _choice(entry: TimeEntry) -> billing.Choice:
@@ -242,6 +428,16 @@ async def failed_job() -> int:
     return job
 
 
+async def _promise(service_id: int | None = None) -> None:
+    """Promise a reply and a solution for cases of every priority, usually or for a service, and add a day off."""
+    words = ("urgent", "high", "normal", "low")
+    fields = {
+        f"{noun}_{word}": value for word in words for noun, value in (("reply", "1h"), ("solve", "20h"), ("goal", "95"))
+    }
+    await save_targets(TargetFacts(**fields), service_id)
+    await add_day(DayFacts(day="2026-12-24", name="Christmas Eve"), since=NOW.date())
+
+
 async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     """Create an agent, a customer and more that a test may end without harm to the people of tests/world.py.
 
@@ -251,13 +447,23 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     customer = await Customer.create(
         CustomerFacts(name="Initech", street="Weg 1", postcode="24103", city="Kiel", country="DE"), at
     )
+    await customer.deliver(DeliveryFacts(invoices_by_mail=True, email="accounts@initech.example"))
     contact = await Contact.create(
         customer, ContactFacts(name="Peter Klein", email="peter@initech.example", time_zone=zone), at
     )
+    for one in (contact, await Contact.find(ALAN.id, SYSTEM)):
+        await one.invite(at)
+    await Contact.create(customer, ContactFacts(name=ADA.name, email=ADA.email, time_zone=zone), at)
     contract = await Contract.create(
         customer, ContractFacts(name="Support", start_on=day, currency="EUR", vat_rate="19"), at
     )
     service = await Service.create(contract, ServiceFacts(name="Remote help"), at)
+    prepaid = await Service.create(contract, ServiceFacts(name="Prepaid help", settlement="voucher"), at)
+    plan = await Service.create(contract, ServiceFacts(name="Plan", settlement="subscription", fee="90"), at)
+    await PriceChange.create(plan, contract, PriceFacts(effective_from="2027-01-01", fee="95"), at)
+    [change] = await PriceChange.of(plan.id)
+    sale = VoucherFacts(services=[str(prepaid.id)], hours="10h", price="900", sold_on=day)
+    voucher = await Voucher.sell(customer, sale, at)
     project = await Project.create(customer, ProjectFacts(name="New office", service_id=str(service.id)), at)
     task = await Task.create(service, TaskFacts(name="Installation"))
     agent = await Agent.create(
@@ -270,6 +476,17 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     )
     case_type = await CaseType.create(CaseTypeFacts(name="Training"))
     kind = await GeneralKind.create(KindName(name="Sales"))
+    urgent = ViewFacts(name="Urgent", query="?view=all&priority=4", is_shared="yes")
+    view = await OwnView.save_new(urgent, by=INES, at=at)
+    # They fit no case of the furnishing.
+    chosen = {"agent_id": str(INES.id), "department_id": str(SUPPORT)}
+    await DispatchRule.create(RuleFacts(name="Ink", words="toner", **chosen))
+    status = await CaseStatus.create(NewStatus(name="Waiting for the manufacturer", category="waiting_for_others"))
+    rule = await DispatchRule.create(RuleFacts(name="Toner", words="toner", **chosen))
+    product = await Product.create(ProductFacts(name="Managed workstation", unit="month"))
+    await product.set_price(ProductPriceFacts(price="49", currency="EUR"))
+    (price,) = (await ProductPrice.of([product.id]))[product.id]
+    template = await ServiceTemplate.create(TemplateFacts(name="Care", settlement="voucher", currency="EUR"))
     absence = AbsenceFacts(first_day="2026-12-14", last_day="2026-12-28", note="Leave")
     for person in (agent, await Agent.find(NOOR.id)):
         await Absence.create(person, absence, own=True)
@@ -278,21 +495,40 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     (cost,) = await CostRate.listed(agent.id)
     token = await invitations.invite((await agent.credential())["id"], at)
     job = await failed_job()
-    ids = {"customer": customer.id, "contact": contact.id, "contract": contract.id, "service": service.id}
+    await _promise(service.id)
+    ids = {
+        "customer": customer.id,
+        "contact": contact.id,
+        "contract": contract.id,
+        "service": plan.id,
+        "change": change.id,
+        "voucher": voucher.id,
+    }
     return {
         "/invitations/": {"token": token},
         "/agent/customers/": ids,
         "/contacts/": {"contact": ALAN.id},
+        "/agent/contracts/": {"contract": contract.id},
         "/agent/services/": {"service": service.id},
         "/agent/tasks/": {"task": task.id},
         "/agent/projects/": {"project": project.id},
         "/agent/setup/agents/": {"agent": agent.id, "absence": away.id, "rate": cost.id},
         "/agent/absences/": {"absence": noors.id},
+        "/agent/handovers/": {"agent": agent.id},
         "/agent/setup/departments/": {"department": department.id},
         "/agent/setup/failed-jobs/": {"job": job},
         "/agent/setup/roles/": {"role": role.id},
         "/agent/setup/rates/": {"rate": rate.id},
+        "/agent/setup/dispatch/": {"rule": rule.id},
+        "/agent/setup/workflow/": {"status": status.id},
         "/agent/setup/case-types/": {"case_type": case_type.id},
         "/agent/setup/general-kinds/": {"kind": kind.id},
+        "/agent/cases/views/": {"view": view.id},
+        "/agent/setup/tags/": {"tag": (await Tag.named("vpn", at)).id},
+        "/agent/setup/billing/": {"customer_id": ACME},
+        "/agent/setup/service-templates/": {"template": template.id},
+        "/agent/setup/products/": {"product": product.id, "price": price.id},
         "/agent/setup/files/": {"ending": "iso"},
+        "/agent/setup/deadlines/services/": {"service": service.id},
+        "/agent/setup/deadlines/days/": {"day": "2026-12-24"},
     }

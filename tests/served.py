@@ -15,6 +15,13 @@ import httpx
 
 ROOT = Path(__file__).parent.parent
 
+UNREACHABLE = (httpx.HTTPError, AttributeError)
+"""What httpx raises while the portal does not respond.
+
+The `AttributeError` comes from anyio, which httpx uses: it reads the peer name of a socket that was closed when the
+process at the other end was killed.
+"""
+
 
 def free_port() -> int:
     """Return a TCP port on which nothing listens at the moment."""
@@ -50,7 +57,7 @@ class Portal:
             for _ in range(int(seconds * 10)):
                 if self.process.returncode is not None:
                     return False
-                with contextlib.suppress(httpx.HTTPError):
+                with contextlib.suppress(*UNREACHABLE):
                     if (await client.get("/health", timeout=2)).status_code == 200:
                         return True
                 await asyncio.sleep(0.1)

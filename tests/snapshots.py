@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from portal.database import _Server
+from tests import owner
 
 T = TypeVar("T")
 
@@ -27,19 +28,20 @@ class Snapshot:
     files: dict[str, bytes]
     result: Any
 
-    async def write(self, owner: asyncpg.Connection, folder: Path) -> None:
+    async def write(self, connection: asyncpg.Connection, folder: Path) -> None:
         """Replace all rows by those of the snapshot, without firing triggers, and add its files to the folder."""
-        async with owner.transaction():
+        async with connection.transaction():
             emptied = "".join(f"delete from {table};" for table in self.rows)
-            await owner.execute(f"set local session_replication_role = replica; {emptied} {self.sequences}")
+            await connection.execute(f"set local session_replication_role = replica; {emptied} {self.sequences}")
             for table, rows in self.rows.items():
                 if rows:
-                    await owner.copy_to_table(table, source=io.BytesIO(rows))
+                    await connection.copy_to_table(table, source=io.BytesIO(rows))
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
 
 
 _taken: dict[tuple[Any, str], Snapshot] = {}
+_tables: list[str] = []
 
 
 async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
@@ -48,33 +50,35 @@ async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
     `create` is called once for each `key` and number of rows that each table has before; later calls write a snapshot
     of the database and of the storage `folder`, which takes a tenth of the time. An owner who is not a superuser cannot
     turn triggers off, so for them `create` is called each time.
+
+    Nobody may be signed in yet: the snapshot of another test would replace their session by its own.
     """
-    owner = await asyncpg.connect(_Server.dsn)
-    try:
-        if not await owner.fetchval("select rolsuper from pg_roles where rolname = current_user"):
+    async with owner.connected(_Server.dsn) as connection:
+        if not await connection.fetchval("select rolsuper from pg_roles where rolname = current_user"):
             return await create()
-        tables = [row[0] for row in await owner.fetch("select tablename from pg_tables where schemaname = 'public'")]
-        counts = await owner.fetchval(
-            f"select concat_ws(' ', {', '.join(f'(select count(*) from {table})' for table in tables)})"
-        )
+        signed_in = await connection.fetchval("select count(*) from session")
+        assert not signed_in, "create the rows first and sign in afterwards: the snapshot would replace the session"
+        if not _tables:
+            rows = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+            _tables.extend(row[0] for row in rows)
+        sums = ", ".join(f"(select count(*) from {table})" for table in _tables)
+        counts = await connection.fetchval(f"select array_to_string(array[{sums}], ' ')")
         if (key, counts) in _taken:
-            await _taken[key, counts].write(owner, folder)
+            await _taken[key, counts].write(connection, folder)
         else:
             result = await create()
-            _taken[key, counts] = await _snapshot(owner, tables, folder, result)
-    finally:
-        await owner.close()
+            _taken[key, counts] = await _snapshot(connection, folder, result)
     found: T = copy.deepcopy(_taken[key, counts].result)
     return found
 
 
-async def _snapshot(owner: asyncpg.Connection, tables: list[str], folder: Path, result: Any) -> Snapshot:
+async def _snapshot(connection: asyncpg.Connection, folder: Path, result: Any) -> Snapshot:
     rows = {}
-    for table in tables:
+    for table in _tables:
         content = io.BytesIO()
-        await owner.copy_from_table(table, output=content)
+        await connection.copy_from_table(table, output=content)
         rows[table] = content.getvalue()
-    sequences = await owner.fetch(
+    sequences = await connection.fetch(
         "select format('select setval(%L, %s, %L);', format('%I', sequencename), coalesce(last_value, start_value),"
         " last_value is not null) as sql from pg_sequences where schemaname = 'public'"
     )

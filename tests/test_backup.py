@@ -73,7 +73,7 @@ async def content(dsn: str) -> asyncpg.Record:
 
 
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
-    """R95: a backup restored on another server is complete, satisfies the invariants, and people can sign in.
+    """R95, S3.46: a backup restored on another server is complete, satisfies the invariants, and people can sign in.
 
     Files that it does not have, of forms that were not sent and of timesheets, are listed nowhere.
     """
@@ -84,7 +84,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
     before, documents = await counts(dsn), await content(dsn)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}
     status, said = await portal("backup", backup, **source)
-    assert (status, said) == (0, f"The database and 4 files are in {backup}.")
+    assert (status, said) == (0, f"The database and 5 files are in {backup}.")
     assert {oct(path.stat().st_mode & 0o777) for path in backup.rglob("*") if path.is_file()} == {"0o600"}
     assert [name for name in os.listdir(elsewhere) if name.startswith(".")] == []
 
@@ -96,10 +96,10 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
     try:
         restored = server.start()
         assert await counts(restored) == before | {
-            "audit": before["audit"] + 3,
+            "audit": before["audit"] + 5,
             "export": 0,
             "upload": 0,
-        }  # The audit records that the restore has ended the session and the two open invitation links.
+        }  # The audit records the end of the session and of four open links: three invitations and a password reset.
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")
         for key in json.loads((backup / "manifest.json").read_text())["files"]:

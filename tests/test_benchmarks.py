@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import approvals, data, flows, stalls, timesheets
+from benchmarks import approvals, data, flows, notices, runs, stalls, timesheets
 
 
 def test_quick_is_one_size_at_sixteen_at_once() -> None:
@@ -77,3 +77,28 @@ def test_approvals_are_measured_with_unbilled_time() -> None:
     rows, _ = bench.benchmark(100, [2], 0.2, runs=1, pages=approvals.PAGES, fill=approvals.filling(100))
     assert [row["page"] for row in rows] == [page.name for page in approvals.PAGES]
     assert all(row["rps"]["min"] > 0 and row["floor"]["rps"]["min"] > 0 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.infra
+def test_notices_and_their_mails_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["notices", "--replies", "30", "--people", "5", "--runs", "1"])
+    notices.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.strip().split("  ")[0] for line in lines[1:]] == [
+        "notices", "mails begun", "notices, plain SQL", "mails begun, plain SQL", "digests begun", "digests written"
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.infra
+def test_a_billing_run_is_measured_beside_plain_sql(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--customers", "3", "--entries", "30", "--approved", "5"]
+    monkeypatch.setattr("sys.argv", ["runs", *sizes])
+    runs.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["plain SQL", "billing run", "issuing", "approval"]

@@ -1,11 +1,8 @@
 """Test the `portal` commands on a data folder of their own; only a command can create the first admin (R11)."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +12,6 @@ from portal.embedded import EmbeddedPostgres
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 CREATE = ("admin", "create", "--name", "Nora Falk", "--email", "nora@desk.example", "--time-zone", "Europe/Berlin")
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="portal-test-"))
-    folder.chmod(0o711)
-    yield folder
-    EmbeddedPostgres(folder).remove()
-    shutil.rmtree(folder)
 
 
 def portal(data: Path, *command: str, typed: str = "") -> subprocess.CompletedProcess[str]:

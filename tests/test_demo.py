@@ -15,7 +15,7 @@ import pytest
 from portal import billing, demo
 from portal.database import transaction
 from portal.demo.calendar import Calendar
-from portal.demo.stories import of_the_cast, ordinary
+from portal.demo.stories import ordinary_stories, unique_stories
 from portal.desk.workflow import Status
 from portal.errors import Invalid
 from portal.people import credentials
@@ -27,6 +27,7 @@ from tests.world import INES
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 """A Sunday; the last working day was Friday, two days before."""
 PASSWORD = "a demo password"
+pytestmark = pytest.mark.infra
 
 DIFFICULT = [
     datetime(2026, 10, 31, 23, 30, tzinfo=UTC),  # A Saturday; in Hamburg it is already Sunday, the first of the month.
@@ -111,6 +112,9 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
             assert len(await forgotten_by(replace(INES, id=ines), NOW)) >= 1
     with subtests.test("all kinds of billing are there"):
         assert await _count("(select distinct rollup from service) as s") == 4
+        assert await _count("(select distinct settlement from service) as s") == 3
+        assert await _count("allocation", "kind = 'included'") >= 5
+        assert await _count("billed_voucher", "invoice_id is not null") == 1
         assert (
             await _count("(select distinct rounding_minimum, rounding_increment, rounding_mode from service) as s") >= 6
         )
@@ -132,7 +136,7 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
         async with transaction(SYSTEM):
             assert await billing.violations() == {}
     with subtests.test("the cast signs in and nobody else does"):
-        for email in demo.CAST:
+        for email in demo.ACCOUNTS:
             assert await credentials.verify(email, PASSWORD, address="192.0.2.1", at=NOW)
         with pytest.raises(Invalid):
             await credentials.verify("rune@birkholm.example", PASSWORD, address="192.0.2.1", at=NOW)
@@ -179,12 +183,12 @@ def test_every_story_can_be_told() -> None:
 
     Each kind of case that is used several times has an agent's reply and logged time.
     """
-    for story in (*ordinary(), *of_the_cast()):
-        told = story.told(Random(1))  # noqa: S311 (chance for a story)
+    for story in (*ordinary_stories(), *unique_stories()):
+        told = story.filled(Random(1))  # noqa: S311 (chance for a story)
         assert "{" not in told.subject + "".join(turn.text for turn in told.turns)
         assert len(told.subject) < 80
         assert told.turns[0].who == "contact"
-    for story in ordinary():
+    for story in ordinary_stories():
         assert any(turn.who == "agent" for turn in story.turns)
         assert any(turn.who == "work" for turn in story.turns)
 
@@ -216,5 +220,5 @@ async def test_another_password_at_the_next_start_lets_the_cast_in(files: Path) 
     """If the demo restarts with another PORTAL_DEMO_PASSWORD, its people can sign in with the new password."""
     for password in (PASSWORD, PASSWORD, "another demo password"):
         assert await demo.fill(NOW, password, _storage(files), quiet) is False
-        for email in demo.CAST:
+        for email in demo.ACCOUNTS:
             assert await credentials.verify(email, password, address="192.0.2.1", at=NOW)

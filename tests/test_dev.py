@@ -3,6 +3,7 @@
 import importlib.machinery
 import importlib.util
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -120,7 +121,10 @@ def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became
 def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
     dev: ModuleType, became: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`./dev test` skips the infrastructure tests only if they passed with the present files and CI is not set."""
+    """`./dev test` skips the infrastructure tests if CI is not set and they passed with the present files.
+
+    A fresh clone has the files with which they passed in CI.
+    """
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PORTAL_INFRASTRUCTURE_STAMP", "")
 
@@ -129,6 +133,9 @@ def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
         dev.test([])
         return became[-1]
 
+    monkeypatch.setattr(dev, "is_as_cloned", lambda *_: True)
+    assert chosen() == "not long and not infra"
+    monkeypatch.setattr(dev, "is_as_cloned", lambda *_: False)
     assert chosen() == "not long"
     stamp, _, digest = os.environ["PORTAL_INFRASTRUCTURE_STAMP"].partition("=")
     assert stamp == str(tmp_path / "infrastructure")
@@ -141,9 +148,33 @@ def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
     assert chosen() == "not long"
 
 
-def test_all_adds_the_long_versions(dev: ModuleType, became: list[str]) -> None:
+def test_a_clone_has_the_files_of_its_remote_until_one_is_changed(
+    dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, clone = tmp_path / "remote", tmp_path / "clone"
+    git = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@acme.example", "-C"]
+    remote.mkdir()
+    (remote / "portal").mkdir()
+    (remote / "portal" / "app.py").write_text("a")
+    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
+        subprocess.run([*git, remote, *command], check=True)
+    subprocess.run(["git", "clone", "-q", remote, clone], check=True)
+    monkeypatch.setattr(dev, "ROOT", clone)
+    assert dev.is_as_cloned("portal/*.py")
+    (clone / "portal" / "app.py").write_text("b")
+    assert dev.is_as_cloned("migrations/*.py")
+    assert not dev.is_as_cloned("portal/*.py")
+    monkeypatch.setattr(dev, "ROOT", remote)
+    assert not dev.is_as_cloned("portal/*.py"), "without a remote, nothing is known to have passed"
+
+
+def test_all_adds_the_long_versions_and_more_examples(
+    dev: ModuleType, became: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTAL_TEST_ALL", "")
     dev.test(["--all", "-x"])
     assert became[6:] == ["-x"]
+    assert os.environ["PORTAL_TEST_ALL"] == "1"
 
 
 @pytest.mark.parametrize("given", [["--data", "here"], ["--data=here"]])

@@ -4,7 +4,7 @@ import re
 from datetime import time
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portal.durations import Duration, Rounding, RoundingMode, clock, parse_duration, read_duration, spoken
@@ -155,7 +155,6 @@ def test_a_part_of_a_day_follows_the_working_day_of_the_agent() -> None:
 
 
 @given(minutes_of_a_day, st.integers(0, 600))
-@settings(deadline=None)
 def test_adding_is_the_sum_however_it_is_written(minutes: int, more: int) -> None:
     for plus in (f"{minutes}m +{more}", f"{clock(minutes)}+{clock(more)}", f"{spoken(minutes)} + {more} min"):
         if minutes + more > 1440:
@@ -166,7 +165,6 @@ def test_adding_is_the_sum_however_it_is_written(minutes: int, more: int) -> Non
 
 
 @given(st.integers(0, 1439), st.integers(0, 1439))
-@settings(deadline=None)
 def test_two_clock_times_give_the_minutes_from_one_to_the_next(began: int, ended: int) -> None:
     text = f"{clock(began)}-{clock(ended)}"
     if began == ended:
@@ -177,7 +175,6 @@ def test_two_clock_times_give_the_minutes_from_one_to_the_next(began: int, ended
 
 
 @given(minutes_of_a_day)
-@settings(deadline=None)
 def test_what_is_written_is_read_again(minutes: int) -> None:
     assert parse_duration(spoken(minutes)) == parse_duration(clock(minutes)) == parse_duration(f"{minutes}m") == minutes
 
@@ -186,7 +183,6 @@ def test_what_is_written_is_read_again(minutes: int) -> None:
 @example("²h")
 @example("٣½")
 @example("9999999999999999999d")
-@settings(deadline=None)
 def test_any_text_is_read_or_refused_with_one_sentence(text: str) -> None:
     try:
         minutes, sentence = parse_duration(text), ""
@@ -223,7 +219,6 @@ def test_the_minimum_comes_first_and_then_the_increment(rounding: Rounding, minu
 
 
 @given(roundings, minutes_of_a_day)
-@settings(deadline=None)
 def test_rounding_moves_by_less_than_an_increment_and_only_once(rounding: Rounding, minutes: int) -> None:
     counted = rounding.apply(minutes)
     assert counted >= rounding.minimum

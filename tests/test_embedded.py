@@ -7,10 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +32,6 @@ def sql(url: str, statement: str) -> Any:
             await connection.close()
 
     return asyncio.run(ask())
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """Yield a data folder that the account of the server can reach, as in an ordinary clone of the repository."""
-    folder = Path(tempfile.mkdtemp(prefix="portal-test-"))
-    folder.chmod(0o711)
-    yield folder
-    EmbeddedPostgres(folder).remove()
-    shutil.rmtree(folder)
 
 
 OWNER = textwrap.dedent("""

@@ -21,8 +21,10 @@ WITHOUT_CLASS = {
     "audit": {"audit"},
     "database": {"migration"},
     "contracts": {"service_designation"},
+    "desk": {"case_words", "deadline_recount", "dispatch_turn", "help_text", "help_reading", "help_views"},
     "timekeeping": {"entry_version", "submission", "time_sum"},
-    "billing": {"approval", "rejection"},
+    "billing": {"approval", "rejection", "reopened_entry"},
+    "notices": {"warning"},
 }  # fmt: skip
 """By package, the tables that it owns and that have no table class."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from piccolo.apps.migrations.commands import forwards
 
 from portal import database
 from portal.billing import violations
@@ -113,8 +114,7 @@ async def test_what_was_there_before_a_migration_is_there_after_it(
     bare: str, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
     """R96: a migration from each earlier schema keeps people, a session, an invitation and the messages of a case."""
-    run_forwards = schema.run_forwards
-    monkeypatch.setattr(schema, "run_forwards", partial(run_forwards, migration_id=before))
+    monkeypatch.setattr(forwards, "run_forwards", partial(forwards.run_forwards, migration_id=before))
     await schema.migrate(bare)
     monkeypatch.undo()
     connection = await asyncpg.connect(bare)

@@ -4,10 +4,19 @@ import re
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.money import digits_of, divide_half_up, hourly_amount, parse_money, percent_of, round_half_up, total
+from portal.money import (
+    cash_amount,
+    digits_of,
+    divide_half_up,
+    hourly_amount,
+    parse_money,
+    percent_of,
+    round_half_up,
+    total,
+)
 
 amounts = st.decimals(min_value=-(10**15), max_value=10**15, allow_nan=False, places=4)
 
@@ -53,7 +62,6 @@ def test_tax_is_rounded_once() -> None:
 
 
 @given(amounts, st.integers(1, 10**6), st.integers(0, 4))
-@settings(deadline=None)
 def test_a_quotient_agrees_with_decimal_at_high_precision(value: Decimal, divisor: int, digits: int) -> None:
     wide = Context(prec=200)
     unit = Decimal(1).scaleb(-digits)
@@ -63,13 +71,11 @@ def test_a_quotient_agrees_with_decimal_at_high_precision(value: Decimal, diviso
 
 
 @given(st.lists(amounts))
-@settings(deadline=None)
 def test_a_sum_does_not_depend_on_its_order(values: list[Decimal]) -> None:
     assert total(values, 4) == total(sorted(values), 4) == total(reversed(values), 4)
 
 
 @given(st.integers(0, 10**14), st.sampled_from([0, 2, 3]))
-@settings(deadline=None)
 def test_what_is_written_is_read_again(units: int, digits: int) -> None:
     value = Decimal(units).scaleb(-digits)
     assert parse_money(f"{value:f}", digits, largest=Decimal(10**15)) == value
@@ -99,3 +105,18 @@ def test_what_is_no_amount_is_refused_with_a_sentence(text: str, sentence: str) 
 def test_a_currency_without_decimals_takes_none() -> None:
     with pytest.raises(ValueError, match="Use no decimals and no separator for thousands: write 1234"):
         parse_money("12.5", 0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "step", "paid"),
+    [
+        ("12.32", "0.05", "12.30"),
+        ("12.325", "0.05", "12.35"),
+        ("12.33", "0.05", "12.35"),
+        ("-12.33", "0.05", "-12.35"),
+        ("0.02", "0.05", "0.00"),
+        ("7.00", "0.30", "6.90"),
+    ],
+)
+def test_a_sum_to_pay_in_cash_is_the_nearest_number_of_coins(amount: str, step: str, paid: str) -> None:
+    assert str(cash_amount(Decimal(amount), Decimal(step), 2)) == paid

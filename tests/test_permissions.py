@@ -13,6 +13,7 @@ from portal.people.readers import Reader
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
 from tests.checksums import checksums
+from tests.examples import ALL
 from tests.places import Places, furnished
 from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, GLOBEX, HELPDESK, INES, MAX, NOOR, NOW
 
@@ -64,7 +65,7 @@ CONTACTS = Row(IN, OK, OK, OK, 404, 404, 404)
 ADMINISTRATORS = Row(IN, 404, OK, OK, 404, 404, 404)
 """For the list of contacts, which Ada and Gil manage for their own customers and Alan does not."""
 INVOICE_READERS = Row(IN, 404, OK, OK, 404, 404, 404)
-"""For the pages of invoices, which Alan may not see because he has not been given the right to."""
+"""For the pages of invoices and hours, which Alan may not see because he sees neither invoices nor all cases."""
 ADAS = Row(IN, 404, OK, 404, 404, 404, 404)
 """For Ada's case and Acme's invoice: Alan sees only his own cases and no invoices; Gil is a contact of Globex."""
 ADAS_CASE = Row(IN, 404, OK, 404, LED, LED, LED)
@@ -76,9 +77,9 @@ MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
-"""For taking back a submission: Ines made it, and only who made it may take it back."""
+"""For taking back a submission or a reply: Ines made it, and only who made it may take it back."""
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
-"""For Noor's timer, absence and notice, which nobody else may see or change, not even a manager."""
+"""For Noor's timer, absence, notice and change of many cases, which nobody else may see or change, not even a manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
@@ -102,14 +103,26 @@ MATRIX: dict[str, Row] = {
     "POST /password-resets": EVERYBODY,
     "GET /password-resets/{token}": INVITED,
     "POST /password-resets/{token}": INVITED,
+    "GET /unsubscriptions/{token}": EVERYBODY,
+    "POST /unsubscriptions/{token}": EVERYBODY,
+    "GET /ratings/{token}": EVERYBODY,
+    "POST /ratings/{token}": EVERYBODY,
+    "GET /help": EVERYBODY,
+    "GET /help/{slug}": EVERYBODY,
+    "GET /help/{slug}/pictures/{name}": EVERYBODY,
     "POST /drafts": SIGNED_IN,
     "POST /drafts/files": SIGNED_IN,
     "POST /drafts/files/{file}/removal": SIGNED_IN,
+    "POST /drafts/preview": SIGNED_IN,
     "POST /drafts/removal": SIGNED_IN,
     # the reader's own account
     "GET /account": SIGNED_IN,
+    "POST /account/mail-refusal/removal": SIGNED_IN,
     "GET /account/notices": SIGNED_IN,
     "POST /account/notices": SIGNED_IN,
+    "GET /account/customers": CONTACTS,
+    "GET /account/data.zip": SIGNED_IN,
+    "POST /account/customers/{credential}": ADAS,
     "GET /account/password": SIGNED_IN,
     "POST /account/password": SIGNED_IN,
     "GET /account/confirmation": SIGNED_IN,
@@ -132,25 +145,48 @@ MATRIX: dict[str, Row] = {
     "GET /notices/bell": CONTACTS,
     "GET /notices/{notice}": ADAS,
     "POST /notices/reading": CONTACTS,
+    "POST /notices/reading/removal": CONTACTS,
     "GET /cases": CONTACTS,
+    "GET /search": CONTACTS,
     "GET /cases/new": CONTACTS,
     "POST /cases/new": CONTACTS,
+    "GET /cases/new/suggestions": CONTACTS,
     "GET /cases/{number}": ADAS_CASE,
     "GET /cases/{number}/files/{file_id}": ADAS_CASE,
+    "GET /cases/{number}/files/{file_id}/picture.webp": ADAS_CASE,
+    "GET /cases/{number}/files/{file_id}/preview": ADAS_CASE,
     "POST /cases/{number}/replies": ADAS,
     "POST /cases/{number}/closure": ADAS,
+    "GET /cases/{number}/rating": ADAS_CASE,
+    "POST /cases/{number}/rating": ADAS,
     "POST /cases/{number}/reopening": ADAS,
     "GET /contacts": ADMINISTRATORS,
     "GET /contacts/new": ADMINISTRATORS,
     "POST /contacts/new": ADMINISTRATORS,
+    "GET /contacts/invoice-delivery": ADMINISTRATORS,
+    "POST /contacts/invoice-delivery": ADMINISTRATORS,
     "GET /contacts/{contact}": ADAS,
     "POST /contacts/{contact}": ADAS,
     "POST /contacts/{contact}/invitations": ADAS,
+    "POST /contacts/{contact}/invitations/revocation": ADAS,
     "GET /contacts/{contact}/ending": ADAS,
     "POST /contacts/{contact}/ending": ADAS,
     "POST /contacts/{contact}/resumption": ADAS,
+    "POST /contacts/{contact}/mail-refusal/removal": ADAS,
+    "GET /hours": INVOICE_READERS,
+    "GET /hours/services/{service}": ADAS,
+    "GET /hours/vouchers/{voucher}": ADAS,
     "GET /invoices": INVOICE_READERS,
     "GET /invoices/{number}": ADAS_DOCUMENT,
+    "GET /invoices/{number}/questions/{position}": ADAS_DOCUMENT,
+    "POST /invoices/{number}/questions/{position}": ADAS,
+    "GET /statements/{statement_id}/questions/{position}": ADAS_DOCUMENT,
+    "POST /statements/{statement_id}/questions/{position}": ADAS,
+    "GET /hours/entries/{entry}/question": ADAS,
+    "POST /hours/entries/{entry}/question": ADAS,
+    "GET /credit-notes/{number}": ADAS_DOCUMENT,
+    "GET /credit-notes/{number}/credit-note.pdf": ADAS_DOCUMENT,
+    "GET /credit-notes/{number}/detail.csv": ADAS_DOCUMENT,
     "GET /invoices/{number}/detail.csv": ADAS_DOCUMENT,
     "GET /invoices/{number}/invoice.pdf": ADAS_DOCUMENT,
     "GET /statements/{statement_id}": ADAS_DOCUMENT,
@@ -158,13 +194,49 @@ MATRIX: dict[str, Row] = {
     # the cases in the agents' area
     "GET /agent/live": AGENTS,
     "GET /agent/cases": AGENTS,
+    "GET /agent/help": AGENTS,
+    "GET /agent/help/new": AGENTS,
+    "POST /agent/help/new": AGENTS,
+    "GET /agent/help/{article}": AGENTS,
+    "GET /agent/help/{article}/edit": AGENTS,
+    "POST /agent/help/{article}/edit": AGENTS,
+    "POST /agent/help/{article}/publication": AGENTS,
+    "POST /agent/help/{article}/withdrawal": AGENTS,
+    "POST /agent/help/{article}/deletion": AGENTS,
+    "POST /agent/help/{article}/pictures": AGENTS,
+    "POST /agent/help/{article}/pictures/{name}/removal": AGENTS,
+    "GET /agent/search": AGENTS,
     "GET /agent/finders/agents": AGENTS,
+    "GET /agent/finders/callers": AGENTS,
     "GET /agent/finders/customers": AGENTS,
     "GET /agent/finders/contracts": AGENTS,
     "GET /agent/finders/services": AGENTS,
     "GET /agent/finders/projects": AGENTS,
     "GET /agent/finders/tasks": AGENTS,
     "POST /agent/cases/assignment": AGENTS,
+    "GET /agent/cases/filters": AGENTS,
+    "GET /agent/cases/export.csv": AGENTS,
+    "POST /agent/cases/changes": AGENTS,
+    "GET /agent/cases/changes/{change}": NOORS,
+    "POST /agent/cases/changes/{change}/beginning": NOORS,
+    "POST /agent/cases/changes/{change}/undoing": NOORS,
+    "GET /agent/cases/{number}/tags": AGENTS_CASE,
+    "POST /agent/cases/{number}/tags": AGENTS,
+    "POST /agent/cases/{number}/tags/{tag}/removal": AGENTS,
+    "GET /agent/finders/tags": AGENTS,
+    "GET /agent/setup/tags": ADMINS,
+    "GET /agent/setup/tags/{tag}": ADMINS,
+    "POST /agent/setup/tags/{tag}": ADMINS,
+    "POST /agent/setup/tags/{tag}/merging": ADMINS,
+    "POST /agent/setup/tags/{tag}/deletion": ADMINS,
+    "GET /agent/cases/views": AGENTS,
+    "GET /agent/cases/views/counts": AGENTS,
+    "GET /agent/cases/views/new": AGENTS,
+    "POST /agent/cases/views/new": AGENTS,
+    "GET /agent/cases/views/{view}": AGENTS,
+    "POST /agent/cases/views/{view}": AGENTS,
+    "POST /agent/cases/views/{view}/deletion": AGENTS,
+    "POST /agent/cases/views/{view}/restoration": AGENTS,
     "GET /agent/cases/new": AGENTS,
     "POST /agent/cases/new": AGENTS,
     "GET /agent/cases/{number}": AGENTS_CASE,
@@ -183,10 +255,31 @@ MATRIX: dict[str, Row] = {
     "GET /agent/cases/{number}/appointments/{appointment}/time": AGENTS_CASE,
     "POST /agent/cases/{number}/appointments/{appointment}/time/submission": AGENTS,
     "GET /agent/cases/{number}/feed": AGENTS_CASE,
+    "GET /agent/cases/{number}/standing": AGENTS_CASE,
+    "GET /agent/cases/{number}/links": AGENTS_CASE,
+    "POST /agent/cases/{number}/links": AGENTS,
+    "POST /agent/cases/{number}/links/{other}/removal": AGENTS,
+    "GET /agent/cases/{number}/splitting": AGENTS_CASE,
+    "POST /agent/cases/{number}/splitting": AGENTS,
+    "GET /agent/cases/merging": AGENTS,
+    "POST /agent/cases/merging": AGENTS,
+    "POST /agent/cases/merging/choice": AGENTS,
     "GET /agent/cases/{number}/files/{file}": AGENTS_CASE,
+    "GET /agent/cases/{number}/files/{file}/picture.webp": AGENTS_CASE,
+    "GET /agent/cases/{number}/files/{file}/preview": AGENTS_CASE,
     "POST /agent/cases/{number}/notes": AGENTS,
     "POST /agent/cases/{number}/replies": AGENTS,
+    "GET /agent/cases/{number}/canned-replies": AGENTS_CASE,
+    "GET /agent/cases/{number}/presence": AGENTS_CASE,
+    "POST /agent/cases/{number}/presence": AGENTS,
+    "GET /agent/canned-replies": AGENTS,
+    "POST /agent/canned-replies": AGENTS,
+    "GET /agent/canned-replies/{canned}": MANAGERS,
+    "POST /agent/canned-replies/{canned}": MANAGERS,
+    "POST /agent/canned-replies/{canned}/removal": MANAGERS,
+    "POST /agent/cases/{number}/replies/{reply}/withdrawal": SUBMITTED_BY_INES,
     "POST /agent/cases/{number}/status": AGENTS,
+    "POST /agent/cases/{number}/priority": AGENTS,
     # time
     "GET /agent/cases/{number}/time": AGENTS_CASE,
     "POST /agent/cases/{number}/time/submission": AGENTS,
@@ -196,6 +289,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/notices/bell": AGENTS,
     "GET /agent/notices/{notice}": NOORS,
     "POST /agent/notices/reading": AGENTS,
+    "POST /agent/notices/reading/removal": AGENTS,
     "GET /agent/time": AGENTS,
     "GET /agent/time/week": AGENTS,
     "POST /agent/time/week": AGENTS,
@@ -238,6 +332,8 @@ MATRIX: dict[str, Row] = {
     "GET /agent/appointments": AGENTS,
     "GET /agent/absences": AGENTS,
     "POST /agent/absences": AGENTS,
+    "GET /agent/handovers": MANAGERS,
+    "POST /agent/handovers/{agent}": MANAGERS,
     "GET /agent/absences/{absence}": NOORS,
     "POST /agent/absences/{absence}": NOORS,
     "POST /agent/absences/{absence}/removal": NOORS,
@@ -247,6 +343,10 @@ MATRIX: dict[str, Row] = {
     "GET /agent/timesheets": MANAGERS,
     "GET /agent/timesheets/sums": MANAGERS,
     "GET /agent/performance": MANAGERS,
+    "GET /agent/potential": AGENTS,
+    "GET /agent/potential.csv": MANAGERS,
+    "GET /agent/earnings": MANAGERS,
+    "GET /agent/earnings.csv": MANAGERS,
     "GET /agent/projects/costs": MANAGERS,
     "GET /agent/timesheets.csv": MANAGERS,
     "GET /agent/timesheets.xlsx": MANAGERS,
@@ -262,6 +362,10 @@ MATRIX: dict[str, Row] = {
     "POST /agent/timesheets/flags": MANAGERS,
     "GET /agent/timesheets/everything": MANAGERS,
     "POST /agent/timesheets/decisions/{decision}/withdrawal": WHO_DECIDED,
+    "GET /agent/held": MANAGERS,
+    "POST /agent/held/releases": MANAGERS,
+    "POST /agent/held/holds": MANAGERS,
+    "POST /agent/held/rejections": MANAGERS,
     "GET /agent/approvals": MANAGERS,
     "POST /agent/approvals": MANAGERS,
     "GET /agent/approvals/everything": MANAGERS,
@@ -273,17 +377,34 @@ MATRIX: dict[str, Row] = {
     "GET /agent/billing": MANAGERS,
     "POST /agent/billing/runs": MANAGERS,
     "GET /agent/billing/runs/{run_id}": MANAGERS,
+    "POST /agent/questions/{question_id}/ending": MANAGERS,
     "GET /agent/drafts/{draft_id}": MANAGERS,
     "POST /agent/drafts/{draft_id}/entries/{entry_id}/removal": MANAGERS,
+    "POST /agent/drafts/{draft_id}/entries/{entry_id}/return": MANAGERS,
+    "GET /agent/drafts/{draft_id}/lines": MANAGERS,
+    "POST /agent/drafts/{draft_id}/lines": MANAGERS,
+    "POST /agent/drafts/{draft_id}/lines/{position}/removal": MANAGERS,
+    "GET /agent/drafts/{draft_id}/note": MANAGERS,
+    "POST /agent/drafts/{draft_id}/note": MANAGERS,
     "POST /agent/drafts/{draft_id}/issue": MANAGERS,
     "POST /agent/drafts/issue": MANAGERS,
     "POST /agent/drafts/{draft_id}/deletion": MANAGERS,
     "GET /agent/invoices": MANAGERS,
     "GET /agent/invoices/{number}": MANAGERS_DOCUMENT,
+    "POST /agent/invoices/{number}/payments": MANAGERS,
+    "GET /agent/invoices/{number}/credit": MANAGERS_DOCUMENT,
+    "POST /agent/invoices/{number}/credit": MANAGERS,
+    "GET /agent/credit-notes/{number}": MANAGERS_DOCUMENT,
+    "GET /agent/credit-notes/{number}/credit-note.pdf": MANAGERS_DOCUMENT,
+    "GET /agent/credit-notes/{number}/detail.csv": MANAGERS_DOCUMENT,
+    "POST /agent/invoices/{number}/payments/{payment_id}/removal": MANAGERS,
     "GET /agent/invoices/{number}/detail.csv": MANAGERS_DOCUMENT,
     "GET /agent/invoices/{number}/invoice.pdf": MANAGERS_DOCUMENT,
+    "POST /agent/invoices/{number}/mails": MANAGERS,
     "GET /agent/statements/{statement_id}": MANAGERS_DOCUMENT,
     "GET /agent/statements/{statement_id}/detail.csv": MANAGERS_DOCUMENT,
+    "GET /agent/statements/{statement_id}/correction": MANAGERS_DOCUMENT,
+    "POST /agent/statements/{statement_id}/correction": MANAGERS,
     # customers, which agents may see and admins may change
     "GET /agent/customers": AGENTS,
     "GET /agent/customers/{customer}": AGENTS,
@@ -292,16 +413,23 @@ MATRIX: dict[str, Row] = {
     "GET /agent/customers/{customer}/edit": ADMINS,
     "POST /agent/customers/{customer}/edit": ADMINS,
     "POST /agent/customers/{customer}/default-service": ADMINS,
+    "GET /agent/customers/{customer}/invoice-delivery": ADMINS,
+    "POST /agent/customers/{customer}/invoice-delivery": ADMINS,
     "GET /agent/customers/{customer}/contacts/new": ADMINS,
     "POST /agent/customers/{customer}/contacts/new": ADMINS,
     "GET /agent/customers/{customer}/contacts/{contact}": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/invitations": ADMINS,
+    "GET /agent/customers/{customer}/contacts/{contact}/data.zip": ADMINS,
+    "GET /agent/customers/{customer}/contacts/{contact}/erasure": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/erasure": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/invitations/revocation": ADMINS,
     "GET /agent/customers/{customer}/contacts/{contact}/ending": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/ending": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/resumption": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/sign-out": ADMINS,
     "POST /agent/customers/{customer}/contacts/{contact}/second-factor/removal": ADMINS,
+    "POST /agent/customers/{customer}/contacts/{contact}/mail-refusal/removal": ADMINS,
     "GET /agent/customers/{customer}/contracts/new": ADMINS,
     "POST /agent/customers/{customer}/contracts/new": ADMINS,
     "GET /agent/customers/{customer}/contracts/{contract}": ADMINS,
@@ -310,9 +438,21 @@ MATRIX: dict[str, Row] = {
     "POST /agent/customers/{customer}/contracts/{contract}/services/new": ADMINS,
     "GET /agent/customers/{customer}/contracts/{contract}/services/{service}": ADMINS,
     "POST /agent/customers/{customer}/contracts/{contract}/services/{service}": ADMINS,
+    "GET /agent/customers/{customer}/contracts/{contract}/services/{service}/prices": ADMINS,
+    "POST /agent/customers/{customer}/contracts/{contract}/services/{service}/prices": ADMINS,
+    "POST /agent/customers/{customer}/contracts/{contract}/services/{service}/prices/{change}/removal": ADMINS,
+    "GET /agent/customers/{customer}/vouchers": MANAGERS,
+    "GET /agent/customers/{customer}/vouchers/new": MANAGERS,
+    "POST /agent/customers/{customer}/vouchers/new": MANAGERS,
+    "GET /agent/customers/{customer}/vouchers/{voucher}": MANAGERS,
+    "POST /agent/customers/{customer}/vouchers/{voucher}": MANAGERS,
+    "POST /agent/customers/{customer}/vouchers/{voucher}/removal": MANAGERS,
     "POST /agent/customers/{customer}/ending": ADMINS,
     "POST /agent/customers/{customer}/resumption": ADMINS,
     # services and their tasks
+    "GET /agent/contracts/{contract}": AGENTS,
+    "GET /agent/contracts/{contract}/price": MANAGERS,
+    "GET /agent/contracts/{contract}/trial": MANAGERS,
     "GET /agent/services/{service}": AGENTS,
     "POST /agent/services/{service}/tasks": MANAGERS,
     "POST /agent/services/{service}/submission": AGENTS,
@@ -331,7 +471,14 @@ MATRIX: dict[str, Row] = {
     "POST /agent/tasks/{task}/resumption": MANAGERS,
     # set-up
     "GET /agent/setup": ADMINS,
+    "POST /agent/setup/first-steps/dismissal": ADMINS,
+    "POST /agent/setup/first-steps/return": ADMINS,
     "GET /agent/setup/system": ADMINS,
+    "GET /agent/setup/outbox": ADMINS,
+    "GET /agent/setup/outbox/people": ADMINS,
+    "GET /agent/setup/outbox/{mail}": ADMINS,
+    "GET /agent/setup/outbox/{mail}/html": ADMINS,
+    "POST /agent/setup/outbox/{mail}/sending": ADMINS,
     "GET /agent/setup/changes": ADMINS,
     "GET /agent/setup/changes.csv": ADMINS,
     "GET /agent/setup/changes/people": ADMINS,
@@ -352,11 +499,14 @@ MATRIX: dict[str, Row] = {
     "GET /agent/setup/agents/{agent}": ADMINS,
     "POST /agent/setup/agents/{agent}": ADMINS,
     "POST /agent/setup/agents/{agent}/invitations": ADMINS,
+    "GET /agent/setup/agents/{agent}/data.zip": ADMINS,
+    "POST /agent/setup/agents/{agent}/invitations/revocation": ADMINS,
     "GET /agent/setup/agents/{agent}/ending": ADMINS,
     "POST /agent/setup/agents/{agent}/ending": ADMINS,
     "POST /agent/setup/agents/{agent}/resumption": ADMINS,
     "POST /agent/setup/agents/{agent}/sign-out": ADMINS,
     "POST /agent/setup/agents/{agent}/second-factor/removal": ADMINS,
+    "POST /agent/setup/agents/{agent}/mail-refusal/removal": ADMINS,
     "GET /agent/setup/roles": ADMINS,
     "POST /agent/setup/roles": ADMINS,
     "GET /agent/setup/roles/{role}": ADMINS,
@@ -364,6 +514,22 @@ MATRIX: dict[str, Row] = {
     "GET /agent/setup/rates": ADMINS,
     "POST /agent/setup/rates": ADMINS,
     "POST /agent/setup/rates/{rate}/withdrawal": ADMINS,
+    "GET /agent/setup/products": ADMINS,
+    "POST /agent/setup/products": ADMINS,
+    "GET /agent/setup/products/{product}": ADMINS,
+    "POST /agent/setup/products/{product}": ADMINS,
+    "POST /agent/setup/products/{product}/prices": ADMINS,
+    "POST /agent/setup/products/{product}/prices/{price}/removal": ADMINS,
+    "POST /agent/setup/products/{product}/ending": ADMINS,
+    "POST /agent/setup/products/{product}/resumption": ADMINS,
+    "GET /agent/setup/service-templates": ADMINS,
+    "GET /agent/setup/service-templates/new": ADMINS,
+    "POST /agent/setup/service-templates/new": ADMINS,
+    "GET /agent/setup/service-templates/{template}": ADMINS,
+    "POST /agent/setup/service-templates/{template}": ADMINS,
+    "POST /agent/setup/service-templates/{template}/ending": ADMINS,
+    "POST /agent/setup/service-templates/{template}/resumption": ADMINS,
+    "GET /agent/customers/{customer}/comparison": MANAGERS,
     "GET /agent/setup/general-kinds": ADMINS,
     "POST /agent/setup/general-kinds": ADMINS,
     "GET /agent/setup/general-kinds/{kind}": ADMINS,
@@ -388,6 +554,39 @@ MATRIX: dict[str, Row] = {
     "POST /agent/setup/case-types/{case_type}": ADMINS,
     "POST /agent/setup/case-types/{case_type}/ending": ADMINS,
     "POST /agent/setup/case-types/{case_type}/resumption": ADMINS,
+    "GET /agent/setup/billing": ADMINS,
+    "POST /agent/setup/billing": ADMINS,
+    "POST /agent/setup/billing/customers": ADMINS,
+    "POST /agent/setup/billing/customers/{customer_id}/removal": ADMINS,
+    "GET /agent/cases/{number}/snooze": AGENTS_CASE,
+    "POST /agent/cases/{number}/snooze": AGENTS,
+    "POST /agent/cases/{number}/snooze/ending": AGENTS,
+    "GET /agent/setup/workflow": ADMINS,
+    "POST /agent/setup/workflow": ADMINS,
+    "GET /agent/setup/workflow/{status}": ADMINS,
+    "POST /agent/setup/workflow/{status}": ADMINS,
+    "POST /agent/setup/workflow/order": ADMINS,
+    "GET /agent/setup/workflow/follow-ups": ADMINS,
+    "POST /agent/setup/workflow/follow-ups": ADMINS,
+    "POST /agent/setup/workflow/{status}/ending": ADMINS,
+    "POST /agent/setup/workflow/{status}/resumption": ADMINS,
+    "GET /agent/setup/dispatch": ADMINS,
+    "POST /agent/setup/dispatch": ADMINS,
+    "GET /agent/setup/dispatch/{rule}": ADMINS,
+    "POST /agent/setup/dispatch/{rule}": ADMINS,
+    "POST /agent/setup/dispatch/order": ADMINS,
+    "POST /agent/setup/dispatch/{rule}/removal": ADMINS,
+    "GET /agent/setup/deadlines": ADMINS,
+    "GET /agent/setup/deadlines/hours": ADMINS,
+    "POST /agent/setup/deadlines/hours": ADMINS,
+    "GET /agent/setup/deadlines/targets": ADMINS,
+    "POST /agent/setup/deadlines/targets": ADMINS,
+    "GET /agent/setup/deadlines/services": ADMINS,
+    "GET /agent/setup/deadlines/services/{service}": ADMINS,
+    "POST /agent/setup/deadlines/services/{service}": ADMINS,
+    "POST /agent/setup/deadlines/services/{service}/removal": ADMINS,
+    "POST /agent/setup/deadlines/days": ADMINS,
+    "POST /agent/setup/deadlines/days/{day}/removal": ADMINS,
     "GET /agent/setup/files": ADMINS,
     "POST /agent/setup/files": ADMINS,
     "POST /agent/setup/files/{ending}/removal": ADMINS,
@@ -408,12 +607,17 @@ LED_ON = {
 Agents are redirected from the contacts' home to the list of cases, signed-in people from the sign-in page, those who
 have just typed their password from the page that asks for it again, and whoever opens a notice to what it is about.
 """
-SIGNING_OUT = ("/sign-out", "/account/sessions/ending")
-READING = ("session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox", "attempt")
+SIGNING_OUT = ("/sign-out", "/account/sessions/ending", "/account/customers/{credential}")
+READING = (
+    "session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox where kind = 'notice.changed'", "attempt",
+    "help_reading", "help_views", "file_preview",
+)  # fmt: skip
 """What a GET may write: when the session was last used, a rate limit (R83), and what was read (manner 3).
 
-The last is that an invoice, a file or a notice was opened, and the outbox row by which the reader's other pages know of it.
+The last is that an invoice, a file, a notice or an article was opened, and the outbox row by which the reader's other pages know of it.
 """
+ONE_CLICK = ("POST /unsubscriptions/{token}",)
+"""The form that mail programs send without a session and from anywhere (RFC 8058), the only exception from R37."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
 """By route, the fields without which it refuses a request as malformed."""
 QUERIES = dict.fromkeys(
@@ -450,7 +654,7 @@ async def test_every_route_is_in_the_matrix(app: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: str) -> None:
-    """R22: each actor gets the answer that the matrix expects from each route.
+    """R22, D52: each actor gets the answer that the matrix expects from each route: 404 for what is not theirs.
 
     The routes that refuse the actor are requested first, and must change nothing in the database.
     """
@@ -522,18 +726,21 @@ def variants(path: str) -> list[str]:
 async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
     """R34: a GET that is refused is refused in every spelling of its path and with every other HTTP method.
 
-    OPTIONS may succeed if its answer is empty.
+    OPTIONS may succeed if its answer is empty. A spelling is understood before the route is, so each route is requested
+    in four of the spellings and methods, by turns; `./dev test --all` requests each in all of them.
     """
-    places, wrong = await furnished(app.storage), []
+    places, wrong, turn = await furnished(app.storage), [], 0
     async with await browser_of(app, actor) as browser:
         for name, _, path, row in rows("GET"):
             if row.of(actor) == OK:
                 continue
             address = places.address(path)
-            for method, other in [
+            others = [
                 *(("GET", other) for other in variants(address)), ("OPTIONS", address), ("PUT", address), ("PATCH", address),
                 ("DELETE", address),
-            ]:  # fmt: skip
+            ]  # fmt: skip
+            turn += 1
+            for method, other in others if ALL else (others * 2)[turn * 4 % len(others) :][:4]:
                 answer = await browser.request(
                     method, f"http://{HOST}{other}", headers={"x-http-method-override": "GET"}
                 )
@@ -547,46 +754,44 @@ async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor
 
 TYPES = (
     "text/html; charset=utf-8", "text/plain; charset=utf-8", "text/css; charset=utf-8", "text/csv; charset=utf-8", "application/pdf",
-    "application/octet-stream", "application/xml",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-)  # fmt: skip
+    "application/octet-stream", "application/xml", "image/webp",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip")  # fmt: skip
 ALIKE = ("content-type", "content-disposition", "location", "cache-control", "retry-after")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("actor", ["nobody", "Ada", "Noor"])
-async def test_head_is_get_without_its_body(app: Gate, actor: str) -> None:
-    """R34: for every actor, HEAD answers as GET does but without a body. Event streams answer no HEAD."""
+@pytest.mark.parametrize("actor", ["nobody", "Ada", pytest.param("Max", marks=pytest.mark.long), "Noor"])
+async def test_reading_changes_nothing_and_head_is_get_without_its_body(app: Gate, dsn: str, actor: str) -> None:
+    """R34, R36: HEAD answers as GET does but without a body, and no request that reads changes the database.
+
+    The tables in `READING` may change. Event streams answer no HEAD, and the length of a ZIP file is not known before it
+    is written.
+    """
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
+        before, audited = await checksums(dsn, (*READING, "audit")), await not_of_exports(dsn)
         for name, _, path, row in rows("GET"):
             address = places.address(path)
             head = await browser.request("HEAD", address)
+            await browser.request("OPTIONS", address)
             if name in STREAMS:
                 assert head.status_code in {303, 404, 405}, name
+                if row.of(actor) != OK:  # A stream that is allowed would never end.
+                    await browser.get(address)
                 continue
             whole = await browser.get(address)
             told = [(one.status_code, [one.headers.get(header) for header in ALIKE]) for one in (head, whole)]
             fits = whole.status_code in {303, 405} or whole.headers["content-type"] in TYPES
-            if head.content or told[0] != told[1] or not fits or "content-length" not in head.headers:
+            if (
+                head.content
+                or told[0] != told[1]
+                or not fits
+                or ("content-length" not in head.headers and not path.endswith(".zip"))
+            ):
                 wrong.append((name, row.of(actor), told))
-    assert wrong == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("actor", ["Ada", "Max", "Noor"])
-async def test_reading_changes_nothing(app: Gate, dsn: str, actor: str) -> None:
-    """R36: no GET of the actors with the most rights changes the database, except the tables in `READING`."""
-    places = await furnished(app.storage)
-    async with await browser_of(app, actor) as browser:
-        before, audited = await checksums(dsn, (*READING, "audit")), await not_of_exports(dsn)
-        for name, _, path, row in rows("GET"):
-            if name in STREAMS and row.of(actor) == OK:
-                continue
-            for method in ("GET", "HEAD", "OPTIONS"):
-                await browser.request(method, places.address(path))
         assert await checksums(dsn, (*READING, "audit")) == before
         assert await not_of_exports(dsn) == audited
+    assert wrong == []
 
 
 async def not_of_exports(dsn: str) -> int:
@@ -608,6 +813,8 @@ async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: s
         token, gils = await browser.csrf(), await gil.csrf()
         before = await checksums(dsn, READING)
         for name, _, path, row in rows("POST"):
+            if name in ONE_CLICK:
+                continue
             address, refused = places.address(path), {403} if row.of(actor) == OK else {403, row.of(actor)}
             answers = [
                 await browser.post(address),
@@ -697,7 +904,7 @@ async def test_an_id_counts_only_below_what_it_belongs_to(app: Gate, dsn: str) -
                 assert (await browser.get(address)).status_code == 404, (actor, address)
     async with await browser_of(app, "Noor") as browser:
         before = await checksums(dsn, READING)
-        for verb in ("", "/invitations", "/ending", "/resumption"):
+        for verb in ("", "/invitations", "/invitations/revocation", "/ending", "/resumption"):
             assert (await browser.send_form(f"/agent/customers/{GLOBEX}/contacts/{ADA.id}{verb}")).status_code == 404, (
                 verb
             )

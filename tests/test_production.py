@@ -250,7 +250,7 @@ async def open_case(client: httpx.AsyncClient, subject: str, content: bytes = b"
 
 
 async def test_the_production_form(site: Site) -> None:
-    """R6, R19, R41, R43, R58, T5, T10: a production site behind nginx works in each of the steps below."""
+    """R6, R19, R41, R43, R58: a production site behind nginx works in each of the steps below."""
     async with site.client() as ada, site.client() as other:
         await _cookies_and_addresses(site, ada)
         await signed_in(other)
@@ -347,7 +347,7 @@ async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
 
 
 async def _slow_clients(site: Site) -> None:
-    """Check that a client which stops inside a header or a body is disconnected while others are served (T10)."""
+    """Check that a client which stops inside a header or a body is disconnected while others are served (R83)."""
 
     def begin(text: bytes) -> ssl.SSLSocket:
         wrapped = site.trusts.wrap_socket(

@@ -173,11 +173,11 @@ def test_the_style_sheet_draws_every_sign() -> None:
 
 
 def test_the_shapes_of_an_icon_stay_where_they_are_in_their_short_form() -> None:
-    """A path that begins with an absolute move is joined to the path before it; one with a relative move is not."""
+    """Adjacent paths are joined; the relative move and lines that begin one become an absolute move and relative lines."""
     assert shown("{{ icon('menu') }}").count("<path") == 1
     assert 'd="M4 5h16M4 12h16M4 19h16"' in shown("{{ icon('menu') }}")
     sun = shown("{{ icon('sun') }}")
-    assert '<path d="M12 2v2M12 20v2"/><path d="m4.93 4.93 1.41 1.41"/>' in sun
+    assert '<path d="M12 2v2M12 20v2M4.93 4.93l1.41 1.41M17.66' in sun
 
 
 @pytest.mark.parametrize("name", ["clock", "x", "triangle-alert"])

@@ -188,7 +188,7 @@ def test_a_worker_that_keeps_dying_is_started_again_with_growing_pauses(tree: Ca
     assert pauses[0] >= 0.5
     assert pauses[1] >= 1.0
     assert pauses[2] >= 2.0
-    assert running.get("/health") == "well", "the web goes on meanwhile"
+    assert running.get("/health") == "well", "the web goes on in the meantime"
 
 
 def test_an_app_that_does_not_load_ends_the_start_with_a_sentence(tree: Callable[..., Tree]) -> None:
@@ -213,7 +213,7 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
 def test_children_read_the_same_settings_and_believe_no_proxy(
     tree: Callable[..., Tree], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """T5: a forged header does not change the client's IP address; child processes get the parent's settings only."""
+    """R6: a forged header does not change the client's IP address; child processes get the parent's settings only."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/else")
     running = tree().until_ready()
     assert running.get("/environment").strip() == "test"

@@ -77,6 +77,15 @@ def test_the_demo_serves_http_on_loopback_only(tmp_path: Path) -> None:
         Settings.from_environment(demo | {"PORTAL_BASE_URL": "http://192.0.2.7:8123"})
 
 
+def test_the_demo_needs_only_a_server_to_send_mails(tmp_path: Path) -> None:
+    """Issue 13: with `PORTAL_SMTP_URL` alone the demo sends mails, in the name of its company; production needs a sender."""
+    server = {"PORTAL_SMTP_URL": "smtp://127.0.0.1:2525"}
+    demo = Settings.from_environment({"PORTAL_ENVIRONMENT": "demo", "PORTAL_DATA": str(tmp_path)} | server)
+    assert demo.mail_from == "Halden IT <support@desk.example>"
+    with pytest.raises(CannotStart, match="PORTAL_MAIL_FROM must be an address"):
+        Settings.from_environment(PRODUCTION | {"PORTAL_MAIL_FROM": ""} | server)
+
+
 def test_the_demo_makes_its_secrets_once_for_its_owner_only(tmp_path: Path) -> None:
     demo = {"PORTAL_ENVIRONMENT": "demo", "PORTAL_DATA": str(tmp_path / "data")}
     first, second = Settings.from_environment(demo), Settings.from_environment(demo)

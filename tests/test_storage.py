@@ -138,7 +138,7 @@ async def test_a_deleted_file_is_gone_and_deleting_again_is_harmless(store: Stor
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n", "a" * 32 + "/b"])
 async def test_what_is_no_key_is_never_a_path(store: Storage, key: str) -> None:
-    """T9: a text that is not a storage key is never used as a path."""
+    """R54: a text that is not a storage key is never used as a path."""
     for attempt in (store.exists(key), store.delete(key), read(store, key)):
         with pytest.raises(ValueError, match="not the key of a stored file"):
             await attempt

@@ -1,5 +1,8 @@
 """Test the values that several packages, forms and pages share, and their words."""
 
+import re
+from pathlib import Path
+
 from portal.durations import Rounding, RoundingMode
 from portal.timekeeping.preview import words_of
 from portal.words import CHOICES, EntryBilling, EntryState, Rollup, Settlement
@@ -21,3 +24,11 @@ def test_a_sentence_and_a_form_name_the_way_of_rounding_alike() -> None:
     for mode in RoundingMode:
         assert words_of(Rounding(0, 15, mode)) == f"Rounded {mode.phrase} 15\u00a0min."
         assert mode.phrase.startswith(mode.word.lower())
+
+
+def test_texts_say_mail_and_not_email() -> None:
+    """The word for what the portal sends is "mail", as *Words* of CONTRIBUTING.md says; `email` is only a field's name."""
+    folder = Path(__file__).parent.parent / "templates"
+    texts = {path: re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL) for path in folder.rglob("*.*")}
+    wrong = {path.name: re.findall(r"(?i)\be-mails?\b|[>\"] ?emails?\b[ <]", text) for path, text in texts.items()}
+    assert {name: words for name, words in wrong.items() if words} == {}

@@ -5,18 +5,21 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
+from pgqueuer import RetryRequested
 
-from portal import jobs
+from portal import jobs, mail
 from portal.database import transaction
+from portal.errors import Unavailable
 from portal.jobs import EACH_MINUTE
 from portal.people import sessions
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
 from portal.storage import open_storage
-from portal.worker import queue, tidy
+from portal.worker import FIRST_PAUSE, LONGEST_PAUSE, queue, tidy
 from tests.world import ADA, INES, NOW
 
 
@@ -82,6 +85,39 @@ async def test_every_job_has_words_for_who_reads_that_it_failed(dsn: str, settin
     finally:
         await connection.close()
     assert set(known.qm.entrypoint_registry) | {EACH_MINUTE} == jobs.WORDS.keys()
+
+
+@pytest.mark.parametrize("failure", [Unavailable("The database is busy."), mail.NotSent("SMTPConnectError", "No.")])
+async def test_a_mail_waits_while_the_mail_server_or_the_database_is_away(
+    dsn: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """R76: a job that cannot send its mail at present is run again.
+
+    Each pause is twice the one before, up to `LONGEST_PAUSE`.
+    """
+
+    async def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(mail, "deliver", fail)
+    connection = await asyncpg.connect(dsn)
+    try:
+        run = (
+            queue(connection, settings, open_storage(f"file:{tmp_path}"))
+            .qm.entrypoint_registry["mail_notices"]
+            .parameters.func
+        )
+        pauses = []
+        for attempts in (0, 1, 100):
+            job = SimpleNamespace(
+                id=1, entrypoint="mail_notices", payload=b'{"batch": 1}', created=NOW, attempts=attempts
+            )
+            with pytest.raises(RetryRequested) as again:
+                await run(job)
+            pauses.append(again.value.delay)
+    finally:
+        await connection.close()
+    assert pauses == [FIRST_PAUSE, 2 * FIRST_PAUSE, LONGEST_PAUSE]
 
 
 WORKER = """

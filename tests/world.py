@@ -15,6 +15,8 @@ NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 """Friday, 11:00 in Berlin: the current instant in most tests."""
 
 PASSWORD = "correct horse battery staple"
+TEST_SECRET = "a secret of the tests, 32 characters at least"
+"""The secret of the portals of most tests, with which links in mails are signed."""
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3
@@ -101,6 +103,13 @@ insert into default_service (customer_id, service_id) values (1, 1), (2, 2);
 insert into rate (currency, hourly_rate, effective_from, role_id, created_at) values
   ('EUR', 120, '2026-01-01', 1, $now), ('EUR', 95, '2026-01-01', 2, $now);
 """
+
+STATUSES = """
+insert into case_status (category, name, customer_name, position, pauses) values
+  ('new', 'New', null, 1, false), ('open', 'Open', null, 2, false), ('waiting_for_customer', 'Waiting for customer', 'Waiting for you', 3, true),
+  ('waiting_for_others', 'Waiting for others', null, 4, true), ('resolved', 'Resolved', null, 5, true), ('closed', 'Closed', null, 6, true);
+"""
+"""SQL that inserts the statuses of cases, for a database whose tables were emptied. An older schema has no table for them."""
 
 KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);"
 """SQL that inserts the kinds of general time, for a database whose tables were emptied.

@@ -9,14 +9,24 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.agent.pages import agent_page
-from portal.billing import SKIPPED, find_run, latest_until, offered, parse_until, past_runs, preview_run, run
+from portal.billing import (
+    PATIENCE,
+    SKIPPED,
+    Ending,
+    begin_run,
+    find_run,
+    go_on_with_run,
+    past_runs,
+    preview_run,
+    until_days,
+)
 from portal.database import transaction
-from portal.errors import Invalid
+from portal.errors import Invalid, Unavailable
 from portal.people.readers import AgentReader
 from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web, visit_of
+from portal.web.pages import on_refusal, page, see_other, turned
+from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class RunForm(Struct, kw_only=True):
@@ -45,10 +55,11 @@ async def _show(
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
     visit: Any = visit_of(request)
-    date = await parse_until(until, visit.at)
+    days = await until_days(visit.at)
+    preview = await preview_run(days.parse(until))
     return await agent_page(
-        request, visit.reader, "agent/billing/show.html", errors=errors or {}, typed=typed or {}, preview=await preview_run(date),
-        offered=await offered(visit.at), latest=await latest_until(visit.at), skipped=SKIPPED,
+        request, visit.reader, "agent/billing/show.html", errors=errors or {}, typed=typed or {}, preview=preview,
+        offered=days.offered, latest=days.latest, skipped=SKIPPED,
         runs=await past_runs(request.query_params.get("runs", "")), turned="runs" in request.query_params,
         nothing="nothing" in request.query_params,
     )  # fmt: skip
@@ -61,20 +72,33 @@ async def make_run(
 ) -> Response[Any]:
     """Execute a billing run: create the draft invoices and statements of the ticked customers.
 
-    Redirect to the page of the run, or back to the preview if there was nothing to bill.
+    Redirect to the page of the run, or back to the preview if there was nothing to bill. A job goes on with a run that
+    takes longer than a few seconds.
     """
     fields = form.into(RunForm)
     async with transaction(reader):
-        made = await run(await parse_until(fields.until, at), fields.customer, by=reader, at=at)
-    return see_other(f"/agent/billing/runs/{made.id}" if made else f"/agent/billing?until={fields.until}&nothing=yes")
+        until = (await until_days(at)).parse(fields.until)
+        run_id = await begin_run(until, fields.customer, by=reader, at=at)
+    try:
+        ending = await go_on_with_run(run_id, by=reader, at=at, reader=reader, within=PATIENCE)
+    except Unavailable:  # Somebody holds a customer: the job bills the rest.
+        ending = Ending.UNDER_WAY
+    if ending is Ending.NOTHING:
+        return see_other(f"/agent/billing?until={until.isoformat()}&nothing=yes")
+    return see_other(f"/agent/billing/runs/{run_id}")
 
 
 @get("/billing/runs/{run_id:int}", guards=[manager_only])
 async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
-    """Show which documents a billing run created, and which time it skipped and why; `?skipped=` is the cursor of these."""
-    after = request.query_params.get("skipped", "")
-    found = await find_run(run_id, reader, after)
-    return await agent_page(request, reader, "agent/billing/run.html", run=found, skipped=SKIPPED, turned=after)
+    """Show which documents a billing run created, and which time it skipped and why; while it works, how far it is.
+
+    `?documents=`, `?refused=` and `?skipped=` are the cursors of the lists. A refresh by htmx gets what changes while the run works.
+    """
+    after = turned(request, "documents", "refused", "skipped")
+    found: dict[str, Any] = {"run": await find_run(run_id, reader, after), "skipped": SKIPPED, "after": after}
+    if wants_fragment(request):
+        return page(request, "agent/billing/_run.html", **found)
+    return await agent_page(request, reader, "agent/billing/run.html", **found)
 
 
 handlers: list[Any] = [show, make_run, show_run]

@@ -7,47 +7,44 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Struct
 
+from portal.agent.flow.places import place_of
+from portal.agent.flow.presence import others_on
+from portal.agent.flow.sending import Written, forget_draft, send, written_on
 from portal.agent.pages import agent_page
-from portal.billing import feed_with_time
+from portal.billing import feed_with_time, standing_of
 from portal.database import transaction
 from portal.desk import (
-    SETTABLE,
+    PRIORITY_CHOICES,
     Attachment,
     Case,
     Details,
     Feed,
-    Status,
     feed_of,
 )
+from portal.desk.lists.walking import walk_of
+from portal.desk.replies import canned
+from portal.numbers import number_in
 from portal.people.readers import AgentReader
+from portal.periods import today
 from portal.storage import Storage
 from portal.timekeeping.appointments import appointments_with_time
 from portal.timekeeping.feed import CaseTime
-from portal.web import drafts
+from portal.web import drafts, previews
 from portal.web.forms import Form
-from portal.web.notices import read_when_sent
+from portal.web.notices import about_to_read, read_when_sent, reads_notices
 from portal.web.pages import download, on_refusal, page, see_other
-from portal.web.visit import Web, visit_of
-
-
-class Writing(Struct, kw_only=True):
-    """Composer of replies and notes: the form on the case page in which an agent writes.
-
-    `kind` only keeps the selected tab; the button's URL decides what is written. `then` is `wait` if the reply also
-    sets the status to waiting for the customer.
-    """
-
-    kind: str = ""
-    body: str = ""
-    then: str = ""
-    form_key: str = ""
+from portal.web.visit import Web, visit_of, wants_fragment
 
 
 @get("/cases/{number:str}")
+@reads_notices
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show a case with its feed and forms. With `?before=` the feed shows older entries."""
+    """Show a case with its feed and forms. With `?before=` the feed shows older entries, and with
+    `?canned=` the composer the canned reply with that id.
+
+    The number of a merged case redirects to the case that it is part of.
+    """
     return await show_case(request, number=number)
 
 
@@ -62,16 +59,33 @@ async def show_case(
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
-    here = f"/agent/cases/{details.case.number}"
-    kept = await drafts.kept(reader, f"{here}/replies", f"{here}/notes")
-    typed = typed if typed is not None else kept[f"{here}/notes"] or kept[f"{here}/replies"]
-    draft = await drafts.begun(reader, f"{here}/replies", typed)
+    if details.stands_for(number) and errors is None:
+        return see_other(place_of(request, details.case.number, **{"from": number}))
+    await about_to_read(request, ("case", details.case.id))
+    numbers = (details.case.number, *details.merged)
+    address, kept = await drafts.first_kept(
+        reader, *(f"/agent/cases/{one}/{noun}" for one in numbers for noun in ("replies", "notes"))
+    )
+    if typed is None and (reply := number_in(request.query_params.get("canned"))):
+        text = await canned.filled_for(reply, details, reader, visit.company.name)
+        kept = kept | {"kind": "reply", "body": "\n\n".join(filter(str.strip, (kept.get("body", ""), text)))}
+    draft = await drafts.begun(reader, address, kept if typed is None else typed)
     feed, time = await _feed(request, details)
     response = await agent_page(
-        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, settable=SETTABLE, draft=draft,
-        appointments=await appointments_with_time(details.case.id, reader), errors=errors or {}, typed=typed,
+        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, priorities=PRIORITY_CHOICES, draft=draft,
+        appointments=await appointments_with_time(details.case.id, reader), errors=errors or {}, typed=draft.typed,
+        came_from=details.named_by(request.query_params.getall("from", [])),
+        walk=await walk_of(details.case, reader, request.query_params.multi_items(), visit.at), toast=_toast(request, details.case),
+        case=details.case, **others_on(request, details.case.id, reader),
     )  # fmt: skip
-    return read_when_sent(request, response, ("case", details.case.id))
+    return read_when_sent(request, response)
+
+
+def _toast(request: Web, case: Case) -> dict[str, str] | None:
+    """Return the message that the case was just snoozed, with a button that undoes it, or None if it was not."""
+    if not (request.query_params.get("snoozed") and case.snoozed_until):
+        return None
+    return {"words": "Snoozed. It comes back by itself.", "undo": f"/agent/cases/{case.number}/snooze/ending"}
 
 
 async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
@@ -86,55 +100,65 @@ async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
 
 
 @get("/cases/{number:str}/feed")
-async def show_feed(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
+async def show_feed(
+    request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
+) -> Response[str]:
     """Serve the parts of the case page that refresh themselves: the feed, the head and the side panel."""
     details = await Details.find(number, reader)
+    await about_to_read(request, ("case", details.case.id))
     feed, time = await _feed(request, details)
     response = page(
-        request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, settable=SETTABLE,
+        request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, priorities=PRIORITY_CHOICES,
         appointments=await appointments_with_time(details.case.id, reader),
+        walk=await walk_of(details.case, reader, request.query_params.multi_items(), at),
     )  # fmt: skip
-    return read_when_sent(request, response, ("case", details.case.id))
+    return read_when_sent(request, response)
+
+
+@get("/cases/{number:str}/standing")
+async def show_standing(
+    request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
+) -> Response[str]:
+    """Serve the hours left of the case's service, which the case page requests once it has loaded.
+
+    They take several SQL statements, and the more the longer the period has time, so the page does not wait for them.
+    """
+    case, visit = await Case.find(number, reader), visit_of(request)
+    standing = None
+    if visit.rules.tracks_cases:
+        standing = await standing_of(reader, case.service_id, today(visit.company.time_zone, at))
+    return page(request, "agent/cases/_standing.html", case=case, standing=standing)
 
 
 @post("/cases/{number:str}/replies")
 @on_refusal(show_case)
 async def reply(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Create a reply, which the customer reads, and change the status if the agent chose that."""
-    fields = form.into(Writing)
-    then = Status.WAITING_FOR_CUSTOMER if fields.then == "wait" else None
-    async with transaction(reader):
-        case = await Case.find(number, reader)
-        await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then, form_key=form.key)
-    return await _written(reader, number, form, at)
+    """Send a reply, which the customer reads once it goes out, and change the status if the agent chose that."""
+    return await send(request, reader, form, number, at)
 
 
 @post("/cases/{number:str}/notes")
 @on_refusal(show_case)
 async def note(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
     """Create an internal note, which no customer can ever read (D51)."""
-    fields = form.into(Writing)
+    fields = form.into(Written)
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.note(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
-    return await _written(reader, number, form, at)
-
-
-async def _written(reader: AgentReader, number: str, form: Form, at: datetime) -> Response[Any]:
-    """Delete the saved draft of the composer, which both form URLs share, and redirect to the composer."""
-    for noun in ("replies", "notes"):
-        await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
-    return see_other(f"/agent/cases/{number}#composer")
+    await forget_draft(reader, number, form, at)
+    return see_other(written_on(request, number, case))
 
 
 @get("/cases/{number:str}/files/{file:uuid}")
@@ -150,4 +174,28 @@ async def show_file(
     return download(storage.read(found.key), found.name, size=found.size)
 
 
-handlers: list[Any] = [show, show_feed, reply, note, show_file]
+@get("/cases/{number:str}/files/{file:uuid}/picture.webp")
+async def show_picture(
+    request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
+    file: FromPath[uuid.UUID],
+) -> Response[bytes]:  # fmt: skip
+    """Serve a picture, or a page of a PDF, that is a file of the case, as a WebP image (`previews.picture`)."""
+    return await previews.picture(request, storage, number, file, at)
+
+
+@get("/cases/{number:str}/files/{file:uuid}/preview")
+async def show_preview(
+    request: Web, reader: NamedDependency[AgentReader], storage: NamedDependency[Storage],
+    at: NamedDependency[datetime], number: FromPath[str], file: FromPath[uuid.UUID],
+) -> Response[str]:  # fmt: skip
+    """Show a file of the case in place, or on a page of its own if no script asks."""
+    found = await previews.shown(request, storage, number, file, at) | {
+        "address": f"/agent/cases/{number}/files/{file}"
+    }
+    if wants_fragment(request):
+        return page(request, "shared/_preview.html", **found)
+    async with transaction(reader, readonly=True):
+        return await agent_page(request, reader, "agent/cases/file.html", number=number, **found)
+
+
+handlers: list[Any] = [show, show_feed, show_standing, reply, note, show_file, show_picture, show_preview]

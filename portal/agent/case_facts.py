@@ -8,13 +8,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
+from portal.agent.flow.places import place_of
 from portal.agent.pages import agent_page
 from portal.contracts.projects import Project
 from portal.contracts.services import Service
 from portal.database import transaction
-from portal.desk import PRIORITY_CHOICES, SETTABLE, Case, Details, Status, case_types
+from portal.desk import PRIORITY_CHOICES, Case, Details, case_types
 from portal.desk.facts import Facts
-from portal.errors import Invalid
+from portal.desk.workflow.moves import wanted_status
+from portal.errors import Conflict, Invalid
+from portal.numbers import number_in
+from portal.people.agents import COLLEAGUES
 from portal.people.contacts import Contact
 from portal.people.offered import choices, with_stored
 from portal.people.readers import AgentReader
@@ -22,6 +26,7 @@ from portal.people.working.absences import Absence
 from portal.periods import today
 from portal.render.formats import day, reading
 from portal.web.edits import as_seen, edited, seen_in
+from portal.web.finding import chosen
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
@@ -30,11 +35,14 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Assignment form: with `take` the signed-in agent takes the case, otherwise it goes to `agent`.
 
-    If `agent` is None, the case becomes unassigned.
+    If `agent` is None, the case becomes unassigned. The menu in the case's head has a search field instead of a list:
+    `agent_typed` is its text, and `nobody` its button that leaves the case to nobody.
     """
 
     take: bool = False
     agent: int | None = None
+    agent_typed: str = ""
+    nobody: bool = False
 
 
 class Holder(Struct, kw_only=True):
@@ -44,9 +52,15 @@ class Holder(Struct, kw_only=True):
 
 
 class StatusChange(Struct, kw_only=True):
-    """Form that sets the status of a case. Its field `seen` says which status the page showed."""
+    """Form that sets the status of a case: its id, or a category. Its field `seen` has the id that the page showed."""
 
     status: str
+
+
+class PriorityChange(Struct, kw_only=True):
+    """Form that sets the priority of a case. Its field `seen` says which priority the page showed."""
+
+    priority: int
 
 
 class FactsChange(Struct, kw_only=True):
@@ -109,6 +123,7 @@ async def _assignment(
 @post("/cases/{number:str}/assignment")
 @on_refusal(_assignment)
 async def assign(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -116,31 +131,62 @@ async def assign(
 ) -> Response[Any]:
     """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9)."""
     async with transaction(reader):
-        case = await Case.find(number, reader, hold=True)
-        fields = edited(form, Assignment, Holder(agent=case.agent_id))
+        case = await Case.find(number, reader, hold=True, itself=True)
+        fields = edited(await _searched(form), Assignment, Holder(agent=case.agent_id))
         await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
-    return see_other(f"/agent/cases/{number}")
+    return see_other(place_of(request, number))
+
+
+async def _searched(form: Form) -> Form:
+    """Set the field `agent` of the form to the agent whom its search field names, if it has one, and return the form.
+
+    Raise `Invalid` (`agent`) if the text names nobody, or several people.
+    """
+    if "agent_typed" in form.fields and not form.get("nobody"):
+        agent = (await chosen(form.typed, {"agent": COLLEAGUES}))["agent"]
+        if agent is None:
+            raise Invalid({"agent": "Type the name of an agent."})
+        form.fields["agent"] = [str(agent)]
+    return form
 
 
 @post("/cases/{number:str}/status")
 async def change_status(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save a new status. Raise `Invalid` for a status that agents may not set.
+    """Save a new status. Raise `Invalid` for one that may not follow.
 
     Raise `Conflict` if somebody else has changed the status since the page was shown.
     """
-    status = form.into(StatusChange).status
-    if status not in SETTABLE:
-        raise Invalid({"status": "Choose one from the list."})
+    wanted = wanted_status(form.into(StatusChange).status)
     async with transaction(reader):
-        case = await Case.find(number, reader, hold=True)
-        seen = seen_in(form, StatusChange) or StatusChange(status=case.status)
-        await case.change_status(Status(status), seen=Status(seen.status), by=reader, at=at)
-    return see_other(f"/agent/cases/{number}")
+        case = await Case.find(number, reader, hold=True, itself=True)
+        seen = seen_in(form, StatusChange)
+        await case.change_status(wanted, seen=number_in(seen.status) if seen else None, by=reader, at=at)
+    return see_other(place_of(request, number))
+
+
+@post("/cases/{number:str}/priority")
+async def change_priority(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Save a new priority. Raise `Conflict` if somebody else has changed the priority since the page was shown."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True, itself=True)
+        seen = seen_in(form, PriorityChange) or PriorityChange(priority=case.priority)
+        priority = form.into(PriorityChange).priority
+        if case.priority not in (seen.priority, priority):
+            raise Conflict(f"The priority is {case.urgency.word} now. Look at it again.")
+        await case.change_facts(by=reader, at=at, priority=priority)
+    return see_other(place_of(request, number))
 
 
 @get("/cases/{number:str}/facts")
@@ -179,10 +225,10 @@ async def change_facts(
 ) -> Response[Any]:
     """Save changed facts of a case; the case's log records each change."""
     async with transaction(reader):
-        case = await Case.find(number, reader, hold=True)
+        case = await Case.find(number, reader, hold=True, itself=True)
         fields = edited(form, FactsChange, FactsChange.of(case))
         await case.change_facts(by=reader, at=at, **fields.since(case))
     return see_other(f"/agent/cases/{number}")
 
 
-handlers: list[Any] = [show_assignment, assign, change_status, show_facts, change_facts]
+handlers: list[Any] = [show_assignment, assign, change_status, change_priority, show_facts, change_facts]

@@ -1,5 +1,6 @@
 """Serve the agents' list of cases and the form that opens a case for a contact."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,23 +11,29 @@ from msgspec import Struct
 
 from portal.agent.arrivals import Seen
 from portal.agent.pages import agent_page, rail
+from portal.agent.queue.bulk import prepare, toast_of_change
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.database.finder import choosable
 from portal.desk import (
     PRIORITY_CHOICES,
     Case,
-    Priority,
     Question,
     Sort,
     Status,
     agents_list,
     case_types,
     named_elsewhere,
+    searched,
 )
-from portal.errors import Conflict
+from portal.desk.bulk.verbs import Verb
+from portal.desk.lists.filters import filters_of
+from portal.desk.lists.own_views import OwnView
+from portal.desk.tagging.tags import TAGS
+from portal.errors import Conflict, NotFound
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
+from portal.people.contact_search import CALLERS, sought
 from portal.people.contacts import Contact
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.offered import choices
@@ -34,7 +41,7 @@ from portal.people.readers import AgentReader
 from portal.render.formats import plural
 from portal.timekeeping.lists import worked_on
 from portal.web import drafts
-from portal.web.finding import asked
+from portal.web.finding import asked, asked_several
 from portal.web.forms import Form
 from portal.web.limits import searching
 from portal.web.pages import on_refusal, see_other
@@ -44,7 +51,9 @@ from portal.web.visit import Web, visit_of
 class NewCase(Struct, kw_only=True):
     """Form with which an agent opens a case for a contact.
 
-    If `then` is `wait`, the case starts with the status waiting for the customer.
+    If `then` is `wait`, the case starts with the status waiting for the customer. If `to` is `me`, it is assigned to the
+    signed-in agent, otherwise to whom the rules of dispatch choose. With `called`, the text is what the contact said
+    on the phone.
     """
 
     customer: int | None = None
@@ -55,6 +64,8 @@ class NewCase(Struct, kw_only=True):
     priority: int | None = None
     form_key: str = ""
     then: str = ""
+    to: str = ""
+    called: bool = False
 
 
 ASKING = choosable(CUSTOMERS)
@@ -62,12 +73,23 @@ ASKING = choosable(CUSTOMERS)
 
 
 class Ticked(Struct, kw_only=True):
-    """Form of the list of cases: the numbers of the ticked cases."""
+    """Form of the list of cases: the numbers of the ticked cases; `all` is "yes" for all cases that the list finds."""
 
     case: list[str]
+    all: str = ""
 
 
-HEADINGS = (Sort.NUMBER, Sort.SUBJECT, Sort.CUSTOMER, Sort.STATUS, Sort.PRIORITY, Sort.AGENT, None, Sort.UPDATED)
+HEADINGS = (
+    Sort.NUMBER,
+    Sort.SUBJECT,
+    Sort.CUSTOMER,
+    Sort.STATUS,
+    Sort.PRIORITY,
+    Sort.DUE,
+    Sort.AGENT,
+    None,
+    Sort.UPDATED,
+)
 """The columns of the list by which it can be sorted, in their order; None is the column with the time, which cannot."""
 
 
@@ -79,7 +101,7 @@ async def list_cases(
 
     The open page refreshes itself through the same URL, with the case numbers that it displays (see `arrivals`).
     """
-    async with searching(request, Question.read(request.query_params).text):
+    async with searching(request, searched(request.query_params)):
         return await _list(request, reader=reader, at=at)
 
 
@@ -92,17 +114,25 @@ async def _list(
     taken: int = 0,
     status: int = 200,
 ) -> Response[str]:
-    agent, customer = await asked(request, "agent", AGENTS), await asked(request, "customer", CUSTOMERS)
-    question = replace(Question.read(request.query_params), agent_id=agent.id, customer_id=customer.id)
+    pairs, found = await asked_several(request, {"agent": AGENTS, "customer": CUSTOMERS, "tag": TAGS})
+    question = replace(Question.read(pairs), at=at)
     counted = await rail(reader, at)
     listed = await agents_list(reader, question, counted.views)
     return await agent_page(
         request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
-        headings=HEADINGS, statuses=list(Status), priorities=list(Priority)[::-1],
-        customer=customer, agent=agent, elsewhere=await named_elsewhere(question.text, listed, reader),
-        worked=await worked_on([row.id for row in listed.rows]), toast=_toast(request, taken),
+        headings=HEADINGS, found=found,
+        chips=(await filters_of(question)).chips if question.is_filtered else [], own=await _own(question, reader),
+        elsewhere=await named_elsewhere(question.text, listed, reader),
+        worked=await worked_on([row.id for row in listed.rows]), toast=_toast(request, taken) or await toast_of_change(request, reader),
     )  # fmt: skip
+
+
+async def _own(question: Question, reader: AgentReader) -> OwnView | None:
+    """Return the saved view that the list began with, if the reader may use it."""
+    with suppress(NotFound):
+        return await OwnView.find(question.own, reader) if question.own is not None else None
+    return None
 
 
 @post("/cases/assignment")
@@ -114,13 +144,19 @@ async def take_several(
 ) -> Response[Any]:
     """Assign the ticked cases to the signed-in agent, except those that a colleague already has (D35).
 
+    All cases that the list finds are a change of many cases, whose page asks who gets them.
+
     Redirect if all could be assigned; otherwise show the list with a sentence for each case that could not.
     """
 
-    async def take(number: str) -> None:
-        await (await Case.find(number, reader)).take(by=reader, at=at)
+    ticked = form.into(Ticked)
+    if ticked.all:
+        return await prepare(request, reader, Verb.ASSIGN, None, at)
 
-    report = await all_or_report(dict.fromkeys(form.into(Ticked).case), take, reader=reader)
+    async def take(number: str) -> None:
+        await (await Case.find(number, reader, itself=True)).take(by=reader, at=at)
+
+    report = await all_or_report(dict.fromkeys(ticked.case), take, reader=reader)
     problems = [f"#{number}: {refusal.sentence}" for number, refusal in report.refused.items()]
     if not problems:
         return see_other(f"/agent/cases?view=mine&taken={len(report.done)}")
@@ -152,10 +188,13 @@ async def _new(
     draft = await drafts.begun_here(request, reader, typed)
     kept = number_in(draft.typed.get("customer")) if "customer" not in request.query_params else None
     customer = await (ASKING.find(kept, None) if kept else asked(request, "customer", ASKING))
+    caller = await asked(request, "caller", CALLERS, read=sought)
+    if caller.id:
+        customer = await ASKING.find((await Contact.find(caller.id, reader)).customer_id, None)
     return await agent_page(
         request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
-        customer=customer, contacts=await Contact.offered(customer.id) if customer.id else [],
+        customer=customer, caller=caller, contacts=await Contact.offered(customer.id) if customer.id else [],
         none_yet=not (customer.id or await Customer.offered()),
         types=choices(await case_types()), priorities=PRIORITY_CHOICES,
     )  # fmt: skip
@@ -174,9 +213,10 @@ async def open_case(
         case = await Case.open(
             by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
             case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
+            taken=fields.to == "me", called=fields.called,
         )  # fmt: skip
         if fields.then == "wait" and case.stands is Status.NEW:
-            await case.change_status(Status.WAITING_FOR_CUSTOMER, by=reader, at=at)
+            await case.wait_for_customer(by=reader, at=at)
     return see_other(f"/agent/cases/{case.number}")
 
 

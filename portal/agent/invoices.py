@@ -1,6 +1,5 @@
-"""Serve the pages of draft invoices, issued invoices and statements. Only managers may open them."""
+"""Serve the pages of draft and issued invoices, and the list of all documents. Only managers may open them."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,40 +10,49 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.agent.pages import agent_page
+from portal.agent.setup.pages import form_page
 from portal.billing import (
     Contents,
     DraftChoice,
     Invoice,
-    Statement,
+    addable,
+    balance_of,
     contents_of,
+    credits_of,
     delete_draft,
-    detail_of,
     draft_context,
     draft_names,
-    hand_out,
     issue,
+    list_credit_notes,
     list_drafts,
     list_issued,
     list_statements,
     missing,
+    missing_on,
+    outstanding,
     part_of,
-    seen,
+    payments_of,
+    questions_of,
     take_off,
     unprinted,
 )
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.errors import Conflict, Invalid, Refusal
+from portal.mail import refusals
+from portal.notices import invoice_mails
 from portal.numbers import number_in
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
+from portal.periods import today
 from portal.render.formats import plural
+from portal.web.files import invoice_file
 from portal.web.finding import asked
 from portal.web.form_pages import FORM_PAGE
-from portal.web.forms import Form, Nothing
+from portal.web.forms import Form
 from portal.web.guards import manager_only
-from portal.web.limits import exporting
-from portal.web.pages import download, on_refusal, page, see_other, turned
+from portal.web.notices import reads_notices
+from portal.web.pages import on_refusal, page, see_other, turned
 from portal.web.visit import Web, page_of, visit_of, wants_fragment
 
 
@@ -67,12 +75,14 @@ async def _list(
     issued: int = 0,
 ) -> Response[str]:
     customer = await asked(request, "customer", CUSTOMERS)
-    after = turned(request, "after", "drafts", "statements")
+    after = turned(request, "after", "drafts", "statements", "credits")
     found: dict[str, Any] = {
         "drafts": await list_drafts(reader, customer_id=customer.id, after=after.get("drafts")),
         "issued": await list_issued(reader, customer_id=customer.id, after=after.get("after")),
         "statements": await list_statements(reader, customer_id=customer.id, after=after.get("statements")),
+        "credits": await list_credit_notes(reader, customer_id=customer.id, after=after.get("credits")),
         "customer_id": customer.id,
+        "outstanding": await outstanding(customer.id, reader) if customer.id else [],
         "after": after,
     }
     if wants_fragment(request):
@@ -85,7 +95,7 @@ async def _list(
 
 
 class Ticked(Struct, kw_only=True):
-    """Form of the list of draft invoices: the ticked drafts, each with its contract (`DraftChoice`)."""
+    """Form of the list of draft invoices: the ticked drafts, each with its contract and its sum (`DraftChoice`)."""
 
     draft: list[str]
 
@@ -96,16 +106,18 @@ async def issue_drafts(
 ) -> Response[Any]:
     """Issue the ticked drafts, the oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
-    Redirect if all were issued, otherwise show the list with the reason for each refusal.
+    A draft whose sum is no longer the one that the list showed is refused. Redirect if all were issued, otherwise show
+    the list with the reason for each refusal.
     """
 
     async def issue_one(draft_id: int) -> None:
-        await issue(draft_id, by=reader, at=at)
+        await issue(draft_id, by=reader, at=at, seen=seen[draft_id])
 
     chosen = [DraftChoice.parse(text) for text in form.into(Ticked).draft]
+    seen = {choice.draft_id: choice.seen for choice in chosen}
     async with transaction(reader, readonly=True):
         names = await draft_names(chosen, reader)
-    report = await all_or_report(sorted({choice.draft_id for choice in chosen}), issue_one, reader=reader)
+    report = await all_or_report(sorted(seen), issue_one, reader=reader)
     issued = len(report.done)
     not_issued = [(id, names.get(id, ""), why) for id, why in report.refused.items()]
     if issued and not not_issued:
@@ -133,10 +145,12 @@ async def _draft(
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     invoice = await Invoice.find_draft(draft_id, reader)
-    contents, lacking = await contents_of(invoice), await missing()
+    contents, lacking, about = await contents_of(invoice), await missing(), await draft_context(invoice)
     return await agent_page(
         request, reader, "agent/invoices/draft.html", errors=errors or {}, typed=typed or {}, invoice=invoice, **_parts(request, contents),
-        unprinted="" if lacking else await unprinted(invoice, contents, reader), about=await draft_context(invoice), missing=lacking,
+        unprinted="" if lacking else await unprinted(invoice, contents, reader), about=about,
+        missing=lacking or missing_on(about), questions=await questions_of(invoice) if about["has_questions"] else [],
+        customer=await Customer.find(invoice.customer_id, reader), addable=await addable(invoice),
     )  # fmt: skip
 
 
@@ -150,6 +164,12 @@ def _parts(request: Web, contents: Contents) -> dict[str, Any]:
     }
 
 
+class IssueForm(Struct, kw_only=True):
+    """Form that issues a draft. `sum` is the sum to pay that the page showed: no other is issued."""
+
+    sum: str = ""
+
+
 @post("/drafts/{draft_id:int}/issue", guards=[manager_only])
 @on_refusal(_draft)
 async def issue_draft(
@@ -159,9 +179,9 @@ async def issue_draft(
     draft_id: FromPath[int],
 ) -> Response[Any]:
     """Issue a draft invoice: it gets its number and never changes again."""
-    form.into(Nothing)
+    fields = form.into(IssueForm)
     async with transaction(reader):
-        invoice = await issue(draft_id, by=reader, at=at)
+        invoice = await issue(draft_id, by=reader, at=at, seen=fields.sum)
     return see_other(f"/agent/invoices/{invoice.number}")
 
 
@@ -197,58 +217,83 @@ async def delete(
 
 
 @get("/invoices/{number:str}", guards=[manager_only])
-async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show an issued invoice as its customer sees it, and which contacts have opened it.
+@reads_notices
+async def show(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show an issued invoice as its customer sees it, its payments, to whom it was mailed, and who has opened it.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of its time.
+    `?lines=` and `?detail=` are the cursors of its lines and of its time. A refresh by htmx gets what happened alone.
     """
+    return await invoice_page(request, number=number)
+
+
+async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[str]:
+    """Return the page of an issued invoice; `again` are the errors and the typed fields of a refused form on it."""
+    visit = visit_of(request)
+    reader: Any = visit.reader
     invoice = await Invoice.find(number, reader)
-    return await agent_page(
-        request, reader, "agent/invoices/show.html", invoice=invoice, seen=await seen(invoice),
-        **_parts(request, await contents_of(invoice)),
+    happened: dict[str, Any] = {
+        "invoice": invoice,
+        "balance": await balance_of(invoice),
+        "payments": await payments_of(invoice, reader),
+        "credits": await credits_of(invoice),
+        "questions": await questions_of(invoice),
+        "customer": await Customer.find(invoice.customer_id, reader),
+        "history": await invoice_mails.history(invoice),
+        "receivers": await invoice_mails.receivers(invoice.customer_id),
+        "sends_mail": visit.settings.smtp_url is not None,
+    }
+    if wants_fragment(request):
+        return page(request, "agent/invoices/_history.html", **happened)
+    return await form_page(
+        request, "agent/invoices/show.html", today=today(visit.company.time_zone, visit.at), **happened,
+        **_parts(request, await contents_of(invoice)), **again,
     )  # fmt: skip
+
+
+class SendForm(Struct, kw_only=True):
+    """Form that mails an issued invoice to one receiver: a contact by id, or the accounts address if `contact` is empty.
+
+    `form_key` identifies the form, so that sending it again mails nothing more.
+    """
+
+    contact: int | None = None
+    form_key: str = ""
+
+
+@post("/invoices/{number:str}/mails", guards=[manager_only])
+async def send(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Mail an issued invoice once more to one receiver, also if their mail address was refused before.
+
+    Raise `Conflict` if there is no mail server.
+    """
+    contact = form.into(SendForm).contact
+    if visit_of(request).settings.smtp_url is None:
+        raise Conflict("There is no mail server, so the portal sends no mails.")
+    async with transaction(reader):
+        invoice = await Invoice.find(number, reader)
+        receiver = await invoice_mails.ask(invoice, contact, form_key=form.key, by=reader, at=at)
+        await refusals.forget(receiver.email)
+    return see_other(f"/agent/invoices/{number}#history")
 
 
 @get("/invoices/{number:str}/invoice.pdf", guards=[manager_only])
 async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the stored PDF of an issued invoice, and record the download in the audit log."""
-    async with exporting(request):
-        content = await hand_out("pdf", await Invoice.find(number, reader))
-    return download(content, f"{number}.pdf", media_type="application/pdf")
+    """Serve the PDF of an issued invoice."""
+    return await invoice_file(request, reader, number, kind="pdf")
 
 
 @get("/invoices/{number:str}/detail.csv", guards=[manager_only])
 async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the stored CSV file with the time entries of an issued invoice, and record the download in the audit log."""
-    async with exporting(request):
-        content = await hand_out("csv", await Invoice.find(number, reader))
-    return download(content, f"{number}.csv", media_type="text/csv")
-
-
-@get("/statements/{statement_id:uuid}", guards=[manager_only])
-async def show_statement(
-    request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
-) -> Response[str]:
-    """Show a statement as its customer sees it: the time of one contract for which a billing run charged nothing."""
-    statement = await Statement.find(statement_id, reader)
-    detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
-    return await agent_page(
-        request, reader, "agent/invoices/statement.html", statement=statement, detail=detail,
-        customer=await Customer.find(statement.customer_id, reader),
-    )  # fmt: skip
-
-
-@get("/statements/{statement_id:uuid}/detail.csv", guards=[manager_only])
-async def show_statement_csv(
-    request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
-) -> Response[Any]:
-    """Serve the stored CSV file with the time entries of a statement, and record the download in the audit log."""
-    async with exporting(request):
-        statement = await Statement.find(statement_id, reader)
-        content = await hand_out("csv", statement)
-    return download(content, f"statement-{statement.until}.csv", media_type="text/csv")
+    """Serve the CSV file with the time entries of an issued invoice."""
+    return await invoice_file(request, reader, number, kind="csv")
 
 
 handlers: list[Any] = [
-    show_list, issue_drafts, show_draft, issue_draft, take_entry_off, delete, show, show_pdf, show_csv, show_statement, show_statement_csv,
+    show_list, issue_drafts, show_draft, issue_draft, take_entry_off, delete, show, send, show_pdf, show_csv,
 ]  # fmt: skip

@@ -1,14 +1,15 @@
 """Render pages of the agents' area with the navigation beside them and the counts that it shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from litestar import Response
 
-from portal.agent.told import toast_of
+from portal.agent.toasts import toast_of, toast_of_reply
 from portal.billing import counts_shown
+from portal.desk.lists.own_views import Named, named, naming
 from portal.people.readers import AgentReader
 from portal.reports.files import Export
 from portal.timekeeping.clock.lines import timers_of
@@ -23,20 +24,22 @@ class Rail:
 
     `time` counts the reader's own entries that need work: rejected and flagged ones, and drafts from before this week.
     `approvals` counts the entries that wait for approval; it is None for agents who approve nothing. `files` counts the
-    files of timesheets that are ready for the reader.
+    files of timesheets that are ready for the reader. `own` are the reader's saved views, and those that colleagues share.
     """
 
     views: Mapping[str, int]
     time: int = 0
     approvals: int | None = None
     files: int = 0
+    own: Sequence[Named] = ()
 
 
 async def rail(reader: AgentReader, at: datetime) -> Rail:
     """Return the numbers in the navigation of this agent, read by one query."""
-    files = {"files": Export.counting_waiting(reader)} if reader.is_manager else {}
-    views = await counts_shown(reader, at, files)
-    return Rail(views, views.pop("time"), views.pop("approvals", None), views.pop("files", 0))
+    also = {"own": naming(reader)} | ({"files": Export.counting_waiting(reader)} if reader.is_manager else {})
+    views = await counts_shown(reader, at, also)
+    own = named(views.pop("own"))
+    return Rail(views, views.pop("time"), views.pop("approvals", None), views.pop("files", 0), own)
 
 
 async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
@@ -50,10 +53,11 @@ async def agent_page(
     """Return a whole page of the agents' area: the template filled in with `context`, with the HTTP status `status`.
 
     The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, `last_day`, the latest
-    day for which time may be logged, and, after a submission of time, its message as `toast`.
+    day for which time may be logged, and, after a submission of time or a reply, its message as `toast`.
     """
     visit = visit_of(request)
-    context["toast"] = context.get("toast") or toast_of(request.query_params, f"{request.url.path}?{request.url.query}")
+    told, here = request.query_params, f"{request.url.path}?{request.url.query}"
+    context["toast"] = context.get("toast") or toast_of(told, here) or toast_of_reply(told, here)
     last_day = latest_work_date(visit.at, reader.time_zone, visit.company.time_zone)
     context["rail"] = context.get("rail") or await rail(reader, visit.at)
     if "timers" not in context:

@@ -196,10 +196,7 @@ async def add_task(
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked time entries of the project, or all that match the filter, for approval.
-
-    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
-    """
+    """Submit the ticked time entries of the project, or all that match the filter, as `submit_here` does."""
     return await submit_here(request, form, show_project, _place(project), reader=reader, project=project)
 
 

@@ -8,19 +8,24 @@ from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
 from portal.agent.time.listing import Place, listing, submit_here
+from portal.billing import added, figures_of, standings
 from portal.contracts import approvers
 from portal.contracts.contracts import Contract
+from portal.contracts.price_list.products import Product
 from portal.contracts.services import Service
 from portal.contracts.tasks import Task
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.periods import today
 from portal.web.forms import Form
 from portal.web.guards import time_tracked
+from portal.web.notices import reads_notices
 from portal.web.pages import on_refusal
-from portal.web.visit import Web
+from portal.web.visit import Web, visit_of
 
 
 @get("/services/{service:int}")
+@reads_notices
 async def show(request: Web, reader: NamedDependency[AgentReader], service: FromPath[int]) -> Response[str]:
     """Show the page of a service: its facts, its tasks, and one page of its time entries."""
     return await show_service(request, reader=reader, service=service)
@@ -34,11 +39,18 @@ async def show_service(
     `outcome` is the result of submitting time entries, None if none were submitted. `again` holds, after a refused
     form on this page, the values that were typed and the error messages.
     """
-    found = await Service.find(service, reader)
+    found, visit = await Service.find(service, reader), visit_of(request)
+    day = today(visit.company.time_zone, visit.at)
+    [standing] = await standings(reader, found.customer_id, day, [found.id])
+    siblings = {int(each.id): each for each in standing.contract.services}
+    figures = await figures_of(siblings)
     return await form_page(
         request, "agent/services/show.html", service=found, tasks=await Task.of_service(found.id),
         contract=await Contract.find(found.contract_id, reader), customer=await Customer.find(found.customer_id, reader),
-        approvers=await approvers.of_service(found.id),
+        approvers=await approvers.of_service(found.id), standing=standing,
+        figures=figures[found.id], contract_figures=added(figures.values()),
+        shared=siblings.get(found.included_from_id),
+        product=await Product.find(found.product_id) if found.product_id else None,
         **await listing(request, reader, _place(found.id), outcome=outcome), **again,
     )  # fmt: skip
 
@@ -48,10 +60,7 @@ async def show_service(
 async def submit(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked time entries of the service, or all that match the filter, for approval.
-
-    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
-    """
+    """Submit the ticked time entries of the service, or all that match the filter, as `submit_here` does."""
     return await submit_here(request, form, show_service, _place(service), reader=reader, service=service)
 
 

@@ -40,8 +40,9 @@ async def show(request: Web, task: FromPath[int]) -> Response[str]:
 async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
     found = await Task.find(task)
     return await form_page(
-        request, "agent/services/task.html", facts=found.facts, task=found, back=_back(found), **again
-    )
+        request, "agent/services/task.html", facts=found.facts, task=found, back=_back(found),
+        currency=await Task.currency_of(found.service_id), **again,
+    )  # fmt: skip
 
 
 @post("/tasks/{task:int}", guards=[manager_only])
@@ -49,7 +50,7 @@ async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a task and its billing default for new time entries."""
+    """Save the name of a task, its billing default for new time entries, and its fixed fee."""
     async with transaction(reader):
         found = await Task.find(task, hold=True)
         await found.change(edited(form, TaskFacts, found.facts))

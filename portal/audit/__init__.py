@@ -1,8 +1,8 @@
-"""Read the audit log: who changed what, as the database records it by itself (R89, R90).
+"""Read the audit log, in which database triggers record who changed what (R89, R90).
 
-It covers access, prices, the company, submitted time and documents, and also which documents were downloaded. Database
-triggers write the rows (`migrations/m0015_audit.py`), so that no code can forget one, and no database role of the app
-can write or change them.
+The log covers changes of access, prices, the company, submitted time and documents, and downloads of documents. Because
+triggers write its rows (`migrations/m0015_audit.py`), no code can forget one, and no database role of the app can
+insert or change rows itself.
 """
 
 from portal.audit.changes import Change

@@ -1,7 +1,7 @@
 """Describe one change of the audit log in a sentence: who did what to whom or to what, and from which value to which.
 
 The words are in `sentences.py`. A sentence is a list of `Part`s, some of which link to the page of what they name. It
-is put together when it is read, because dates and amounts are written as the reader of the page does.
+is composed when the page is rendered, because dates and amounts are formatted in the reader's language.
 """
 
 import re
@@ -11,9 +11,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from portal.audit import sentences
+from portal.audit import labels, sentences
+from portal.audit.formats import FORMATS
 from portal.audit.names import REFERENCES, Names, Part
 from portal.money import digits_of, round_half_up
+from portal.regions import LOCALES
 from portal.render import formats
 
 _PLACE = re.compile(r"\{(\w+)(’s)?\}")
@@ -27,8 +29,8 @@ class Change:
     """One row of the audit log.
 
     `table` is the changed table and `verb` is `insert`, `update`, `delete` or `export`. `changes` maps each changed
-    column to its old and new value, or to None if the log does not repeat the values. `facts` holds columns of the
-    changed row that the sentence needs, as they are now. `address` is the IP address of who made the change, `request`
+    column to its old and new value, or to None if the log does not store the values. `facts` holds the present values
+    of the changed row that the sentence contains. `address` is the IP address from which the change was made, `request`
     the request id, `names` the names of everything that the change mentions.
     """
 
@@ -45,19 +47,21 @@ class Change:
 
     @property
     def who(self) -> Part:
-        """Return the person who made the change. It has no page if nobody was signed in or the portal itself did it."""
+        """Return the name of who made the change, linked unless nobody was signed in or the portal made it."""
         if self.credential_id is None:
             return Part(sentences.ANONYMOUS if self.address else sentences.PORTAL)
-        return self.names.get(("credential", self.credential_id), Part("Somebody"))
+        return self.names.get(("credential", self.credential_id), Part("Former contact"))
 
     @property
     def sentence(self) -> list[Part]:
         """Return what happened as one sentence without a full stop.
 
-        For some changes by somebody who was not signed in, it is passive and does not name who made the change.
+        For some changes without a session, the sentence is in the passive and does not say who made the change.
         """
-        if self.credential_id is None and self.address and (passive := sentences.PASSIVE.get(self._what)):
-            return list(self._filled(passive))
+        if self.credential_id is None and self.address:
+            for key in (*(f"{self.table}.{column}" for column in self.changes), self._what):
+                if key in sentences.PASSIVE:
+                    return list(self._filled(sentences.PASSIVE[key]))
         clauses = list(self._clauses())
         parts = [self.who, Part(" ")]
         for place, clause in enumerate(clauses):
@@ -84,36 +88,40 @@ class Change:
         return [
             (label[:1].upper() + label[1:], self._part(name, values[place]).text)
             for label, name, values in sorted(
-                (sentences.label(self.table, name), name, values) for name, values in self.changes.items()
+                (labels.label(self.table, name), name, values) for name, values in self.changes.items()
             )
             if values and values[place] is not None and name not in said and not sentences.is_unsaid(self.table, name)
         ]
 
     @property
     def _what(self) -> str:
-        own = f"{self.table}.{self.verb} own"
+        """Return the key of the change in `sentences.ACTIONS`: table and verb, with ` own` or a kind if there is such a key."""
+        what, of_kind = f"{self.table}.{self.verb}", f"{self.table}.{self.verb} {self.facts.get('kind')}"
         mine = self.names.get(("credential", self.facts.get("credential_id", 0)))
-        return own if own in sentences.ACTIONS and mine == self.who else f"{self.table}.{self.verb}"
+        if mine == self.who and f"{what} own" in sentences.ACTIONS:
+            return f"{what} own"
+        return of_kind if of_kind in sentences.ACTIONS else what
 
     def _clauses(self) -> Iterator[list[Part]]:
-        """Yield what was done, each as the words that follow the person's name."""
+        """Yield a clause for each thing that was done; clauses follow the name of the person in the sentence."""
         if action := sentences.ACTIONS.get(self._what):
             yield list(self._filled(action))
         elif self.verb != "update":
             yield [Part(f"{sentences.VERBS[self.verb]} "), *self._subject()]
         else:
-            yield from self._updates()
+            yield from list(self._updates()) or [list(self._untold())]
 
     def _updates(self) -> Iterator[list[Part]]:
+        """Yield a clause for each changed column, and one for all columns whose values the log does not store."""
         untold: list[str] = []
         for name, values in self.changes.items():
-            if sentences.is_unsaid(self.table, name):
+            if sentences.is_unsaid(self.table, name) or self._is_moved_password(name):
                 continue
             old, new = values or (None, None)
             if template := sentences.of_column(self.table, name, old, new):
                 yield list(self._filled(template))
             elif values is None:
-                untold.append(sentences.label(self.table, name))
+                untold.append(labels.label(self.table, name))
             else:
                 yield list(self._changed(name, old, new))
         if untold:
@@ -121,9 +129,20 @@ class Change:
             listed = " and ".join([", ".join(untold[:-1]), untold[-1]] if len(untold) > 1 else untold)
             yield [Part(f"changed the {listed} {self._of} "), *self._subject()]
 
+    def _is_moved_password(self, column: str) -> bool:
+        """Return whether the column holds a password that moved along with its login, and that nobody has chosen now."""
+        return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
+
+    def _untold(self) -> Iterator[Part]:
+        """Yield the clause for a change of columns that pages leave out, so that no sentence ends after the name."""
+        if template := sentences.UNTOLD.get(self.table):
+            yield from self._filled(template)
+        else:
+            yield from (Part("changed "), *self._subject())
+
     def _changed(self, name: str, old: Any, new: Any) -> Iterator[Part]:
-        """Yield the words for a column that has no sentence of its own: from which value to which it was changed."""
-        label = sentences.label(self.table, name)
+        """Yield the clause for a column without a template: from which value to which it was changed."""
+        label = labels.label(self.table, name)
         if isinstance(new, bool):
             yield Part(f"switched {'on' if new else 'off'} “{label}” {self._of} ")
             yield from self._subject()
@@ -138,17 +157,17 @@ class Change:
 
     @property
     def _of(self) -> str:
-        """Return the preposition between a column and the changed row."""
+        """Return the preposition between the label of a column and the name of the changed row."""
         return "in" if self.table == "time_rules" else "of"
 
     def _subject(self) -> Iterator[Part]:
         yield from self._filled(sentences.SUBJECTS.get(self.table, self.table.replace("_", " ")))
 
     def _filled(self, template: str) -> Iterator[Part]:
-        """Yield the parts of a template, in which `{column}` stands for a value of the change.
+        """Yield the parts of a template with the values of the change in place of `{column}`.
 
-        `{column’s}` stands for the genitive, which is "their own" for the person who made the change. Text in square
-        brackets is left out if one of its columns has no value.
+        `{column’s}` is replaced by the genitive, which is "their own" for the person who made the change. Text in
+        square brackets is left out if one of its columns has no value.
         """
         for place, piece in enumerate(_OPTIONAL.split(template)):
             if place % 2 and any(self.facts.get(name) is None for name, _ in _PLACE.findall(piece)):
@@ -170,7 +189,11 @@ class Change:
             yield from (part, Part("’s"))
 
     def _part(self, name: str, value: Any) -> Part:
-        """Return a value of the column `name` as people read it, with the page of the row that it refers to."""
+        """Return `value`, which the column `name` has, as the change shows it.
+
+        A value that refers to a row is shown as the name of the row, with a link to its page; other values are
+        formatted.
+        """
         if name in REFERENCES and value is not None:
             named = self.names.get((REFERENCES[name], value), Part(GONE))
             if template := sentences.NAMELESS.get(name):
@@ -179,10 +202,11 @@ class Change:
         return Part(GONE if value is None else self._formatted(name, value))
 
     def _formatted(self, name: str, value: Any) -> str:
-        write = _WRITERS.get(sentences.FORMATS.get(name, ""))
+        """Return a value of the column `name` in the format that `FORMATS` gives for it."""
+        write = _WRITERS.get(FORMATS.get(name, ""))
         if write:
             return write(value)
-        if sentences.FORMATS.get(name) == "money":
+        if FORMATS.get(name) == "money":
             return _money(Decimal(value), self.facts.get("currency"))
         return "yes" if value is True else "no" if value is False else str(value)
 
@@ -195,12 +219,13 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "weekday": lambda value: sentences.WEEKDAYS[int(value) - 1],
     "word": lambda value: str(value).replace("_", " "),
     "country": formats.country,
+    "locale": lambda tag: LOCALES.get(tag, tag),
 }
-"""The functions that format a value of the log for people, by a value of `sentences.FORMATS`."""
+"""The functions that format values, by the names of formats in `FORMATS`."""
 
 
 def _money(amount: Decimal, currency: str | None) -> str:
-    """Return an amount with its currency, and with more decimals than the currency has if it needs them."""
+    """Return an amount with its currency, if there is one, without rounding it to the decimals of the currency."""
     if currency is None or round_half_up(amount, digits_of(currency)) != amount:
         return " ".join(filter(None, (formats.number(amount), currency)))
     return formats.money(amount, currency)

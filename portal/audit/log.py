@@ -1,4 +1,4 @@
-"""Read the audit log in pages, filtered by person, thing, kind and date, and as a table for a file."""
+"""Read the audit log, filtered by person, thing, kind and date: in pages, or as a table for a file."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from portal.people.readers import AgentReader
 
 PAGE = 50
 MOST_IN_A_FILE = 20_000
-"""How many changes one file may have; a file is made while the request waits."""
+"""The maximum number of changes in one file, which is written while the request waits."""
 
 KINDS = {
     "access": (
@@ -24,12 +24,23 @@ KINDS = {
         "agent contact customer designation service_designation department invitation credential authenticator passkey recovery_code",
     ),
     "sessions": ("Sign-ins", "session"),
-    "prices": ("Prices and contracts", "role rate cost_rate contract service task project project_member"),
-    "company": ("Company and rules", "company logo time_rules general_kind refused_ending working_hours absence"),
+    "prices": (
+        "Prices and contracts",
+        "role rate cost_rate product product_price service_template contract service price_change voucher task project project_member",
+    ),
+    "help": ("Help articles", "help_article"),
+    "company": (
+        "Company and rules",
+        "company logo time_rules general_kind case_status status_move follow_up_rule"
+        " refused_ending working_hours absence billing_schedule unscheduled_customer",
+    ),
     "time": ("Submitted time", "time_entry"),
-    "documents": ("Billing and downloads", "billing_run invoice statement timesheet changes"),
+    "documents": (
+        "Billing and downloads",
+        "billing_run invoice credit_note payment statement timesheet potential earnings cases changes person",
+    ),
 }
-"""The kinds of changes by which the log can be filtered: key -> the name, and the tables separated by blanks."""
+"""The kinds of changes by which the log can be filtered: by key, the label, and the tables separated by blanks."""
 
 _SUBJECTS = {
     "agent": "agent_id",
@@ -46,15 +57,19 @@ _SUBJECTS = {
     "project": "project_id",
     "task": "task_id",
     "role": "role_id",
+    "product": "product_id",
     "general_kind": "general_kind_id",
+    "case_status": "status_id",
+    "help_article": "article_id",
     "invoice": "invoice_id",
     "time_entry": "entry_id",
     "billing_run": "run_id",
     "credential": "credential_id",
     "authenticator": "credential_id",
     "recovery_code": "credential_id",
+    "person": "credential_id",
 }
-"""What `audit.subject_id` is for changes of a table: a value of this column. For other tables it is the row's own id."""
+"""By table, the column whose value `audit.subject_id` is. For other tables it is the id of the changed row."""
 
 _CURRENCY = (
     "(select k.currency from service s join contract k on k.id = s.contract_id where s.id = x.service_id) currency"
@@ -64,18 +79,24 @@ _FACTS = {
     "contract": "customer_id, currency",
     "service": "customer_id, contract_id",
     "project": f"customer_id, service_id, {_CURRENCY}",
-    "task": "customer_id, service_id",
+    "task": f"customer_id, service_id, {_CURRENCY}",
     "rate": "customer_id, service_id, agent_id, role_id, currency",
     "cost_rate": "agent_id, currency",
+    "price_change": f"customer_id, service_id, {_CURRENCY}",
+    "product_price": "product_id, currency",
+    "service_template": "name",
+    "voucher": "customer_id, label, currency",
     "absence": "agent_id, first_day, last_day",
     "time_entry": f"agent_id, customer_id, service_id, project_id, task_id, general_kind_id, work_date, {_CURRENCY}",
     "billing_run": "until",
     "invoice": "customer_id, contract_id",
+    "payment": "customer_id, invoice_id, currency, amount",
+    "credit_note": "customer_id, invoice_id, currency, gross",
     "invitation": "credential_id, kind",
     "passkey": "credential_id",
     "session": "credential_id",
 }
-"""SQL for the columns that sentences about a changed row need, by table. They are read from the row as it is now."""
+"""By table, SQL for the columns that sentences about a changed row contain, which are read from the present row."""
 
 _OF_ROW = " ".join(
     f"when '{table}' then (select to_jsonb(f) from (select {columns} from {table} x where x.id = u.subject_id) f)"
@@ -89,10 +110,10 @@ from audit u where """
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which changes to read.
+    """The filters of the log.
 
-    `who` is the credential id of the person who made them, `thing` an id of `THINGS`, `kind` a key of `KINDS`. `since`
-    and `until` are days in the time zone `zone`, both included. None and "" do not filter.
+    `who` is the credential id of the person who made the changes, `thing` an id of `THINGS`, `kind` a key of `KINDS`.
+    `since` and `until` are days in the time zone `zone`, both included. None and "" do not filter.
     """
 
     zone: str
@@ -128,7 +149,10 @@ def _midnight(day: date, zone: str) -> datetime:
 
 
 def _about(kind: str, id: int, place: Any) -> str:
-    """Return the SQL condition for changes of a row of this kind, and of rows that refer to it."""
+    """Return the SQL condition for changes of a row of this kind, and of rows that refer to it.
+
+    `place` appends a parameter of the query and returns its placeholder, such as `$2`.
+    """
     found = list(_mentions(kind, f"{place(id)}::bigint", place))
     if kind in ("agent", "contact"):
         of_person = f"select id from credential where {kind}_id = {place(id)}"
@@ -153,7 +177,7 @@ def _mentions(kind: str, id: str, place: Any) -> Iterator[str]:
 
 
 async def latest(wanted: Filter, before: int | None = None, *, most: int = PAGE) -> tuple[list[Change], int | None]:
-    """Return one page of changes, the latest first, and the keyset cursor of the next page.
+    """Return one page of changes, the latest first, and the cursor of the next page.
 
     The cursor is the id of the last change on this page, or None on the last page. Pass it as `before` to get the next.
     `most` is the length of the page.
@@ -216,7 +240,7 @@ COLUMNS = (
 async def sheet(wanted: Filter) -> Sheet:
     """Return at most `MOST_IN_A_FILE` changes as a table, the latest first.
 
-    Dates and amounts in it are written as for the reader whom `formats.reading` names.
+    Dates and amounts in it are formatted for the reader whom `formats.reading` has set.
     """
     changes, _ = await latest(wanted, most=MOST_IN_A_FILE)
     rows = (
@@ -230,5 +254,5 @@ def _listed(change: Change) -> str:
 
 
 async def record_download(reader: AgentReader) -> None:
-    """Record in the audit log that the reader got its changes as a CSV file (R89)."""
+    """Record in the audit log that the reader downloaded the log as a CSV file (R89)."""
     await current().execute("select record_export('changes', $1, 'csv')", reader.id)

@@ -1,4 +1,4 @@
-"""Find the name and the page of each person and thing that the audit log mentions, and search them by name."""
+"""Look up the name and the page of each person and thing that the audit log mentions, and search them by name."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -24,11 +24,17 @@ REFERENCES = {
     "customer_id": "customer",
     "contract_id": "contract",
     "service_id": "service",
+    "included_from_id": "service",
+    "product_id": "product",
     "project_id": "project",
     "task_id": "task",
     "role_id": "role",
     "department_id": "department",
     "general_kind_id": "kind",
+    "status_id": "status",
+    "from_status_id": "status",
+    "to_status_id": "status",
+    "article_id": "article",
     "case_id": "case",
     "invoice_id": "invoice",
     "entry_id": "entry",
@@ -39,7 +45,8 @@ REFERENCES = {
 
 _ROWS = {
     "agent": "select id, name, '/agent/setup/agents/' || id as path, 'Agent' as about, ended_at is not null as is_last from agent",
-    "contact": "select t.id, t.name, '/agent/customers/' || t.customer_id || '/contacts/' || t.id as path,"
+    "contact": "select t.id, t.name, case when t.erased_at is null then '/agent/customers/' || t.customer_id || '/contacts/' || t.id else '' end"
+    " as path,"
     " 'Contact of ' || u.name as about, t.ended_at is not null as is_last from contact t join customer u on u.id = t.customer_id",
     "customer": "select id, name, '/agent/customers/' || id as path, 'Customer' as about, ended_at is not null as is_last from customer",
     "contract": f"select k.id, {shown_contract('k')} as name, '/agent/customers/' || k.customer_id || '/contracts/' || k.id as path,"
@@ -52,8 +59,11 @@ _ROWS = {
     " t.ended_at is not null as is_last from task t join service s on s.id = t.service_id join customer u on u.id = t.customer_id",
     "role": "select id, name, '/agent/setup/roles/' || id as path, 'Role' as about, false as is_last from role",
     "department": "select id, name, '/agent/setup/departments/' || id as path, 'Department' as about, false as is_last from department",
+    "product": "select id, name, '/agent/setup/products/' || id as path, 'Product' as about, ended_at is not null as is_last from product",
     "kind": "select id, name, '/agent/setup/general-kinds/' || id as path, 'Kind of general time' as about,"
     " ended_at is not null as is_last from general_kind",
+    "status": "select id, name, '/agent/setup/workflow/' || id as path, 'Status of cases' as about, ended_at is not null as is_last from case_status",
+    "article": "select id, title as name, '/agent/help/' || id as path, 'Help article' as about, published_at is null as is_last from help_article",
     "invoice": "select i.id, coalesce(i.number, 'a draft') as name, case when i.number is null then '/agent/drafts/' || i.id"
     " else '/agent/invoices/' || i.number end as path, 'Invoice of ' || u.name as about, i.number is null as is_last"
     " from invoice i join customer u on u.id = i.customer_id",
@@ -67,7 +77,7 @@ _ROWS = {
     " from credential c left join agent a on a.id = c.agent_id left join contact t on t.id = c.contact_id"
     " left join customer u on u.id = t.customer_id",
 }  # fmt: skip
-"""SQL for the rows of each kind of thing: id, name, path of the page, what distinguishes it, and whether it has ended."""
+"""SQL for the rows of each kind of thing: id, name, path of the page, what distinguishes it, whether it has ended."""
 
 SEARCHED = (
     "agent",
@@ -81,13 +91,15 @@ SEARCHED = (
     "department",
     "kind",
     "invoice",
+    "product",
+    "status",
 )
 """The kinds of things by which the log can be filtered. Add new ones at the end, because URLs contain their positions."""
 _SPACING = 16
 """An id of `THINGS` is the row id times this number, plus the place of the kind in `SEARCHED`."""
 
 PEOPLE = Finder("person", f"select id, name, about, is_last from ({_ROWS['credential']}) as people")
-"""Searches everybody who can sign in by name; the id is that of the credential."""
+"""A search by name in everybody who has a credential, whose id it returns."""
 THINGS = Finder(
     "thing",
     " union all ".join(
@@ -95,13 +107,13 @@ THINGS = Finder(
         for place, kind in enumerate(SEARCHED)
     ),
 )
-"""Searches the people and things that changes are about by name; `thing_of` reads the ids."""
+"""A search by name in all people and things that changes are about. `thing_of` parses the ids that it returns."""
 
 
 def thing_of(number: int) -> tuple[str, int] | None:
-    """Return the kind and the row id that an id of `THINGS` stands for, or None if it stands for none.
+    """Return the kind and the row id that an id of `THINGS` encodes, or None if it is not a valid one.
 
-    Ids of `THINGS` differ between kinds of things, unlike the ids of rows.
+    Unlike the ids of rows, ids of `THINGS` are unique across all kinds of things.
     """
     id, place = divmod(number, _SPACING)
     return (SEARCHED[place], id) if place < len(SEARCHED) else None
@@ -117,7 +129,7 @@ _NAMED = " union all ".join(
 
 
 async def names_of(things: Iterable[tuple[str, int]]) -> Names:
-    """Return the names and pages of things, each given as its kind and row id, with one query.
+    """Return the names and pages of things, which are given by kind and row id, with one query.
 
     Rows that have been deleted since the change are missing from the result.
     """

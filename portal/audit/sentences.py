@@ -1,7 +1,8 @@
-"""The words for each kind of change in the audit log.
+"""Define the words for each kind of change in the audit log.
 
-Templates follow the name of who made the change. `{column}` stands for the value of a column, with a link if it refers
-to a row, and `{column’s}` for its genitive. A part in square brackets is left out if its column has no value.
+A template is the part of the sentence after the name of who made the change. `{column}` is replaced by the value of a
+column, with a link if it refers to a row, and `{column’s}` by its genitive. A part in square brackets is left out if
+its column has no value.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ VERBS = {"insert": "added", "update": "changed", "delete": "removed", "export": 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 _RATE = "the hourly rate[ of {agent_id}][ of {role_id}][ under {service_id}][ for {customer_id}]"
+_PRICES = "the prices of {service_id} of {customer_id}"
 _ENTRY = "[{agent_id’s} ]{entry_id}[ for {customer_id}]"
 _ABSENCE = "of {agent_id} from {first_day} to {last_day}"
 
@@ -24,7 +26,8 @@ ACTIONS = {
     "session.update own": "signed out",
     "session.delete": "deleted an old session of {credential_id}",
     "credential.insert": "gave {credential_id} a sign-in",
-    "invitation.insert": "sent {credential_id} a link to set a password",
+    "invitation.insert": "invited {credential_id}",
+    "invitation.insert reset": "sent {credential_id} a link for a new password",
     "invitation.update": "ended a link to set {credential_id’s} password",
     "invitation.delete": "deleted an old link to set {credential_id’s} password",
     "authenticator.insert": "set up an authenticator app for {credential_id’s} sign-in",
@@ -54,33 +57,63 @@ ACTIONS = {
     "role.insert": "added the role {role_id}",
     "rate.insert": f"set {_RATE} to {{hourly_rate}} from {{effective_from}} on",
     "rate.delete": f"deleted {_RATE} of {{hourly_rate}} from {{effective_from}} on",
+    "case_status.insert": "added the status {status_id} of cases",
+    "follow_up_rule.insert": "limited for how many days a reply opens a case again",
+    "follow_up_rule.delete": "let every reply open a case again",
+    "status_move.insert": "let agents set {to_status_id} after {from_status_id}",
+    "status_move.delete": "stopped agents from setting {to_status_id} after {from_status_id}",
+    "product.insert": "added the product {product_id} to the price list",
+    "service_template.insert": "added the template of services “{name}”",
+    "product_price.insert": "set the price of {product_id} to {price}",
+    "product_price.delete": "removed the price {price} of {product_id}",
     "contract.insert": "added the contract {contract_id} for {customer_id}",
     "service.insert": "added the service {service_id} to the contract {contract_id} of {customer_id}",
+    "price_change.insert": f"set {_PRICES} from {{effective_from}} on",
+    "price_change.delete": f"deleted {_PRICES} from {{effective_from}} on",
+    "voucher.insert": "added the voucher[ “{label}”] of {minutes} for {customer_id}",
+    "voucher.delete": "deleted the voucher[ “{label}”] of {minutes} of {customer_id}",
     "task.insert": "added the task {task_id} to {service_id} of {customer_id}",
     "project.insert": "added the project {project_id} for {customer_id}",
     "project_member.insert": "added {agent_id} to the project {project_id} of {customer_id}",
     "project_member.delete": "removed {agent_id} from the project {project_id} of {customer_id}",
     "general_kind.insert": "added {general_kind_id} as a kind of general time",
+    "help_article.insert": "wrote the article {article_id}",
+    "help_article.delete": "deleted the article “{title}”",
     "refused_ending.insert": "added {ending} to the endings of files that are refused",
     "refused_ending.delete": "removed {ending} from the endings of files that are refused",
     "time_rules.insert": "set the rules of time",
+    "billing_schedule.insert": "set the schedule of billing",
+    "unscheduled_customer.insert": "left {customer_id} out of billing on schedule",
+    "unscheduled_customer.delete": "took {customer_id} back into billing on schedule",
     "time_entry.delete": f"deleted {_ENTRY}",
     "billing_run.insert": "ran {run_id}",
     "invoice.update": "issued invoice {invoice_id}",
+    "payment.insert": "recorded a payment of {amount} for invoice {invoice_id} of {customer_id}",
+    "credit_note.insert": "credited {gross} of invoice {invoice_id} of {customer_id}",
+    "credit_note.export": "downloaded a credit note for invoice {invoice_id} as a {file} file",
     "invoice.export": "downloaded invoice {invoice_id} as a {file} file",
+    "statement.insert": "corrected a statement of {contract_id}",
     "statement.export": "downloaded a statement of {contract_id} as a {file} file",
     "timesheet.export": "downloaded a timesheet as a {file} file",
+    "potential.export": "downloaded the invoicing potential as a {file} file",
+    "earnings.export": "downloaded revenue and profit as a {file} file",
+    "person.export": "downloaded what is held about {credential_id}",
+    "cases.export": "downloaded a list of cases as a {file} file",
     "changes.export": "downloaded these changes as a {file} file",
 }
-"""What somebody did, by table and verb. A key that ends with ` own` is for what people did to their own session."""
+"""Templates of what somebody did, by table and verb.
+
+Keys that end with ` own` are for people's own sessions, those with another word for rows of this `kind`.
+"""
 
 PASSIVE = {
+    "credential.accepted_at": "{credential_id} accepted an invitation",
     "credential.update": "{credential_id’s} password was changed by a link in a mail",
-    "invitation.insert": "{credential_id} was sent a link to set a password",
+    "invitation.insert reset": "{credential_id} was sent a link for a new password",
     "invitation.update": "A link to set {credential_id’s} password was used or ended",
     "session.update": "A session of {credential_id} was ended",
 }
-"""The whole sentence if nobody was signed in, by table and verb."""
+"""The whole sentence if nobody was signed in, by table and changed column, or else by table and verb."""
 
 SUBJECTS = {
     "agent": "{agent_id}",
@@ -96,20 +129,29 @@ SUBJECTS = {
     "company": "our company",
     "role": "the role {role_id}",
     "rate": _RATE,
+    "service_template": "the template of services “{name}”",
+    "product": "the product {product_id}",
     "contract": "the contract {contract_id} of {customer_id}",
     "service": "the service {service_id} of {customer_id}",
+    "voucher": "the voucher[ “{label}”] of {customer_id}",
     "task": "the task {task_id} of {customer_id}",
     "project": "the project {project_id} of {customer_id}",
     "project_member": "the members of the project {project_id}",
     "general_kind": "{general_kind_id}",
+    "case_status": "the status {status_id}",
+    "follow_up_rule": "replies to cases that are done",
+    "help_article": "the article {article_id}",
     "time_rules": "the rules of time",
+    "billing_schedule": "the schedule of billing",
     "time_entry": _ENTRY,
     "billing_run": "{run_id}",
     "invoice": "invoice {invoice_id}",
+    "payment": "the payment of {amount} for invoice {invoice_id}",
 }
-"""How a sentence names the changed row if it has no words of its own for a column, by table."""
+"""By table, the template that names the changed row in a sentence about a column without a template."""
 
 _COLUMNS: dict[str, str | tuple[str, str]] = {
+    "company.steps_dismissed_at": ("hid the first steps", "showed the first steps again"),
     "contact.sees_all_cases": (
         "gave {contact_id} the right to see all cases of {customer_id}",
         "took from {contact_id} the right to see all cases of {customer_id}",
@@ -122,15 +164,47 @@ _COLUMNS: dict[str, str | tuple[str, str]] = {
         "gave {contact_id} the right to manage the contacts of {customer_id}",
         "took from {contact_id} the right to manage the contacts of {customer_id}",
     ),
+    "contact.erased_at": "erased {contact_id}, who was a contact of {customer_id}",
     "contact.ended_at": ("ended {contact_id’s} access", "gave {contact_id} access again"),
     "agent.ended_at": ("ended {agent_id’s} access", "gave {agent_id} access again"),
+    "payment.taken_back_at": "took back the payment of {amount} for invoice {invoice_id} of {customer_id}",
+    "customer.email": "changed the accounts address of {customer_id}",
+    "customer.invoices_by_mail": (
+        "let the contacts of {customer_id} get invoices by mail",
+        "stopped the mails of invoices to the contacts of {customer_id}",
+    ),
+    "customer.invoices_with_csv": (
+        "added the time detail to the mails of {customer_id’s} invoices",
+        "took the time detail off the mails of {customer_id’s} invoices",
+    ),
+    "product.ended_at": ("stopped offering the product {product_id}", "offered the product {product_id} again"),
+    "service_template.ended_at": (
+        "stopped offering the template of services “{name}”",
+        "offered the template of services “{name}” again",
+    ),
+    "product.taxable": ("made the product {product_id} taxable", "made the product {product_id} free of tax"),
     "customer.ended_at": ("ended the customer {customer_id}", "resumed the customer {customer_id}"),
     "task.ended_at": ("ended the task {task_id} of {customer_id}", "resumed the task {task_id} of {customer_id}"),
+    "help_article.published_at": ("published the article {article_id}", "withdrew the article {article_id}"),
+    "help_article.edition": "changed the text of the article {article_id}",
+    "case_status.ended_at": ("stopped offering the status {status_id}", "offered the status {status_id} again"),
+    "case_status.pauses": (
+        "let the clock of cases stand in the status {status_id}",
+        "let the clock of cases run in the status {status_id}",
+    ),
+    "case_status.moves_freely": (
+        "let agents set every other status after {status_id}",
+        "limited which statuses agents may set after {status_id}",
+    ),
     "general_kind.ended_at": (
         "ended {general_kind_id} as a kind of general time",
         "resumed {general_kind_id} as a kind of general time",
     ),
     "credential.password_hash": "changed {credential_id’s} password",
+    "credential.accepted_at": (
+        "accepted the invitation of {credential_id}",
+        "separated {credential_id} from a password, so that they have to be invited again",
+    ),
     "credential.email": "changed {credential_id’s} mail address",
     "credential.disabled_at": ("switched off {credential_id’s} sign-in", "switched on {credential_id’s} sign-in"),
     "task.billable": (
@@ -143,7 +217,7 @@ _COLUMNS: dict[str, str | tuple[str, str]] = {
     ),
     "working_hours.minutes": "changed {agent_id’s} working hours[ on {weekday}] from {minutes_before} to {minutes}",
 }
-"""What a change to a column means, by table and column. Of a pair, the second is for a new value that is false or empty."""
+"""Templates by table and column. The second of a pair is for a new value that is false or null."""
 
 _STATES = {
     ("submitted", "approved"): f"approved {_ENTRY}",
@@ -165,124 +239,27 @@ def of_column(table: str, column: str, old: Any, new: Any) -> str:
     return template if isinstance(template, str) else template[0 if new else 1]
 
 
-_LABELS = {
-    "vat_id": "VAT id",
-    "iban": "IBAN",
-    "bic": "BIC",
-    "bank_name": "bank",
-    "city": "town",
-    "postcode": "postal code",
-    "email": "mail address",
-    "vat_rate": "VAT rate",
-    "locale": "language",
-    "role_id": "role",
-    "department_id": "department",
-    "service_id": "service",
-    "project_id": "project",
-    "task_id": "task",
-    "case_id": "case",
-    "customer_id": "customer",
-    "contract_id": "contract",
-    "agent_id": "agent",
-    "deputy_id": "deputy",
-    "general_kind_id": "kind of general time",
-    "start_on": "first day",
-    "end_on": "end",
-    "anchor": "first day of a billing period",
-    "cycle": "billing period",
-    "effective_start": "first day",
-    "effective_from": "first day",
-    "payment_days": "days to pay",
-    "rollup": "invoice line",
-    "rounding_minimum": "minimum time that counts",
-    "rounding_increment": "step of rounding",
-    "rounding_mode": "rounding",
-    "actual_minutes": "time worked",
-    "billable_minutes": "time that counts",
-    "override_reason": "reason for the time that counts",
-    "external_comment": "external comment",
-    "description": "internal description",
-    "work_date": "work date",
-    "started_at": "beginning",
-    "ended_at": "end",
-    "position": "place in the list",
-    "budget_minutes": "hours of the budget",
-    "budget_amount": "amount of the budget",
-    "sees_all_cases": "sees all cases",
-    "sees_invoices": "sees invoices",
-    "manages_contacts": "manages contacts",
-    "entered_by_id": "person who entered it",
-    "time_rules.tracks_time": "Track time",
-    "time_rules.on_cases": "Time on cases",
-    "time_rules.projects_only": "Only on cases that are connected to a project",
-    "time_rules.agents_pick": "choice for whom agents log time",
-    "time_rules.managers_pick": "choice for whom managers log time",
-    "time_rules.admins_pick": "choice for whom admins log time",
-    "time_rules.own_edit_hours": "hours in which authors may change their own time",
-    "time_rules.requires_service": "Time needs a service",
-    "time_rules.requires_task": "Time needs a task",
-    "time_rules.requires_comment": "Time needs an external comment",
-    "time_rules.requires_description": "Time needs an internal description",
-    "time_rules.locked_through": "last day that is locked",
-    "time_rules.lock_time_zone": "time zone of the lock",
-    "time_rules.lock_grace_days": "days of grace before the lock",
-}
-"""The words for columns, by column, or by table and column. Other columns are called by their names."""
-
-
-def label(table: str, column: str) -> str:
-    """Return the words for a column of a table."""
-    return _LABELS.get(f"{table}.{column}") or _LABELS.get(column) or column.replace("_", " ")
-
-
-FORMATS = {
-    "work_date": "day",
-    "first_day": "day",
-    "last_day": "day",
-    "until": "day",
-    "start_on": "day",
-    "end_on": "day",
-    "anchor": "day",
-    "effective_start": "day",
-    "effective_from": "day",
-    "locked_through": "day",
-    "started_at": "moment",
-    "ended_at": "moment",
-    "actual_minutes": "minutes",
-    "billable_minutes": "minutes",
-    "budget_minutes": "minutes",
-    "minutes": "minutes",
-    "minutes_before": "minutes",
-    "rounding_minimum": "minutes",
-    "rounding_increment": "minutes",
-    "vat_rate": "percent",
-    "hourly_rate": "money",
-    "hourly_cost": "money",
-    "budget_amount": "money",
-    "weekday": "weekday",
-    "country": "country",
-    "settlement": "word",
-    "billing": "word",
-    "rollup": "word",
-    "state": "word",
-    "rounding_mode": "word",
-    "cycle": "word",
-}
-"""How the values of a column are formatted, by column. The values of other columns are shown as they are."""
-
 NAMELESS = {"entry_id": "time[ of {work_date}]", "run_id": "billing[ up to {until}]"}
-"""Templates that name a row that has no name of its own, by the column that refers to the row."""
+"""Templates for rows without a name, by the column that refers to the row."""
 
 _UNSAID = {
     "id", "name_folded", "created_at", "confirmed_at", "last_used_at", "expires_at", "run_at", "run_by_id", "issued_by_id",
     "issued_at", "issue_date", "submitted_at", "submission_id", "rejected_version", "window_from", "version", "address",
     "browser", "token_hash", "credential_id", "series_id", "series_number", "parties", "has_password", "factor", "form_key",
     "number", "due_on", "rate.currency", "cost_rate.currency", "credential.agent_id", "credential.contact_id",
-    "credential.customer_id", "billing_run.until", "working_hours.weekday",
+    "credential.customer_id", "credential.login_id", "billing_run.until", "voucher.currency", "working_hours.weekday", "payment.taken_back_by_id",
+    "rounded_by_day", "help_article.slug", "author_id", "updated_at", "billing_schedule.set_by_id", "billing_schedule.last_day",
+    "invitation.by_agent", "invitation.kind", "invitation.mail", "invitation.mailed_at", "invitation.made_by_id",
+    "service_template.fields", "payment.recorded_by_id", "appointment_id", "settled_on_id",
+    "stretches", "payable", "invoice.cash_rounding", "statement.corrects_id", "statement.made_by_id",
 }  # fmt: skip
-"""Columns, or tables and columns, that pages leave out, because the instant, the person and the sentence say enough."""
+"""Columns, or tables and columns, that pages leave out, because the rest of the sentence says it already."""
+
+
+UNTOLD = {"credential": "gave {credential_id} the password of another access of theirs"}
+"""Templates by table for a change of columns that pages leave out. Those of other tables name the changed row."""
 
 
 def is_unsaid(table: str, column: str) -> bool:
-    """Return whether the page leaves out a column of a table."""
+    """Return whether pages leave out this column of a table."""
     return column in _UNSAID or f"{table}.{column}" in _UNSAID

@@ -23,16 +23,21 @@ def fitting(billing: Billing) -> list[Document]:
     return [document for document in billing.documents if fits(document)]
 
 
+def unfitting(billing: Billing) -> list[Document]:
+    """Return the documents of a billing run that it leaves out because their amounts are too large."""
+    return [document for document in billing.documents if not fits(document)]
+
+
 def too_large(billing: Billing) -> list[Key]:
     """Return the entries of the documents that a billing run leaves out because their amounts are too large."""
-    return [entry for document in billing.documents if not fits(document) for entry in document.detail]
+    return [entry for document in unfitting(billing) for entry in document.detail]
 
 
 _NETS = """
 select s.contract_id, sum(a.amount) as net
 from allocation a join time_entry e on e.id = a.entry_id join service s on s.id = e.service_id
-where a.customer_id = any($1) and s.settlement = 'time_spent' and a.entry_id <> all($2)
-  and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id)
+where a.customer_id = any($1) and s.settlement = 'time_spent' and s.rounding_per = 'entry' and a.entry_id <> all($2)
+  and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)
 group by s.contract_id
 """
 
@@ -40,7 +45,7 @@ group by s.contract_id
 async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
     """Return the net amounts, by contract, of the approved open entries that `book.load_these` does not load.
 
-    These are the entries of time-spent services of the customers `customer_ids` that are not among `entry_ids`. Open
+    These are the entries of time-spent services that round each entry by itself, of the customers `customer_ids` that are not among `entry_ids`. Open
     means that no document has settled the entry.
     """
     rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
@@ -82,5 +87,7 @@ class RunningTotals:
         return net + percent_of(net, highest, self._digits) <= LARGEST
 
     def _net_with(self, entry: Entry, price: Price | None, contract: ContractTerms) -> Decimal:
-        amount = hourly_amount(entry.billable_minutes, price.hourly_rate, self._digits) if price else Decimal(0)
+        amount = entry.fixed_fee or Decimal(0)
+        if price is not None:
+            amount = hourly_amount(entry.billable_minutes, price.hourly_rate, self._digits)
         return self._nets.get(contract.id, Decimal(0)) + amount

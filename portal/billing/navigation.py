@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from portal.billing.deciding.waiting import counting_waiting
 from portal.database.counting import Counting, count_all
@@ -15,14 +16,14 @@ from portal.timekeeping.lists import counting_overdue
 
 async def counts_shown(
     reader: AgentReader, at: datetime, also: Mapping[str, Counting] = MappingProxyType({})
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
 
     `time` counts the reader's own time entries that need work: rejected and flagged ones, and drafts from before this
-    week. For managers, `approvals` counts the time entries that wait for their approval. `also` are further counts, of
-    packages above this one.
+    week. For managers, `approvals` counts the time entries that wait for their approval. `also` are further queries, of
+    the packages above this one, and of the desk.
     """
     week = monday_of(today(reader.time_zone, at))
-    shown = countings(reader) | {"time": counting_overdue(reader.id, week)}
+    shown = countings(reader, at) | {"time": counting_overdue(reader.id, week)}
     approvals = {"approvals": counting_waiting(reader, at)} if reader.is_manager else {}
     return await count_all({**shown, **approvals, **also})

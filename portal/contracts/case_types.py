@@ -1,34 +1,43 @@
 """Case types: kinds of cases, each with whether time on such a case is billable by default (S2.13)."""
 
+from datetime import datetime
+from typing import Any
+
 from msgspec import Struct
 from piccolo.columns import BigSerial, Boolean, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
+from portal.database import current
 from portal.database.rows import Endable, next_position, one
 from portal.database.uniqueness import unless_taken
+from portal.errors import Conflict, Invalid
 from portal.fields import Checked, in_range, line, yes_or_no
 
 BEGINNING = (("Incident", True), ("Question", True), ("Change request", True), ("Our mistake", False))
 """The case types of a new installation: name, and whether time on such a case is billable by default."""
 
+LAST = "Contacts could not open a case any more: this is the only type that they can choose."
+
 
 class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a case type as typed; `billable` is `yes` or `no`."""
+    """Form fields of a case type as typed; `billable` and `for_contacts` are `yes` or `no`."""
 
     name: str
     billable: str = "yes"
+    for_contacts: str = "yes"
 
 
 class CaseType(Endable, Table, tablename="case_type"):
     """A kind of case, such as Incident. `billable` is the default for time that is logged on such a case.
 
-    A contact chooses the case type of a new case. A case type that has ended can no longer be chosen, but cases that
-    have it keep it. `ended_at` is None while the case type can be chosen.
+    Whoever opens a case chooses its type; contacts may choose only those with `for_contacts`. A case type that has ended
+    can no longer be chosen, but cases that have it keep it. `ended_at` is None while the case type can be chosen.
     """
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
     billable = Boolean(default=None)
+    for_contacts = Boolean(default=None)
     position = SmallInt(default=None)
     ended_at = Timestamptz(null=True, default=None)
 
@@ -36,6 +45,11 @@ class CaseType(Endable, Table, tablename="case_type"):
     async def offered(cls) -> list["CaseType"]:
         """Return the case types that can be chosen (those that have not ended), in the order of their positions."""
         return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.position).order_by(cls.id)
+
+    @classmethod
+    async def offered_to_contacts(cls) -> list["CaseType"]:
+        """Return the case types that contacts can choose, in the order of their positions."""
+        return [one for one in await cls.offered() if one.for_contacts]
 
     @classmethod
     async def listed(cls) -> list["CaseType"]:
@@ -56,26 +70,40 @@ class CaseType(Endable, Table, tablename="case_type"):
 
         Raise `Invalid` for a bad field, or if another case type has the name.
         """
-        name, billable = _read(facts)
-        case_type = cls(name=name, billable=billable, position=await next_position(cls))
-        async with unless_taken("name", f"There is a case type “{name}” already."):
+        values = _read(facts)
+        case_type = cls(**values, position=await next_position(cls))
+        async with unless_taken("name", f"There is a case type “{case_type.name}” already."):
             await case_type.save()
         return case_type
 
     async def change(self, facts: CaseTypeFacts) -> None:
-        """Replace the name of the case type and whether time on its cases is billable by default.
+        """Replace the name, whether time on its cases is billable by default, and whether contacts may choose it.
 
-        Time entries that were logged before do not change. Raise `Invalid` for a bad field, or if another case type has
-        the name.
+        Time entries and cases from before do not change. Raise `Invalid` for a bad field, if another case type has the
+        name, or if contacts could choose no type any more.
         """
-        name, billable = _read(facts)
-        async with unless_taken("name", f"There is a case type “{name}” already."):
-            await CaseType.update({CaseType.name: name, CaseType.billable: billable}).where(CaseType.id == self.id)
+        values = _read(facts)
+        if not values["for_contacts"] and await self._is_last_for_contacts():
+            raise Invalid({"for_contacts": f"{LAST} Let them choose another one first."})
+        async with unless_taken("name", f"There is a case type “{values['name']}” already."):
+            await CaseType.update(**values).where(CaseType.id == self.id)
+
+    async def end(self, at: datetime) -> None:
+        """End the case type, so that it can no longer be chosen. Raise `Conflict` if contacts could choose none any more."""
+        if await self._is_last_for_contacts():
+            raise Conflict(f"{LAST} Let them choose another one first.")
+        await super().end(at)
+
+    async def _is_last_for_contacts(self) -> bool:
+        """Return whether this is the only type that contacts can choose. Lock the table until the transaction ends."""
+        await current().execute("lock table case_type in share row exclusive mode")
+        return [one.id for one in await CaseType.offered_to_contacts()] == [self.id]
 
     @property
     def facts(self) -> CaseTypeFacts:
         """Return the stored values of the case type as form fields, to fill in the form that edits them."""
-        return CaseTypeFacts(name=self.name, billable="yes" if self.billable else "no")
+        flags = {"billable": self.billable, "for_contacts": self.for_contacts}
+        return CaseTypeFacts(name=self.name, **{name: "yes" if flag else "no" for name, flag in flags.items()})
 
 
 async def seed_case_types() -> None:
@@ -85,9 +113,12 @@ async def seed_case_types() -> None:
             await CaseType.create(CaseTypeFacts(name=name, billable="yes" if billable else "no"))
 
 
-def _read(facts: CaseTypeFacts) -> tuple[str, bool]:
+def _read(facts: CaseTypeFacts) -> dict[str, Any]:
     checked = Checked()
-    name = checked("name", line, facts.name)
-    billable = checked("billable", yes_or_no, facts.billable)
+    values = {
+        "name": checked("name", line, facts.name),
+        "billable": checked("billable", yes_or_no, facts.billable),
+        "for_contacts": checked("for_contacts", yes_or_no, facts.for_contacts),
+    }
     checked.done()
-    return name, billable
+    return values

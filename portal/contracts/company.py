@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-from piccolo.columns import BigInt, BigSerial, Char, Numeric, SmallInt, Text
+from piccolo.columns import BigInt, BigSerial, Char, Numeric, SmallInt, Text, Timestamptz
 from piccolo.table import Table
 
 from portal.contracts.case_types import seed_case_types
@@ -13,7 +13,15 @@ from portal.contracts.contracts import percentage
 from portal.database import current
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, bic, email, iban, line, optional, phone, vat_id
-from portal.regions import country, currency, time_zone
+from portal.people.parties import PartyFacts, read_party
+from portal.regions import currency, time_zone
+
+INVOICE, CREDIT_NOTE = "invoice", "credit_note"
+"""The kinds of documents that have a series of numbers."""
+FIRST_NUMBERS = {INVOICE: "first_number", CREDIT_NOTE: "first_credit_number"}
+"""The form field with the first number of each series, by kind."""
+FIRST_CREDIT_NUMBER = "C-0001"
+"""The first number of a credit note, if the company has set up no other."""
 
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
@@ -21,19 +29,14 @@ select c.name as company, c.currency, c.time_zone as company_zone, (select left(
 """SQL that selects what every page shows of the company. `sessions.find` runs it within its own query (`beside`)."""
 
 
-class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+class CompanyFacts(PartyFacts, kw_only=True):
     """Form fields of the company as typed.
 
-    `first_number` is the first invoice number as invoices show it, such as 2026-0147. `vat_rate`, which is optional, is
+    `first_number` is the first invoice number as invoices show it, such as 2026-0147, and `first_credit_number` that of
+    credit notes; if it is empty, `FIRST_CREDIT_NUMBER`. `vat_rate`, which is optional, is
     the VAT rate in per cent that the form for a new contract shows at first.
     """
 
-    name: str
-    legal_name: str = ""
-    street: str
-    postcode: str
-    city: str
-    country: str
     vat_id: str
     email: str
     phone: str = ""
@@ -44,10 +47,14 @@ class CompanyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     time_zone: str
     vat_rate: str = ""
     first_number: str
+    first_credit_number: str = ""
 
 
 class Company(Table, tablename="company"):
-    """The supplier on every invoice: the company that runs the portal. The table has at most one row."""
+    """The supplier on every invoice: the company that runs the portal. The table has at most one row.
+
+    `steps_dismissed_at` is when an admin hid the first steps (`portal.first_steps`), or None.
+    """
 
     id = SmallInt(primary_key=True, default=1)
     name = Text(default=None)
@@ -65,6 +72,7 @@ class Company(Table, tablename="company"):
     currency = Char(length=3, default=None)
     time_zone = Text(default=None)
     vat_rate = Numeric(digits=(7, 4), null=True, default=None)
+    steps_dismissed_at = Timestamptz(null=True, default=None)
 
     @classmethod
     async def find(cls, *, hold: bool = False) -> "Company | None":
@@ -93,31 +101,42 @@ class Company(Table, tablename="company"):
         a new installation are created too. Raise `Invalid` for a bad field, or if `first_number` differs from the
         stored one although an invoice has already taken a number.
         """
-        values, series = _read(facts)
+        values, series, credit_series = _read(facts)
         first = await cls.find() is None
         await cls.insert(cls(**values)).on_conflict(
-            target=cls.id, action="DO UPDATE", values=cls.all_columns(exclude=[cls.id])
+            target=cls.id, action="DO UPDATE", values=cls.all_columns(exclude=[cls.id, cls.steps_dismissed_at])
         )
         await NumberSeries.begin(*series)
+        await NumberSeries.begin(*credit_series, CREDIT_NOTE)
         if first:
             await seed_case_types()
         return await cls.needed()
 
+    @classmethod
+    async def dismiss_steps(cls, at: datetime | None) -> None:
+        """Hide the first steps for all admins, or show them again if `at` is None.
+
+        Nothing happens before the company is set up.
+        """
+        await cls.update({cls.steps_dismissed_at: at}).where(cls.id == 1)
+
     async def facts(self) -> CompanyFacts:
         """Return the stored values of the company as form fields, to fill in the form that edits them."""
-        series, others = await NumberSeries.find(), ("vat_rate", "first_number")
+        series, others = await NumberSeries.find(), ("vat_rate", "first_number", "first_credit_number")
+        credits = await NumberSeries.find(CREDIT_NOTE)
         return CompanyFacts(
             **{name: getattr(self, name) or "" for name in CompanyFacts.__struct_fields__ if name not in others},
             vat_rate="" if self.vat_rate is None else f"{self.vat_rate.normalize():f}",
             first_number=series.printed(series.first_number) if series else "",
+            first_credit_number=credits.printed(credits.first_number) if credits else "",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An invoice number that was taken from a series.
+    """A number that was taken from a series.
 
-    `series_number` is the bare number, such as 147; `printed` is the number as the invoice shows it, such as 2026-0147.
+    `series_number` is the bare number, such as 147; `printed` is the number as the document shows it, such as 2026-0147.
     """
 
     series_id: int
@@ -126,9 +145,9 @@ class Number:
 
 
 class NumberSeries(Table, tablename="number_series"):
-    """A series of consecutive invoice numbers.
+    """A series of consecutive numbers of documents; `kind` says of which (`INVOICE`, `CREDIT_NOTE`).
 
-    `next_number` is the number that the next invoice gets; taking it locks the row until the transaction ends (D36).
+    `next_number` is the number that the next document gets; taking it locks the row until the transaction ends (D36).
     `prefix` comes before each number, and `width` is the minimum number of digits.
     """
 
@@ -140,44 +159,67 @@ class NumberSeries(Table, tablename="number_series"):
     next_number = BigInt(default=None)
 
     @classmethod
-    async def find(cls) -> "NumberSeries | None":
-        """Return the series of invoice numbers, or None if the company has not been set up."""
-        return await cls.objects().get(cls.kind == "invoice")
+    async def find(cls, kind: str = INVOICE) -> "NumberSeries | None":
+        """Return the series of numbers of this kind of document, or None if it has not been set up."""
+        return await cls.objects().get(cls.kind == kind)
 
     @classmethod
-    async def begin(cls, prefix: str, width: int, first_number: int) -> None:
-        """Create the series of invoice numbers, or change its prefix, width and first number.
+    async def begin(cls, prefix: str, width: int, first_number: int, kind: str = INVOICE) -> None:
+        """Create the series of numbers of this kind of document, or change its prefix, width and first number.
 
-        The row is locked until the transaction ends. Raise `Invalid` (`first_number`) if one of the three differs from
-        the stored one although an invoice has taken a number.
+        The row is locked until the transaction ends. Raise `Invalid` (at the field of `FIRST_NUMBERS`) if one of the three
+        differs from the stored one although a document has taken a number.
         """
-        held = await cls.objects().where(cls.kind == "invoice").lock_rows("UPDATE").first()
+        held = await cls.objects().where(cls.kind == kind).lock_rows("UPDATE").first()
         if held is None:
             await cls.insert(
-                cls(kind="invoice", prefix=prefix, width=width, first_number=first_number, next_number=first_number)
+                cls(kind=kind, prefix=prefix, width=width, first_number=first_number, next_number=first_number)
             )
         elif (prefix, width, first_number) != (held.prefix, held.width, held.first_number):
-            if held.next_number > held.first_number:
-                raise Invalid({"first_number": "An invoice has been issued: its series can no longer start elsewhere."})
+            if held.is_used:
+                noun = "An invoice" if kind == INVOICE else "A credit note"
+                raise Invalid(
+                    {FIRST_NUMBERS[kind]: f"{noun} has been issued: its series can no longer start elsewhere."}
+                )
             await cls.update(prefix=prefix, width=width, first_number=first_number, next_number=first_number).where(
                 cls.id == held.id
             )
 
     @classmethod
-    async def take(cls) -> Number:
-        """Take the next invoice number for the invoice that this transaction issues, and return it.
+    async def take(cls, kind: str = INVOICE) -> Number:
+        """Take the next number for the document of this kind that this transaction issues, and return it.
 
-        The row stays locked until the transaction ends, so other transactions that issue an invoice wait for this one. If
-        the transaction rolls back, the next invoice gets the same number, so that there is no gap. Raise `Conflict` if
-        the company has not been set up.
+        The row stays locked until the transaction ends, so other transactions that issue such a document wait for this
+        one. If the transaction rolls back, the next document gets the same number, so that there is no gap. Raise
+        `Conflict` if the company has not been set up.
         """
         row = await current().fetchrow(
-            "update number_series set next_number = next_number + 1 where kind = 'invoice'"
-            " returning id, prefix, width, next_number - 1 as taken"
+            "update number_series set next_number = next_number + 1 where kind = $1"
+            " returning id, prefix, width, next_number - 1 as taken",
+            kind,
         )
         if row is None:
-            raise Conflict("There is no series of invoice numbers yet. An admin sets it up with the company.")
+            raise Conflict("There is no series of numbers yet. An admin sets it up with the company.")
         return Number(row["id"], row["taken"], f"{row['prefix']}{row['taken']:0{row['width']}d}")
+
+    @property
+    def is_used(self) -> bool:
+        """Return whether a document has taken a number, so that the series can no longer start elsewhere."""
+        return bool(self.next_number > self.first_number)
+
+    @classmethod
+    async def ready_for_credits(cls) -> "NumberSeries":
+        """Return the series of credit notes. If the company has set up none, create it with `FIRST_CREDIT_NUMBER`."""
+        prefix, width, first = _first_number(FIRST_CREDIT_NUMBER)
+        await current().execute(
+            "insert into number_series (kind, prefix, width, first_number, next_number) values ($1, $2, $3, $4, $4)"
+            " on conflict (kind) do nothing",
+            CREDIT_NOTE, prefix, width, first,
+        )  # fmt: skip
+        found = await cls.find(CREDIT_NOTE)
+        if found is None:
+            raise RuntimeError("the series of credit notes was not created")
+        return found
 
     def printed(self, number: int) -> str:
         """Return `number` as an invoice shows it: with the prefix of the series and leading zeros."""
@@ -195,15 +237,14 @@ def _first_number(text: str) -> tuple[str, int, int]:
     return parts[1], len(parts[2]), int(parts[2])
 
 
-def _read(facts: CompanyFacts) -> tuple[dict[str, Any], tuple[str, int, int]]:
+Series = tuple[str, int, int]
+"""The prefix, the minimum number of digits and the first number of a series."""
+
+
+def _read(facts: CompanyFacts) -> tuple[dict[str, Any], Series, Series]:
     checked = Checked()
     values: dict[str, Any] = {
-        "name": checked("name", line, facts.name),
-        "legal_name": checked("legal_name", line, facts.legal_name.strip() or facts.name.strip() or "-"),
-        "street": checked("street", line, facts.street),
-        "postcode": checked("postcode", line, facts.postcode),
-        "city": checked("city", line, facts.city),
-        "country": checked("country", country, facts.country),
+        **read_party(checked, facts),
         "vat_id": checked("vat_id", vat_id, facts.vat_id),
         "email": checked("email", email, facts.email),
         "phone": checked("phone", optional(phone), facts.phone),
@@ -215,5 +256,8 @@ def _read(facts: CompanyFacts) -> tuple[dict[str, Any], tuple[str, int, int]]:
         "vat_rate": checked("vat_rate", optional(percentage), facts.vat_rate),
     }
     series = checked("first_number", _first_number, facts.first_number)
+    credit_series = checked(
+        "first_credit_number", _first_number, facts.first_credit_number.strip() or FIRST_CREDIT_NUMBER
+    )
     checked.done()
-    return values, series
+    return values, series, credit_series

@@ -1,33 +1,45 @@
 """Contracts: each says in what currency, how often and at what VAT rate a customer is billed (C9)."""
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 from msgspec import Struct
-from piccolo.columns import BigInt, BigSerial, Char, Date, Numeric, SmallInt, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Boolean, Char, Date, Numeric, SmallInt, Text, Timestamptz
 from piccolo.query import Objects
 from piccolo.table import Table
 
-from portal.database import current
+from portal.contracts.naming import shown_contract
+from portal.database import current, transaction
+from portal.database.finder import Finder
 from portal.database.rows import one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, day, in_range, line, one_of, optional, whole
-from portal.money import parse_money
+from portal.money import digits_of, parse_money, round_half_up
 from portal.people.customers import Customer
 from portal.people.readers import SYSTEM, Reader, System
-from portal.periods import LAST_ANCHOR_DAY, Cycle
+from portal.periods import Cycle, today
 from portal.regions import currency
 
 DAY = timedelta(days=1)
+COINS = ("0.05", "0.1", "0.5", "1", "5", "10")
+"""The coins to which the sum to pay can be rounded, as a form sends them."""
+BILLED = "Fees or included hours of its billing periods are billed already. Make a new contract for other periods."
 
 
 class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a contract as typed.
 
     `valid_until` is the last day that the contract covers. `anchor` is a day on which a billing period begins; if it is
-    empty, periods begin on the 1st. `vat_rate`, in per cent, applies to the taxable services.
+    empty, periods begin on the 1st, and those of a week on the weekday of `start_on`. `vat_rate`, in per cent, applies to
+    the taxable services. `requires_order` demands that its invoices have the customer's `order_reference` (D46).
+    `prints_detail` says whether the time detail is printed on further pages of its invoices. `notice_days` is how many days
+    before the end notice has to be given, and `renewal_months` by how many months the contract is renewed without notice;
+    if it is empty, the contract ends.
+    `cash_rounding` is the coin to which sums to pay are rounded, such as `0.05`; if it is empty, they are not rounded.
     """
 
     name: str
@@ -39,13 +51,20 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     anchor: str = ""
     vat_rate: str
     order_reference: str = ""
+    requires_order: bool = False
+    prints_detail: bool = False
+    notice_days: str = ""
+    renewal_months: str = ""
+    cash_rounding: str = ""
 
 
 class Contract(Table, tablename="contract"):
     """A billing contract with a customer, in one currency (D45). Time is logged under its services.
 
     `end_on` is the first day that the contract no longer covers, or None. An invoice is due `payment_days` days after its
-    date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after it.
+    date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after it; in a month that
+    is too short for the day of `anchor`, on its last day. `notice_days` and `renewal_months` are None, or as in
+    `ContractFacts`.
     """
 
     id = BigSerial(primary_key=True)
@@ -59,7 +78,12 @@ class Contract(Table, tablename="contract"):
     anchor = Date(default=None)
     vat_rate = Numeric(digits=(7, 4), default=None)
     order_reference = Text(null=True, default=None)
+    prints_detail = Boolean(default=False)
+    cash_rounding = Numeric(digits=(15, 3), null=True, default=None)
     created_at = Timestamptz(default=None)
+    requires_order = Boolean(default=False)
+    notice_days = SmallInt(null=True, default=None)
+    renewal_months = SmallInt(null=True, default=None)
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Contract"]:
@@ -88,22 +112,28 @@ class Contract(Table, tablename="contract"):
     async def create(cls, customer: Customer, facts: ContractFacts, at: datetime) -> "Contract":
         """Add a contract to a customer and return it.
 
-        The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field,
-        `Conflict` if the customer has ended.
+        The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field or if
+        it would be renewed although it ended before `at`, `Conflict` if the customer has ended.
         """
         values = _read(facts)
+        await _refuse_past_renewal(values, at)
         if await current().fetchval("select ended_at from customer where id = $1 for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contracts.")
         [contract] = await cls.insert(cls(**values, customer_id=customer.id, created_at=at))
         return await cls.find(contract["id"], SYSTEM)
 
-    async def change(self, facts: ContractFacts) -> None:
+    async def change(self, facts: ContractFacts, at: datetime) -> None:
         """Replace every field of the contract. Time that is on a document already keeps its amounts.
 
-        The row is locked until the transaction ends. Raise `Invalid` for a bad field, or if the currency changes although
-        the contract has a service, because the service's time is priced in the old currency.
+        What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
+        afterwards. The row is locked until the transaction ends. Raise `Invalid` for a bad field, if the currency changes
+        although the contract has a service, because the service's time is priced in the old currency, if the billing
+        periods change although fees or included minutes of them are billed, or if it would be renewed from now on
+        although it ended before `at`.
         """
         values = _read(facts)
+        if self.renewal_months is None or values["end_on"] != self.end_on:
+            await _refuse_past_renewal(values, at)
         held = await current().fetchrow(
             "select currency, exists (select from service s where s.contract_id = c.id) as used from contract c where id = $1 for update",
             self.id,
@@ -114,12 +144,21 @@ class Contract(Table, tablename="contract"):
                     "currency": f"Its services are priced in {held['currency']}. Make a new contract for {values['currency']}."
                 }
             )
-        await Contract.update(**values).where(Contract.id == self.id)
+        try:
+            async with transaction(current().reader):
+                await Contract.update(**values).where(Contract.id == self.id)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise Invalid(dict.fromkeys(("cycle", "anchor"), BILLED)) from error
 
     @property
     def valid_until(self) -> date | None:
         """Return the last day that the contract covers, or None if the contract has no end."""
         return self.end_on - DAY if self.end_on else None
+
+    @property
+    def last_notice(self) -> date | None:
+        """Return the last day on which notice can be given, or None if the contract has no end."""
+        return self.end_on - timedelta(days=(self.notice_days or 0) + 1) if self.end_on else None
 
     @property
     def facts(self) -> ContractFacts:
@@ -134,7 +173,20 @@ class Contract(Table, tablename="contract"):
             anchor=self.anchor.isoformat(),
             vat_rate=f"{self.vat_rate.normalize():f}",
             order_reference=self.order_reference or "",
+            requires_order=self.requires_order,
+            prints_detail=self.prints_detail,
+            notice_days="" if self.notice_days is None else str(self.notice_days),
+            renewal_months=str(self.renewal_months or ""),
+            cash_rounding=f"{self.cash_rounding.normalize():f}" if self.cash_rounding else "",
         )
+
+
+CONTRACTS = Finder(
+    "contract",
+    f"select k.id, {shown_contract('k')} as name, u.name as about, u.ended_at is not null as is_last"  # noqa: S608
+    " from contract k join customer u on u.id = k.customer_id",
+)
+"""Type-ahead search of contracts by name. Contracts of customers that have ended come last."""
 
 
 def percentage(text: str) -> Decimal:
@@ -160,22 +212,48 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
         "currency": checked("currency", currency, facts.currency),
         "payment_days": checked("payment_days", whole(0, 365, "days"), facts.payment_days),
         "cycle": checked("cycle", one_of(tuple(Cycle)), facts.cycle),
-        "anchor": checked("anchor", optional(_anchor), facts.anchor) or (start_on and start_on.replace(day=1)),
+        "anchor": checked("anchor", optional(day), facts.anchor) or (start_on and _usual_anchor(start_on, facts.cycle)),
         "vat_rate": checked("vat_rate", percentage, facts.vat_rate),
         "order_reference": checked("order_reference", optional(line), facts.order_reference),
+        "requires_order": facts.requires_order,
+        "prints_detail": facts.prints_detail,
+        "notice_days": checked("notice_days", optional(whole(0, 730, "days")), facts.notice_days),
+        "renewal_months": checked("renewal_months", optional(whole(1, 120, "months")), facts.renewal_months),
     }
+    values["cash_rounding"] = checked("cash_rounding", optional(_coin(values["currency"])), facts.cash_rounding)
     if start_on and valid_until and valid_until < start_on:
         checked.refuse("valid_until", "The contract cannot end before it starts.")
+    if values["renewal_months"] and not valid_until:
+        checked.refuse("valid_until", "A contract that is renewed needs a last day.")
     checked.done()
     return values
 
 
-def _anchor(text: str) -> date:
-    """Return the typed day as a day on which billing periods begin.
+async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
+    """Raise `Invalid` if a contract with these values is renewed but ended before `at`: its renewal would bill the past."""
+    if values["renewal_months"]:
+        zone = await current().fetchval("select time_zone from company")
+        if values["end_on"] <= today(zone or "UTC", at):
+            raise Invalid({"valid_until": "It has ended already: write its new last day first."})
 
-    Raise `ValueError` for the 29th, 30th and 31st, which not every month has.
-    """
-    read = day(text)
-    if read.day > LAST_ANCHOR_DAY:
-        raise ValueError(f"Choose a day from the 1st to the {LAST_ANCHOR_DAY}th, which every month has.")
+
+def _coin(currency: str | None) -> Callable[[str], Decimal]:
+    """Return a function that reads the coin to which sums are rounded: one of `COINS` that the currency can express."""
+
+    def read(text: str) -> Decimal:
+        if text not in COINS:
+            raise ValueError("Choose one from the list.")
+        coin = Decimal(text)
+        if currency is not None and round_half_up(coin, digits_of(currency)) != coin:
+            raise ValueError(f"{currency} has no amount of {text}.")
+        return coin
+
     return read
+
+
+def _usual_anchor(start_on: date, cycle: str) -> date:
+    """Return the day on which a billing period begins if the form names none.
+
+    It is the first of the month in which the contract starts or, for periods of a week, the day on which it starts.
+    """
+    return start_on if cycle == Cycle.WEEKLY else start_on.replace(day=1)

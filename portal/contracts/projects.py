@@ -13,6 +13,7 @@ from piccolo.table import Table
 from portal.contracts.contracts import Contract
 from portal.contracts.services import Service
 from portal.database import current
+from portal.database.finder import Finder
 from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.durations import parse_duration, spoken
@@ -146,6 +147,13 @@ def _taken(name: str) -> str:
 async def _currency_of(service: int) -> str:
     found = await Service.find(service, SYSTEM)
     return (await Contract.find(found.contract_id, SYSTEM)).currency
+
+
+PROJECTS = Finder(
+    "project",
+    "select j.id, j.name, u.name as about, j.state = 'done' as is_last from project j join customer u on u.id = j.customer_id",
+)
+"""Type-ahead search of projects by name. Projects that are done come last."""
 
 
 async def _read(facts: ProjectFacts, customer: int) -> dict[str, Any]:

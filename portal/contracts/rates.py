@@ -13,6 +13,7 @@ from portal.contracts.company import Company
 from portal.contracts.contracts import Contract
 from portal.contracts.naming import shown_service
 from portal.contracts.services import Service
+from portal.contracts.terms import LARGEST_RATE
 from portal.database import current, transaction
 from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
@@ -24,9 +25,6 @@ from portal.people.customers import Customer
 from portal.people.readers import SYSTEM
 from portal.people.roles import Role
 from portal.regions import currency
-
-LARGEST = Decimal("99999999.9999")
-"""The maximum hourly rate that a `numeric(12,4)` column holds."""
 
 SAME = "Such a rate begins on this day already."
 
@@ -152,7 +150,7 @@ order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) 
 def hourly_rate(text: str) -> Decimal:
     """Return the typed hourly rate: 0 or more, with at most four decimals. Raise `ValueError` for other text."""
     try:
-        return parse_money(text, 4, largest=LARGEST)
+        return parse_money(text, 4, largest=LARGEST_RATE)
     except ValueError as error:
         raise ValueError("Write what an hour costs, such as 120 or 98.50.") from error
 

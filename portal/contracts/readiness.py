@@ -32,13 +32,35 @@ class Readiness:
     """The names of agents whose time nobody else may approve; no agent may approve their own time (D33)."""
     customers_without_service: tuple[str, ...]
     customers_without_contact: tuple[str, ...]
+    first_without_service: int | None
+    """The id of the first customer in `customers_without_service`."""
+    first_without_contact: int | None
+    only_customer: int | None
+    """The id of the customer if there is one alone."""
 
     @property
-    def is_complete(self) -> bool:
-        """Return whether a case can be opened and worked on, and its time approved and billed."""
-        return self.company and min(
-            self.roles, self.rates, self.agents, self.case_types, self.customers, self.contracts, self.services, self.contacts
-        ) > 0 and not self.agents_without_approver  # fmt: skip
+    def rates_missing(self) -> str:
+        """Return a sentence that names the roles without a rate, or ""."""
+        return f"No rate yet for {', '.join(self.unpriced_roles)}." if self.unpriced_roles else ""
+
+    @property
+    def agents_missing(self) -> str:
+        """Return a sentence that names the agents whose time nobody may approve, or who have no role, or ""."""
+        if self.agents_without_approver:
+            return (
+                f"Nobody may approve the time of {', '.join(self.agents_without_approver)}: nobody approves their own."
+            )
+        return f"No role yet: {', '.join(self.agents_without_role)}." if self.agents_without_role else ""
+
+    @property
+    def services_missing(self) -> str:
+        """Return a sentence that names the customers without a service, or ""."""
+        return f"No service yet: {', '.join(self.customers_without_service)}." if self.customers_without_service else ""
+
+    @property
+    def contacts_missing(self) -> str:
+        """Return a sentence that names the customers without a contact, or ""."""
+        return f"No contact yet: {', '.join(self.customers_without_contact)}." if self.customers_without_contact else ""
 
 
 READ = """
@@ -54,7 +76,12 @@ select exists (select from company) as company, (select count(*) from department
   array(select u.name from customers u where not exists (select from service s where s.customer_id = u.id) order by folded(u.name))
     as customers_without_service,
   array(select u.name from customers u where not exists (select from contact t where t.customer_id = u.id and t.ended_at is null)
-        order by folded(u.name)) as customers_without_contact
+        order by folded(u.name)) as customers_without_contact,
+  (select id from customers u where not exists (select from service s where s.customer_id = u.id) order by folded(u.name) limit 1)
+    as first_without_service,
+  (select id from customers u where not exists (select from contact t where t.customer_id = u.id and t.ended_at is null)
+   order by folded(u.name) limit 1) as first_without_contact,
+  (select min(id) from customers having count(*) = 1) as only_customer
 """
 
 

@@ -1,10 +1,10 @@
 """Tasks: kinds of work within a service or a project, each with a default for whether time is billable (S0.8, S0.10)."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
-from piccolo.columns import BigInt, BigSerial, Boolean, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Boolean, Numeric, Text, Timestamptz
 from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
@@ -12,18 +12,25 @@ from portal.contracts.naming import shown_service
 from portal.contracts.projects import Project
 from portal.contracts.services import Service
 from portal.database import current
+from portal.database.finder import Finder
 from portal.database.rows import Endable, one
 from portal.database.uniqueness import unless_taken
-from portal.fields import Checked, in_range, line, yes_or_no
+from portal.fields import Checked, in_range, line, optional, yes_or_no
+from portal.money import digits_of, parse_money
 
 _BY_NAME = OrderByRaw("ended_at is not null, folded(name)")
 
 
 class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a task as typed; `billable` is `yes` or `no`."""
+    """Form fields of a task as typed.
+
+    `billable` is `yes` or `no`. `fixed_fee` is an amount in the currency of the contract, which each billable entry costs,
+    or empty for a task that is priced by the hour.
+    """
 
     name: str
     billable: str = "yes"
+    fixed_fee: str = ""
 
 
 class TaskChoice(NamedTuple):
@@ -42,6 +49,8 @@ class TaskChoice(NamedTuple):
 class Task(Endable, Table, tablename="task"):
     """A kind of work within a service. `billable` is the default for time entries with the task.
 
+    With a `fixed_fee`, each billable entry costs that amount, however long it took; None is a task priced by the hour.
+
     If `project_id` is None, the task can be chosen for all time of its service; otherwise only for time on that
     project. `ended_at` is None while the task can be chosen; time entries keep a task that has ended.
     """
@@ -52,6 +61,7 @@ class Task(Endable, Table, tablename="task"):
     project_id = BigInt(null=True, default=None)
     name = Text(default=None)
     billable = Boolean(default=None)
+    fixed_fee = Numeric(digits=(15, 3), null=True, default=None)
     ended_at = Timestamptz(null=True, default=None)
 
     @classmethod
@@ -104,34 +114,46 @@ class Task(Endable, Table, tablename="task"):
 
         Raise `Invalid` for a bad field, or if the service or project has another task of that name.
         """
-        name, billable = _read(facts)
         is_project = isinstance(of, Project)
+        values = await _read(facts, of.service_id if isinstance(of, Project) else of.id)
         task = cls(
             customer_id=of.customer_id,
             service_id=of.service_id if isinstance(of, Project) else of.id,
             project_id=of.id if is_project else None,
-            name=name,
-            billable=billable,
+            **values,
         )
-        async with unless_taken("name", f"This {'project' if is_project else 'service'} has a task “{name}” already."):
+        where = "project" if is_project else "service"
+        async with unless_taken("name", f"This {where} has a task “{task.name}” already."):
             await task.save()
         return task
 
     async def change(self, facts: TaskFacts) -> None:
-        """Replace the name of the task and whether later time entries are billable by default.
+        """Replace the name of the task, whether later time entries are billable by default, and its fixed fee.
 
-        Existing entries do not change. Raise `Invalid` for a bad field, or if the service or project has another task
-        of that name.
+        Existing entries do not change, and what is approved keeps its price. Raise `Invalid` for a bad field, or if the
+        service or project has another task of that name.
         """
-        name, billable = _read(facts)
+        values = await _read(facts, self.service_id)
         where = "project" if self.project_id else "service"
-        async with unless_taken("name", f"This {where} has a task “{name}” already."):
-            await Task.update({Task.name: name, Task.billable: billable}).where(Task.id == self.id)
+        async with unless_taken("name", f"This {where} has a task “{values['name']}” already."):
+            await Task.update(**values).where(Task.id == self.id)
 
     @property
     def facts(self) -> TaskFacts:
         """Return the stored values of the task as form fields, to fill in the form that edits them."""
-        return TaskFacts(name=self.name, billable="yes" if self.billable else "no")
+        return TaskFacts(
+            name=self.name,
+            billable="yes" if self.billable else "no",
+            fixed_fee="" if self.fixed_fee is None else f"{self.fixed_fee.normalize():f}",
+        )
+
+    @classmethod
+    async def currency_of(cls, service: int) -> str:
+        """Return the currency of the fixed fees of the tasks of a service: that of its contract."""
+        currency: str = await current().fetchval(
+            "select c.currency from service s join contract c on c.id = s.contract_id where s.id = $1", service
+        )
+        return currency
 
 
 _OFFERED = f"""
@@ -143,9 +165,22 @@ order by folded((select name from service where id = t.service_id)), t.service_i
 """  # noqa: S608
 
 
-def _read(facts: TaskFacts) -> tuple[str, bool]:
+TASKS = Finder(
+    "task",
+    f"select t.id, t.name, u.name || ', ' || {shown_service('t.service_id')} as about, t.ended_at is not null as is_last"  # noqa: S608
+    " from task t join customer u on u.id = t.customer_id",
+)
+"""Type-ahead search of tasks by name. Tasks that have ended come last."""
+
+
+async def _read(facts: TaskFacts, service: int) -> dict[str, Any]:
+    """Return the columns of a task of a service for the fields of its form."""
     checked = Checked()
-    name = checked("name", line, facts.name)
-    billable = checked("billable", yes_or_no, facts.billable)
+    digits = digits_of(await Task.currency_of(service))
+    values = {
+        "name": checked("name", line, facts.name),
+        "billable": checked("billable", yes_or_no, facts.billable),
+        "fixed_fee": checked("fixed_fee", optional(lambda text: parse_money(text, digits)), facts.fixed_fee),
+    }
     checked.done()
-    return name, billable
+    return values

@@ -2,7 +2,20 @@
 
 from litestar import Router
 
-from portal.customer import case, cases, contacts, home, invoices, statements
+from portal.customer import (
+    case,
+    cases,
+    contacts,
+    credit_notes,
+    delivery,
+    home,
+    hours,
+    invoices,
+    questions,
+    rating,
+    search,
+    statements,
+)
 from portal.web import notices
 from portal.web.guards import contact_only, signed_in
 
@@ -16,8 +29,14 @@ router = Router(
                 *cases.handlers,
                 *case.handlers,
                 *contacts.handlers,
+                *delivery.handlers,
+                *hours.handlers,
                 *invoices.handlers,
+                *questions.handlers,
+                *rating.handlers,
+                *search.handlers,
                 *statements.handlers,
+                *credit_notes.handlers,
                 *notices.handlers,
             ],
             guards=[contact_only],

@@ -14,11 +14,11 @@ from portal.desk import Attachment, Case, Details, feed_of, files_of
 from portal.desk.appointments import appointments_of
 from portal.people.readers import ContactReader
 from portal.storage import Storage
-from portal.web import drafts
+from portal.web import drafts, previews
 from portal.web.forms import Form
-from portal.web.notices import read_when_sent
+from portal.web.notices import about_to_read, read_when_sent
 from portal.web.pages import download, on_refusal, page, see_other
-from portal.web.visit import Web, visit_of
+from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class Reply(Struct, kw_only=True):
@@ -44,18 +44,23 @@ async def _show(
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
+    if details.stands_for(number) and errors is None:
+        return see_other(f"/cases/{details.case.number}?from={number}")
+    await about_to_read(request, ("case", details.case.id))
     here, before = f"/cases/{details.case.number}", request.query_params.get("before", "")
-    action = f"{here}/replies"
-    draft = await drafts.begun(reader, action, typed or (await drafts.kept(reader, action))[action])
+    numbers = (details.case.number, *details.merged)
+    address, kept = await drafts.first_kept(reader, *(f"/cases/{one}/replies" for one in numbers))
+    draft = await drafts.begun(reader, address, typed or kept)
     response = page(
         request, "customer/cases/show.html", details=details, case=details.case, before=before, draft=draft, others=details.others(reader),
-        feed=await feed_of(
+        feed=(await feed_of(
             details.case, reader, customer=details.customer_name, files_at=f"{here}/files/", company=visit.company.name, before=before
-        ),
+        )).folded(),
         files=await files_of(details.case, files_at=f"{here}/files/"),
         appointments=await appointments_of(details.case.id, reader, planned=True), typed=draft.typed, errors=errors or {},
+        came_from=details.named_by(request.query_params.getall("from", [])),
     )  # fmt: skip
-    return read_when_sent(request, response, ("case", details.case.id))
+    return read_when_sent(request, response)
 
 
 @post("/cases/{number:str}/replies")
@@ -66,11 +71,14 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Create a contact's reply. A case that waited for the customer, or was resolved or closed, becomes open again."""
+    """Create a contact's reply. A case that waited for the customer, or was resolved or closed, becomes open again.
+
+    If the case was closed too long ago, the reply begins a new case, to which the response leads.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader)
         fields = form.into(Reply)
-        await case.reply(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
+        case = await case.answer(by=reader, text=fields.body, files=form.files, at=at, form_key=form.key)
     return see_other(f"/cases/{case.number}")
 
 
@@ -80,7 +88,7 @@ async def close(
 ) -> Response[Any]:
     """Close a case because the contact considers it solved."""
     async with transaction(reader):
-        case = await Case.find(number, reader)
+        case = await Case.find(number, reader, itself=True)
         await case.close(by=reader, at=at)
     return see_other(f"/cases/{case.number}")
 
@@ -91,7 +99,7 @@ async def reopen(
 ) -> Response[Any]:
     """Reopen a resolved or closed case because the contact still needs help."""
     async with transaction(reader):
-        case = await Case.find(number, reader)
+        case = await Case.find(number, reader, itself=True)
         await case.reopen(by=reader, at=at)
     return see_other(f"/cases/{case.number}")
 
@@ -109,4 +117,24 @@ async def send_file(
     return download(storage.read(attachment.key), attachment.name, size=attachment.size)
 
 
-handlers: list[Any] = [show, reply, close, reopen, send_file]
+@get("/cases/{number:str}/files/{file_id:uuid}/picture.webp")
+async def show_picture(
+    request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
+    file_id: FromPath[uuid.UUID],
+) -> Response[bytes]:  # fmt: skip
+    """Serve a picture, or a page of a PDF, that is a file of the case, as a WebP image (`previews.picture`)."""
+    return await previews.picture(request, storage, number, file_id, at)
+
+
+@get("/cases/{number:str}/files/{file_id:uuid}/preview")
+async def show_preview(
+    request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
+    file_id: FromPath[uuid.UUID],
+) -> Response[str]:  # fmt: skip
+    """Show a file of the case in place, or on a page of its own if no script asks."""
+    found = await previews.shown(request, storage, number, file_id, at)
+    template = "shared/_preview.html" if wants_fragment(request) else "customer/cases/file.html"
+    return page(request, template, number=number, address=f"/cases/{number}/files/{file_id}", **found)
+
+
+handlers: list[Any] = [show, reply, close, reopen, send_file, show_picture, show_preview]

@@ -1,5 +1,6 @@
 """Serve a contact's list of cases and the form that opens one."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,11 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.database import transaction
-from portal.desk import PRIORITY_CHOICES, Case, case_types, customers_list, problems_of, searched
-from portal.errors import Invalid, TooMany
+from portal.desk import PRIORITY_CHOICES, Case, CaseType, customers_list, named_elsewhere, problems_of, searched
+from portal.desk.help import reading
+from portal.desk.lists.questions import quoted_number
+from portal.desk.verbs.changing import LogLine
+from portal.errors import Invalid, NotFound, TooMany
 from portal.numbers import number_in
 from portal.people.offered import choices
 from portal.people.readers import ContactReader
@@ -23,13 +27,15 @@ from portal.web.visit import Web, visit_of
 class NewCase(Struct, kw_only=True):
     """Form in which a contact opens a case.
 
-    Customer and contact come from the session, so the form has no field for them.
+    Customer and contact come from the session, so the form has no field for them. `article` is the slug of the help
+    article that did not help, or "".
     """
 
     subject: str = ""
     body: str = ""
     case_type: int | None = None
     priority: int | None = None
+    article: str = ""
     form_key: str = ""
 
     @classmethod
@@ -55,12 +61,18 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
     everything = query.get("show") == "all" or bool(text)
     async with searching(request, text):
         listed = await customers_list(reader, everything=everything, text=text, page=number)
-        return page(request, "customer/cases/list.html", listed=listed, everything=everything, text=text)
+        return page(
+            request, "customer/cases/list.html", listed=listed, everything=everything, text=text, number=quoted_number(text),
+            elsewhere=await named_elsewhere(text, listed, reader),
+        )  # fmt: skip
 
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """Show the form for a new case, filled in with what the contact typed earlier and did not send."""
+    """Show the form for a new case, filled in with what the contact typed earlier and did not send.
+
+    `?article=` is the slug of the help article that the contact has read; the new case names it (S2.45).
+    """
     return await _form(request)
 
 
@@ -69,10 +81,29 @@ async def _form(
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
     draft = await drafts.begun_here(request, reader, typed)
+    article = await _article(draft.typed.get("article", request.query_params.get("article", "")), reader)
     return page(
-        request, "customer/cases/new.html", typed=draft.typed, errors=errors or {}, draft=draft, unsent=await drafts.unsent(reader, "/cases/new"),
-        types=choices(await case_types()), priorities=PRIORITY_CHOICES,
+        request, "customer/cases/new.html", typed=draft.typed, article=article, errors=errors or {}, draft=draft,
+        unsent=await drafts.unsent(reader, "/cases/new"),
+        types=choices(await CaseType.offered_to_contacts()), priorities=PRIORITY_CHOICES,
     )  # fmt: skip
+
+
+async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
+    """Return the article that the contact has read; None without a slug, and if the article is no longer there."""
+    with suppress(NotFound):
+        return await reading.read(slug, reader) if slug else None
+    return None
+
+
+@get("/cases/new/suggestions")
+async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """Serve the help articles that suit the subject that is being typed (`?subject=`), none after too many searches."""
+    subject, found = request.query_params.get("subject", ""), list[reading.Found]()
+    with suppress(TooMany):
+        async with searching(request, subject):
+            found = await reading.suggested(subject, reader)
+    return page(request, "customer/cases/suggestions.html", suggestions=found)
 
 
 @post("/cases/new")
@@ -83,11 +114,13 @@ async def open_case(
     """Create a case and redirect to its page."""
     fields = NewCase.sent(form)
     async with transaction(reader):
+        article = await _article(fields.article, reader)
+        after: list[LogLine] = [("read_article", {"title": article.title, "slug": article.slug})] if article else []
         case = await Case.open(
             by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
-            priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
+            priority=fields.priority or 0, files=form.files, at=at, form_key=form.key, after=after,
         )  # fmt: skip
     return see_other(f"/cases/{case.number}")
 
 
-handlers: list[Any] = [list_cases, new, open_case]
+handlers: list[Any] = [list_cases, new, suggest, open_case]

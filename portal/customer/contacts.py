@@ -12,6 +12,8 @@ from portal import regions
 from portal.database import transaction
 from portal.desk.leaving import end_contact, open_cases_of_contact
 from portal.errors import Conflict
+from portal.mail import refusals
+from portal.numbers import number_in
 from portal.people import invitations
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.contacts.administration import administering, refuse_own_end, refuse_own_loss
@@ -44,8 +46,16 @@ class Successor(Struct, kw_only=True):
 
 @get("/contacts", guards=[administrator_only])
 async def list_contacts(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the contacts of the customer with their rights, those who have left last."""
-    return page(request, "customer/contacts/list.html", contacts=await Contact.listed(reader.customer_id))
+    """Show the contacts of the customer with their rights, those who have left last, and how invoices are delivered.
+
+    `?page=` is the number of a further page.
+    """
+    contacts = await Contact.listed(reader.customer_id, number_in(request.query_params.get("page")))
+    customer = await Customer.find(reader.customer_id, reader)
+    return page(
+        request, "customer/contacts/list.html", contacts=contacts, pages=contacts.links("/contacts?page="),
+        refused=await refusals.of_addresses([customer.email or "", *(one["email"] for one in contacts)]), customer=customer,
+    )  # fmt: skip
 
 
 @get("/contacts/new", guards=[administrator_only])
@@ -62,11 +72,14 @@ async def _form(
     typed: dict[str, Any] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response[str]:
-    found = await Contact.find(contact, reader) if contact is not None else None
-    values = await form_values(request, await found.facts() if found else None, typed)
+    visit, found = visit_of(request), await Contact.find(contact, reader) if contact is not None else None
+    facts = await found.facts() if found else None
+    values = await form_values(request, facts, typed)
     return page(
         request, "customer/contacts/contact.html", contact=found, errors=errors or {}, zones=regions.zones(),
-        locales=regions.LOCALES, asks_password=needs_password(request), **values,
+        refusal=await refusals.find(facts.email) if facts else None,
+        locales=regions.LOCALES, asks_password=needs_password(request),
+        access=await found.invited(visit.at) | {"mails": bool(visit.settings.smtp_url)} if found else None, **values,
     )  # fmt: skip
 
 
@@ -75,7 +88,7 @@ async def _form(
 async def add(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a contact. The response shows the invitation link, which no later page shows again."""
+    """Create a contact and invite them, by mail or with a link that the response shows once."""
     facts = form.into(ContactForm)
     await confirm_person(request, facts.password, at)
     await count_invitation(request)
@@ -119,25 +132,40 @@ async def change(
 @post("/contacts/{contact:int}/invitations", guards=[administrator_only])
 async def invite(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
-) -> Response[str]:
-    """Create a new invitation link for a contact and show it. The earlier link stops working.
+) -> Response[Any]:
+    """Mail a contact a new link by which they set a password, or show one. The earlier link stops working.
 
-    Whoever has the link can choose the contact's password, so the administrator must have typed their own password
-    recently.
+    Whoever sees the link can choose the contact's password, so the administrator must then have typed their own
+    password recently.
     """
-    ask_for_password(request)
+    if not visit_of(request).settings.smtp_url:
+        ask_for_password(request)
     await count_invitation(request)
     async with administering(reader) as by:
-        return await _invited(request, await Contact.find(contact, by), at)
+        return await _invited(request, await Contact.find(contact, by, hold=True), at)
 
 
-async def _invited(request: Web, contact: Contact, at: datetime) -> Response[str]:
+async def _invited(request: Web, contact: Contact, at: datetime) -> Response[Any]:
+    """Have a link mailed to the contact, or return a page that shows an invitation link to copy."""
+    if visit_of(request).settings.smtp_url:
+        await contact.mail_link(at)
+        return see_other(f"/contacts/{contact.id}#access")
     credential, token = await contact.credential(), await contact.invite(at)
     return page(
         request, "customer/contacts/invited.html", name=contact.name, email=credential["email"], back="/contacts",
         again=f"/contacts/{contact.id}/invitations", until=at + invitations.VALID,
         link=f"{visit_of(request).settings.base_url}/invitations/{token}",
     )  # fmt: skip
+
+
+@post("/contacts/{contact:int}/invitations/revocation", guards=[administrator_only])
+async def revoke_invitation(
+    reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
+) -> Response[Any]:
+    """End the open links by which a contact could set a password."""
+    async with administering(reader) as by:
+        await (await Contact.find(contact, by, hold=True)).revoke_links(at)
+    return see_other(f"/contacts/{contact}#access")
 
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
@@ -158,7 +186,7 @@ async def _ending(
     others = [one for one in await Contact.offered(reader.customer_id) if one.id != found.id]
     return page(
         request, "customer/contacts/ending.html", contact=found, others=others, typed=typed or {}, errors=errors or {},
-        cases=await open_cases_of_contact(found.id),
+        cases=await open_cases_of_contact(found.id, by_contact=True),
     )  # fmt: skip
 
 
@@ -173,7 +201,7 @@ async def end(
     """End a contact's access at once, and hand over the contact's open cases."""
     successor = form.into(Successor).contact
     async with administering(reader) as by:
-        found = await Contact.find(contact, by)
+        found = await Contact.find(contact, by, hold=True)
         refuse_own_end(found, by)
         await end_contact(found, successor_id=successor, by=by, at=at)
     return see_other("/contacts")
@@ -183,8 +211,18 @@ async def end(
 async def resume(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
     """Restore access for a contact whose access was ended."""
     async with administering(reader) as by:
-        await (await Contact.find(contact, by)).resume()
+        await (await Contact.find(contact, by, hold=True)).resume()
     return see_other("/contacts")
 
 
-handlers: list[Any] = [list_contacts, new, add, edit, change, invite, show_ending, end, resume]
+@post("/contacts/{contact:int}/mail-refusal/removal", guards=[administrator_only])
+async def try_mail_again(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
+    """Send mails to the contact's address again although a mail server has refused it."""
+    async with administering(reader) as by:
+        await refusals.forget((await (await Contact.find(contact, by, hold=True)).credential())["email"])
+    return see_other(f"/contacts/{contact}")
+
+
+handlers: list[Any] = [
+    list_contacts, new, add, edit, change, invite, revoke_invitation, show_ending, end, resume, try_mail_again,
+]  # fmt: skip

@@ -6,24 +6,44 @@ from typing import Any
 from litestar import get
 from litestar.di import NamedDependency
 
-from portal.billing import latest
-from portal.contracts.company import Company
+from portal import first_steps
+from portal.billing import Standing, latest, standings, unpaid_of
 from portal.desk import overview
-from portal.people.readers import AgentReader
+from portal.people.readers import AgentReader, ContactReader
+from portal.periods import today
 from portal.web.pages import page, see_other
-from portal.web.visit import Web
+from portal.web.visit import Web, visit_of
 
 
 @get("/")
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
     """Show a contact's home page. Redirect agents to the list of cases.
 
-    As long as the company has not been set up, an admin is redirected to the set-up pages instead.
+    Until the first invoice is issued, an admin is redirected to the first steps instead, unless they were hidden.
     """
     if isinstance(reader, AgentReader):
-        begins = reader.is_admin and await Company.find() is None
+        begins = reader.is_admin and not await first_steps.are_over()
         return see_other("/agent/setup" if begins else "/agent/cases")
     return page(
         request, "customer/home/home.html", overview=await overview(reader, at), latest_invoices=await latest(reader),
-        hour=at.astimezone(reader.zone).hour,
+        unpaid=await unpaid_of(reader.customer_id, reader), standings=await _standings(request, reader),
+        greeting=greeting(at.astimezone(reader.zone).hour),
     )  # fmt: skip
+
+
+def greeting(hour: int) -> str:
+    """Return the words that greet a person at this hour of their day, 0 to 23."""
+    if 5 <= hour < 12:
+        return "Good morning"
+    if 12 <= hour < 18:
+        return "Good afternoon"
+    return "Good evening" if hour >= 18 else "Hello"
+
+
+async def _standings(request: Web, reader: ContactReader) -> list[Standing]:
+    """Return the running statements of the customer's prepaid services; none for a contact without the right to them."""
+    visit = visit_of(request)
+    if not reader.sees_hours or not visit.rules.tracks_time:
+        return []
+    found = await standings(reader, reader.customer_id, today(visit.company.time_zone, visit.at))
+    return [standing for standing in found if standing.is_prepaid]

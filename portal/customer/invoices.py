@@ -12,36 +12,46 @@ from portal import notices
 from portal.billing import (
     EXPLAINED,
     Invoice,
+    balance_of,
     contents_of,
-    hand_out,
+    credits_of,
+    list_credit_notes,
     list_issued,
     list_statements,
+    outstanding,
     part_of,
+    payment_code,
+    payments_of,
     record_seen,
     refuse_without_right,
     seen,
 )
+from portal.customer.questions import questions_about
 from portal.database import transaction
+from portal.people.customers import Customer
 from portal.people.readers import ContactReader
-from portal.web.limits import exporting
-from portal.web.pages import download, page, turned
+from portal.web.files import invoice_file
+from portal.web.notices import about_to_read
+from portal.web.pages import page, turned
 from portal.web.visit import Web, wants_fragment
 
 
 @get("/invoices")
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the customer's issued invoices and its statements, newest first.
+    """Show the customer's issued invoices and its statements, newest first, and how invoices are delivered.
 
     Raise `NotFound` for a contact without the right to see invoices.
 
     The open list refreshes itself when a document is issued; htmx then gets the list alone.
     """
     refuse_without_right(reader)
-    after = turned(request, "after", "statements")
+    after = turned(request, "after", "statements", "credits")
     template = "customer/invoices/_list.html" if wants_fragment(request) else "customer/invoices/list.html"
     return page(
-        request, template, after=after, issued=await list_issued(reader, after=after.get("after")),
-        statements=await list_statements(reader, after=after.get("statements")),
+        request, template, after=after, customer=await Customer.find(reader.customer_id, reader),
+        issued=await list_issued(reader, after=after.get("after")),
+        outstanding=await outstanding(reader.customer_id, reader),
+        credits=await list_credit_notes(reader, after=after.get("credits")), statements=await list_statements(reader, after=after.get("statements")),
     )  # fmt: skip
 
 
@@ -49,15 +59,19 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
 async def show(
     request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Show an invoice. After the response is sent, record that this contact has opened it, and read its notice.
+    """Show an invoice and what is paid of it. After the response is sent, record that this contact has opened it, and read its notice.
 
     `?lines=` and `?detail=` are the cursors of its lines and of the time that is not charged.
     """
     invoice = await Invoice.find(number, reader)
-    contents, after = await contents_of(invoice), turned(request, "lines", "detail")
+    await about_to_read(request, ("invoice", invoice.id))
+    contents, after, balance = await contents_of(invoice), turned(request, "lines", "detail"), await balance_of(invoice)
     response = page(
-        request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice),
+        request, "customer/invoices/show.html", invoice=invoice, contents=contents, seen=await seen(invoice), balance=balance,
+        credits=await credits_of(invoice), payments=await payments_of(invoice, reader),
+        code=payment_code(invoice.copied, number, balance["open"], invoice.currency),
         lines=part_of(contents.lines, after.get("lines")), detail=part_of(contents.covered, after.get("detail")), explained=EXPLAINED,
+        **await questions_about([row.entry_id for row in contents.detail if row.entry_id is not None], reader),
     )  # fmt: skip
     response.background = BackgroundTask(_record, invoice, reader, at)
     return response
@@ -71,21 +85,14 @@ async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None
 
 @get("/invoices/{number:str}/invoice.pdf")
 async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the PDF of an issued invoice as it was stored when the invoice was issued, and record that in the audit log."""
-    async with exporting(request):
-        content = await hand_out("pdf", await Invoice.find(number, reader))
-    return download(content, f"{number}.pdf", media_type="application/pdf")
+    """Serve the PDF of an issued invoice, as it was stored when the invoice was issued."""
+    return await invoice_file(request, reader, number, kind="pdf")
 
 
 @get("/invoices/{number:str}/detail.csv")
 async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the CSV file with the time entries of an issued invoice, as it was stored when the invoice was issued.
-
-    The audit log records that the contact received it.
-    """
-    async with exporting(request):
-        content = await hand_out("csv", await Invoice.find(number, reader))
-    return download(content, f"{number}.csv", media_type="text/csv")
+    """Serve the CSV file with the time entries of an issued invoice, as it was stored when the invoice was issued."""
+    return await invoice_file(request, reader, number, kind="csv")
 
 
 handlers: list[Any] = [show_list, show, show_pdf, show_csv]

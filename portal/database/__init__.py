@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine
 
-from portal.errors import Unavailable
+from portal.errors import Conflict, Refusal, Unavailable
 
 os.environ.setdefault("PICCOLO_CONF", "portal.piccolo_conf")
 
@@ -36,6 +36,9 @@ _LOST = (
 """Errors raised if the connection was lost while it was used."""
 AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError)
 """Errors raised if the server cannot be reached, lets nobody in, or has closed the connection."""
+
+_TOLD = "PM001"
+"""The code of errors of triggers whose text is for the reader: what is written to a merged case, or by an erased contact."""
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
 """Errors raised if another transaction holds a lock, or if a statement took too long. A retry may succeed."""
@@ -151,6 +154,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     Commit at the end of the block, then run the hooks of `on_commit`; roll back if the block raises. Inside another
     transaction of the same reader, open a savepoint in it instead. Raise `Unavailable` if no connection is free within
     `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the `lock_timeout`.
+    Raise `Conflict` if something was written to a case that was merged at the same moment, or by a contact who was erased.
     Raise `RuntimeError` inside a transaction of another reader, inside a read-only one unless `readonly` is set too, and
     if the block caught a database error and went on.
     """
@@ -183,8 +187,13 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
         await hook()
 
 
-def refusal_of(error: Exception) -> Unavailable | None:
-    """Return the `Unavailable` to raise for a database error that may pass by itself; None for every other error."""
+def refusal_of(error: Exception) -> Refusal | None:
+    """Return the refusal to raise for a database error that may pass by itself or is meant for the reader.
+
+    Return None for every other error.
+    """
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate == _TOLD:
+        return Conflict(str(error))
     tx: Transaction | None = _running.get()
     if isinstance(error, _LOST) or (isinstance(error, asyncpg.InterfaceError) and tx and _is_gone(tx.connection)):
         return Unavailable("The database is away for a moment. Try again.")

@@ -8,14 +8,14 @@ from portal.database import current
 
 
 class Counting(NamedTuple):
-    """A query that returns one number, and its parameters, which are numbered from `$1`."""
+    """A query that returns one number or one text, and its parameters, which are numbered from `$1`."""
 
     sql: str
     values: tuple[Any, ...] = ()
 
 
-async def count_all(countings: Mapping[str, Counting]) -> dict[str, int]:
-    """Run the queries as parts of one query, and return the number that each of them returns, by its name."""
+async def count_all(countings: Mapping[str, Counting]) -> dict[str, Any]:
+    """Run the queries as parts of one query, and return what each of them returns, by its name."""
     columns, values = [], list[Any]()
     for sql, given in countings.values():
         columns.append(f"({_numbered(sql, len(values))})")

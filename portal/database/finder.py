@@ -60,11 +60,13 @@ class Finder:
     """Finds rows by their names.
 
     `what` is the noun for a row, used in sentences. `sql` is a query for the columns id, name, about and is_last, which
-    must not contain anything that a person typed; rows with `is_last` come last.
+    must not contain anything that a person typed; rows with `is_last` come last. `by` is
+    the column that is searched, if it is another one than the name.
     """
 
     what: str
     sql: str
+    by: str = "name"
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:
         """Return the rows whose names contain every word of `typed`; "" matches all rows.
@@ -72,7 +74,7 @@ class Finder:
         Order of the words, case and accents are ignored. `after` is the id after which to continue, from an earlier
         `Suggestions`.
         """
-        rows = await current().fetch(_suggesting(self.sql), _words(typed), after)
+        rows = await current().fetch(_suggesting(self.sql, self.by), _words(typed), after)
         shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
         return Suggestions(shown, shown[-1].id if len(rows) > SUGGESTED else None)
 
@@ -110,10 +112,10 @@ class Finder:
 
 
 @cache
-def _suggesting(sql: str) -> str:
+def _suggesting(sql: str, by: str) -> str:
     return f"""
 select id, name, about from ({sql}) as offered
-where (select bool_and(strpos(folded(name), folded(word)) > 0) from unnest($1::text[]) as word) is not false
+where (select bool_and(strpos(folded({by}), folded(word)) > 0) from unnest($1::text[]) as word) is not false
   and ($2::bigint is null or ({_KEY}) > (select {_KEY} from ({sql}) as last where id = $2))
 order by {_KEY} limit {SUGGESTED + 1}
 """  # noqa: S608 (the query is part of the code)

@@ -4,8 +4,6 @@ import contextlib
 from typing import Any
 
 import asyncpg
-from piccolo.apps.migrations.commands.base import BaseMigrationManager
-from piccolo.apps.migrations.commands.forwards import run_forwards
 
 from portal.database import ACQUIRE_SECONDS, Transaction, _running
 
@@ -28,6 +26,8 @@ end $$
 
 def migration_names() -> set[str]:
     """Return the ids of the migrations of this release, as the table `migration` names them."""
+    from piccolo.apps.migrations.commands.base import BaseMigrationManager  # noqa: PLC0415 - slow, see `migrate`
+
     manager = BaseMigrationManager()
     folder = manager.get_app_config(app_name="portal").resolved_migrations_folder_path
     return set(manager.get_migration_ids(manager.get_migration_modules(folder)))
@@ -39,6 +39,9 @@ async def migrate(owner_dsn: str) -> None:
     `owner_dsn` is the database URL of the owner of the tables. A second process that migrates at the same time waits for
     the first.
     """
+    # Piccolo's commands import a formatter for source code, which web processes do not need to start.
+    from piccolo.apps.migrations.commands.forwards import run_forwards  # noqa: PLC0415
+
     connection = await asyncpg.connect(owner_dsn, timeout=10)
     token = None
     try:

@@ -11,10 +11,11 @@ from portal import notices
 from portal.contracts.case_types import CaseType
 from portal.contracts.company import Company
 from portal.database import current, transaction
-from portal.demo import cases, creating, entries, months, ours, projects, work, working
+from portal.demo import cases, company, creating, entries, months, projects, work, working
 from portal.demo.calendar import Calendar
-from portal.demo.files import Cabinet
-from portal.demo.stage import Stage
+from portal.demo.files import DemoFiles, picture
+from portal.demo.scenario import Scenario
+from portal.demo.stories import articles, queue
 from portal.demo.timeline import Timeline
 from portal.people import passwords
 from portal.people.readers import SYSTEM
@@ -23,7 +24,7 @@ from portal.storage import Storage
 
 SEED = 20417
 
-CAST = (
+ACCOUNTS = (
     "noor@desk.example",
     "max@desk.example",
     "ines@desk.example",
@@ -32,64 +33,72 @@ CAST = (
     "gil@globex.example",
 )
 """The mail addresses of the six people of the demo who have a password and can sign in."""
-TOLD, UNREAD = timedelta(days=10), 3
+NOTICE_AGE, UNREAD = timedelta(days=10), 3
 """The maximum age of the notices of the demo, and how many each person has not read yet."""
 
 
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
     """Fill a migrated database with the demo, and return whether it was empty.
 
-    If the database has a company already, only set the password of the people in `CAST`. Everything is written in one
-    transaction: if the process is killed, the database stays empty and the next start begins again. `say` is called with
-    progress messages. `storage` receives the attachments and documents. The same `now` always makes the same demo.
+    If the database has a company already, only set the password of the people in `ACCOUNTS`. Everything is written in
+    one transaction: if the process is killed, the database stays empty and the next start begins again. `say` is called
+    with progress messages. `storage` receives the attachments and documents. The same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
         if is_empty:
             try:
-                await _play(now, password, storage, say)
+                await _write(now, password, storage, say)
             finally:
                 documents.stop()
     if not is_empty:
-        await _keep_in(password)
+        await _refresh_passwords(password)
     return is_empty
 
 
-async def _play(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> None:
+async def _write(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> None:
     calendar, rng = Calendar(now), Random(SEED)  # noqa: S311 (chance for stories, not for secrets)
-    stage = await _stage(calendar, rng, Cabinet(storage, rng))
-    await _let_in(password)
-    say(f"{len(stage.customers)} customers, {len(stage.agents)} agents")
-    cases.plan(stage)
-    work.plan(stage)
-    entries.plan(stage)
-    working.plan_clock(stage)
-    months.plan(stage)
-    projects.connect(stage)
-    working.plan(stage)
-    await stage.timeline.play(say)
-    await _tell_people(now)
+    scenario = await _scenario(calendar, rng, DemoFiles(storage, rng))
+    await _set_passwords(password)
+    say(f"{len(scenario.customers)} customers, {len(scenario.agents)} agents")
+    cases.plan(scenario)
+    work.plan(scenario)
+    entries.plan(scenario)
+    working.plan_clock(scenario)
+    months.plan(scenario)
+    projects.connect(scenario)
+    working.plan(scenario)
+    working.plan_statuses(scenario)
+    await articles.write(scenario.agents, picture(Random(SEED)), now)  # noqa: S311
+    await scenario.timeline.run(say)
+    await company.create_rules()
+    await company.create_canned_replies(scenario.agents["Noor Haddad"])
+    await queue.arrange(scenario.agents, now)
+    await _make_notices(now)
 
 
-async def _stage(calendar: Calendar, rng: Random, cabinet: Cabinet) -> Stage:
+async def _scenario(calendar: Calendar, rng: Random, files: DemoFiles) -> Scenario:
     start = date(calendar.first.year, 1, 1)
     third_month = calendar.billed_until[2] if len(calendar.billed_until) > 2 else calendar.last_month
     at = calendar.instant(start, 9 * 60)
-    agents, roles = await ours.found(start, third_month, at)
+    agents, roles = await company.create(start, third_month, at)
     await working.arrange(agents, start, third_month, at)
     customers = await creating.create_customers(start, at)
     await creating.agree_prices(customers, agents, roles, start, at)
+    await creating.raise_prices(customers, third_month, at)
+    await creating.promise_deadlines(customers)
     types = {kind.name: kind.id for kind in await CaseType.offered()}
-    plans = await projects.found(customers, agents, at)
-    return Stage(calendar, Timeline(calendar), rng, cabinet, agents, customers, types, [], plans)
+    plans = await projects.create(customers, agents, at)
+    call_outs = await projects.create_call_outs(customers)
+    return Scenario(calendar, Timeline(calendar), rng, files, agents, customers, types, [], plans, call_outs)
 
 
-async def _tell_people(now: datetime) -> None:
+async def _make_notices(now: datetime) -> None:
     """Make the notices of the last days; those older than `UNREAD` are marked as read.
 
     None of them is ever mailed, because everything in the demo is invented.
     """
-    await current().execute("update outbox set passed_on = true where at < $1", now - TOLD)
+    await current().execute("update outbox set passed_on = true where at < $1", now - NOTICE_AGE)
     while await notices.pass_on(now, mails=False):
         pass
     await current().execute(
@@ -100,22 +109,22 @@ async def _tell_people(now: datetime) -> None:
     )  # fmt: skip
 
 
-async def _let_in(password: str) -> None:
-    """Set `password` for every account in `CAST`. Its strength is not checked: whoever starts the demo has chosen it."""
+async def _set_passwords(password: str) -> None:
+    """Set `password` for all `ACCOUNTS`, without checking its strength: whoever starts the demo has chosen it."""
     await current().execute(
         "select set_first_password(id, $1) from credential where email = any($2)",
         await passwords.hashed(password),
-        list(CAST),
+        list(ACCOUNTS),
     )
 
 
-async def _keep_in(password: str) -> None:
-    """Set `password` for the accounts in `CAST` unless it is their password already, as after an earlier start with it."""
+async def _refresh_passwords(password: str) -> None:
+    """Set `password` for all `ACCOUNTS`, unless it is their password already because of an earlier start."""
     async with transaction(None) as tx:
-        known = await tx.fetchval("select password_hash from credential where email = $1", CAST[0])
+        known = await tx.fetchval("select password_hash from credential where email = $1", ACCOUNTS[0])
         if not passwords.matches(known, password):
             await tx.execute(
                 "update credential set password_hash = $1 where email = any($2)",
                 await passwords.hashed(password),
-                list(CAST),
+                list(ACCOUNTS),
             )

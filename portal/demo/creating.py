@@ -1,15 +1,20 @@
 """Create the customers of the demo in the database, with contacts, contracts, services and special hourly rates."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.prices.changes import PriceChange, PriceFacts
 from portal.contracts.services import Service
+from portal.contracts.vouchers import Voucher, VoucherFacts
+from portal.demo.company import price_of
 from portal.demo.customers import CASES, CUSTOMERS, EVERYTHING, Organisation
-from portal.demo.ours import price_of
+from portal.desk.deadlines.calendars import WEEKDAYS, HoursFacts, save_hours
+from portal.desk.deadlines.targets import TargetFacts, save_targets
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
-from portal.people.readers import AgentReader, ContactReader
+from portal.people.readers import SYSTEM, AgentReader, ContactReader
+from portal.words import Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ async def create_customers(start: date, at: datetime) -> dict[str, DemoCustomer]
 
 async def _create(organisation: Organisation, start: date, at: datetime) -> DemoCustomer:
     customer = await Customer.create(organisation.facts, at)
+    if organisation.delivery:
+        await customer.deliver(organisation.delivery)
     contacts = [await _contact(customer, organisation, place, at) for place in range(len(organisation.people))]
     services = []
     for frame in organisation.frames:
@@ -48,10 +55,27 @@ async def _create(organisation: Organisation, start: date, at: datetime) -> Demo
             payment_days=str(frame.payment_days),
             vat_rate=frame.vat_rate,
             order_reference=frame.order_reference,
+            requires_order=bool(frame.order_reference),
+            valid_until=(start + timedelta(days=729)).isoformat() if frame.order_reference else "",
+            notice_days="90" if frame.order_reference else "",
+            renewal_months="12" if frame.order_reference else "",
+            cash_rounding=frame.cash_rounding,
         )
         contract = await Contract.create(customer, facts, at)
         services += [await Service.create(contract, each, at) for each in frame.services]
+    for service in services:
+        if service.settlement == Settlement.VOUCHER:
+            await _sell(customer, service, start, at)
     return DemoCustomer(customer.id, organisation, tuple(contacts), tuple(services))
+
+
+async def _sell(customer: Customer, service: Service, on: date, at: datetime) -> None:
+    """Sell a voucher of 20 hours for a service, which is valid for two years."""
+    facts = VoucherFacts(
+        services=[str(service.id)], hours="20h", price="1900", sold_on=on.isoformat(),
+        valid_until=(on + timedelta(days=730)).isoformat(),
+    )  # fmt: skip
+    await Voucher.sell(customer, facts, at)
 
 
 async def _contact(customer: Customer, organisation: Organisation, place: int, at: datetime) -> ContactReader:
@@ -81,6 +105,13 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
     )
 
 
+async def raise_prices(customers: dict[str, DemoCustomer], since: date, at: datetime) -> None:
+    """Raise the fee of a subscription from the day `since` on."""
+    care = customers["Acme"].service("Network care")
+    facts = PriceFacts(effective_from=since.isoformat(), fee="475", included="4h")
+    await PriceChange.create(care, await Contract.find(care.contract_id, SYSTEM), facts, at)
+
+
 async def agree_prices(
     customers: dict[str, DemoCustomer], agents: dict[str, AgentReader], roles: dict[str, str], start: date, at: datetime
 ) -> None:
@@ -94,3 +125,24 @@ async def agree_prices(
     await price_of("141.50", start, at, service_id=str(customers["Ostrand Shipping"].service("Ship networks").id))
     await price_of("89", start, at, customer_id=str(customers["Birkholm Foods"].id), role_id=roles["Consultant"])
     await price_of("96.40", start, at, customer_id=str(customers["Kelvaro Instruments"].id))
+
+
+async def promise_deadlines(customers: dict[str, DemoCustomer]) -> None:
+    """Set business hours with a lunch break, and promises by priority, which are shorter for one service."""
+    week = dict.fromkeys((f"hours_{day}" for day in WEEKDAYS[:4]), "8:30-12, 13-17:30")
+    await save_hours(
+        HoursFacts(**week, hours_friday="8:30-12, 13-16", time_zone="Europe/Berlin", country="DE", region="HH")
+    )
+    await save_targets(
+        TargetFacts(
+            reply_urgent="30m", solve_urgent="4h", goal_urgent="95", reply_high="2h", solve_high="1d", goal_high="90",
+            reply_normal="4h", solve_normal="4d", goal_normal="90", reply_low="1d", solve_low="10d", goal_low="80",
+        )
+    )  # fmt: skip
+    await save_targets(
+        TargetFacts(
+            reply_urgent="15m", solve_urgent="2h", goal_urgent="98", reply_high="1h", solve_high="4h", goal_high="95",
+            reply_normal="2h", solve_normal="2d", goal_normal="95", reply_low="4h", solve_low="5d", goal_low="90",
+        ),
+        customers["Ostrand Shipping"].service("Ship networks").id,
+    )  # fmt: skip

@@ -1,9 +1,10 @@
 """The invented customers of the demo with their contacts, contracts and services, as an agent would type them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from portal.contracts.services import ServiceFacts
-from portal.people.customers import CustomerFacts
+from portal.people.customers import CustomerFacts, DeliveryFacts
 
 REVERSE_CHARGE = "Reverse charge: the recipient owes the VAT (Article 196 of Directive 2006/112/EC)."
 NOT_HERE = "Not taxable in Germany: the service is supplied in Switzerland."
@@ -31,7 +32,8 @@ class Person:
 class Frame:
     """A contract of a customer with its services. The first service is the default of the customer's new cases.
 
-    `{year}` in the name of the contract is replaced by the year in which the contract starts.
+    `{year}` in the name of the contract is replaced by the year in which the contract starts. The customer buys a voucher
+    for each service that is paid by vouchers.
     """
 
     name: str
@@ -40,13 +42,15 @@ class Frame:
     vat_rate: str = "19"
     currency: str = "EUR"
     order_reference: str = ""
+    cash_rounding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """A customer with its contacts (`people`) and contracts (`frames`).
 
-    Of every hundred cases, `share` are this customer's. If `is_trial`, time for the customer is not charged.
+    Of every hundred cases, `share` are this customer's. If `is_trial`, time for the customer is not charged. Without a
+    `delivery`, invoices are mailed to the contacts who may see them.
     """
 
     facts: CustomerFacts
@@ -54,6 +58,7 @@ class Organisation:
     frames: tuple[Frame, ...]
     share: int
     is_trial: bool = False
+    delivery: DeliveryFacts | None = None
 
     @property
     def domain(self) -> str:
@@ -61,8 +66,12 @@ class Organisation:
         return f"{self.facts.name.split()[0].lower()}.example"
 
 
-def _service(name: str, rollup: str, minimum: int, increment: int, mode: str = "up", untaxed: str = "") -> ServiceFacts:
+def _service(
+    name: str, rollup: str, minimum: int, increment: int, mode: str = "up", untaxed: str = "", **terms: Any
+) -> ServiceFacts:
+    """Return a service that is paid by time spent, unless `terms`, further fields of the form, say otherwise."""
     return ServiceFacts(
+        **terms,
         name=name,
         rollup=rollup,
         taxable="no" if untaxed else "yes",
@@ -93,7 +102,21 @@ CUSTOMERS = (
         (
             Frame(
                 "Support {year}",
-                (_service("Helpdesk", "service", 0, 15), _service("Network care", "role", 0, 15)),
+                (
+                    _service("Helpdesk", "service", 0, 15),
+                    _service(
+                        "Network care",
+                        "role",
+                        0,
+                        15,
+                        settlement="subscription",
+                        fee="450",
+                        included="4h",
+                        rollover_periods="2",
+                        rollover_cap="3h",
+                    ),
+                    _service("On site", "none", 0, 15, settlement="voucher", overflow="hold"),
+                ),
                 order_reference="4500-7731",
             ),
         ),
@@ -123,11 +146,18 @@ CUSTOMERS = (
         ),
         (Frame("Care {year}", (_service("Helpdesk", "none", 0, 15),), order_reference="BF-2208"),),
         share=10,
+        delivery=DeliveryFacts(invoices_by_mail=True, email="rechnungen@birkholm.example", invoices_with_csv=True),
     ),
     Organisation(
         _seat("Tarnwick Print", "Tarnwick Druck GmbH", "Am Setzkasten 8", "28195", "Bremen", "DE301772843"),
         (Person("Silke Tarnwick", EVERYTHING, "+49 421 555 0133"), Person("Bertil Quast")),
-        (Frame("Framework {year}", (_service("On call", "resource", 30, 30),), payment_days=21),),
+        (
+            Frame(
+                "Framework {year}",
+                (_service("On call", "resource", 30, 30, windows="Mon-Fri 18:00-8:00 x1.5\nSat, Sun, Holidays x2"),),
+                payment_days=21,
+            ),
+        ),
         share=7,
     ),
     Organisation(
@@ -141,7 +171,10 @@ CUSTOMERS = (
         (
             Frame(
                 "Support and network",
-                (_service("Helpdesk", "service", 15, 15), _service("Ship networks", "role", 0, 30, "nearest")),
+                (
+                    _service("Helpdesk", "service", 15, 15, rounding_per="day"),
+                    _service("Ship networks", "role", 0, 30, "nearest"),
+                ),
                 order_reference="OS/IT/17",
             ),
         ),
@@ -198,6 +231,7 @@ CUSTOMERS = (
                 payment_days=30,
                 vat_rate="8.1",
                 currency="CHF",
+                cash_rounding="0.05",
             ),
         ),
         share=5,

@@ -5,7 +5,7 @@ from functools import partial
 
 from portal import billing
 from portal.billing import Choice
-from portal.demo.stage import Piece, Stage
+from portal.demo.scenario import PlannedWork, Scenario
 from portal.people.readers import AgentReader
 from portal.timekeeping import flags, states
 from portal.timekeeping.entries import TimeEntry, Work
@@ -13,9 +13,11 @@ from portal.words import EntryBilling
 
 BLOCKERS, FORGOTTEN = 8, 2
 """How many entries of last month are submitted but undecided, and how many were never submitted."""
+LONGEST_CALL_OUT = 20
+"""The maximum minutes of work that is logged with a task that costs a fixed fee."""
 LATE = 6
 """How many entries were approved only after their month had been billed."""
-HEALED = 8
+CORRECTED = 8
 """How many entries were rejected once, corrected, and then approved."""
 
 REASONS = (
@@ -36,44 +38,48 @@ QUESTIONS = (
 """The questions that the manager Max asks about two entries, each with the answer so far; "" for none."""
 
 
-def plan(stage: Stage) -> None:
-    """Decide which state each piece of work reaches (`fate`), and plan the steps to that state on the timeline."""
-    _decide(stage)
-    for piece in stage.pieces:
-        stage.timeline.plan(piece.at, partial(_log, stage, piece))
-    for at in stage.calendar.submissions:
-        stage.timeline.plan(at, partial(_submit, stage))
-    for at in stage.calendar.approvals:
-        stage.timeline.plan(at, partial(_approve, stage))
-    stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 10), partial(_send_back, stage))
-    stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 20), partial(_ask, stage))
+def plan(scenario: Scenario) -> None:
+    """Decide which state each piece of work reaches (`target`), and plan the steps to that state on the timeline."""
+    _decide(scenario)
+    for piece in scenario.pieces:
+        scenario.timeline.plan(piece.at, partial(_log, scenario, piece))
+    for at in scenario.calendar.submissions:
+        scenario.timeline.plan(at, partial(_submit, scenario))
+    for at in scenario.calendar.approvals:
+        scenario.timeline.plan(at, partial(_approve, scenario))
+    scenario.timeline.plan(
+        scenario.calendar.instant(scenario.calendar.yesterday, 18 * 60 + 10), partial(_send_back, scenario)
+    )
+    scenario.timeline.plan(
+        scenario.calendar.instant(scenario.calendar.yesterday, 18 * 60 + 20), partial(_ask, scenario)
+    )
 
 
-def _decide(stage: Stage) -> None:
-    rng, calendar, pieces = stage.rng, stage.calendar, stage.pieces
+def _decide(scenario: Scenario) -> None:
+    rng, calendar, pieces = scenario.rng, scenario.calendar, scenario.pieces
     waiting = [piece for piece in pieces if calendar.approved_to < piece.work_date < calendar.workdays[-1]]
     for piece in pieces:
         if piece.work_date >= calendar.workdays[-1]:
-            piece.fate = "draft"
+            piece.target = "draft"
     for piece in waiting:
-        piece.fate = "submitted"
+        piece.target = "submitted"
     with_customer = [piece for piece in waiting if piece.customer is not None and piece.comment]
     mine = [piece for piece in with_customer if piece.agent.name == "Ines Okafor"][:2]
     others = [piece for piece in with_customer if piece.agent.name not in ("Ines Okafor", "Max Herrmann")]
     for piece in (*mine, *rng.sample(others, min(len(others), len(REASONS) - len(mine)))):
-        piece.fate = "rejected"
-    for piece in [piece for piece in others if piece.fate == "submitted" and piece.held][:2]:
+        piece.target = "rejected"
+    for piece in [piece for piece in others if piece.target == "submitted" and piece.demo_case][:2]:
         piece.comment = ""
 
     old = [
         piece
         for piece in pieces
-        if piece.fate == "approved" and piece.customer and not piece.customer.organisation.is_trial
+        if piece.target == "approved" and piece.customer and not piece.customer.organisation.is_trial
     ]
     over = [piece for piece in old if calendar.last_month <= piece.work_date < calendar.this_month]
     blocking = rng.sample(over, min(len(over) // 2, BLOCKERS + FORGOTTEN))
     for place, piece in enumerate(blocking):
-        piece.fate = "forgotten" if place < FORGOTTEN else "blocker"
+        piece.target = "forgotten" if place < FORGOTTEN else "blocker"
     billed = [piece for piece in old if piece.work_date < calendar.last_month]
     ends = [
         piece
@@ -81,33 +87,35 @@ def _decide(stage: Stage) -> None:
         if any(timedelta(0) < day - piece.work_date < timedelta(5) for day in calendar.billed_until[:-1])
     ]
     for piece in rng.sample(ends, min(len(ends), LATE)):
-        piece.fate = "late"
-    for piece in rng.sample([piece for piece in billed if piece.fate == "approved"], HEALED):
-        piece.fate = "healed"
+        piece.target = "late"
+    for piece in rng.sample([piece for piece in billed if piece.target == "approved"], CORRECTED):
+        piece.target = "corrected"
 
 
-async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
+async def _log(scenario: Scenario, piece: PlannedWork, at: datetime) -> None:
     """Log one piece of work as a time entry, and set `piece.entry`.
 
     Time for trial customers, and a little other time, is logged at no charge. One entry in a hundred is logged by the
     manager Max for its agent.
     """
-    rng, customer = stage.rng, piece.customer
-    case = piece.held.opened if piece.held else None
+    rng, customer = scenario.rng, piece.customer
+    case = piece.demo_case.opened if piece.demo_case else None
     billing_choice, counts, reason = None, None, ""
     if customer is not None and (customer.organisation.is_trial or rng.random() < 0.025):
         billing_choice = EntryBilling.NO_CHARGE
     elif customer is not None and piece.minutes > 75 and rng.random() < 0.05:
         counts, reason = 60, "The rest of it was our own learning."
     service_id = case.service_id if case else customer.service(piece.service).id if customer else None
-    planned = stage.planned(piece)
+    planned = scenario.planned(piece)
     work = Work(
         minutes=piece.minutes if piece.began is None else None,
         work_date=piece.work_date,
         began=_clock(piece.began),
         ended=_clock(piece.began and piece.began + piece.minutes),
         service_id=service_id,
-        task_id=planned.tasks[piece.minutes // 5 % len(planned.tasks)] if planned else None,
+        task_id=planned.tasks[piece.minutes // 5 % len(planned.tasks)]
+        if planned
+        else _call_out(scenario, piece, service_id),
         billing=billing_choice,
         external_comment=piece.comment,
         description=piece.description,
@@ -115,10 +123,15 @@ async def _log(stage: Stage, piece: Piece, at: datetime) -> None:
         override_reason=reason,
     )
     by_manager = rng.random() < 0.01
-    by = stage.agent("Max Herrmann") if by_manager else piece.agent
+    by = scenario.agent("Max Herrmann") if by_manager else piece.agent
     piece.entry = await TimeEntry.log(
         by, work, at=at, case=case, project=planned.project if planned else None, agent_id=piece.agent.id
     )
+
+
+def _call_out(scenario: Scenario, piece: PlannedWork, service_id: int | None) -> int | None:
+    """Return the task with a fixed fee for short work, or None."""
+    return scenario.call_outs.get(service_id) if service_id and piece.minutes <= LONGEST_CALL_OUT else None
 
 
 def _clock(minutes: int | None) -> time | None:
@@ -126,15 +139,15 @@ def _clock(minutes: int | None) -> time | None:
     return None if minutes is None else time(*divmod(minutes, 60))
 
 
-async def _submit(stage: Stage, at: datetime) -> None:
-    for agent in stage.agents.values():
+async def _submit(scenario: Scenario, at: datetime) -> None:
+    for agent in scenario.agents.values():
         ready = {
             piece.entry.id: piece
-            for piece in stage.pieces
+            for piece in scenario.pieces
             if piece.entry
             and piece.agent == agent
             and not piece.is_submitted
-            and piece.fate not in ("draft", "forgotten")
+            and piece.target not in ("draft", "forgotten")
         }
         if ready:
             await states.submit(agent, ready, at=at)
@@ -142,25 +155,25 @@ async def _submit(stage: Stage, at: datetime) -> None:
             piece.is_submitted = True
 
 
-async def _approve(stage: Stage, at: datetime) -> None:
+async def _approve(scenario: Scenario, at: datetime) -> None:
     """Let the manager Max decide on the submitted time of all other agents, and the admin Noor on Max's.
 
-    Entries with the fate `healed` are first rejected, corrected by their agents and submitted again. Raise `RuntimeError`
-    if an approval is refused.
+    Entries with the target `corrected` are first rejected, corrected by their agents and submitted again. Raise
+    `RuntimeError` if an approval is refused.
     """
-    for by in (stage.agent("Max Herrmann"), stage.agent("Noor Haddad")):
+    for by in (scenario.agent("Max Herrmann"), scenario.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"
         ready = [
             piece
-            for piece in stage.pieces
+            for piece in scenario.pieces
             if piece.is_submitted
             and not piece.is_approved
             and (piece.agent.name != "Max Herrmann") == is_others
             and _is_due(piece, at)
         ]
         for piece in ready:
-            if piece.fate == "healed":
-                await _heal(piece, by, at)
+            if piece.target == "corrected":
+                await _correct(piece, by, at)
         if ready:
             outcome = await billing.approve([_choice(piece) for piece in ready], by=by, at=at + timedelta(hours=2))
             if outcome.refused:
@@ -169,13 +182,13 @@ async def _approve(stage: Stage, at: datetime) -> None:
             piece.is_approved = True
 
 
-def _is_due(piece: Piece, at: datetime) -> bool:
-    if piece.fate == "late":
+def _is_due(piece: PlannedWork, at: datetime) -> bool:
+    if piece.target == "late":
         return at - piece.at > timedelta(days=9)
-    return piece.fate in ("approved", "healed")
+    return piece.target in ("approved", "corrected")
 
 
-async def _heal(piece: Piece, by: AgentReader, at: datetime) -> None:
+async def _correct(piece: PlannedWork, by: AgentReader, at: datetime) -> None:
     entry = _entry(piece)
     await billing.reject([_choice(piece)], reason="Say in the comment what was done.", by=by, at=at)
     entry = await TimeEntry.find(entry.id, piece.agent)
@@ -192,37 +205,37 @@ async def _heal(piece: Piece, by: AgentReader, at: datetime) -> None:
     await states.submit(piece.agent, [entry.id], at=changed_at + timedelta(minutes=1))
 
 
-async def _send_back(stage: Stage, at: datetime) -> None:
-    rejected = [piece for piece in stage.pieces if piece.fate == "rejected" and piece.is_submitted]
+async def _send_back(scenario: Scenario, at: datetime) -> None:
+    rejected = [piece for piece in scenario.pieces if piece.target == "rejected" and piece.is_submitted]
     for piece, reason in zip(rejected, REASONS, strict=False):
-        outcome = await billing.reject([_choice(piece)], reason=reason, by=stage.agent("Max Herrmann"), at=at)
+        outcome = await billing.reject([_choice(piece)], reason=reason, by=scenario.agent("Max Herrmann"), at=at)
         if outcome.refused:
             raise RuntimeError(outcome.refused[0].sentence)
 
 
-async def _ask(stage: Stage, at: datetime) -> None:
+async def _ask(scenario: Scenario, at: datetime) -> None:
     """Let the manager Max flag two entries: one of Ines, who answers, and one of another agent."""
     waiting = [
         piece
-        for piece in stage.pieces
-        if piece.fate == "submitted" and piece.is_submitted and piece.customer and piece.comment
+        for piece in scenario.pieces
+        if piece.target == "submitted" and piece.is_submitted and piece.customer and piece.comment
     ]
     answers = next(piece for piece in waiting if piece.agent.name == "Ines Okafor")
     silent = next(piece for piece in waiting if piece.agent.name not in ("Ines Okafor", "Max Herrmann"))
     for piece, (question, answer) in zip((answers, silent), QUESTIONS, strict=True):
-        outcome = await billing.flag([_choice(piece)], question=question, by=stage.agent("Max Herrmann"), at=at)
+        outcome = await billing.flag([_choice(piece)], question=question, by=scenario.agent("Max Herrmann"), at=at)
         if outcome.refused:
             raise RuntimeError(outcome.refused[0].sentence)
         if answer:
             await flags.answer(_entry(piece).id, answer, by=piece.agent, at=at + timedelta(minutes=25))
 
 
-def _entry(piece: Piece) -> TimeEntry:
+def _entry(piece: PlannedWork) -> TimeEntry:
     if piece.entry is None:
         raise RuntimeError("this piece of work has not been logged")
     return piece.entry
 
 
-def _choice(piece: Piece) -> Choice:
+def _choice(piece: PlannedWork) -> Choice:
     entry = _entry(piece)
     return Choice(entry.id, entry.version)

@@ -24,7 +24,7 @@ class File:
     key: str
 
 
-class Cabinet:
+class DemoFiles:
     """Makes and stores the files of the demo.
 
     Their keys follow from a count, so that a fill that is started again overwrites the same files.
@@ -38,7 +38,7 @@ class Cabinet:
 
         A name that ends in `.png` gets a picture, another name a text. The upload is recorded as that of a real file.
         """
-        content = _picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
+        content = picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
         self._count += 1
         key = hashlib.sha256(b"portal demo %d" % self._count).hexdigest()[:32]
         name, media_type = check_file(name, content[:4096])
@@ -54,7 +54,7 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 WIDTH, HEIGHT = 480, 270
 
 
-def _picture(rng: Random) -> bytes:
+def picture(rng: Random) -> bytes:
     """Return a PNG image (8-bit RGB) that looks like a window with a title bar, lines of grey text and a button."""
     ground, paper, bar, ink = (208, 216, 222), (250, 251, 252), (38, 70, 83), (150, 158, 166)
     accent = rng.choice(((180, 60, 50), (20, 110, 120), (200, 140, 40)))

@@ -1,10 +1,11 @@
-"""Plan the billing of the demo: one billing run a month. Last month is billed for two customers only so far."""
+"""Plan the billing of the demo: one billing run a month, and what customers pay. Last month is billed for two so far."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
 
 from portal import billing
-from portal.demo.stage import Stage
+from portal.demo.scenario import Scenario
+from portal.money import divide_half_up
 
 DONE_FIRST = ("Globex", "Rovana Bikes")
 """The customers for whom last month is billed already.
@@ -13,25 +14,68 @@ Globex has a draft invoice, the trial customer a statement.
 """
 
 
-def plan(stage: Stage) -> None:
-    """Plan the billing run of every month and, on the next working day, the issuing of its drafts."""
-    calendar = stage.calendar
-    everybody = [customer.id for customer in stage.customers.values()]
+SLOW = "Birkholm Foods"
+"""The customer that pays half of each invoice on time, so that invoices of it are overdue."""
+QUARTER = 15
+DAYS_TO_PAY = timedelta(days=16)
+"""How many days after the end of a month its invoices are paid."""
+
+
+def plan(scenario: Scenario) -> None:
+    """Plan the billing run of every month, the issuing of its drafts on the next working day, and the payments.
+
+    One entry on an invoice of the latest billed month is credited in part.
+    """
+    calendar = scenario.calendar
+    everybody = [customer.id for customer in scenario.customers.values()]
     for until in calendar.billed_until:
         day = calendar.workday_from(until)
-        stage.timeline.plan(calendar.instant(day, 14 * 60 + 5), partial(_run, stage, until, everybody))
+        scenario.timeline.plan(calendar.instant(day, 14 * 60 + 5), partial(_run, scenario, until, everybody))
         following = calendar.workday_from(day + timedelta(days=1))
-        stage.timeline.plan(calendar.instant(following, 9 * 60 + 5), partial(_issue, stage))
-    first = [stage.customers[name].id for name in DONE_FIRST]
-    stage.timeline.plan(calendar.now - timedelta(minutes=25), partial(_run, stage, calendar.this_month, first))
+        scenario.timeline.plan(calendar.instant(following, 9 * 60 + 5), partial(_issue, scenario))
+        paid = calendar.workday_from(until + DAYS_TO_PAY)
+        scenario.timeline.plan(calendar.instant(paid, 10 * 60 + 30), partial(_pay, scenario))
+    if calendar.billed_until:
+        corrected = calendar.workday_from(calendar.billed_until[-1] + timedelta(days=9))
+        scenario.timeline.plan(calendar.instant(corrected, 11 * 60), partial(_credit, scenario))
+    first = [scenario.customers[name].id for name in DONE_FIRST]
+    scenario.timeline.plan(calendar.now - timedelta(minutes=25), partial(_run, scenario, calendar.this_month, first))
 
 
-async def _run(stage: Stage, until: date, customers: list[int], at: datetime) -> None:
-    await billing.run(until, customers, by=stage.agent("Max Herrmann"), at=at)
+async def _run(scenario: Scenario, until: date, customers: list[int], at: datetime) -> None:
+    await billing.run(until, customers, by=scenario.agent("Max Herrmann"), at=at)
 
 
-async def _issue(stage: Stage, at: datetime) -> None:
+async def _issue(scenario: Scenario, at: datetime) -> None:
     """Issue every draft, one minute after the other."""
-    by = stage.agent("Max Herrmann")
+    by = scenario.agent("Max Herrmann")
     for place, draft in enumerate((await billing.list_drafts(by, limit=1000)).rows):
         await billing.issue(draft["id"], by=by, at=at + timedelta(minutes=place))
+
+
+async def _pay(scenario: Scenario, at: datetime) -> None:
+    """Record a payment of every invoice of which nothing is paid yet: of all that is owed, or of half for `SLOW`."""
+    by = scenario.agent("Max Herrmann")
+    for row in (await billing.list_issued(by, limit=1000)).rows:
+        if row["open"] > 0 and not row["paid"]:
+            invoice = await billing.Invoice.find(row["number"], by)
+            share = 2 if row["customer_name"] == SLOW else 1
+            facts = billing.PaymentFacts(
+                amount=f"{divide_half_up(row['open'], share, invoice.digits)}",
+                paid_on=scenario.calendar.date_of(at).isoformat(),
+                reference=f"Transfer, {row['number']}",
+            )
+            await billing.record_payment(invoice, facts, by=by, at=at)
+
+
+async def _credit(scenario: Scenario, at: datetime) -> None:
+    """Credit a quarter of an hour of the first charged entry on Acme's latest invoice, and write it off."""
+    by = scenario.agent("Max Herrmann")
+    listed = await billing.list_issued(by, customer_id=scenario.customers["Acme"].id, limit=1)
+    for row in listed.rows:
+        invoice = await billing.Invoice.find(row["number"], by)
+        charged = [left for left in (await billing.creditable(invoice)).time if left.amount and left.minutes > QUARTER]
+        if charged:
+            chosen = billing.Chosen(minutes={charged[0].row.position: QUARTER})
+            reason = "The restart after the update was our mistake."
+            await billing.issue_credit(invoice, chosen, reason=reason, freed=False, by=by, at=at)

@@ -8,7 +8,7 @@ from portal.contracts.projects import Project, ProjectFacts
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import current
 from portal.demo.creating import DemoCustomer
-from portal.demo.stage import Planned, Stage
+from portal.demo.scenario import DemoProject, Scenario
 from portal.desk.cases import Case
 from portal.people.customers import Customer
 from portal.people.readers import SYSTEM, AgentReader
@@ -48,9 +48,9 @@ TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "C
 """Tasks of services that are not the service of a project, by customer and service."""
 
 
-async def found(
+async def create(
     customers: dict[str, DemoCustomer], agents: dict[str, AgentReader], at: datetime
-) -> dict[tuple[str, str], Planned]:
+) -> dict[tuple[str, str], DemoProject]:
     """Create the projects of `PLANS` and all tasks, and return the projects by the names of customer and service."""
     for (customer, name), tasks in TASKS.items():
         for task in tasks:
@@ -58,7 +58,14 @@ async def found(
     return {(plan.customer, plan.service): await _found(plan, customers[plan.customer], agents, at) for plan in PLANS}
 
 
-async def _found(plan: Plan, customer: DemoCustomer, agents: dict[str, AgentReader], at: datetime) -> Planned:
+async def create_call_outs(customers: dict[str, DemoCustomer]) -> dict[int, int]:
+    """Create a task with a fixed fee, and return its id by the id of its service."""
+    service = customers["Acme"].service("Helpdesk")
+    task = await Task.create(service, TaskFacts(name="Call-out", fixed_fee="35"))
+    return {service.id: task.id}
+
+
+async def _found(plan: Plan, customer: DemoCustomer, agents: dict[str, AgentReader], at: datetime) -> DemoProject:
     service = customer.service(plan.service)
     facts = ProjectFacts(
         name=plan.name, service_id=str(service.id), budget_minutes=plan.hours, budget_amount=plan.amount
@@ -66,18 +73,18 @@ async def _found(plan: Plan, customer: DemoCustomer, agents: dict[str, AgentRead
     project = await Project.create(await Customer.find(customer.id, SYSTEM), facts, at)
     await project.staff([agents[name].id for name in plan.members])
     tasks = [await Task.create(project, TaskFacts(name=name)) for name in plan.tasks]
-    return Planned(project, tuple(task.id for task in tasks))
+    return DemoProject(project, tuple(task.id for task in tasks))
 
 
-def connect(stage: Stage) -> None:
+def connect(scenario: Scenario) -> None:
     """Plan that the latest cases of each project's customer are connected to the project yesterday evening."""
-    at = stage.calendar.instant(stage.calendar.yesterday, 18 * 60 + 20)
-    for planned in stage.projects.values():
-        stage.timeline.plan(at, partial(_connect, stage, planned.project))
+    at = scenario.calendar.instant(scenario.calendar.yesterday, 18 * 60 + 20)
+    for planned in scenario.projects.values():
+        scenario.timeline.plan(at, partial(_connect, scenario, planned.project))
 
 
-async def _connect(stage: Stage, project: Project, at: datetime) -> None:
-    by = stage.agent("Max Herrmann")
+async def _connect(scenario: Scenario, project: Project, at: datetime) -> None:
+    by = scenario.agent("Max Herrmann")
     rows = await current().fetch(
         "select number from cases where customer_id = $1 order by id desc limit $2", project.customer_id, CONNECTED
     )

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from portal.demo.calendar import Calendar
 
-Act = Callable[[datetime], Awaitable[object]]
+Action = Callable[[datetime], Awaitable[object]]
 
 
 class Timeline:
@@ -13,21 +13,21 @@ class Timeline:
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
-        self._acts: list[tuple[datetime, int, Act]] = []
+        self._actions: list[tuple[datetime, int, Action]] = []
 
-    def plan(self, at: datetime, act: Act) -> bool:
-        """Plan that `play` calls `act` with the instant `at`. Return False, and plan nothing, if `at` is in the future."""
+    def plan(self, at: datetime, action: Action) -> bool:
+        """Make `run` call `action` with the instant `at`. Return False, and plan nothing, if `at` is in the future."""
         if at >= self._calendar.now:
             return False
-        self._acts.append((at, len(self._acts), act))
+        self._actions.append((at, len(self._actions), action))
         return True
 
-    async def play(self, say: Callable[[str], None]) -> None:
+    async def run(self, say: Callable[[str], None]) -> None:
         """Run all planned actions in order. Call `say` with the name of each month that begins."""
         month: date | None = None
-        for at, _, act in sorted(self._acts, key=lambda planned: planned[:2]):
+        for at, _, action in sorted(self._actions, key=lambda planned: planned[:2]):
             day = self._calendar.date_of(at)
             if month is None or day.replace(day=1) > month:
                 month = day.replace(day=1)
                 say(f"{month:%B %Y}")
-            await act(at)
+            await action(at)

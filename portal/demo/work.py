@@ -1,8 +1,9 @@
 """Plan work of the demo outside cases: weekly checks of backups, work logged under a service, and internal time."""
 
+from dataclasses import replace
 from datetime import date
 
-from portal.demo.stage import Piece, Stage
+from portal.demo.scenario import PlannedWork, Scenario
 
 ENTRIES = 1500
 
@@ -61,81 +62,86 @@ THINGS = {
 ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "Monitoring", "Documentation")
 FILLED = "Ines Okafor"
 """The agent whose last five working days are filled."""
+ON_CALL, CHECKED = "Tarnwick Print", "Backups and alarms of the week checked"
+"""The customer for whom there is work in the evening, and the comment of the work that becomes it."""
 BLOCKS = ((8 * 60, 210), (12 * 60 + 15, 180), (15 * 60 + 30, 105))
 """When the three parts of a filled day begin, in minutes after midnight, and their maximum length in minutes."""
 SHORTEST_BLOCK = 15
 MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planning of the week", "Store room counted")
 
 
-def plan(stage: Stage) -> None:
+def plan(scenario: Scenario) -> None:
     """Plan work outside cases until the demo has `ENTRIES` time entries in total.
 
     Planned entries of today or later are dropped first. Raise `RuntimeError` if there are more than `ENTRIES` already.
     """
-    stage.pieces[:] = [
-        piece for piece in stage.pieces if piece.at < stage.calendar.now and piece.work_date < stage.calendar.today
+    scenario.pieces[:] = [
+        piece
+        for piece in scenario.pieces
+        if piece.at < scenario.calendar.now and piece.work_date < scenario.calendar.today
     ]
-    _plan_backups(stage)
-    _plan_general(stage)
+    _plan_backups(scenario)
+    _plan_general(scenario)
     for agent in ("Ines Okafor", "Jonas Brandt", "Lena Vogt"):
-        _plan_project(stage, stage.calendar.yesterday, agent)
-    _fill_week(stage)
-    while len(stage.pieces) < ENTRIES:
-        _plan_project(stage, stage.rng.choice(stage.calendar.workdays))
-    if len(stage.pieces) > ENTRIES:
-        raise RuntimeError(f"{len(stage.pieces)} entries were planned")
-    stage.pieces.sort(key=lambda piece: piece.at)
+        _plan_project(scenario, scenario.calendar.yesterday, agent)
+    _fill_week(scenario)
+    while len(scenario.pieces) < ENTRIES:
+        _plan_project(scenario, scenario.rng.choice(scenario.calendar.workdays))
+    if len(scenario.pieces) > ENTRIES:
+        raise RuntimeError(f"{len(scenario.pieces)} entries were planned")
+    _move_to_evenings(scenario)
+    scenario.pieces.sort(key=lambda piece: piece.at)
 
 
-def _piece(stage: Stage, day: date, agent: str, minutes: int, comment: str, **place: object) -> None:
-    at = stage.calendar.instant(day, stage.rng.randrange(9 * 60, 17 * 60 + 20))
-    stage.pieces.append(Piece(at, day, stage.agent(agent), minutes, comment, **place))  # type: ignore[arg-type]
+def _piece(scenario: Scenario, day: date, agent: str, minutes: int, comment: str, **place: object) -> None:
+    at = scenario.calendar.instant(day, scenario.rng.randrange(9 * 60, 17 * 60 + 20))
+    scenario.pieces.append(PlannedWork(at, day, scenario.agent(agent), minutes, comment, **place))  # type: ignore[arg-type]
 
 
-def _plan_backups(stage: Stage) -> None:
-    for day in stage.calendar.workdays[::5]:
-        for customer in stage.customers.values():
-            if stage.rng.random() < 0.6:
-                agent = stage.rng.choice(("Tomasz Wilk", "Petra Lindahl"))
-                minutes = stage.rng.choice((10, 15, 15, 20, 25))
+def _plan_backups(scenario: Scenario) -> None:
+    for day in scenario.calendar.workdays[::5]:
+        for customer in scenario.customers.values():
+            if scenario.rng.random() < 0.6:
+                agent = scenario.rng.choice(("Tomasz Wilk", "Petra Lindahl"))
+                minutes = scenario.rng.choice((10, 15, 15, 20, 25))
                 _piece(
-                    stage,
+                    scenario,
                     day,
                     agent,
                     minutes,
-                    "Backups and alarms of the week checked",
+                    CHECKED,
                     customer=customer,
                     service=customer.services[0].name,
                 )
 
 
-def _plan_general(stage: Stage) -> None:
-    for week, day in enumerate(stage.calendar.workdays[1::5]):
-        for agent in stage.agents:
-            _piece(stage, day, agent, 45, "", description=MEETINGS[0])
+def _plan_general(scenario: Scenario) -> None:
+    for week, day in enumerate(scenario.calendar.workdays[1::5]):
+        for agent in scenario.agents:
+            _piece(scenario, day, agent, 45, "", description=MEETINGS[0])
             if (week + len(agent)) % 4 == 0:
                 _piece(
-                    stage,
+                    scenario,
                     day,
                     agent,
-                    stage.rng.choice((60, 90, 120, 180)),
+                    scenario.rng.choice((60, 90, 120, 180)),
                     "",
-                    description=stage.rng.choice(MEETINGS[1:]),
+                    description=scenario.rng.choice(MEETINGS[1:]),
                 )
 
 
-def _fill_week(stage: Stage) -> None:
+def _fill_week(scenario: Scenario) -> None:
     """Plan the last five working days of one agent to about eight hours, with clock times, breaks and one overlap."""
-    for day in stage.calendar.workdays[-5:]:
-        of_day = [piece.minutes for piece in stage.pieces if piece.agent.name == FILLED and piece.work_date == day]
+    for day in scenario.calendar.workdays[-5:]:
+        of_day = [piece.minutes for piece in scenario.pieces if piece.agent.name == FILLED and piece.work_date == day]
         left = 8 * 60 - sum(of_day)
         for began, most in BLOCKS:
             if left >= SHORTEST_BLOCK:
-                _plan_project(stage, day, FILLED, began=began, minutes=min(most, left))
+                _plan_project(scenario, day, FILLED, began=began, minutes=min(most, left))
             left -= most
     _piece(
-        stage,
-        stage.calendar.workdays[-2],
+        scenario,
+        scenario.calendar.workdays[-2],
         FILLED,
         30,
         "",
@@ -144,17 +150,34 @@ def _fill_week(stage: Stage) -> None:
     )
 
 
+def _move_to_evenings(scenario: Scenario) -> None:
+    """Let the last check of each month at one customer be work from 17:30 on, which counts more from 18:00 on."""
+    last = {}
+    for place, piece in enumerate(scenario.pieces):
+        if piece.customer is scenario.customers[ON_CALL] and piece.comment == CHECKED:
+            last[piece.work_date.year, piece.work_date.month] = place
+    for place in last.values():
+        day = scenario.pieces[place].work_date
+        scenario.pieces[place] = replace(
+            scenario.pieces[place],
+            at=scenario.calendar.instant(day, 19 * 60 + 10),
+            comment="Press room server moved after work",
+            minutes=90,
+            began=17 * 60 + 30,
+        )
+
+
 def _plan_project(
-    stage: Stage, day: date, agent: str = "", *, began: int | None = None, minutes: int | None = None
+    scenario: Scenario, day: date, agent: str = "", *, began: int | None = None, minutes: int | None = None
 ) -> None:
-    rng = stage.rng
+    rng = scenario.rng
     places = [place for place, agents in PROJECTS.items() if not agent or agent in agents]
     customer_name, service = rng.choice(places)
     comment = f"{rng.choice(THINGS.get(service, ELSE))}: {rng.choice(STEPS)}"
-    is_filled = day in stage.calendar.workdays[-5:]
+    is_filled = day in scenario.calendar.workdays[-5:]
     worked_by = agent or rng.choice(
         [name for name in PROJECTS[customer_name, service] if name != FILLED or not is_filled]
     )
-    customer = stage.customers[customer_name]
+    customer = scenario.customers[customer_name]
     length = minutes or rng.randrange(30, 215, 5)
-    _piece(stage, day, worked_by, length, comment, customer=customer, service=service, began=began)
+    _piece(scenario, day, worked_by, length, comment, customer=customer, service=service, began=began)

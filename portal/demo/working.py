@@ -6,10 +6,11 @@ from functools import partial
 from msgspec.structs import asdict
 
 from portal.database import current
-from portal.demo.stage import Stage
+from portal.demo.scenario import Scenario
 from portal.desk.appointments import Appointment, AppointmentFacts
 from portal.desk.cases import Case
 from portal.desk.workflow import Status
+from portal.desk.workflow.statuses import CaseStatus, NewStatus
 from portal.people.agents import Agent
 from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
@@ -56,27 +57,45 @@ async def arrange(agents: dict[str, AgentReader], start: date, third_month: date
         await WorkingHours.arrange(agents[name].id, HoursFacts(**asdict(week), effective_from=start.isoformat()))
 
 
-def plan(stage: Stage) -> None:
+def plan(scenario: Scenario) -> None:
     """Plan three absences: one agent is ill from today on, a manager with a deputy is away next week, another agent later."""
-    stage.timeline.plan(stage.calendar.instant(stage.calendar.yesterday, 17 * 60 + 20), partial(_enter, stage))
+    scenario.timeline.plan(
+        scenario.calendar.instant(scenario.calendar.yesterday, 17 * 60 + 20), partial(_enter, scenario)
+    )
 
 
-async def _enter(stage: Stage, _: datetime) -> None:
-    today = stage.calendar.today
+def plan_statuses(scenario: Scenario) -> None:
+    """Plan that a status of its own is added for hardware that is sent in, and set on the latest case that waits."""
+
+    async def wait(at: datetime) -> None:
+        facts = NewStatus(name="Waiting for the manufacturer", category=Status.WAITING_FOR_OTHERS.value)
+        status = await CaseStatus.create(facts)
+        if number := await current().fetchval(_WAITING):
+            case = await Case.find(number, SYSTEM, hold=True)
+            await case.change_status(status.id, by=scenario.agent("Ines Okafor"), at=at)
+
+    scenario.timeline.plan(scenario.calendar.instant(scenario.calendar.yesterday, 17 * 60 + 25), wait)
+
+
+_WAITING = "select max(number) from cases where status = 'waiting_for_others'"
+
+
+async def _enter(scenario: Scenario, _: datetime) -> None:
+    today = scenario.calendar.today
     monday = today + timedelta(days=7 - today.weekday())
     for name, first, days, deputy, note in (
         ("Lena Vogt", today, 3, "", "Ill"),
-        ("Max Herrmann", monday, 5, str(stage.agent("Rosa Lindner").id), "Holiday"),
+        ("Max Herrmann", monday, 5, str(scenario.agent("Rosa Lindner").id), "Holiday"),
         ("Petra Lindahl", monday + timedelta(days=14), 12, "", "Parental leave"),
     ):
         last = first + timedelta(days=days - 1)
         facts = AbsenceFacts(first_day=first.isoformat(), last_day=last.isoformat(), deputy_id=deputy, note=note)
-        await Absence.create(await Agent.find(stage.agent(name).id), facts, own=True)
+        await Absence.create(await Agent.find(scenario.agent(name).id), facts, own=True)
 
 
-def plan_clock(stage: Stage) -> None:
+def plan_clock(scenario: Scenario) -> None:
     """Plan two timers that run today, a visit that took place on the last working day, and a visit on the next Saturday."""
-    ines, calendar = stage.agent("Ines Okafor"), stage.calendar
+    ines, calendar = scenario.agent("Ines Okafor"), scenario.calendar
 
     async def call(at: datetime) -> None:
         await Timer.start(ines, at=at, note="Somebody from Dublin on the phone")
@@ -97,10 +116,10 @@ def plan_clock(stage: Stage) -> None:
         # No time is logged on the case that day, so the page of forgotten time has something to suggest.
         await case.reply(by=ines, text=CONFIRMED, at=at, then=Status.OPEN)
 
-    stage.timeline.plan(calendar.instant(calendar.workdays[-1], 14 * 60 + 50), visit)
-    stage.timeline.plan(calendar.instant(calendar.workdays[-1], 16 * 60 + 20), ahead)
-    stage.timeline.plan(calendar.now - timedelta(minutes=52), call)
-    stage.timeline.plan(calendar.now - timedelta(minutes=37), work)
+    scenario.timeline.plan(calendar.instant(calendar.workdays[-1], 14 * 60 + 50), visit)
+    scenario.timeline.plan(calendar.instant(calendar.workdays[-1], 16 * 60 + 20), ahead)
+    scenario.timeline.plan(calendar.now - timedelta(minutes=52), call)
+    scenario.timeline.plan(calendar.now - timedelta(minutes=37), work)
 
 
 def _facts(agent: int, day: str, begins: str, ends: str, note: str = "") -> AppointmentFacts:

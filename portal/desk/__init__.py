@@ -8,16 +8,18 @@ from portal.desk.feed import Feed, feed_of, files_of
 from portal.desk.files.attachments import Attachment
 from portal.desk.files.endings import EndingFacts, RefusedEnding
 from portal.desk.lists import Listed, agents_list, countings, customers_list, named_elsewhere
-from portal.desk.lists.questions import Question, Sort, searched
+from portal.desk.lists.questions import Question, searched
+from portal.desk.lists.views import Due, Sort
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
-from portal.desk.workflow import PRIORITY_CHOICES, SETTABLE, Priority, Status
+from portal.desk.workflow import PRIORITY_CHOICES, Priority, Status
 
 case_types = CaseType.offered
 """Return the types of case that forms offer, in the order that an admin set."""
 
 __all__ = [
-    "PRIORITY_CHOICES", "SETTABLE", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "EndingFacts", "Feed", "Listed", "Message", "Overview",
+    "PRIORITY_CHOICES", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Due", "EndingFacts", "Feed", "Listed", "Message",
+    "Overview",
     "Priority", "Question", "RefusedEnding", "Sort", "Status", "agents_list", "case_types", "countings", "customers_list", "feed_of",
     "files_of", "named_elsewhere", "overview", "problems_of", "searched",
 ]  # fmt: skip

@@ -125,7 +125,7 @@ class Appointment(Table, tablename="appointment"):
         `Conflict` if the appointment took place or was cancelled, and `Invalid` as `plan` does.
         """
         if self.done_at or self.cancelled_at:
-            raise Conflict("This appointment was held or called off meanwhile.")
+            raise Conflict("This appointment was held or called off in the meantime.")
         values = await _checked(facts, by.zone, known_agent=self.agent_id)
         shown = ("kind", "starts_at", "ends_at", "agent_id")
         is_moved = any(getattr(self, name) != values[name] for name in shown)
@@ -165,7 +165,7 @@ class Appointment(Table, tablename="appointment"):
         `other` is the value of the column that excludes this one: raise `Conflict` if it is set.
         """
         if other is not None:
-            raise Conflict("This appointment was held or called off meanwhile.")
+            raise Conflict("This appointment was held or called off in the meantime.")
         if getattr(self, column) is None:
             await self._set({column: at})
             await self._record(case, kind, by, at)

@@ -1,14 +1,34 @@
 """Read a case together with the names that its page shows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from portal.contracts.naming import shown_service
 from portal.database import current
-from portal.desk.cases import Case, number_of
+from portal.desk import tagging
+from portal.desk.cases import Case, number_of, numbered
+from portal.desk.deadlines.promises import Clock, clock_sql
+from portal.desk.replies.outgoing import LAST_REPLY, OUTGOING, Outgoing
+from portal.desk.tagging import ShownTag
+from portal.desk.verbs.linking import Linked, links_sql
+from portal.desk.verbs.rating import RATING, Rating, may_rate
+from portal.desk.workflow.follow_ups import reopens_until_sql
+from portal.desk.workflow.moves import Move, moves_sql, name_sql, read_moves
 from portal.errors import NotFound
+from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
+_BY_NUMBER = numbered("$1")
 SERVICE_NAME = shown_service("c.service_id")
+_DEPARTMENT = ("(select d.name from department d where d.id = c.department_id)", "null::text")
+"""SQL for the name of the case's department, for agents and for contacts, who may not read departments."""
+_OUTGOING = (OUTGOING, "null::text")
+"""SQL for the replies that can still be taken back, for agents and for contacts, who may not read them."""
+_TAGS = (tagging.tags_sql("c.id"), "null::text")
+"""SQL for the tags of the case, for agents and for contacts, who may not read tags."""
+_MOVES = (moves_sql("c"), "'[]'")
+"""SQL for the statuses that may be set, for agents and for contacts, who choose none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +36,16 @@ class Details:
     """A case with the names of the people and things that its page shows.
 
     `colleagues` are the names of the customer's other contacts who can read the case because they may see every case of
-    the customer; the contact who reads the page is left out. Agents and contacts who have left are named too:
-    `agent_works` is False if the case has no agent or its agent has left, and `contact_reads` is False if the access of
-    the case's contact or of the customer has ended.
+    the customer, or because a case of theirs was merged into it; the contact who reads the page is left out. Agents and
+    contacts who have left are named too: `agent_works` is False if the case has no agent or its agent has left, and
+    `contact_reads` is False if the access of the case's contact or of the customer has ended. `merged` are the numbers
+    of the cases that were merged into it, `links` the linked cases that the reader may see. `department_name` is None for
+    contacts, and for a case that no rule of dispatch has given to a department. `clock` has
+    the deadlines. `outgoing` are the agents' replies that can still be taken back, none for contacts, and `last_reply` is
+    the id of the newest reply. `tags` are empty for contacts. `reopens_until` is until when a reply opens the case
+    again, None for always; `follows` is the number of the closed case that it follows. `status_word` is the name
+    of the status for the reader; `moves` are the statuses that an agent may set. `rating` is how the customer
+    rates the solution.
     """
 
     case: Case
@@ -30,9 +57,21 @@ class Details:
     contact_reads: bool
     agent_name: str | None
     agent_works: bool
+    department_name: str | None
     service_name: str | None
     project_name: str | None
     colleagues: list[str]
+    merged: list[int]
+    links: list[Linked]
+    clock: Clock
+    outgoing: list[Outgoing]
+    last_reply: int | None
+    tags: list[ShownTag]
+    rating: Rating | None
+    reopens_until: datetime | None
+    follows: int | None
+    status_word: str
+    moves: list[Move]
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader) -> "Details":
@@ -40,25 +79,57 @@ class Details:
 
         Raise `NotFound` if there is no such case or the reader may not see it.
         """
-        row = await current().fetchrow(
-            f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
+        sql = f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
               a.name as agent_name, a.id is not null and a.ended_at is null as agent_works, {SERVICE_NAME} as service_name,
+              {_DEPARTMENT[isinstance(reader, ContactReader)]} as department_name,
               (select j.name from project j where j.id = c.project_id) as project_name,
               (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
-               where x.customer_id = c.customer_id and x.sees_all_cases and x.ended_at is null
-                 and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues
+               where x.customer_id = c.customer_id and x.ended_at is null
+                 and (x.sees_all_cases or x.id in (select m.contact_id from cases m where m.merged_into_id = c.id))
+                 and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues,
+              array(select m.number from cases m where m.merged_into_id = c.id order by m.number) as merged,
+              {links_sql("c.id", Case.visible_sql(reader, "o"), for_contact=reader.is_contact)} as links, {clock_sql("c")} as clock,
+              {name_sql("c", for_contact=reader.is_contact)} as status_word, {_MOVES[reader.is_contact]} as moves,
+              {reopens_until_sql("c")} as reopens_until, (select f.number from cases f where f.id = c.follows_id) as follows,
+              {_OUTGOING[reader.is_contact]} as outgoing, {LAST_REPLY} as last_reply, {_TAGS[reader.is_contact]} as tags,
+              {RATING} as rating
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
             left join agent a on a.id = c.agent_id
-            where c.number = $1 and {Case.visible_sql(reader, "c")}""",  # noqa: S608
-            number_of(number),
-            reader.id if isinstance(reader, ContactReader) else 0,
-        )
+            where c.id = {_BY_NUMBER} and {Case.visible_sql(reader, "c")}"""  # noqa: S608
+        row = await current().fetchrow(sql, number_of(number), reader.id if isinstance(reader, ContactReader) else 0)
         if row is None:
             raise NotFound
         values = dict(row)
         names = {name: values.pop(name) for name in cls.__slots__ if name != "case"}
-        return cls(case=Case.of_row(values), **names)
+        return cls(
+            case=Case.of_row(values),
+            **names
+            | {
+                "links": Linked.read(names["links"]),
+                "clock": Clock.read(names["clock"]),
+                "moves": read_moves(names["moves"]),
+                "outgoing": Outgoing.read(names["outgoing"]),
+                "tags": tagging.read(names["tags"]),
+                "rating": Rating.read(names["rating"]),
+            },
+        )
+
+    def may_become(self, status: str) -> bool:
+        """Return whether an agent may set a status of this category, or the case has one already."""
+        return self.case.status == status or any(move.status == status for move in self.moves)
+
+    def may_rate(self, at: datetime) -> bool:
+        """Return whether the customer may rate the solution at the instant `at`, or change the rating."""
+        return may_rate(self.case, at)
+
+    def stands_for(self, number: str) -> bool:
+        """Return whether a URL has the number of a case that was merged into this one."""
+        return number_of(number) in self.merged
+
+    def named_by(self, numbers: Iterable[str]) -> list[int]:
+        """Return those of the numbers that are the numbers of cases that were merged into this one."""
+        return [number for number in self.merged if number in {number_in(text) for text in numbers}]
 
     def others(self, reader: ContactReader) -> list[str]:
         """Return the names of the customer's contacts who can read the case, except `reader`.

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from piccolo.columns import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
-from portal.desk.workflow import Status
+from portal.desk.workflow import Priority, Status
 from portal.durations import spoken
 from portal.people.readers import Reader, System
 
@@ -69,7 +69,9 @@ def author_of(by: Reader | System) -> tuple[int | None, int | None]:
 
 _SIGNS = {
     "opened": "inbox",
+    "read_article": "life-buoy",
     "assigned": "user",
+    "dispatched": "user",
     "left": "user",
     "contact": "user",
     "priority": "flag",
@@ -77,8 +79,24 @@ _SIGNS = {
     "service": "layers",
     "project": "layers",
     "subject": "pencil",
+    "rated": "circle-check",
+    "merged": "merge",
+    "took_in": "merge",
+    "split": "split",
+    "split_off": "split",
+    "tagged": "tag",
+    "untagged": "tag",
+    "linked": "link",
+    "follows": "link",
+    "followed": "link",
+    "unlinked": "link",
     "time.changed": "clock",
     "time.deleted": "clock",
+    "deadline.ending": "clock",
+    "reminded": "clock",
+    "snoozed": "clock",
+    "woken": "clock",
+    "deadline.overdue": "clock",
     "appointment.planned": "calendar",
     "appointment.moved": "calendar",
     "appointment.held": "calendar",
@@ -91,8 +109,8 @@ _STATUS_SIGNS = {
     Status.WAITING_FOR_OTHERS: "paused",
 }
 
-NOT_SHOWN = ("time.logged",)
-"""Kinds of events that the feed leaves out, because it shows the time entry itself instead."""
+NOT_SHOWN = ("time.logged", "merged")
+"""Kinds of events that the feed leaves out, because it shows the time entry itself, or that the other case took this in."""
 
 
 def sign_of(kind: str, details: Mapping[str, Any]) -> str:
@@ -110,17 +128,22 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
     """
     to = details.get("to")
     if kind == "status":
-        return _status_words(actor, Status(details["from"]), Status(details["to"]), for_contact)
+        return _status_words(actor, details, for_contact)
     if kind == "assigned":
-        if to is None:
-            return f"{actor} gave the case back: nobody has it"
-        return f"{actor} took the case" if to == actor else f"{actor} gave the case to {to}"
+        return _assigned_words(actor, to)
+    if kind == "dispatched":
+        return _dispatch_words(details)
     if kind.startswith("time."):
         return f"{actor} {'deleted' if kind == 'time.deleted' else 'changed'} a time entry of {spoken(int(details['minutes']))}"
-    if kind.startswith("appointment."):
-        return _appointment_words(kind, actor, details, zone)
+    if kind.startswith(("appointment.", "deadline.")):
+        is_deadline = kind.startswith("deadline.")
+        return deadline_words(kind, details, zone) if is_deadline else _appointment_words(kind, actor, details, zone)
     sentences = {
         "opened": f"{actor} opened the case",
+        "read_article": f"{actor} had read the article “{details.get('title')}”",
+        "reminded": f"{actor} reminded of the answer that we wait for{closing_words(details, zone)}",
+        "snoozed": f"{actor} snoozed the case until {_moment(details.get('until', ''), zone)}",
+        "woken": _woken_words(actor, details),
         "left": f"{actor} has left: nobody has the case",
         "contact": f"{actor} made {to} the contact, who was {details.get('from')}",
         "priority": f"{actor} set the priority to {to}",
@@ -129,9 +152,68 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         "project": f"{actor} connected the case to the project {to}"
         if to
         else f"{actor} took the case off its project",
+        "rated": f"{actor} rated the solution: {'not good' if to == 'bad' else to}",
         "subject": f"{actor} changed the subject, which was “{details.get('from')}”",
+        "merged": f"{actor} merged the case into #{details.get('number')}",
+        "took_in": f"{actor} merged #{details.get('number')} “{details.get('subject')}” into this case",
+        "split": f"{actor} moved a part of the case to #{details.get('number')} “{details.get('subject')}”",
+        "split_off": f"{actor} split this case off #{details.get('number')}",
+        "tagged": f"{actor} added the tag “{to}”",
+        "untagged": f"{actor} took the tag “{to}” off",
+        "follows": f"{actor} wrote on #{details.get('number')}, which is closed for good: this case follows it",
+        "followed": f"{actor} wrote again: #{details.get('number')} follows this case",
+        "linked": f"{actor} linked the case with #{details.get('number')} “{details.get('subject')}”",
+        "unlinked": f"{actor} removed the link with #{details.get('number')} “{details.get('subject')}”",
     }
     return sentences.get(kind, f"{actor} changed the case")
+
+
+def closing_words(details: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """Return what a reminder announces, to follow a sentence; "" if it announces nothing."""
+    if not (text := details.get("closes")):
+        return ""
+    return f": without one, the case closes {_moment(text, zone)}"
+
+
+def _woken_words(actor: str, details: Mapping[str, Any]) -> str:
+    if details.get("answered"):
+        return "The case is back before its time, because the customer replied"
+    return f"{actor} ended the snooze" if details.get("by_agent") else "The case is back: its snooze has ended"
+
+
+def _moment(text: str, zone: ZoneInfo) -> str:
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text).astimezone(zone)
+    return f"{at:%a} {at.day} {at:%b}, {at:%H:%M}"
+
+
+def _assigned_words(actor: str, to: str | None) -> str:
+    if to is None:
+        return f"{actor} gave the case back: nobody has it"
+    return f"{actor} took the case" if to == actor else f"{actor} gave the case to {to}"
+
+
+def _dispatch_words(details: Mapping[str, Any]) -> str:
+    """Return which rule of dispatch chose what. Its log line has the names, and the number of the priority."""
+    rule, whom, department = details["rule"], details["to"], details["department"]
+    if rule is None:
+        chosen = "No rule of dispatch chose an agent"
+    elif whom is None:
+        chosen = f"The rule “{rule}” found nobody in {department} who is there"
+    else:
+        chosen = f"The rule “{rule}” chose {whom}" + (f" of {department}" if department else "")
+    if not (by := details["priority_rule"]):
+        return chosen
+    word = Priority(details["priority"]).word
+    return f"{chosen} and priority {word}" if by == rule else f"{chosen}; the rule “{by}” chose priority {word}"
+
+
+def deadline_words(kind: str, details: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """Return the sentence for a deadline that comes near (`deadline.ending`) or has passed (`deadline.overdue`)."""
+    what = {"reply": "The first reply", "solve": "The solution"}[details["duty"]]
+    when = _moment(details["due"], zone)
+    return f"{what} was due {when}" if kind.endswith("overdue") else f"{what} is due {when}"
 
 
 def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -142,11 +224,30 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
     return f"{actor} {verb} {article} {details['what']}: {when}, {details['with']}"
 
 
-def _status_words(actor: str, old: Status, new: Status, for_contact: bool) -> str:
-    if new is Status.CLOSED:
-        return f"{actor} closed the case"
-    if new is Status.RESOLVED:
-        return f"{actor} resolved the case"
-    if old.is_done:
-        return f"{actor} opened the case again"
-    return f"{actor} set the status to {new.customer_word if for_contact else new.word}"
+def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
+    """Return what follows "replied" in a sentence about a reply that set the status; "" if nobody needs to know of it.
+
+    `details` are those of the line about the status in the log of the case, empty if the status stayed as it was.
+    """
+    if not details:
+        return ""
+    old, new = Status(details["from"]), Status(details["to"])
+    if new is Status.WAITING_FOR_CUSTOMER:
+        return " and waits for your answer" if for_contact else " and waits for the customer"
+    return _status_words(" and", details, for_contact) if new.is_done or old.is_done else ""
+
+
+def _status_words(actor: str, details: Mapping[str, Any], for_contact: bool) -> str:
+    """Return the sentence for a new status, which names it as it was called then, unless the verb says it already."""
+    old, new = Status(details["from"]), Status(details["to"])
+    name = str(details.get("name") or new.word)
+    if for_contact:
+        name = str(details.get("customer_name") or (new.customer_word if "name" not in details else name))
+    if details.get("unanswered"):
+        return f"{actor} closed the case, because nobody answered"
+    if old is not new and (new.is_done or old.is_done):
+        verb = {Status.CLOSED: "closed the case", Status.RESOLVED: "resolved the case"}.get(
+            new, "opened the case again"
+        )
+        return f"{actor} {verb}" + ("" if name == new.word else f": {name}")
+    return f"{actor} set the status to {name}"

@@ -8,17 +8,21 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any, Protocol
 
 from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
+from portal.desk.files.showing import Shape, shape_of
 from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
 
 WINDOW = 50
 """The maximum number of messages and events in one window of a feed."""
 
+FOLDED_FROM = 3
+"""How many events in a row are folded to one line for contacts."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,11 +37,12 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a message: its name, its size in bytes, and its URL."""
+    """A file of a message: its name, its size in bytes, its URL, and how it is shown in place, if it is."""
 
     name: str
     size: int
     address: str
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Said:
 
     `author` is the author's name. `side` is what is shown beside it: the name of the company or the customer, or "You"
     for the message of the contact who reads. `ours` is True if an agent wrote the message.
+    `taken_by` is the name of the agent who wrote down what the author said on the phone.
     """
 
     id: int
@@ -56,18 +62,34 @@ class Said:
     html: str
     is_note: bool
     files: list[File]
+    taken_by: str = ""
     shape: str = "message"
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event in a feed, such as a change of status. `sign` is the name of its icon, `words` the sentence that is shown."""
+    """An event in a feed, such as a change of status. `sign` is the name of its icon, `words` the sentence that is shown.
+
+    `number` is the number of the case in whose log the event is, if that case was merged into the one that is shown.
+    `address` is the URL of the help article that the event names, "" if the reader may not read it.
+    """
 
     id: int
     at: datetime
     sign: str
     words: str
+    number: int | None = None
+    address: str = ""
     shape: str = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Several events in a row, which a feed shows as one line that opens. `at` is the instant of the first of them."""
+
+    at: datetime
+    events: list[Happened]
+    shape: str = "folded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +105,14 @@ class Feed:
     earlier: str
     since: datetime | None
     until: datetime | None
+
+    def folded(self) -> "Feed":
+        """Return the window with each run of at least `FOLDED_FROM` events in a row as one item."""
+        items: list[Any] = []
+        for is_event, run in groupby(self.items, key=lambda item: isinstance(item, Happened)):
+            found = list(run)
+            items += [Folded(found[0].at, found)] if is_event and len(found) >= FOLDED_FROM else found
+        return replace(self, items=items)
 
     def with_items(self, items: Iterable[Item]) -> "Feed":
         """Return the window with `items` added, sorted by instant; at the same instant the added items come last."""
@@ -113,19 +143,31 @@ class Cursor:
         return cls(_EPOCH + timedelta(microseconds=microseconds), min(rank, 9), id)
 
 
-# Rank items of the same instant: first the opening (0), then messages (1), then the events that followed (2).
+# Rank items of the same instant: first the opening (0), then messages (1), then the events that followed (2). The events of merged cases
+# stay where they were written, and are read from each case by its index. For contacts, a status that came with a reply is left out: the
+# reply says it, unless it ends the case.
 _FEED = """
 select * from (
-  (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details,
-     (select json_agg(json_build_array(f.id, f.name, f.size) order by f.position) from attachment f where f.message_id = m.id)::text as files
+  (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details, null::bigint as number,
+     (select json_agg(json_build_array(f.id, f.name, f.size, f.media_type) order by f.position)
+      from attachment f where f.message_id = m.id)::text as files, null as article,
+     (select a.name from agent a where a.id = m.taken_by_id) as taken_by
    from message m where m.case_id = $1 and ($2 or m.kind = 'reply')
    and ($3::timestamptz is null or (m.at <= $3 and (m.at, 1, m.id) < ($3, $4::int, $5::bigint)))
    order by m.at desc, m.id desc limit $6)
   union all
-  (select e.at, case e.kind when 'opened' then 0 else 2 end as rank, e.id, e.kind, e.actor_name, e.contact_id, e.agent_id, null, e.details::text, null
-   from case_event e where e.case_id = $1 and ($2 or e.contact_may_know) and e.kind <> all ($7)
-   and ($3::timestamptz is null or (e.at <= $3 and (e.at, case e.kind when 'opened' then 0 else 2 end, e.id) < ($3, $4::int, $5::bigint)))
-   order by e.at desc, rank desc, e.id desc limit $6)
+  (select e.* from cases k cross join lateral (
+     select e.at, case e.kind when 'opened' then 0 else 2 end as rank, e.id, e.kind, e.actor_name, e.contact_id, e.agent_id, null, e.details::text,
+       case when k.id <> $1 then k.number end as number, null,
+       case e.kind when 'read_article' then
+         (select a.slug from help_article a where a.slug = e.details ->> 'slug' and a.published_at is not null) end, null
+     from case_event e where e.case_id = k.id and ($2 or e.contact_may_know) and e.kind <> all ($7)
+     and ($2 or e.kind <> 'status' or e.details ->> 'to' in ('resolved', 'closed')
+       or not exists (select from message m where m.case_id = e.case_id and m.at = e.at and m.kind = 'reply'
+         and (m.contact_id, m.agent_id) is not distinct from (e.contact_id, e.agent_id)))
+     and ($3::timestamptz is null or (e.at <= $3 and (e.at, case e.kind when 'opened' then 0 else 2 end, e.id) < ($3, $4::int, $5::bigint)))
+     order by e.at desc, rank desc, e.id desc limit $6) e
+   where k.id = $1 or k.merged_into_id = $1 order by e.at desc, e.rank desc, e.id desc limit $6)
 ) as feed order by at desc, rank desc, id desc limit $6
 """
 
@@ -168,7 +210,8 @@ def _not_shown(reader: Reader) -> tuple[str, ...]:
 
 
 def _files(row: Any, files_at: str) -> list[File]:
-    return [File(name, size, f"{files_at}{id}") for id, name, size in json.loads(row["files"] or "[]")]
+    listed = json.loads(row["files"] or "[]")
+    return [File(name, size, f"{files_at}{id}", shape_of(name, media_type)) for id, name, size, media_type in listed]
 
 
 def _said(row: Any, files: list[File], reader: Reader, company: str, customer: str) -> Said:
@@ -186,6 +229,7 @@ def _said(row: Any, files: list[File], reader: Reader, company: str, customer: s
         html=row["html"],
         is_note=row["kind"] == "note",
         files=files,
+        taken_by=row["taken_by"] or "",
     )
 
 
@@ -196,6 +240,8 @@ def _happened(row: Any, reader: Reader) -> Happened:
         at=row["at"],
         sign=events.sign_of(row["kind"], details),
         words=events.words_of(row["kind"], row["name"], details, for_contact=reader.is_contact, zone=reader.zone),
+        number=row["number"],
+        address=f"/help/{row['article']}" if row["article"] else "",
     )
 
 
@@ -206,8 +252,11 @@ async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[F
     which the files are found, with a slash at the end.
     """
     rows = await current().fetch(
-        "select a.id, a.name, a.size, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"
+        "select a.id, a.name, a.size, a.media_type, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"
         " order by m.at desc, m.id desc, a.position desc limit $2",
         case.id, most,
     )  # fmt: skip
-    return [(File(row["name"], row["size"], f"{files_at}{row['id']}"), row["at"]) for row in reversed(rows)]
+    return [
+        (File(row["name"], row["size"], f"{files_at}{row['id']}", shape_of(row["name"], row["media_type"])), row["at"])
+        for row in reversed(rows)
+    ]

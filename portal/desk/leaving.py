@@ -6,19 +6,20 @@ from portal.database import current
 from portal.desk.appointments import IS_TO_COME, Appointment, appointments_to_come
 from portal.desk.cases import Case
 from portal.desk.names import WHO_WORKS, works
+from portal.desk.workflow.moves import name_sql
 from portal.errors import Invalid
 from portal.people.contacts import Contact, hold_contact
 from portal.people.readers import AdministratorReader, AgentReader
 
 _OPEN = """
-select * from cases where status not in ('resolved', 'closed') and ($1::bigint is null or agent_id = $1)
+select cases.*, {word} as status_word from cases where status not in ('resolved', 'closed') and ($1::bigint is null or agent_id = $1)
   and ($2::bigint is null or contact_id = $2) order by number
 """
 
 
 async def open_cases_of_agent(agent_id: int) -> list[Case]:
-    """Return the open cases that are assigned to an agent, sorted by number."""
-    return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, agent_id, None)]
+    """Return the open cases that are assigned to an agent, with their `status_word`, sorted by number."""
+    return await _open(agent_id, None)
 
 
 _HELD = f"""
@@ -53,9 +54,19 @@ async def hand_appointments(agent_id: int, successor_id: int | None, *, by: Agen
             await appointment.give_to(successor_id, case, by=by, at=at)
 
 
-async def open_cases_of_contact(contact_id: int) -> list[Case]:
-    """Return the open cases of a contact, sorted by number."""
-    return [Case.of_row(dict(row)) for row in await current().fetch(_OPEN, None, contact_id)]
+async def open_cases_of_contact(contact_id: int, *, by_contact: bool = False) -> list[Case]:
+    """Return the open cases of a contact, with their `status_word` for agents or for contacts, sorted by number."""
+    return await _open(None, contact_id, by_contact=by_contact)
+
+
+async def _open(agent_id: int | None, contact_id: int | None, *, by_contact: bool = False) -> list[Case]:
+    sql, found = _OPEN.format(word=name_sql("cases", for_contact=by_contact)), list[Case]()
+    for row in await current().fetch(sql, agent_id, contact_id):
+        values = dict(row)
+        word = values.pop("status_word")
+        found.append(Case.of_row(values))
+        found[-1].status_word = word
+    return found
 
 
 async def end_contact(

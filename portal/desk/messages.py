@@ -37,7 +37,8 @@ A longer message would block the event loop, so it is rendered in a worker threa
 class Message(Table, tablename="message"):
     """A reply or a note on a case. A message is never changed.
 
-    `text` is its Markdown as typed, `html` the sanitized HTML made of it.
+    `text` is its Markdown as typed, `html` the sanitized HTML made of it. `taken_by_id` is the agent who wrote down what
+    a contact said on the phone.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -51,6 +52,7 @@ class Message(Table, tablename="message"):
     html = Text(default=None)
     at = Timestamptz(default=None)
     form_key = UUID(null=True, default=None)
+    taken_by_id = BigInt(null=True, default=None)
 
 
 class SentBefore(Invalid):
@@ -105,9 +107,9 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     """Return the id of the case on which `by` has already sent the form `writing.form_key`, or None if it was not sent.
 
     An advisory lock on the form, held until the transaction ends, makes two requests that send it at the same moment
-    run one after the other. Raise `SentBefore` if the form was sent with another text, as another `kind` of message or,
-    with `case_id`, on another case. That happens after the browser's Back button; the new text is not stored yet, and
-    the person has to be told so.
+    run one after the other. Raise `SentBefore` if the form was sent with another text, as another `kind` of message (also
+    as a reply that has not gone out) or, with `case_id`, on another case. That happens after the browser's Back button;
+    the new text is not stored yet, and the person has to be told so.
     """
     if writing.form_key is None:
         return None
@@ -115,14 +117,21 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(writing.form_key))
     sent = await tx.fetchrow(
         "select case_id, kind, text from message"
-        " where form_key = $1 and contact_id is not distinct from $2 and agent_id is not distinct from $3",
+        " where form_key = $1 and (taken_by_id is null and contact_id is not distinct from $2 and agent_id is not distinct from $3"
+        " or taken_by_id = $3)",
         writing.form_key, contact_id, agent_id,
     )  # fmt: skip
     if sent is None:
+        if kind == "note" and await tx.fetchval(_HELD, writing.form_key, agent_id):
+            raise SentBefore({"body": _OTHER_WORDS})
         return None
     if (sent["kind"], sent["text"]) != (kind, writing.text) or case_id not in (None, sent["case_id"]):
-        raise SentBefore({"body": "You sent this form before, with other words. Send it once more to add these too."})
+        raise SentBefore({"body": _OTHER_WORDS})
     return int(sent["case_id"])
+
+
+_OTHER_WORDS = "You sent this form before, with other words. Send it once more to add these too."
+_HELD = "select true from outgoing_reply where form_key = $1 and agent_id = $2"
 
 
 async def html_of(writing: Writing) -> str:
@@ -137,19 +146,28 @@ async def html_of(writing: Writing) -> str:
 
 
 async def write(
-    case_id: int, customer_id: int, kind: str, writing: Writing, html: str, *, by: Reader, at: datetime
+    case_id: int,
+    customer_id: int,
+    kind: str,
+    writing: Writing,
+    html: str,
+    *,
+    by: Reader,
+    at: datetime,
+    caller: tuple[int, str] | None = None,
 ) -> int:
     """Insert a `reply` or a `note` on a case that the caller has locked, attach its files, and return the message's id.
 
-    `html` is the result of `html_of`. Raise `NotFound` if a contact tries to write a note, and `NotFound` or `Invalid`
+    `html` is the result of `html_of`. `caller` is the id and the name of a contact who said on the phone what the agent
+    `by` writes: the message is theirs. Raise `NotFound` if a contact tries to write a note, and `NotFound` or `Invalid`
     for the files as `attach` does.
     """
     if kind == "note" and by.is_contact:
         raise NotFound
-    contact_id, agent_id = author_of(by)
+    contact_id, agent_id = author_of(by) if caller is None else (caller[0], None)
     message = Message(
-        customer_id=customer_id, case_id=case_id, kind=kind, contact_id=contact_id, agent_id=agent_id, author_name=by.name,
-        text=writing.text, html=html, at=at, form_key=writing.form_key,
+        customer_id=customer_id, case_id=case_id, kind=kind, contact_id=contact_id, agent_id=agent_id, author_name=caller[1] if caller else by.name,
+        taken_by_id=by.id if caller else None, text=writing.text, html=html, at=at, form_key=writing.form_key,
     )  # fmt: skip
     await message.save()
     message_id: int = message.id

@@ -30,13 +30,16 @@ class Origin:
     problems: dict[str, str]
 
 
-async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int | None = None) -> Origin:
+async def origin_of(
+    contact_id: int | None, case_type_id: int, customer_id: int | None = None, *, by_contact: bool = False
+) -> Origin:
     """Return the customer and the service of a new case, which follow from its contact and its type.
 
     The service is the customer's default for the type, else the customer's default for all types, else None. With
-    `customer_id`, the contact must belong to that customer. A contact or type that is unknown or has ended is reported
-    in `Origin.problems`. The contact is held (`hold_contact`): a transaction that is just ending the contact is waited
-    for, and none can begin before this one ends.
+    `customer_id`, the contact must belong to that customer; with `by_contact`, the type must be one that contacts may
+    choose. A contact or type that cannot be chosen, is unknown or has ended is reported in `Origin.problems`. The contact
+    is held (`hold_contact`): a transaction that is just ending the contact is waited for, and none can begin before this
+    one ends.
     """
     if contact_id is not None:
         await hold_contact(contact_id)
@@ -48,8 +51,9 @@ async def origin_of(contact_id: int | None, case_type_id: int, customer_id: int 
               order by d.case_type_id nulls last limit 1) as service_id
         from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null and o.customer_id = coalesce($3, o.customer_id)
           and not exists (select from customer u where u.id = o.customer_id and u.ended_at is not null)
-        left join case_type t on t.id = $2 and t.ended_at is null""",
-        contact_id, case_type_id, customer_id,
+        left join case_type t on t.id = $2 and t.ended_at is null
+          and (t.for_contacts or not $4)""",
+        contact_id, case_type_id, customer_id, by_contact,
     )  # fmt: skip
     problems = {} if row["type_is_offered"] else {"case_type": CHOOSE}
     if row["customer_id"] is None:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from portal.database import current
 from portal.desk.cases import Case
-from portal.desk.lists import COUNTED
+from portal.desk.deadlines.promises import Clock, clock_sql
+from portal.desk.lists.questions import COUNTED
 from portal.desk.workflow import Status
+from portal.desk.workflow.moves import name_sql
 from portal.people.readers import ContactReader
 from portal.render import plain
 
@@ -15,6 +17,9 @@ MOST = 5
 RECENTLY = timedelta(days=7)
 """How long a resolved case stays on the home page."""
 LONGEST_QUOTE = 140
+
+_CLOCK = clock_sql("p")
+_STATUS = name_sql("c", for_contact=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,14 @@ class Brief:
     number: int
     subject: str
     status: Status
+    status_word: str
     agent: str | None
     resolved_at: datetime | None
     said: str | None
     said_by: str | None
     said_at: datetime | None
     opened_by_us: bool
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +65,15 @@ async def overview(reader: ContactReader, at: datetime) -> Overview:
         f"""
         with mine as (
           select c.id, c.number, c.subject, c.status, c.resolved_at, c.updated_at, c.agent_id, c.opened_by_agent_id is not null as opened_by_us,
-            c.status = 'waiting_for_customer' as waits
+            c.status = 'waiting_for_customer' as waits,
+            {_STATUS} as status_word
           from cases c where {Case.visible_sql(reader, "c")}
             and (c.status not in ('resolved', 'closed') or (c.status = 'resolved' and c.resolved_at > $1))
         ), placed as (
           select *, count(*) over (partition by waits) as many, row_number() over (partition by waits order by updated_at desc, id desc) as place
           from mine
         )
-        select p.*, a.name as agent, r.said, r.said_by, r.said_at,
+        select p.*, a.name as agent, {_CLOCK} as clock, r.said, r.said_by, r.said_at,
           (select count(*) from (select 1 from cases c where {Case.visible_sql(reader, "c")} limit {COUNTED} + 1) as counted) as total
         from (select 1) as one left join placed p on p.place <= {MOST} left join agent a on a.id = p.agent_id
         left join lateral (select left(m.text, 400) as said, m.author_name as said_by, m.at as said_at from message m
@@ -87,4 +95,4 @@ def _brief(row: dict[str, object]) -> Brief:
     values = {name: row[name] for name in Brief.__slots__}
     said = plain(str(row["said"] or ""))
     values["said"] = said if len(said) <= LONGEST_QUOTE else said[:LONGEST_QUOTE].rsplit(" ", 1)[0] + " …"
-    return Brief(**values | {"status": Status(str(row["status"]))})  # type: ignore[arg-type]
+    return Brief(**values | {"status": Status(str(row["status"])), "clock": Clock.read(str(row["clock"]))})  # type: ignore[arg-type]

@@ -1,108 +1,231 @@
-"""Write each mail of the portal from data that its receiver may see. Links begin with the configured base URL (R8)."""
+"""Compose each mail of the portal from data that its receiver may see; links begin with the base URL (R8)."""
 
-from datetime import datetime
-from email.message import EmailMessage
-from email.utils import format_datetime, formataddr, make_msgid, parseaddr
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
 
+from portal.billing import CreditNote, Invoice, stored
 from portal.contracts.company import Company
 from portal.database import transaction
+from portal.desk.verbs.rating_link import rating_link
+from portal.errors import NotFound
+from portal.mail.composing import Accounts, Mail, Receiver, domain_of, letter, name_in
 from portal.mailboxes import for_mail
-from portal.notices import mailing
+from portal.notices import invoice_mails, mailing
 from portal.notices.inbox import Told
+from portal.notices.unsubscribing import DIGEST, Unsubscription
 from portal.people import invitations
+from portal.people.customers import Customer
 from portal.people.factors.notices import FactorChange
 from portal.people.readers import SYSTEM, Reader
 from portal.people.sessions import reader_of
-from portal.render import render
 from portal.settings import Settings
+from portal.words import MailState
 
 
-async def password_reset(credential_id: int, settings: Settings, at: datetime) -> EmailMessage | None:
+async def _letter(
+    settings: Settings,
+    receiver: Receiver,
+    name: str,
+    subject: str,
+    at: datetime,
+    *,
+    answers_to: str = "",
+    **context: Any,
+) -> Mail:
+    """Return a mail, as `composing.letter` does, signed with the name in PORTAL_MAIL_FROM, or else that of the company.
+
+    Answers go to `answers_to`, or else to the mail address of the company, as the mail says.
+    """
+    async with transaction(SYSTEM, readonly=True):
+        company = await Company.find()
+    sender = name_in(settings) or (company.name if company else "the support portal")
+    answers_to = answers_to or (company.email if company else "")
+    message = letter(settings, receiver, name, subject, at, sender=sender, answers_to=answers_to, **context)
+    if answers_to:
+        message["Reply-To"] = for_mail(answers_to)
+    return message
+
+
+async def password_reset(login_id: int, settings: Settings, at: datetime) -> Mail | None:
     """Create a password-reset link and return the mail with it.
 
-    Return None if the account is unknown or its access has ended. Password-reset links that were sent to this account
-    before stop working.
+    Return None if the account is unknown or its access has ended. Earlier password-reset links of this account stop
+    working.
     """
     async with transaction(None) as tx:
-        receiver = await _receiver(tx, credential_id)
+        receiver = await _owner_of_login(tx, login_id)
         if receiver is None:
             return None
-        token = await invitations.begin_reset(credential_id, at)
-    return _letter(
+        token = await invitations.begin_reset(receiver.credential_id, at)
+    return await _reset(settings, receiver, token, at)
+
+
+async def _reset(settings: Settings, receiver: Reader, token: str, at: datetime) -> Mail:
+    return await _letter(
         settings, receiver, "password_reset", "Choose a new password", at, link=f"{settings.base_url}/password-resets/{token}",
         until=at + invitations.RESET_VALID,
     )  # fmt: skip
 
 
-async def password_changed(
-    credential_id: int, changed_at: datetime, settings: Settings, at: datetime
-) -> EmailMessage | None:
+async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Mail | None:
+    """Make the token of a link that somebody asked the portal to mail, and return the mail with it.
+
+    Return None if the link was mailed or has ended meanwhile, or if its owner's access has ended. Each mail has a new
+    Message-ID, because a mail that is sent again has a new link.
+    """
+    async with transaction(None) as tx:
+        made = await invitations.renew(invitation_id, at)
+        receiver = await _receiver(tx, made.credential_id) if made else None
+        inviter = await _receiver(tx, made.made_by_id) if made and made.made_by_id else None
+        if made is None or receiver is None:
+            return None
+        joins = (await invitations.find(made.token, at, made.kind)).joins
+    if made.kind == "reset":
+        return await _reset(settings, receiver, made.token, at)
+    async with transaction(SYSTEM, readonly=True):
+        company = await Company.find()
+    house = company.name if company else ""
+    return await _letter(
+        settings, receiver, "invitation", f"Your access to the portal of {house}" if house else "Your access to the portal", at,
+        link=f"{settings.base_url}/invitations/{made.token}", until=made.expires_at, house=house, joins=joins,
+        inviter=inviter.name if inviter else "",
+    )  # fmt: skip
+
+
+async def password_changed(login_id: int, changed_at: datetime, settings: Settings, at: datetime) -> Mail | None:
     """Return the mail that tells the owner of an account that its password was changed at `changed_at` (R17).
 
     Return None if the account is unknown or its access has ended.
     """
-    if (receiver := await _owner(credential_id)) is None:
+    async with transaction(None, readonly=True) as tx:
+        receiver = await _owner_of_login(tx, login_id)
+    if receiver is None:
         return None
-    return _letter(
+    return await _letter(
         settings, receiver, "password_changed", "Your password was changed", at, changed_at=changed_at,
-        link=f"{settings.base_url}/sign-in", id=f"changed.{credential_id}.{changed_at.timestamp():.6f}",
+        link=f"{settings.base_url}/sign-in", id=f"changed.{login_id}.{changed_at.timestamp():.6f}",
     )  # fmt: skip
 
 
 async def factor_changed(
-    credential_id: int, change: FactorChange, changed_at: datetime, settings: Settings, at: datetime
-) -> EmailMessage | None:
+    login_id: int, change: FactorChange, changed_at: datetime, settings: Settings, at: datetime
+) -> Mail | None:
     """Return the mail that tells the owner of an account how its second factors were changed at `changed_at` (R17).
 
     Return None if the account is unknown or its access has ended.
     """
-    if (receiver := await _owner(credential_id)) is None:
+    async with transaction(None, readonly=True) as tx:
+        receiver = await _owner_of_login(tx, login_id)
+    if receiver is None:
         return None
-    return _letter(
+    return await _letter(
         settings, receiver, "factor_changed", "Your second factor was changed", at, changed_at=changed_at, what=WHAT[change],
-        link=f"{settings.base_url}/sign-in", id=f"factor.{credential_id}.{change}.{changed_at.timestamp():.6f}",
+        link=f"{settings.base_url}/sign-in", id=f"factor.{login_id}.{change}.{changed_at.timestamp():.6f}",
     )  # fmt: skip
 
 
-async def told(batch: int, settings: Settings, at: datetime) -> EmailMessage | None:
-    """Return the mail that tells a person of a batch of notices (`portal.notices.mailing`).
+async def told(batch: int, settings: Settings, at: datetime) -> Mail | None:
+    """Return the mail with a batch of notices (`portal.notices.mailing`), as far as its receiver may see them now.
 
     It says what the person may see at the instant `at`. Mails about one case, entry or invoice refer to the same
-    Message-ID, so that mail programs show them as one thread. Return None if the mail was sent, or if the person has no
-    access any more, to the portal or to anything that the notices are about.
+    Message-ID, so that mail programs show them as one thread. That of a solved case has a link to rate the solution.
+    Return None if the person has no access any more, to the portal or to anything that the notices are about.
     """
     async with transaction(SYSTEM, readonly=True):
-        credential_id = await mailing.receiver_of(batch)
-    receiver = await _owner(credential_id) if credential_id is not None else None
-    if receiver is None:
+        found = await mailing.find(batch)
+    receiver = await _owner(found.credential_id) if found else None
+    if found is None or receiver is None:
         return None
     async with transaction(receiver, readonly=True):
-        items, company = await mailing.items_of(batch, receiver), await Company.find()
+        items = await mailing.items_of(batch, receiver)
+        is_thread = len({(item.told.kind.about, item.told.subject_id) for item in items}) == 1
+        link = await rating_link(items[0].told.number, receiver, at) if is_thread else None
     if not items:
         return None
     first = items[0].told
-    is_thread = len({(item.told.kind.about, item.told.subject_id) for item in items}) == 1
     subject, button = _about(first) if is_thread else (f"{len(items)} things happened", "Open the list")
     place = first.place if is_thread else ("/notices" if receiver.is_contact else "/agent/notices")
-    message = _letter(
-        settings, receiver, "told", subject, at, id=f"notices.{batch}", items=items, button=button,
-        link=f"{settings.base_url}{place}", base=settings.base_url, company_email=company.email if company else "",
+    stopped = Unsubscription.of(receiver, [DIGEST] if found.is_digest else [item.told.kind.name for item in items])
+    stop = f"{settings.base_url}/unsubscriptions/{stopped.token(settings.sealer)}"
+    message = await _letter(
+        settings, receiver, "told", subject, at, id=f"notices.{batch}", items=items, button=button, stop=stop,
+        rate=f"{settings.base_url}/ratings/{link.token(settings.sealer)}" if link else "", reasons=stopped.words,
+        link=f"{settings.base_url}{place}", base=settings.base_url,
     )  # fmt: skip
-    if company:
-        message["Reply-To"] = for_mail(company.email)
     if is_thread:
-        thread = f"<{first.kind.about}.{first.subject_id}@{_domain(settings)}>"
+        thread = f"<{first.kind.about}.{first.subject_id}@{domain_of(settings)}>"
         message["References"] = message["In-Reply-To"] = thread
-    message["List-Unsubscribe"] = f"<{settings.base_url}/account/notices>"
+    _let_stop(message, stop)
     return message
 
 
+def _let_stop(message: Mail, stop: str) -> None:
+    """Add the headers by which mail programs offer to stop such mails with one click (RFC 8058)."""
+    message["List-Unsubscribe"] = f"<{stop}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+
 def _about(told: Told) -> tuple[str, str]:
-    """Return the subject of a mail about a single matter, and the words of its button."""
+    """Return the subject and the label of the button of a mail about one case, entry, invoice or warning."""
     if told.number is not None:
         return f"#{told.number} {told.subject}", "Open the case"
-    return told.words, "Open the invoice" if told.kind.about == "invoice" else "Open your time"
+    return told.words, told.kind.button
+
+
+async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None:
+    """Return the mail of an invoice or a credit note with the PDF, a link, and the CSV if the customer wants it (C7, R77).
+
+    The files are those that were stored when the invoice was issued. Return None if the receiver is no longer to
+    get it: a contact who was erased, has no access or may not see invoices any more, or an accounts address
+    that the customer has changed.
+    """
+    async with transaction(SYSTEM, readonly=True):
+        due = await invoice_mails.find(mail_id)
+        if due is None:
+            return None
+        accounts = await _accounts(due.customer_id) if due.contact_id is None else None
+        credential = await invoice_mails.credential_of(due.contact_id) if due.contact_id else None
+    receiver: Reader | Accounts | None = await _owner(credential) if credential else accounts
+    if receiver is None or (due.email and due.email != receiver.email):
+        return None
+    reader = SYSTEM if isinstance(receiver, Accounts) else receiver
+    try:
+        async with transaction(reader, readonly=True):
+            found = await Invoice.find_issued(due.invoice_id, reader)
+            customer = await Customer.find(due.customer_id, reader)
+            note = await CreditNote.find_issued(due.credit_note_id, reader) if due.credit_note_id else None
+            paper = note or found
+            pdf, csv = await stored("pdf", paper), await stored("csv", paper) if customer.invoices_with_csv else None
+    except NotFound:
+        return None
+    seller, stop = found.copied["seller"], ""
+    place, name = ("credit-notes", f"Credit note {paper.number}") if note else ("invoices", f"Invoice {paper.number}")
+    if not isinstance(receiver, Accounts):
+        stopped = Unsubscription.of(receiver, ["invoice.issued"])
+        stop = f"{settings.base_url}/unsubscriptions/{stopped.token(settings.sealer)}"
+    message = await _letter(
+        settings, receiver, "credit_note" if note else "invoice", f"{name} from {seller['name']}", at, id=f"invoice-mail.{mail_id}",
+        invoice=found, note=note, parties=found.copied, has_csv=csv is not None, stop=stop, customer=customer.name,
+        button="Open the credit note" if note else "Open the invoice", link=f"{settings.base_url}/{place}/{paper.number}", base=settings.base_url,
+        answers_to=seller["email"],
+    )  # fmt: skip
+    message["References"] = message["In-Reply-To"] = f"<invoice.{found.id}@{domain_of(settings)}>"
+    if stop:
+        _let_stop(message, stop)
+    message.add_attachment(pdf, maintype="application", subtype="pdf", filename=f"{paper.number}.pdf")
+    if csv is not None:
+        message.add_attachment(
+            csv, maintype="text", subtype="csv", filename=f"{paper.number}.csv", params={"charset": "utf-8"}
+        )
+    return message
+
+
+async def _accounts(customer_id: int) -> Accounts | None:
+    """Return the accounts address of a customer, or None if it has none. Run as `SYSTEM`."""
+    customer, company = await Customer.find(customer_id, SYSTEM), await Company.find()
+    return Accounts(customer.email, customer.name, company.time_zone) if customer.email and company else None
 
 
 WHAT: dict[FactorChange, str] = {
@@ -113,6 +236,7 @@ WHAT: dict[FactorChange, str] = {
     "codes_renewed": "new recovery codes were made, and the earlier ones no longer work",
     "all_removed": "an administrator removed it, so that you sign in with your password alone",
 }
+"""What happened to the second factors of an account, as a clause of the mail."""
 
 
 async def _owner(credential_id: int) -> Reader | None:
@@ -121,42 +245,103 @@ async def _owner(credential_id: int) -> Reader | None:
         return await _receiver(tx, credential_id)
 
 
+async def _owner_of_login(tx: Any, login_id: int) -> Reader | None:
+    """Return the owner of a login, with an access that they have accepted; None if all of these have ended.
+
+    `login_id` may also be another credential of the person, because a login moves when the credential that keeps it is
+    erased.
+    """
+    row = await tx.fetchrow(
+        "select p.* from credential c cross join lateral person_of(c.id) p"
+        " where c.login_id = (select login_id from credential where id = $1) and c.accepted_at is not null and not p.disabled"
+        " order by c.id = $1 desc, c.id limit 1",
+        login_id,
+    )  # fmt: skip
+    return reader_of(row) if row else None
+
+
 async def _receiver(tx: Any, credential_id: int) -> Reader | None:
+    """Return the person who owns this credential, as `_owner` does, in the open transaction `tx`."""
     row = await tx.fetchrow("select * from person_of($1)", credential_id)
     return None if row is None or row["disabled"] else reader_of(row)
 
 
-def _letter(
-    settings: Settings,
-    receiver: Reader,
-    name: str,
-    subject: str,
-    at: datetime,
-    *,
-    id: str | None = None,
-    **context: Any,
-) -> EmailMessage:
-    """Return a mail to `receiver` with a plain-text and an HTML part, rendered from the templates `mail/<name>`.
+Ids = dict[str, int | str]
 
-    `context` is passed to the templates. `id` is the part of the Message-ID before the @, the same each time the mail is
-    sent, so that mail programs recognise a repetition (R76); without `id`, each mail has a new Message-ID. `EmailMessage`
-    raises `ValueError` for line breaks in headers (R75).
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A kind of mail.
+
+    `word` is what admins read for it. `write` returns the mail for the ids with which its job was enqueued, or None if
+    nothing is to be said any more. Sending is given up when the mail was due longer than `tried_for` ago. A letter that
+    `has_link` lets whoever reads it sign in: nobody else ever reads it, and it is sent to a refused address too, because
+    somebody asks for it. `note` records the outcome where it is shown beside the list of mails, in the transaction that
+    records it there: it gets the ids, the state (None if nothing was to be said), the reason and the instant. `recheck`
+    takes out, before each attempt to send the mail, what its receiver has stopped since; it gets the ids and the instant.
     """
-    sender, mailbox = parseaddr(str(settings.mail_from))
-    domain = _domain(settings)
-    message = EmailMessage()
-    message["From"] = formataddr((sender, for_mail(mailbox)))
-    message["To"] = for_mail(receiver.email)
-    message["Subject"] = subject
-    message["Date"] = format_datetime(at)
-    message["Message-ID"] = f"<{id}@{domain}>" if id else make_msgid(domain=domain)
-    message["Auto-Submitted"] = "auto-generated"
-    given = {"reader": receiver, "company": None, "now": at, "sender": sender or "the support portal"}
-    message.set_content(render(f"mail/{name}.txt", **given, **context))
-    message.add_alternative(render(f"mail/{name}.html", **given, **context), subtype="html")
-    return message
+
+    word: str
+    write: Callable[[Ids, Settings, datetime], Awaitable[Mail | None]]
+    tried_for: timedelta = timedelta(days=1)
+    has_link: bool = False
+    note: Callable[[Ids, MailState | None, str, datetime], Awaitable[None]] | None = None
+    recheck: Callable[[Ids, datetime], Awaitable[None]] | None = None
 
 
-def _domain(settings: Settings) -> str:
-    """Return the domain of the sender's mail address, in which Message-IDs are unique."""
-    return for_mail(parseaddr(str(settings.mail_from))[1]).rpartition("@")[2]
+async def _write_password_reset(ids: Ids, settings: Settings, at: datetime) -> Mail | None:
+    return await password_reset(int(ids["credential"]), settings, at)
+
+
+async def _write_invitation(ids: Ids, settings: Settings, at: datetime) -> Mail | None:
+    return await invitation(int(ids["invitation"]), settings, at)
+
+
+async def _note_invitation(ids: Ids, state: MailState | None, _: str, at: datetime) -> None:
+    """Record at the invitation that it was mailed. The page about the person shows it, and refusals of the address."""
+    if state is MailState.SENT:
+        await invitations.mark_mailed(int(ids["invitation"]), at)
+
+
+async def _write_password_changed(ids: Ids, settings: Settings, at: datetime) -> Mail | None:
+    return await password_changed(int(ids["credential"]), datetime.fromisoformat(str(ids["at"])), settings, at)
+
+
+async def _write_factor_changed(ids: Ids, settings: Settings, at: datetime) -> Mail | None:
+    change, changed_at = cast("FactorChange", ids["change"]), datetime.fromisoformat(str(ids["at"]))
+    return await factor_changed(int(ids["credential"]), change, changed_at, settings, at)
+
+
+async def _write_told(ids: Ids, settings: Settings, at: datetime) -> Mail | None:
+    return await told(int(ids["batch"]), settings, at)
+
+
+async def _recheck_told(ids: Ids, _: datetime) -> None:
+    await mailing.leave_out_stopped(int(ids["batch"]))
+
+
+async def _write_invoice(ids: Ids, settings: Settings, at: datetime) -> Mail | None:
+    return await invoice(int(ids["mail"]), settings, at)
+
+
+async def _note_invoice(ids: Ids, state: MailState | None, reason: str, at: datetime) -> None:
+    await invoice_mails.end(int(ids["mail"]), state, at, reason)
+
+
+async def _recheck_invoice(ids: Ids, at: datetime) -> None:
+    await invoice_mails.withdraw_stopped(int(ids["mail"]), at)
+
+
+LETTERS: dict[str, Letter] = {
+    "mail_notices": Letter("What happened", _write_told, recheck=_recheck_told),
+    "mail_invoice": Letter("An invoice", _write_invoice, note=_note_invoice, recheck=_recheck_invoice),
+    "mail_password_reset": Letter(
+        "A link for a new password", _write_password_reset, invitations.RESET_VALID, has_link=True
+    ),
+    "mail_invitation": Letter(
+        "An invitation or a link for a new password", _write_invitation, has_link=True, note=_note_invitation
+    ),
+    "mail_password_changed": Letter("A password was changed", _write_password_changed),
+    "mail_factor_changed": Letter("A second factor was changed", _write_factor_changed),
+}
+"""All kinds of mails, by the name of the job that sends them."""

@@ -1,6 +1,7 @@
-"""Send a mail to the configured SMTP server, encrypted unless the server runs on this machine."""
+"""Send mails through the configured SMTP server, encrypted unless the server runs on this machine."""
 
 import asyncio
+import re
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -12,10 +13,24 @@ SECONDS = 20
 """The timeout in seconds for each response of the SMTP server."""
 SECONDS_IN_ALL = 90
 """The timeout in seconds for one mail altogether: a slow server can respond many times without exceeding `SECONDS`."""
+NO_UTF8 = "The mail server takes no address with letters such as “ü” before the @ (it lacks SMTPUTF8)."
+LONGEST_ANSWER = 300
+"""How many characters of a server's answer are kept."""
 
 
 class NotSent(Exception):
-    """Raised if a mail was not sent. Its message is the type of the error and the SMTP status; it has no mail address."""
+    """Raised if a mail was not sent. Its message is the type of the error and the SMTP status; it has no mail address.
+
+    `answer` is what the server said, which may name the mail address, or a sentence for admins. `is_permanent`
+    is true if the server will refuse the same mail whenever it is sent, and `is_of_address` if it will refuse every
+    other mail to this address too.
+    """
+
+    def __init__(self, words: str, answer: str, *, is_permanent: bool = False, is_of_address: bool = False) -> None:
+        super().__init__(words)
+        self.answer = answer
+        self.is_permanent = is_permanent
+        self.is_of_address = is_of_address
 
 
 async def send(message: EmailMessage, smtp_url: str) -> None:
@@ -40,6 +55,42 @@ async def send(message: EmailMessage, smtp_url: str) -> None:
                 start_tls=None if at_once or url.hostname in LOOPBACK else True,
                 timeout=SECONDS,
             )
-    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        code = getattr(error, "code", "")
-        raise NotSent(f"{type(error).__name__} {code}".strip()) from None
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _refusal(error.recipients[0]) from None
+    except aiosmtplib.SMTPDataError as error:
+        raise _refusal(error) from None
+    except aiosmtplib.SMTPNotSupported as error:
+        is_of_address = not str(message["To"]).isascii()
+        raise NotSent(type(error).__name__, NO_UTF8, is_permanent=True, is_of_address=is_of_address) from None
+    except aiosmtplib.SMTPResponseException as error:
+        raise NotSent(f"{type(error).__name__} {error.code}", _answer(error)) from None
+    except TimeoutError as error:
+        raise NotSent(type(error).__name__, "The mail server did not answer in time.") from None
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise NotSent(type(error).__name__, "The connection to the mail server failed.") from None
+
+
+_STATUS = re.compile(r"\b[245]\.(\d{1,3})\.\d{1,3}\b")
+"""An enhanced status code (RFC 3463). Its second number says what it is about: 1 the address, 2 the mailbox."""
+_OF_ADDRESS = (550, 551, 553)
+"""SMTP replies that mean, without an enhanced status code, that the mailbox is not there (RFC 5321, 4.2.3)."""
+
+
+def _refusal(error: aiosmtplib.SMTPResponseException) -> NotSent:
+    """Return the error to raise for the server's reply to the receiver or to the mail.
+
+    A reply about policy or content, such as `550 5.7.1`, concerns the sender or this mail, and not the address.
+    """
+    answer = _answer(error)
+    status = _STATUS.search(answer)
+    is_permanent = error.code >= 500
+    return NotSent(
+        f"{type(error).__name__} {error.code}", answer, is_permanent=is_permanent,
+        is_of_address=is_permanent and (status[1] in ("1", "2") if status else error.code in _OF_ADDRESS),
+    )  # fmt: skip
+
+
+def _answer(error: aiosmtplib.SMTPResponseException) -> str:
+    """Return the printable beginning of a server's reply."""
+    said = "".join(sign if sign.isprintable() else " " for sign in f"{error.code} {error.message}")
+    return said[:LONGEST_ANSWER]

@@ -1,11 +1,25 @@
-"""Tell people what happened: each thing once, in the app and by mail, as each person has chosen.
+"""Notify people of what happened: of each event once, in the app and by mail, as each person has chosen.
 
-`kinds` is the registry of what people are told of. `passing` makes notices of the rows of the outbox, and `reminders`
-makes those that no change causes. `inbox` reads the notices of one person, and `choices` what they want to be told.
+`kinds` is the registry of all kinds of notices. `passing` makes notices from the rows of the outbox, and `reminders`
+and `warnings` make those that no change causes. `inbox` reads the notices of one person, `marking` marks them as read,
+`choices` stores of which kinds each person is notified and how, and `mailing` puts the notices that are due into mails.
 """
 
-from portal.notices.inbox import COUNTED, Inbox, delete_old, find, inbox, read, unread
+from portal.notices.inbox import COUNTED, Inbox, delete_old, find, inbox, leading_to, unread
+from portal.notices.marking import read, read_no_more
 from portal.notices.passing import pass_on
 from portal.notices.reminders import remind
 
-__all__ = ["COUNTED", "Inbox", "delete_old", "find", "inbox", "pass_on", "read", "remind", "unread"]
+__all__ = [
+    "COUNTED",
+    "Inbox",
+    "delete_old",
+    "find",
+    "inbox",
+    "leading_to",
+    "pass_on",
+    "read",
+    "read_no_more",
+    "remind",
+    "unread",
+]

@@ -1,4 +1,4 @@
-"""What each person wants to be told, and how: in the app, by mail at once, in the daily digest, or not at all."""
+"""Store how people are notified of each kind of notice: in the app, by mail at once, in the daily digest, or not."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from portal.notices.kinds import Kind
 
 DIGEST_HOUR = 8
-"""The hour at which the digest is mailed to a person who has chosen none."""
+"""The hour of the day at which the digest is mailed to people who have not chosen another one."""
 
 
 class Mail(StrEnum):
@@ -36,19 +36,19 @@ class Mail(StrEnum):
 
 
 class Choice(NamedTuple):
-    """How a person is told of one kind of notice: whether the app shows it, and how it is mailed."""
+    """How a person is notified of one kind of notice: whether the app shows it, and how it is mailed."""
 
     in_app: bool
     mail: Mail
 
     @property
     def is_told(self) -> bool:
-        """Return whether the person is told at all."""
+        """Return whether the person is notified at all."""
         return self.in_app or self.mail is not Mail.NEVER
 
 
 class NoticeChoice(Table, tablename="notice_choice"):
-    """The choices of one person as they are stored. People without a row have the usual choices."""
+    """The stored choices of one person. People without a row have the default choices."""
 
     credential_id = BigInt(primary_key=True, default=None)
     choices = JSONB(default=None)
@@ -61,9 +61,9 @@ class NoticeChoice(Table, tablename="notice_choice"):
 class Choices:
     """The choices of one person.
 
-    `kinds` holds only the choices that the person has made, by kind of notice. `digest_hour`, and `quiet_from` and
-    `quiet_to`, between which no mail is sent at once, are hours of the day in the person's time zone `zone`. Both quiet
-    hours are None if there are none; `quiet_from` 22 and `quiet_to` 7 is a night.
+    `kinds` maps the names of kinds to the choices that the person has made; other kinds have their defaults.
+    `digest_hour`, `quiet_from` and `quiet_to` are hours of the day in the person's time zone `zone`. During the quiet
+    hours, no mail is sent at once; they may span midnight, as from 22 to 7, and both are None if there are none.
     """
 
     of_contact: bool
@@ -83,15 +83,15 @@ class Choices:
         return cls(of_contact, zone, kinds, row["digest_hour"], row["quiet_from"], row["quiet_to"])
 
     def of(self, kind: "Kind") -> Choice | None:
-        """Return how the person is told of notices of a kind, or None if it is a kind for the other side."""
+        """Return how the person is notified of a kind, or None for a kind of which only the other side is notified."""
         side = kind.side(of_contact=self.of_contact)
         return self.kinds.get(kind.name, side.usual) if side else None
 
     def mail_due(self, mail: Mail, at: datetime) -> datetime | None:
-        """Return the instant from which on a notice of the instant `at` is to be mailed, or None if it never is.
+        """Return the earliest instant at which a notice made at `at` may be mailed, or None if it is never mailed.
 
-        A mail that is due at once waits until the quiet hours are over. The digest comes at its hour of the same day, or
-        of the next day if that hour has begun.
+        A mail that is due at once waits until the quiet hours are over. The digest is mailed at its hour of the same
+        day, or of the next day if that hour has begun.
         """
         if mail is Mail.NEVER:
             return None
@@ -104,7 +104,7 @@ class Choices:
         )
 
     def problems(self) -> dict[str, str]:
-        """Return an error message for each field whose hours do not go together."""
+        """Return an error message for each field whose hour does not fit the others, by field name; {} if all fit."""
         if (self.quiet_from is None) != (self.quiet_to is None):
             return {"quiet_to": "Choose both ends of the quiet hours, or neither."}
         if self.quiet_from is not None and self.quiet_from == self.quiet_to:
@@ -163,10 +163,10 @@ from (select) as one left join notice_choice n on n.credential_id = $1
 
 
 async def save(reader: Reader, choices: Choices) -> None:
-    """Store the reader's choices. They hold for what happens from now on.
+    """Store the reader's choices. They apply to notices that are made afterwards.
 
-    Raise `Invalid` (`quiet_to`, `digest_hour`) if the quiet hours have one end only or no length, or if the digest would
-    come in the quiet hours.
+    Raise `Invalid` (`quiet_to`, `digest_hour`) if only one end of the quiet hours is set, if both ends are equal, or if
+    the hour of the digest lies in the quiet hours.
     """
     if problems := choices.problems():
         raise Invalid(problems)

@@ -1,21 +1,21 @@
-"""Read the notices of one person, and mark them as read.
+"""Read the notices of one person, with the sentences that they have now.
 
-What a notice says is read from the rows of what happened, whenever it is shown, and only as far as the person may still
-see them.
+A notice stores no text. Its sentence is made from the rows that it refers to whenever it is shown, and only if the
+person may still see them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Boolean, Integer, Text, Timestamptz
 from piccolo.table import Table
 
-from portal import outbox
 from portal.database import current
 from portal.desk import Case
 from portal.errors import NotFound
@@ -23,15 +23,21 @@ from portal.notices.kinds import KINDS, Kind
 from portal.people.readers import ContactReader, Reader
 
 PAGE = 40
-"""How many notices one page of the list shows."""
+"""The maximum number of notices on one page of the list."""
 COUNTED = 99
-"""The most unread notices that are counted; the bell shows a plus sign after it if there are more."""
+"""The highest number of unread notices that the bell shows; if there are more, a plus sign follows it."""
 KEPT = timedelta(days=90)
-"""How long a notice is kept, read or not."""
+"""How long notices are kept, whether they are read or not."""
 
 
 class Notice(Table, tablename="notice"):
-    """One thing that one person is told, as it is stored. `read_at` is None until the person has seen it."""
+    """One stored notice to one person.
+
+    `record_id` is the id of what happened, such as a message, and `subject_id` that of what it is about, such as the
+    case (`Kind.about`). A person has at most one notice of a kind about a record. `read_at` is None until the person
+    has read it. `mail` and `mail_due_at` are None if it is not mailed; `mail_batch` identifies the mail that contains
+    it.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     credential_id = BigInt(default=None)
@@ -44,19 +50,22 @@ class Notice(Table, tablename="notice"):
     read_at = Timestamptz(null=True, default=None)
     mail = Text(null=True, default=None)
     mail_due_at = Timestamptz(null=True, default=None)
-    mailed_at = Timestamptz(null=True, default=None)
     mail_batch = BigInt(null=True, default=None)
     mail_begun_at = Timestamptz(null=True, default=None)
+    decision = UUID(null=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notice with what its sentence needs; which fields are filled depends on the kind.
+    """A notice with the values that its sentence contains; its kind decides which fields have a value.
 
-    `actor` is the name of who did it. A notice about a case has its number, subject and customer, and `details` is the
-    line of its log. A notice about time has the `verb`, the `note` (a reason, a question or an answer), how many
-    entries it is about (`count`), and the minutes and the day of the first. `amount` is what a reminder counts, `day`
-    its day.
+    `actor` is the name of the person who made the change. A notice about a case has the case's number, subject and
+    customer, and `details` of the case's event, or of the status that the reply has set. A notice about time has the `verb`,
+    the `note` (a reason, a question or an answer), the number of entries (`count`), and the minutes and the day of the first
+    entry. A reminder has the `amount` that it counts, such as minutes, and its `day`. A warning says in `warned` of what, and has the `name` of the
+    service, voucher or contract, its ids and its `day`, and in `amount` the minutes that were left; `renews` says whether the contract renews itself
+    unless notice is given `notice_days` before its end. The notice of a payment
+    has the amount `paid`, negative if it was paid back, and its `currency`.
     """
 
     id: int
@@ -65,6 +74,7 @@ class Told:
     subject_id: int
     at: datetime
     read_at: datetime | None
+    in_app: bool
     for_contact: bool
     zone: ZoneInfo
     actor: str = ""
@@ -81,6 +91,15 @@ class Told:
     invoice: str = ""
     amount: int = 0
     day: date | None = None
+    warned: str = ""
+    name: str = ""
+    service_id: int | None = None
+    voucher_id: int | None = None
+    customer_id: int | None = None
+    notice_days: int = 0
+    renews: bool = False
+    paid: Decimal = Decimal(0)
+    currency: str = ""
 
     @property
     def words(self) -> str:
@@ -93,31 +112,64 @@ class Told:
         return self.kind.place(self)
 
 
+SUBJECT = """
+(select coalesce(s.case_id, i.merged_into_id, i.id) from cases i left join message s on s.id = n.record_id
+   and n.kind in ('case.opened', 'case.replied', 'case.mentioned') where i.id = n.subject_id)
+"""
+"""SQL expression for the id of the case that the notice `n` is about now: the one of its message, which may have moved, or
+the one that its case was merged into."""
+
+
+_WARNINGS = ", ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.is_warning)
+_WARNED = f"(n.kind in ({_WARNINGS}) and exists (select from warning w where w.id = n.record_id))"
+_PAID = (
+    "(n.kind = 'invoice.paid' and exists (select from payment p where p.id = n.record_id and p.taken_back_at is null))"
+)
+"""SQL conditions that the notice `n` is a warning of what still exists, or about a payment that counts."""
+
+
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """Return an SQL condition on the table `notice n` for the notices in the app that `reader` may see now (R12, R26).
 
-    `shown` is the condition that they are shown in the app; mails have another one.
+    `shown` is an SQL condition that replaces the one that notices are shown in the app; mails pass another one.
 
-    Rights are looked up again whenever notices are counted, shown or mailed: a contact no longer sees notices about
-    cases or invoices that they may not open any more, nor an agent those of a manager. A rejection that was taken back
-    is no notice any more.
+    Rights are checked whenever notices are counted, shown or mailed: a contact does not see notices about cases or
+    invoices that they may no longer open, or about hours without the right to them, and an agent who is no longer a
+    manager does not see those for managers. The notice of a rejection is left out once it is undone for all entries of the person.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
-        invoices = "n.kind = 'invoice.issued'" if reader.sees_invoices else "false"
-        mine = f"({invoices} or (n.kind like 'case.%' and exists (select from cases c where c.id = n.subject_id and {cases})))"
+        invoices = f"(n.kind = 'invoice.issued' or {_PAID})" if reader.sees_invoices else "false"
+        hours = _WARNED if reader.sees_hours else "false"
+        case = f"(n.kind like 'case.%' and exists (select from cases c where c.id = {SUBJECT} and {cases}))"
+        mine = f"({invoices} or {hours} or {case})"
     else:
-        mine = "(n.kind <> 'time.rejected' or exists (select from rejection r where r.id = n.record_id))"
+        stands = (
+            "exists (select from rejection r join time_entry y on y.id = r.entry_id"
+            f" where r.decision = n.decision and y.agent_id = {int(reader.id)})"
+        )
+        mine = f"(n.kind <> 'time.rejected' or {stands}) and (n.kind not in ({_WARNINGS}) or {_WARNED})"
         if not reader.is_manager:
             hidden = ", ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.managers_only)
             mine += f" and n.kind not in ({hidden})"
     return f"n.credential_id = {int(reader.credential_id)} and {shown} and {mine}"
 
 
-async def unread(reader: Reader) -> int:
-    """Return how many notices the reader has not read, at most `COUNTED` + 1."""
-    sql = f"select count(*) from (select from notice n where n.read_at is null and {in_sight(reader)} limit {COUNTED + 1}) c"  # noqa: S608
-    return int(await current().fetchval(sql))
+async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
+    """Return how many notices the reader has not read, at most `COUNTED` + 1.
+
+    `about` limits them to those about a subject, such as `("case", 7)`.
+    """
+    what, subject_id = about or (None, None)
+    sql = f"""select count(*) from (select from notice n where n.read_at is null and {in_sight(reader)}
+      and ($1::text[] is null or (n.kind = any($1) and $2 in (n.subject_id, case when n.kind like 'case.%' then {SUBJECT} end)))
+      limit {COUNTED + 1}) c"""  # noqa: S608
+    return int(await current().fetchval(sql, kinds_about(what) if what else None, subject_id))
+
+
+def kinds_about(what: str | None) -> list[str]:
+    """Return the names of the kinds of notices about `case`, `time`, `invoice` or `day`, or of all kinds."""
+    return [kind.name for kind in KINDS.values() if what in (None, kind.about)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +208,7 @@ async def inbox(reader: Reader, *, only_unread: bool = False, after: int | None 
 
 
 async def find(notice_id: int, reader: Reader) -> Told:
-    """Return a notice of the reader. Raise `NotFound` for one of somebody else, or one that the reader may not see now."""
+    """Return a notice of the reader. Raise `NotFound` for another person's, or one that the reader may not see now."""
     sql = f"{_FACTS[reader.is_contact]} where n.id = $1 and {in_sight(reader)}"
     row = await current().fetchrow(sql, notice_id)
     if row is None:
@@ -164,95 +216,100 @@ async def find(notice_id: int, reader: Reader) -> Told:
     return _told(row, reader)
 
 
+async def leading_to(places: Collection[str], reader: Reader) -> list[Told]:
+    """Return the reader's latest unread notices, also those that are only mailed, that lead to one of these URLs.
+
+    Notices about cases are left out: `read` finds them by their case.
+    """
+    sql = f"""{_FACTS[reader.is_contact]} where {in_sight(reader, "n.read_at is null")} and n.kind not like 'case.%'
+      order by n.id desc limit {COUNTED}"""
+    told = [_told(row, reader) for row in await current().fetch(sql)]
+    return [one for one in told if one.place.partition("#")[0] in places]
+
+
 async def told_in_batch(batch: int, reader: Reader) -> list[Told]:
-    """Return the notices that are mailed together in a batch, if the reader may still see them, oldest first."""
+    """Return the notices of a batch, which one mail contains, that the reader may still see, oldest first."""
     sql = f"{_FACTS[reader.is_contact]} where {in_sight(reader, 'n.mail_batch = $1')} order by n.at, n.id"
     return [_told(row, reader) for row in await current().fetch(sql, batch)]
 
 
 def _told(row: Any, reader: Reader) -> Told:
+    """Return a notice from a row of `_FACTS`. The subject of a reminder is its day as a number."""
     values = {name: value for name, value in row.items() if value is not None}
     kind = KINDS[values.pop("kind")]
     details = json.loads(values.pop("details", "{}"))
-    day = datetime.strptime(str(values["subject_id"]), "%Y%m%d").date() if not kind.told_as else None  # noqa: DTZ007
+    if kind.about == "day":
+        values["day"] = datetime.strptime(str(values["subject_id"]), "%Y%m%d").date()  # noqa: DTZ007
     return Told(
         **{"read_at": None} | values,
         kind=kind,
         details=details,
-        day=day,
         for_contact=reader.is_contact,
         zone=reader.zone,
     )
 
 
-_OF_CONTACT = """
-select n.id, n.kind, n.record_id, n.subject_id, n.at, n.read_at, coalesce(m.author_name, e.actor_name) as actor,
-  k.number, k.subject, e.details, i.number as invoice
-from notice n
-left join cases k on n.kind like 'case.%' and k.id = n.subject_id
-left join message m on n.kind in ('case.opened', 'case.replied') and m.id = n.record_id
-left join case_event e on n.kind = 'case.status' and e.id = n.record_id
-left join invoice i on n.kind = 'invoice.issued' and i.id = n.subject_id
+_WARNING = (
+    "w.kind as warned, w.day, w.service_id, w.voucher_id, coalesce(ws.name, wv.label, wc.name) as name,"
+    " wc.notice_days, wc.renewal_months is not null as renews"
+)
+_OF_WARNING = f"""
+left join warning w on n.kind in ({_WARNINGS}) and w.id = n.record_id
+left join service ws on ws.id = w.service_id left join voucher wv on wv.id = w.voucher_id left join contract wc on wc.id = w.contract_id
 """
-_OF_AGENT = """
-select n.id, n.kind, n.record_id, n.subject_id, n.at, n.read_at, n.amount, coalesce(m.author_name, e.actor_name, b.name) as actor,
-  k.number, k.subject, u.name as customer, e.details, v.verb,
+_STATUS_SET = """
+(select x.details from case_event x
+ where n.kind = 'case.replied' and x.case_id = m.case_id and x.at = m.at and x.kind = 'status' order by x.id desc limit 1)
+"""
+"""SQL expression for the details of the status that a reply, the message `m`, has set; null if it set none."""
+_OF_CONTACT = f"""
+select n.id, n.kind, n.record_id, n.subject_id, n.at, n.read_at, n.in_app, coalesce(m.author_name, e.actor_name) as actor,
+  k.number, k.subject, coalesce(e.details, {_STATUS_SET}) as details, i.number as invoice, p.amount as paid, p.currency, n.amount, {_WARNING}
+from notice n
+left join message m on n.kind in ('case.opened', 'case.replied') and m.id = n.record_id
+left join cases k on n.kind like 'case.%' and k.id = {SUBJECT}
+left join case_event e on n.kind in ('case.status', 'case.reminded') and e.id = n.record_id
+left join invoice i on n.kind in ('invoice.issued', 'invoice.paid') and i.id = n.subject_id
+left join payment p on n.kind = 'invoice.paid' and p.id = n.record_id
+{_OF_WARNING}
+"""  # noqa: S608
+_OF_AGENT = f"""
+select n.id, n.kind, n.record_id, coalesce(r.entry_id, n.subject_id) as subject_id, n.at, n.read_at, n.in_app, n.amount,
+  coalesce(m.author_name, e.actor_name, b.name) as actor,
+  coalesce(k.number, q.case_number) as number, k.subject, u.name as customer, coalesce(e.details, {_STATUS_SET}) as details, v.verb,
   coalesce(r.reason, case n.kind when 'time.answered' then f.answer else f.question end) as note,
-  case when r.id is not null then (select count(*) from rejection o join time_entry y on y.id = o.entry_id
-                                   where o.decision = r.decision and y.agent_id = t.agent_id)
+  case when r.id is not null then r.count
        when n.kind = 'time.flagged' then (select count(*) from flag o join time_entry y on y.id = o.entry_id
                                           where o.decision = f.decision and y.agent_id = t.agent_id) end as count,
-  coalesce(t.actual_minutes, (v.columns #>> '{actual_minutes,0}')::int) as minutes,
-  coalesce(t.work_date, (v.columns #>> '{work_date,0}')::date) as work_date, t.id is not null as entry_exists
-from notice n
-left join cases k on n.kind like 'case.%' and k.id = n.subject_id
+  coalesce(t.actual_minutes, (v.columns #>> '{{actual_minutes,0}}')::int) as minutes,
+  coalesce(t.work_date, (v.columns #>> '{{work_date,0}}')::date) as work_date, t.id is not null as entry_exists,
+  coalesce(w.customer_id, q.customer_id, h.customer_id) as customer_id, i.number as invoice,
+  {_WARNING.replace("w.day", "coalesce(w.day, h.new_end) as day").replace("wc.name)", "wc.name, rc.name)")}
+from notice n join credential own on own.id = n.credential_id
 left join message m on n.kind in ('case.opened', 'case.replied', 'case.mentioned') and m.id = n.record_id
-left join case_event e on n.kind in ('case.assigned', 'case.status') and e.id = n.record_id
-left join rejection r on n.kind = 'time.rejected' and r.id = n.record_id
+left join cases k on n.kind like 'case.%' and k.id = {SUBJECT}
+left join case_event e on n.kind in ('case.assigned', 'case.status', 'case.ending', 'case.overdue') and e.id = n.record_id
+left join lateral (
+  select r.*, count(*) over () as count from rejection r join time_entry y on y.id = r.entry_id
+  where n.kind = 'time.rejected' and r.decision = n.decision and y.agent_id = own.agent_id order by r.id limit 1) r on true
 left join flag f on n.kind in ('time.flagged', 'time.answered') and f.id = n.record_id
 left join entry_version v on n.kind = 'time.changed' and v.id = n.record_id
-left join time_entry t on n.kind in ('time.rejected', 'time.flagged', 'time.answered', 'time.changed') and t.id = n.subject_id
-left join customer u on u.id = coalesce(k.customer_id, t.customer_id)
+left join time_entry t on n.kind in ('time.rejected', 'time.flagged', 'time.answered', 'time.changed')
+  and t.id = coalesce(r.entry_id, n.subject_id)
+{_OF_WARNING}
+left join entry_question q on n.kind = 'invoice.asked' and q.id = n.record_id
+left join invoice i on n.kind = 'invoice.asked' and i.id = n.subject_id
+left join contract_renewal h on n.kind = 'contract.renewed' and h.id = n.record_id left join contract rc on rc.id = h.contract_id
+left join customer u on u.id = coalesce(k.customer_id, t.customer_id, w.customer_id, q.customer_id, h.customer_id)
 left join agent b on b.id = coalesce(r.rejected_by_id, v.by_id, case n.kind when 'time.answered' then f.answered_by_id else f.flagged_by_id end)
-"""
+"""  # noqa: S608
 _FACTS = {True: _OF_CONTACT, False: _OF_AGENT}
-"""SQL that reads notices with what their sentences need, for a contact (True) and for an agent (False).
+"""SQL that reads notices with the values of their sentences, for a contact (True) and for an agent (False).
 
-What contacts read has no column of a note or of time.
-"""
-
-
-async def read(
-    reader: Reader,
-    at: datetime,
-    *,
-    notice_id: int | None = None,
-    about: tuple[str, int] | None = None,
-    newest: int | None = None,
-) -> None:
-    """Mark notices of the reader as read, and let the reader's other pages know. Idempotent.
-
-    The notices are the one with the id `notice_id`, those about a subject (`about`, such as `("case", 7)`), or all up to
-    the id `newest`, so that none is marked that has come since the list was shown.
-    """
-    what, subject_id = about or (None, None)
-    kinds = [kind.name for kind in KINDS.values() if what in (None, kind.about)]
-    marked = await current().fetch(_READ, reader.credential_id, at, notice_id, kinds, subject_id, newest)
-    if marked:
-        await outbox.tell(
-            kind="notice.changed", subject_id=reader.credential_id, customer_id=reader.customer_id,
-            contact_id=reader.id if reader.is_contact else None, contact_may_know=reader.is_contact, actor=reader, at=at,
-        )  # fmt: skip
-
-
-_READ = """
-update notice set read_at = $2
-where credential_id = $1 and in_app and read_at is null and ($3::bigint is null or id = $3) and kind = any($4)
-  and ($5::bigint is null or subject_id = $5) and ($6::bigint is null or id <= $6)
-returning id
+The query for contacts reads no column of notes or of time.
 """
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete the notices from more than `KEPT` ago, for everybody. Run as `SYSTEM`."""
+    """Delete everybody's notices that are older than `KEPT`. Run as `SYSTEM`."""
     await current().execute("delete from notice where at < $1", at - KEPT)

@@ -1,20 +1,23 @@
-"""The kinds of notices: one entry of `KINDS` for each, with everything that is particular to it.
+"""Define the kinds of notices: one entry of `KINDS` for each, with everything that is particular to it.
 
 A new kind is one entry here, its name in the check constraint of the table `notice`, and, if a change causes it, its
-query in `portal.notices.audiences` and the kind of its outbox rows. What the sentences need is read in
-`portal.notices.inbox`.
+query in `portal.notices.audiences` and the kind of its outbox rows. `portal.notices.inbox` reads the values that the
+sentences contain.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
+from portal.billing import FULL
 from portal.desk import events
 from portal.durations import spoken
 from portal.notices import audiences
 from portal.notices.choices import Choice, Mail
+from portal.people.readers import SYSTEM, Reader
 from portal.render import dom_id
-from portal.render.formats import day, plural
+from portal.render.formats import NBSP, day, day_long, money, plural
 
 if TYPE_CHECKING:
     from portal.notices.inbox import Told
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A kind as contacts or as agents choose it: its words on the page of choices, and the usual choice."""
+    """A kind of notice for contacts or for agents: its label on the page of choices, and the default choice."""
 
     word: str
     usual: Choice
@@ -32,10 +35,13 @@ class Side:
 class Kind:
     """One kind of notice.
 
-    `told_as` are the kinds of outbox rows that cause it, and `audience` is the SQL query of whom they are told to; both
-    are empty for a reminder, which `portal.notices.reminders` makes at its time. `words` returns the sentence in the app,
-    without a full stop, and `place` the URL that the notice leads to. `for_agents` and `for_contacts` are None if that
-    side is never told of it. `managers_only` hides the notices of a person who is no manager any more.
+    `told_as` are the kinds of outbox rows that cause it, and `audience` is the SQL query that selects its receivers. Both
+    are empty for reminders, which `portal.notices.reminders` makes at fixed times, and for warnings (`is_warning`), which
+    `portal.notices.warnings` makes. `words` returns the sentence in the app, without a full stop, and `place` the URL to
+    which the notice links. `for_agents` and `for_contacts` are
+    None if that side is never notified of it. `managers_only` hides it from people who are no longer managers, and
+    `right` is the attribute of a `ContactReader` that says whether a contact may see what it is about; "" if every
+    contact may. `button` is the label of the button in its mail.
     """
 
     name: str
@@ -46,20 +52,44 @@ class Kind:
     told_as: tuple[str, ...] = ()
     audience: str = ""
     managers_only: bool = False
+    right: str = ""
+    is_warning: bool = False
+    button: str = "Open your time"
 
     @property
     def about(self) -> str:
-        """Return what a notice of this kind is about: `case`, `time` or `invoice`, or `day` for a reminder."""
+        """Return the type of a notice's subject: `case`, `time`, `invoice`, `contract`, `warning`, or `day`."""
+        if self.is_warning:
+            return "warning"
         return self.name.partition(".")[0] if self.told_as else "day"
 
     @property
     def has_message(self) -> bool:
-        """Return whether the record of the notice is a message of a case."""
+        """Return whether `record_id` of a notice of this kind is the id of a message of a case."""
         return self.name in ("case.opened", "case.replied", "case.mentioned")
 
     def side(self, *, of_contact: bool) -> Side | None:
-        """Return the kind as contacts or as agents choose it, or None if they are never told of it."""
+        """Return label and default choice for contacts or for agents; None if they are never notified of it."""
         return self.for_contacts if of_contact else self.for_agents
+
+    def is_for(self, reader: Reader) -> bool:
+        """Return whether the person can be notified of this kind, with the rights that they have now."""
+        if not self.side(of_contact=reader.is_contact):
+            return False
+        if reader.is_contact:
+            return not self.right or bool(getattr(reader, self.right))
+        return reader.is_manager or not self.managers_only
+
+
+class Due(NamedTuple):
+    """A notice that is to be made for one person, unless the person has it already."""
+
+    kind: Kind
+    credential_id: int
+    record_id: int
+    subject_id: int
+    at: datetime
+    amount: int | None = None
 
 
 _AT_ONCE, _DIGEST, _APP_ONLY = Choice(True, Mail.AT_ONCE), Choice(True, Mail.DIGEST), Choice(True, Mail.NEVER)
@@ -74,12 +104,12 @@ def _message(told: "Told") -> str:
 
 
 def _time(told: "Told") -> str:
-    """Return the page of the time entry; that of one's own time for several entries, or for one that is gone."""
+    """Return the URL of the entry's page; of the list of one's own time for several entries or a deleted one."""
     return f"/agent/time/{told.subject_id}" if told.entry_exists and told.count == 1 else "/agent/time"
 
 
 def _of_time(told: "Told") -> str:
-    """Return the entry or entries that a decision was about, such as `your 45 min of Monday 23 November`."""
+    """Return words for the entries of a decision, such as `your 45 min of Monday 23 November`."""
     if told.count > 1:
         return f"{told.count} of your time entries"
     return f"your {spoken(told.minutes)} of {day(told.work_date)}" if told.work_date else "your time"
@@ -87,6 +117,20 @@ def _of_time(told: "Told") -> str:
 
 def _status(told: "Told") -> str:
     return events.words_of("status", told.actor, told.details, for_contact=told.for_contact, zone=told.zone)
+
+
+def _assigned(told: "Told") -> str:
+    """Return who gave the person the case, or that the rules of dispatch chose them."""
+    return "The case was dispatched to you" if told.actor == SYSTEM.name else f"{told.actor} gave you the case"
+
+
+def _replied(told: "Told") -> str:
+    """Return who replied, and what the reply did to the case, such as `Ines Okafor replied and resolved the case`."""
+    return told.actor + " replied" + events.after_reply_words(told.details, for_contact=told.for_contact)
+
+
+def _deadline(told: "Told") -> str:
+    return events.deadline_words(told.kind.name, told.details, told.zone)
 
 
 def _changed(told: "Told") -> str:
@@ -100,6 +144,45 @@ def _missing(told: "Told") -> str:
     return f"Your time of {week} is not submitted yet"
 
 
+def _hours(told: "Told") -> str:
+    """Return the URL of the page with the hours: of a voucher or of a service, or of all services of the customer."""
+    if told.for_contact:
+        return f"/hours/vouchers/{told.voucher_id}" if told.voucher_id else "/hours"
+    if told.voucher_id:
+        return f"/agent/customers/{told.customer_id}/vouchers/{told.voucher_id}"
+    return f"/agent/services/{told.service_id}" if told.service_id else f"/agent/customers/{told.customer_id}"
+
+
+def _low(told: "Told") -> str:
+    hours = f"the voucher “{told.name}”" if told.voucher_id else f"the included hours of {told.name}"
+    when = "" if told.voucher_id else f" in the period from {day_long(told.day)}"
+    if told.warned == "used_up":
+        return f"{hours[0].upper()}{hours[1:]} {'is' if told.voucher_id else 'are'} used up{when}"
+    return f"{FULL}{NBSP}% of {hours} {'is' if told.voucher_id else 'are'} used{when}: {spoken(told.amount)} left"
+
+
+def _expiring(told: "Told") -> str:
+    return f"The voucher “{told.name}” can be used until {_last(told)}: {spoken(told.amount)} left"
+
+
+def _last(told: "Told") -> str:
+    return day_long(told.day - timedelta(days=1) if told.day else None)
+
+
+def _ending(told: "Told") -> str:
+    if told.renews and told.day:
+        notice = day_long(told.day - timedelta(days=told.notice_days + 1))
+        return f"The contract “{told.name}” is renewed after {_last(told)} unless notice is given until {notice}"
+    return f"The contract “{told.name}” ends on {_last(told)}"
+
+
+def _paid(told: "Told") -> str:
+    amount = money(abs(told.paid), told.currency)
+    if told.paid < 0:
+        return f"We have paid {amount} back to you for invoice {told.invoice}"
+    return f"We have received {amount} for invoice {told.invoice}"
+
+
 _ALL = [
     Kind(
         "case.opened", told_as=("case.opened",), audience=audiences.OPENED, place=_case,
@@ -109,13 +192,13 @@ _ALL = [
     ),
     Kind(
         "case.replied", told_as=("case.replied",), audience=audiences.REPLIED, place=_message,
-        words=lambda told: f"{told.actor} replied",
-        for_agents=Side("A reply on a case of yours, or on one that nobody has", _AT_ONCE),
+        words=_replied,
+        for_agents=Side("A reply on a case of yours, or of a customer on one that nobody has", _AT_ONCE),
         for_contacts=Side("A reply on your case", _AT_ONCE),
     ),
     Kind(
         "case.assigned", told_as=("case.assigned",), audience=audiences.ASSIGNED, place=_case,
-        words=lambda told: f"{told.actor} gave you the case",
+        words=_assigned,
         for_agents=Side("A case that somebody gives you", _AT_ONCE),
     ),
     Kind(
@@ -127,6 +210,19 @@ _ALL = [
         "case.status", told_as=("case.moved",), audience=audiences.MOVED, place=_case, words=_status,
         for_agents=Side("A case of yours that the customer closes or opens again", _DIGEST),
         for_contacts=Side("Your case is resolved, closed or open again, or waits for you", _AT_ONCE),
+    ),
+    Kind(
+        "case.reminded", told_as=("case.reminded",), audience=audiences.REMINDED, place=_case, button="Answer",
+        words=lambda told: f"We wait for your answer{events.closing_words(told.details, told.zone)}",
+        for_contacts=Side("A case that waits for your answer, once more", _AT_ONCE),
+    ),
+    Kind(
+        "case.ending", told_as=("case.ending",), audience=audiences.ENDING, place=_case, words=_deadline,
+        for_agents=Side("A deadline of a case of yours that comes near", _AT_ONCE),
+    ),
+    Kind(
+        "case.overdue", told_as=("case.overdue",), audience=audiences.OVERDUE, place=_case, words=_deadline,
+        for_agents=Side("A deadline that has passed, of a case of yours or of your department", _AT_ONCE),
     ),
     Kind(
         "time.rejected", told_as=("time.rejected",), audience=audiences.REJECTED, place=_time,
@@ -160,7 +256,42 @@ _ALL = [
     Kind(
         "invoice.issued", told_as=("invoice.issued",), audience=audiences.ISSUED,
         words=lambda told: f"Invoice {told.invoice} is issued", place=lambda told: f"/invoices/{told.invoice}",
-        for_contacts=Side("A new invoice", _AT_ONCE),
+        for_contacts=Side("A new invoice", _AT_ONCE), right="sees_invoices", button="Open the invoice",
+    ),
+    Kind(
+        "invoice.paid", told_as=("invoice.paid",), audience=audiences.PAID, words=_paid,
+        place=lambda told: f"/invoices/{told.invoice}",
+        for_contacts=Side("A payment that we have received or paid back", _DIGEST), right="sees_invoices",
+        button="Open the invoice",
+    ),
+    Kind(
+        "invoice.asked", told_as=("invoice.asked",), audience=audiences.ASKED, managers_only=True,
+        words=lambda told: f"{told.customer} has a question about {f'invoice {told.invoice}' if told.invoice else 'time'}",
+        place=lambda told: f"/agent/invoices/{told.invoice}#questions" if told.invoice else f"/agent/cases/{told.number}",
+        for_agents=Side("A question of a customer about an invoice or about time", _AT_ONCE), button="Open the question",
+    ),
+    Kind(
+        "hours.low", is_warning=True, words=_low, place=_hours, managers_only=True, right="sees_hours", button="Open the hours",
+        for_agents=Side("Prepaid hours of a service that you manage are 80 % used, or used up", _AT_ONCE),
+        for_contacts=Side("Your prepaid hours are 80 % used, or used up", _AT_ONCE),
+    ),
+    Kind(
+        "hours.expiring", is_warning=True, words=_expiring, place=_hours, managers_only=True, right="sees_hours",
+        button="Open the voucher",
+        for_agents=Side("A voucher for a service that you manage expires soon", _AT_ONCE),
+        for_contacts=Side("A voucher of yours expires soon", _AT_ONCE),
+    ),
+    Kind(
+        "contract.ending", is_warning=True, words=_ending,
+        place=_hours, managers_only=True, right="sees_hours", button="Open the portal",
+        for_agents=Side("A contract with a service that you manage ends or is renewed soon", _AT_ONCE),
+        for_contacts=Side("Your contract ends or is renewed soon", _AT_ONCE),
+    ),
+    Kind(
+        "contract.renewed", told_as=("contract.renewed",), audience=audiences.RENEWED, managers_only=True,
+        words=lambda told: f"The contract “{told.name}” is renewed until {_last(told)}",
+        place=lambda told: f"/agent/contracts/{told.subject_id}", button="Open the contract",
+        for_agents=Side("A contract with a service that you manage is renewed", _DIGEST),
     ),
 ]  # fmt: skip
 
@@ -168,6 +299,6 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 """All kinds of notices by name, in the order of the page of choices."""
 
 
-def told_to(*, of_contact: bool, is_manager: bool) -> list[Kind]:
-    """Return the kinds of which contacts or agents of a grade are told, in the order of the page of choices."""
-    return [kind for kind in _ALL if kind.side(of_contact=of_contact) and (is_manager or not kind.managers_only)]
+def told_to(reader: Reader) -> list[Kind]:
+    """Return the kinds of which the person can be notified with their rights, in the order of the page of choices."""
+    return [kind for kind in _ALL if kind.is_for(reader)]

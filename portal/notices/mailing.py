@@ -1,58 +1,68 @@
-"""Mail notices: put those that are due into batches, one mail each, and read what the mail of a batch says.
+"""Put the notices that are due into batches, one mail each, and read the contents of a batch.
 
-A batch holds the notices of one person that are due. Those that are mailed at once are about one case, entry or invoice,
-so that mail programs show them as one thread; the digest holds everything. What a batch says is read when it is sent,
-with the rights that its receiver has then.
+A batch holds notices of one person. A batch that is mailed at once is about one case, entry or invoice, so that mail
+programs show its mails as one thread; a digest holds everything. The contents are read when the mail is sent, with the
+rights that its receiver has at that moment.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from portal import jobs
 from portal.database import current
+from portal.notices.choices import Mail
 from portal.notices.inbox import Told, told_in_batch
 from portal.people.readers import Reader
 
 APART = timedelta(minutes=5)
-"""After a mail about a case, further notices about it wait this long and then come as one mail."""
+"""The minimum time between two mails at once to a person about one case, entry or invoice.
+
+Notices that are made in between are mailed together.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A notice in a mail. `text` is the message that the notice is about, as it was typed; "" for other notices."""
+    """A notice in a mail. `text` is the Markdown text of the message that it is about; "" if it is about no message."""
 
     told: Told
     text: str
 
 
+class Batch(NamedTuple):
+    """Whom a batch is mailed to, by the id of their credential, and whether it is a digest."""
+
+    credential_id: int
+    is_digest: bool
+
+
 async def begin_mails(at: datetime) -> int:
     """Put the notices that are due at `at` into batches, enqueue a job for each, and return the number of batches.
 
-    Run as `SYSTEM`. Notices that their person has read in the app meanwhile are not mailed.
+    Run as `SYSTEM`. Notices that their receivers have read by now are not mailed, nor those of a kind for which the
+    receiver has switched mails off since. A batch gets no further notice, so a mail that is sent again says the same.
     """
     tx = current()
-    await tx.execute(_READ_ALREADY, at)
+    await tx.execute(_NOT_WANTED, at)
     batches = await tx.fetch(_BEGIN, at, APART)
-    for row in batches:
-        await jobs.enqueue("mail_notices", batch=row["batch"])
+    await jobs.enqueue_all("mail_notices", [{"batch": row["batch"]} for row in batches])
     return len(batches)
 
 
-async def withdraw_mails(at: datetime) -> None:
-    """Give up the mails that are due at `at`, because there is no mail server. Run as `SYSTEM`.
+async def leave_out_stopped(batch: int) -> None:
+    """Take those notices out of a batch whose kind its receiver has switched mails off for since. Run as `SYSTEM`.
 
-    The notices stay in the app. Otherwise, all of them would be mailed on the day on which a mail server is configured.
+    Call it before each attempt to send the mail, which may be days after the batch was made.
     """
-    await current().execute(_WITHDRAW, at)
+    await current().execute(_STOPPED, batch)
 
 
-async def receiver_of(batch: int) -> int | None:
-    """Return the credential id of the person to whom a batch is mailed, or None if it was mailed. Run as `SYSTEM`."""
-    found: int | None = await current().fetchval(
-        "select credential_id from notice where mail_batch = $1 and mailed_at is null limit 1", batch
-    )
-    return found
+async def find(batch: int) -> Batch | None:
+    """Return whom a batch is mailed to, or None if its notices are deleted. Run as `SYSTEM`."""
+    row = await current().fetchrow("select credential_id, mail from notice where mail_batch = $1 limit 1", batch)
+    return Batch(row["credential_id"], row["mail"] == Mail.DIGEST) if row else None
 
 
 async def items_of(batch: int, receiver: Reader) -> list[Item]:
@@ -65,23 +75,24 @@ async def items_of(batch: int, receiver: Reader) -> list[Item]:
     return [Item(one, texts.get(one.record_id, "") if one.kind.has_message else "") for one in told]
 
 
-async def mark_mailed(batch: int, at: datetime) -> None:
-    """Record that the mail of a batch was handed over, or that nothing of it could be said. Run as `SYSTEM`."""
-    await current().execute("update notice set mailed_at = $2 where mail_batch = $1 and mailed_at is null", batch, at)
-
-
 async def _texts(message_ids: Sequence[int], receiver: Reader) -> dict[int, str]:
-    """Return the texts of messages by id, except notes for a contact."""
+    """Return the texts of messages by id. Notes are left out if the receiver is a contact."""
     rows = await current().fetch(
         "select id, text from message where id = any($1) and (kind = 'reply' or $2)", message_ids, receiver.is_agent
     )
     return {row["id"]: row["text"] for row in rows}
 
 
-_READ_ALREADY = """
-update notice set mail = null, mail_due_at = null where mail_due_at <= $1 and mail_batch is null and in_app and read_at is not null
+_IS_STOPPED = """
+exists (select from notice_choice c where c.credential_id = n.credential_id and c.choices -> n.kind ->> 1 = 'never')
 """
-_WITHDRAW = "update notice set mail = null, mail_due_at = null where mail_due_at <= $1 and mail_batch is null"
+_NOT_WANTED = f"""
+update notice n set mail = null, mail_due_at = null where n.mail_due_at <= $1 and n.mail_batch is null
+  and (n.read_at is not null or {_IS_STOPPED})
+"""  # noqa: S608
+_STOPPED = f"""
+update notice n set mail = null, mail_due_at = null, mail_batch = null, mail_begun_at = null where n.mail_batch = $1 and {_IS_STOPPED}
+"""  # noqa: S608
 # What a notice is about is the first part of its kind: case, time or invoice.
 _BEGIN = """
 with due as (
@@ -93,10 +104,9 @@ with due as (
       where p.credential_id = n.credential_id and p.mail = 'at_once' and p.mail_begun_at > $1 - $2::interval
         and p.subject_id = n.subject_id and split_part(p.kind, '.', 1) = split_part(n.kind, '.', 1)))
   for update of n skip locked
-), batches as (select credential_id, mail, thread, max(id) as batch from due group by credential_id, mail, thread),
+), batched as (select id, max(id) over (partition by credential_id, mail, thread) as batch from due),
 begun as (
-  update notice n set mail_batch = b.batch, mail_begun_at = $1
-  from due d join batches b using (credential_id, mail, thread) where n.id = d.id
+  update notice n set mail_batch = b.batch, mail_begun_at = $1 from batched b where n.id = b.id
 )
-select batch from batches order by batch
+select distinct batch from batched order by batch
 """

@@ -1,40 +1,35 @@
-"""Pass rows of the outbox on: make a notice for each person who is told of what happened.
+"""Process the rows of the outbox: make one notice for each person who is to be notified of what happened.
 
-The column `passed_on` marks the rows that are done. It is set in the transaction that inserts their notices, so a worker
-that is killed leaves either both or nothing. A row is found by its mark and not by its id, because transactions commit
-in another order than that of their rows' ids. A unique constraint lets each person have one notice of each thing, even
-if two workers read it.
+The column `passed_on` marks the rows that are done. It is set in the transaction that inserts their notices, so a
+worker that is killed leaves either both or neither. Rows are found by this mark and not by a cursor on their ids,
+because transactions may commit in another order than that of the ids. A unique constraint allows each person one notice
+of each event, even if two workers process the same row.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from portal.database import current
-from portal.notices.choices import choices_of
-from portal.notices.kinds import KINDS, Kind
+from portal.database.batches import all_or_report
+from portal.errors import Unavailable
+from portal.notices import invoice_mails, warnings
+from portal.notices.choices import Mail, choices_of
+from portal.notices.kinds import KINDS, Due, Kind
+from portal.people.readers import SYSTEM
 
 BATCH = 500
-"""The most rows of the outbox that one transaction passes on."""
+"""The maximum number of outbox rows that one transaction processes."""
 
 
-class Due(NamedTuple):
-    """A notice that one person is to get, unless they have it already."""
-
-    kind: Kind
-    credential_id: int
-    record_id: int
-    subject_id: int
-    at: datetime
-    amount: int | None = None
+USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
+"""The kinds of outbox rows after which more prepaid hours may be used: of approvals, and of vouchers that are sold or become usable."""
 
 
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
-    """Make the notices of at most `most` rows of the outbox, in the caller's transaction, and return how many rows.
+    """Make the notices of at most `most` outbox rows, in the caller's transaction, and return the number of rows.
 
-    Run as `SYSTEM`. Rows that another worker is passing on are skipped. `at` is the present instant, from which it
-    follows when a notice is mailed. `mails=False` makes notices that are never mailed, for the invented past of the
-    demo.
+    Run as `SYSTEM`. Rows that another worker has locked are skipped. `at` is the present instant, which decides when a
+    notice is mailed. With `mails=False`, the notices are never mailed, as the demo does for its invented past.
     """
     tx = current()
     rows = await tx.fetch(_WAITING, most)
@@ -46,16 +41,20 @@ async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int
         for kind in KINDS.values()
         for one in await _due(kind, [id for told_as in kind.told_as for id in by_kind.get(told_as, ())])
     ]
+    due += await _of_hours({row["customer_id"] for row in rows if row["kind"] in USING} - {None}, at)
     await make(due, at, mails=mails)
+    if mails:
+        await invoice_mails.mail_to_accounts(by_kind.get("invoice.issued", ()), at)
+        await invoice_mails.mail_credits(by_kind.get("invoice.credited", ()), at)
     taken = await tx.fetch(_TAKEN, by_kind.get("case.assigned", []))
     await tell_pages([row["credential_id"] for row in taken], at)
     await tx.execute("update outbox set passed_on = true where id = any($1)", [row["id"] for row in rows])
     return len(rows)
 
 
-_WAITING = "select id, kind from outbox where not passed_on order by id limit $1 for update skip locked"
+_WAITING = "select id, kind, customer_id from outbox where not passed_on order by id limit $1 for update skip locked"
 
-# Who was told of a new case need not look at it any more once somebody has it.
+# The agents who were notified of a new case need not look at it once it is assigned to somebody.
 _TAKEN = """
 update notice n set read_at = o.at from outbox o
 where o.id = any($1) and o.agent_id is not null and n.kind = 'case.opened' and n.subject_id = o.subject_id and n.read_at is null
@@ -65,7 +64,7 @@ returning n.credential_id
 
 
 async def _due(kind: Kind, told: list[int]) -> list[Due]:
-    """Return the notices of this kind that the outbox rows with the ids `told` cause, except to those who did it."""
+    """Return the notices of a kind that the outbox rows `told` (ids) cause, except to whoever made the change."""
     if not told:
         return []
     sql = f"with told as (select * from outbox where id = any($1)) {kind.audience}"  # noqa: S608
@@ -76,37 +75,64 @@ async def _due(kind: Kind, told: list[int]) -> list[Due]:
     ]
 
 
-async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
-    """Insert these notices, in the caller's transaction, and let the open pages of their receivers know.
+async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
+    """Return the notices that prepaid hours of these customers run out (`warnings.of_hours`).
 
-    A notice that its person has already is not made again, nor one of a kind that the person has switched off, nor one
-    for a person without access. `at` is the present instant. With `mails=False`, none is mailed.
+    A failure for one customer is logged and stops no other notice. Raise `Unavailable` if it may pass by itself.
     """
-    choices, rows = await choices_of({one.credential_id for one in due}), []
-    # In one order, so that two workers that make the same notices wait for each other and do not deadlock.
+    report = await all_or_report(
+        sorted(customer_ids), lambda customer_id: warnings.of_hours([customer_id], at), reader=SYSTEM
+    )
+    for why in report.refused.values():
+        if isinstance(why, Unavailable):
+            raise why
+    return [one for due in report.done.values() for one in due]
+
+
+async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
+    """Insert these notices, in the caller's transaction, and notify the open pages of their receivers.
+
+    Idempotent. Notices of a kind that their receiver has switched off, and those for a person whose access has ended,
+    are left out. The mail of an invoice that the customer wants by mail replaces the mail of its notice. `at` is the
+    present instant. With `mails=False`, none is mailed.
+    """
+    choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
+    by_mail = await invoice_mails.mailed_to_contacts(
+        {one.record_id for one in due if one.kind.name == "invoice.issued"}
+    )
+    # All workers insert in the same order, so that two that make the same notices cannot deadlock.
     for one in sorted(due, key=lambda one: (one.credential_id, one.kind.name, one.record_id)):
         chosen = choices.get(one.credential_id)
         choice = chosen.of(one.kind) if chosen else None
         if chosen and choice and choice.is_told:
             mail_due = chosen.mail_due(choice.mail, at) if mails else None
+            is_invoice = one.kind.name == "invoice.issued" and one.record_id in by_mail
+            if mail_due and is_invoice and choice.mail is Mail.AT_ONCE:
+                letters.append(invoice_mails.ToContact(one.record_id, one.credential_id, mail_due))
+                mail_due = None
             mail = choice.mail.value if mail_due else None
             rows.append((one.credential_id, one.kind.name, one.record_id, one.subject_id, one.amount, one.at,
                          choice.in_app, mail, mail_due))  # fmt: skip
     if rows:
         made = await current().fetch(_MAKE, *zip(*rows, strict=True))
         await tell_pages([row["credential_id"] for row in made], at)
+    await invoice_mails.mail_to_contacts(letters, at)
 
 
 _MAKE = """
-insert into notice (credential_id, kind, record_id, subject_id, amount, at, in_app, mail, mail_due_at)
-select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::timestamptz[], $7::boolean[], $8::text[],
-  $9::timestamptz[])
+insert into notice (credential_id, kind, record_id, subject_id, amount, at, in_app, mail, mail_due_at, decision)
+select m.credential_id, m.kind, m.record_id, m.subject_id, m.amount, m.at, m.in_app, m.mail, m.mail_due_at,
+  case m.kind when 'time.rejected' then (select r.decision from rejection r where r.id = m.record_id) end
+from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::timestamptz[], $7::boolean[], $8::text[],
+  $9::timestamptz[]) as m (credential_id, kind, record_id, subject_id, amount, at, in_app, mail, mail_due_at)
+-- Whoever is erased at this moment is left out.
+join credential c on c.id = m.credential_id order by m.credential_id, m.kind, m.record_id for key share of c
 on conflict (credential_id, kind, record_id) do nothing returning credential_id
 """
 
 
 async def tell_pages(credential_ids: Collection[int], at: datetime) -> None:
-    """Write to the outbox that the notices of these people have changed, so that the bells of their open pages update."""
+    """Add outbox rows that make the bells on the open pages of these people update."""
     if credential_ids:
         await current().execute(_TELL, list(set(credential_ids)), at)
 

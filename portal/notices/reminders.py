@@ -1,15 +1,17 @@
 """Make the notices that no change causes: time that waits for approval, and time of last week that is missing.
 
-A reminder is made in the morning of its day, by the clock of its reader. Its record is the day, so that nobody gets it
-twice: the one about approvals once on each working day, the one about last week once a week, on the first working day.
+A reminder is made in the morning of its day, in the time zone of its reader. Its `record_id` is the day as a number, so
+that nobody gets it twice: the one about approvals is made once on each working day, the one about last week once a
+week, on the first working day.
 """
 
 from datetime import date, datetime, timedelta
 
 from portal.billing import waiting_count
 from portal.database import current
-from portal.notices.kinds import KINDS
-from portal.notices.passing import Due, make
+from portal.notices import warnings
+from portal.notices.kinds import KINDS, Due
+from portal.notices.passing import make
 from portal.people.readers import AgentReader
 from portal.people.sessions import reader_of
 from portal.people.working.hours import WorkingHours
@@ -17,15 +19,16 @@ from portal.timekeeping.calendar.weeks import monday_of
 from portal.timekeeping.policy.switches import TimeRules
 
 MORNING = 8
-"""The hour of the day from which on people are reminded."""
+"""The hour of the day from which reminders are made."""
 WEEK = 7
 
 
 async def remind(at: datetime) -> None:
-    """Make the reminders that are due at `at`, in the caller's transaction. Run as `SYSTEM`, at least once an hour.
+    """Make the reminders and warnings that are due at `at`, in the caller's transaction.
 
-    Nobody is reminded on a day off, in an absence, or while time tracking is switched off.
+    Run as `SYSTEM`, at least once an hour. Nobody is reminded of time on a day off, in an absence, or while time tracking is switched off.
     """
+    await make(await warnings.of_days(at), at)
     if not (await TimeRules.find()).tracks_time:
         return
     due = []
@@ -42,7 +45,7 @@ _AGENTS = (
 
 
 async def _due(agent: AgentReader, today: date, at: datetime) -> list[Due]:
-    """Return the reminders of one agent for the day `today` that the agent does not have yet."""
+    """Return the reminders that one agent is to get on the day `today` and does not have yet."""
     monday = monday_of(today)
     last = monday - timedelta(days=WEEK)
     told = await current().fetch(_TOLD, agent.credential_id, _number(today), _number(last))

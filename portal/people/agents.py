@@ -9,13 +9,15 @@ from piccolo.table import Table
 
 from portal.database import current
 from portal.database.finder import Finder, choosable
+from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
-from portal.people import credentials, invitations, passwords
+from portal.people import credentials, passwords
 from portal.people.credentials import Person
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
 from portal.people.offered import Known, Offered, known, offered
+from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.regions import locale, time_zone
 
@@ -83,12 +85,12 @@ class Agent(Person, Table, tablename="agent"):
         return await known(cls.select(cls.id, cls.name, cls.ended_at))
 
     @classmethod
-    async def listed(cls) -> list[Any]:
-        """Return a database row for each agent, sorted by name, with those who have left last.
+    async def listed(cls, number: int | None = None) -> Page:
+        """Return the page `number` of the agents, sorted by name, with those who have left last: a database row for each.
 
-        Columns: id, name, email, grade, role (its name, or None), department (its name), ended_at, has_password.
+        Columns: id, name, email, grade, role (its name, or None), department (its name), ended_at, accepted_at.
         """
-        return await current().fetch(LISTED)
+        return await page_of(LISTED, number=number)
 
     @classmethod
     async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
@@ -127,15 +129,6 @@ class Agent(Person, Table, tablename="agent"):
             raise Conflict(f"{self.name} is the only admin: make another one first.")
         await super().end(at)
 
-    async def invite(self, at: datetime) -> str:
-        """Create an invitation link for the agent and return its token. The agent's earlier invitations end.
-
-        Raise `Conflict` for an agent who has left.
-        """
-        if self.ended_at:
-            raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
-        return await invitations.invite((await self.credential())["id"], at)
-
     async def facts(self) -> AgentFacts:
         """Return the stored values of the agent as form fields, to fill in the form that edits them."""
         return AgentFacts(
@@ -156,18 +149,19 @@ class Agent(Person, Table, tablename="agent"):
         """
         # The rows are locked, so that two admins who remove each other at the same time do not both succeed.
         admins = await current().fetch(
-            "select a.id, c.has_password from agent a join credential c on c.agent_id = a.id"
+            "select a.id, c.accepted_at from agent a join credential c on c.agent_id = a.id"
             " where a.grade = 'admin' and a.ended_at is null order by a.id for update of a"
         )
-        others = [row["has_password"] for row in admins if row["id"] != self.id]
+        others = [row["accepted_at"] for row in admins if row["id"] != self.id]
         return len(others) < len(admins) and not any(others)
 
 
-LISTED = """
-select a.id, a.name, c.email, a.grade, r.name as role, d.name as department, a.ended_at, c.has_password
+LISTED = f"""
+select a.id, a.name, c.email, a.grade, r.name as role, d.name as department, a.ended_at, c.accepted_at,
+  count(*) over () as total
 from agent a join credential c on c.agent_id = a.id join department d on d.id = a.department_id left join role r on r.id = a.role_id
-order by a.ended_at is not null, folded(a.name), a.id
-"""
+order by a.ended_at is not null, folded(a.name), a.id limit {SIZE} offset $1
+"""  # noqa: S608
 
 # A designation for a department also covers the departments below it.
 UNAPPROVED = """
@@ -182,6 +176,18 @@ where a.ended_at is null and a.id <> $1 and not exists (
     and (b.grade = 'admin' or b.grade = 'manager' and exists (
       select from approves d where d.agent_id = b.id and d.department_id = a.department_id)))
 order by folded(a.name)
+"""
+
+
+async def reader_of_agent(agent_id: int) -> AgentReader | None:
+    """Return an agent as a reader with the rights that they have now, or None if they have left."""
+    row = await current().fetchrow(_READER, agent_id)
+    return AgentReader(**dict(row)) if row else None
+
+
+_READER = """
+select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
+from agent a join credential c on c.agent_id = a.id where a.id = $1 and a.ended_at is null
 """
 
 

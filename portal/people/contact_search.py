@@ -1,12 +1,17 @@
-"""SQL conditions that find contacts by name, mail address or telephone number, for the searches of several lists.
+"""Find contacts by name, mail address or telephone number: SQL conditions for several lists, and the queries of the search.
 
-The functions recognise a telephone number or a mail address in the text that was typed.
+Other functions recognise a telephone number or a mail address in the text that was typed.
 """
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from portal.database import current
+from portal.database.finder import Finder
 from portal.mailboxes import canonical
+from portal.people.readers import Reader
 
 BY_NAME = "strpos(folded(name), (select folded(?))) > 0"
 BY_MAIL = "id in (select contact_id from credential where strpos(email, ?) > 0)"
@@ -25,9 +30,10 @@ def telephone_digits(text: str) -> str:
 
     Return "" for a text that contains other characters than telephone numbers do, or fewer than five such digits.
     """
-    if not re.fullmatch(r"\+?[0-9 ()/.\-]+", text):
+    plain = unicodedata.normalize("NFKC", text)
+    if not re.fullmatch(r"\+?[0-9 ()/.\-]+", plain):
         return ""
-    digits = re.sub(r"\D", "", text.replace("(0)", "")).lstrip("0")
+    digits = re.sub(r"\D", "", plain.replace("(0)", "")).lstrip("0")
     return digits if len(digits) >= _FEWEST_DIGITS else ""
 
 
@@ -43,3 +49,83 @@ def mail_part(word: str) -> str:
         return canonical(word)
     except ValueError:
         return plain
+
+
+MOST_NAMED = 100
+"""How many customers, and how many contacts, one word of the search can stand for."""
+
+
+class Named(NamedTuple):
+    """The ids of the customers and contacts that a word names. `is_cut` says whether it names more of them."""
+
+    customers: tuple[int, ...] = ()
+    contacts: tuple[int, ...] = ()
+    is_cut: bool = False
+
+
+# The conditions on a parameter come first, so that PostgreSQL skips the part of the query that it does not need.
+_CONTACTS = f"""
+select id from contact where search_vector(name) @@ w.query and erased_at is null
+union select contact_id from credential where w.mail <> '' and contact_id is not null and strpos(email, w.mail) > 0
+union select id from contact where w.digits <> '' and {BY_TELEPHONE.replace("?", "w.digits")}
+"""  # noqa: S608 (the condition is a constant)
+_NAMED = f"""
+select array(select id from customer where search_vector(name || ' ' || legal_name) @@ w.query limit {MOST_NAMED + 1}) as customers,
+  array(select id from ({_CONTACTS}) c limit {MOST_NAMED + 1}) as contacts
+from unnest($1::text[]::tsquery[], $2::text[], $3::text[]) with ordinality w (query, mail, digits, place) order by w.place
+"""  # noqa: S608
+_FOUND = f"""
+select t.id, t.customer_id, t.name, t.phone, t.ended_at, c.email, u.name as customer
+from (select w.*, contact.* from (select $1::text::tsquery as query, $2::text as mail, $3::text as digits) w
+      join contact on contact.id in ({_CONTACTS})) t
+join credential c on c.contact_id = t.id join customer u on u.id = t.customer_id
+where $4::bigint is null or (folded(t.name), t.id) > (select folded(name), id from contact where id = $4)
+order by folded(t.name), t.id limit $5
+"""  # noqa: S608
+
+
+async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list[Named]:
+    """Return the customers and contacts that each of these words of a search stands for.
+
+    A word is the tsquery for it in names, its `mail_part` and its `telephone_digits`. Contacts find people by their names
+    only, because the portal does not show them the mail address and the telephone number of everybody.
+    """
+    words, mails, digits = zip(*queries, strict=True) if queries else ((), (), ())
+    if reader.is_contact:
+        mails = digits = ("",) * len(words)
+    rows = await current().fetch(_NAMED, words, mails, digits)
+    return [
+        Named(
+            tuple(row["customers"][:MOST_NAMED]),
+            tuple(row["contacts"][:MOST_NAMED]),
+            max(len(row["customers"]), len(row["contacts"])) > MOST_NAMED,
+        )
+        for row in rows
+    ]
+
+
+async def found_contacts(query: str, mail: str, digits: str, *, after: int | None, limit: int) -> list[Any]:
+    """Return `limit` contacts, sorted by name, whose names match a tsquery, or who have the mail address or number.
+
+    Columns: id, customer_id, name, phone, email, ended_at, customer (its name). `after` is the id of the last contact on
+    the page before. For agents only.
+    """
+    return await current().fetch(_FOUND, query, mail, digits, after, limit)
+
+
+CALLERS = Finder(
+    "contact",
+    r"""
+select o.id, o.name, concat_ws(', ', u.name, o.phone, c.email) as about, false as is_last,
+  concat_ws(' ', o.name, u.name, o.phone, c.email, regexp_replace(replace(o.phone, '(0)', ''), '\D', '', 'g')) as sought
+from contact o join customer u on u.id = o.customer_id left join credential c on c.contact_id = o.id
+where o.ended_at is null and u.ended_at is null
+""",
+    by="sought",
+)
+"""Type-ahead search of the contacts who have not left, of customers that have not ended."""
+
+
+def sought(text: str) -> str:
+    """Return the text by which `CALLERS` searches: the digits of a telephone number, any other text as it is."""
+    return telephone_digits(text) or text

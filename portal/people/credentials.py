@@ -1,4 +1,8 @@
-"""Credentials: the mail address and password with which contacts and agents sign in, and how they are checked (R1-R6)."""
+"""Credentials: how contacts and agents sign in, and how their mail address and password are checked (R1-R6).
+
+A login is a mail address with its password and second factors. It belongs to one agent, or to the contacts of one or
+more customers who have this mail address: each of them has a credential, and the login is kept at one of these.
+"""
 
 import asyncio
 import hashlib
@@ -11,7 +15,7 @@ from piccolo.table import Table
 from portal.database import current, transaction
 from portal.database.rows import Endable, insert_one, one
 from portal.database.uniqueness import unless_taken
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid, NotFound
 from portal.mailboxes import canonical
 from portal.people import attempts, invitations, passwords, sessions
 from portal.people.passwords import Proven, mark_of
@@ -21,15 +25,18 @@ PER_ACCOUNT = attempts.Limit(free=10)
 PER_ADDRESS = attempts.Limit(free=100)
 """Rate limit for wrong passwords of all accounts together from one IP address."""
 
-WRONG = "The e-mail address or the password is not right."
+WRONG = "The mail address or the password is not right."
 USED = "Somebody signs in with this address already."
 
 
 class Credential(Table, tablename="credential"):
-    """The mail address and password of exactly one agent or contact.
+    """The access of exactly one agent, or of one contact to their customer.
 
-    `password_hash` is None until the person sets a password. `disabled_at` is the instant at which the person's own access
-    ended, or None; contacts of a customer that has ended cannot sign in either.
+    `login_id` is the id of the credential that keeps the login: its own, or that of another contact with the same mail
+    address. Only there are `password_hash`, which is None until the person sets a password, and second factors.
+    `accepted_at` is the instant at which the person accepted this access, or None: until then it is an invitation.
+    `disabled_at` is the instant at which the access ended, or None; contacts of a customer that has ended cannot sign in
+    either.
     """
 
     id = BigSerial(primary_key=True)
@@ -40,12 +47,14 @@ class Credential(Table, tablename="credential"):
     contact_id = BigInt(null=True, default=None)
     created_at = Timestamptz(default=None)
     disabled_at = Timestamptz(null=True, default=None)
+    login_id = BigInt(default=None)
+    accepted_at = Timestamptz(null=True, default=None)
     has_password = Boolean(default=None)
     """Whether there is a password. The database computes it, because the agents' role may not read the hash."""
 
 
-async def verify(email: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Check a mail address and a password, and return the proof that they belong to a credential.
+async def verify(email: str, password: str, *, address: str, at: datetime, joining: int | None = None) -> Proven:
+    """Check a mail address and a password, and return the proof that they belong to a login.
 
     Call this function outside a transaction. It opens short transactions of its own, so that attempts are counted even
     if the sign-in is refused, and no database connection is held while a password is hashed. The right password resets
@@ -53,7 +62,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
     `TooMany` after too many wrong passwords from this IP address (R6), and `Unavailable` if too many passwords are
     being hashed. Raise `Invalid` with the same sentence and after the same work for a wrong password, an unknown mail
     address, a person whose access has ended and a person without a password, so that the response does not reveal who
-    has an account (R5).
+    has an account (R5). `joining` is the id of a credential that the person is about to accept, which counts as accepted.
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -61,7 +70,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
         async with transaction(None):
             account = f"{source} {account_of(email)}"
             tries = await attempts.admit({account: PER_ACCOUNT, source: PER_ADDRESS}, at)
-            found = await _known(email)
+            found = await _known(email, joining)
         known_hash: str | None = found["password_hash"] if found else None
         is_right = await asyncio.to_thread(passwords.matches, known_hash, password)
         if not is_right or known_hash is None or found["disabled"]:
@@ -82,21 +91,44 @@ async def verify(email: str, password: str, *, address: str, at: datetime) -> Pr
     return Proven(found["id"], mark_of(stored))
 
 
-async def hold(proven: Proven) -> None:
-    """Lock the credential until the transaction ends, so that password and access stay as `verify` found them.
+async def hold(proven: Proven, *, joining: int | None = None) -> None:
+    """Lock the login until the transaction ends, so that password and access stay as `verify` found them.
 
-    Raise `Invalid` if the password was changed or the access was ended since.
+    `joining` is that of `verify`. Raise `Invalid` if the password was changed or the access was ended since.
     """
     row = await current().fetchrow(
-        "select c.password_hash, p.disabled from credential c, person_of(c.id) p where c.id = $1 for update of c",
-        proven.credential_id,
+        f"{_LOGIN} where h.id = $2 and h.login_id = h.id for update of h", joining, proven.login_id
     )
     if row is None or row["disabled"] or not row["password_hash"] or mark_of(row["password_hash"]) != proven.mark:
         raise Invalid({"": WRONG})
 
 
+async def memberships(login_id: int) -> list[int]:
+    """Return the ids of the credentials with which the owner of a login can be signed in, the last used or accepted first."""
+    rows = await current().fetch(_MEMBERSHIPS, login_id)
+    return [row["id"] for row in rows]
+
+
+async def join(token: str, password: str, *, address: str, at: datetime) -> Proven:
+    """Let the owner of a login accept access to a further customer by an invitation, and return the proof.
+
+    `password` is that of the login and stays; `address` is the IP address of the browser. Raise `NotFound` for a token
+    that `invitations.find` refuses. Raise `Invalid` and `TooMany` as `verify` does.
+    """
+    async with transaction(None, readonly=True):
+        invited = await invitations.find(token, at)
+    joining = invited.credential_id
+    proven = await verify(invited.email, password, address=address, at=at, joining=joining)
+    async with transaction(None):
+        await hold(proven, joining=joining)
+        await invitations.use(token, at)
+        is_new = (Credential.id == joining) & Credential.accepted_at.is_null()
+        await Credential.update({Credential.accepted_at: at}).where(is_new)
+    return proven
+
+
 async def find_active(email: str) -> int | None:
-    """Return the id of the credential with this mail address, or None if nobody can sign in with it.
+    """Return the id of the login with this mail address, or None if nobody can sign in with it.
 
     A person who has no password, or whose access has ended, cannot sign in.
     """
@@ -137,7 +169,9 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 async def change_email(credential: int, email: str, at: datetime) -> None:
     """Change the mail address of a credential. Raise `Invalid` if another person has the new mail address.
 
-    Open invitation and password-reset links end, because they were sent to the old mail address.
+    Open invitation and password-reset links end, because they were sent to the old mail address. If the person has
+    access to other customers too, or if the new mail address belongs to somebody, the person leaves their login: the
+    password stays with the others, and they have to be invited to the new mail address. The database does this.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):
@@ -146,16 +180,16 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
         await invitations.end_all(credential, at)
 
 
-async def change_password(credential: int, password_hash: str, at: datetime) -> None:
+async def change_password(login: int, password_hash: str, at: datetime) -> None:
     """Store a new password hash, which `passwords.chosen` returned. Run as the sign-in role.
 
     All sessions and open invitation and reset links of the person end, and a mail tells the person of the change
     (R17).
     """
-    await sessions.end_all(credential, at)
-    await Credential.update({Credential.password_hash: password_hash}).where(Credential.id == credential)
-    await invitations.end_all(credential, at)
-    await invitations.tell_of_change(credential, at)
+    await sessions.end_all_of_login(login, at)
+    await Credential.update({Credential.password_hash: password_hash}).where(Credential.id == login)
+    await invitations.end_all_of_login(login, at)
+    await invitations.tell_of_change(login, at)
 
 
 class Person(Endable):
@@ -165,11 +199,59 @@ class Person(Endable):
     """
 
     credential_key: ClassVar[str]
+    name: Any
 
     async def credential(self) -> Any:
-        """Return the `id` and the `email` of the person's credential as a dictionary."""
+        """Return the `id`, `login_id`, `email` and `accepted_at` of the person's credential as a dictionary.
+
+        Raise `NotFound` if the person was erased since this object was read.
+        """
         of_person = getattr(Credential, self.credential_key) == self.id
-        return await Credential.select(Credential.id, Credential.email).where(of_person).first()
+        columns = (Credential.id, Credential.login_id, Credential.email, Credential.accepted_at)
+        if (found := await Credential.select(*columns).where(of_person).first()) is None:
+            raise NotFound
+        return found
+
+    async def refuse_ended(self) -> None:
+        """Raise `Conflict` if the person has left, because nobody who has left gets a link."""
+        if self.ended_at:
+            raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
+
+    async def invite(self, at: datetime) -> str:
+        """Create an invitation link for the person and return its token. The person's earlier invitations end.
+
+        Raise `Conflict` as `refuse_ended` does.
+        """
+        await self.refuse_ended()
+        return await invitations.invite((await self.credential())["id"], at)
+
+    async def mail_link(self, at: datetime) -> None:
+        """Have an invitation mailed to the person or, if they have accepted one already, a link for a new password.
+
+        Earlier links of the same kind end. Raise `Conflict` as `refuse_ended` does.
+        """
+        await self.refuse_ended()
+        credential = await self.credential()
+        await invitations.mail(credential["id"], "reset" if credential["accepted_at"] else "invitation", at)
+
+    async def invited(self, at: datetime) -> dict[str, Any]:
+        """Return what the page about the person says of their access and of the latest link by which they set a password.
+
+        It has what `credential` returns, and `accepted`: whether the person has accepted an invitation. `link` is the
+        latest invitation or reset, or None, and `link_state` its state (`invitations.Latest.state`).
+        """
+        credential = await self.credential()
+        link = await invitations.latest(credential["id"])
+        return {
+            **credential,
+            "accepted": credential["accepted_at"] is not None,
+            "link": link,
+            "link_state": link.state(at) if link else "",
+        }
+
+    async def revoke_links(self, at: datetime) -> None:
+        """End the open invitation and reset links of the person. Idempotent."""
+        await invitations.end_all((await self.credential())["id"], at)
 
     async def end(self, at: datetime) -> None:
         """End the person's access, their sessions and their open links at once (R12). Idempotent. What they wrote stays."""
@@ -213,15 +295,25 @@ async def forget_tries(email: str, address: str) -> None:
     await attempts.forget(f"sign-in {attempts.source(address)} {account_of(email)}")
 
 
-async def _known(email: str) -> Any:
-    """Return a row with the columns id, password_hash and disabled of the credential with this mail address, or None.
+async def _known(email: str, joining: int | None = None) -> Any:
+    """Return a row with the columns id, password_hash and disabled of the login with this mail address, or None.
 
-    `disabled` is true if the person's access, or that of their customer, has ended.
+    `disabled` is true if the person has no access: none that they accepted, or that is `joining`, and that has not ended.
     """
-    return await current().fetchrow(
-        "select c.id, c.password_hash, p.disabled from credential c, person_of(c.id) p where c.email = $1",
-        _canonical(email),
-    )
+    return await current().fetchrow(f"{_LOGIN} where h.email = $2 and h.login_id = h.id", joining, _canonical(email))
+
+
+_LOGIN = """
+select h.id, h.password_hash, not exists (
+  select from credential c cross join lateral person_of(c.id) p
+  where c.login_id = h.id and not p.disabled and (c.accepted_at is not null or c.id = $1)) as disabled
+from credential h
+"""
+_MEMBERSHIPS = """
+select c.id from credential c cross join lateral person_of(c.id) p
+where c.login_id = $1 and c.accepted_at is not null and not p.disabled
+order by greatest(c.accepted_at, (select max(s.last_used_at) from session s where s.credential_id = c.id)) desc, c.id
+"""
 
 
 def _canonical(email: str) -> str:

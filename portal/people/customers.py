@@ -5,40 +5,46 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from piccolo.columns import BigSerial, Char, Text, Timestamptz
+from piccolo.columns import BigSerial, Boolean, Char, Text, Timestamptz
 from piccolo.query import Objects
 from piccolo.table import Table
 
-from portal.database import current
 from portal.database.finder import Finder
+from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import Endable, one
 from portal.database.uniqueness import unless_taken
-from portal.fields import Checked, in_range, line, optional, vat_id
+from portal.fields import Checked, email, in_range, optional, vat_id
 from portal.people import credentials, invitations, sessions
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.offered import Offered, offered
+from portal.people.parties import PartyFacts, read_party
 from portal.people.readers import Reader, System
-from portal.regions import country
 
 
-class CustomerFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a customer as typed, not validated yet.
+class CustomerFacts(PartyFacts, kw_only=True):
+    """Form fields of a customer as typed, not validated yet."""
 
-    Invoices are addressed to the legal name and the postal address. If the legal name is empty, the name is stored as
-    the legal name too. `country` is an ISO 3166 code of two letters.
-    """
-
-    name: str
-    legal_name: str = ""
-    street: str
-    postcode: str
-    city: str
-    country: str
     vat_id: str = ""
 
 
+class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of how the invoices of a customer are delivered, as typed. Contacts always see them in the portal.
+
+    With `invoices_by_mail`, each invoice is also mailed to the contacts who may see invoices. `email` is the accounts
+    address, to which each invoice is mailed too; nobody signs in with it. With `invoices_with_csv`, these mails carry
+    the CSV file with the time detail besides the PDF (C7).
+    """
+
+    invoices_by_mail: bool = False
+    email: str = ""
+    invoices_with_csv: bool = False
+
+
 class Customer(Endable, Table, tablename="customer"):
-    """One customer. Each table with rows that its contacts may see has a column `customer_id` that holds its id."""
+    """One customer. Each table with rows that its contacts may see has a column `customer_id` that holds its id.
+
+    `email`, `invoices_by_mail` and `invoices_with_csv` are those of `DeliveryFacts`.
+    """
 
     id = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -50,6 +56,9 @@ class Customer(Endable, Table, tablename="customer"):
     vat_id = Text(null=True, default=None)
     created_at = Timestamptz(default=None)
     ended_at = Timestamptz(null=True, default=None)
+    email = Text(null=True, default=None)
+    invoices_by_mail = Boolean(default=True)
+    invoices_with_csv = Boolean(default=False)
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Customer"]:
@@ -71,19 +80,20 @@ class Customer(Endable, Table, tablename="customer"):
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
-    async def listed(cls, search: str = "") -> list[Any]:
-        """Return a database row for each customer that `search` finds, sorted by name.
+    async def listed(cls, search: str = "", number: int | None = None) -> Page:
+        """Return a page of the customers that `search` finds, sorted by name: a database row for each.
 
         Each of the first `MOST_WORDS` words has to be part of the name, the legal name, the city, or the name or mail
         address of a contact who has not left. A text that is nothing but a telephone number also finds the customers of
         contacts whose number contains it. Customers that have ended come last. Columns: id, name, city, country,
-        vat_id, ended_at, contacts (the number of contacts who have not left).
+        vat_id, ended_at, contacts (the number of contacts who have not left). `number` is that of the page.
         """
         conditions, values = [], list[str]()
         for condition, value in _conditions_of(search[:LONGEST_TEXT].replace("\0", "")):
             values.append(value)
             conditions.append(condition.replace("?", f"${len(values)}"))
-        return await current().fetch(LISTED.format(condition=" and ".join(conditions) or "true"), *values)
+        sql = LISTED.format(condition=" and ".join(conditions) or "true", size=SIZE, offset=f"${len(values) + 1}")
+        return await page_of(sql, *values, number=number)
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
@@ -102,6 +112,25 @@ class Customer(Endable, Table, tablename="customer"):
         async with unless_taken("name", f"There is a customer “{values['name']}” already."):
             await Customer.update(**values).where(Customer.id == self.id)
 
+    async def deliver(self, facts: DeliveryFacts) -> None:
+        """Change how the customer's invoices are delivered from now on.
+
+        Raise `Invalid` (`email`) for text that is not a mail address.
+        """
+        checked = Checked()
+        address = checked("email", optional(email), facts.email)
+        checked.done()
+        await Customer.update(
+            email=address, invoices_by_mail=facts.invoices_by_mail, invoices_with_csv=facts.invoices_with_csv
+        ).where(Customer.id == self.id)
+
+    @property
+    def delivery(self) -> DeliveryFacts:
+        """Return how invoices are delivered as form fields, to fill in the form that edits them."""
+        return DeliveryFacts(
+            invoices_by_mail=self.invoices_by_mail, email=self.email or "", invoices_with_csv=self.invoices_with_csv
+        )
+
     async def end(self, at: datetime) -> None:
         """End the customer: its contacts' sessions and open links end at once (R12), and forms no longer offer it.
 
@@ -119,22 +148,14 @@ class Customer(Endable, Table, tablename="customer"):
     @property
     def facts(self) -> CustomerFacts:
         """Return the stored values of the customer as form fields, to fill in the form that edits them."""
-        return CustomerFacts(
-            name=self.name,
-            legal_name=self.legal_name,
-            street=self.street,
-            postcode=self.postcode,
-            city=self.city,
-            country=self.country,
-            vat_id=self.vat_id or "",
-        )
+        return CustomerFacts(**{name: getattr(self, name) or "" for name in CustomerFacts.__struct_fields__})
 
 
 LISTED = """
-select u.id, u.name, u.city, u.country, u.vat_id, u.ended_at, count(t.id) as contacts
+select u.id, u.name, u.city, u.country, u.vat_id, u.ended_at, count(t.id) as contacts, count(*) over () as total
 from customer u left join contact t on t.customer_id = u.id and t.ended_at is null
 where {condition}
-group by u.id order by u.ended_at is not null, folded(u.name)
+group by u.id order by u.ended_at is not null, folded(u.name), u.id limit {size} offset {offset}
 """
 
 
@@ -163,12 +184,7 @@ def _read(facts: CustomerFacts) -> dict[str, Any]:
     """Validate the fields, and return the customer's column values. Raise `Invalid` for a bad field."""
     checked = Checked()
     values = {
-        "name": checked("name", line, facts.name),
-        "legal_name": checked("legal_name", line, facts.legal_name.strip() or facts.name.strip() or "-"),
-        "street": checked("street", line, facts.street),
-        "postcode": checked("postcode", line, facts.postcode),
-        "city": checked("city", line, facts.city),
-        "country": checked("country", country, facts.country),
+        **read_party(checked, facts),
         "vat_id": checked("vat_id", optional(vat_id), facts.vat_id),
     }
     checked.done()

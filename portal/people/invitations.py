@@ -1,6 +1,6 @@
 """Links by which people set a password: an invitation, valid for 72 hours, and a reset, valid for one hour (R7).
 
-Each link works once.
+Each link works once. The worker mails it, and makes its token only then; an invitation can also be handed over by hand.
 """
 
 import re
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from piccolo.columns import BigInt, BigSerial, Bytea, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Boolean, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 from portal import jobs
 from portal.database import current, transaction
 from portal.database.rows import insert_one
-from portal.errors import NotFound
+from portal.errors import Conflict, NotFound
 from portal.people import passwords, sessions
 from portal.people.passwords import Proven, mark_of
 
@@ -24,6 +24,8 @@ Kind = Literal["invitation", "reset"]
 
 VALID = timedelta(hours=72)
 RESET_VALID = timedelta(hours=1)
+LATE = timedelta(minutes=5)
+"""A mail that the mail server has not accepted after this time is shown as late."""
 
 ENDED = "This link has been used or has ended. Ask for a new one."
 
@@ -33,6 +35,9 @@ class Invitation(Table, tablename="invitation"):
 
     Only the SHA-256 of its token is stored, so that nobody can use a link that they read in the database or a backup.
     `ended_at` is set when the link is used, replaced by a new one or withdrawn; a link that has merely expired has None.
+    `mail` is None for a link that is handed over by hand; otherwise it is "waiting" until the worker takes the mail on,
+    then "begun", and "sent" once the mail server has accepted it at `mailed_at`.
+    The database sets `by_agent`, whether an agent made the link, and `made_by_id`, the credential of who did.
     """
 
     id = BigSerial(primary_key=True)
@@ -42,16 +47,25 @@ class Invitation(Table, tablename="invitation"):
     created_at = Timestamptz(default=None)
     expires_at = Timestamptz(default=None)
     ended_at = Timestamptz(null=True, default=None)
+    mail = Text(null=True, default=None)
+    mailed_at = Timestamptz(null=True, default=None)
+    by_agent = Boolean(default=None)
+    made_by_id = BigInt(null=True, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """The person for whom an open link was created. `customer_name` is None for an agent."""
+    """The person for whom an open link was created. `customer_name` is None for an agent.
+
+    If `joins`, the person signs in with this mail address at another customer. The link then sets no password, which
+    would open that customer too: the person accepts it with the password that they have.
+    """
 
     credential_id: int
     email: str
     name: str
     customer_name: str | None
+    joins: bool
 
 
 async def invite(credential: int, at: datetime) -> str:
@@ -59,7 +73,7 @@ async def invite(credential: int, at: datetime) -> str:
 
     Earlier invitations of the person end. Raise `NotFound` if there is no credential with the id `credential`.
     """
-    return await _begin("invitation", credential, at, VALID)
+    return await _begin("invitation", credential, at)
 
 
 async def begin_reset(credential: int, at: datetime) -> str:
@@ -68,7 +82,98 @@ async def begin_reset(credential: int, at: datetime) -> str:
     An open invitation stays valid: a stranger who knows the mail address can ask for a reset, and must not be able to
     end an invitation in this way. Raise `NotFound` if there is no credential with the id `credential`.
     """
-    return await _begin("reset", credential, at, RESET_VALID)
+    return await _begin("reset", credential, at)
+
+
+async def mail(credential: int, kind: Kind, at: datetime) -> None:
+    """Create an invitation or a reset whose link the worker mails to the person. Earlier links of the same kind end.
+
+    Nobody but the receiver of the mail learns the link. Raise `NotFound` if there is no such credential.
+    """
+    await _begin(kind, credential, at, mail="waiting")
+
+
+async def begin_mails(at: datetime) -> None:
+    """Enqueue a job for each link that waits to be mailed and is still valid. Run as `SYSTEM`.
+
+    The job queue is filled here, because the role of a customer's administrators has no right on it.
+    """
+    waiting = (Invitation.mail == "waiting") & Invitation.ended_at.is_null() & (Invitation.expires_at > at)
+    for row in await Invitation.update({Invitation.mail: "begun"}).where(waiting).returning(Invitation.id):
+        await jobs.enqueue("mail_invitation", invitation=row["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A link whose token has just been made, to be mailed to the person with this credential.
+
+    `made_by_id` is the credential of the person who asked the portal to mail it, or None.
+    """
+
+    kind: Kind
+    credential_id: int
+    made_by_id: int | None
+    token: str
+    expires_at: datetime
+
+
+async def renew(invitation: int, at: datetime) -> Renewed | None:
+    """Make the token of a link that is being mailed, and return it. Run as the sign-in role.
+
+    The time for which the link is valid begins now. If the mail is sent again, the new token replaces the one before.
+    Return None if the link was mailed, has ended or has expired.
+    """
+    row = await current().fetchrow(
+        "select kind, credential_id, made_by_id from invitation"
+        " where id = $1 and mail = 'begun' and ended_at is null and expires_at > $2 for update",
+        invitation, at,
+    )  # fmt: skip
+    if row is None:
+        return None
+    token, until = secrets.token_urlsafe(32), at + _VALID[row["kind"]]
+    made = Invitation.update({Invitation.token_hash: sessions.hash_of(token), Invitation.expires_at: until})
+    await made.where(Invitation.id == invitation)
+    return Renewed(row["kind"], row["credential_id"], row["made_by_id"], token, until)
+
+
+async def mark_mailed(invitation: int, at: datetime) -> None:
+    """Record that the mail server has accepted the mail with this link. Run as `SYSTEM`."""
+    begun = (Invitation.id == invitation) & (Invitation.mail == "begun")
+    await Invitation.update({Invitation.mail: "sent", Invitation.mailed_at: at}).where(begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest link of a person, as the pages about the person show it. `mail` is that of `Invitation`."""
+
+    kind: Kind
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    mail: str | None
+    mailed_at: datetime | None
+
+    def state(self, at: datetime) -> str:
+        """Return the state of the link at `at`.
+
+        It is "ended" (used, replaced or withdrawn), "expired", "sent", "by_hand", "on_its_way", or "late" if the mail
+        server has not accepted the mail after `LATE`.
+        """
+        if self.ended_at is not None:
+            return "ended"
+        if self.expires_at <= at:
+            return "expired"
+        if self.mail is None or self.mail == "sent":
+            return self.mail or "by_hand"
+        return "late" if at - self.created_at > LATE else "on_its_way"
+
+
+async def latest(credential: int) -> Latest | None:
+    """Return the latest invitation or reset of a person, also one that has ended, or None if there is none."""
+    row = Invitation
+    columns = (row.kind, row.created_at, row.expires_at, row.ended_at, row.mail, row.mailed_at)
+    found = await row.select(*columns).where(row.credential_id == credential).order_by(row.id, ascending=False).first()
+    return Latest(**found) if found else None
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
@@ -79,14 +184,26 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
-    row = await current().fetchrow(
-        "select p.* from invitation i cross join lateral person_of(i.credential_id) p"
-        " where i.token_hash = $1 and i.kind = $3 and i.ended_at is null and i.expires_at > $2 and not p.disabled",
-        sessions.hash_of(token), at, kind,
-    )  # fmt: skip
+    row = await current().fetchrow(_FIND, sessions.hash_of(token), at, kind)
     if row is None:
         raise NotFound(ENDED)
-    return Invited(row["credential_id"], row["email"], row["name"], row["customer_name"])
+    return Invited(row["credential_id"], row["email"], row["name"], row["customer_name"], row["joins"])
+
+
+# An agent may give a new password to a person who has accepted the access, whatever else it opens.
+_FIND = """
+select p.*, i.kind = 'invitation' and not (i.by_agent and c.accepted_at is not null) and exists (
+         select from credential o where o.login_id = c.login_id and o.id <> c.id and o.accepted_at is not null) as joins
+from invitation i join credential c on c.id = i.credential_id cross join lateral person_of(i.credential_id) p
+where i.token_hash = $1 and i.kind = $3 and i.ended_at is null and i.expires_at > $2 and not p.disabled
+"""
+
+
+async def use(token: str, at: datetime) -> None:
+    """Use up a link. Run as the sign-in role. Raise `NotFound` if it was used or ended meanwhile."""
+    is_open = (Invitation.token_hash == sessions.hash_of(token)) & Invitation.ended_at.is_null()
+    if not await Invitation.update({Invitation.ended_at: at}).where(is_open).returning(Invitation.id):
+        raise NotFound(ENDED)
 
 
 async def accept(
@@ -97,33 +214,58 @@ async def accept(
     All sessions and links of the person end, and after a reset a mail tells them. Call this function outside a
     transaction: it opens its own, so that no connection and no lock is held while the password is hashed. `known` holds
     words that an attacker would try first, such as the company's name: a password that consists of them is weak. Raise
-    `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak password; the link then remains valid.
+    `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak password, and `Conflict` for a
+    link that sets no password (`Invited.joins`); the link then remains valid.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
     password_hash = await passwords.chosen(password, [invited.email, invited.name, invited.customer_name or "", *known])
     async with transaction(None) as tx:
-        # End the sessions first: every change to a password locks the credential first, and the same order everywhere
-        # avoids deadlocks.
-        await sessions.end_all(invited.credential_id, at)
-        is_open = (Invitation.token_hash == sessions.hash_of(token)) & Invitation.ended_at.is_null()
-        taken = await Invitation.update({Invitation.ended_at: at}).where(is_open).returning(Invitation.id)
-        if not taken:  # used or ended while the password was hashed
-            raise NotFound(ENDED)
-        await end_all(invited.credential_id, at)
-        await tx.execute("update credential set password_hash = $2 where id = $1", invited.credential_id, password_hash)
+        # Lock the login first: every change to a password does, and the same order everywhere avoids deadlocks.
+        await sessions.take_turns(invited.credential_id)
+        if (await find(token, at, kind)).joins:
+            raise Conflict("You have a password here meanwhile. Open the link again.")
+        await use(token, at)
+        login = await tx.fetchval(_ACCEPT, invited.credential_id, at)
+        await tx.execute("update credential set password_hash = $2 where id = $1", login, password_hash)
+        await sessions.end_all_of_login(login, at)
+        await end_all_of_login(login, at)
         if kind == "reset":
-            await tell_of_change(invited.credential_id, at)
-    return Proven(invited.credential_id, mark_of(password_hash))
+            await tell_of_change(login, at)
+    return Proven(login, mark_of(password_hash))
 
 
-async def tell_of_change(credential: int, at: datetime) -> None:
+# A login that nobody has accepted yet is kept at the first credential that is accepted.
+_ACCEPT = """
+with kept_at as (
+  select case when h.accepted_at is null then c.id else h.id end as id, h.id as before
+  from credential c join credential h on h.id = c.login_id where c.id = $1
+)
+update credential c set login_id = k.id, accepted_at = case when c.id = $1 then coalesce(c.accepted_at, $2) else c.accepted_at end
+from kept_at k where c.login_id = k.before
+returning k.id
+"""
+
+
+async def tell_of_change(login: int, at: datetime) -> None:
     """Enqueue a mail that tells a person that their password was changed, in case somebody else did it."""
-    await jobs.enqueue("mail_password_changed", credential=credential, at=at.isoformat())
+    await jobs.enqueue("mail_password_changed", credential=login, at=at.isoformat())
+
+
+async def end_all_of_login(login: int, at: datetime) -> None:
+    """End the open links of a person, because their password has changed. Run as the sign-in role.
+
+    Invitations to further customers that the person has not accepted stay valid: they set no password.
+    """
+    await current().execute(
+        "update invitation set ended_at = $2 where ended_at is null"
+        " and credential_id in (select id from credential where login_id = $1 and accepted_at is not null)",
+        login, at,
+    )  # fmt: skip
 
 
 async def end_all(credential: int, at: datetime) -> None:
-    """End all open invitation and reset links of a person. Call it when their password, mail address or access changes."""
+    """End all open links of a person. Call it when their mail address or access changes."""
     is_open = (Invitation.credential_id == credential) & Invitation.ended_at.is_null()
     await Invitation.update({Invitation.ended_at: at}).where(is_open)
 
@@ -133,11 +275,14 @@ async def delete_old(at: datetime) -> None:
     await Invitation.delete().where(Invitation.expires_at < at - sessions.KEPT)
 
 
-async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) -> str:
+_VALID: dict[Kind, timedelta] = {"invitation": VALID, "reset": RESET_VALID}
+
+
+async def _begin(kind: Kind, credential: int, at: datetime, *, mail: str | None = None) -> str:
     """Store the hash of a new token, end the person's earlier links of the same kind, and return the token.
 
-    The link is valid for the time `valid`. The credential is locked until the transaction ends. Raise `NotFound` if
-    there is no such credential.
+    `mail` is that of `Invitation`. The credential is locked until the transaction ends. Raise `NotFound` if there is no
+    such credential.
     """
     token = secrets.token_urlsafe(32)
     if not await sessions.take_turns(credential):  # so that the later of two simultaneous links ends the earlier
@@ -150,7 +295,8 @@ async def _begin(kind: Kind, credential: int, at: datetime, valid: timedelta) ->
         "token_hash": sessions.hash_of(token),
         "credential_id": credential,
         "created_at": at,
-        "expires_at": at + valid,
+        "expires_at": at + _VALID[kind],
+        "mail": mail,
     }
     await insert_one(Invitation, row, returning="id")
     return token

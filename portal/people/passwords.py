@@ -12,7 +12,6 @@ import unicodedata
 from asyncio import AbstractEventLoop, Semaphore
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from functools import cache
 from weakref import WeakKeyDictionary
 
 from argon2 import PasswordHasher
@@ -36,12 +35,12 @@ _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Proof that somebody has just given the password of this credential.
+    """Proof that somebody has just given the password of this login.
 
     `mark` identifies the password that was given, to notice a later change of it, and does not reveal it.
     """
 
-    credential_id: int
+    login_id: int
     mark: str
 
 
@@ -91,7 +90,7 @@ def matches(password_hash: str | None, password: str) -> bool:
     If the hash is None, a dummy hash is checked and the result is False, so that the response time does not reveal
     whether an account exists (R5). A password of more than `MOST` characters never matches.
     """
-    known = password_hash if password_hash else _nobodys_hash()
+    known = password_hash if password_hash else _NOBODYS_HASH
     try:
         fits = HASHER.verify(known, _plain(password))
     except (VerificationError, InvalidHashError):
@@ -134,13 +133,13 @@ def _plain(password: str) -> bytes:
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
-@cache
-def _nobodys_hash() -> str:
-    """Return the dummy hash that `matches` checks if there is no account, so that the check takes as long as a real one."""
-    return HASHER.hash(b"nobody")
+_NOBODYS_HASH = (
+    f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
+)
+"""The dummy hash that `matches` checks if there is no account: salt and hash are zeros, which no password has.
 
-
-_nobodys_hash()  # Compute it at import, so that the first check of an unknown account is not slower than others.
+It has the current parameters, so that the check takes as long as that of an account.
+"""
 
 _LEAST_UNGUESSED = 5
 """The minimum number of different characters that must remain after everything that is easy to guess is removed."""

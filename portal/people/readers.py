@@ -34,6 +34,11 @@ class ContactReader:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    @property
+    def sees_hours(self) -> bool:
+        """Return whether the contact may see what is used and left of the customer's hours, which are those of all cases."""
+        return self.sees_all_cases or self.sees_invoices
+
     def as_administrator(self) -> "AdministratorReader":
         """Return this contact as a reader who may change the contacts of their customer.
 

@@ -4,6 +4,7 @@ A session ends by sign-out, after some time without a request, or at its maximum
 """
 
 import dataclasses
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,17 +47,26 @@ class SessionRow(Table, tablename="session"):
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """The access of the same person to another customer, to which they can switch."""
+
+    credential_id: int
+    customer_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One signed-in browser.
 
     If the session has ended or expired, or its owner's access has ended, `live` is False and `reader` is None; otherwise
     `reader` is the session's owner. If `to_be_touched`, the last use on record is more than a minute old, and the caller
-    should call `touch`.
+    should call `touch`. `login_id` is that of the owner's credential.
     """
 
     id: int
     token_hash: bytes
     credential_id: int
+    login_id: int
     reader: Reader | None
     live: bool
     to_be_touched: bool
@@ -65,6 +75,8 @@ class Session:
     """When the owner last typed their password in this session (R20)."""
     factor: str | None
     """The second factor that the session was opened with, or None if the password alone was enough."""
+    others: tuple[Membership, ...] = ()
+    """The other customers to which the owner has access."""
 
 
 def hash_of(token: str) -> bytes:
@@ -89,6 +101,28 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime,
         )
     )  # fmt: skip
     return token
+
+
+async def switch(session: Session, credential_id: int, at: datetime) -> str:
+    """Replace a session by one with the person's access to another customer, and return the token of the new one.
+
+    The new session is as old as the one before, so that switching neither prolongs the sign-in (R16) nor counts as
+    typing the password again (R20). Run as the sign-in role, after `hold`. Raise `NotFound` if the person has no such
+    access.
+    """
+    current_rights = await current().fetchrow("select others from person_of($1)", session.credential_id)
+    if credential_id not in {other.credential_id for other in _memberships(current_rights["others"])}:
+        raise NotFound
+    await end(session.id, at)
+    token = secrets.token_urlsafe(32)
+    await current().execute(_SWITCH, session.id, hash_of(token), credential_id, at)
+    return token
+
+
+_SWITCH = """
+insert into session (token_hash, credential_id, created_at, last_used_at, confirmed_at, address, browser, factor)
+select $2, $3, created_at, $4, confirmed_at, address, browser, factor from session where id = $1
+"""
 
 
 FIND = """
@@ -134,14 +168,21 @@ async def _find(token_hash: bytes, at: datetime, beside: str) -> tuple[Session, 
         id=row["id"],
         token_hash=row["token_hash"],
         credential_id=row["credential_id"],
+        login_id=row["login_id"],
         reader=reader_of(row) if live else None,
         live=live,
         to_be_touched=at - row["last_used_at"] > TOUCH_EVERY,
         created_at=row["created_at"],
         confirmed_at=row["confirmed_at"],
         factor=row["factor"],
+        others=_memberships(row["others"]),
     )
     return session, row
+
+
+def _memberships(others: str | None) -> tuple[Membership, ...]:
+    """Return the column `others` of `person_of()`, a JSON text, as memberships."""
+    return tuple(Membership(*other) for other in json.loads(others)) if others else ()
 
 
 def reader_of(row: Any) -> Reader:
@@ -163,7 +204,7 @@ async def hold(session: Session) -> bool:
     """Lock the session until the transaction ends, and return whether it has not been ended. Run as the sign-in role.
 
     The credential is locked too, which makes the caller and `end_all` run one after the other, so that `end_all` misses
-    no session that begins meanwhile.
+    no session that begins in the meantime.
     """
     await take_turns(session.credential_id)
     return bool(
@@ -172,12 +213,11 @@ async def hold(session: Session) -> bool:
 
 
 async def take_turns(credential_id: int) -> bool:
-    """Lock the credential until the transaction ends, and return whether it exists.
+    """Lock the login of the credential until the transaction ends, and return whether it exists.
 
     Transactions that change how one person signs in (sessions, links, second factors) then run one after the other.
     """
-    found = await current().fetchval("select id from credential where id = $1 for update", credential_id)
-    return found is not None
+    return bool(await current().fetchval("select take_turns($1)", credential_id))
 
 
 async def end(session_id: int, at: datetime) -> None:
@@ -185,14 +225,25 @@ async def end(session_id: int, at: datetime) -> None:
     await SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.id == session_id, _is_open())
 
 
-async def end_all(credential_id: int, at: datetime, *, but: int | None = None) -> None:
-    """End all sessions of a person except the one with the id `but`, for example after a password change (R17).
+async def end_all(credential_id: int, at: datetime) -> None:
+    """End all sessions with this credential, because its access ends (R12). Those with other customers go on.
 
-    The credential is locked until the transaction ends.
+    The login is locked until the transaction ends.
     """
     await take_turns(credential_id)
-    ended = SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.credential_id == credential_id, _is_open())
-    await (ended if but is None else ended.where(SessionRow.id != but))
+    await SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.credential_id == credential_id, _is_open())
+
+
+async def end_all_of_login(login_id: int, at: datetime, *, but: int | None = None) -> None:
+    """End all sessions of a person, with all their customers, except the one with the id `but` (R17).
+
+    The login is locked until the transaction ends.
+    """
+    await take_turns(login_id)
+    await current().execute(
+        f"update session set ended_at = $2 where ended_at is null and {_OF_LOGIN} and id is distinct from $3",  # noqa: S608
+        login_id, at, but,
+    )  # fmt: skip
 
 
 async def confirm(session: Session, at: datetime) -> None:
@@ -200,13 +251,13 @@ async def confirm(session: Session, at: datetime) -> None:
     await SessionRow.update({SessionRow.confirmed_at: at}).where(SessionRow.id == session.id)
 
 
-async def end_own(credential_id: int, session_id: int, at: datetime) -> None:
-    """End the session with this id, which must belong to the person with this credential. Idempotent.
+async def end_own(login_id: int, session_id: int, at: datetime) -> None:
+    """End the session with this id, which must belong to the person with this login. Idempotent.
 
     Raise `NotFound` for an unknown session or one of somebody else.
     """
-    own = (SessionRow.id == session_id) & (SessionRow.credential_id == credential_id)
-    if not await SessionRow.exists().where(own):
+    own = f"select exists (select from session where id = $2 and {_OF_LOGIN})"  # noqa: S608
+    if not await current().fetchval(own, login_id, session_id):
         raise NotFound
     await end(session_id, at)
 
@@ -223,20 +274,21 @@ class Listed:
     factor: str | None
 
 
-async def live_ones(credential_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
-    """Return the person's sessions that have neither ended nor expired, the most recently used first.
+async def live_ones(login_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
+    """Return the person's sessions that have neither ended nor expired, with all their customers, the last used first.
 
     `is_agent` says whether the person is an agent, whose sessions expire earlier than those of contacts.
     """
-    row, idle = SessionRow, IDLE_AGENT if is_agent else IDLE_CONTACT
-    rows = (
-        await row.select(row.id, row.created_at, row.last_used_at, row.address, row.browser, row.factor)
-        .where(
-            row.credential_id == credential_id, _is_open(), row.last_used_at > at - idle, row.created_at > at - LONGEST
-        )
-        .order_by(row.last_used_at, row.id, ascending=False)
-    )
+    rows = await current().fetch(
+        "select id, created_at, last_used_at, address, browser, factor from session"  # noqa: S608
+        f" where {_OF_LOGIN} and ended_at is null and last_used_at > $2 and created_at > $3"
+        " order by last_used_at desc, id desc",
+        login_id, at - (IDLE_AGENT if is_agent else IDLE_CONTACT), at - LONGEST,
+    )  # fmt: skip
     return [Listed(**row) for row in rows]
+
+
+_OF_LOGIN = "credential_id in (select c.id from credential c where c.login_id = $1)"
 
 
 async def of_person(credential_id: int) -> list[bytes]:

@@ -5,6 +5,8 @@ context decide how values are formatted: `reader` (locale and time zone; without
 company's time zone), `company` and `now` (the current instant).
 """
 
+import contextlib
+import sys
 import uuid
 from collections.abc import Callable
 from datetime import date
@@ -12,10 +14,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import __version__ as jinja_version
+from jinja2.bccache import Bucket
 from markupsafe import Markup, escape
 
-from portal.render import assets, browsers, drawings, formats, letters, prose
+from portal import schedules
+from portal.render import articles, assets, browsers, drawings, formats, letters, prose
 from portal.words import CHOICES
 
 PACKAGE = Path(__file__).parent.parent
@@ -56,6 +61,24 @@ def message_html(text: str) -> Markup:
     The HTML is cleaned again, in case the rules have become stricter since it was stored.
     """
     return Markup('<div class="prose" hx-ignore>{}</div>').format(Markup(prose.cleaned(text)))
+
+
+def article_html(text: str) -> Markup:
+    """Return the stored HTML of a help article, cleaned again and wrapped as that of a message."""
+    return Markup('<div class="prose article" hx-ignore>{}</div>').format(Markup(articles.cleaned_article(text)))
+
+
+def article(text: str, pictures_at: str) -> str:
+    """Return the Markdown of a help article as cleaned HTML, which templates show with the filter `article`.
+
+    `pictures_at` is the URL below which the article's pictures are found.
+    """
+    return articles.article(text, pictures_at)
+
+
+def plain_article(text: str) -> str:
+    """Return the words of a help article on one line, without formatting marks and pictures."""
+    return articles.plain_article(text)
 
 
 def markdown(text: str) -> str:
@@ -121,9 +144,31 @@ def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 
 
+class _CompiledTemplates(FileSystemBytecodeCache):
+    """Keeps compiled templates in the `__pycache__` of this package, as Python keeps compiled modules.
+
+    A process would otherwise spend 20 ms on the first use of a template. A template is compiled again if it or this module
+    has changed. If the folder cannot be written, nothing is kept.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(str(Path(__file__).parent / "__pycache__"), "template-%s")
+        self._compiled_for = f"{jinja_version}{Path(__file__).read_text(encoding='utf-8')}"
+
+    def get_source_checksum(self, source: str) -> str:
+        """Return a checksum of the template's source, of this module and of the version of Jinja."""
+        return super().get_source_checksum(source + self._compiled_for)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Write a compiled template to its file, if the folder is there and can be written."""
+        with contextlib.suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folder("templates")),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(),
         undefined=StrictUndefined,
         autoescape=select_autoescape(
             enabled_extensions=(), disabled_extensions=("txt",), default=True
@@ -137,14 +182,18 @@ def _environment() -> Environment:
     environment.filters |= {
         "avatar": _drawn(drawings.avatar),
         "bars": _drawn(drawings.bars),
+        "dial": _drawn(drawings.dial),
         "ring": _drawn(drawings.ring),
         "ago": formats.ago,
         "amount": formats.amount,
+        "article": article_html,
         "browser": browsers.named,
         "clock": formats.clock,
         "country": formats.country,
         "day": formats.day,
         "day_long": formats.day_long,
+        "days_late": formats.days_late,
+        "factors": schedules.factors,
         "filesize": formats.filesize,
         "full": formats.full,
         "initials": formats.initials,
@@ -152,7 +201,9 @@ def _environment() -> Environment:
         "iso_day": formats.iso_day,
         "markdown": lambda text: message_html(prose.markdown(text)),
         "moment": formats.moment,
+        "month": formats.month,
         "money": formats.money,
+        "price": formats.price,
         "number": formats.number,
         "percent": formats.percent,
         "read_day": date.fromisoformat,
@@ -167,6 +218,7 @@ def _environment() -> Environment:
         "mark": _drawn(drawings.mark),
         "meter": _drawn(drawings.meter),
         "new_key": uuid.uuid4,
+        "paired_bars": _drawn(drawings.paired_bars),
         "pie": _drawn(drawings.pie),
         "plural": formats.plural,
         "printing_note": letters.printing_note,
@@ -178,4 +230,7 @@ def _environment() -> Environment:
 
 ENVIRONMENT = _environment()
 
-__all__ = ["ENVIRONMENT", "dom_id", "folder", "icon", "markdown", "message_html", "plain", "render", "stamp", "static"]
+__all__ = [
+    "ENVIRONMENT", "article", "article_html", "dom_id", "folder", "icon", "markdown", "message_html", "plain",
+    "plain_article", "render", "stamp", "static",
+]  # fmt: skip

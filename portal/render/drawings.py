@@ -5,6 +5,7 @@ classes in `components.css`. Words beside each drawing say the same as the drawi
 """
 
 import re
+from decimal import Decimal
 from functools import cache
 from math import cos, pi, sin
 from pathlib import Path
@@ -46,17 +47,19 @@ def svg(size: int | None, body: str, classes: str, label: str | None = None, box
 def _shapes(file: Path) -> str:
     """Return the SVG shapes inside an icon file in a short form, because a page has thirty icons.
 
-    A path that begins with an absolute move continues the path before it. Raise `ValueError` if the file is not an SVG.
+    Adjacent paths become one: the first move of each is absolute, whichever letter it has, so it is written as `M`, and
+    the lines that it implies as `l`. Raise `ValueError` if the file is not an SVG.
     """
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
         raise ValueError(f"{file.name} is not an SVG")
     shapes = re.sub(r"\s*\n\s*", "", found[1]).replace(" />", "/>")
-    return re.sub(r'<path d="[^"]*"/>(?:<path d="M[^"]*"/>)+', lambda paths: _one_path(paths[0]), shapes)
+    return re.sub(r'<path d="[^"]*"/>(?:<path d="[Mm][^"]*"/>)+', lambda paths: _one_path(paths[0]), shapes)
 
 
 def _one_path(paths: str) -> str:
-    return paths.replace('"/><path d="', "")
+    absolute = re.sub(r'(?<="/><path d=")m(-?[\d.]++ ?-?[\d.]++) ?(?=[\d.-])', r"M\1l", paths)
+    return absolute.replace('"/><path d="m', "M").replace('"/><path d="', "")
 
 
 def icon(folder: Path, name: str, label: str | None, size: int) -> str:
@@ -121,6 +124,11 @@ def bars(priority: int) -> str:
     return f'<i class="bars bars-{PRIORITIES[priority]}"></i>'
 
 
+def dial(used: float) -> str:
+    """Return the HTML element for a small pie that says how much of a deadline is used, from 0 to 1, in eighths."""
+    return f'<i class="dial dial-{min(8, int(used * 8))}"></i>'
+
+
 def avatar(name: str | None, ours: bool = False) -> str:
     """Return the HTML element for the initials of a name in a circle: filled for an agent (`ours`), grey for a contact.
 
@@ -168,3 +176,29 @@ def _part(kind: str, start: float, size: float, whole: float, height: int) -> st
     shape = attributes(class_=kind, x=f"{100 * start / whole:.2f}%", width=f"{100 * size / whole:.2f}%", height=height)
     hatch = attributes(fill=f"url(#hatch-{kind})") if kind in {"pending", "paused"} else ""
     return f"<rect{shape}{hatch}/>"
+
+
+def paired_bars(pairs: tuple[tuple[str, Decimal, Decimal], ...], label: str) -> str:
+    """Return the SVG of a chart with two bars for each pair, such as a month: the label below, then both values.
+
+    The values are 0 or more. The first bar has the CSS class `first`, the second `second`. `label` is the text for screen
+    readers; a table beside the chart has the figures.
+    """
+    highest = max((max(first, second) for _, first, second in pairs), default=Decimal(0)) or Decimal(1)
+    shapes = []
+    for place, (words, *values) in enumerate(pairs):
+        left = place * _PAIR
+        for number, (kind, value) in enumerate(zip(("first", "second"), values, strict=True)):
+            height = round(_CHART * value / highest, 1)
+            x = left + 8 + number * 12
+            shapes.append(
+                f"<rect{attributes(class_=kind, x=x, y=round(_CHART - height, 1), width=11, height=height)}/>"
+            )
+        shapes.append(f"<text{attributes(x=left + 20, y=_CHART + 14, text_anchor='middle')}>{escape(words)}</text>")
+    box = f"0 0 {_PAIR * len(pairs)} {_CHART + 20}"
+    outer = attributes(class_="paired-bars", viewBox=box, role="img", aria_label=label)
+    return f"<svg{outer}>{''.join(shapes)}</svg>"
+
+
+_PAIR, _CHART = 40, 120
+"""The width of a pair of bars, and the height of the highest bar, in units of the chart."""

@@ -31,11 +31,15 @@ KILO = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """For whom values are formatted: locale, time zone, and the current instant, or None if it is not known."""
+    """For whom values are formatted: locale, time zone, and the current instant, or None if it is not known.
+
+    `company_zone` is the company's time zone, whose days count for payments.
+    """
 
     locale: Locale
     zone: ZoneInfo
     now: datetime | None
+    company_zone: ZoneInfo
 
     def local(self, at: datetime) -> datetime:
         """Return the instant `at` in the reader's time zone."""
@@ -47,7 +51,7 @@ class Reading:
         return self.local(self.now).date() if self.now else None
 
 
-NOBODY = Reading(Locale.parse("en_GB"), ZoneInfo("UTC"), None)
+NOBODY = Reading(Locale.parse("en_GB"), ZoneInfo("UTC"), None, ZoneInfo("UTC"))
 _reading: ContextVar[Reading] = ContextVar("reading", default=NOBODY)
 
 
@@ -58,9 +62,10 @@ def reading(reader: Any, company: Any, now: Any) -> Iterator[None]:
     Without a reader, the locale is British English and the time zone is the company's, or UTC without a company. `now` is
     the current instant.
     """
-    zone = getattr(reader, "time_zone", None) or getattr(company, "time_zone", None) or "UTC"
+    company_zone = getattr(company, "time_zone", None) or "UTC"
+    zone = getattr(reader, "time_zone", None) or company_zone
     locale = getattr(reader, "locale", None) or "en_GB"
-    token = _reading.set(Reading(_locale(str(locale)), ZoneInfo(str(zone)), now))
+    token = _reading.set(Reading(_locale(str(locale)), ZoneInfo(str(zone)), now, ZoneInfo(str(company_zone))))
     try:
         yield
     finally:
@@ -101,6 +106,13 @@ def money(value: Decimal | None, currency: str) -> str:
     )
 
 
+def price(value: Decimal | None, currency: str) -> str:
+    """Return the price of an hour with its currency, such as €98.50, with all its decimals. None gives an en dash."""
+    if value is None or value == round(value, get_currency_precision(currency)):
+        return money(value, currency)
+    return f"{number(value)}{NBSP}{currency}"
+
+
 def clock(minutes: int | None) -> str:
     """Return minutes as h:min, for a column: 90 gives 1:30. None gives an en dash."""
     return NOTHING if minutes is None else durations.clock(minutes)
@@ -136,6 +148,11 @@ def day_long(on: date | datetime | None) -> str:
     return _built("yMMMd", _date(on), locale)
 
 
+def month(on: date | None) -> str:
+    """Return a month with its year: November 2026. None gives an en dash."""
+    return NOTHING if on is None else _built("yMMMM", on, _reading.get().locale)
+
+
 def time_of_day(at: datetime | None) -> str:
     """Return the time of day of an instant in the reader's time zone, in 24 hours: 14:47. None gives an en dash."""
     return NOTHING if at is None else _hours(_reading.get().local(at))
@@ -147,6 +164,26 @@ def moment(at: datetime | None) -> str:
         return NOTHING
     named = {0: "today", -1: "yesterday", 1: "tomorrow"}.get(_days_from_today(_date(at)))
     return f"{named}{NBSP}{time_of_day(at)}" if named else f"{day(at)}, {time_of_day(at)}"
+
+
+def coming(at: datetime) -> str:
+    """Return a future instant in few words: today 14:47, tomorrow 10:10, Thu 14:00 within a week, then Fri 11 Dec."""
+    local = _reading.get().local(at)
+    days = _days_from_today(local.date())
+    if 1 < days < WEEK:
+        return f"{_written(local.date(), 'EEE', _reading.get().locale)}{NBSP}{_hours(local)}"
+    return day(at) if days >= WEEK else moment(at)
+
+
+def since(at: datetime) -> str:
+    """Return when something began that still lasts: 14:05 for today, Wed within the last week, 3 Nov before."""
+    now, on = _reading.get(), _date(at)
+    days = -_days_from_today(on)
+    if days <= 0:
+        return time_of_day(at)
+    if days < WEEK:
+        return _written(on, "EEE", now.locale)
+    return _months(_written(on, "d MMM", now.locale)) if now.today and on.year == now.today.year else day_long(on)
 
 
 def ago(at: datetime | None) -> str:
@@ -189,6 +226,12 @@ def iso(at: date | datetime | None) -> str:
 def iso_day(on: date | datetime | None) -> str:
     """Return a day, or the reader's day of an instant, as a date field needs it: 2026-11-20. None gives ""."""
     return "" if on is None else _date(on).isoformat()
+
+
+def days_late(due_on: date) -> int:
+    """Return how many days ago, in the company's time zone, a payment was due; 0 or less if it is not late."""
+    now = _reading.get()
+    return (now.now.astimezone(now.company_zone).date() - due_on).days if now.now else 0
 
 
 def initials(name: str) -> str:

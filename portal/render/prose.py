@@ -23,7 +23,7 @@ _AFTER = ".,;:!?'*_~…"
 """Punctuation marks that may follow a URL in a sentence without belonging to it."""
 
 
-def _link_addresses(state: StateCore) -> None:
+def link_addresses(state: StateCore) -> None:
     """Turn URLs that are typed with their scheme (https://…) into links. This is a step of the Markdown parser.
 
     The usual library for this (linkify-it) takes 23 s for a text of 100 kB that consists of URLs.
@@ -65,7 +65,7 @@ def _text(content: str) -> Token:
     return Token("text", "", 0, content=content)
 
 
-_MARKDOWN.core.ruler.push("link_addresses", _link_addresses)
+_MARKDOWN.core.ruler.push("link_addresses", link_addresses)
 
 _CLEANER = nh3.Cleaner(
     tags=TAGS,
@@ -95,8 +95,13 @@ def markdown(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return the words of a Markdown text on one line, without formatting marks but with the numbers of lists."""
+    return words_of(_MARKDOWN.parse(text))
+
+
+def words_of(tokens: list[Token]) -> str:
+    """Return the words of a parsed Markdown text on one line, as `plain` does."""
     words = []
-    for token in _MARKDOWN.parse(text):
+    for token in tokens:
         if token.type == "list_item_open" and token.info:
             words.append(token.info + token.markup)
         for part in token.children or [token]:

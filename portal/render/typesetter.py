@@ -68,7 +68,7 @@ def _answer(typesetter: Any, templates: Path, request: dict[str, Any]) -> bytes:
     """Make the document of one request, and return the answer: `+` and the file, or `-` and the error message."""
     try:
         inputs = {"data": json.dumps(request["data"])}
-        options = {"pdf_standards": ["a-3b"]} if request["format"] == "pdf" else {"ppi": PIXELS_PER_INCH}
+        options = {"pdf_standards": ["a-3a"]} if request["format"] == "pdf" else {"ppi": PIXELS_PER_INCH}
         made: bytes = typesetter.compile(
             templates / request["template"], format=request["format"], sys_inputs=inputs, **options
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from portal.billing.sentences import COVERED_BY
+from portal.billing.sentences import cover_of
 from portal.contracts.naming import shown_contract, shown_service
 from portal.exports import Cell, Column, Kind, Sheet
 from portal.money import digits_of
@@ -41,11 +41,11 @@ left join service s on s.id = e.service_id
 left join contract k on k.id = s.contract_id
 left join project j on j.id = e.project_id
 left join task t on t.id = e.task_id
-left join cases c on c.id = e.case_id
+left join cases c on c.id = coalesce(e.settled_on_id, e.case_id)
 left join role r on r.id = coalesce(e.role_id, g.role_id)
 left join approval p on p.entry_id = e.id and p.withdrawn_at is null
 left join allocation a on a.entry_id = e.id
-left join settled_entry b on b.entry_id = e.id
+left join settled_entry b on b.entry_id = e.id and b.part = coalesce(a.part, 0)
 left join invoice i on i.id = b.invoice_id
 where {{condition}}
 order by folded(u.name), u.id, e.work_date, e.id, a.position
@@ -131,7 +131,7 @@ Minutes worked are never part of it (D55). An entry that is not approved has no 
 def _invoicing(row: Any) -> list[Cell]:
     kind, amount, rate = row["kind"], row["amount"], row["hourly_rate"]
     digits = digits_of(row["currency"]) if row["currency"] else 2
-    covered = COVERED_BY[kind] if kind else None
+    covered = cover_of(kind, rate) if kind else None
     if row["billing"] == EntryBilling.NOT_BILLABLE:
         covered = EntryBilling.NOT_BILLABLE.word.lower()
     return [

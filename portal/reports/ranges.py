@@ -22,3 +22,14 @@ def ranges_at(today: date) -> list[Range]:
         Range("This month", first, today),
         Range("Last month", before.replace(day=1), before),
     ]
+
+
+def long_ranges_at(today: date) -> list[Range]:
+    """Return this month, last month, this year and last year. A month or year that is not over ends at `today`."""
+    year = today.replace(month=1, day=1)
+    before = year - timedelta(days=1)
+    return [
+        *ranges_at(today)[2:],
+        Range("This year", year, today),
+        Range("Last year", before.replace(month=1, day=1), before),
+    ]

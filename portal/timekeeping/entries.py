@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from piccolo.columns import UUID, BigInt, BigSerial, Date, Integer, Numeric, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Boolean, Date, Integer, Numeric, Text, Timestamptz
 from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
@@ -48,8 +48,9 @@ class TimeEntry(Table, tablename="time_entry"):
 
     `version` counts the changes to the entry's content, so that an approval refers to exactly the content that was
     approved (D34). `rejected_version` is the version that was rejected last. `entered_by_id` is the agent who logged
-    the time. `window_from` is the instant from which the author has a limited time to change the entry: when it was
-    logged or last rejected.
+    the time. If `rounded_by_day`, the minutes of its day are rounded together once they are approved (D4).
+    `window_from` is the instant from which the author has a limited time to change the entry: when it was
+    logged or last rejected. `settled_on_id` is the id of the merged case that the entry was on when a document settled it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -70,7 +71,9 @@ class TimeEntry(Table, tablename="time_entry"):
     actual_minutes = Integer(default=None)
     billing = Text(default=None)
     billable_minutes = Integer(default=None)
+    rounded_by_day = Boolean(default=False)
     override_reason = Text(null=True, default=None)
+    stretches = Text(null=True, default=None)
     hourly_rate = Numeric(digits=(12, 4), null=True, default=None)
     external_comment = Text(default=None)
     description = Text(default=None)
@@ -82,6 +85,7 @@ class TimeEntry(Table, tablename="time_entry"):
     submission_id = BigInt(null=True, default=None)
     rejected_version = Integer(null=True, default=None)
     form_key = UUID(null=True, default=None)
+    settled_on_id = BigInt(null=True, default=None)
 
     @property
     def kind(self) -> str:
@@ -325,6 +329,6 @@ def _on_project(work: Work, project: Project, case: "Case | None") -> Work:
     return replace(work, service_id=project.service_id)
 
 
-_CHANGED = "Somebody else has changed this time meanwhile. Look at it again."
+_CHANGED = "Somebody else has changed this time in the meantime. Look at it again."
 
 __all__ = ["TimeEntry", "Work"]

@@ -1,4 +1,4 @@
-"""Flags: a manager's question about a time entry.
+"""Flags: a question about a time entry, by a manager or by its customer.
 
 The author can answer; the entry is not billed until the flag is lifted. A flagged entry keeps its state and its
 allocations (C3). `portal.billing` flags entries and lifts flags, because only managers who may decide on an entry may
@@ -22,21 +22,22 @@ from portal.visible import visible
 
 LONGEST = 1000
 """Maximum number of characters of a question or an answer."""
-LIFTED = "Somebody has lifted this flag meanwhile."
+LIFTED = "Somebody has lifted this flag in the meantime."
 
 
 class Flag(Table, tablename="flag"):
     """One flag on a time entry. It is open until `lifted_at` is set; an entry has at most one open flag.
 
     `version` is the version of the entry that was flagged. `decision` identifies the step in which the manager flagged
-    it, perhaps with other entries.
+    it, perhaps with other entries. A customer's question (`question_id`) flags time too; then `flagged_by_id` is None.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
     entry_id = BigInt(default=None)
     version = Integer(default=None)
     decision = UUID(default=None)
-    flagged_by_id = BigInt(default=None)
+    flagged_by_id = BigInt(null=True, default=None)
+    question_id = BigInt(null=True, default=None)
     flagged_at = Timestamptz(default=None)
     question = Text(default=None)
     answered_by_id = BigInt(null=True, default=None)
@@ -48,11 +49,14 @@ class Flag(Table, tablename="flag"):
 
 @dataclass(frozen=True, slots=True)
 class OpenFlag:
-    """The open flag of a listed time entry; `answer` is None until the author has answered."""
+    """The open flag of a listed time entry; `answer` is None until the author has answered.
+
+    `by_id` is the manager who flagged it, or None for a customer's question.
+    """
 
     id: int
     question: str
-    by_id: int
+    by_id: int | None
     by: str
     at: datetime
     answer: str | None
@@ -68,11 +72,14 @@ class OpenFlag:
         return cls(**row | {"at": datetime.fromisoformat(row["at"]), "answered_at": answered_at})
 
 
-OPEN_FLAG = """
-(select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', h.name, 'at', f.flagged_at,
+CUSTOMER = "The customer"
+"""Who asks if a customer's question flags the time, at the beginning of a sentence."""
+
+OPEN_FLAG = f"""
+(select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', coalesce(h.name, '{CUSTOMER}'), 'at', f.flagged_at,
    'answer', f.answer, 'answered_at', f.answered_at)
- from flag f join agent h on h.id = f.flagged_by_id where f.entry_id = e.id and f.lifted_at is null)
-"""
+ from flag f left join agent h on h.id = f.flagged_by_id where f.entry_id = e.id and f.lifted_at is null)
+"""  # noqa: S608
 """SQL expression that returns the open flag of the time entry `e` as JSON, or null; for the raw SQL of lists."""
 
 IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at is null)"
@@ -117,7 +124,7 @@ where e.id = $1 for no key update of e
 
 
 async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) -> None:
-    """Lift the open flags of these entries; an entry without one does not change.
+    """Lift the open flags of these entries, and record a version of each entry that had one.
 
     The caller must have checked that `by` may do that.
     """
@@ -127,6 +134,13 @@ async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) 
         sorted(entry_ids), at, by.id,
     )  # fmt: skip
     await versions.keep(Verb.LIFTED, [Step(row["id"], row["version"], row["state"]) for row in rows], by, at)
+
+
+async def lift_customers(question_id: int, *, by: AgentReader, at: datetime) -> None:
+    """Lift the open flag of a customer's question, if there is one."""
+    flag = await Flag.objects().where((Flag.question_id == question_id) & Flag.lifted_at.is_null()).first()
+    if flag:
+        await lift_of([flag.entry_id], by=by, at=at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +157,11 @@ class Question:
 async def unanswered(agent_id: int) -> list[Question]:
     """Return the questions about an agent's time that the agent has not answered yet, the latest first."""
     rows = await current().fetch(
-        "select e.id as entry_id, e.actual_minutes as minutes, e.work_date, h.name as by, f.question"
-        " from flag f join time_entry e on e.id = f.entry_id join agent h on h.id = f.flagged_by_id"
+        "select e.id as entry_id, e.actual_minutes as minutes, e.work_date, coalesce(h.name, $2) as by, f.question"
+        " from flag f join time_entry e on e.id = f.entry_id left join agent h on h.id = f.flagged_by_id"
         " where f.lifted_at is null and f.answer is null and e.agent_id = $1 order by f.flagged_at desc, f.id desc",
         agent_id,
+        CUSTOMER,
     )
     return [Question(**row) for row in rows]
 

@@ -1,5 +1,6 @@
 """List time entries, and count and sum them. All minutes are integers."""
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -30,12 +31,13 @@ class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
     `at` is the instant at which the entry was created; `rules` are the rules that may fix it; `changes` are the changes
-    by somebody other than the author, and `flag` is the open flag. `shape` names the template fragment that shows the
+    by somebody other than the author, and `flag` is the open flag. `settled_as` is the number of the merged case that the
+    entry's document names instead of `case_number`. `shape` names the template fragment that shows the
     entry in a feed.
 
     `portal.billing.decided` fills in what managers and documents did with the entry: `reason` (why a manager rejected
     it), `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled
-    entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on a statement.
+    entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on the statement `statement_id`.
     """
 
     id: int
@@ -61,6 +63,7 @@ class ListedEntry:
     project: str | None
     case_number: int | None
     case_subject: str | None
+    settled_as: int | None
     customer: str | None
     kind_id: int | None
     kind: str | None
@@ -68,6 +71,7 @@ class ListedEntry:
     role: str | None
     started_at: datetime | None
     ended_at: datetime | None
+    stretches: str | None
     time_zone: str | None
     rejected_version: int | None
     changes: tuple[Version, ...]
@@ -76,6 +80,7 @@ class ListedEntry:
     settled: bool = False
     draft_id: int | None = None
     invoice: str | None = None
+    statement_id: uuid.UUID | None = None
     approved_by_id: int | None = None
     approved_by: str | None = None
     implied: bool = False
@@ -155,8 +160,9 @@ e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as 
 {shown_service("e.service_id")} as service, e.task_id,
 (select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
 e.general_kind_id as kind_id, (select g.name from general_kind g where g.id = e.general_kind_id) as kind,
-e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.time_zone, e.rejected_version,
-c.number as case_number, c.subject as case_subject, u.name as customer,
+e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.stretches, e.time_zone, e.rejected_version,
+c.number as case_number, c.subject as case_subject, (select o.number from cases o where o.id = e.settled_on_id) as settled_as,
+u.name as customer,
 {CHANGES} as changes, {OPEN_FLAG} as flag, {FIXING} as rules
 """  # noqa: S608
 

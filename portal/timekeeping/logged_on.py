@@ -7,7 +7,9 @@ from typing import NamedTuple
 from portal.contracts.naming import shown_contract
 from portal.database import current
 from portal.database.finder import LONGEST, MOST_WORDS, SUGGESTED
+from portal.desk.cases import numbered
 from portal.desk.lists.questions import Question
+from portal.desk.workflow.moves import name_sql
 from portal.folding import folded
 from portal.people.readers import AgentReader
 from portal.words import CaseView
@@ -83,7 +85,7 @@ _CONTRACT = shown_contract("k")
 _UNDER = f"concat_ws(', ', u.name, s.name, {_CONTRACT})"
 _CASE = f"""
 select 'case-' || c.number as id, '#' || c.number || ' ' || c.subject as name,
-  {_UNDER} || case when c.status in ('resolved', 'closed') then ', ' || c.status else '' end as about,
+  {_UNDER} || case when c.status in ('resolved', 'closed') then ', ' || {name_sql("c", for_contact=False)} else '' end as about,
   c.id as row_id, c.customer_id, u.name as customer, c.service_id, t.billable
 from cases c join customer u on u.id = c.customer_id join case_type t on t.id = c.case_type_id
 left join service s on s.id = c.service_id left join contract k on k.id = s.contract_id
@@ -106,7 +108,7 @@ select 'general-' || g.id as id, g.name, 'General time' as about, g.id as row_id
 from general_kind g where g.ended_at is null
 """
 _NAMED = {
-    "case": f"{_CASE} where c.number = $1",
+    "case": f"{_CASE} where c.id = {numbered('$1')}",
     "project": f"{_PROJECT} and p.id = $1",
     "service": f"{_SERVICE} and s.id = $1",
     "general": f"{_GENERAL} and g.id = $1",

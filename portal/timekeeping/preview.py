@@ -4,16 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from portal.database import current
+from portal.desk.deadlines.calendars import HOURS
 from portal.durations import Duration, Rounding, RoundingMode, clock, parse_duration, read_duration, spoken
 from portal.errors import Invalid
 from portal.fields import clock_time
 from portal.people.readers import AgentReader
 from portal.people.working.hours import workday_of
 from portal.periods import day_in
+from portal.schedules import factors
 from portal.timekeeping.instants import Span, span_of
 from portal.timekeeping.policy.guards import PlannedTime, warnings
 from portal.timekeeping.rules import counted, why_not_billable_on
-from portal.words import EntryBilling
+from portal.timekeeping.work import rounding_of, schedule_on
+from portal.words import EntryBilling, RoundingPer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Where:
 
 WAITING = "Write how long it took: 1h 30m, 90m, 1:30 or 9-10:45."
 UNDER_NO_SERVICE = "Choose a service, so that it can be billed."
+BY_DAY = " Your time of this day on the same case is rounded together once it is approved."
 GENERAL = "General time: nothing of it counts."
 
 
@@ -66,16 +70,18 @@ class Understood:
         return spoken(parse_duration(self.instead))
 
 
-_SERVICE = """
-select s.rounding_minimum, s.rounding_increment, s.rounding_mode, s.name, s.effective_start,
+_SERVICE = f"""
+select s.rounding_minimum, s.rounding_increment, s.rounding_mode, s.rounding_per, s.windows, s.holidays,
+  case when s.calendar_holidays then {HOURS} end as calendar,
+  (select time_zone from company) as zone, s.name, s.effective_start,
   k.name as contract, k.start_on, k.end_on,
   (select r.name from agent a join role r on r.id = coalesce($4, a.role_id) where a.id = $3) as role,
-  (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state <> 'rejected'
+  (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state <> 'rejected' and e.id is distinct from $6
    and e.work_date >= date_trunc('month', $5::date) and e.work_date < date_trunc('month', $5::date) + interval '1 month') as used,
-  (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state = 'approved'
+  (select coalesce(sum(e.billable_minutes), 0)::int from time_entry e where e.service_id = s.id and e.state = 'approved' and e.id is distinct from $6
    and e.work_date >= date_trunc('month', $5::date) and e.work_date < date_trunc('month', $5::date) + interval '1 month') as approved
 from service s join contract k on k.id = s.contract_id where s.id = $1 and s.customer_id = coalesce($2, s.customer_id)
-"""
+"""  # noqa: S608
 
 
 async def understood(
@@ -106,18 +112,19 @@ async def understood(
     except ValueError as error:
         return Understood(wrong=str(error))
     day = day_in(work_date)
-    odd = await _odd(by, where, read, day) if where and day else ()
+    span = _span(await _zone_of(by, worked_by), where, read, day) if where and day else None
+    odd = await _odd(where, read, day, span) if where and day else ()
     meaning = await _meaning(
-        worked_by, customer_id, read, day, service_id, billing, external_comment, role_id, is_general, held
-    )
+        worked_by, customer_id, read, day, span, service_id, billing, external_comment, role_id, is_general,
+        where.entry_id if where else None,
+    )  # fmt: skip
     return replace(meaning, odd=odd)
 
 
-async def _odd(by: AgentReader, where: Where, read: Duration, day: date) -> tuple[str, ...]:
+async def _odd(where: Where, read: Duration, day: date, span: Span | None) -> tuple[str, ...]:
     """Return the warnings about the typed time as sentences."""
     planned = PlannedTime(
-        agent_id=where.agent_id, work_date=day, minutes=read.minutes,
-        span=_span(await _zone_of(by, where.agent_id), where, read, day),
+        agent_id=where.agent_id, work_date=day, minutes=read.minutes, span=span,
         case_id=where.case_id, entry_id=where.entry_id,
     )  # fmt: skip
     return tuple(warned.sentence for warned in await warnings(planned, where.at))
@@ -147,25 +154,37 @@ async def _meaning(
     customer_id: int | None,
     read: Duration,
     day: date | None,
+    span: Span | None,
     service_id: int | None,
     billing: str,
     external_comment: str,
     role_id: int | None,
     is_general: bool,
-    held: int,
+    entry_id: int | None,
 ) -> Understood:
-    """Return the preview of a duration that was read, without warnings; `worked_by` is the id of the agent who worked."""
+    """Return the preview of a duration that was read, without warnings; `worked_by` is the id of the agent who worked.
+
+    `entry_id` is the entry that is changed, whose stored minutes are left out of what is used in the month.
+    """
     minutes, words = read.minutes, _spoken(read)
     choice = EntryBilling(billing) if billing in list(EntryBilling) else EntryBilling.BILLABLE
     if is_general:
         return Understood(text=words, rounding=GENERAL, instead=read.instead)
     if choice is EntryBilling.NOT_BILLABLE:
         return Understood(text=words, rounding="Not billable: nothing of it counts.", instead=read.instead)
-    row = await current().fetchrow(_SERVICE, service_id, customer_id, worked_by, role_id, day)
+    row = await current().fetchrow(_SERVICE, service_id, customer_id, worked_by, role_id, day, entry_id)
     if row is None:
         return Understood(text=words, rounding=UNDER_NO_SERVICE, instead=read.instead)
     rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
-    counts = counted(minutes, choice, rounding).minutes
+    by_day = row["rounding_per"] == RoundingPer.DAY
+    schedule = schedule_on(day, row, row["zone"] or "UTC") if day else None
+    try:
+        counting = counted(
+            minutes, choice, rounding_of(row), schedule=schedule, began=span.started_at if span else None
+        )
+    except Invalid as refusal:
+        return Understood(wrong=refusal.fields["duration"])
+    counts = counting.minutes
     parts = (
         external_comment.strip(),
         row["role"] or "",
@@ -176,9 +195,10 @@ async def _meaning(
     return Understood(
         warning=why_not_billable_on(day, row["name"], begins, row["contract"], row["end_on"]) if day else "",
         text=f"{words}, counts {spoken(counts)}",
-        rounding=words_of(rounding),
-        used=_used(row["name"], day, row["used"], row["used"] - row["approved"], counts) if day and not held else "",
-        share=(row["approved"], row["used"] - row["approved"], counts) if day and not held else (0, 0, 0),
+        rounding=" ".join(filter(None, (_factors(counting.stretches), words_of(rounding))))
+        + (BY_DAY if by_day else ""),
+        used=_used(row["name"], day, row["used"], row["used"] - row["approved"], counts) if day else "",
+        share=(row["approved"], row["used"] - row["approved"], counts) if day else (0, 0, 0),
         instead=read.instead,
         work_date=day,
         seen=tuple(filter(None, parts)),
@@ -197,6 +217,12 @@ def _used(service: str, day: date, used: int, pending: int, counts: int) -> str:
     """Return a sentence about the billable minutes of the service in the month of `day`, as the meter shows them."""
     waiting = f", {spoken(pending)} of it not approved yet" if pending else ""
     return f"{service} in {day:%B}: {spoken(used)}{waiting}, then {spoken(used + counts)}."
+
+
+def _factors(stretches: str | None) -> str:
+    """Return a sentence about the factors of an entry, or "" if none can apply."""
+    words = factors(stretches)
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def words_of(rounding: Rounding) -> str:

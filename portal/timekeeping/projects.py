@@ -68,7 +68,7 @@ select p.id, p.name, p.state, p.customer_id, u.name as customer, p.service_id, {
   k.currency::text, p.budget_minutes, p.budget_amount,
   (select coalesce(sum(t.minutes), 0)::bigint from time_sum t where t.scope = 'project' and t.subject_id = p.id and t.state <> 'rejected')
     as worked,
-  (select count(*)::int from cases c where c.project_id = p.id) as cases,
+  (select count(*)::int from cases c where c.project_id = p.id and c.merged_into_id is null) as cases,
   (select coalesce(array_agg(a.name order by folded(a.name), a.id), '{{}}') from project_member m join agent a on a.id = m.agent_id
    where m.project_id = p.id) as members
 from project p join customer u on u.id = p.customer_id join service s on s.id = p.service_id join contract k on k.id = s.contract_id

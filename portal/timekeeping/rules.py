@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from portal.durations import LONGEST, Rounding, spoken
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
+from portal.schedules import Schedule, counted_minutes, written
 from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
@@ -26,33 +27,48 @@ PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
 class Counting:
     """The number of billable minutes of an entry.
 
-    `override_reason` is None unless they override the rounding rule (D8).
+    `override_reason` is None unless they override the rule of the service (D8). `stretches` is stored with the entry: the
+    worked minutes with their factors or prices (`schedules.written`), "" if the service has some and nobody said when the
+    work began, and None if none applies (D27).
     """
 
     minutes: int
     override_reason: str | None = None
+    stretches: str | None = None
 
 
 def counted(
-    minutes: int, billing: EntryBilling, rounding: Rounding | None, override: int | None = None, reason: str = ""
+    minutes: int,
+    billing: EntryBilling,
+    rounding: Rounding | None,
+    override: int | None = None,
+    reason: str = "",
+    *,
+    schedule: Schedule | None = None,
+    began: datetime | None = None,
 ) -> Counting:
     """Return how many of the `minutes` worked are billable.
 
     That is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if given,
-    else the minutes rounded by the service's rule. An override that equals the result of the rule is ignored. Raise
-    `Invalid` (`counts`, `override_reason`) if the override is too large or has no reason.
+    else the minutes times the factors of `schedule` for work that `began` then, rounded by the service's rule. Without
+    `began`, no factor applies. An override that equals the result of the rule is ignored. Raise `Invalid` (`duration`,
+    `counts`, `override_reason`) if the result or the override is too large, or if the override has no reason.
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)
-    by_rule = rounding.apply(minutes)
+    stretches = schedule.split(began, minutes) if schedule and began else ()
+    by_rule = rounding.apply(counted_minutes(stretches) if stretches else minutes)
     if override is None or override == by_rule:
-        return Counting(by_rule)
+        if by_rule > MOST_COUNTED:
+            raise Invalid({"duration": TOO_MUCH})
+        return Counting(by_rule, stretches=None if schedule is None else written(stretches))
     if not 0 <= override <= MOST_COUNTED:
         raise Invalid({"counts": TOO_MUCH})
     reason = visible(reason).strip()
     if not reason:
         raise Invalid({"override_reason": f"Say why it counts {spoken(override)} and not {spoken(by_rule)}."})
-    return Counting(override, reason)
+    # Other minutes that count replace factors; prices of hours stay.
+    return Counting(override, reason, written(stretches) if schedule and schedule.has_rates else None)
 
 
 def latest_work_date(at: datetime, *zones: str) -> date:
@@ -100,8 +116,10 @@ def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> s
         who = "Take it off the draft" if by.is_manager else "A manager can take it off the draft"
         return f"This time is on a draft. {who}; then it can be changed."
     if invoice is not None:
-        return f"This time is on the invoice {invoice}. What is issued stays as it is."
-    return "This time is on a statement, which stays as it is."
+        who = "Credit it" if by.is_manager else "A manager can credit it"
+        return f"This time is on the invoice {invoice}, which stays as it is. {who}; then it can be changed."
+    who = "Correct it" if by.is_manager else "A manager can correct it"
+    return f"This time is on a statement, which stays as it is. {who}; then it can be changed."
 
 
 def why_fixed(

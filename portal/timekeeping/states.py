@@ -186,12 +186,31 @@ async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: date
 async def mark_withdrawn(choices: Mapping[int, int], state: EntryState, *, by: AgentReader, at: datetime) -> list[Row]:
     """Set entries whose approval was withdrawn back to `state`, the one from before: submitted, or draft (C4).
 
-    `choices` maps the id of each to its version. Return their rows. Raise `Conflict` if an entry has another version or
-    state.
+    `choices` maps the id of each to its version. Time that is rounded by day counts as it was worked again. Return their
+    rows. Raise `Conflict` if an entry has another version or state.
     """
     rows = await _step(choices, {EntryState.APPROVED}, state, submitted_at=at)
+    await current().execute(_AS_WORKED, list(choices))
     await versions.keep(Verb.WITHDRAWN, map(_step_of, rows), by, at)
     return rows
+
+
+_AS_WORKED = """
+update time_entry set billable_minutes = counted_minutes(stretches, actual_minutes) where id = any($1) and rounded_by_day
+  and billable_minutes <> counted_minutes(stretches, actual_minutes)
+"""
+
+
+async def recount(minutes: Mapping[int, int]) -> None:
+    """Store how many minutes approved entries count whose day is rounded together (D4), by entry id.
+
+    The entries keep their version, and so their approval. The caller has locked the customer.
+    """
+    await current().execute(
+        "update time_entry e set billable_minutes = n.minutes from unnest($1::bigint[], $2::int[]) as n (id, minutes)"
+        " where e.id = n.id and e.rounded_by_day and e.state = 'approved' and e.billable_minutes <> n.minutes",
+        list(minutes), list(minutes.values()),
+    )  # fmt: skip
 
 
 async def mark_reopened(
@@ -252,9 +271,9 @@ async def _what_happened(entry_id: int, version: int, target: EntryState) -> str
     """Return a sentence about why the step to the state `target` failed: somebody else changed the entry first."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
-        return "This time was deleted meanwhile."
+        return "This time was deleted in the meantime."
     if row["version"] != version:
-        return "This time was changed meanwhile. Look at it again."
+        return "This time was changed in the meantime. Look at it again."
     if row["state"] == target:
         return f"Somebody else was faster: this time is {target.value} already."
-    return f"This time is {EntryState(row['state']).word.lower()} meanwhile. Look at it again."
+    return f"This time is now {EntryState(row['state']).word.lower()}. Look at it again."

@@ -39,11 +39,11 @@ LABELS = {
 """Labels, by column, of the fields of a time entry that people can change, in the order of the form."""
 
 FIXED = {"agent_id": "Agent", "case_id": "Case", "project_id": "Project", "customer_id": "Customer"}
-"""Labels, by column, of what cannot be changed; only the deletion of an entry keeps it."""
+"""Labels, by column, of what no form changes: the deletion of an entry keeps it, and merging cases changes the case."""
 
 
 class Verb(StrEnum):
-    """What can happen to a time entry. `withdrawn` takes an approval back, `reopened` a rejection."""
+    """What can happen to a time entry. `withdrawn` takes an approval back, `reopened` a rejection, `held_again` a release."""
 
     LOGGED = "logged"
     CHANGED = "changed"
@@ -56,6 +56,8 @@ class Verb(StrEnum):
     FLAGGED = "flagged"
     ANSWERED = "answered"
     LIFTED = "lifted"
+    RELEASED = "released"
+    HELD_AGAIN = "held_again"
     DELETED = "deleted"
 
 
@@ -71,6 +73,8 @@ _SENTENCES = {
     Verb.FLAGGED: "{by} flagged this",
     Verb.ANSWERED: "{by} answered",
     Verb.LIFTED: "{by} lifted the flag",
+    Verb.RELEASED: "{by} decided that held time is charged",
+    Verb.HELD_AGAIN: "{by} took back that held time is charged",
     Verb.DELETED: "{by} deleted this",
 }
 

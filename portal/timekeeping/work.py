@@ -6,15 +6,19 @@ from datetime import date, datetime, time
 from typing import Any, Self
 
 from portal.database import current
+from portal.desk.deadlines.business_hours import Calendar
+from portal.desk.deadlines.calendars import HOURS
 from portal.durations import LONGEST, WORKDAY, Duration, Rounding, RoundingMode, parse_duration, read_duration
 from portal.errors import Conflict, Invalid
 from portal.fields import clock_time
 from portal.periods import day_in
+from portal.schedules import Schedule
+from portal.schedules.windows import schedule_of
 from portal.timekeeping.instants import Span, span_of
 from portal.timekeeping.policy.switches import OFF, RULES, Rules
 from portal.timekeeping.rules import MOST_COUNTED, TOO_MUCH, Counting, counted, latest_work_date, why_not_on
 from portal.visible import visible
-from portal.words import EntryBilling
+from portal.words import EntryBilling, RoundingPer
 
 LONGEST_COMMENT = 1000
 LONGEST_DESCRIPTION = 4000
@@ -140,6 +144,8 @@ class Ground:
     latest: date
     time_zone: str
     rounding: Rounding | None
+    by_day: bool
+    schedule: Schedule | None
     billable_by_default: bool
     has_tasks: bool
     rules: Rules
@@ -148,7 +154,8 @@ class Ground:
 
 _GROUND = f"""
 select a.time_zone, (select time_zone from company) as company_zone, a.ended_at is not null as ended,
-       s.customer_id, s.rounding_minimum, s.rounding_increment, s.rounding_mode,
+       s.customer_id, s.rounding_minimum, s.rounding_increment, s.rounding_mode, s.rounding_per, s.windows, s.holidays,
+       case when s.calendar_holidays then {HOURS} end as calendar,
        t.service_id as task_service_id, t.project_id as task_project_id, t.ended_at is not null as task_has_ended,
        coalesce(t.billable, (select billable from case_type where id = $3)) as is_billable,
        $5::bigint is not null and not exists (select from role where id = $5) as role_is_wrong,
@@ -157,6 +164,12 @@ select a.time_zone, (select time_zone from company) as company_zone, a.ended_at 
        exists (select from cases c where c.id = $7 and c.project_id is not null) as has_project, {RULES} as rules
 from agent a left join service s on s.id = $2 left join task t on t.id = $4 where a.id = $1
 """  # noqa: S608
+
+
+def schedule_on(day: date, row: Any, zone: str) -> Schedule | None:
+    """Return the schedule of a service for work on a day, or None. `row` has its windows and holidays, and the calendar."""
+    calendar = Calendar.read(row["calendar"]).hours.days_off(day) if row["calendar"] else ()
+    return schedule_of(row["windows"], row["holidays"], zone, calendar=calendar)
 
 
 async def ground_of(
@@ -203,7 +216,7 @@ async def ground_of(
             raise Invalid({"task": NO_TASK})
     rounding = None
     if work.service_id is not None:
-        rounding = Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
+        rounding = rounding_of(row)
     by_default = row["is_billable"]
     return Ground(
         agent_has_left=row["ended"],
@@ -211,11 +224,23 @@ async def ground_of(
         latest=latest_work_date(at, row["time_zone"], row["company_zone"] or row["time_zone"]),
         time_zone=row["time_zone"],
         rounding=rounding,
+        by_day=row["rounding_per"] == RoundingPer.DAY,
+        schedule=schedule_on(work.work_date, row, row["company_zone"] or row["time_zone"]),
         billable_by_default=work.service_id is not None if by_default is None else by_default,
         has_tasks=row["has_tasks"],
         rules=rules,
         at=at,
     )
+
+
+def rounding_of(row: Any) -> Rounding:
+    """Return the rule by which one entry of a service is rounded when it is logged, from a row of the service.
+
+    If the service rounds by day, an entry counts as it was worked until it is approved.
+    """
+    if row["rounding_per"] == RoundingPer.DAY:
+        return Rounding()
+    return Rounding(row["rounding_minimum"], row["rounding_increment"], RoundingMode(row["rounding_mode"]))
 
 
 def content_of(
@@ -253,7 +278,10 @@ def content_of(
             wrong["work_date"] = sentence
     counting = Counting(0)
     try:
-        counting = counted(minutes, billing, ground.rounding, work.counts, work.override_reason)
+        counting = counted(
+            minutes, billing, ground.rounding, work.counts, work.override_reason,
+            schedule=ground.schedule, began=span.started_at if span else None,
+        )  # fmt: skip
     except Invalid as refusal:
         wrong |= refusal.fields
     if wrong:
@@ -270,7 +298,11 @@ def content_of(
         "actual_minutes": minutes,
         "billing": billing.value,
         "billable_minutes": counting.minutes,
+        "rounded_by_day": ground.by_day
+        and billing is not EntryBilling.NOT_BILLABLE
+        and counting.override_reason is None,
         "override_reason": counting.override_reason,
+        "stretches": counting.stretches,
         "external_comment": comment,
         "description": description,
     }

@@ -14,7 +14,7 @@ from portal.web.forms import SEEN, Form
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 Stored = TypeVar("Stored", bound=msgspec.Struct)
 
-SENTENCE = "Somebody else changed this meanwhile."
+SENTENCE = "Somebody else changed this in the meantime."
 
 
 class Overtaken(Invalid):

@@ -27,6 +27,11 @@ SENTENCES = {
 
 
 STREAMS = ("/live", "/agent/live")
+BY_ITSELF = ("/bar", "/bell", "/counts", "/feed", "/presence", "/standing")
+"""The last parts of the URLs that a page requests by itself, and not because of what its reader did.
+
+Without a session they get 204, which htmx ignores: the page stays, because somebody may be typing on it.
+"""
 
 
 class SignInNeeded(Exception):
@@ -58,7 +63,7 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "rules": visit.rules,
         "csrf": visit.csrf, "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot, "unread": visit.unread,
-        "back": back,
+        "back": back, "other_customers": visit.other_customers,
     }  # fmt: skip
     return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
 
@@ -161,6 +166,8 @@ def _led_to(request: Web, where: str) -> Response[Any]:
     if "hx-request" in request.headers:
         if request.scope["path"] in STREAMS:  # The page stays, because somebody may be typing on it.
             return _stream_is_over()
+        if request.scope["path"].endswith(BY_ITSELF):
+            return Response("", status_code=204)
         # htmx loads the new page instead of inserting it into the current page.
         return Response("", status_code=200, headers={"HX-Redirect": where})
     return Response("", status_code=303, headers={"Location": where})

@@ -1,20 +1,26 @@
-"""Serve style sheets, scripts, fonts and the company's logo.
+"""Serve style sheets, scripts, fonts and the company's logo, and the stored files of invoices and statements.
 
-Browsers cache them for a year, because each URL contains the hash of the content.
+Browsers cache all but the last for a year, because each URL contains the hash of the content.
 """
 
 import mimetypes
+import uuid
 from pathlib import Path
+from typing import Any
 
 from litestar import Response, get
 from litestar.params import FromPath
 
+from portal.billing import Invoice, Statement, hand_out
 from portal.contracts import logo
 from portal.database import transaction
 from portal.errors import NotFound
+from portal.people.readers import Reader
 from portal.render import assets, folder
 from portal.web.compression import accepted
 from portal.web.headers import SANDBOX
+from portal.web.limits import exporting
+from portal.web.pages import download
 from portal.web.visit import Web, visit_of
 
 mimetypes.add_type("font/woff2", ".woff2")
@@ -55,3 +61,24 @@ def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
             headers["content-encoding"], content = coding, asset.encoded[coding]
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return Response(content, media_type=media_type, headers=headers)
+
+
+async def invoice_file(request: Web, reader: Reader, number: str, *, kind: str) -> Response[Any]:
+    """Return a stored file (`kind` is `pdf` or `csv`) of an issued invoice, and record the download in the audit log.
+
+    The CSV file contains the invoice's time entries. Raise `NotFound` for an invoice that the reader may not see.
+    """
+    async with exporting(request):
+        content = await hand_out(kind, await Invoice.find(number, reader))
+    return download(content, f"{number}.{kind}", media_type="application/pdf" if kind == "pdf" else "text/csv")
+
+
+async def statement_file(request: Web, reader: Reader, statement_id: uuid.UUID) -> Response[Any]:
+    """Return the stored CSV file with the time entries of a statement, and record the download in the audit log.
+
+    Raise `NotFound` for a statement that the reader may not see.
+    """
+    async with exporting(request):
+        statement = await Statement.find(statement_id, reader)
+        content = await hand_out("csv", statement)
+    return download(content, f"statement-{statement.until}.csv", media_type="text/csv")

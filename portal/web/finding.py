@@ -1,6 +1,6 @@
 """Serve the suggestions of search fields, and read from a URL which suggestion was chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar import Response
@@ -11,26 +11,48 @@ from portal.numbers import number_in
 from portal.web.pages import page
 from portal.web.visit import Web
 
-__all__ = ["Found", "asked", "suggested"]
+__all__ = ["Found", "asked", "asked_several", "suggested"]
 
 
-async def suggested(request: Web, finder: Finder) -> Response[str]:
+async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str) -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
-    `?after=` is the id after which to continue an earlier response.
+    `?after=` is the id after which to continue an earlier response. `read` makes of what was typed the text to search.
     """
     typed = request.query_params.get("text", "")
-    found = await finder.suggest(typed, number_in(request.query_params.get("after")))
+    found = await finder.suggest(read(typed), number_in(request.query_params.get("after")))
     return page(request, "shared/suggestions.html", what=finder.what, typed=typed, suggestions=found)
 
 
-async def asked(request: Web, name: str, finder: Finder) -> Found:
+async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str], str] = str) -> Found:
     """Return what was chosen in the search field `name`, from the query string of the URL.
 
-    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field.
+    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field; `read` is as in
+    `suggested`.
     """
     query = request.query_params
-    return await finder.find(number_in(query.get(name)), query.get(f"{name}_typed"))
+    typed = query.get(f"{name}_typed")
+    return await finder.find(number_in(query.get(name)), typed if typed is None else read(typed))
+
+
+async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
+    """Return the query string of the URL as pairs, with what was typed in the search fields added, and what fields show.
+
+    Each search field adds one more value to a filter of several. It comes after the values that the filter has already,
+    so that the last value of its name is the field's own. A field shows nothing once its value has been added.
+    """
+    pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
+    for name, finder in finders.items():
+        typed = request.query_params.get(f"{name}_typed")
+        if typed is None:
+            continue
+        own = [place for place, pair in enumerate(pairs) if pair[0] == name]
+        found = await finder.find(number_in(pairs.pop(own[-1])[1]) if own else None, typed)
+        if found.id is None:
+            shown[name] = found
+        else:
+            pairs.append((name, str(found.id)))
+    return pairs, shown
 
 
 async def shown(values: Mapping[str, Any] | None, finders: Mapping[str, Finder]) -> dict[str, Found]:

@@ -49,13 +49,13 @@ class Form:
         """Add the sentence that says why a file in `field` was refused; a field may have several such sentences."""
         self.problems[field] = f"{self.problems[field]} {sentence}" if field in self.problems else sentence
 
-    async def begin_anew(self, by: Reader) -> None:
+    async def renew_key(self, by: Reader) -> None:
         """Give the form and its uploaded files a new `form_key`, because a form with the current key was sent before."""
-        former, anew = self.key, uuid.uuid4()
-        self.fields["form_key"] = [str(anew)]
+        former, new = self.key, uuid.uuid4()
+        self.fields["form_key"] = [str(new)]
         if former:
             async with transaction(by):
-                await draft_files.move(former, anew, by)
+                await draft_files.move(former, new, by)
 
     @property
     def had_files(self) -> bool:

@@ -21,17 +21,20 @@ from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
 from portal.timekeeping.policy.switches import RULES, Rules
-from portal.web import cookies, drafts, headers, metrics
+from portal.web import cookies, drafts, headers
 from portal.web.address import client_address
+from portal.web.bodies.receiving import keep_and_sign_in
 from portal.web.compression import Compressor
 from portal.web.errors import STREAMS, answer_failure, answer_refusal
-from portal.web.receiving import keep_and_sign_in
+from portal.web.monitoring import metrics
 from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 BY_MACHINES = ("/health", "/metrics")
 """Paths that load balancers and monitoring request without a session, and by IP address instead of a host name."""
-AT_THE_DOOR = ("/sign-in", "/sign-out", "/invitations/", "/password-resets")
+ONE_CLICK = "/unsubscriptions/"
+"""Where mail programs stop mails with one click (RFC 8058): the only form that may come from elsewhere (R37)."""
+SESSIONLESS = ("/sign-in", "/sign-out", "/invitations/", "/password-resets", "/ratings/", ONE_CLICK)
 """Paths whose forms work without a session or with an ended one. Their text is never saved as a draft."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
 """Headers that decide what a request may do, and that may therefore occur only once.
@@ -179,8 +182,9 @@ class Gate:
                 visit.anonymous = secrets.token_urlsafe(16)
                 visit.new_cookies.append(cookies.write(cookies.ANONYMOUS, visit.anonymous, self.settings))
             if not safe:
-                self._refuse_foreign(given)
-                if visit.session and not visit.session.live and not scope["path"].startswith(AT_THE_DOOR):
+                if not scope["path"].startswith(ONE_CLICK):
+                    self._refuse_foreign(given)
+                if visit.session and not visit.session.live and not scope["path"].startswith(SESSIONLESS):
                     await keep_and_sign_in(visit, scope, receive, send)
                     return
 
@@ -236,7 +240,7 @@ class Gate:
 
 
 async def _taken(send: Any, message: Any) -> None:
-    """Send one piece of a response. Raise `ConnectionAbortedError` if the client does not take it in time (T10)."""
+    """Send one piece of a response. Raise `ConnectionAbortedError` if the client does not take it in time (R83)."""
     try:
         async with asyncio.timeout(TAKEN_SECONDS + len(message.get("body", b"")) / TAKEN_RATE):
             await send(message)

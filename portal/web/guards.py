@@ -13,7 +13,7 @@ from portal.errors import Forbidden, NotFound
 from portal.timekeeping.policy.switches import OFF, OFF_ON_CASES
 from portal.web.errors import Detour, SignInNeeded
 from portal.web.other_area import redirect_to_own_area
-from portal.web.visit import page_of, visit_of
+from portal.web.visit import page_of, visit_of, wants_fragment
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -22,7 +22,10 @@ SECOND_FACTOR = "/account/second-factor"
 
 
 def _signed_in(connection: Connection) -> Any:
-    """Return the reader. Raise `SignInNeeded` if there is none, `Detour` if an agent must set up a second factor first."""
+    """Return the reader.
+
+    Raise `SignInNeeded` if nobody is signed in, and `Detour` if an agent must set up a second factor first.
+    """
     reader = _recognised(connection)
     if visit_of(connection).lacks_factor:
         raise Detour(SECOND_FACTOR)
@@ -30,13 +33,16 @@ def _signed_in(connection: Connection) -> Any:
 
 
 def _recognised(connection: Connection) -> Any:
-    """Return the reader. Raise `SignInNeeded` if nobody is signed in, with the page to return to afterwards."""
+    """Return the reader.
+
+    If nobody is signed in, raise `SignInNeeded` with the page to return to: the requested one, or for a form or a
+    fragment the page that it was on.
+    """
     reader = visit_of(connection).reader
     if reader is None:
         path, query = connection.scope["path"], connection.scope.get("query_string", b"").decode("latin-1")
-        raise SignInNeeded(
-            path + (f"?{query}" if query else "") if connection.scope.get("method") == "GET" else page_of(connection)
-        )
+        is_page = connection.scope.get("method") == "GET" and not wants_fragment(connection)
+        raise SignInNeeded(path + (f"?{query}" if query else "") if is_page else page_of(connection))
     return reader
 
 
@@ -48,6 +54,12 @@ def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
 def recognised(connection: Connection, _: BaseRouteHandler) -> None:
     """Allow everybody with a session, even an agent who must still set up a second factor."""
     _recognised(connection)
+
+
+def anybody(connection: Connection, _: BaseRouteHandler) -> None:
+    """Allow everybody, also without a session. Raise `Detour` if an agent must set up a second factor first."""
+    if visit_of(connection).lacks_factor:
+        raise Detour(SECOND_FACTOR)
 
 
 async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:

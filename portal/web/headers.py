@@ -18,6 +18,13 @@ SANDBOX = "sandbox; default-src 'none'"
 """The content security policy of uploaded files: the browser runs no script in them."""
 
 
+MAIL_FRAME = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+"""The content security policy of the HTML of a mail in its frame: no script, no link that leads anywhere, no image.
+
+Mails have inline styles, because mail programs ignore style sheets. They can change nothing outside of the frame.
+"""
+
+
 def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
     """Return the headers to add to a response, and the cookies to set.
 

@@ -1,4 +1,4 @@
-"""Limit how often one person may search, download and invite, so that nobody slows the portal down for others (R83)."""
+"""Limit how often one person may search, download, invite and have files drawn, so that nobody slows the portal down for others (R83)."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -14,14 +14,22 @@ SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, wit
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
 """The limit for downloads: 60 in ten minutes are free, enough for all files of a month; then one a minute."""
 
+DRAWINGS = attempts.Limit(free=300, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="drawings")
+"""The limit for drawings of files that have to be made: 300 in ten minutes are free, then one a minute."""
+
 INVITATIONS = attempts.Limit(
     free=30, first_wait=_MINUTE, longest_wait=_MINUTE, within=attempts.HOUR, what="invitations"
 )
 """The limit for contacts whom a customer's administrator adds or invites again: 30 an hour are free, then one a minute."""
 
+RATINGS = attempts.Limit(free=30, first_wait=_MINUTE, longest_wait=_MINUTE, within=attempts.HOUR, what="ratings")
+"""The limit for ratings, also those by the link of a mail: 30 an hour are free, then one a minute."""
+
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
     """Count one action of the reader, such as a search, and return the reader. Raise `TooMany` if the limit is reached.
+
+    Without a session the actions of the client's IP address are counted, and None is returned.
 
     The read-only transaction of the request is ended first, because a request never holds two connections (R84).
     """
@@ -29,7 +37,8 @@ async def _admit(request: Web, limit: attempts.Limit) -> Any:
     reader: Any = visit.reader
     await visit.end_reading()
     async with transaction(None):
-        await attempts.admit({f"{limit.what} {reader.credential_id}": limit}, visit.at)
+        who = reader.credential_id if reader else attempts.source(visit.address)
+        await attempts.admit({f"{limit.what} {who}": limit}, visit.at)
     return reader
 
 
@@ -50,6 +59,16 @@ async def searching(request: Web, text: str) -> AsyncIterator[None]:
 async def count_invitation(request: Web) -> None:
     """Count an invitation that a contact sends. Raise `TooMany` if the limit is reached."""
     await _admit(request, INVITATIONS)
+
+
+async def count_rating(request: Web) -> None:
+    """Count a rating that a contact sends. Raise `TooMany` if the limit is reached."""
+    await _admit(request, RATINGS)
+
+
+async def count_drawing(request: Web) -> None:
+    """Count a drawing that has to be made, after ending the request's transaction. Raise `TooMany` if the limit is reached."""
+    await _admit(request, DRAWINGS)
 
 
 @contextlib.asynccontextmanager

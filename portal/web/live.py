@@ -8,7 +8,9 @@ page was rendered (`snapshot`), so that no change between rendering and opening 
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -19,11 +21,14 @@ from litestar.response import Stream
 
 from portal import database, outbox
 from portal.errors import TooMany, Unavailable
+from portal.numbers import number_in
 from portal.people import sessions
-from portal.people.readers import ContactReader, Reader
+from portal.people.readers import AgentReader, ContactReader, Reader
 from portal.people.sessions import Session
+from portal.web import presence
 from portal.web.guards import agent_only, contact_only
-from portal.web.metrics import OPEN_STREAMS
+from portal.web.monitoring.metrics import OPEN_STREAMS
+from portal.web.presence import Present
 from portal.web.visit import Visit, Web, now, visit_of
 
 log = structlog.get_logger("portal.live")
@@ -41,8 +46,18 @@ OWN = {"timer": "timer", "export": "files", "notice": "notices"}
 
 The `subject` of the notification is the id of that person.
 """
+PAGE = re.compile(r"[a-zA-Z0-9_-]{8,40}", re.ASCII)
 REFRESH = "refetch"
 """The event that tells a page to fetch all its live regions again, because it may have missed changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """The page `page`, a random word, on which an agent looks at a case."""
+
+    case_id: int
+    page: str
+    reader: AgentReader
 
 
 class Listener:
@@ -53,6 +68,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.streams: dict[asyncio.Queue[dict[str, Any] | None], int] = {}
+        self.present = Present()
+        self.leaving: set[asyncio.Task[None]] = set()
         self.closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -96,6 +113,8 @@ class Listener:
 
         A queue that is too long is emptied and gets one `REFRESH` instead.
         """
+        if notice and notice["kind"] == presence.KIND and not self.present.hear(notice):
+            return  # a heartbeat that changes nothing
         for queue in self.streams:
             told = notice
             if queue.qsize() > UNREAD:
@@ -109,11 +128,14 @@ class Listener:
         if reader and list(self.streams.values()).count(reader.credential_id) >= MOST_STREAMS:
             raise TooMany("You have too many pages open. Close some of them.", retry_after=60)
 
-    async def events(self, visit: Visit, *, snapshot: str | None) -> AsyncGenerator[bytes, None]:
+    async def events(
+        self, visit: Visit, *, snapshot: str | None, looks: Looking | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the server-sent events that the reader of this visit may know of, until the session ends.
 
         `snapshot` is the database snapshot that the page was rendered from, or None if the page reconnects and may have
-        missed any number of changes: then the first event makes the page fetch everything.
+        missed any number of changes: then the first event makes the page fetch everything. `looks` is the case that an
+        agent's page shows.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -123,6 +145,7 @@ class Listener:
         OPEN_STREAMS.inc()
         looked = monotonic()
         try:
+            await _say(looks, "looks")
             yield b"id: 1\nretry: 1000\n\n"
             for name in [REFRESH] if snapshot is None else await _missed(reader, snapshot):
                 yield _event(name)
@@ -139,6 +162,7 @@ class Listener:
                         break
                     reader = session.reader
                 if not notice:
+                    await _say(looks, "still")
                     yield b": still here\n\n"
                     continue
                 for name in names(reader, notice):
@@ -146,6 +170,15 @@ class Listener:
         finally:
             del self.streams[queue]
             OPEN_STREAMS.dec()
+            if looks and not self.closing:
+                self.leaving.add(task := asyncio.create_task(_say(looks, "left")))
+                task.add_done_callback(self.leaving.discard)
+
+
+async def _say(looks: Looking | None, state: str) -> None:
+    """Tell the other pages of a case what this page of it does, if it shows one."""
+    if looks:
+        await presence.say(looks.case_id, looks.page, state, looks.reader)
 
 
 async def _as_it_is(session: Session) -> Session | None:
@@ -187,7 +220,7 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
     """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
 
-    The names are `case-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and `REFRESH`. Each
+    The names are `case-` and `presence-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and `REFRESH`. Each
     region of a page says which of them it waits for.
     """
     kind = notice["kind"]
@@ -202,12 +235,12 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
             return []
         if about in ("invoice", "statement"):
             return ["invoices"] if reader.sees_invoices else []
-        if not reader.sees_all_cases and notice["contact"] != reader.id:
+        if not reader.sees_all_cases and reader.id not in (notice["contact"], *notice["participants"]):
             return []
     return _events_of(notice)
 
 
-_EVENTS = {"invoice": "invoices", "statement": "invoices"} | OWN
+_EVENTS = dict.fromkeys(("invoice", "statement", "contract", "voucher"), "invoices") | OWN
 
 
 def _events_of(notice: dict[str, Any]) -> list[str]:
@@ -215,6 +248,8 @@ def _events_of(notice: dict[str, Any]) -> list[str]:
     about, subject = _about(notice), notice["subject"]
     if about in _EVENTS:
         return [_EVENTS[about]]
+    if about == presence.KIND:
+        return [f"presence-{subject}"]
     return [f"case-{subject}", "time" if about == "time" else "cases"]
 
 
@@ -223,12 +258,19 @@ def _about(notice: dict[str, Any]) -> str:
     return str(notice["kind"]).split(".")[0]
 
 
+def _looking(request: Web) -> Looking | None:
+    """Return the case that the agent's page with `?looks=` and `?page=` in its stream's URL shows, or None."""
+    reader, case = visit_of(request).reader, number_in(request.query_params.get("looks"))
+    page = request.query_params.get("page", "")
+    return Looking(case, page, reader) if case and isinstance(reader, AgentReader) and PAGE.fullmatch(page) else None
+
+
 def _stream(request: Web) -> Stream:
     listener: Listener = request.app.state.listener
     listener.refuse_more(visit_of(request).reader)
     snapshot = None if "last-event-id" in request.headers else request.query_params.get("snapshot", "")
     return Stream(
-        listener.events(visit_of(request), snapshot=snapshot),
+        listener.events(visit_of(request), snapshot=snapshot, looks=_looking(request)),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )

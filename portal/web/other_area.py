@@ -10,7 +10,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 
-from portal.billing import Invoice, Statement
+from portal.billing import CreditNote, Invoice, Statement
 from portal.desk import Case
 from portal.errors import NotFound
 from portal.people.readers import Reader
@@ -20,6 +20,7 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
     "cases": Case.find,
     "invoices": Invoice.find,
     "statements": Statement.find,
+    "credit-notes": CreditNote.find,
 }
 
 
@@ -28,7 +29,7 @@ async def redirect_to_own_area(connection: ASGIConnection[Any, Any, Any, Any], r
 
     The URL of a part that only one area has, such as a file, leads to the page of the whole case or document.
     """
-    found = re.match("(?:/agent)?/(cases|invoices|statements)/", connection.scope["path"])
+    found = re.match("(?:/agent)?/(cases|invoices|statements|credit-notes)/", connection.scope["path"])
     given = next(iter(connection.path_params.values()), None)
     if found is None or given is None or connection.scope.get("method") != "GET":
         raise NotFound

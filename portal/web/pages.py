@@ -20,6 +20,7 @@ from portal.web import drafts
 from portal.web.edits import Overtaken, as_seen
 from portal.web.forms import Form
 from portal.web.headers import SANDBOX
+from portal.web.paging import in_pages
 from portal.web.visit import Web, visit_of
 
 HTML = "text/html"
@@ -29,7 +30,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """Return the response with a rendered page, or with a fragment if the name of the template begins with `_`.
 
-    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread, errors and typed.
+    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread, other_customers, in_pages
+    (`portal.web.paging`), errors and typed.
     """
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
@@ -44,6 +46,8 @@ def page(request: Web, template: str, *, status: int = 200, **context: Any) -> R
         now=visit.at,
         snapshot=visit.snapshot,
         unread=visit.unread,
+        other_customers=visit.other_customers,
+        in_pages=functools.partial(in_pages, request),
         **given,
     )
     return Response(html, status_code=status, media_type=HTML)
@@ -137,7 +141,7 @@ async def refused(
     visit = visit_of(request)
     if visit.reader and form.key:
         if isinstance(refusal, SentBefore):
-            await form.begin_anew(visit.reader)
+            await form.renew_key(visit.reader)
         address = drafts.address_of(request, form.key)
         await drafts.keep(visit.reader.credential_id, address, form.fields, visit.at)
     async with transaction(visit.reader, readonly=True):

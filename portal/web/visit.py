@@ -17,7 +17,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 
 from portal.people.readers import Reader
-from portal.people.sessions import Session
+from portal.people.sessions import Membership, Session
 from portal.sealing import key_of
 from portal.settings import Settings
 from portal.storage import Storage
@@ -78,6 +78,10 @@ class Visit:
     """
     unread: int = 0
     """How many notices the reader has not read when a page is requested; the bell shows it."""
+    reads: tuple[str, int] | None = None
+    """What the page shows, such as `("case", 7)`: the notices about it are read once the page is sent."""
+    reads_notices: list[int] = field(default_factory=list)
+    """The ids of the notices that lead to this page, which are read once it is sent."""
     new_cookies: list[str] = field(default_factory=list)
     """The values of the Set-Cookie headers that the response gets."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -88,6 +92,11 @@ class Visit:
     """The `Form` of the request, from the moment at which its body is read; None before that, and for a GET."""
     kept: bool = False
     """Whether the form was saved as a draft instead of being processed."""
+
+    @property
+    def other_customers(self) -> tuple[Membership, ...]:
+        """Return the other customers to which a signed-in contact can switch."""
+        return self.session.others if self.session and self.reader else ()
 
     @property
     def lacks_factor(self) -> bool:

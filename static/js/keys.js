@@ -1,6 +1,7 @@
 // Keys for those who work here all day; templates/agent/_keys_help.html is their table, which `?` shows.
 // A letter presses or focuses what says data-key="x"; after G it follows what says data-go="x". J, K, X and Enter walk the rows that say data-row,
-// and the feed of a case. None works inside a field, nor with Alt or Meta; there Escape leaves the field and Ctrl Enter sends its form.
+// and the feed of a case that was not opened from a list. None works inside a field, nor with Alt or Meta; there Escape leaves the field and
+// Ctrl Enter sends its form.
 (() => {
   const CHORD_MS = 1500;
   document.documentElement.dataset.keys = "";
@@ -29,6 +30,7 @@
     if (from < 0) return tick(here());
     for (const row of all.slice(from, to + 1)) if (boxOf(row)?.checked === false) boxOf(row).click();
   };
+  const INSIDE = "input:not([type=hidden]), button, a"; // what the keys reach in a menu
   const press = (target) => {
     if (target.matches("input:not([type=radio]), select, textarea")) {
       target.focus();
@@ -37,7 +39,7 @@
     }
     target.click();
     if (target.dataset.then) document.getElementById(target.dataset.then)?.focus();
-    target.popoverTargetElement?.querySelector("button, a")?.focus();
+    target.popoverTargetElement?.querySelector(INSIDE)?.focus();
   };
   const shown = (selector) => [...document.querySelectorAll(selector)].find((node) => (node.labels?.[0] ?? node).checkVisibility());
   const verbs = {
@@ -64,6 +66,22 @@
     const button = [...form.elements].filter((node) => node.matches("button:not([type=button])") && (!dialog || dialog.contains(node)) && node.checkVisibility() && !node.disabled);
     form.requestSubmit(button.find((node) => node.matches(".primary, .final")) ?? button[0]);
   };
+  // In a menu the arrow keys go up and down. What is chosen closes it, so that a page that stays shows what has changed.
+  const step = (menu, key) => {
+    const all = [...menu.querySelectorAll(INSIDE)].filter((node) => node.checkVisibility());
+    all.at((all.indexOf(document.activeElement) + (key === "ArrowDown" ? 1 : -1)) % all.length)?.focus();
+  };
+  addEventListener("submit", (event) => event.target.closest(".menu:popover-open")?.hidePopover());
+  // A case that is opened from a list carries the list's query along, so that J and K walk on in it.
+  const carry = (event) => {
+    const link = event.target.closest?.("[data-onward] [data-row] a[href]");
+    if (link && !link.search) link.search = link.closest("[data-onward]").dataset.onward;
+  };
+  for (const kind of ["click", "auxclick", "contextmenu"]) addEventListener(kind, carry, true);
+  // The list is shown again at the row of the case from which one comes.
+  const left = document.getElementById(location.hash.slice(1));
+  if (left?.matches("[data-row]")) left.setAttribute("data-at-key", "");
+
   addEventListener("keydown", (event) => {
     const at = event.target;
     if (event.isComposing || event.defaultPrevented || !at.closest) return;
@@ -72,6 +90,11 @@
       send(at.form, at.closest("dialog"));
     }
     if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const menu = /^Arrow(Up|Down)$/.test(event.key) && at.closest(".menu:popover-open");
+    if (menu && !at.closest("[role=combobox]")) {
+      event.preventDefault();
+      return step(menu, event.key);
+    }
     if (at.closest(WRITING)) {
       if (event.key === "Escape" && !at.closest("dialog")) at.blur();
       return;
@@ -81,7 +104,9 @@
     if (event.key === "Enter" && (at.closest("a, button, summary") || !here())) return;
     if (document.querySelector("dialog[open]") && event.key !== "?") return;
     const key = event.key.toLowerCase();
-    const target = goes(key) ?? (event.shiftKey && key === "x" ? null : shown(`[data-key="${CSS.escape(key)}"]:not(:disabled)`));
+    const says = `[data-key="${CSS.escape(key)}"]:not(:disabled)`;
+    // what a message offers comes first, because it is gone in a moment: Z takes a reply back before it snoozes the case
+    const target = goes(key) ?? (event.shiftKey && key === "x" ? null : (shown(`.toasts ${says}`) ?? shown(says)));
     if (!target && !verbs[event.key]) return;
     event.preventDefault();
     if (target) press(target);

@@ -1,8 +1,13 @@
-// Offers the names of colleagues while a note is typed, after an "@" (portal/desk/mentions.py). The arrow keys choose, Enter or Tab inserts the
-// name, Escape closes. Without this file the name is typed; who is mentioned is read from the text.
+// Offers the names of colleagues while a note is typed, after an "@" (portal/desk/mentions.py), and canned replies while a reply is typed, after
+// a "/" that begins a word (portal/desk/replies/canned.py). The arrow keys choose, Enter or Tab inserts, Escape closes. Without this file the name is
+// typed, and who is mentioned is read from the text; the composer links to a page with the canned replies.
 (() => {
   const WAIT_MS = 120;
-  const BEGUN = /(?:^|[^\p{L}\p{N}_])@([\p{L}\p{N}_.'’-]*(?: [\p{L}\p{N}_.'’-]+)?)$/u;
+  const OFFERED = {
+    note: { begun: /(?:^|[^\p{L}\p{N}_])@([\p{L}\p{N}_.'’-]*(?: [\p{L}\p{N}_.'’-]+)?)$/u, from: "mentions", query: "text", keeps: 1 },
+    reply: { begun: /(?:^|\s)\/((?:[\p{L}\p{N}_.'’-]+ ?){0,4})$/u, from: "canned", query: "find", keeps: 0 },
+  };
+  const UNFILLED = /⟦[^⟦⟧\n]+⟧/;
 
   const set_up = (field) => {
     const list = document.createElement("ul");
@@ -13,7 +18,7 @@
     list.className = "suggestions";
     list.hidden = true;
     list.setAttribute("role", "listbox");
-    list.setAttribute("aria-label", "Colleagues");
+    list.setAttribute("aria-label", "Suggestions");
     field.after(list);
     for (const [name, value] of Object.entries({ "aria-autocomplete": "list", "aria-controls": list.id })) field.setAttribute(name, value);
 
@@ -32,13 +37,14 @@
       activate(null);
       list.hidden = true;
     };
-    const begun = () => {
-      const is_note = field.form.elements.kind.value === "note";
-      return is_note && field.selectionStart === field.selectionEnd ? BEGUN.exec(field.value.slice(0, field.selectionEnd))?.[1] : undefined;
-    };
+    const kind = () => OFFERED[field.form.elements.kind.value];
+    const begun = () => (field.selectionStart === field.selectionEnd ? kind()?.begun.exec(field.value.slice(0, field.selectionEnd))?.[1] : undefined);
     const choose = (option) => {
-      const end = field.selectionEnd;
-      field.setRangeText(`${option.dataset.name} `, end - begun().length, end, "end");
+      const [end, text] = [field.selectionEnd, option.dataset.inserts ?? `${option.dataset.name} `];
+      const start = end - begun().length - 1 + kind().keeps;
+      field.setRangeText(text, start, end, "end");
+      const unfilled = UNFILLED.exec(text); // what the case has no value for is selected, to be written
+      if (unfilled) field.setSelectionRange(start + unfilled.index, start + unfilled.index + unfilled[0].length);
       field.dispatchEvent(new Event("input", { bubbles: true }));
       close();
     };
@@ -49,7 +55,8 @@
       if (text === undefined) return close();
       asking = new AbortController();
       try {
-        const answer = await fetch(`${field.dataset.mentions}?${new URLSearchParams({ text })}`, { signal: asking.signal, redirect: "error" });
+        const address = `${field.dataset[kind().from]}?${new URLSearchParams({ [kind().query]: text })}`;
+        const answer = await fetch(address, { signal: asking.signal, redirect: "error", headers: { "HX-Request": "true" } });
         if (!answer.ok || begun() !== text || document.activeElement !== field) return;
         list.innerHTML = await answer.text();
       } catch {

@@ -12,7 +12,13 @@
     const target = event.target;
     if (!(target instanceof Element)) return;
     const opener = target.closest("[data-opens='rail']");
-    if (opener) {
+    const searches = target.closest("[data-opens='search-dialog']");
+    if (searches && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      const dialog = document.getElementById("search-dialog");
+      dialog.showModal();
+      dialog.querySelector("input").select();
+    } else if (opener) {
       event.preventDefault();
       rail()?.toggleAttribute("data-opened");
       rail()?.querySelector("a")?.focus();

@@ -173,6 +173,8 @@
     timers.set(form, setTimeout(() => keep(form), DRAFT_MS));
   });
   addEventListener("submit", (event) => clearTimeout(timers.get(event.target)), true);
+  // a preview shows the text as it was
+  addEventListener("input", (event) => event.target.name === "body" && document.getElementById("written")?.replaceChildren());
 
   // ---- errors: the panel on top takes the focus; a lost connection is said where the button is ----
   const focusErrors = () => document.querySelector("[data-takes-focus]")?.focus();
@@ -189,6 +191,33 @@
   });
   document.addEventListener("htmx:before:request", (event) => {
     event.detail?.ctx?.sourceElement?.closest?.("form")?.querySelector("[data-lost]")?.remove();
+  });
+
+  // The other pages of a case are told when somebody begins to write, and when the text is empty again or nothing was typed for a while.
+  const PAUSE_MS = 60000;
+  const told = new WeakMap();
+  const tell = (form, state) => {
+    const stream = document.getElementById("live")?.getAttribute("hx-sse:connect");
+    const page = stream && new URL(stream, location).searchParams.get("page");
+    if (!page || (told.get(form) ?? "pauses") === state) return;
+    told.set(form, state);
+    const body = new URLSearchParams({ csrf: form.elements.csrf.value, page, state });
+    fetch(form.dataset.presence, { method: "POST", body, redirect: "manual" }).catch(() => told.delete(form));
+  };
+  let pause;
+  addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (!form?.dataset.presence || event.target.name !== "body") return;
+    clearTimeout(pause);
+    pause = setTimeout(() => tell(form, "pauses"), PAUSE_MS);
+    tell(form, event.target.value.trim() ? "writes" : "pauses");
+  });
+
+  // A reply that arrives before anything is written is known to who writes then; one that arrives later crosses the text, and is asked about.
+  document.addEventListener("htmx:after:swap", () => {
+    const { body, seen_reply: seen } = document.getElementById("composer")?.elements ?? {};
+    const last = document.getElementById("feed")?.dataset.lastReply;
+    if (seen && last && !body.value.trim()) seen.value = last;
   });
 
   const reveal = () => document.querySelectorAll(".script-only[hidden]").forEach((node) => (node.hidden = false));

@@ -14,7 +14,7 @@ from portal.web.gate import Gate
 from tests.billing.work import a_case, a_service, log, states
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ACME, ACME_CONTRACT, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
+from tests.world import ACME, ACME_CONTRACT, ADA, GLOBEX, INES, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -111,7 +111,7 @@ async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(
         answer = await browser.send_form(PATH, {"entry": [f"{good.id}:1", f"{changed.id}:7"]})
         assert answer.status_code == 200
         assert "1 entry went through, 1 did not:" in answer.text.replace("\xa0", " ")
-        assert "It was changed meanwhile. Look at it again." in answer.text
+        assert "It was changed in the meantime. Look at it again." in answer.text
     async with transaction(SYSTEM):
         assert await states(good, changed) == ["approved", "submitted"]
 
@@ -227,8 +227,14 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
 async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
     """If all entries have one currency, the column head names it; otherwise each amount names its own."""
     async with transaction(SYSTEM) as tx:
-        await tx.execute("update contract set currency = 'CHF' where customer_id = $1", GLOBEX)
-        await log(60, service=GLOBEX_HELPDESK, hourly_rate=Decimal(80))
+        swiss = await tx.fetchval(
+            "insert into contract (customer_id, name, currency, start_on, payment_days, cycle, anchor, vat_rate, created_at)"
+            " select customer_id, 'Swiss', 'CHF', start_on, payment_days, cycle, anchor, vat_rate, created_at from contract"
+            " where customer_id = $1 returning id",
+            GLOBEX,
+        )
+        on_site = await a_service(GLOBEX, swiss, "On site")
+        await log(60, service=on_site, customer=GLOBEX, hourly_rate=Decimal(80))
     async with await Browser.of(app, MAX, at=NOW) as browser:
         alone = (await browser.get(PATH)).text
         assert '<th class="number" role="columnheader">CHF</th>' in alone

@@ -10,6 +10,7 @@ from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.billing.work import log
 from tests.browser import Browser
+from tests.faulty import refusing
 from tests.queries import counted
 from tests.world import ACME, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOW
 
@@ -86,6 +87,15 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
         assert (await browser.get(f"{PATH}/runs/4711")).status_code == 404
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select count(*) from invoice") == 1
+
+
+@pytest.mark.usefixtures("october")
+async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: str) -> None:
+    """S2.42: if somebody holds a customer for too long, the page of the run follows, and the job bills the rest."""
+    async with await Browser.of(app, MAX, at=NOW) as browser, refusing(dsn, "settled_entry", "true", code="55P03"):
+        made = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": [str(ACME)]})
+        assert (made.status_code, made.headers["location"].startswith(f"{PATH}/runs/")) == (303, True)
+        assert "0 of 1" in (await browser.get(made.headers["location"])).text
 
 
 @pytest.mark.usefixtures("october")

@@ -9,11 +9,13 @@ import pytest
 from portal.agent.arrivals import Seen
 from portal.database import transaction
 from portal.desk import Case, Listed, Priority, Status
+from portal.desk.deadlines.promises import Clock
 from portal.desk.lists import Row
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.web.gate import Gate
 from portal.web.visit import now
 from tests.browser import Browser
+from tests.desk.held import go_out
 from tests.queries import counted
 from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX
 
@@ -148,7 +150,7 @@ async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, ca
 
 
 def row(number: int, at: datetime) -> Row:
-    return Row(number, number, "x", "Acme", "Ada", Status.NEW, Priority.NORMAL, None, at, False)
+    return Row(number, number, "x", "Acme", "Ada", Status.NEW, Priority.NORMAL, None, at, False, Clock())
 
 
 def test_rows_that_move_up_from_the_next_page_go_to_the_end() -> None:
@@ -295,6 +297,7 @@ async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case)
         {"body": "log"},
         files=[("files", ("naïve.log", b"line one\n", "text/plain"))],
     )
+    await go_out()
     other = await open_case("Other", by=GIL)
     page = await ines.get(f"/agent/cases/{case.number}")
     address = re.search(r'href="(/agent/cases/\d+/files/[0-9a-f-]+)"', page.text)
@@ -385,6 +388,16 @@ async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Cas
     assert (await reload(case)).service_id == 1
 
 
+async def test_the_hours_left_of_a_cases_service_are_read_after_the_page(ines: Browser, case: Case) -> None:
+    """S2.3: the panel of a case shows the hours of its service; the page asks for them once it has loaded."""
+    here = f"/agent/cases/{case.number}"
+    assert f'hx-get="{here}/standing"' in (await ines.get(here)).text
+    fragment = (await ines.get(f"{here}/standing")).text
+    assert fragment.lstrip().startswith('<div id="standing"')
+    assert "in this period" in fragment
+    assert ", load" not in fragment
+
+
 async def test_the_feed_refreshes_with_head_and_panel(ines: Browser, case: Case) -> None:
     page = await ines.get(f"/agent/cases/{case.number}")
     assert f'hx-trigger="case-{case.id} from:body, notices from:body, refetch from:body"' in page.text
@@ -409,7 +422,7 @@ async def test_a_kept_draft_stands_in_the_composer(ines: Browser, case: Case) ->
 
 
 PAGES = ("", "/feed", "/assignment", "/facts", "/time")
-VERBS = ("/replies", "/notes", "/assignment", "/status", "/facts")
+VERBS = ("/replies", "/notes", "/assignment", "/status", "/priority", "/facts")
 
 
 async def test_contacts_find_nothing_here_but_the_way_to_their_own_page(ada: Browser, case: Case) -> None:

@@ -13,22 +13,28 @@ from portal import audit, billing
 from portal.audit import sentences
 from portal.audit.changes import Change
 from portal.audit.log import KINDS
+from portal.audit.names import REFERENCES
 from portal.contracts.company import Company
+from portal.contracts.price_list.templates import ServiceTemplate, TemplateFacts
 from portal.contracts.rates import Rate, RateFacts
 from portal.database import transaction
-from portal.people import invitations
+from portal.desk.leaving import end_contact
+from portal.people import credentials, invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
+from portal.people.customers import Customer
 from portal.people.departments import designate
 from portal.people.readers import SYSTEM
 from portal.people.roles import Role, RoleName
 from portal.people.working.hours import HoursFacts, WorkingHours
+from portal.personal.erasing import erase
 from portal.timekeeping.policy.switches import TimeRules
 from portal.web.gate import Gate
 from tests.billing.work import log
 from tests.browser import Browser, text_of
 from tests.faults.verbs import issue, token_of
-from tests.world import ACME, ADA, CONSULTANT, INES, MAX, NOOR, NOW, SUPPORT
+from tests.people.test_shared_logins import at_globex
+from tests.world import ACME, ADA, CONSULTANT, GLOBEX, INES, MAX, NOOR, NOW, PASSWORD, SUPPORT
 
 PATH = "/agent/setup/changes"
 
@@ -108,7 +114,29 @@ async def rules() -> None:
         await TimeRules.change(facts)
 
 
+async def links() -> None:
+    await invitations.invite(INES.credential_id, NOW)
+    await invitations.mail(ADA.credential_id, "reset", NOW)
+
+
+async def dates() -> None:
+    contact = await Contact.find(ADA.id, SYSTEM)
+    facts = await contact.facts()
+    facts.locale = "de_CH"
+    await contact.change(facts, NOW)
+
+
+async def offer() -> None:
+    await ServiceTemplate.create(TemplateFacts(name="Care 20", currency="EUR"))
+    template = next(one for one in await ServiceTemplate.listed() if one.name == "Care 20")
+    await template.change(TemplateFacts(name="Care 20", currency="EUR", rounding_increment="30"))
+
+
 WORDS = [
+    (offer, "Noor Haddad changed the template of services “Care 20”"),
+    (links, "Noor Haddad invited Ines Okafor"),
+    (links, "Noor Haddad sent Ada Lindqvist a link for a new password"),
+    (dates, "format of dates and numbers of Ada Lindqvist from English (United Kingdom) to German (Switzerland)"),
     (rights, "Noor Haddad gave Ada Lindqvist the right to see invoices"),
     (rights, "Noor Haddad took from Ada Lindqvist the right to see invoices"),
     (grade, "Noor Haddad changed the grade of Ines Okafor from agent to manager"),
@@ -129,6 +157,14 @@ async def test_a_change_is_told_in_a_sentence_with_names(noor: Browser, act: Any
     async with transaction(NOOR):
         await act()
     assert sentence in (await told(noor)).replace("\u00a0", " ")
+
+
+async def test_a_link_is_told_without_the_columns_of_its_table(noor: Browser) -> None:
+    """R89: how the portal stores an invitation is nobody's business who reads the changes."""
+    async with transaction(NOOR):
+        await links()
+    text = await told(noor)
+    assert not [word for word in ("By agent", "Made by", "Kind:", "Mail:", "invitation", "waiting") if word in text]
 
 
 async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> None:
@@ -155,6 +191,33 @@ async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(ap
     assert "Ada Lindqvist’s password was changed by a link in a mail" in text
     assert "A link to set Ada Lindqvist’s password was used or ended" in text
     assert "hash" not in text
+
+
+async def test_an_accepted_invitation_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
+    """R89: Ada accepts the invitation of a second customer with the password that she has, which stays as it is."""
+    async with transaction(NOOR):
+        contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
+        token = await contact.invite(app.clock())
+    async with Browser(app) as browser:
+        assert (await browser.send_form(f"/invitations/{token}", {"password": PASSWORD})).status_code == 303
+    text = await told(noor)
+    assert "Ada at Globex accepted an invitation" in text
+    assert "password was changed" not in text
+
+
+async def test_an_erasure_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
+    """R89: Ada is erased at Acme; her password stays with her access to Globex, and no sentence ends after a name."""
+    async with transaction(NOOR):
+        contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
+        token = await contact.invite(app.clock())
+    await credentials.join(token, PASSWORD, address="192.0.2.1", at=app.clock())
+    async with transaction(NOOR):
+        await end_contact(await Contact.find(ADA.id, NOOR, hold=True), successor_id=None, by=NOOR, at=app.clock())
+    async with transaction(NOOR):
+        await erase(await Contact.find(ADA.id, NOOR, hold=True), ADA.name, app.storage, app.clock())
+    text = await told(noor)
+    assert "Noor Haddad gave Ada at Globex the password of another access of theirs" in text
+    assert "changed Ada at Globex’s password" not in text
 
 
 async def test_a_person_who_changes_what_is_theirs_is_named_once(noor: Browser) -> None:
@@ -207,6 +270,20 @@ async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
     recorded = {row["name"] for row in rows}
     assert recorded - spoken == set()
     assert recorded - kinds == set()
+
+
+async def test_every_reference_of_a_recorded_table_is_named_or_left_out(dsn: str) -> None:
+    """R89: a column that refers to a person or a thing is shown by its name, or not at all, and never as a number."""
+    owner = await asyncpg.connect(dsn)
+    rows = await owner.fetch(
+        "select distinct k.conrelid::regclass::text as recorded, a.attname from pg_constraint k"
+        " join pg_trigger g on g.tgrelid = k.conrelid and g.tgname like 'recorded%'"
+        " join pg_attribute a on a.attrelid = k.conrelid and a.attnum = any(k.conkey) where k.contype = 'f'"
+    )
+    await owner.close()
+    columns = [(row["recorded"], row["attname"]) for row in rows if row["attname"].endswith("_id")]
+    assert ("invitation", "made_by_id") in columns
+    assert [one for one in columns if one[1] not in REFERENCES and not sentences.is_unsaid(*one)] == []
 
 
 async def test_changes_are_filtered_by_person_thing_kind_and_day(noor: Browser) -> None:

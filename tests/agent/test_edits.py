@@ -11,7 +11,9 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from portal.contracts.contracts import Contract
+from portal.contracts.price_list.products import Product, ProductFacts
 from portal.contracts.services import Service, ServiceFacts
+from portal.contracts.terms import ROLLOVER
 from portal.database import transaction
 from portal.people.agents import Agent, AgentFacts
 from portal.people.departments import Department, DepartmentFacts
@@ -27,22 +29,39 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 PATHS = (
     "/account/notices",
+    "/agent/canned-replies/{canned}",
     "/agent/cases/{number}/appointments/{appointment}",
     "/agent/cases/{number}/assignment",
     "/agent/cases/{number}/facts",
+    "/agent/cases/{number}/priority",
     "/agent/cases/{number}/status",
+    "/agent/cases/views/{view}",
     "/agent/customers/{customer}/contacts/{contact}",
     "/agent/customers/{customer}/contracts/{contract}",
+    "/agent/customers/{customer}/vouchers/{voucher}",
     "/agent/customers/{customer}/contracts/{contract}/services/{service}",
     "/agent/customers/{customer}/default-service",
     "/agent/customers/{customer}/edit",
+    "/agent/customers/{customer}/invoice-delivery",
+    "/agent/drafts/{draft_id}/note",
+    "/agent/help/{article}/edit",
     "/agent/projects/{project}/edit",
     "/agent/setup/agents/{agent}",
     "/agent/setup/case-types/{case_type}",
     "/agent/setup/company",
+    "/agent/setup/dispatch/{rule}",
+    "/agent/setup/workflow/follow-ups",
+    "/agent/setup/workflow/{status}",
     "/agent/setup/general-kinds/{kind}",
+    "/agent/setup/products/{product}",
+    "/agent/setup/service-templates/{template}",
+    "/agent/setup/deadlines/hours",
+    "/agent/setup/deadlines/targets",
+    "/agent/setup/deadlines/services/{service}",
     "/agent/setup/departments/{department}",
     "/agent/setup/roles/{role}",
+    "/agent/setup/billing",
+    "/agent/setup/tags/{tag}",
     "/agent/setup/time",
     "/agent/setup/agents/{agent}/hours",
     "/agent/setup/agents/{agent}/absences/{absence}",
@@ -55,36 +74,53 @@ PATHS = (
 )
 """The paths, with placeholders for ids, to which edit forms are posted."""
 WITHOUT_A_PAGE_OF_THEIR_OWN = (
+    "/agent/cases/views/{view}",
+    "/agent/cases/{number}/priority",
     "/agent/cases/{number}/status",
     "/agent/customers/{customer}/default-service",
     "/agent/time/week",
     "/agent/timer/{timer}",
 )
-"""Edit forms that are part of another page; separate tests prove that they undo nobody's change."""
+"""Edit forms that are part of another page, or whose fields decide who may open it again; separate tests prove that they undo nobody's change."""
 OF_ONE_PERSON = ("/account/notices", "/agent/absences/{absence}")
-"""Edit forms that only one person may open, so that no colleague can change the same values meanwhile."""
+"""Edit forms that only one person may open, so that no colleague can change the same values in the meantime."""
 CREATING = (
+    "/prices",
     "/new",
     "/tasks",
     "/timer",
     "/replies",
     "/roles",
     "/rates",
+    "/dispatch",
+    "/workflow",
+    "/snooze",
     "/case-types",
+    "/products",
+    "/prices",
     "/absences",
     "/cost-rates",
+    "/payments",
+    "/pictures",
+    "/runs",
+    "/credit",
+    "/correction",
+    "/lines",
+    "/days",
 )
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = (
-    "/account/password", "/account/authenticator", "/approval", "/approvals", "/deletion",
-    "/holding", "/pause", "/reading", "/resumption", "/stop",
+    "/account/password", "/account/authenticator", "/approval", "/approvals", "/beginning", "/deletion",
+    "/holding", "/issue", "/order", "/pause", "/reading", "/resumption", "/stop",
 )  # fmt: skip
 """The last parts of the URLs of forms with prefilled fields that change no stored field.
 
-Their fields are a name for password managers, an encrypted secret, a version number that is compared, or the id of what
-the page of a timer's button shows.
+Their fields are a name for password managers, an encrypted secret, a version number or a sum that is compared, the id of what
+the page of a timer's button shows, the place of a rule, or a change of many cases, which keeps what each case had and compares
+it (tests/desk/test_bulk.py).
 """
 
+PRIORITIES = ("urgent", "high", "normal", "low")
 EXAMPLES: dict[str, Callable[[str], str]] = {
     "email": lambda now: f"x{now}",
     "phone": lambda now: now + "1" if now else "+49 40 555 0199",
@@ -92,6 +128,7 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "iban": lambda now: "DE89370400440532013000" if now != "DE89370400440532013000" else "DE02120300000000202051",
     "bic": lambda now: "COBADEFFXXX" if now != "COBADEFFXXX" else "BYLADEM1001",
     "first_number": lambda now: f"{now[:-1]}{(int(now[-1]) + 1) % 10}",
+    "first_credit_number": lambda _: "CN-0012",
     "start_on": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
     "effective_start": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
     "anchor": lambda now: f"{now[:-2]}{int(now[-2:]) % 20 + 1:02}",
@@ -101,15 +138,24 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "ends": lambda now: "17:15" if now != "17:15" else "17:30",
     "work_date": lambda now: f"{now[:-2]}{int(now[-2:]) % 19 + 1:02}",
     "valid_until": lambda now: f"{int(now[:4]) + 1}{now[4:]}" if now else "2028-01-01",
+    "notice_days": lambda now: str(int(now or 0) + 1),
+    "renewal_months": lambda now: str(int(now or 0) + 1),
+    **dict.fromkeys(("reopen_days", "remind_days", "close_days"), lambda now: str(int(now or 20) + 1)),
     "payment_days": lambda now: str(int(now) + 1),
     "vat_rate": lambda now: str(int(now or 18) + 1),
     "rounding_minimum": lambda now: str(int(now) + 1),
     "rounding_increment": lambda now: str(int(now) + 1),
+    "fixed_fee": lambda now: "60" if now.startswith("50") else "50",
     "budget_amount": lambda now: "2000" if now.startswith("1000") else "1000",
     "budget_minutes": lambda now: "50h" if "40" in now else "40h",
     "duration": lambda now: "40m" if "40" not in now else "55m",
     "counts": lambda now: "1h" if "1" not in now else "2h",
     **dict.fromkeys(WEEKDAYS, lambda now: "7h" if now != "7 h" else "6h"),
+    "month_day": lambda now: str(int(now) % 28 + 1),
+    **{f"hours_{weekday}": lambda now: "8-16" if now != "08:00-16:00" else "8-15" for weekday in WEEKDAYS},
+    **{f"reply_{word}": lambda now: "45m" if "45" not in now else "50m" for word in PRIORITIES},
+    **{f"solve_{word}": lambda now: "30h" if "30" not in now else "31h" for word in PRIORITIES},
+    **{f"goal_{word}": lambda now: "90" if now != "90" else "91" for word in PRIORITIES},
     "own_edit_hours": lambda now: str(int(now) + 1),
     "lock_grace_days": lambda now: str(int(now) + 1),
     "lock_time_zone": lambda now: "Europe/Vienna" if now != "Europe/Vienna" else "Europe/Berlin",
@@ -117,21 +163,45 @@ EXAMPLES: dict[str, Callable[[str], str]] = {
     "first_day": lambda now: f"{now[:-2]}{int(now[-2:]) + 1:02}",
     "last_day": lambda now: f"{now[:-2]}{int(now[-2:]) - 1:02}",
     "exemption_reason": lambda now: f"{now} Reverse charge",
+    "windows": lambda now: "Sat x2" if now != "Sat x2" else "Sun x2",
+    "holidays": lambda now: "2026-12-25" if now != "2026-12-25" else "2026-12-26",
 }
 """By field name: a function from the present value to another valid one. Other text fields get a word appended."""
 TOGETHER = {
     "taxable": {"exemption_reason": "Reverse charge"},
     "counts": {"override_reason": "agreed by phone"},
     "override_reason": {"counts": "15m"},
+    "renewal_months": {"valid_until": "2030-12-31"},
+    "holidays": {"windows": "Holidays x2"},
+    "calendar_holidays": {"windows": "Holidays x3"},
 }
 """By field name: further fields without which a change to this one is refused."""
 AVOIDED = ("not_billable",)
 """Options that no test chooses, because another field of the form has no meaning with them."""
-FIXED = ("back", "began", "currency", "effective_from", "ended", "exemption_reason", "first_number", "settlement")
+PREPAID = (
+    "voucher_hours", "voucher_price", "overflow", "overage_rate", "included_from", "fee", "included", "due", *ROLLOVER,
+)  # fmt: skip
+FIXED = (
+    "back",
+    "began",
+    "currency",
+    "effective_from",
+    "ended",
+    "exemption_reason",
+    "first_number",
+    "first_credit_number",
+    "region",
+    "settlement",
+    "shared",
+    "then",
+    *PREPAID,
+)
 """Fields that the tests skip, because they cannot be changed alone or are not stored.
 
 One of two clock times needs the other, contracts with services keep their currency, and the first number stays once an
-invoice is issued. `back` is the URL to return to, and `effective_from` the day from which the other fields hold.
+invoice is issued. A `region` must be one of its country. `shared` decides who may open the form again. `back` is the URL to
+return to, `then` the button that was pressed, and `effective_from` the day from which the other fields hold. Not every
+settlement stores the fields in `PREPAID`.
 """
 
 
@@ -147,6 +217,7 @@ async def addresses(app: Gate) -> dict[str, str]:
         for name in ("On site", "Remote"):
             await Service.create(contract, ServiceFacts(name=name), NOW)
         await Department.create(DepartmentFacts(name="Sales"))
+        await Product.create(ProductFacts(name="Router"))
     return {path: places.address(path) for path in PATHS}
 
 
@@ -175,8 +246,12 @@ async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
 
 
 def fields_of(form: PageForm) -> list[str]:
-    """Return the names of the fields that a person can change independently of others."""
-    names = form.names - {"csrf", "seen", "password", "approves", "approvers", "members", *FIXED}
+    """Return the names of the fields that a person can change independently of others.
+
+    What is found by typing is tested where it is used, as in tests/agent/test_dispatch.py.
+    """
+    typed_beside = {name for name in form.names if name.endswith("_typed") or f"{name}_typed" in form.names}
+    names = form.names - {"csrf", "seen", "password", "approves", "approvers", "members", *FIXED} - typed_beside
     return sorted(name for name in names if form.offered.get(name, []) == ["yes"] or _leaves_a_choice(form, name))
 
 
@@ -250,11 +325,11 @@ async def test_two_people_change_different_fields_and_both_hold(
     async def opened() -> PageForm:
         return form_of((await noors.get(here)).text, here)
 
-    names = fields_of(await opened())
+    form = await opened()
+    names = fields_of(form)
     for theirs, mine in zip(names, names[1:] + names[:1], strict=True):
         if theirs == mine:
             continue
-        form = await opened()
         with_theirs, with_mine = changed(form, theirs), changed(form, mine)
         if set(with_theirs) & set(with_mine):
             continue
@@ -269,6 +344,7 @@ async def test_two_people_change_different_fields_and_both_hold(
         for name in with_mine:
             assert after.fields.get(name) != form.fields.get(name), (name, "was lost")
         assert theirs not in await changed_by(NOOR, before), "the log blames Noor for what Bo did"
+        form = after
 
 
 async def last_change() -> int:
@@ -301,14 +377,14 @@ async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
     async def opened() -> PageForm:
         return form_of((await noors.get(here)).text, here)
 
-    proved = 0
-    for name in fields_of(await opened()):
-        form = await opened()
+    now, proved = await opened(), 0
+    for name in fields_of(now):
+        form = now
         theirs = changed(form, name)
         if form.offered.get(name) == ["yes"] or 1 < len(set(form.offered.get(name, []))) < 3:
             continue  # A field with two options has no third value that differs from both.
         assert (await save(bos, form, theirs)).status_code == 303
-        stored = await opened()
+        now = stored = await opened()
         mine = changed(stored, name)
         if mine[name] == form.fields.get(name, [""])[-1]:
             continue
@@ -319,13 +395,14 @@ async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
         }
         answer = await save(noors, form, mine | others)
         assert answer.status_code == 409, (name, mine)
-        assert "Somebody else changed this meanwhile. It is now" in answer.text, name
+        assert "Somebody else changed this in the meantime. It is now" in answer.text, name
         again = form_of(answer.text, here)
         for one, value in (mine | others).items():
             assert again.fields[one] == [value], (one, "was lost")
         assert (await opened()).fields.get(name) == stored.fields.get(name), "a refusal changes nothing"
         assert (await save(noors, again, {})).status_code == 303, name
-        assert (await opened()).fields.get(name) != stored.fields.get(name)
+        now = await opened()
+        assert now.fields.get(name) != stored.fields.get(name)
         proved += 1
     assert proved or path.endswith(("{case_type}", "assignment"))
 

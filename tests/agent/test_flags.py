@@ -117,7 +117,7 @@ async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Brows
         await billing.lift(flag_id, by=MAX, at=NOW)
     answer = await ines.send_form(f"/agent/time/{entry.id}/answer", {"answer": "The one in the cellar."})
     assert answer.status_code == 409
-    assert "Somebody has lifted this flag meanwhile." in answer.text
+    assert "Somebody has lifted this flag in the meantime." in answer.text
     assert "The one in the cellar." in answer.text
 
 
@@ -181,7 +181,7 @@ async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_i
     answer = await max_.post(approve, data=form.fields)
     assert answer.status_code == 200
     assert "117 entries went through, 3 did not:" in told(answer.text)
-    assert answer.text.count("It was changed meanwhile. Look at it again.") == 3
+    assert answer.text.count("It was changed in the meantime. Look at it again.") == 3
     async with transaction(SYSTEM) as tx:
         counts = await tx.fetch("select state, count(*) from time_entry group by 1 order by 1")
         assert [tuple(row) for row in counts] == [("approved", 117), ("submitted", 6)]

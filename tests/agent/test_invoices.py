@@ -9,7 +9,7 @@ from portal import billing
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
-from tests.billing.work import NOVEMBER, Logged, a_case, log
+from tests.billing.work import NOVEMBER, Logged, a_case, log, seen_sum, tick
 from tests.browser import Browser
 from tests.queries import counted
 from tests.world import ACME, ADA, ALAN, GIL, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOOR, NOW
@@ -68,10 +68,13 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
     async with await Browser.of(app, MAX, at=NOW) as browser:
         nothing = await browser.send_form(path, {})
         assert (nothing.status_code, "Tick the drafts that you want to issue." in nothing.text) == (422, True)
-        some = await browser.send_form(path, {"draft": [str(first), "999"]})
+        some = await browser.send_form(path, {"draft": [await tick(first), "999"]})
         assert (some.status_code, some.text.count("One draft: ")) == (200, 1)
         assert "1\xa0invoice issued." in some.text
-        rest = await browser.send_form(path, {"draft": [str(second)]})
+        for unseen in (str(second), f"{await tick(second)}1"):
+            refused = await browser.send_form(path, {"draft": [unseen]})
+            assert (refused.status_code, "The draft has changed." in refused.text) == (409, True)
+        rest = await browser.send_form(path, {"draft": [await tick(second)]})
         assert (rest.status_code, rest.headers["location"]) == (303, "/agent/invoices?issued=1")
         assert "1\xa0invoice issued." in (await browser.get(rest.headers["location"])).text
         again = await browser.send_form(path, {"draft": [str(first), str(second)]})
@@ -95,9 +98,11 @@ async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> No
     async with transaction(MAX):
         draft_id = await draft(await log(60))
     async with await Browser.of(app, MAX, at=NOW) as browser:
-        answer = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
+        path, shown = f"/agent/drafts/{draft_id}/issue", await seen_sum(draft_id)
+        assert (await browser.send_form(path)).status_code == 409
+        answer = await browser.send_form(path, shown)
         assert (answer.status_code, answer.headers["location"]) == (303, "/agent/invoices/2026-0147")
-        again = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
+        again = await browser.send_form(path, shown)
         assert again.status_code == 409
         assert "It is issued already, as 2026-0147." in again.text
         assert (await browser.get(f"/agent/drafts/{draft_id}")).headers["location"] == answer.headers["location"]
@@ -145,7 +150,7 @@ async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: st
         page = (await browser.get(f"/agent/drafts/{draft_id}")).text
         assert "Where the numbers of invoices begin is not set up." in page
         assert 'href="/agent/setup/company"' in page
-        answer = await browser.send_form(f"/agent/drafts/{draft_id}/issue")
+        answer = await browser.send_form(f"/agent/drafts/{draft_id}/issue", await seen_sum(draft_id))
         assert answer.status_code == 422
         assert "Where the numbers of invoices begin is not set up." in answer.text
 
@@ -184,6 +189,33 @@ async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
         assert "Goodwill" in (await browser.get(path)).text
         assert "Goodwill" in (await browser.get(f"{path}/detail.csv")).text
         assert (await browser.get("/agent/statements/no-id")).status_code == 404
+
+
+async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app: Gate) -> None:
+    """D30, D38: a wrong duration is said at its field; the correction names the statement, and the statement names it."""
+    async with transaction(MAX):
+        entry = await log(30, billing="no_charge", comment="Goodwill")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    path = f"/agent/statements/{run.statement_ids[0]}"
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert f"{path}/correction?entry={entry.id}" in (await browser.get(f"/agent/time/{entry.id}")).text
+        form = {"scope": "chosen", "row": "1", "minutes": "0:45", "then": "free", "reason": "Logged twice."}
+        refused = await browser.send_form(f"{path}/correction", form)
+        assert refused.status_code == 422
+        assert "Only 0:30 are left to credit." in refused.text
+        assert 'value="0:45"' in refused.text
+        made = await browser.send_form(f"{path}/correction", form | {"minutes": "0:10"})
+        assert made.status_code == 303
+        correction = (await browser.get(made.headers["location"])).text
+        assert "Logged twice." in correction
+        assert path in correction
+        assert made.headers["location"] in (await browser.get(path)).text
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        shown = await browser.get(made.headers["location"].removeprefix("/agent"))
+        assert "Correction of a statement" in shown.text
+        assert "given back" in (await browser.get("/invoices")).text
 
 
 @pytest.mark.parametrize("reader_and_status", [(INES, 403), (ADA, 404), (ALAN, 404), (GIL, 404)])
@@ -229,7 +261,7 @@ async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate)
             with counted() as statements:
                 await browser.get(f"/agent/drafts/{draft_id}")
             counts.append(len(statements))
-    assert counts[0] == counts[1] <= 15, statements
+    assert counts[0] == counts[1] <= 16, statements
 
 
 async def test_the_drafts_have_a_next_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +276,7 @@ async def test_the_drafts_have_a_next_page(app: Gate, monkeypatch: pytest.Monkey
         assert [row["id"] for row in first.rows + rest.rows] == ids
         assert (first.rows[0]["total"], rest.rows[0]["total"], rest.next_after) == (3, 3, None)
     monkeypatch.setattr(
-        "portal.billing.invoices.list_drafts.__kwdefaults__", {"customer_id": None, "after": None, "limit": 2}
+        "portal.billing.documents.invoices.list_drafts.__kwdefaults__", {"customer_id": None, "after": None, "limit": 2}
     )
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get("/agent/invoices")).text
@@ -262,7 +294,8 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get(f"/agent/drafts/{draft_id}")).text
         assert "Invoices show □ instead of 🎓, because their fonts do not have it." in page
-        assert (await browser.send_form(f"/agent/drafts/{draft_id}/issue")).status_code == 303
+        issued = await browser.send_form(f"/agent/drafts/{draft_id}/issue", await seen_sum(draft_id))
+        assert issued.status_code == 303
 
 
 async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +303,7 @@ async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pyt
 
     Taking time off leads back to the same page; the explanation of one line ends with a way to all of its entries.
     """
-    monkeypatch.setattr("portal.billing.contents.SHOWN", 2)
+    monkeypatch.setattr("portal.billing.documents.contents.SHOWN", 2)
     monkeypatch.setattr("portal.customer.invoices.EXPLAINED", 2)
     async with transaction(MAX):
         draft_id = await draft(*[await log(15, comment=f"Deed {number}") for number in range(5)])
@@ -286,7 +319,7 @@ async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pyt
         _, action = re.findall(r'action="(/agent/drafts/[^"]+/removal)"', second)
         taken = await browser.send_form(action, referer=f"http://127.0.0.1:8000{path}?detail=2")
         assert taken.headers["location"] == f"{path}?detail=2#detail"
-        issued = await browser.send_form(f"{path}/issue")
+        issued = await browser.send_form(f"{path}/issue", await seen_sum(int(path.rpartition("/")[2])))
         last = (await browser.get(f"{issued.headers['location']}?detail=2")).text
         assert [f"Deed {number}" in last for number in range(5)] == [False, False, True, False, True]
     async with await Browser.of(app, ADA, at=NOW) as browser:
@@ -300,7 +333,7 @@ async def test_a_page_of_rows_begins_after_its_cursor(monkeypatch: pytest.Monkey
 
     A cursor that no row follows, or that is not a row's position, leads to the first page.
     """
-    monkeypatch.setattr("portal.billing.contents.SHOWN", 2)
+    monkeypatch.setattr("portal.billing.documents.contents.SHOWN", 2)
     empty = billing.part_of(list[billing.DetailRow](), "7")
     assert (empty.rows, empty.total, empty.next_after, empty.is_all) == ([], 0, None, True)
     async with transaction(MAX):

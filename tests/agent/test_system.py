@@ -10,7 +10,7 @@ from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.storage import open_storage
 from portal.web.gate import Gate
-from portal.web.health import checks
+from portal.web.monitoring.health import checks
 from tests.browser import Browser
 from tests.places import failed_job
 from tests.world import NOOR, NOW
@@ -73,7 +73,7 @@ async def test_a_failed_job_is_discarded_and_its_end_is_kept(app: Gate) -> None:
 async def test_what_is_not_well_is_said(dsn: str, tmp_path: Path) -> None:
     at = await now()
     assert await found(f"file://{tmp_path}", at) == {
-        "Database": True, "Schema": True, "Files": True, "Worker": False, "Clock": True,
+        "Database": True, "Schema": True, "Files": True, "Worker": False, "Clock": True, "Mail": True,
     }  # fmt: skip
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -95,5 +95,5 @@ async def test_a_schema_that_is_older_or_newer_than_the_code_is_said(
 
     known = migration_names()
     other = known | {"2099-01-01T0000"} if missing else known - {max(known)}
-    monkeypatch.setattr("portal.web.health.migration_names", lambda: other)
+    monkeypatch.setattr("portal.web.monitoring.health.migration_names", lambda: other)
     assert not (await found(f"file://{tmp_path}", NOW))["Schema"]

@@ -124,3 +124,14 @@ async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: 
     async with transaction(INES):
         assert (await Case.find(number, INES)).stands is Status.OPEN
         assert await current().fetchval("select count(*) from cases") == 1
+
+
+async def test_the_meter_of_a_changed_entry_is_that_of_the_typed_day(ines: Browser) -> None:
+    """An entry of October is changed to 2 h: beside the other hour of the month, 3 h; in November it is alone."""
+    async with transaction(SYSTEM):
+        entry, _ = await log(60), await log(60)
+    typed = f"/agent/time/preview?entry={entry.id}&service=1&billing=billable&duration=2h&work_date="
+    assert "Helpdesk in October: 1 h, 1 h of it not approved yet, then 3 h." in told(
+        (await ines.get(f"{typed}{OCTOBER}")).text
+    )
+    assert "Helpdesk in November: 0 min, then 2 h." in told((await ines.get(f"{typed}2026-11-02")).text)

@@ -74,7 +74,8 @@ async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the
 ) -> None:
     """S1.12, D56: Ines's list of 10,000 entries has pages, filters and true totals, and a row can be changed in place.
 
-    The list takes at most 13 SQL statements and 150 kB.
+    The list takes at most 150 kB and 13 SQL statements; the page of a service takes four more, for its running statement
+    and its figures.
     """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
@@ -83,7 +84,7 @@ async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the
             "task": f"/agent/tasks/{task.id}/time", "agent": "/agent/time"}[scope]  # fmt: skip
     with counted() as statements:
         page = await ines.get(here)
-    assert len(statements) <= 13
+    assert len(statements) <= (17 if scope == "service" else 13)
     assert len(page.content) < 150_000
     assert "10,000\u00a0entries, 1666\u00a0h\u00a040\u00a0min worked, 2500\u00a0h count" in page.text
     assert "Submit all 10,000 that match" in page.text

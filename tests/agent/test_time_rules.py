@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 PAGE = "/agent/setup/time"
 OF_TIME = re.compile(
-    r"/agent/(time|timers?|approvals|rejections|flags|timesheets|performance|projects/costs|finders/work)(/|\.|$)"
+    r"/agent/(time|timers?|approvals|held|rejections|flags|timesheets|performance|potential|projects/costs|finders/work)(/|\.|$)"
     r"|/agent/.*/(time|timers?|submission|week|day|forgotten)(/|$)"
 )
 """Matches the paths of all pages and forms of time, so that new pages with such paths are tested too."""
@@ -298,14 +298,14 @@ class TestWorkingTime:
     async def test_only_a_manager_is_asked_for_a_deputy(self, ines: Browser, max_: Browser, noor: Browser) -> None:
         """C10: the form of an absence has a field for the deputy only for a manager, and only if there is another manager.
 
-        Max names Ines, once she is a manager, and his page says that she approves meanwhile.
+        Max names Ines, once she is a manager, and his page says that she approves in the meantime.
         """
         for browser in (ines, noor, max_):
             assert "deputy_id" not in (await browser.get("/agent/absences")).text, "Max is the only manager"
         async with transaction(SYSTEM) as tx:
             await tx.execute("update agent set grade = 'manager' where id = $1", INES.id)
         assert (await save(max_, "/agent/absences", first_day="2026-12-21", deputy_id=str(INES.id))).status_code == 303
-        assert "Ines Okafor approves meanwhile" in (await max_.get("/agent/absences")).text
+        assert "Ines Okafor approves in the meantime" in (await max_.get("/agent/absences")).text
 
     async def test_an_admin_sets_hours_absences_and_cost_of_an_agent(self, noor: Browser) -> None:
         base = f"/agent/setup/agents/{INES.id}"

@@ -141,13 +141,14 @@ async def test_one_manager_has_a_few_files_made_at_a_time(max_: Browser) -> None
     )
 
 
-async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate, max_: Browser) -> None:
+async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate) -> None:
     """R60: a file that the storage no longer has gets 404, and not the beginning of a download."""
     await furnished(app.storage, NOW)
     async with transaction(SYSTEM) as tx:
         key, export = await tx.fetchrow("select file_key, id from export")
     await app.storage.delete(key)
-    assert (await max_.get(f"{PATH}/files/{export}/download")).status_code == 404
+    async with await Browser.of(app, MAX, at=NOW) as max_:
+        assert (await max_.get(f"{PATH}/files/{export}/download")).status_code == 404
 
 
 async def test_a_file_whose_worker_was_stopped_is_made_by_the_next_one(

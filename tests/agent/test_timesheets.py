@@ -322,7 +322,7 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
-    """S0.29, D35: Max approves all 123 entries that match a filter at once, except one that changed meanwhile.
+    """S0.29, D35: Max approves all 123 entries that match a filter at once, except one that changed in the meantime.
 
     That one is reported. A rejection of all without a reason gets 422 and shows the same page.
     """
@@ -340,7 +340,7 @@ async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: 
         answer = await browser.send_form(f"{PATH}/approval?{asked}", {"entries": entries[1]})
         assert answer.status_code == 200
         assert "122\xa0entries went through, 1 did not:" in answer.text
-        assert "It was changed meanwhile." in answer.text
+        assert "It was changed in the meantime." in answer.text
         refused = await browser.send_form(f"{PATH}/rejection?{asked}", {"entries": f"{world['case']}:2", "reason": ""})
         assert (refused.status_code, "at once?" in refused.text) == (422, True)
 

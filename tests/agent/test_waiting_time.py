@@ -169,7 +169,7 @@ async def test_ticks_survive_a_refusal_and_what_goes_through_beside_it(max_: Bro
     assert ticked(answer.text) == [f"{good.id}:1"]
     answer = await decide(max_, page, PATH, entry=choices, reason="")
     assert "1 entry went through, 1 did not" in told(answer.text)
-    assert "Tue 6 Oct, Acme, Ines Okafor</a>: It was changed meanwhile." in told(answer.text)
+    assert "Tue 6 Oct, Acme, Ines Okafor</a>: It was changed in the meantime." in told(answer.text)
     assert shown(answer.text) == [f"{changed.id}:2", f"{kept.id}:1"]
     assert ticked(answer.text) == []
 
@@ -224,7 +224,7 @@ async def test_what_was_approved_together_is_undone_together(max_: Browser, app:
 
 
 async def test_what_is_billed_meanwhile_is_reported_and_the_rest_is_undone(max_: Browser) -> None:
-    """When Max undoes a decision, the approval of an entry that has been billed meanwhile is reported and stays.
+    """When Max undoes a decision, the approval of an entry that has been billed in the meantime is reported and stays.
 
     The other approval is withdrawn.
     """

@@ -75,6 +75,39 @@ def document() -> dict[str, Any]:
     return copy.deepcopy(DOCUMENT)
 
 
+def extended(**keys: Any) -> dict[str, Any]:
+    """Return an extended document in EUR with 25 % VAT, a rate of 60.00 an hour, and the top-level `keys`."""
+    plain = {"currency": "EUR", "vat": {"category": "S", "rate": "25"}, "extended": True}
+    return plain | {"rates": [{"customer": True, "hourly_rate": "60.00", "from": "2020-01-01"}]} | copy.deepcopy(keys)
+
+
+def a_contract(*services: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    """Return a monthly contract from 1 January 2026 with these services; `keys` replace its keys."""
+    plain = {"name": "Support", "start": "2026-01-01", "cycle": "monthly", "anchor": "2026-01-01"}
+    return plain | {"services": list(services)} | keys
+
+
+def a_plan(**keys: Any) -> dict[str, Any]:
+    """Return a subscription of 60 minutes a month for 100.00 in advance; `keys` replace its keys."""
+    return {
+        "name": "Desk", "settlement": "subscription", "rollup": "service", "overflow": "bill", "fee": "100.00",
+        "included_minutes": 60, "due": "advance",
+    } | keys  # fmt: skip
+
+
+def an_entry(id: str, date: str, minutes: int, **keys: Any) -> dict[str, Any]:
+    """Return a billable entry under the service `Desk`; `keys` replace its keys."""
+    return {
+        "id": id, "service": "Desk", "agent": "Ines", "role": "senior", "date": date, "created": f"{date}T09:00:00Z",
+        "actual_minutes": minutes, "billing": "billable",
+    } | keys  # fmt: skip
+
+
+def paid_by(output: dict[str, Any], id: str) -> list[tuple[str, int, str | None]]:
+    """Return kind, minutes and source of each allocation of an entry in an output document."""
+    return [(piece["kind"], piece["minutes"], piece["source"]) for piece in output["allocations"].get(id, [])]
+
+
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
     """Return a copy of the input document in which the value at each path (`contracts.0.name`) is replaced.
 

@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from portal import billing
-from portal.billing import Choice, allocations
+from portal.billing import Choice
+from portal.billing.allocating import allocations
 from portal.contracts.rates import Rate
 from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid
@@ -126,7 +127,7 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
         reasons = {refused.entry_id: (refused.sentence, refused.status) for refused in outcome.refused}
         assert reasons == {
             own.id: ("This is your own time. Another manager has to decide on it.", 403),
-            changed.id: ("It was changed meanwhile. Look at it again.", 409),
+            changed.id: ("It was changed in the meantime. Look at it again.", 409),
             too_early.id: ("“Helpdesk” had not begun on 31 Dec 2025.", 422),
             stranger.id: ("You are not designated for Noor Haddad’s department, nor for the service.", 403),
         }
@@ -423,7 +424,7 @@ async def test_a_choice_that_no_tick_box_sends_is_refused(text: str) -> None:
 
 
 async def test_time_that_is_gone_is_reported() -> None:
-    """An entry that does not exist is reported as deleted meanwhile, with status 409 (D35)."""
+    """An entry that does not exist is reported as deleted in the meantime, with status 409 (D35)."""
     async with transaction(MAX):
         outcome = await billing.approve([Choice(4711, 1)], by=MAX, at=NOW)
-        assert (outcome.status, outcome.refused[0].sentence) == (409, "It was deleted meanwhile.")
+        assert (outcome.status, outcome.refused[0].sentence) == (409, "It was deleted in the meantime.")

@@ -7,10 +7,15 @@ import pytest
 from portal import billing
 from portal.billing.bounds import RunningTotals
 from portal.billing.engine import BillingState, Entry, EntryBilling, Price, RateSource
+from portal.contracts.contracts import Contract
+from portal.contracts.services import Service, ServiceFacts
 from portal.database import transaction
-from portal.errors import Conflict, Invalid
+from portal.errors import Conflict
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
 from tests.billing.test_engine import CONTRACT, entry
 from tests.billing.work import NOVEMBER, OCTOBER, log, states
+from tests.browser import Browser
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, MAX, NOW
 
 MOST = Decimal("99999999.9999")
@@ -49,7 +54,7 @@ async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_
 async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_bills_all_others() -> None:
     """If Acme's VAT rate rises after the approval, so that its document is too large, preview and run skip that document.
 
-    Globex is billed. A run for Acme alone is refused.
+    Globex is billed. A run for Acme alone makes no document, and says why.
     """
     async with transaction(MAX) as tx:
         entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
@@ -60,9 +65,14 @@ async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_b
         assert [document.customer_id for document in preview.documents] == [GLOBEX]
         (omitted,) = preview.omitted
         assert (omitted.reason, omitted.count, omitted.first) == ("too_large", 170, OCTOBER)
-        with pytest.raises(Invalid, match="Nothing was billed: all that is due"):
-            await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
-        assert await tx.fetchval("select count(*) from billing_run") == 0
+        alone = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert alone is not None
+        assert (alone.draft_ids, alone.statement_ids) == ((), ())
+        (refused,) = (await billing.find_run(alone.id, MAX, {})).refused.rows
+        assert (refused["customer_id"], refused["sentence"]) == (
+            ACME,
+            "“Support 2026” has more due than one document can hold.",
+        )
         run = await billing.run(NOVEMBER, [ACME, GLOBEX], by=MAX, at=NOW)
         assert run is not None
         assert len(run.draft_ids) == 1
@@ -107,3 +117,36 @@ async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> N
             " (('invoice_line', 'position'), ('detail_row', 'position'), ('detail_row', 'line_position')) order by 1"
         )
     assert [tuple(row) for row in rows] == [("detail_row", "integer")] * 2 + [("invoice_line", "integer")]
+
+
+async def test_fees_that_one_document_cannot_hold_are_named_with_their_contract() -> None:
+    """A document of fees alone that is too large has its row in the preview, and its sentence on the page of the run."""
+    async with transaction(MAX) as tx:
+        facts = ServiceFacts(name="Care", settlement="subscription", fee="900000000000", effective_start="2026-10-01")
+        await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), facts, NOW)
+        await tx.execute("update contract set vat_rate = 100 where id = $1", ACME_CONTRACT)
+        preview = await billing.preview_run(NOVEMBER)
+        assert [(row.customer_id, row.contract_name) for row in preview.too_large] == [(ACME, "Support 2026")]
+        assert (preview.documents, preview.omitted) == ((), ())
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        [refused] = (await billing.find_run(run.id, MAX, {})).refused.rows
+        assert "Support 2026" in refused["sentence"]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_run_says_that_a_fee_of_0_makes_no_document_and_that_nothing_was_due(app: Gate) -> None:
+    """D30: a fee of 0.00 is billed without a document, and the page of the run says so; a watched run stays if nothing is due."""
+    async with transaction(MAX):
+        facts = ServiceFacts(name="Care", settlement="subscription", fee="0", effective_start="2026-10-01")
+        await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), facts, NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        again = await billing.begin_run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    await billing.resume_run(again, NOW)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        free = (await browser.get(f"/agent/billing/runs/{run.id}")).text
+        assert "at 0.00" in free
+        assert "where nothing is charged, there is no invoice" in free
+        nothing = (await browser.get(f"/agent/billing/runs/{again}")).text
+        assert "Nothing was due" in nothing

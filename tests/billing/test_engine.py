@@ -37,8 +37,8 @@ BILLING = ENGINE.parent
 MONEY = [BILLING.parent / f"{name}.py" for name in ("money", "durations", "periods")]
 
 PURE = {
-    "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "itertools", "typing",
-    "portal.money", "portal.periods", "portal.words",
+    "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "itertools", "typing", "zoneinfo",
+    "portal.durations", "portal.money", "portal.periods", "portal.schedules", "portal.words",
 }  # fmt: skip
 
 DAY = date(2026, 1, 5)
@@ -69,7 +69,7 @@ def test_every_settlement_and_every_rollup_has_its_module() -> None:
 
 def test_every_scope_of_rates_has_a_source_in_the_order_in_which_they_win() -> None:
     """Each scope of rates has a source, in the order in which the scopes win (D18)."""
-    assert list(SCOPES.values()) == [source for source in RateSource if source not in ("entry", "overage")]
+    assert list(SCOPES.values()) == [source for source in RateSource if source not in ("entry", "schedule", "overage")]
 
 
 def trees(paths: list[Path]) -> list[tuple[Path, ast.AST]]:

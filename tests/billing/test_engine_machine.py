@@ -22,6 +22,7 @@ from portal.billing.engine import (
     withdraw,
 )
 from tests.billing import books
+from tests.examples import ALL
 
 pytestmark = pytest.mark.slow
 
@@ -91,4 +92,4 @@ class Desk(RuleBasedStateMachine):
 
 
 TestDesk = Desk.TestCase
-TestDesk.settings = settings(books.quick, max_examples=150 if books.ALL else 25, stateful_step_count=20)
+TestDesk.settings = settings(books.quick, max_examples=150 if ALL else 15, stateful_step_count=20)

@@ -118,11 +118,11 @@ async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() ->
         assert outcome.done == (good.id,)
         assert {no.entry_id: no.sentence for no in outcome.refused} == {
             own.id: "This is your own time. Another manager has to decide on it.",
-            changed.id: "It was changed meanwhile. Look at it again.",
+            changed.id: "It was changed in the meantime. Look at it again.",
             rejected.id: "It is rejected already, and Ines Okafor has not submitted it again.",
             settled.id: "This time is on a draft. Take it off the draft; then it can be changed.",
             flagged.id: "Noor Haddad has flagged it already.",
-            4711: "It was deleted meanwhile.",
+            4711: "It was deleted in the meantime.",
         }
 
 
@@ -212,7 +212,7 @@ async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
             await billing.undo(outcome.decision, by=NOOR, at=LATER)
         undone = await billing.undo(outcome.decision, by=MAX, at=LATER)
         assert undone.done == (waiting.id, draft.id)
-        assert [no.sentence for no in undone.refused] == ["It was submitted again meanwhile."]
+        assert [no.sentence for no in undone.refused] == ["It was submitted again in the meantime."]
         assert await tx.fetch(rows, [waiting.id, draft.id]) == before
         assert (await billing.find_entry(INES, waiting.id)).reason is None
 

@@ -152,12 +152,12 @@ async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
     """The default date is the first of this month, the latest date tomorrow, in the company's time zone (D13)."""
     async with transaction(MAX):
         before_midnight_utc = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
-        assert await billing.offered(before_midnight_utc) == date(2026, 12, 1)
-        assert await billing.parse_until("", NOW) == NOVEMBER
-        assert await billing.parse_until("2026-11-21", NOW) == date(2026, 11, 21)
+        assert (await billing.until_days(before_midnight_utc)).offered == date(2026, 12, 1)
+        assert (await billing.until_days(NOW)).parse("") == NOVEMBER
+        assert (await billing.until_days(NOW)).parse("2026-11-21") == date(2026, 11, 21)
         for text in ("2026-11-22", "tomorrow", "2026-13-01"):
             with pytest.raises(Invalid) as refusal:
-                await billing.parse_until(text, NOW)
+                (await billing.until_days(NOW)).parse(text)
             assert set(refusal.value.fields) == {"until"}
         with pytest.raises(Invalid):
             await billing.run(date(2026, 11, 22), [ACME], by=MAX, at=NOW)

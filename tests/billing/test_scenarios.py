@@ -49,5 +49,5 @@ def test_our_documents_meet_every_settlement_rollup_kind_reason_and_rate() -> No
     assert covered() >= {
         "time_spent", "voucher", "subscription", "none", "resource", "role", "service", "included", "charged", "held",
         "no_charge", "fee", "time", "not_approved", "before_service_start", "after_contract_end", "no_rate", "settled",
-        "entry", "overage", "service+agent", "service+role", "customer+role", "customer",
+        "entry", "overage", "service+agent", "service+role", "customer+role", "customer", "beyond_prepaid",
     }  # fmt: skip

@@ -11,13 +11,17 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from portal import billing
 from portal.billing import Choice
+from portal.contracts.vouchers import Voucher, VoucherFacts
 from portal.database import current, transaction
 from portal.errors import Refusal
+from portal.people.customers import Customer
 from portal.people.readers import SYSTEM
+from portal.timekeeping.moving.merging import merge
 from portal.timekeeping.states import submit
 from portal.timekeeping.work import Work
-from tests.billing.work import a_service, log
-from tests.machines import LONG, DatabaseMachine, run_machine
+from tests.billing.work import a_case, a_service, log
+from tests.examples import ALL
+from tests.machines import DatabaseMachine, run_machine
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, MAX, NOOR, NOW
 
 DAYS = st.sampled_from(
@@ -39,7 +43,7 @@ class Desk(DatabaseMachine):
     """A state machine each of whose rules runs in one transaction, which is committed, or refused as a whole."""
 
     EMPTYING = (
-        "truncate invoice, statement, billing_run, time_entry, time_sum, approval, outbox cascade;"
+        "truncate invoice, statement, billing_run, voucher, time_entry, time_sum, approval, outbox, cases cascade;"
         " update number_series set next_number = first_number; update rate set hourly_rate = 120"
     )
     services: ClassVar[list[int]]
@@ -61,7 +65,7 @@ class Desk(DatabaseMachine):
 
     @rule(
         who=st.sampled_from([INES, INES, MAX, NOOR]),
-        service=st.integers(0, 5),
+        service=st.integers(0, 7),
         minutes=st.integers(1, 700),
         on=DAYS,
         billing_=st.sampled_from(["billable", "billable", "billable", "no_charge", "not_billable"]),
@@ -77,20 +81,38 @@ class Desk(DatabaseMachine):
         service_id = self.services[service]
 
         async def verb() -> None:
+            case = None if service_id == GLOBEX_HELPDESK else await _one(_UNMERGED, minutes)
             await log(
                 minutes, who=who, service=service_id, customer=GLOBEX if service_id == GLOBEX_HELPDESK else ACME, on=on, billing=billing_,
+                case_id=case and case["id"],
                 counted=None if minutes % 3 else max(0, minutes - 7), state=state, hourly_rate=hourly_rate, at=self.at,
             )  # fmt: skip
 
         self.tried(who, verb)
 
     @initialize(
-        services=st.lists(st.integers(0, 5), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
+        services=st.lists(st.integers(0, 7), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
     )
     def a_day_of_work(self, services: list[int], days: list[date]) -> None:
-        """Log some entries at the start, so that there are entries to decide on."""
+        """Open some cases of Acme and log some entries on them at the start, so that there are entries to decide on."""
+
+        async def verb() -> None:
+            for _ in range(5):
+                await a_case()
+
+        self.tried(SYSTEM, verb)
         for service, on in zip(services, days, strict=False):
             self.log(INES, service, 50 + 7 * service, on, "billable", "submitted", None)
+
+    @rule(places=st.lists(st.integers(0, 4), min_size=2, max_size=3, unique=True))
+    def merge(self, places: list[int]) -> None:
+        """Merge two or three cases into the first of them, with all their time, billed or not (D53)."""
+
+        async def verb() -> None:
+            numbers = [(await _one("select number from cases order by id", place))["number"] for place in places]
+            await merge(numbers, numbers[0], by=MAX, at=self.at)
+
+        self.tried(MAX, verb)
 
     @rule(entry=PLACES)
     def submit(self, entry: int) -> None:
@@ -129,7 +151,7 @@ class Desk(DatabaseMachine):
 
         self.tried(by, verb)
 
-    @rule(entry=PLACES, by=MANAGERS, minutes=st.integers(1, 300), service=st.integers(0, 4))
+    @rule(entry=PLACES, by=MANAGERS, minutes=st.integers(1, 300), service=st.integers(0, 7))
     def change(self, entry: int, by: Any, minutes: int, service: int) -> None:
         """Change an entry in any state, as a manager."""
 
@@ -149,6 +171,35 @@ class Desk(DatabaseMachine):
                 await billing.delete_entry(choice.entry_id, version=choice.version, by=by, at=self.at)
 
         self.tried(by, verb)
+
+    @rule(chosen=st.lists(PLACES, max_size=3), by=MANAGERS, again=st.booleans())
+    def release(self, chosen: list[int], by: Any, again: bool) -> None:
+        """Release entries that are held, or would be, as a manager; with `again`, take the releases back."""
+
+        async def verb() -> None:
+            decide = billing.hold_again if again else billing.release
+            await decide(await _seen(chosen), by=by, at=self.at)
+
+        self.tried(by, verb)
+
+    @rule(
+        service=st.sampled_from([6, 7]),
+        minutes=st.sampled_from([75, 300]),
+        until=DAYS,
+        usable=st.sampled_from(["sold", "issued", "paid"]),
+    )
+    def sell_voucher(self, service: int, minutes: int, until: date, usable: str) -> None:
+        """Sell Acme a voucher for one of the services that take one."""
+
+        async def verb() -> None:
+            facts = VoucherFacts(
+                services=[str(self.services[service])], hours=f"{minutes}m", price="99.99", sold_on="2025-12-31",
+                valid_until=until.isoformat(), usable_once=usable,
+            )  # fmt: skip
+            async with billing.changing_terms(ACME):
+                await Voucher.sell(await Customer.find(ACME, SYSTEM), facts, self.at)
+
+        self.tried(MAX, verb)
 
     @rule(
         until=st.sampled_from([date(2026, 7, 1), date(2026, 11, 1), date(2026, 11, 21)]),
@@ -235,6 +286,9 @@ class Desk(DatabaseMachine):
         assert self.do(check()) == {}
 
 
+_UNMERGED = "select id from cases where merged_into_id is null order by id"
+
+
 async def _seen(places: list[int], everything: bool = False) -> list[Choice]:
     rows = await current().fetch("select id, version from time_entry order by id")
     choices = [Choice(row["id"], row["version"]) for row in rows]
@@ -248,7 +302,7 @@ async def _one(sql: str, place: int) -> Any:
 
 @pytest.mark.slow
 def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
-    """All invariants hold after every step (R94). With PORTAL_TEST_ALL=1, many more examples run."""
+    """All invariants hold after every step (R94). `./dev test --all` runs many more examples."""
 
     async def prepare() -> None:
         async with transaction(SYSTEM):
@@ -261,6 +315,18 @@ def test_all_invariants_hold_whatever_is_done(workbench: str) -> None:
                 ),
                 await a_service(ACME, ACME_CONTRACT, "By role", rollup="role", effective_start=date(2026, 3, 1)),
                 HELPDESK,
+                await a_service(ACME, ACME_CONTRACT, "By voucher", settlement="voucher", overflow="hold"),
+                await a_service(
+                    ACME,
+                    ACME_CONTRACT,
+                    "By subscription",
+                    settlement="subscription",
+                    overflow="bill",
+                    fee=Decimal("99.99"),
+                    included_minutes=200,
+                    due="advance",
+                    effective_start=date(2026, 9, 1),
+                ),
             ]
 
-    run_machine(Desk, workbench, prepare, examples=25 if LONG else 6, steps=50 if LONG else 30)
+    run_machine(Desk, workbench, prepare, examples=25 if ALL else 6, steps=50 if ALL else 30)

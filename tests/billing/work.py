@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from portal.billing import Choice
-from portal.database import current
-from portal.people.readers import AgentReader
+from portal.database import current, transaction
+from portal.people.readers import SYSTEM, AgentReader
 from tests.world import ACME, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, NOW
 
 CUSTOMER_OF = {HELPDESK: ACME, GLOBEX_HELPDESK: GLOBEX}
@@ -87,6 +87,18 @@ async def a_service(customer: int, contract: int, name: str, **columns: Any) -> 
         customer, contract, name, *values.values(),
     )  # fmt: skip
     return service_id
+
+
+async def tick(draft_id: int) -> str:
+    """Return what the tick box of a draft sends: its id, its contract and the sum to pay."""
+    async with transaction(SYSTEM) as tx:
+        row = await tx.fetchrow("select contract_id, payable from invoice where id = $1", draft_id)
+    return f"{draft_id}.{row['contract_id']}.{row['payable']}"
+
+
+async def seen_sum(draft_id: int) -> dict[str, str]:
+    """Return the field of the form that issues a draft: the sum to pay that its page shows."""
+    return {"sum": (await tick(draft_id)).split(".", 2)[2]}
 
 
 async def states(*entries: Logged) -> list[str]:

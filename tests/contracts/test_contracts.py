@@ -11,7 +11,8 @@ from portal.contracts.case_types import BEGINNING, CaseType, CaseTypeFacts
 from portal.contracts.company import Company, NumberSeries
 from portal.contracts.contracts import Contract, ContractFacts
 from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
-from portal.contracts.services import DefaultService, Service, ServiceFacts
+from portal.contracts.services import Service, ServiceFacts
+from portal.contracts.services.defaults import DefaultService
 from portal.database import current, transaction
 from portal.durations import Rounding, RoundingMode
 from portal.errors import Conflict, Invalid, NotFound
@@ -118,6 +119,21 @@ async def test_case_types_are_added_renamed_and_ended() -> None:
     assert ("Our mistake", False) in BEGINNING
 
 
+async def test_contacts_always_have_a_case_type_that_they_can_choose() -> None:
+    """S3.11: the last type for contacts can neither be ended nor be kept for agents."""
+    async with transaction(NOOR):
+        first, *others = await CaseType.offered()
+        for one in others:
+            await one.change(but(one.facts, for_contacts="no"))
+        assert [one.name for one in await CaseType.offered_to_contacts()] == [first.name]
+        assert len(await CaseType.offered()) == len(others) + 1
+        await refused(first.change(but(first.facts, for_contacts="no")), "for_contacts")
+        with pytest.raises(Conflict, match="only type"):
+            await first.end(NOW)
+        await others[0].end(NOW)
+        await refused(first.change(but(first.facts, for_contacts="perhaps")), "for_contacts")
+
+
 # --- Contracts
 
 
@@ -127,17 +143,31 @@ async def test_a_contract_begins_its_periods_on_the_first_unless_told_otherwise(
         contract = await Contract.create(acme, but(YEARLY, vat_rate="7,7 %"), NOW)
         assert (contract.anchor, contract.vat_rate, contract.end_on) == (date(2026, 2, 1), Decimal("7.7"), None)
         assert contract.facts == but(YEARLY, vat_rate="7.7", anchor="2026-02-01")
-        await contract.change(but(contract.facts, anchor="2026-02-15", valid_until="2027-02-14", currency="CHF"))
+        await contract.change(but(contract.facts, anchor="2026-02-15", valid_until="2027-02-14", currency="CHF"), NOW)
         changed = await Contract.find(contract.id, NOOR)
         assert changed.facts.currency == "CHF"
         assert (changed.end_on, changed.facts.valid_until) == (date(2027, 2, 15), "2027-02-14")
 
 
 @pytest.mark.parametrize(
+    ("cycle", "typed", "anchor"),
+    [
+        ("weekly", "", "2026-02-15"), ("weekly", "2026-02-16", "2026-02-16"), ("half_yearly", "", "2026-02-01"),
+        ("monthly", "2026-01-31", "2026-01-31"), ("yearly", "2024-02-29", "2024-02-29"),
+    ],
+)  # fmt: skip
+async def test_a_contract_is_billed_by_any_cycle_from_any_day(cycle: str, typed: str, anchor: str) -> None:
+    """D13, S4.3: periods last a week to a year, and begin on any day of the month; those of a week begin with the contract."""
+    async with transaction(NOOR):
+        contract = await Contract.create(await Customer.find(ACME, NOOR), but(YEARLY, cycle=cycle, anchor=typed), NOW)
+        assert (contract.facts.cycle, contract.facts.anchor) == (cycle, anchor)
+
+
+@pytest.mark.parametrize(
     ("field", "typed"),
     [
         ("name", " "), ("start_on", "soon"), ("valid_until", "2026-02-14"), ("valid_until", "2025-01-01"), ("currency", "DEM"),
-        ("payment_days", "-1"), ("payment_days", "1000"), ("cycle", "weekly"), ("anchor", "2026-01-29"),
+        ("payment_days", "-1"), ("payment_days", "1000"), ("cycle", "daily"), ("anchor", "soon"),
         ("vat_rate", "101"), ("vat_rate", "-1"), ("vat_rate", ""),
         ("vat_rate", "1.23456"), ("vat_rate", "nan"),
     ],
@@ -152,8 +182,8 @@ async def test_a_contract_with_a_mistake_is_refused(field: str, typed: str) -> N
 async def test_a_contracts_currency_stays_once_it_has_a_service() -> None:
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
-        await refused(contract.change(but(contract.facts, currency="CHF")), "currency")
-        await contract.change(but(contract.facts, name="Support 2027"))
+        await refused(contract.change(but(contract.facts, currency="CHF"), NOW), "currency")
+        await contract.change(but(contract.facts, name="Support 2027"), NOW)
         assert (await Contract.find(ACME_CONTRACT, NOOR)).name == "Support 2027"
 
 
@@ -202,7 +232,7 @@ async def test_the_first_service_of_a_customer_becomes_its_default() -> None:
 @pytest.mark.parametrize(
     ("field", "typed"),
     [
-        ("name", ""), ("settlement", "voucher"), ("rollup", "week"), ("taxable", "perhaps"), ("effective_start", "x"),
+        ("name", ""), ("settlement", "barter"), ("rollup", "week"), ("taxable", "perhaps"), ("effective_start", "x"),
         ("rounding_minimum", "-1"), ("rounding_increment", "0"), ("rounding_increment", "1441"), ("rounding_mode", "sideways"),
     ],
 )  # fmt: skip
@@ -210,6 +240,42 @@ async def test_a_service_with_a_mistake_is_refused(field: str, typed: str) -> No
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         await refused(Service.create(contract, but(ON_SITE, **{field: typed, "exemption_reason": "x"}), NOW), field)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [
+        ("overflow", "ignore"), ("overage_rate", "-1"), ("overage_rate", "1.23456"), ("fee", ""), ("fee", "1.234"), ("fee", "much"),
+        ("included", "ten"), ("included", "100001h"), ("due", "never"),
+    ],
+)  # fmt: skip
+async def test_a_subscription_with_a_mistake_is_refused(field: str, typed: str) -> None:
+    """S3.23, D24: each field of a subscription gets a sentence of its own."""
+    async with transaction(NOOR):
+        contract = await Contract.find(ACME_CONTRACT, NOOR)
+        facts = but(ON_SITE, **{"settlement": "subscription", "fee": "500", "included": "10h"} | {field: typed})
+        await refused(Service.create(contract, facts, NOW), field)
+
+
+async def test_a_service_keeps_only_the_terms_of_its_settlement() -> None:
+    """S3.21, S3.22, S3.23, S3.25: what the settlement does not need is not stored, whatever the form sends."""
+    async with transaction(NOOR):
+        contract = await Contract.find(ACME_CONTRACT, NOOR)
+        typed = {"overflow": "hold", "overage_rate": "110.5", "fee": "500,00", "included": "10h", "due": "arrears"}
+        found = {}
+        for settlement in ("time_spent", "voucher", "subscription"):
+            made = await Service.create(contract, but(ON_SITE, name=settlement, settlement=settlement, **typed), NOW)
+            found[settlement] = (made.overflow, made.overage_rate, made.fee, made.included_minutes, made.due)
+        assert found == {
+            "time_spent": (None, None, None, None, None),
+            "voucher": ("hold", Decimal("110.5"), None, None, None),
+            "subscription": ("hold", Decimal("110.5"), Decimal(500), 600, "arrears"),
+        }
+        assert (made.facts.fee, made.facts.included, made.facts.overage_rate) == (
+            "500",
+            "10\N{NO-BREAK SPACE}h",
+            "110.5",
+        )
 
 
 async def test_a_service_without_tax_needs_a_reason() -> None:
@@ -231,7 +297,7 @@ async def test_services_of_an_ended_contract_are_no_longer_offered() -> None:
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         assert [words for _, words in await Service.offered(ACME, date(2026, 11, 20))] == ["Helpdesk, Support 2026"]
-        await contract.change(but(contract.facts, valid_until="2026-11-19"))
+        await contract.change(but(contract.facts, valid_until="2026-11-19"), NOW)
         assert [words for _, words in await Service.offered(ACME, date(2026, 11, 19))] == ["Helpdesk, Support 2026"]
         assert await Service.offered(ACME, date(2026, 11, 20)) == []
 

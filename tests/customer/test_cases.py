@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from portal.database import transaction
@@ -144,6 +145,27 @@ async def test_choices_that_are_none_are_refused(app: Gate) -> None:
     assert await rows("select * from cases") == []
 
 
+async def test_a_type_for_agents_only_is_not_offered_to_contacts_and_refused_from_them(app: Gate) -> None:
+    """S3.11: Ada cannot choose the type, not even past the form, where the database refuses it; Ines can open it for her."""
+    async with transaction(INES) as tx:
+        await tx.execute("update case_type set for_contacts = false where id = 3")
+    before = await nothing_changes()
+    async with await Browser.of(app, ADA, at=app.clock()) as browser:
+        assert "Our mistake" not in (await browser.get("/cases/new")).text
+        answer = await browser.send_form("/cases/new", NEW | {"case_type": "3"})
+        assert answer.status_code == 422
+        assert "Choose one from the list." in answer.text
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with transaction(ADA) as tx:
+            await tx.execute(
+                "insert into cases (customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
+                " values (1, 1, 'x', 3, 1, 'new', $1, $1)",
+                NOW,
+            )
+    assert await nothing_changes() == before
+    assert (await opened(INES, contact_id=ADA.id, case_type_id=3)).case_type_id == 3
+
+
 async def test_a_contact_answers_and_the_case_is_ours_again(app: Gate) -> None:
     case = await opened()
     async with transaction(INES):
@@ -192,7 +214,7 @@ async def test_closing_and_opening_again_work_and_a_repeat_is_harmless(app: Gate
 
 
 async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
-    """R56, T9: a file is served only as a download, even an SVG picture with a script in it."""
+    """R56: a file is served only as a download, even an SVG picture with a script in it."""
     name = 'Größe "x".svg'
     file = await upload(open_storage(settings.storage_url), ADA, name, b"<svg onload='alert(1)'/>")
     await opened(files=[file])
@@ -402,7 +424,7 @@ async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: An
             with counted() as statements:
                 assert (await browser.get(path)).status_code == 200
             costs[path] = len(statements)
-    assert costs == {"/cases/1001": 7, "/cases": 3, "/": 4, "/cases/new": 4}
+    assert costs == {"/cases/1001": 7, "/cases": 3, "/": 8, "/cases/new": 4}
 
 
 async def test_a_get_changes_nothing(app: Gate, settings: Any) -> None:

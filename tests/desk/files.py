@@ -1,4 +1,4 @@
-"""Store files and record them as uploads, as the web layer does before a message contains them."""
+"""Open a case for tests of attachments, store files as the web layer does, and list what is attached."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from portal.database import transaction
+from portal.desk import Case
 from portal.desk.files.attachments import announce
+from portal.desk.files.filetypes import picture_of
 from portal.storage import Storage, new_key
-from tests.world import NOW
+from tests.world import ADA, INCIDENT, INES, NOW
 
 
 @dataclass(frozen=True)
@@ -32,4 +34,16 @@ async def upload(
     async with transaction(None):
         await announce(key, reader.credential_id, at)
     stored = await storage.store(key, chunks(), limit=1_000_000)
-    return StoredUpload(name, "text/plain", stored.size, stored.sha256, stored.key)
+    return StoredUpload(name, picture_of(content) or "text/plain", stored.size, stored.sha256, stored.key)
+
+
+async def opened() -> None:
+    """Open a case of Ada's, which has the number 1001 in a database without cases."""
+    async with transaction(ADA):
+        await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
+
+
+async def attached() -> list[str]:
+    """Return the names of all attachments, in the order of their messages."""
+    async with transaction(INES, readonly=True) as tx:
+        return [row["name"] for row in await tx.fetch("select name from attachment order by message_id, position")]

@@ -119,7 +119,7 @@ async def test_an_agent_opens_a_case_for_a_contact() -> None:
         ACME,
         ALAN.id,
         INES.id,
-        None,
+        case.opened_at,
     )
     async with transaction(ALAN):
         assert (await Case.find(case.number, ALAN)).id == case.id
@@ -277,7 +277,12 @@ async def test_an_agents_reply_can_wait_for_the_customer() -> None:
     async with transaction(INES):
         await case.reply(by=INES, text="Does it drop on a cable too?", at=LATER, then=Status.WAITING_FOR_CUSTOMER)
     assert (await reread(case)).stands is Status.WAITING_FOR_CUSTOMER
-    assert (await log(case))[-1] == ("status", "Ines Okafor", {"from": "new", "to": "waiting_for_customer"})
+    named = {"name": "Waiting for customer", "customer_name": "Waiting for you"}
+    assert (await log(case))[-1] == (
+        "status",
+        "Ines Okafor",
+        {"from": "new", "to": "waiting_for_customer"} | named,
+    )
 
 
 async def test_a_contacts_reply_opens_what_waited_for_it_or_was_done() -> None:

@@ -44,7 +44,6 @@ async def test_both_sides_read_the_same_story_in_their_own_words() -> None:
         "<p>Every <strong>20</strong> minutes.</p>",
         "Ines Okafor took the case",
         "<p>On a cable too?</p>",
-        "Ines Okafor set the status to Waiting for you",
     ]
     assert [item.side for item in ours.items if item.shape == "message"] == [
         "Acme",
@@ -55,6 +54,38 @@ async def test_both_sides_read_the_same_story_in_their_own_words() -> None:
     assert [item.side for item in (await feed(case, ALAN)).items if item.shape == "message"] == ["You", "Halden IT"]
     assert [item.sign for item in ours.items if item.shape == "event"] == ["inbox", "user", "paused"]
     assert (ours.earlier, ours.since, ours.until) == ("", None, None)
+
+
+async def test_a_status_is_told_to_contacts_unless_a_reply_says_it() -> None:
+    """S3.13: a reply that makes a case wait or opens it again is not followed by a line about it; its solution is."""
+    case = await opened(ADA)
+    async with transaction(INES):
+        await case.reply(by=INES, text="Which one?", at=LATER, then=Status.WAITING_FOR_CUSTOMER)
+        await case.change_status(Status.WAITING_FOR_OTHERS, by=INES, at=LATER + timedelta(minutes=1))
+        await case.reply(by=INES, text="Done.", at=LATER + timedelta(minutes=2), then=Status.RESOLVED)
+    async with transaction(ADA):
+        await case.reply(by=ADA, text="No.", at=LATER + timedelta(minutes=3))
+    assert [words for words in texts(await feed(case, ADA)) if not words.startswith("<p>")] == [
+        "Ines Okafor set the status to Waiting for others",
+        "Ines Okafor resolved the case",
+    ]
+    assert "Ada Lindqvist opened the case again" in texts(await feed(case, INES))
+
+
+async def test_three_events_in_a_row_are_folded_to_one_line() -> None:
+    """S3.10, S3.13: routine lines of the log do not stand between the messages; opening the line shows all of them."""
+    case = await opened(ADA)
+    async with transaction(MAX):
+        await case.assign(INES.id, by=MAX, at=LATER)
+        await case.assign(MAX.id, by=MAX, at=LATER)
+    found = (await feed(case, ADA)).folded()
+    assert [item.shape for item in found.items] == ["message", "event", "event"]
+    async with transaction(MAX):
+        await case.change_facts(by=MAX, at=LATER, priority=1)
+        await case.reply(by=MAX, text="So.", at=LATER + timedelta(minutes=1))
+    found = (await feed(case, ADA)).folded()
+    assert [item.shape for item in found.items] == ["message", "folded", "message"]
+    assert [event.words for event in found.items[1].events][-1] == "Max Herrmann set the priority to Low"
 
 
 async def test_every_change_has_its_sentence() -> None:

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
 from portal.database import transaction
 from portal.database.counting import count_all
 from portal.desk import (
+    Due,
     Priority,
     Question,
     Sort,
@@ -18,6 +20,7 @@ from portal.desk import (
     named_elsewhere,
     overview,
 )
+from portal.desk.lists.questions import MOST_VALUES, NOBODY
 from portal.people.readers import SYSTEM
 from portal.words import CaseView
 from tests.desk.test_cases import LATER, opened
@@ -63,7 +66,9 @@ async def test_each_view_shows_its_cases_and_the_rail_counts_them(five: None) ->
     assert await numbers(view=CaseView.WAITING) == [1003]
     assert await numbers(view=CaseView.CLOSED) == [1005]
     async with transaction(INES):
-        assert await count_all(countings(INES)) == {"mine": 1, "unassigned": 2, "waiting": 1, "all": 4}
+        assert await count_all(countings(INES, NOW)) == {
+            "mine": 1, "unassigned": 2, "department": 0, "waiting": 1, "soon": 0, "overdue": 0, "snoozed": 0, "all": 4,
+        }  # fmt: skip
 
 
 QUESTIONS: list[tuple[dict[str, Any], list[int]]] = [
@@ -84,13 +89,20 @@ QUESTIONS: list[tuple[dict[str, Any], list[int]]] = [
     ({"text": "Ä1002"}, []),
     ({"text": "' or 1=1 --"}, []),
     ({"text": "\\"}, []),
-    ({"status": Status.WAITING_FOR_CUSTOMER}, [1003]),
-    ({"status": Status.CLOSED}, [1005]),
-    ({"status": Status.CLOSED, "view": CaseView.MINE}, []),
-    ({"priority": Priority.URGENT}, [1004]),
-    ({"customer_id": GLOBEX}, [1004]),
-    ({"agent_id": 2}, [1003]),
-    ({"agent_id": 2, "priority": Priority.URGENT}, []),
+    ({"statuses": (Status.WAITING_FOR_CUSTOMER,)}, [1003]),
+    ({"statuses": (Status.CLOSED,)}, [1005]),
+    ({"statuses": (Status.CLOSED,), "view": CaseView.MINE}, []),
+    ({"priorities": (Priority.URGENT,)}, [1004]),
+    ({"customers": (GLOBEX,)}, [1004]),
+    ({"agents": (2,)}, [1003]),
+    ({"agents": (2,), "priorities": (Priority.URGENT,)}, []),
+    ({"agents": (1, 2)}, [1003, 1002]),
+    ({"agents": (NOBODY, 2)}, [1003, 1004, 1001]),
+    ({"priorities": (Priority.URGENT, Priority.LOW)}, [1003, 1004]),
+    ({"statuses": (Status.CLOSED, Status.NEW)}, [1005, 1002, 1004, 1001]),
+    ({"customers": (1, GLOBEX), "types": (1,)}, [1003, 1002, 1004, 1001]),
+    ({"types": (99,)}, []),
+    ({"departments": (99, 98)}, []),
 ]
 SORTS = [
     (Sort.UPDATED, [1003, 1002, 1004, 1001]),
@@ -100,6 +112,7 @@ SORTS = [
     (Sort.STATUS, [1001, 1002, 1004, 1003]),
     (Sort.PRIORITY, [1004, 1002, 1001, 1003]),
     (Sort.AGENT, [1002, 1003, 1001, 1004]),
+    (Sort.TURN, [1002, 1004, 1001, 1003]),
 ]
 
 
@@ -209,57 +222,49 @@ async def many(count: int) -> None:
         )  # fmt: skip
 
 
-async def test_a_list_is_one_query_a_page_and_says_how_many_there_are() -> None:
-    """One page of a list costs one query, which also counts all cases of the list."""
-    await many(60)
-    async with transaction(INES):
-        with counted() as statements:
-            pages = [await agents_list(INES, Question(page=page)) for page in (1, 2, 3, 4)]
-    assert len(statements) == 4
-    assert [(page.first, page.last, page.total_words, page.has_next, page.next_count) for page in pages[:3]] == [
-        (1, 25, "60", True, 25),
-        (26, 50, "60", True, 10),
-        (51, 60, "60", False, -15),
-    ]
-    assert (pages[3].rows, pages[3].first, pages[3].last) == ([], 0, 0)
-    assert [row.number for page in pages for row in page.rows] == list(range(1060, 1000, -1))
-
-
-async def test_beyond_a_thousand_a_list_says_more_than() -> None:
-    await many(1_010)
-    async with transaction(INES):
-        listed = await agents_list(INES, Question(page=41))
-        assert (listed.total_words, listed.total, len(listed.rows)) == ("more than 1,000", 1_001, 10)
+async def test_the_view_of_my_department_and_those_of_deadlines_show_their_cases(five: None) -> None:
+    """My department has the cases of the reader's department; ending soon and overdue follow from the deadline."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "update cases set department_id = (select department_id from agent where id = 1) where number = 1004"
+        )
+        for number, soon, due in ((1001, -2, -1), (1002, -1, 1), (1004, 1, 2), (1005, -2, -1)):
+            await tx.execute(
+                "update cases set soon_at = $2, due_at = $3 where number = $1", number,
+                NOW + timedelta(hours=soon), NOW + timedelta(hours=due),
+            )  # fmt: skip
+    assert await numbers(view=CaseView.DEPARTMENT) == [1004]
+    assert await numbers(view=CaseView.SOON, at=NOW) == await numbers(due=Due.SOON, at=NOW) == [1002]
+    assert await numbers(view=CaseView.OVERDUE, at=NOW) == await numbers(due=Due.OVERDUE, at=NOW) == [1001]
+    assert await numbers(view=CaseView.SOON, at=NOW + timedelta(hours=1)) == [1004]
 
 
 async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
     """R48: a URL sets the filters of a list, and values in the URL that are not allowed are ignored."""
-    question = Question.read(
-        {
-            "view": "mine",
-            "text": " a\x00  b ",
-            "status": "open",
-            "priority": "4",
-            "customer": "2",
-            "agent": "1",
-            "sort": "subject",
-            "page": "3",
-        }
+    address = (
+        "?view=mine&text=a+b&status=open&status=new&priority=4&customer=2&customer=3&agent=1&department=7&type=5"
+        "&due=soon&sort=subject&page=3"
     )
-    expected = Question(CaseView.MINE, "a b", Status.OPEN, Priority.URGENT, 2, 1, Sort.SUBJECT, False, 3)
-    assert question == expected
+    question = Question.read([("text", " a\x00  b "), *parse_qsl(address.replace("text=a+b&", "")[1:])])
+    assert question == Question(
+        CaseView.MINE, "a b", (Status.OPEN, Status.NEW), (Priority.URGENT,), (2, 3), (1,), (7,), (5,), Sort.SUBJECT, page=3,
+        due=Due.SOON,
+    )  # fmt: skip
     assert question.is_filtered
-    assert (
-        question.address(page=4) == "?view=mine&text=a+b&status=open&priority=4&customer=2&agent=1&sort=subject&page=4"
-    )
-    assert question.address(status=None) == "?view=mine&text=a+b&priority=4&customer=2&agent=1&sort=subject"
+    assert question.address(page=3) == address
+    assert question.without("customer", 2) == address.replace("customer=2&", "").replace("&page=3", "")
+    assert question.without("text") == address.replace("text=a+b&", "").replace("&page=3", "")
+    assert question.without("due") == address.replace("&due=soon", "").replace("&page=3", "")
     assert question.sorted_by(Sort.SUBJECT).endswith("sort=subject&turned=yes")
     assert question.sorted_by(Sort.NUMBER).endswith("sort=number")
     for nonsense in ("'; drop table cases --", "-1", "1e309", "９", "x" * 5000, "\x00"):
-        names = ("view", "status", "priority", "customer", "agent", "project", "sort", "turned", "page")
-        assert Question.read(dict.fromkeys(names, nonsense)) == Question()
+        names = (
+            "view", "status", "priority", "customer", "agent", "department", "type", "project", "due", "sort", "turned", "page",
+        )  # fmt: skip
+        assert Question.read((name, nonsense) for name in names) == Question()
+        assert len(Question.read([("customer", str(one)) for one in range(5000)]).customers) == MOST_VALUES
         async with transaction(INES):
-            await agents_list(INES, Question.read({"text": nonsense}))
+            await agents_list(INES, Question.read([("text", nonsense)]))
 
 
 async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) -> None:

@@ -22,7 +22,7 @@ from portal.people import sessions
 from portal.settings import Settings
 from tests.look.gallery import FLAGS, executable
 from tests.served import free_port
-from tests.world import PASSWORD
+from tests.world import PASSWORD, TEST_SECRET
 
 expect.set_options(timeout=15_000)
 
@@ -74,7 +74,7 @@ async def portal(dsn: str, data: Path, more: dict[str, str]) -> AsyncIterator[st
         "PORTAL_BASE_URL": url,
         "PORTAL_SMTP_URL": "smtp://127.0.0.1:9",
         "PORTAL_MAIL_FROM": "Halden IT <support@halden.example>",
-        "PORTAL_SECRET": "a secret of the tests, 32 characters at least",
+        "PORTAL_SECRET": TEST_SECRET,
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "portal.serving", "portal.app:create_app", "127.0.0.1", str(port), "1"),
@@ -154,7 +154,7 @@ class Visitors:
         """
         page = await self.page(**options)  # type: ignore[arg-type]
         async with transaction(None) as tx:
-            credential = await tx.fetchval("select id from credential where email = $1", email)
+            credential = await tx.fetchval("select id from credential where email = $1 order by id limit 1", email)
             token = await sessions.begin(
                 credential, address="127.0.0.1", browser="(X11; Linux x86_64) Chrome/150", at=datetime.now(UTC)
             )

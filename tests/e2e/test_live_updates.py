@@ -1,5 +1,6 @@
 """Test in a real browser that a live update changes what others did, and leaves what the reader has just done."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 from playwright.async_api import Page, expect
 
 from portal.database import transaction
-from portal.desk import Case, Status
+from portal.desk import Case, Priority, Status
+from portal.desk.deadlines.calendars import WEEKDAYS, HoursFacts
 from tests.agent.test_cases import open_case
+from tests.desk.deadlines.promises import promise
 from tests.e2e.conftest import Visitors
 from tests.world import ADA, MAX, NOOR
 
@@ -39,22 +42,24 @@ async def test_a_menu_that_is_open_stays_open_when_the_page_changes_around_it(vi
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}")
     menu, head = page.locator("#status-menu"), page.locator("#case-head")
+    waiting = menu.get_by_role("button", name="Waiting for others", include_hidden=True)
     await page.keyboard.press("s")
     await expect(menu.locator("button").first).to_be_focused()
+    await expect(waiting).to_have_count(1)
     async with transaction(NOOR):
         held = await Case.find(case.number, NOOR, hold=True)
         await held.take(by=NOOR, at=datetime.now(UTC))
-        await held.change_status(Status.WAITING_FOR_OTHERS, seen=Status.NEW, by=NOOR, at=datetime.now(UTC))
+        await held.change_status(Status.WAITING_FOR_OTHERS, by=NOOR, at=datetime.now(UTC))
     await expect(head.locator(".status").first).to_contain_text("Waiting for others")
     await expect(head.get_by_role("button", name="Take it")).to_have_count(0)
     await expect(menu).to_be_visible()
     await expect(menu.locator("button").first).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(menu).to_be_hidden()
-    await expect(menu.locator("[value=waiting_for_others]")).to_have_count(0)
+    await expect(waiting).to_have_count(0)
     await page.keyboard.press("s")
-    async with page.expect_navigation():
-        await menu.get_by_role("button", name="Resolved").click()
+    await menu.get_by_role("button", name="Resolved").click()
+    await expect(menu).to_be_hidden()
     await expect(head.locator(".status").first).to_contain_text("Resolved")
 
 
@@ -109,3 +114,19 @@ async def test_an_opened_rail_stays_open_on_a_phone(visitors: Visitors) -> None:
     await expect(page.locator("#cases")).to_contain_text("One more")
     await expect(page.locator("#rail")).to_be_visible()
     await expect(page.locator("#rail a").first).to_be_focused()
+
+
+async def test_the_minutes_of_a_near_deadline_run_on_by_themselves(visitors: Visitors) -> None:
+    """S3.20: an open page counts down to the deadline and says when it has passed, without asking the server."""
+    await promise(hours=HoursFacts(**{f"hours_{day}": "0-24" for day in WEEKDAYS}, time_zone="UTC"))
+    case = await open_case("VPN drops", priority=Priority.HIGH)
+    page = await visitors.signed_in(MAX.email)
+    await page.clock.install()
+    await page.goto("/agent/cases")
+    due = page.locator(f"#case-{case.number} .chip")
+    await expect(due).to_have_text(re.compile(r"Reply in (59|60)\smin|Reply in 1\sh"))
+    await page.clock.fast_forward(20 * 60_000)
+    await expect(due).to_have_text(re.compile(r"Reply in (39|40)\smin"))
+    await page.clock.fast_forward(45 * 60_000)
+    await expect(due).to_have_text(re.compile(r"Reply [567]\smin over"))
+    await expect(due).to_have_class("chip late")

@@ -19,6 +19,7 @@ from pypdf import PdfReader
 from portal.database import transaction
 from portal.people.agents import create_admin
 from portal.people.readers import SYSTEM
+from tests.desk.held import go_out
 from tests.e2e.conftest import Visitors
 from tests.world import PASSWORD
 
@@ -82,6 +83,12 @@ async def sign_in(page: Page, email: str) -> None:
     await expect(page).not_to_have_url(re.compile("sign-in"))
 
 
+@pytest.fixture
+def served_with() -> dict[str, str]:
+    """Serve the portal without a mail server, so that the pages show invitation links to copy."""
+    return {"PORTAL_SMTP_URL": ""}
+
+
 async def invitation(page: Page) -> str:
     """Return the invitation link that the page shows only this once."""
     link = await page.locator("#link").input_value()
@@ -101,6 +108,15 @@ async def downloaded(page: Page, link: str) -> bytes:
     """Return the content of the file that a link downloads."""
     async with page.expect_download() as waiting:
         await page.get_by_role("link", name=link).first.click()
+    return (await (await waiting.value).path()).read_bytes()
+
+
+async def attached(page: Page, name: str) -> bytes:
+    """Return the content of the first file of this name in the feed of a case; open its preview to download it."""
+    file = page.locator("#feed .shown-file", has_text=name).first
+    await file.locator("summary").click()
+    async with page.expect_download() as waiting:
+        await file.get_by_role("link", name="Download").click()
     return (await (await waiting.value).path()).read_bytes()
 
 
@@ -136,7 +152,7 @@ async def set_up_the_portal(page: Page) -> dict[str, str]:
         "Gil": await a_customer(page, "Globex", "Gil Moreau", month),
     }
     await page.goto("/agent/setup")
-    await expect(page.locator("h1")).to_have_text("Set-up")
+    await expect(page.locator("#first-steps .chip.good")).to_have_count(6)
     await picture(page, "0-set-up")
     return links
 
@@ -193,12 +209,15 @@ async def open_a_case(page: Page) -> str:
 
 
 async def work_on_it(page: Page, number: str) -> None:
-    """Step 2: the agent takes the case, reads the files, writes a note and a reply, and logs time twice."""
+    """Step 2: the agent takes over the case, reads the files, writes a note and a reply, and logs time twice."""
     await page.get_by_role("link", name="VPN drops every 20 minutes").click()
-    await press(page, "Take it")
+    await expect(page.locator("#case-head")).to_contain_text("Noor Haddad")  # The rules of dispatch gave it to her.
+    await page.goto(f"/agent/cases/{number}/assignment")
+    await page.get_by_label("Agent").select_option("Ines Okafor")
+    await press(page, "Assign")
     await expect(page.locator("#case-head")).to_contain_text("Ines Okafor")
-    assert await downloaded(page, "client.log") == LOG
-    assert (await downloaded(page, "screen.png")).startswith(b"\x89PNG")
+    assert await attached(page, "client.log") == LOG
+    assert (await attached(page, "screen.png")).startswith(b"\x89PNG")
     await page.locator("#composer").get_by_text("Note", exact=False).first.click()
     await fill(page, "#composer", body=f"{SECRET}: their old gateway again.")
     await press(page, "Save note")
@@ -206,6 +225,7 @@ async def work_on_it(page: Page, number: str) -> None:
     await fill(page, "#composer", body="We renew the certificate now.")
     await press(page, "Send reply")
     await expect(page.locator("#feed")).to_contain_text("We renew the certificate now.")
+    await go_out()
     await page.locator("body").press("l")
     log = page.locator("#log-panel")
     await expect(log.locator("[name=service] option:checked")).to_have_text(re.compile("^Helpdesk, "))
@@ -337,7 +357,7 @@ async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     for page, name in ((ines, "Ines"), (max_, "Max"), (ada, "Ada"), (gil, "Gil")):
         await accept(page, links[name])
 
-    await ines.goto("/agent/cases?view=unassigned")
+    await ines.goto("/agent/cases?view=all")
     number = await open_a_case(ada)
     await expect(ines.locator("#cases tr.just-in")).to_contain_text("VPN drops every 20 minutes")
     await picture(ines, "2-list")
@@ -365,7 +385,7 @@ async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     assert {f"/invoices/{invoice}", f"/invoices/{invoice}/invoice.pdf", f"/invoices/{invoice}/detail.csv"} < reached
 
     theirs = sorted(one for one in reached if re.search(r"\d", one) and "?" not in one)
-    assert sum("/files/" in one for one in theirs) == 2
+    assert sum("/files/" in one for one in theirs) == 4  # Two files, each with its preview.
     for address in theirs:
         assert (await gil.context.request.get(address)).status == 404, address
     agents = [

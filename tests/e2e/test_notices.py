@@ -87,3 +87,39 @@ async def test_a_colleague_is_mentioned_by_keyboard(visitors: Visitors) -> None:
     async with transaction(MAX, readonly=True):
         (found,) = (await notices.inbox(MAX, only_unread=True)).notices
     assert found.words == "Ines Okafor mentioned you in a note"
+
+
+async def test_what_one_is_told_is_chosen_on_one_page(visitors: Visitors) -> None:
+    """A contact switches replies off, in the app and by mail, and is not told of the next one."""
+    case = await a_case_of_ada()
+    page = await visitors.signed_in(ADA.email, width=390)
+    await page.goto("/account")
+    await page.get_by_role("link", name="What you are told").click()
+    replies = page.get_by_role("group", name="A reply on your case")
+    await replies.get_by_label("In the app").uncheck()
+    await replies.get_by_label("By mail").select_option("No mail")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status").filter(has_text="Your choices are saved")).to_be_visible()
+    await expect(replies.get_by_label("In the app")).not_to_be_checked()
+    await expect(replies.get_by_label("By mail")).to_have_value("never")
+    await reply(case)
+    await page.goto("/notices")
+    await expect(page.get_by_role("heading", name="Nothing has happened yet")).to_be_visible()
+    async with transaction(SYSTEM) as tx:
+        assert (
+            await tx.fetchval(
+                "select count(*) from notice where kind = 'case.replied' and credential_id = $1", ADA.credential_id
+            )
+            == 0
+        )
+
+
+async def test_all_notices_are_marked_read_and_that_is_taken_back(visitors: Visitors) -> None:
+    case = await a_case_of_ada()
+    await reply(case)
+    page = await visitors.signed_in(ADA.email)
+    await page.goto("/notices")
+    await page.get_by_role("button", name="Mark all read").click()
+    await expect(page.locator("#bell")).to_have_accessible_name("Notices")
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("#bell")).to_have_accessible_name("Notices, 1 unread")

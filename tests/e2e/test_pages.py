@@ -40,6 +40,19 @@ LOOKS: dict[str, tuple[int, Literal["light", "dark"]]] = {
 """Pages that axe checks a second time, at this width and in this colour scheme: a list, a case and a document."""
 
 
+CONTENT = """() => ({
+    headings: document.querySelectorAll('h1').length,
+    title: document.title.split(' · ')[0].trim(),
+    primary: [...document.querySelectorAll('.button.primary, .button.final')]
+        .filter(button => button.checkVisibility({visibilityProperty: true}) && !button.matches('.split [popovertarget]'))
+        .map(button => button.innerText),
+})"""
+LINKS = """() => [...document.querySelectorAll('a[href]')].map(link => link.getAttribute('href')).map(href => ({
+    href, leads: !href.startsWith('#') || href === '#' || document.getElementById(href.slice(1)) !== null
+}))"""
+"""Scripts that return what a page has, and its links. A single script takes a third of the time of several locators."""
+
+
 def test_every_page_is_looked_at() -> None:
     """Ada, Noor and a visitor who is not signed in may together open every page of the permission matrix."""
     seen = {*pages_of("nobody"), *pages_of("Ada"), *pages_of("Noor")}
@@ -49,14 +62,21 @@ def test_every_page_is_looked_at() -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    """Return the accessibility violations that axe finds on the open page: broken rules with the elements."""
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    """Return the accessibility violations that axe finds on the open page: a broken rule and its elements in each string.
+
+    The script of axe is added to the page if it is not there yet.
+    """
+    if not await page.evaluate("'axe' in window"):  # A page that has axe as an init script need not be sent it again.
+        await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(RULES)
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
 
 
 async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]) -> list[str]:
-    """Return the accessibility violations after reloading the open page at this width and in this colour scheme."""
+    """Return the accessibility violations after reloading the open page at this width and in this colour scheme.
+
+    Each begins with the width and the scheme. The page is 1440 px wide and light afterwards.
+    """
     await page.set_viewport_size({"width": width, "height": 900})
     await page.emulate_media(color_scheme=scheme)
     await page.reload()
@@ -73,14 +93,13 @@ async def faults_of(page: Page, address: str) -> list[str]:
     """
     faults = []
     faults += await violations(page)
-    if await page.locator("h1").count() != 1:
+    content = await page.evaluate(CONTENT)
+    if content["headings"] != 1:
         faults.append("not one h1")
-    title = await page.title()
-    if not title.split(" · ", maxsplit=1)[0].strip():
-        faults.append(f"title {title!r}")
-    shown = page.locator(".button.primary:visible, .button.final:visible")
-    if await shown.count() > 1:
-        faults.append(f"{await shown.count()} primary buttons: {await shown.all_inner_texts()}")
+    if not content["title"]:
+        faults.append(f"title {await page.title()!r}")
+    if len(content["primary"]) > 1:
+        faults.append(f"{len(content['primary'])} primary buttons: {content['primary']}")
     await page.set_viewport_size({"width": 390, "height": 844})
     if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
         faults.append("scrolls sideways at 390 px")
@@ -118,6 +137,7 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     emails = {"Ada": "ada@acme.example", "Noor": "noor@desk.example"}
     page = await (visitors.signed_in(emails[actor]) if actor in emails else visitors.page())
+    await page.add_init_script(path=AXE)
     wire = await Wire.of(page)
     looks = {places.address(route): kind for route, kind in LOOKS.items()}
     faults: list[str] = []
@@ -133,17 +153,25 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
         if actor == "Noor" and "no-such" in address:
             # An error page reads no rows of the database, so the browser fetches the timers of its bar afterwards.
             del fetched["/agent/timer/bar"]
+        fetched.pop(f"{address}/html", None)  # The frame of a mail in the outbox is a document of its own.
+        # Pictures of a case stay in no cache, because whoever signs in next in this browser may not see them.
+        fetched = {path: size for path, size in fetched.items() if not path.endswith("/picture.webp")}
+        # A case does not wait for the hours left of its service, nor for who else looks at it; and no page waits for the
+        # counts of the agent's own views.
+        for later in (f"{address}/standing", f"{address}/presence", "/agent/cases/views/counts"):
+            fetched.pop(later, None)
         if len(fetched) != 1 or (address == "/agent/cases" and sum(fetched.values()) >= MOST):
             faults.append(f"{address}: fetches {fetched}")
         faults += await faults_of(page, address)
         if address in looks:
             faults += [f"{address}: {one}" for one in await violations_in(page, *looks[address])]
-        for href in await page.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))"):
-            link = urlsplit(urljoin(page.url, href))
-            if f"{link.scheme}://{link.netloc}" == visitors.url and not href.startswith("#"):
+        for found in await page.evaluate(LINKS):
+            link = urlsplit(urljoin(page.url, found["href"]))
+            if f"{link.scheme}://{link.netloc}" == visitors.url and not found["href"].startswith("#"):
                 links.setdefault(link._replace(fragment="").geturl(), address)
-            if link.fragment and href.startswith("#") and not await page.locator(f"[id='{link.fragment}']").count():
-                faults.append(f"{address}: {href} leads nowhere")
-    faults += await dead_links(page, links)
-    assert faults == []
+            if not found["leads"]:
+                faults.append(f"{address}: {found['href']} leads nowhere")
     assert len(links) > (0 if actor == "nobody" else 10)
+    opened = {urljoin(visitors.url, address) for address in addresses}  # The other part of Noor's pages opens the rest.
+    faults += await dead_links(page, {link: where for link, where in links.items() if link not in opened})
+    assert faults == []

@@ -1,4 +1,4 @@
-"""Test live pages after a lost connection: they reconnect to the event stream and show what changed meanwhile."""
+"""Test live pages after a lost connection: they reconnect to the event stream and show what changed in the meantime."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -74,7 +74,7 @@ async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visit
 
 
 async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> None:
-    """A page whose event stream is slow to open starts no second attempt meanwhile."""
+    """A page whose event stream is slow to open starts no second attempt in the meantime."""
     page = await visitors.signed_in("ines@desk.example")
     asked: list[str] = []
 

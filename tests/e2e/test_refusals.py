@@ -1,7 +1,7 @@
 """Test bad input over HTTP and in a browser: each refusal shows a clear sentence at the form and changes nothing.
 
 Other refusals are tested elsewhere: two managers who approve at once (tests/agent/test_approvals.py), 413 during an
-upload (tests/e2e/test_served.py), changes made meanwhile (tests/agent/test_time.py), refused passwords
+upload (tests/e2e/test_served.py), changes made in the meantime (tests/agent/test_time.py), refused passwords
 (tests/web/test_invitations.py).
 """
 

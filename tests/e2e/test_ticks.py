@@ -100,6 +100,6 @@ async def test_a_question_mark_shows_the_keys_wherever_nothing_is_written(visito
     await expect(page.locator("#reason")).to_have_value("Why?")
     await expect(shown).to_be_hidden()
     await page.goto("/agent/cases")
-    await page.locator("#status").focus()
+    await page.locator(".more-filters summary").focus()
     await page.keyboard.press("?")
     await expect(shown).to_be_visible()

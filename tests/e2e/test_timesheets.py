@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from portal.database import transaction
 from portal.people.readers import SYSTEM
+from portal.periods import today
 from tests.billing.work import log
 from tests.e2e.conftest import Visitors
 from tests.world import MAX
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.slow]
 async def timesheet(visitors: Visitors) -> Page:
     async with transaction(SYSTEM):
         for number in range(3):
-            await log(45 + number, on=datetime.now(UTC).date(), comment=f"Work {number}")
+            await log(45 + number, on=today("Europe/Berlin", datetime.now(UTC)), comment=f"Work {number}")
     page = await visitors.signed_in(MAX.email)
     await page.goto("/agent/timesheets?kind=all")
     return page

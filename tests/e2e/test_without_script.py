@@ -11,6 +11,7 @@ from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests.browser import Browser
+from tests.desk.held import go_out
 from tests.e2e.conftest import Visitors
 from tests.forms import form_of, send
 from tests.places import furnished
@@ -28,7 +29,7 @@ async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
-    """Without JavaScript, every step of the main job can be done by the pages' forms."""
+    """S3.47: without JavaScript, every step of the main job can be done by the pages' forms, which any browser has."""
     ines, max_ = await Browser.of(app, INES, at=NOW), await Browser.of(app, MAX, at=NOW)
     async with Browser(app) as ada, ines, max_:
         typed = {"email": ADA.email, "password": PASSWORD}
@@ -53,7 +54,9 @@ async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
             ines, await send(ines, page, f"{here}/notes", body="An old gateway.", files=[("files", LOG)])
         )
         page = await after(ines, await send(ines, page, f"{here}/replies", body="We look into it.", then="wait"))
-        assert "Waiting for customer" in page.text
+        assert "Take it back" in page.text
+        await go_out(NOW + timedelta(seconds=10))
+        assert "Waiting for customer" in (await ines.get(here)).text
         for typed in (
             {"duration": "1h 30m", "external_comment": "Certificate renewed"},
             {"duration": "0:20", "billing": "not_billable"},

@@ -8,8 +8,9 @@ from playwright.async_api import Page, expect
 
 from portal.database import transaction
 from portal.desk import Case
+from tests.desk.files import attached, opened
 from tests.e2e.conftest import Visitors
-from tests.world import ADA, INCIDENT, INES, NOW
+from tests.world import ADA, INES, NOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -27,16 +28,6 @@ COPY = """async (kinds) => {
 }"""
 """A script that puts on the clipboard what Excel copies: a cell as text, as HTML and as a picture, or those in `kinds`.
 """
-
-
-async def opened() -> None:
-    async with transaction(ADA):
-        await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
-
-
-async def attached() -> list[str]:
-    async with transaction(INES, readonly=True) as tx:
-        return [row["name"] for row in await tx.fetch("select name from attachment order by message_id, position")]
 
 
 async def paste(page: Page, *kinds: str) -> None:

@@ -10,7 +10,7 @@ from tests.faults.children import Children
 from tests.faults.steps import Mode
 from tests.faults.verbs import VERBS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 
 async def steps_of(children: Children, verb: str) -> int:
@@ -21,7 +21,7 @@ async def steps_of(children: Children, verb: str) -> int:
     return int(told["steps"])
 
 
-@pytest.mark.parametrize("verb", ["reply with files", "approve", "issue"])
+@pytest.mark.parametrize("verb", ["reply with files", "approve", "run the billing", "issue", "pay", "credit"])
 async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(children: Children, verb: str) -> None:
     """R60, R93, R94: a write that is killed halfway, before its commit or after it is saved wholly or not at all."""
     last = await steps_of(children, verb)

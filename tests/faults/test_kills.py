@@ -34,7 +34,7 @@ from portal.timekeeping.states import submit
 from tests.faults.child import note
 from tests.faults.verbs import FILE, a_case, missing_files
 from tests.forms import form_of, forms_of
-from tests.served import Portal, start
+from tests.served import UNREACHABLE, Portal, start
 from tests.world import ACME, ADA, HELPDESK, INES, MAX, cast_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
@@ -87,7 +87,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
     """Repeat `work` until the portal responds without a server error, and return the result; fail after 400 attempts."""
     for _ in range(400):
-        with contextlib.suppress(httpx.HTTPError, Unavailable):
+        with contextlib.suppress(*UNREACHABLE, Unavailable):
             answer = await work()
             if not isinstance(answer, httpx.Response) or answer.status_code < 500:
                 return answer

@@ -30,7 +30,7 @@ from tests.faults.verbs import a_case, reply_with_files
 from tests.served import csrf, served, sign_in, start
 from tests.world import ADA, INES, PASSWORD, cast_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 
 async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_hangs(app: Gate, dsn: str) -> None:
@@ -77,7 +77,7 @@ async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
 @pytest.mark.long
 async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
-    """T10: half-sent forms and files hold no database connection: with a pool of one, other requests are answered."""
+    """R83: half-sent forms and files hold no database connection: with a pool of one, other requests are answered."""
     async with served(dsn, tmp_path, PORTAL_POOL_SIZE="1") as portal, portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)
         token, cookie = await csrf(client, "/cases/new"), client.cookies["sid"]

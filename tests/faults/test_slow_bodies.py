@@ -1,4 +1,4 @@
-"""Test an attack with endless request bodies on a served portal, alone and behind the nginx of docs/ (T10)."""
+"""Test an attack with endless request bodies on a served portal, alone and behind the nginx of docs/ (R83)."""
 
 import asyncio
 import contextlib
@@ -91,7 +91,7 @@ async def behind_nginx(folder: Path, port: int, upstream: int) -> AsyncIterator[
 
 
 async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path: Path) -> None:
-    """T10: while 1,100 half-sent sign-in forms are open, Ada's pages are answered within 500 ms, and Gil can sign in.
+    """R83: while 1,100 half-sent sign-in forms are open, Ada's pages are answered within 500 ms, and Gil can sign in.
 
     The forms have the visitor's cookie, so that the portal reads their bodies.
     """
@@ -108,7 +108,7 @@ async def test_eleven_hundred_half_sent_sign_ins_stop_nobody(dsn: str, tmp_path:
 
 @pytest.mark.parametrize("path", ["/invitations/x", "/sign-in", "/cases/new"])
 async def test_slow_posts_from_seven_addresses_stop_nobody_behind_nginx(dsn: str, tmp_path: Path, path: str) -> None:
-    """T10: during 190 slow POST requests from each of 7 IP addresses through nginx, Ada's pages take at most 500 ms."""
+    """R83: during 190 slow POST requests from each of 7 IP addresses through nginx, Ada's pages take at most 500 ms."""
     port, folder = free_port(), tmp_path / "nginx"
     base = f"https://localhost:{port}"
     folder.mkdir()

@@ -16,7 +16,7 @@ from tests.faults.verbs import VERBS, approved, issue, log_time, token_of
 from tests.forms import form_of
 from tests.world import ADA, NOW
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 MANY = 20
 

@@ -131,6 +131,57 @@ async def issue() -> Prepared:
     return Prepared(FormToSend(await token_of(MAX), path, f"{path}/issue", {}), count, draft)
 
 
+async def _issued() -> billing.Invoice:
+    """Issue an invoice for an hour of work and for the time that credit notes freed before."""
+    await approved()
+    async with transaction(MAX):
+        made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert made is not None
+        return await billing.issue(made.draft_ids[0], by=MAX, at=NOW)
+
+
+async def pay() -> Prepared:
+    invoice, key = await _issued(), uuid.uuid4()
+    typed = {"amount": "100", "paid_on": NOW.date().isoformat(), "form_key": str(key)}
+    path = f"/agent/invoices/{invoice.number}"
+    form = FormToSend(await token_of(MAX), path, f"{path}/payments", typed)
+    return Prepared(form, "select count(*) from payment where form_key = $1", key)
+
+
+async def credit() -> Prepared:
+    invoice, key = await _issued(), uuid.uuid4()
+    typed = {
+        "scope": "everything",
+        "then": "free",
+        "reason": "Agreed.",
+        "sum": f"{invoice.gross:.2f}",
+        "form_key": str(key),
+    }
+    path = f"/agent/invoices/{invoice.number}/credit"
+    count = (
+        "select count(*) from credit_note n where form_key = $1"
+        " and (select count(*) from document d where d.credit_note_id = n.id) = 2"
+        " and not exists (select from settled_entry d where d.invoice_id = n.invoice_id)"
+    )
+    return Prepared(FormToSend(await token_of(MAX), path, path, typed), count, key)
+
+
+async def correct() -> Prepared:
+    async with transaction(MAX):
+        entry = await log(billing="no_charge")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert made is not None
+        statement, key = made.statement_ids[0], uuid.uuid4()
+    typed = {"scope": "everything", "then": "free", "reason": "Agreed.", "form_key": str(key)}
+    path = f"/agent/statements/{statement}/correction"
+    count = (
+        "select count(*) from statement s where form_key = $1 and exists (select from document d where d.statement_id = s.id)"
+        " and not exists (select from settled_entry d where d.statement_id = s.corrects_id)"
+    )
+    return Prepared(FormToSend(await token_of(MAX), path, path, typed), count, key)
+
+
 async def choose_a_password() -> Prepared:
     async with transaction(SYSTEM) as tx:
         contact = await tx.fetchval(
@@ -155,6 +206,9 @@ VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
     "approve": approve,
     "run the billing": run_billing,
     "issue": issue,
+    "pay": pay,
+    "credit": credit,
+    "correct a statement": correct,
     "choose a password": choose_a_password,
 }
 

@@ -1,8 +1,9 @@
-"""Take pictures of every component, and of pages that people see without being signed in.
+"""Take pictures of every component, of pages that people see without being signed in, and of every mail.
 
 Usage: `python -m tests.look.gallery FOLDER [name ...]`. This renders the templates of `tests/look/pages/` with the
 invented readers of `tests/look/mock.py`, serves them with the product's content security policy, and takes pictures at
-widths of 1440 and 390 px, light and dark. It prints the errors that the browser reports.
+widths of 1440 and 390 px, light and dark. The mails of `tests/look/mails.py` are taken at 600 and 360 px. It prints the
+errors that the browser reports.
 """
 
 import shutil
@@ -19,6 +20,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from playwright.sync_api import Browser, sync_playwright
 
 from portal.render import ENVIRONMENT, assets, folder, formats
+from tests.look.mails import mails
 from tests.look.mock import CONTEXTS
 
 PAGES = Path(__file__).parent / "pages"
@@ -27,7 +29,10 @@ POLICY = (
     f"default-src 'none'; script-src 'nonce-{NONCE}'; style-src 'self' 'nonce-{NONCE}'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 )
+MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""The content security policy of the mails, which have inline styles and load nothing."""
 SIZES = {"1440": (1440, 900), "390": (390, 844)}
+MAIL_SIZES = {"600": (600, 800), "360": (360, 740)}
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Programs that the tests can drive, the fastest first: the shell takes two thirds of the time of a whole browser."""
 FLAGS = [
@@ -46,15 +51,20 @@ class Answers(SimpleHTTPRequestHandler):
     """An HTTP handler that serves static files and rendered pages with the product's content security policy."""
 
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Content-Security-Policy", MAIL_POLICY if self.path.startswith("/mail-") else POLICY)
         super().end_headers()
 
     def log_message(self, format: str, *values: object) -> None:
         """Log no requests, because only the errors that the browser reports matter."""
 
 
+def sizes_of(name: str) -> dict[str, tuple[int, int]]:
+    """Return the screen sizes at which this page or mail is taken, by name."""
+    return MAIL_SIZES if name.startswith("mail-") else SIZES
+
+
 def written(target: Path) -> list[str]:
-    """Render all pages to `target/<name>.html`, put the static files beside them, and return the pages' names."""
+    """Render all pages and mails to `target/<name>.html`, put the static files beside them, and return their names."""
     environment = ENVIRONMENT.overlay(
         loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
     )
@@ -71,6 +81,9 @@ def written(target: Path) -> list[str]:
         }
         with formats.reading(context["reader"], context["company"], context["now"]):
             (target / f"{name}.html").write_text(template.render(context), encoding="utf-8")
+    for name, html in mails().items():
+        (target / f"{name}.html").write_text(html, encoding="utf-8")
+        names.append(name)
     return names
 
 
@@ -102,7 +115,7 @@ def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
     Return the browser's errors and warnings, and at which widths it scrolls sideways.
     """
     complaints = []
-    for size, (width, height) in SIZES.items():
+    for size, (width, height) in sizes_of(name).items():
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.on(

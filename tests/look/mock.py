@@ -5,7 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from portal.agent.pages import Rail
+from portal.notices import Inbox
+from portal.notices.kinds import KINDS
 from portal.timekeeping.policy.switches import Rules
+from tests.look.mails import told
 
 COMPANY = SimpleNamespace(name="Halden IT", time_zone="Europe/Berlin", currency="EUR", logo="")
 ADA = SimpleNamespace(
@@ -16,6 +19,7 @@ ADA = SimpleNamespace(
     customer_name="Acme",
     sees_all_cases=True,
     sees_invoices=True,
+    sees_hours=True,
     manages_contacts=True,
     time_zone="Europe/Berlin",
     locale="en_GB",
@@ -49,6 +53,7 @@ def context(reader: SimpleNamespace | None, path: str, **more: object) -> dict[s
         "now": now,
         "snapshot": "",
         "draft": DRAFT,
+        "other_customers": (),
         **more,
     }
 
@@ -62,5 +67,13 @@ CONTEXTS = {
         typed={"email": "ada@acme.example"},
     ),
     "gone": context(ADA, "/cases/9", status=404),
+    "notices": context(
+        ADA,
+        "/notices",
+        inbox=Inbox([told(kind) for kind in KINDS.values() if kind.for_contacts], newest=1, next_after=1),
+        only_unread=False,
+        after=None,
+        room="",
+    ),
     "set-up": context(MAX, "/agent/setup", rail=RAIL),
 }

@@ -11,15 +11,16 @@ from aiosmtpd.controller import Controller
 class Sink:
     """The handler of the test SMTP server. It keeps the received mails in `messages`.
 
-    Each string in `answers`, such as "451 Later", refuses one mail. `hangs` names the moment at which the server stops
-    answering ("at the greeting" or any other text: in the middle of the mail), "" for never. With `drops`, the server
-    keeps the mail and then breaks the connection. `commands` holds the SMTP commands that it has received. A test that
-    stops the server sets `stopped`.
+    Each string in `receivers`, such as "550 No such mailbox", refuses one receiver, and each in `answers` one mail after
+    its text. `hangs` names the moment at which the server stops answering ("at the greeting" or any other text: in the
+    middle of the mail), "" for never. With `drops`, the server keeps the mail and then breaks the connection. `commands`
+    holds the SMTP commands that it has received. A test that stops the server sets `stopped`.
     """
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
         self.answers: list[str] = []
+        self.receivers: list[str] = []
         self.stopped = False
         self.hangs = ""
         self.drops = False
@@ -40,12 +41,19 @@ class Sink:
         envelope.mail_options.extend(options)
         return "250 OK"
 
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        if self.receivers:
+            return self.receivers.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.commands.add("DATA")
         if self.hangs:
             await asyncio.sleep(30)
         if self.answers:
             return self.answers.pop(0)
-        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
         if self.drops:
             server.transport.abort()
         return "250 OK"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from portal import jobs, mail
@@ -44,6 +45,17 @@ async def letter(settings: Settings, credential: int = ADA.credential_id) -> tup
     return text, found[1]
 
 
+async def test_without_a_name_in_the_setting_mails_are_signed_by_the_company(settings: Settings) -> None:
+    """Issue 13: PORTAL_MAIL_FROM may be a mail address alone; the mail still says which house it comes from."""
+    message = await mail.password_reset(ADA.credential_id, replace(settings, mail_from="support@halden.example"), now())
+    assert message is not None
+    assert message["from"] == "Halden IT <support@halden.example>"
+    for form in ("plain", "html"):
+        text = message.get_body((form,)).get_content()  # type: ignore[union-attr]
+        assert "support portal" not in text
+        assert "at Halden IT. If it was you" in " ".join(text.split())
+
+
 async def test_a_reset_arrives_with_a_link_to_the_configured_address(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
@@ -73,7 +85,7 @@ async def test_mail_goes_out_with_domains_in_ascii(settings: Settings, sink: tup
     (got,) = sink[0].messages
     assert (got["to"], got["from"]) == ("uwe@xn--grn-ioa.example", "Gr\u00fcn IT <hilfe@xn--grn-ioa.example>")
     assert got["message-id"].endswith("@xn--grn-ioa.example>")
-    assert "uwe@gr\u00fcn.example" in got.get_body(("plain",)).get_content()
+    assert "uwe@gr\u00fcn.example" in got.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
 async def test_nobody_who_has_ended_or_does_not_exist_gets_a_mail(settings: Settings) -> None:
@@ -86,9 +98,13 @@ async def test_nobody_who_has_ended_or_does_not_exist_gets_a_mail(settings: Sett
 
 
 async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Settings) -> None:
-    """Markup in a contact's name stays text, and a line break in the name cannot add a mail header (R46, R75)."""
+    """Markup in a contact's name stays text; the database stores no name with a line break, which could add a header (R46, R75)."""
+    rename = "update contact set name = $1 where id = $2"
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with transaction(SYSTEM) as tx:
+            await tx.execute(rename, "<img src=x>\r\nBcc: x@evil.example", ADA.id)
     async with transaction(SYSTEM) as tx:
-        await tx.execute("update contact set name = $1 where id = $2", "<img src=x>\r\nBcc: x@evil.example", ADA.id)
+        await tx.execute(rename, "<img src=x> Bcc: x@evil.example", ADA.id)
     message = await mail.password_reset(ADA.credential_id, settings, now())
     assert message is not None
     assert message["bcc"] is None
@@ -192,7 +208,7 @@ async def test_a_fourth_request_within_an_hour_has_to_wait_and_others_need_not(a
 
 def test_a_household_of_ipv6_counts_as_one_address() -> None:
     """All IP addresses of an IPv6 /64 network share one limit, because one household has 2 ** 64 of them (R6, R83)."""
-    from portal.web.door.password_resets import _limits
+    from portal.web.sessionless.password_resets import _limits
 
     assert set(_limits("a@b.example", "2001:db8::1")) == set(_limits("a@b.example", "2001:db8::ffff:7"))
     assert set(_limits("a@b.example", "2001:db8::1")) != set(_limits("a@b.example", "2001:db8:0:1::1"))

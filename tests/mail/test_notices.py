@@ -8,8 +8,7 @@ import pytest
 
 from portal import billing, mail, notices
 from portal.database import transaction
-from portal.desk import Case
-from portal.jobs import state
+from portal.desk import Case, Status
 from portal.notices import mailing
 from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
@@ -49,24 +48,17 @@ async def reply(case: Case, text: str, at: datetime = NOW, by: Reader = INES) ->
 
 
 async def begun(at: datetime) -> list[int]:
-    """Begin the mails that are due, and return the ids of all batches that were not mailed yet."""
+    """Begin the mails that are due at `at`, and return the ids of their batches."""
     async with transaction(SYSTEM) as tx:
         await mailing.begin_mails(at)
-        rows = await tx.fetch(
-            "select distinct mail_batch from notice where mail_batch is not null and mailed_at is null"
-        )
+        rows = await tx.fetch("select distinct mail_batch from notice where mail_begun_at = $1", at)
     return sorted(row["mail_batch"] for row in rows)
 
 
 async def mailed(settings: Settings, at: datetime) -> list[EmailMessage]:
-    """Begin the mails that are due at `at`, compose each, record that it was sent, and return those that are sent."""
-    found = []
-    for batch in await begun(at):
-        message = await mail.told(batch, settings, at)
-        found += [message] if message else []
-        async with transaction(SYSTEM):
-            await mailing.mark_mailed(batch, at)
-    return found
+    """Begin the mails that are due at `at`, and return those that are to be sent."""
+    written = [await mail.told(batch, settings, at) for batch in await begun(at)]
+    return [message for message in written if message]
 
 
 def part(message: Any, kind: str = "plain") -> str:
@@ -84,12 +76,32 @@ async def test_a_reply_reaches_the_contact_by_mail(settings: Settings, sink: tup
     assert (got["to"], got["subject"]) == (ALAN.email, f"#{case.number} VPN drops")
     assert got["auto-submitted"] == "auto-generated"
     assert got["reply-to"] == "office@desk.example"
-    assert got["list-unsubscribe"] == f"<{settings.base_url}/account/notices>"
     for kind in ("plain", "html"):
         assert "Ines Okafor replied" in part(got, kind)
-        assert "Try the **other** gateway." in part(got, kind)
         assert f"{settings.base_url}/cases/{case.number}#" in part(got, kind)
         assert "/account/notices" in part(got, kind)
+    assert "Try the **other** gateway." in part(got)
+    assert "Try the <strong>other</strong> gateway." in part(got, "html")
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        (Status.RESOLVED, "Ines Okafor replied and resolved the case"),
+        (Status.WAITING_FOR_CUSTOMER, "Ines Okafor replied and waits for your answer"),
+        (None, "Ines Okafor replied."),
+    ],
+)
+async def test_the_mail_of_a_reply_says_whether_the_case_is_resolved_or_waits_for_an_answer(
+    settings: Settings, then: Status | None, told: str
+) -> None:
+    """S3.4, issue 13: a status that a reply sets is told with the reply."""
+    case = await opened()
+    async with transaction(INES):
+        await case.reply(by=INES, text="Please restart it.", then=then, at=NOW)
+    await pass_on(NOW)
+    (message,) = await mailed(settings, NOW)
+    assert told in part(message)
 
 
 async def test_mails_of_one_case_are_one_thread(settings: Settings) -> None:
@@ -115,6 +127,32 @@ async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Setti
     assert all(f"Reply {minute}." in part(second) for minute in (1, 2))
 
 
+async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
+    """Two people with 50 cases of 3 replies each get 50 mails each, but none about a case of which they were just mailed."""
+    readers = [ALAN.credential_id, ADA.credential_id]
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "insert into notice (credential_id, kind, record_id, subject_id, at, in_app, mail, mail_due_at)"
+            " select c, 'case.replied', n, n % 50, $1, true, 'at_once', $1 from generate_series(1, 150) n, unnest($2::bigint[]) c",
+            NOW, readers,
+        )  # fmt: skip
+        await tx.execute(
+            "insert into notice (credential_id, kind, record_id, subject_id, at, in_app, mail, mail_due_at, mail_batch, mail_begun_at)"
+            " values ($2, 'case.status', 1, 7, $1, true, 'at_once', $1, 1, $1)", NOW - timedelta(minutes=4), readers[0],
+        )  # fmt: skip
+        await tx.execute(
+            "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
+        )
+        plan = await tx.fetch(f"explain {mailing._BEGIN}", NOW, mailing.APART)
+        assert "notice_thread" in "".join(row[0] for row in plan), "the index finds the earlier mails of a thread"
+    assert len(await begun(NOW)) == 99
+    async with transaction(SYSTEM) as tx:
+        sql = """select count(*) as count, max(id) = mail_batch as is_named_by_last, count(distinct (credential_id, subject_id)) as threads
+          from notice where mail_begun_at = $1 group by mail_batch"""
+        assert {tuple(row) for row in await tx.fetch(sql, NOW)} == {(3, True, 1)}
+    assert len(await begun(NOW + timedelta(minutes=1))) == 1
+
+
 async def test_a_mail_that_is_sent_again_says_the_same_under_the_same_id(settings: Settings) -> None:
     """R76: if the worker dies after sending and before recording it, the same mail is sent again, whatever came since."""
     case = await opened()
@@ -122,15 +160,12 @@ async def test_a_mail_that_is_sent_again_says_the_same_under_the_same_id(setting
     (batch,) = await begun(NOW)
     before = await mail.told(batch, settings, NOW)
     await reply(case, "Second.", NOW + SECOND)
-    assert await begun(NOW + SECOND) == [batch]
+    assert await begun(NOW + SECOND) == []
     again = await mail.told(batch, settings, NOW + SECOND)
     assert before is not None
     assert again is not None
     assert again["message-id"] == before["message-id"]
     assert part(again) == part(before)
-    async with transaction(SYSTEM):
-        await mailing.mark_mailed(batch, NOW)
-    assert await mail.told(batch, settings, NOW) is None
 
 
 async def test_who_lost_access_in_between_gets_nothing(settings: Settings) -> None:
@@ -159,7 +194,12 @@ async def test_a_note_reaches_no_contact_and_the_agent_whom_it_mentions(settings
     assert SECRET in part(messages[MAX.email])
 
 
-async def test_what_was_read_in_the_app_is_not_mailed(settings: Settings) -> None:
+@pytest.mark.parametrize("in_app", ["true", "false"])
+async def test_what_was_read_in_the_portal_is_not_mailed(settings: Settings, in_app: str) -> None:
+    """A person who has opened the case is not mailed of it any more, even if the app does not show such notices."""
+    async with transaction(SYSTEM) as tx:
+        chosen = f'{{"case.replied": [{in_app}, "at_once"]}}'
+        await tx.execute("insert into notice_choice values ($1, $2, 8)", ALAN.credential_id, chosen)
     case = await opened()
     await reply(case, "First.")
     async with transaction(ALAN):
@@ -167,12 +207,27 @@ async def test_what_was_read_in_the_app_is_not_mailed(settings: Settings) -> Non
     assert await mailed(settings, NOW) == []
 
 
-async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) -> None:
-    """What is for the digest waits for its hour, and is one mail with a link to each case."""
+async def choose(reply_by_mail: str) -> None:
+    """Let Alan choose how he is mailed of replies: at once, in the digest at 13:00, or never."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
-            'insert into notice_choice values ($1, \'{"case.replied": [true, "digest"]}\', 13)', ALAN.credential_id
+            "insert into notice_choice values ($1, $2, 13) on conflict (credential_id) do update set choices = excluded.choices",
+            ALAN.credential_id,
+            f'{{"case.replied": [true, "{reply_by_mail}"]}}',
         )
+
+
+async def test_the_digest_leaves_out_what_was_switched_off_since(settings: Settings) -> None:
+    """Mails of a kind that a person switches off stop at once: also the notices that wait for the next digest."""
+    await choose("digest")
+    await reply(await opened(), "First.")
+    await choose("never")
+    assert await mailed(settings, NOW + timedelta(hours=3)) == []
+
+
+async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) -> None:
+    """What is for the digest waits for its hour, and is one mail with a link to each case."""
+    await choose("digest")
     for case in [await opened(subject=subject) for subject in ("VPN drops", "Monitor")]:
         await reply(case, f"About {case.subject}.")
     assert await mailed(settings, NOW) == []
@@ -181,21 +236,13 @@ async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) ->
     assert all(word in part(digest) for word in ("VPN drops", "Monitor", f"{settings.base_url}/notices"))
 
 
-async def test_without_a_mail_server_nothing_is_mailed_later_by_surprise() -> None:
-    """Mails that are due while no mail server is configured are given up; the notices stay in the app."""
-    await reply(await opened(), "First.")
-    async with transaction(SYSTEM) as tx:
-        await mailing.withdraw_mails(NOW)
-        assert await mailing.begin_mails(NOW + timedelta(days=1)) == 0
-        assert await tx.fetchval("select count(*) from notice where read_at is null") == 1
-        assert (await state()).waiting == 0
-
-
 async def test_the_mail_of_an_invoice_has_a_link_and_no_csv(settings: Settings) -> None:
-    """S0.21, S3.4: contacts who may see invoices are mailed that one is issued; the CSV stays in the portal.
+    """S0.21, S3.4: contacts who may see invoices get a mail with a link when one is issued; the CSV stays in the portal.
 
-    Alan, who may not see invoices, gets no mail.
+    The customer does not want the invoice itself by mail. Alan, who may not see invoices, gets no mail.
     """
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update customer set invoices_by_mail = false")
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)

@@ -12,6 +12,8 @@ from portal.database import transaction
 from portal.desk import Case
 from portal.people.contacts import Contact
 from portal.people.readers import SYSTEM, Reader
+from portal.settings import Settings
+from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests.billing.work import log
 from tests.browser import Browser
@@ -99,6 +101,61 @@ async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless
         assert (await ines.post("/agent/notices/reading", data=fields)).status_code == 303
     assert await unread(INES) == 1
     assert await unread(MAX) == 2
+
+
+async def test_marking_all_as_read_can_be_taken_back(ines: Browser, app: Gate) -> None:
+    """The undo makes exactly these notices unread again, once or repeated, and those of nobody else."""
+    await opened()
+    await pass_on()
+    app.clock = lambda: NOW - timedelta(minutes=5)
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        await browser.get("/agent/notices")
+        await browser.send_form("/agent/notices/reading", {"newest": "99"})
+    assert await unread(MAX) == 0
+    done = await ines.send_form("/agent/notices/reading", {"newest": "99"})
+    page = await ines.get(done.headers["location"])
+    assert "1\N{NO-BREAK SPACE}notice marked as read." in page.text
+    assert await unread(INES) == 0
+    fields = form_of(page.text, "/agent/notices/reading/removal").fields
+    for _ in range(2):
+        assert (await ines.post("/agent/notices/reading/removal", data=fields)).status_code == 303
+    assert await unread(INES) == 1
+    assert await unread(MAX) == 0
+
+
+@pytest.mark.parametrize("at", ["", "now", "0001-01-01T00:00:00+14:00", "2026-11-20"])
+async def test_a_reading_that_never_was_is_taken_back_without_an_error(ines: Browser, at: str) -> None:
+    answer = await ines.send_form("/agent/notices/reading/removal", {"at": at})
+    assert answer.status_code in {303, 422}
+
+
+async def test_the_bell_of_a_page_does_not_count_what_the_page_reads(alan: Browser) -> None:
+    """Without JavaScript, too, the bell of a case counts only the notices about other things."""
+    case, other = await opened(), await opened()
+    await replied(case)
+    await replied(other)
+    await pass_on()
+    assert "Notices, 1 unread" in (await alan.get(f"/cases/{case.number}")).text
+    assert 'aria-label="Notices"' in (await alan.get(f"/cases/{other.number}")).text
+
+
+async def test_a_rejection_that_is_undone_in_part_is_still_told(ines: Browser) -> None:
+    """The notice counts the entries that are still rejected, and goes when none is, before and after it is made."""
+    for passed_on_first in (True, False):
+        async with transaction(MAX) as tx:
+            entries = [await log(minutes) for minutes in (60, 30)]
+            await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)
+        if passed_on_first:
+            await pass_on()
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("delete from rejection where entry_id = $1", entries[0].id)
+        await pass_on()
+        page = (await ines.get("/agent/notices")).text.replace("\N{NO-BREAK SPACE}", " ")
+        assert "Max Herrmann rejected your 30 min of" in page
+        async with transaction(SYSTEM) as tx:
+            notice = await tx.fetchval("select max(id) from notice where kind = 'time.rejected'")
+            await tx.execute("delete from rejection where entry_id = $1", entries[1].id)
+        assert (await ines.get(f"/agent/notices/{notice}")).status_code == 404
 
 
 async def test_the_list_goes_on_and_never_ends_silently(ines: Browser) -> None:
@@ -219,6 +276,16 @@ async def test_a_choice_that_makes_no_sense_is_refused_and_kept_in_the_form(
     assert sentence in answer.text
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select count(*) from notice_choice") == 0
+
+
+async def test_the_choices_say_that_no_mail_goes_out_without_a_server(app: Gate, settings: Settings) -> None:
+    """A choice about mails is no setting that silently does nothing."""
+    silent = Gate(app.inner, replace(settings, smtp_url=None), open_storage(settings.storage_url))
+    silent.clock = app.clock
+    async with await Browser.of(silent, INES, at=NOW) as browser:
+        assert "This portal has no mail server yet" in (await browser.get("/account/notices")).text
+    async with await Browser.of(app, INES, at=NOW) as browser:
+        assert "no mail server" not in (await browser.get("/account/notices")).text
 
 
 async def test_only_managers_choose_what_only_managers_are_told(ines: Browser, app: Gate) -> None:

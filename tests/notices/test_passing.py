@@ -11,6 +11,7 @@ import pytest
 from portal import billing, notices
 from portal.database import transaction
 from portal.desk import Case, Status
+from portal.notices import passing
 from portal.notices.kinds import KINDS
 from portal.people import credentials
 from portal.people.readers import SYSTEM, Reader
@@ -68,6 +69,22 @@ async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
     assert await told() == {("Ines", "case.assigned")}
 
 
+async def test_whoever_is_erased_while_notices_are_made_is_skipped(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D58: Alan is erased between the look at his choices and the insert; the others get their notices all the same."""
+    await opened(MAX, contact_id=ALAN.id)
+    choices_of = passing.choices_of
+
+    async def then_erased(ids: Any) -> Any:
+        found = await choices_of(ids)
+        owner = await asyncpg.connect(dsn)
+        await owner.execute("delete from credential where id = $1", ALAN.credential_id)
+        await owner.close()
+        return found
+
+    monkeypatch.setattr(passing, "choices_of", then_erased)
+    assert await told() == {("Ines", "case.opened"), ("Noor", "case.opened")}
+
+
 async def test_a_case_that_somebody_took_is_new_to_nobody() -> None:
     case = await opened()
     await pass_on()
@@ -96,6 +113,18 @@ async def test_a_reply_is_told_to_the_other_side() -> None:
     async with transaction(MAX):
         await case.reply(by=MAX, text="I help.", at=NOW)
     assert await told() == {("Ines", "case.replied"), ("Alan", "case.replied")}
+
+
+async def test_a_reply_on_a_case_that_nobody_has_is_told_to_agents_if_a_customer_wrote_it() -> None:
+    """S3.4: agents who look after cases that nobody has are not told of what a colleague answers there."""
+    case = await opened(ALAN)
+    await told()
+    async with transaction(INES):
+        await case.reply(by=INES, text="We look.", at=NOW)
+    assert await told() == {("Alan", "case.replied")}
+    async with transaction(ALAN):
+        await case.reply(by=ALAN, text="Thank you.", at=NOW)
+    assert await told() == {("Ines", "case.replied"), ("Max", "case.replied"), ("Noor", "case.replied")}
 
 
 async def test_a_note_is_told_to_whom_it_mentions_and_to_no_contact() -> None:

@@ -63,7 +63,7 @@ async def test_a_code_is_read_as_people_type_it(dsn: str) -> None:
     assert await is_right(f" {typed[:3]} {typed[3:]} ", NOW + STEP)
 
 
-async def test_of_two_at_once_with_one_code_one_is_let_in(dsn: str) -> None:
+async def test_of_four_at_once_with_one_code_one_is_let_in(dsn: str) -> None:
     """R9: of four simultaneous checks of the same code of Ada only one succeeds.
 
     Somebody who reads a code over the owner's shoulder thus cannot use it too.

@@ -27,10 +27,10 @@ async def wrong(email: str = ADA.email, address: str = HERE, at=NOW, password: s
 
 
 async def test_the_right_password_gives_the_credential() -> None:
-    assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).credential_id == ADA.credential_id
+    assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).login_id == ADA.credential_id
     assert (
         await credentials.verify(f" {INES.email.upper()} ", PASSWORD, address=HERE, at=NOW)
-    ).credential_id == INES.credential_id
+    ).login_id == INES.credential_id
 
 
 async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
@@ -42,7 +42,7 @@ async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
     async with transaction(None) as tx:
         kept = await tx.fetchval("select password_hash from credential where id = $1", ADA.credential_id)
     assert "m=19456,t=2,p=1" in kept
-    assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).credential_id == ADA.credential_id
+    assert (await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW)).login_id == ADA.credential_id
 
 
 async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
@@ -85,19 +85,22 @@ async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike(
 
 @pytest.mark.slow
 async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
-    """R5: the response times for a known, a disabled and an unknown mail address differ by less than 20 ms."""
+    """R5: a known, a disabled and an unknown mail address take the same time, to 8 ms of the processor; a hash takes about 20.
+
+    The time of the processor is compared, because other programs of the machine do not lengthen it.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set disabled_at = $1 where id = $2", NOW, INES.credential_id)
     spent: dict[str, list[float]] = {ADA.email: [], INES.email: [], "nobody@nowhere.example": []}
-    for turn in range(90):
+    for turn in range(30):
         for email, times in spent.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             await wrong(email, address=f"2001:db8:{turn:x}::1")
-            times.append(time.perf_counter() - begun)
-        quickest = [min(times) for times in spent.values()]  # least disturbed by other processes
-        if turn >= 14 and max(quickest) - min(quickest) < 0.02:
+            times.append(time.process_time() - begun)
+        quickest = [min(times) for times in spent.values()]
+        if turn >= 4 and max(quickest) - min(quickest) < 0.008:
             break
-    assert max(quickest) - min(quickest) < 0.02
+    assert max(quickest) - min(quickest) < 0.008
 
 
 async def test_ten_wrong_ones_then_each_waits_longer() -> None:
@@ -126,10 +129,10 @@ async def test_a_hundred_wrong_ones_do_not_lock_the_owner_out() -> None:
         except Invalid:
             pass
     assert refused == 90
-    assert (await credentials.verify(ADA.email, PASSWORD, address=ELSEWHERE, at=NOW)).credential_id == ADA.credential_id
+    assert (await credentials.verify(ADA.email, PASSWORD, address=ELSEWHERE, at=NOW)).login_id == ADA.credential_id
     assert (
         await credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW + attempts.HOUR)
-    ).credential_id == ADA.credential_id
+    ).login_id == ADA.credential_id
 
 
 async def test_the_right_password_begins_to_count_anew() -> None:
@@ -165,7 +168,7 @@ async def test_tries_at_the_same_moment_are_all_counted() -> None:
 async def test_many_may_sign_in_at_the_same_moment() -> None:
     """R2: many people may sign in at the same moment; each waits for a hashing slot and none is refused."""
     answers = await asyncio.gather(*(credentials.verify(ADA.email, PASSWORD, address=HERE, at=NOW) for _ in range(25)))
-    assert {answer.credential_id for answer in answers} == {ADA.credential_id}
+    assert {answer.login_id for answer in answers} == {ADA.credential_id}
 
 
 async def test_what_is_kept_of_a_try_holds_nothing_typed() -> None:
@@ -184,7 +187,7 @@ async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
 ) -> None:
     """R6: all spellings of a mail address sign in to the same account and share one count of wrong passwords."""
     proven = await credentials.verify(spelling, PASSWORD, address=HERE, at=NOW)
-    assert proven.credential_id == INES.credential_id
+    assert proven.login_id == INES.credential_id
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
     await wrong(INES.email)
     with pytest.raises(TooMany):
@@ -208,7 +211,7 @@ async def test_whoever_is_stored_with_an_address_signs_in_with_each_spelling_of_
         await credentials.change_email(INES.credential_id, canonical(address), NOW)
     for spelling in (address, canonical(address), unicodedata.normalize("NFD", address), for_mail(canonical(address))):
         proven = await credentials.verify(spelling, PASSWORD, address=HERE, at=NOW)
-        assert proven.credential_id == INES.credential_id
+        assert proven.login_id == INES.credential_id
 
 
 @pytest.mark.parametrize(

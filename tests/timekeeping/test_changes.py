@@ -81,7 +81,8 @@ async def test_settled_time_says_what_can_be_done_about_it() -> None:
         line = await billing.find_entry(MAX, entry.id)
         assert (line.state_word, line.draft_id) == ("Billed", None)
         assert (
-            line.why_fixed(NOOR, NOW) == f"This time is on the invoice {invoice.number}. What is issued stays as it is."
+            line.why_fixed(NOOR, NOW)
+            == f"This time is on the invoice {invoice.number}, which stays as it is. Credit it; then it can be changed."
         )
 
 
@@ -91,7 +92,9 @@ async def test_time_on_a_statement_says_so() -> None:
         await billing.approve([entry.choice], by=MAX, at=NOW)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         line = await billing.find_entry(MAX, entry.id)
-        assert line.why_fixed(MAX, NOW) == "This time is on a statement, which stays as it is."
+        fixed = "This time is on a statement, which stays as it is."
+        assert line.why_fixed(MAX, NOW) == f"{fixed} Correct it; then it can be changed."
+        assert line.why_fixed(INES, NOW) == f"{fixed} A manager can correct it; then it can be changed."
 
 
 @pytest.mark.parametrize(

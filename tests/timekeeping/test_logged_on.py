@@ -52,7 +52,7 @@ async def test_closed_cases_come_last_and_say_so(case: Any) -> None:
         await tx.execute("update cases set status = 'resolved', resolved_at = $2 where id = $1", case.id, NOW)
         rows = (await logged_on.suggest(INES, "acme")).rows
     assert [row.id for row in rows] == ["service-1", f"case-{case.number}"]
-    assert rows[-1].about.endswith(", resolved")
+    assert rows[-1].about.endswith(", Resolved")
 
 
 async def test_a_list_of_many_goes_on(case: Any) -> None:

@@ -24,7 +24,8 @@ from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.filters import Filter
 from portal.timekeeping.states import submit, submit_all, take_back
 from portal.timekeeping.work import Work
-from tests.machines import LONG, DatabaseMachine, run_machine
+from tests.examples import ALL
+from tests.machines import DatabaseMachine, run_machine
 from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
 
 DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
@@ -243,7 +244,12 @@ class Clockwork(DatabaseMachine):
     def decide(
         self, by: AgentReader, places: list[int], kind: str, verb: Any, expected: Callable[[Entry], bool]
     ) -> list[Entry]:
-        """Let `by` decide on some entries at once, compare with the rules, and return the entries that were decided on."""
+        """Let `by` decide on some entries at once, compare with the rules, and return the entries that were decided on.
+
+        `places` chooses the entries, as in `some`. `verb` is the function of `portal.billing` that makes the decision,
+        `kind` is that of the `Decision`, and `expected` returns whether the state of an entry permits it. If any entry
+        was decided on, the decision is added to `decisions`, so that a later step can undo it.
+        """
         chosen = self.some(places)
         outcome = self.tried(
             by, lambda: verb([Choice(id, entry.version) for id, entry in chosen.items()], by=by, at=self.at)
@@ -424,7 +430,7 @@ def _work(minutes: int) -> Work:
 def test_whoever_does_whatever_in_whatever_order(workbench: str) -> None:
     """C2 to C5, D33 to D35, S0.27 to S0.31, S2.21 to S2.25: after every step the portal is as the rules say.
 
-    Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. With
-    PORTAL_TEST_ALL=1, many more examples run.
+    Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. `./dev
+    test --all` runs many more examples.
     """
-    run_machine(Clockwork, workbench, examples=60 if LONG else 12, steps=60 if LONG else 40)
+    run_machine(Clockwork, workbench, examples=60 if ALL else 12, steps=60 if ALL else 40)

@@ -95,7 +95,7 @@ async def test_an_old_version_is_not_approved(case: Any) -> None:
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)
-        with pytest.raises(Conflict, match="changed meanwhile"):
+        with pytest.raises(Conflict, match="changed in the meantime"):
             await states.mark_approved({entry.id: 1}, by=MAX, at=NOW)
         assert (await TimeEntry.find(entry.id, INES)).state == "draft"
 
@@ -132,7 +132,7 @@ STEPS = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=8))
 async def test_whatever_is_asked_in_whatever_order_only_these_steps_happen(case: Any, steps: list[str]) -> None:
     expected = "draft"

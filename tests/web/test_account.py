@@ -1,5 +1,6 @@
 """Test the account pages over HTTP: what each form changes, what it refuses, and which sessions it ends."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -456,8 +457,9 @@ async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
     """R20: to change another person's mail address or grade, an admin must type their own password again.
 
-    Other changes of a person do not ask for it.
+    Other changes of a person do not ask for it. An invitation link that the admin sees does, too.
     """
+    app.settings = replace(app.settings, smtp_url=None)
     path = f"/agent/setup/agents/{INES.id}"
     async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=11)) as noor:
         page = await noor.get(path)
@@ -508,6 +510,7 @@ async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(
 
 async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
     """R20: adding a person asks for the admin's password again, because the result is an invitation link."""
+    app.settings = replace(app.settings, smtp_url=None)
     agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}
     contact = {"name": "Tim", "email": "tim@acme.example"}
     for path, fields in (

@@ -39,7 +39,7 @@ def asked(peer: str, *forwarded: str, trusted: tuple[object, ...] = OURS) -> str
     ],
 )
 def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, forwarded: list[str], client: str) -> None:
-    """R6, T5: the header is read from the right, as long as each entry was added by a trusted proxy.
+    """R6: the header is read from the right, as long as each entry was added by a trusted proxy.
 
     The first entry that is not a trusted proxy is the client; a header that an untrusted peer sends is ignored.
     """
@@ -47,7 +47,7 @@ def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, for
 
 
 def test_nobody_is_believed_by_default() -> None:
-    """R6, T5: by default no proxy is trusted, not even one on the same machine."""
+    """R6: by default no proxy is trusted, not even one on the same machine."""
     assert asked("127.0.0.1", "198.51.100.7", trusted=()) == "127.0.0.1"
 
 

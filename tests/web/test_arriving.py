@@ -1,4 +1,4 @@
-"""Test request bodies that arrive slowly, are announced too large, or come many at once from one sender (T10, R83)."""
+"""Test request bodies that arrive slowly, are announced too large, or come many at once from one sender (R83)."""
 
 import asyncio
 import uuid
@@ -11,7 +11,8 @@ import pytest
 
 from portal.database import transaction
 from portal.people import invitations
-from portal.web import arriving, gate
+from portal.web import gate
+from portal.web.bodies import arriving
 from portal.web.gate import Gate
 from portal.web.visit import now
 from tests.browser import HOST, Browser
@@ -47,7 +48,7 @@ async def never() -> AsyncIterator[bytes]:
 async def test_a_strangers_body_is_bounded_in_total(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """T10: the body of a visitor who is not signed in has a maximum total time and a minimum rate, or gets 408.
+    """R83: the body of a visitor who is not signed in has a maximum total time and a minimum rate, or gets 408.
 
     With a byte every 20 ms no single wait is long, and the body is refused all the same.
     """
@@ -107,7 +108,7 @@ async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monk
     ],
 )
 async def test_a_strangers_body_is_not_read_where_no_body_changes_the_answer(app: Gate, path: str, status: int) -> None:
-    """T10: the body of a sender who is not signed in is not read if the answer is the same whatever it says."""
+    """R83: the body of a request without a session is not read where the response does not depend on it."""
     async with Browser(app) as browser:
         assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
         if path not in ("/sign-in", "/health"):  # The answer is the same with the cookie that every visitor has.
@@ -162,7 +163,7 @@ async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
 
 
 async def test_an_answer_that_nobody_reads_is_not_kept_for_ever(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """T10: a client that does not read the answer is disconnected after a while."""
+    """R83: a client that does not read the answer is disconnected after a while."""
     monkeypatch.setattr(gate, "TAKEN_SECONDS", 0.1)
     scope = {
         "type": "http", "method": "GET", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "scheme": "http",

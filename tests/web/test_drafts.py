@@ -10,26 +10,17 @@ import httpx
 import pytest
 
 from portal.database import transaction
-from portal.desk import Case
 from portal.desk.files import attachments
 from portal.people.readers import Reader
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests.browser import Browser
-from tests.world import ADA, ALAN, INCIDENT, INES, NOW
+from tests.desk.files import attached, opened
+from tests.desk.held import go_out
+from tests.world import ADA, ALAN, INCIDENT, INES
 
 NEW = {"subject": "Printer", "body": "It smokes.", "case_type": str(INCIDENT), "priority": "2"}
-
-
-async def opened() -> None:
-    async with transaction(ADA):
-        await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
-
-
-async def attached() -> list[str]:
-    async with transaction(INES, readonly=True) as tx:
-        return [row["name"] for row in await tx.fetch("select name from attachment order by message_id, position")]
 
 
 def key_of(page: httpx.Response) -> str:
@@ -83,6 +74,7 @@ async def test_files_survive_a_refusal_and_a_reload_and_are_sent_with_what_was_c
         answer = await browser.send_form(to, {"form_key": key} | right)
         assert answer.status_code == 303, answer.text
         assert kept(await browser.get(page)) == []
+    await go_out()
     assert await attached() == ["one.log", "two.log"]
     assert stored(settings) == [b"one.log", b"two.log"]
     async with transaction(INES, readonly=True) as tx:
@@ -137,11 +129,11 @@ async def test_without_a_script_a_file_is_taken_off_and_the_text_stays(app: Gate
             shown = await browser.send_form(to, {"form_key": key, "body": " "}, files=logs("one.log"))
             removal = re.search(r'formaction="(/drafts/files/[^"]+)"', shown.text)
             assert removal
-            typed = {"form_key": key, "body": "Typed meanwhile."}
+            typed = {"form_key": key, "body": "Typed in the meantime."}
             answer = await browser.send_form(removal[1].replace("&amp;", "&"), typed)
             assert answer.headers["location"] == (to if not action else page)
             shown = await browser.get(answer.headers["location"])
-            assert (kept(shown), "Typed meanwhile.</textarea>" in shown.text, key_of(shown)) == ([], True, key)
+            assert (kept(shown), "Typed in the meantime.</textarea>" in shown.text, key_of(shown)) == ([], True, key)
 
 
 async def test_somebody_elses_files_are_of_no_use_to_whoever_knows_their_keys(app: Gate, settings: Settings) -> None:
@@ -245,3 +237,19 @@ async def test_files_that_no_message_took_are_swept_after_a_day(app: Gate, setti
         for at, left in ((began + timedelta(hours=23), [b"one.log"]), (began + timedelta(hours=25), [])):
             await attachments.sweep_uploads(open_storage(settings.storage_url), at - attachments.KEPT_FOR)
             assert stored(settings) == left
+
+
+async def test_a_text_is_previewed_as_it_will_be_read_and_nothing_is_saved(app: Gate) -> None:
+    """The preview is the sanitized HTML that the message will have; a text that is too long gets its sentence."""
+    for reader in (ADA, INES):
+        async with await Browser.of(app, reader) as browser:
+            shown = await browser.send_form(
+                "/drafts/preview", {"body": "It is **on** <script>x</script>"}, hx_request="true"
+            )
+            assert "It is <strong>on</strong>" in shown.text
+            assert "<script>" not in shown.text
+            assert "prose" not in (await browser.send_form("/drafts/preview", {"body": " "}, hx_request="true")).text
+            long = await browser.send_form("/drafts/preview", {"body": "x" * 30_001}, hx_request="true")
+            assert (long.status_code, "Use at most 30,000 characters" in long.text) == (422, True)
+    async with transaction(INES, readonly=True) as tx:
+        assert await tx.fetchval("select count(*) from draft") == 0

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -61,6 +62,30 @@ async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
         assert (await browser.get("/sign-in", headers=[(name, value)])).status_code == 200
 
 
+async def test_a_fragment_without_a_session_leads_back_to_its_page(app: Gate) -> None:
+    """A part that a reader requests after the session ended leads back to its page after signing in, not to the part.
+
+    What a page requests by itself leads nowhere, because somebody may be typing on it.
+    """
+    async with Browser(app) as browser:
+        page = "/agent/cases/1?view=mine"
+        part = {"hx-request": "true", "referer": f"http://{HOST}{page}"}
+        answer = await browser.get("/agent/time/1/row", headers=part)
+        assert answer.headers["hx-redirect"] == f"/sign-in?next={quote(page, safe='')}"
+        for path in (
+            "cases/1/standing",
+            "cases/1/presence",
+            "cases/1/feed",
+            "notices/bell",
+            "timer/bar",
+            "cases/views/counts",
+        ):
+            answer = await browser.get(f"/agent/{path}", headers=part)
+            assert (answer.status_code, "hx-redirect" in answer.headers) == (204, False), path
+        boosted = await browser.get("/agent/cases/1", headers=part | {"hx-boosted": "true"})
+        assert boosted.headers["hx-redirect"] == "/sign-in?next=%2Fagent%2Fcases%2F1"
+
+
 async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
     """R44: a path longer than 1,000 characters is replaced by `/`, whether it is a target, a referrer or typed."""
     for length, kept in ((1_000, True), (1_001, False), (60_000, False)):
@@ -79,7 +104,7 @@ async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
 
 
 async def test_nobody_gets_a_session_row_by_looking(app: Gate) -> None:
-    """T2: loading pages without being signed in writes no session to the database."""
+    """R83: loading pages without being signed in writes no session to the database, so that strangers cannot fill it."""
     async with Browser(app) as browser:
         await browser.get("/sign-in")
     async with transaction(None) as tx:

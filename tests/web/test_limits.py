@@ -26,7 +26,7 @@ async def places(app: Gate) -> Places:
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_the_61st_search_of_a_minute_waits_in_every_process(app: Gate, path: str) -> None:
-    """R83, T6: a person's 61st search within a minute is refused by every process.
+    """R83: a person's 61st search within a minute is refused by every process.
 
     Lists without a search and other people's searches still work.
     """

@@ -66,6 +66,7 @@ async def test_requests_are_counted_by_route_never_by_address(watched: Gate) -> 
 
 
 async def test_refused_sign_ins_and_the_queue_are_told(watched: Gate) -> None:
+    """S3.46: metrics report refused sign-ins, jobs by state, and whether the database can be reached."""
     async with transaction(SYSTEM):
         await failed_job()
     async with Browser(watched) as browser:

@@ -13,7 +13,7 @@ from portal.database import transaction
 from portal.people import credentials, factors, sessions
 from portal.people.factors import authenticator
 from portal.people.readers import SYSTEM
-from portal.web import receiving
+from portal.web.bodies import receiving
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import form_of

@@ -1,10 +1,10 @@
-"""Serve the pages on which managers decide on submitted time: approve, reject, flag, and take decisions back."""
+"""Serve the pages on which managers decide on time: approve, reject, flag, release what is held, and undo decisions."""
 
 from typing import Any
 
-from portal.agent.approvals import decisions, everything
+from portal.agent.approvals import decisions, everything, held
 from portal.agent.approvals.page import DONE
 
 __all__ = ["DONE", "handlers"]
 
-handlers: list[Any] = [*decisions.handlers, *everything.handlers]
+handlers: list[Any] = [*decisions.handlers, *everything.handlers, *held.handlers]

@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from portal.agent.approvals.everything import show_everything
 from portal.agent.approvals.page import PATH, query_of, show_page, unticked_of
-from portal.agent.told import address_after
+from portal.agent.toasts import address_after, told_of_decision
 from portal.billing import Choice, Outcome, approve, flag, lift, reject, undo, withdraw
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.guards import manager_only
+from portal.web.notices import reads_notices
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, last_part, page_of, safe_path, visit_of
 
@@ -51,6 +52,7 @@ class Decision(Struct, kw_only=True):
 
 
 @get("/approvals", guards=[manager_only])
+@reads_notices
 async def show(request: Web) -> Response[str]:
     """Show the time entries that wait for a decision, by agent. Entries with a warning show it and are not ticked."""
     return await show_page(request)
@@ -141,8 +143,8 @@ async def undo_decision(
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
     """Redirect with the count of what was done, or, if a part was refused, show the list with the reasons (D35)."""
     if not outcome.refused:
-        told = {done: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
-        return see_other(PATH + query_of(request, **told, **({"unticked": unticked_of(form)} if form else {})))
+        told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})
+        return see_other(PATH + query_of(request, **told))
     async with transaction(visit_of(request).reader, readonly=True):
         return await show_page(request, outcome=outcome, verb=done, form=form)
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from litestar import Response
 
 from portal.agent.pages import agent_page
+from portal.agent.toasts import toast_of_decision, told_of_decision
 from portal.billing import (
     ODD,
     Filters,
@@ -18,12 +19,11 @@ from portal.billing import (
     list_waiting,
 )
 from portal.contracts.services import SERVICES
-from portal.numbers import number_in, uuid_in
+from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import Department
 from portal.periods import day_in
-from portal.render.formats import plural
 from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.flags import answered
 from portal.timekeeping.lists import left_count
@@ -132,20 +132,10 @@ def ids(text: str) -> list[int]:
 
 
 def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] | None:
-    """Return the message that the page shows briefly after a decision, or None if there was none.
-
-    `undo` is the URL that takes the whole decision back. It is missing if a decision was taken back or a flag lifted.
-    """
-    told = {done: number_in(request.query_params.get(done, "")) for done in DONE}
-    decision = uuid_in(request.query_params.get("decision"))
-    if outcome and outcome.done and outcome.decision:
-        told, decision = {verb: len(outcome.done)}, outcome.decision
-    for done, count in told.items():
-        if count:
-            words = {"words": f"{plural(count, 'entry', 'entries')} {DONE[done]}"}
-            undone = f"{PATH}/decisions/{decision}/withdrawal{query_of(request)}"
-            return words | ({"undo": undone} if decision else {})
-    return None
+    """Return the message about the decision that was made in this request or, after a redirect, in the one before."""
+    was_made_here = outcome is not None and outcome.done and outcome.decision
+    told = told_of_decision(outcome, verb) if outcome and was_made_here else request.query_params
+    return toast_of_decision(told, DONE, PATH, query_of(request))
 
 
 def query_of(request: Web, **more: object) -> str:

@@ -1,5 +1,10 @@
-"""Serve the pages of customers with their contacts, contracts and services. Every agent may read, admins may change."""
+"""Serve the pages of customers with their contacts, contracts, services and vouchers.
 
-from portal.agent.customers import contacts, contracts, customers
+Every agent may read the page of a customer, managers sell vouchers, and admins change the rest.
+"""
 
-handlers = [*customers.handlers, *contacts.handlers, *contracts.handlers]
+from portal.agent.customers import contacts, contracts, customers, delivery, prices, vouchers
+
+handlers = [
+    *customers.handlers, *contacts.handlers, *contracts.handlers, *delivery.handlers, *prices.handlers, *vouchers.handlers,
+]  # fmt: skip

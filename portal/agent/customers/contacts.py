@@ -9,20 +9,23 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal import regions
-from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
-from portal.agent.setup.pages import form_page, invited_page
+from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere, try_mail_again
+from portal.agent.setup.pages import form_page, invite_person
 from portal.contracts.company import Company
 from portal.database import transaction
 from portal.desk.leaving import end_contact, open_cases_of_contact
+from portal.errors import Conflict
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.personal.erasing import erase, held_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
+from portal.web.account.personal_data import personal_data
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web
+from portal.web.visit import Web, visit_of
 
 
 class ContactForm(ContactFacts, kw_only=True):
@@ -54,8 +57,9 @@ async def _form(
     request: Web, *, reader: AgentReader, customer: int, contact: int | None = None, **again: Any
 ) -> Response[str]:
     found = await Contact.find(contact, reader, customer=customer) if contact is not None else None
+    is_first = found is None and not await Contact.offered(customer)
     return await form_page(
-        request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found,
+        request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found, is_first=is_first,
         customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=regions.zones(),
         locales=regions.LOCALES, access=await access_of(request, found) if found else None,
         asks_password=needs_password(request), **again,
@@ -71,7 +75,7 @@ async def add(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Create a contact. The response shows the invitation link, which no later page shows again."""
+    """Create a contact and invite them, by mail or with a link that the response shows once."""
     facts = form.into(ContactForm)
     await confirm_person(request, facts.password, at)
     async with transaction(reader):
@@ -119,21 +123,34 @@ async def invite(
     at: NamedDependency[datetime],
     customer: FromPath[int],
     contact: FromPath[int],
-) -> Response[str]:
-    """Create a new invitation link for a contact and show it. The earlier link stops working.
+) -> Response[Any]:
+    """Mail a contact a new link by which they set a password, or show one. The earlier link stops working.
 
-    Whoever has the link can choose the contact's password, so the admin must have typed their own password recently.
+    Whoever sees the link can choose the contact's password, so the admin must then have typed their own password
+    recently.
     """
-    ask_for_password(request)
+    if not visit_of(request).settings.smtp_url:
+        ask_for_password(request)
     async with transaction(reader):
-        return await _invited(request, await Contact.find(contact, reader, customer=customer), at)
+        return await _invited(request, await Contact.find(contact, reader, customer=customer, hold=True), at)
 
 
-async def _invited(request: Web, contact: Contact, at: datetime) -> Response[str]:
-    credential, token = await contact.credential(), await contact.invite(at)
+async def _invited(request: Web, contact: Contact, at: datetime) -> Response[Any]:
     back = f"/agent/customers/{contact.customer_id}"
-    again = f"{back}/contacts/{contact.id}/invitations"
-    return await invited_page(request, credential, contact.name, token, back=back, again=again)
+    return await invite_person(request, contact, at, page=f"{back}/contacts/{contact.id}", back=back)
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}/invitations/revocation", guards=[admin_only])
+async def revoke_invitation(
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """End the open links by which a contact could set a password."""
+    async with transaction(reader):
+        await (await Contact.find(contact, reader, customer=customer, hold=True)).revoke_links(at)
+    return see_other(f"/agent/customers/{customer}/contacts/{contact}#access")
 
 
 @get("/customers/{customer:int}/contacts/{contact:int}/ending", guards=[admin_only])
@@ -165,7 +182,7 @@ async def end(
     """End a contact's access at once, and hand over the contact's open cases."""
     successor = form.into(Successor).contact
     async with transaction(reader):
-        found = await Contact.find(contact, reader, customer=customer)
+        found = await Contact.find(contact, reader, customer=customer, hold=True)
         await end_contact(found, successor_id=successor, by=reader, at=at)
     return see_other(f"/agent/customers/{customer}")
 
@@ -176,7 +193,7 @@ async def resume(
 ) -> Response[Any]:
     """Restore access for a contact whose access was ended."""
     async with transaction(reader):
-        await (await Contact.find(contact, reader, customer=customer)).resume()
+        await (await Contact.find(contact, reader, customer=customer, hold=True)).resume()
     return see_other(f"/agent/customers/{customer}")
 
 
@@ -189,7 +206,7 @@ async def sign_out(
 ) -> Response[Any]:
     """End all sessions of a contact, who may sign in again."""
     async with transaction(reader):
-        await sign_out_everywhere(await Contact.find(contact, reader, customer=customer), at)
+        await sign_out_everywhere(await Contact.find(contact, reader, customer=customer, hold=True), at)
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
 
 
@@ -208,4 +225,67 @@ async def remove_second_factor(
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
 
 
-handlers: list[Any] = [new, add, edit, change, invite, show_ending, end, resume, sign_out, remove_second_factor]
+@post("/customers/{customer:int}/contacts/{contact:int}/mail-refusal/removal", guards=[admin_only])
+async def try_contacts_mail_again(
+    reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+) -> Response[Any]:
+    """Send mails to the contact's address again although a mail server has refused it."""
+    async with transaction(reader):
+        await try_mail_again(await Contact.find(contact, reader, customer=customer, hold=True))
+    return see_other(f"/agent/customers/{customer}/contacts/{contact}")
+
+
+@get("/customers/{customer:int}/contacts/{contact:int}/erasure", guards=[admin_only])
+async def show_erasure(
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+) -> Response[str]:
+    """Say what erasing a contact deletes and what stays, and ask for the contact's name. Ask for the password first."""
+    ask_for_password(request)
+    return await _erasure(request, reader=reader, customer=customer, contact=contact)
+
+
+async def _erasure(request: Web, *, reader: AgentReader, customer: int, contact: int, **again: Any) -> Response[str]:
+    found = await Contact.find(contact, reader, customer=customer)
+    return await form_page(
+        request, "agent/customers/erasure.html", contact=found, customer=await Customer.find(customer, reader),
+        held=await held_of(found), **again,
+    )  # fmt: skip
+
+
+class Erasure(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form that erases a contact: the contact's name, typed so that nobody erases the wrong one."""
+
+    name: str
+
+
+@post("/customers/{customer:int}/contacts/{contact:int}/erasure", guards=[admin_only])
+@on_refusal(_erasure, Conflict)
+async def erase_contact(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+    contact: FromPath[int],
+) -> Response[Any]:
+    """Erase a contact whose access has ended. It cannot be undone."""
+    ask_for_password(request)
+    async with transaction(reader):
+        found = await Contact.find(contact, reader, customer=customer, hold=True)
+        await erase(found, form.into(Erasure).name, visit_of(request).storage, at)
+    return see_other(f"/agent/customers/{customer}")
+
+
+@get("/customers/{customer:int}/contacts/{contact:int}/data.zip", guards=[admin_only])
+async def export_contact(
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
+) -> Response[Any]:
+    """Download everything that is held about a contact."""
+    credential = (await (await Contact.find(contact, reader, customer=customer)).credential())["id"]
+    return await personal_data(request, credential)
+
+
+handlers: list[Any] = [
+    new, add, edit, change, invite, revoke_invitation, show_ending, end, resume, sign_out,
+    remove_second_factor, try_contacts_mail_again, show_erasure, erase_contact, export_contact,
+]  # fmt: skip

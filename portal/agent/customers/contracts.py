@@ -7,13 +7,16 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal import regions
+from portal import billing, regions
 from portal.agent.setup.pages import form_page
 from portal.contracts.approvers import ServiceForm, designate, form_of
 from portal.contracts.company import Company
 from portal.contracts.contracts import Contract, ContractFacts
+from portal.contracts.price_list.products import Product
+from portal.contracts.price_list.templates import ServiceTemplate
 from portal.contracts.services import Service
 from portal.database import transaction
+from portal.numbers import number_in
 from portal.people.agents import Agent
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -31,29 +34,48 @@ async def new_contract(request: Web, reader: NamedDependency[AgentReader], custo
 
 
 async def _contract(
-    request: Web, *, reader: AgentReader, customer: int, contract: int | None = None, **again: Any
+    request: Web,
+    *,
+    reader: AgentReader,
+    customer: int,
+    contract: int | None = None,
+    typed: dict[str, Any] | None = None,
+    **again: Any,
 ) -> Response[str]:
     found = await Contract.find(contract, reader, customer=customer) if contract is not None else None
     company = await Company.find() if found is None else None
+    template = await _template_of(request) if found is None else None
+    if template and typed is None:
+        typed = {"name": template.name, "currency": template.currency, "cycle": template.cycle}
     return await form_page(
-        request, "agent/customers/contract.html", facts=found.facts if found else None, contract=found,
-        customer=await Customer.find(customer, reader), currencies=regions.currencies(),
+        request, "agent/customers/contract.html", facts=found.facts if found else None, contract=found, typed=typed,
+        customer=await Customer.find(customer, reader), currencies=regions.currencies(), start_from=template,
+        templates=await ServiceTemplate.offered() if found is None else [],
         usual_vat_rate=(await company.facts()).vat_rate if company else "", **again,
     )  # fmt: skip
+
+
+async def _template_of(request: Web) -> ServiceTemplate | None:
+    """Return the template that `?template=` names, from which a new contract or service starts; None without one."""
+    number = number_in(request.query_params.get("template", ""))
+    return await ServiceTemplate.find(number) if number else None
 
 
 @post("/customers/{customer:int}/contracts/new", guards=[admin_only])
 @on_refusal(_contract)
 async def add_contract(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Create a contract and redirect to the form of its first service."""
+    """Create a contract and redirect to the form of its first service, which starts from `?template=` too if that fits."""
     async with transaction(reader):
+        template = await _template_of(request)
         contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
-    return see_other(f"/agent/customers/{customer}/contracts/{contract.id}/services/new")
+    query = f"?template={template.id}" if template and template.fits(contract) else ""
+    return see_other(f"/agent/customers/{customer}/contracts/{contract.id}/services/new{query}")
 
 
 @get("/customers/{customer:int}/contracts/{contract:int}", guards=[admin_only])
@@ -69,13 +91,14 @@ async def contract(
 async def change_contract(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
+    at: NamedDependency[datetime],
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
     """Save a changed contract. Time on issued invoices and on statements stays as it was billed."""
-    async with transaction(reader):
+    async with transaction(reader), billing.changing_terms(customer):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
-        await found.change(edited(form, ContractFacts, found.facts))
+        await found.change(edited(form, ContractFacts, found.facts), at)
     return see_other(f"/agent/customers/{customer}")
 
 
@@ -100,10 +123,16 @@ async def _service(
 ) -> Response[str]:
     found = await Service.find(service, reader, customer=customer, contract=contract) if service is not None else None
     facts = await form_of(found) if found else None
+    of = await Contract.find(contract, reader, customer=customer)
+    template = await _template_of(request) if found is None else None
+    if template and typed is None and template.fits(of):
+        typed = template.service_fields
     return await form_page(
         request, "agent/customers/service.html", facts=facts, service=found, typed=typed,
         managers=await Agent.managers(), ticked=_ticked(form, facts, typed),
-        contract=await Contract.find(contract, reader, customer=customer),
+        templates=[] if found else [one for one in await ServiceTemplate.offered(of.currency) if one.fits(of)],
+        products=[(one.id, one.name) for one in await Product.offered(found.product_id if found else None)],
+        contract=of, subscriptions=[(one.id, one.name) for one in await Service.with_included_hours(of, service)],
         customer=await Customer.find(customer, reader), **again,
     )  # fmt: skip
 
@@ -159,7 +188,7 @@ async def change_service(
 ) -> Response[Any]:
     """Save a changed service. Time entries that exist keep their billable minutes."""
     where = {"customer": customer, "contract": contract}
-    async with transaction(reader):
+    async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, **where, hold=True)
         facts = edited(form, ServiceForm, await form_of(found))
         await found.change(facts)

@@ -2,40 +2,48 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal import regions
+from portal.agent.customers.card import card_of
 from portal.agent.pages import agent_page
 from portal.agent.setup.pages import form_page
 from portal.contracts.case_types import CaseType
-from portal.contracts.contracts import Contract
-from portal.contracts.services import DefaultChoice, DefaultService, DefaultsShown, Service
+from portal.contracts.services import Service
+from portal.contracts.services.defaults import DefaultChoice, DefaultService, DefaultsShown
 from portal.database import transaction
+from portal.mail import refusals
+from portal.numbers import number_in
 from portal.people.contacts import Contact
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
-from portal.periods import today
-from portal.timekeeping.projects import used_by_contract
 from portal.web.edits import as_seen, edited, seen_in
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.limits import searching
+from portal.web.notices import reads_notices
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 
 @get("/customers")
 async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all customers, or those whose name or city contains the text of `?q=`."""
+    """Show the customers, or those that the text of `?q=` finds. `?page=` is the number of a further page."""
     search = request.query_params.get("q", "")
     async with searching(request, search):
-        customers = await Customer.listed(search)
+        customers = await Customer.listed(search, number_in(request.query_params.get("page")))
         return await agent_page(
-            request, reader, "agent/customers/list.html", customers=customers, search=search.strip()
+            request,
+            reader,
+            "agent/customers/list.html",
+            customers=customers,
+            search=search.strip(),
+            pages=customers.links(f"/agent/customers?{urlencode({'q': search.strip()})}&page="),
         )
 
 
@@ -66,20 +74,28 @@ async def add(
 
 
 @get("/customers/{customer:int}")
+@reads_notices
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show a customer: its contacts, its contracts with their services, and the default services of its new cases."""
+    """Show everything about a customer: its cases, projects, contracts with hours, unpaid invoices and contacts (S3.32).
+
+    `?page=` is the number of a further page of its contacts.
+    """
     return await _show(request, reader=reader, customer=customer)
 
 
 async def _show(request: Web, *, reader: AgentReader, customer: int, **again: Any) -> Response[str]:
     found = await Customer.find(customer, reader)
-    services, types, defaults = await Service.of(found.id), await CaseType.listed(), await DefaultService.of(found.id)
-    day = today(reader.time_zone, visit_of(request).at)
+    types, defaults, contacts = (
+        await CaseType.listed(),
+        await DefaultService.of(found.id),
+        await Contact.listed(found.id, number_in(request.query_params.get("page"))),
+    )
     return await agent_page(
-        request, reader, "agent/customers/show.html", customer=found, contacts=await Contact.listed(found.id),
-        contracts=await Contract.of(found.id), services=services, defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
+        request, reader, "agent/customers/show.html", customer=found, contacts=contacts, pages=contacts.links(f"/agent/customers/{found.id}?page="),
+        refused=await refusals.of_addresses([found.email or "", *(one["email"] for one in contacts)]),
+        defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
         type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id),
-        day=day, used=await used_by_contract(found.id, day), **again,
+        **await card_of(request, reader, found.id), **again,
     )  # fmt: skip
 
 

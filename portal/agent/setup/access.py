@@ -5,6 +5,7 @@ from typing import Any
 
 from portal.database import transaction
 from portal.errors import Conflict
+from portal.mail import refusals
 from portal.people import factors, sessions
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
@@ -16,21 +17,34 @@ from portal.web.visit import Web, visit_of
 async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
     """Return the variables of the template `agent/setup/_access.html` for an agent or a contact.
 
-    `sessions` holds the open sessions, `factors` the second factors; `own` is true if the person is the signed-in
-    admin.
+    `sessions` holds the open sessions, `factors` the second factors, and `refusal` that of the person's mail address, or
+    None; `own` is true if the person is the signed-in admin, and `joins` if the person has not accepted this access yet,
+    but signs in for another customer. `mails` says whether the portal can send mails. The others
+    are those of `Person.invited`.
     """
     visit = visit_of(request)
-    credential = (await person.credential())["id"]
+    credential = await person.invited(visit.at)
+    # Before the person accepts this access, sessions and factors of their login are those of another customer's access.
+    login = credential["login_id"] if credential["accepted"] else credential["id"]
     return {
-        "sessions": await sessions.live_ones(credential, is_agent=isinstance(person, Agent), at=visit.at),
-        "factors": await factors.of(credential),
-        "own": visit.reader is not None and credential == visit.reader.credential_id,
+        **credential,
+        "mails": bool(visit.settings.smtp_url),
+        "refusal": await refusals.find(credential["email"]),
+        "sessions": await sessions.live_ones(login, is_agent=isinstance(person, Agent), at=visit.at),
+        "factors": await factors.of(login),
+        "joins": login != credential["login_id"],
+        "own": visit.reader is not None and credential["id"] == visit.reader.credential_id,
     }
 
 
 async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
     """End all sessions of the person. Call it inside the admin's transaction."""
     await sessions.end_all((await person.credential())["id"], at)
+
+
+async def try_mail_again(person: Agent | Contact) -> None:
+    """Send mails to the person's address again although a mail server has refused it. Idempotent."""
+    await refusals.forget((await person.credential())["email"])
 
 
 async def remove_factors(request: Web, reader: AgentReader, person: Agent | Contact, at: datetime) -> None:
@@ -42,8 +56,8 @@ async def remove_factors(request: Web, reader: AgentReader, person: Agent | Cont
     """
     ask_for_password(request)
     async with transaction(reader, readonly=True):
-        credential = (await person.credential())["id"]
-    if credential == reader.credential_id:  # The account page does that and keeps the last factor.
+        credential = await person.credential()
+    if credential["id"] == reader.credential_id:  # The account page does that and keeps the last factor.
         raise Conflict("Remove your own second factor under Account.")
     async with transaction(None):
-        await factors.remove_all(credential, at)
+        await factors.remove_all(credential["login_id"], at)

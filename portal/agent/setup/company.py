@@ -1,4 +1,4 @@
-"""Serve the set-up overview and the pages for the company and its logo. Only admins may open them."""
+"""Serve the set-up pages for the company and its logo. Only admins may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -8,12 +8,12 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal import regions
-from portal.agent.pages import agent_page
 from portal.agent.setup.pages import form_page
 from portal.contracts import logo
-from portal.contracts.company import Company, CompanyFacts, NumberSeries
-from portal.contracts.readiness import readiness
+from portal.contracts.company import CREDIT_NOTE, Company, CompanyFacts, NumberSeries
 from portal.database import transaction
+from portal.desk.deadlines import recounting
+from portal.desk.dispatch.rules import seed_rule
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.render.documents import MOST_LOGO_BYTES
@@ -38,12 +38,6 @@ NO_COMPANY = CompanyFacts(**dict.fromkeys(CompanyFacts.__struct_fields__, ""))
 """The form's fields before the company is set up: all empty."""
 
 
-@get("/setup", guards=[admin_only])
-async def overview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show which steps between an empty database and the first invoice are still to be done."""
-    return await agent_page(request, reader, "agent/setup/overview.html", ready=await readiness())
-
-
 @get("/setup/company", guards=[admin_only])
 async def company(request: Web) -> Response[str]:
     """Show the form of the company."""
@@ -51,11 +45,11 @@ async def company(request: Web) -> Response[str]:
 
 
 async def _company(request: Web, **again: Any) -> Response[str]:
-    found, series = await Company.find(), await NumberSeries.find()
+    found, series, credits = await Company.find(), await NumberSeries.find(), await NumberSeries.find(CREDIT_NOTE)
     facts = await found.facts() if found else None
     return await form_page(
         request, "agent/setup/company.html", facts=facts, seen=facts or NO_COMPANY, is_new=found is None,
-        is_numbered=series is not None and series.next_number > series.first_number, asks_password=needs_password(request),
+        is_numbered=series is not None and series.is_used, is_credited=credits is not None and credits.is_used, asks_password=needs_password(request),
         countries=regions.countries(), currencies=regions.currencies(), zones=regions.zones(), logo=await logo.digest(), **again,
     )  # fmt: skip
 
@@ -68,11 +62,16 @@ async def save_company(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create the company, or save its changed data."""
+    """Create the company with its first rule of dispatch, or save its changed data."""
     await confirm_person(request, form.into(CompanyForm).password, at)
     async with transaction(reader):
         held = await Company.find(hold=True)
-        await Company.set_up(edited(form, CompanyForm, await held.facts() if held else NO_COMPANY))
+        facts = edited(form, CompanyForm, await held.facts() if held else NO_COMPANY)
+        if held and held.time_zone != facts.time_zone:  # The business hours follow it.
+            await recounting.begin()
+        await Company.set_up(facts)
+        if held is None:
+            await seed_rule()
     return see_other("/agent/setup")
 
 
@@ -106,4 +105,4 @@ async def remove_logo(reader: NamedDependency[AgentReader], form: NamedDependenc
     return see_other("/agent/setup/company#logo-part")
 
 
-handlers: list[Any] = [overview, company, save_company, change_logo, remove_logo]
+handlers: list[Any] = [company, save_company, change_logo, remove_logo]

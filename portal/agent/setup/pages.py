@@ -1,5 +1,6 @@
-"""Render what several set-up pages share: a page with a form, and the page that shows an invitation link."""
+"""Render what several set-up pages share: a page with a form, and how a person is invited."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -7,7 +8,9 @@ from litestar import Response
 
 from portal.agent.pages import agent_page
 from portal.people import invitations
-from portal.web.pages import form_values
+from portal.people.agents import Agent
+from portal.people.contacts import Contact
+from portal.web.pages import form_values, see_other
 from portal.web.visit import Web, visit_of
 
 
@@ -33,14 +36,19 @@ async def form_page(
     return await agent_page(request, reader, template, errors=errors or {}, **values, **context)
 
 
-async def invited_page(request: Web, credential: Any, name: str, token: str, *, back: str, again: str) -> Response[str]:
-    """Return the page that shows an invitation link, which no later page shows again.
+async def invite_person(request: Web, person: Agent | Contact, at: datetime, *, page: str, back: str) -> Response[Any]:
+    """Have a link mailed by which the person sets a password, and redirect to `page`, which is about the person.
 
-    `credential` is a row with the person's `email`, `token` the invitation's token. `back` is the URL to return to,
-    `again` the URL that creates another invitation link.
+    If the portal cannot send mails, return a page that shows an invitation link to copy, which no later page shows
+    again; whoever has that link can choose the person's password. `back` is the URL that this page leads back to. Run
+    in the admin's transaction. Raise `Conflict` for a person who has left.
     """
     visit = visit_of(request)
+    if visit.settings.smtp_url:
+        await person.mail_link(at)
+        return see_other(f"{page}#access")
+    credential, token = await person.credential(), await person.invite(at)
     return await form_page(
-        request, "agent/setup/invited.html", typed={}, name=name, email=credential["email"], back=back, again=again,
-        link=f"{visit.settings.base_url}/invitations/{token}", until=visit.at + invitations.VALID,
+        request, "agent/setup/invited.html", typed={}, name=person.name, email=credential["email"], back=back,
+        again=f"{page}/invitations", link=f"{visit.settings.base_url}/invitations/{token}", until=at + invitations.VALID,
     )  # fmt: skip

@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from portal import regions
 from portal.agent.pages import agent_page
-from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere
-from portal.agent.setup.pages import form_page, invited_page
+from portal.agent.setup.access import access_of, remove_factors, sign_out_everywhere, try_mail_again
+from portal.agent.setup.pages import form_page, invite_person
 from portal.database import transaction
+from portal.mail import refusals
+from portal.numbers import number_in
 from portal.people.agents import Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.offered import choices
@@ -22,6 +24,7 @@ from portal.people.working.overview import working_time
 from portal.periods import today
 from portal.timekeeping.leaving import end_agent, open_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
+from portal.web.account.personal_data import personal_data
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
@@ -94,10 +97,12 @@ class AgentForm(AgentFacts, kw_only=True):
 
 @get("/setup/agents", guards=[admin_only])
 async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all agents, and name those whose time nobody else may approve."""
+    """Show the agents, and name those whose time nobody else may approve. `?page=` is the number of a further page."""
+    listed = await Agent.listed(number_in(request.query_params.get("page")))
     return await agent_page(
-        request, reader, "agent/setup/agents.html", agents=await Agent.listed(), unapproved=await without_approver()
-    )
+        request, reader, "agent/setup/agents.html", agents=listed, unapproved=await without_approver(),
+        refused=await refusals.of_addresses([one["email"] for one in listed]), pages=listed.links("/agent/setup/agents?page="),
+    )  # fmt: skip
 
 
 @get("/setup/agents/new", guards=[admin_only])
@@ -139,7 +144,7 @@ def _ticked(
 async def add_agent(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create an agent. The response shows the invitation link, which no later page shows again."""
+    """Create an agent and invite them, by mail or with a link that the response shows once."""
     facts = form.into(AgentForm)
     await confirm_person(request, facts.password, at)
     async with transaction(reader):
@@ -179,20 +184,29 @@ async def change_agent(
 @post("/setup/agents/{agent:int}/invitations", guards=[admin_only])
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
-) -> Response[str]:
-    """Create a new invitation link for an agent and show it. The earlier link stops working.
+) -> Response[Any]:
+    """Mail an agent a new link by which they set a password, or show one. The earlier link stops working.
 
-    Whoever has the link can choose the agent's password, so the admin must have typed their own password recently.
+    Whoever sees the link can choose the agent's password, so the admin must then have typed their own password recently.
     """
-    ask_for_password(request)
+    if not visit_of(request).settings.smtp_url:
+        ask_for_password(request)
     async with transaction(reader):
         return await _invited(request, await Agent.find(agent), at)
 
 
-async def _invited(request: Web, agent: Agent, at: datetime) -> Response[str]:
-    credential, token = await agent.credential(), await agent.invite(at)
-    again = f"/agent/setup/agents/{agent.id}/invitations"
-    return await invited_page(request, credential, agent.name, token, back="/agent/setup/agents", again=again)
+async def _invited(request: Web, agent: Agent, at: datetime) -> Response[Any]:
+    return await invite_person(request, agent, at, page=f"/agent/setup/agents/{agent.id}", back="/agent/setup/agents")
+
+
+@post("/setup/agents/{agent:int}/invitations/revocation", guards=[admin_only])
+async def revoke_invitation(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
+) -> Response[Any]:
+    """End the open links by which an agent could set a password."""
+    async with transaction(reader):
+        await (await Agent.find(agent)).revoke_links(at)
+    return see_other(f"/agent/setup/agents/{agent}#access")
 
 
 class Handover(Struct, kw_only=True):
@@ -272,7 +286,22 @@ async def remove_agents_factors(
     return see_other(f"/agent/setup/agents/{agent}")
 
 
+@post("/setup/agents/{agent:int}/mail-refusal/removal", guards=[admin_only])
+async def try_agents_mail_again(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
+    """Send mails to the agent's address again although a mail server has refused it."""
+    async with transaction(reader):
+        await try_mail_again(await Agent.find(agent))
+    return see_other(f"/agent/setup/agents/{agent}")
+
+
+@get("/setup/agents/{agent:int}/data.zip", guards=[admin_only])
+async def export_agent(request: Web, agent: FromPath[int]) -> Response[Any]:
+    """Download everything that is held about an agent."""
+    return await personal_data(request, (await (await Agent.find(agent)).credential())["id"])
+
+
 handlers: list[Any] = [
     departments, add_department, department, change_department, agents, new_agent, add_agent, agent, change_agent,
-    invite_agent, show_ending, end, resume_agent, sign_out_agent, remove_agents_factors,
+    invite_agent, revoke_invitation, show_ending, end, resume_agent, sign_out_agent, remove_agents_factors,
+    try_agents_mail_again, export_agent,
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from portal.people.readers import AgentReader
 from portal.storage import Storage
 from portal.web.form_pages import FORM_PAGE
 from portal.web.guards import admin_only
-from portal.web.health import checks
+from portal.web.monitoring.health import checks
 from portal.web.pages import see_other
 from portal.web.visit import Web
 

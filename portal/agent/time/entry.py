@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from portal.agent.pages import agent_page
 from portal.agent.time.form import Choices, Logged, services_of, where_of
-from portal.agent.told import address_after, told_of
-from portal.billing import change_entry, delete_entry, find_entry
+from portal.agent.toasts import address_after, told_of
+from portal.billing import change_entry, delete_entry, find_entry, prices_of
 from portal.contracts.tasks import Task, TaskChoice
 from portal.database import transaction
 from portal.durations import spoken
@@ -30,7 +30,7 @@ from portal.timekeeping.preview import Understood, understood
 from portal.timekeeping.states import Submission, submit
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
-from portal.web.notices import read_when_sent
+from portal.web.notices import about_to_read, read_when_sent
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, page_of, safe_path, visit_of
 
@@ -88,6 +88,7 @@ async def show_again(
     visit = visit_of(request)
     reader: Any = visit.reader
     line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
+    await about_to_read(request, ("time", line.id))
     choices = Choices(
         services=await services_of(request, line.customer_id) if not line.project_id else [],
         tasks=await _tasks_of(line), roles=pairs(await Role.all_by_name()), usual=line.billing.value,
@@ -100,8 +101,9 @@ async def show_again(
         request, reader, "agent/time/edit.html", entry=line, offer=choices, kinds=kinds, said=Said.by(line), today=day,
         understood=await _understood(request, line, typed or {}), seen=as_seen(Said.by(line)), back=safe_path(page_of(request)),
         errors=errors or {}, typed=typed or {}, history=await versions.of_entry(line.id),
+        prices=await prices_of(line.id, reader) if line.state == "approved" else [],
     )  # fmt: skip
-    return read_when_sent(request, response, ("time", line.id))
+    return read_when_sent(request, response)
 
 
 def _kept(line: lists.ListedEntry, offered: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Response
 from msgspec import Struct, field
 
-from portal.agent.told import told_of
+from portal.agent.toasts import told_of
 from portal.billing import list_entries
 from portal.database import transaction
 from portal.errors import Conflict, Invalid

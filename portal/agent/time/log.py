@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from portal.agent.pages import agent_page
 from portal.agent.time.begun import HERE, begun
 from portal.agent.time.form import Choices, Logged, where_of
-from portal.billing import find_entry
+from portal.billing import Standing, find_entry, standing_of
 from portal.contracts.projects import Project
 from portal.database import transaction
 from portal.desk import Case
@@ -20,7 +20,7 @@ from portal.durations import spoken
 from portal.errors import Invalid, NotFound
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
-from portal.periods import today
+from portal.periods import day_in, today
 from portal.timekeeping import lists, logged_on
 from portal.timekeeping.clock.timers import Timer
 from portal.timekeeping.entries import TimeEntry
@@ -69,7 +69,8 @@ async def log_form(
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
     context = {
         "sought": sought, "offer": await Choices.of(request, sought.on), "said": Logged(), "today": today(reader.time_zone, visit.at),
-        "understood": await _understood(request, values, sought.on), "form_key": uuid.uuid4(),
+        "understood": await _understood(request, values, sought.on), "standing": await _standing(request, values, sought.on),
+        "form_key": uuid.uuid4(),
         "panel": wants_fragment(request), "back": safe_path(values.get("back") or page_of(request)), "errors": errors or {}, "typed": values,
     }  # fmt: skip
     if wants_fragment(request):
@@ -87,7 +88,8 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
     line = await find_entry(reader, entry) if entry else None
     on = None if line else (await logged_on.find(reader, typed.get("on", ""), typed.get("on_typed"))).on
     understood = await _understood(request, dict(typed), on, line)
-    return page(request, "agent/time/understood.swap.html", understood=understood, on=on)
+    standing = None if line else await _standing(request, dict(typed), on)
+    return page(request, "agent/time/understood.swap.html", understood=understood, on=on, standing=standing)
 
 
 async def _understood(
@@ -95,20 +97,34 @@ async def _understood(
 ) -> Any:
     """Return the preview of the typed values; see `understood` in `portal.timekeeping`.
 
-    If the form did not send a service for a case, the preview uses the default service of the case. `line` is the entry
-    that is changed, None for a new entry.
+    `line` is the entry that is changed, None for a new entry.
     """
     reader: Any = visit_of(request).reader
     usual = "not_billable" if on and on.billable is False else ""
-    usual_service = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return await understood(
         reader, line.customer_id if line else on.customer_id if on else None,
         duration=typed.get("duration", ""), work_date=typed.get("work_date", ""), held=line.minutes if line else 0,
-        service_id=usual_service or number_in(str(typed.get("service", ""))), billing=typed.get("billing") or usual,
+        service_id=_service_of(typed, on), billing=typed.get("billing") or usual,
         external_comment=typed.get("external_comment", ""), role_id=number_in(str(typed.get("role", ""))),
         is_general=line.customer_id is None if line else on is not None and on.kind == "general",
         where=where_of(request, typed, on.row_id if on and on.kind == "case" else None, line),
     )  # fmt: skip
+
+
+def _service_of(typed: dict[str, Any], on: logged_on.On | None) -> int | None:
+    """Return the id of the chosen service; for a case whose form did not send one, that of the case's default service."""
+    usual = on.service_id if on and ("service" not in typed or on.kind != "case") else None
+    return usual or number_in(str(typed.get("service", "")))
+
+
+async def _standing(request: Web, typed: dict[str, Any], on: logged_on.On | None) -> Standing | None:
+    """Return what is left of the prepaid time of the chosen service on the typed day, once a duration is typed."""
+    visit: Any = visit_of(request)
+    service_id = _service_of(typed, on)
+    if service_id is None or not str(typed.get("duration", "")).strip():
+        return None
+    day = day_in(typed.get("work_date")) or today(visit.company.time_zone, visit.at)
+    return await standing_of(visit.reader, service_id, day)
 
 
 @post("/time/new")

@@ -41,10 +41,7 @@ async def _case_time(
 async def submit_case_time(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], number: FromPath[str]
 ) -> Response[Any]:
-    """Submit the ticked time entries of a case, or all that match the filter.
-
-    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
-    """
+    """Submit the ticked time entries of a case, or all that match the filter, as `submit_here` does."""
     async with transaction(reader, readonly=True):
         place = _of_case(await Case.find(number, reader))
     return await submit_here(request, form, _case_time, place, reader=reader, number=number)
@@ -75,7 +72,7 @@ async def _task_time(
 async def submit_task_time(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
-    """Submit the ticked time entries of a task, or all that match the filter, as `submit_case_time` does."""
+    """Submit the ticked time entries of a task, or all that match the filter, as `submit_here` does."""
     return await submit_here(request, form, _task_time, _of_task(task), reader=reader, task=task)
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.agent.time.listing import Place, listing, submit_here
-from portal.agent.told import address_after
+from portal.agent.toasts import address_after
 from portal.database import transaction
 from portal.people.readers import AgentReader
 from portal.timekeeping import flags, lists
@@ -18,6 +18,7 @@ from portal.timekeeping.clock.forgotten import MOST, forgotten_by
 from portal.timekeeping.states import Submission, take_back
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
+from portal.web.notices import reads_notices
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, safe_path, visit_of
 
@@ -31,6 +32,7 @@ class Back(Struct, kw_only=True):
 
 
 @get("/time")
+@reads_notices
 async def own_time(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the agent's own time entries, grouped by day, with a tick box for each that can be submitted."""
     return await _own_time(request, reader=reader)

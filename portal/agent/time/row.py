@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from portal.agent.time.entry import Said, saved
 from portal.agent.time.form import Logged
-from portal.agent.told import address_after, toast_of, told_of
+from portal.agent.toasts import address_after, toast_of, told_of
 from portal.billing import find_entry
 from portal.database import transaction
 from portal.errors import Conflict, Forbidden

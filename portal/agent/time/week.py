@@ -25,6 +25,7 @@ from portal.timekeeping.calendar import grid
 from portal.timekeeping.calendar.weeks import RowKey, keys_of, monday_of, week_of
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
+from portal.web.notices import reads_notices
 from portal.web.pages import HTML, on_refusal, page, see_other
 from portal.web.visit import Web, visit_of
 
@@ -39,6 +40,7 @@ OWN = {"from", "row", "seen", "form_key", "on", "on_typed", "then"}
 
 
 @get("/time/week")
+@reads_notices
 async def show_week(request: Web) -> Response[str]:
     """Show the week grid. `?from=` is a day of the week, `?row=` the key of a further row and may be repeated."""
     return await _week(request)

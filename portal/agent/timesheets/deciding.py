@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from portal.agent.approvals.decisions import Decision
 from portal.agent.timesheets.showing import PATH, Asked, show_everything, show_timesheet
+from portal.agent.toasts import told_of_decision
 from portal.billing import Outcome, undo
 from portal.database import transaction
 from portal.people.readers import AgentReader
@@ -52,23 +53,23 @@ async def decide(
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Undo a decision: take back the approvals, rejections or flags that were made in one step.
-
-    Report the entries whose decision can no longer be taken back.
-    """
+    """Undo a decision, as the page of approvals does."""
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
     return await _answer(request, outcome, "withdrawn")
 
 
 async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
-    """Redirect to the timesheet with a message, or show it with the entries that were refused and why."""
+    """Redirect to the timesheet with a message, or return its page with the entries that were refused and why.
+
+    `done` is the verb of the message, such as `approved` or `withdrawn`. The redirect keeps the filters,
+    which are in the query string of the request.
+    """
     async with transaction(visit_of(request).reader, readonly=True):
         if outcome.refused:
             return await show_timesheet(request, outcome=outcome)
         wanted = await Asked.of(request)
-    told = {done: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
-    return see_other(PATH + wanted.query(**told))
+    return see_other(PATH + wanted.query(**told_of_decision(outcome, done)))
 
 
 handlers: list[Any] = [decide, undo_decision]

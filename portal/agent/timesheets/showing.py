@@ -8,16 +8,17 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from portal.agent.pages import agent_page
+from portal.agent.toasts import toast_of_decision
 from portal.billing import Outcome
-from portal.contracts.finders import CONTRACTS, PROJECTS, TASKS
+from portal.contracts.contracts import CONTRACTS
+from portal.contracts.projects import PROJECTS
 from portal.contracts.services import SERVICES
-from portal.numbers import number_in, uuid_in
+from portal.contracts.tasks import TASKS
 from portal.people.agents import AGENTS
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import Department
 from portal.people.readers import AgentReader
 from portal.periods import today
-from portal.render.formats import plural
 from portal.reports import timesheets
 from portal.reports.files import Export
 from portal.reports.grouping import Group
@@ -103,7 +104,7 @@ async def show_timesheet(
     return await agent_page(
         request, reader, "agent/timesheets/show.html", status=outcome.status if outcome else 200,
         sheet=sheet, question=wanted.question, group=wanted.group, found=wanted.found, query=wanted.query(),
-        turning=_turning(wanted, sheet, turned="after" in query), outcome=outcome, toast=_toast(query, wanted),
+        turning=_turning(wanted, sheet, turned="after" in query), outcome=outcome, toast=toast_of_decision(query, DONE, PATH, wanted.query()),
         departments=await Department.choices(), kinds=list(Kind),
         ranges=ranges_at(today(reader.time_zone, visit.at)), offered=OFFERED, general=await GeneralKind.usual(),
         errors=errors or {}, typed=typed or {}, asked=wanted, everything=f"{PATH}/everything{wanted.query()}",
@@ -162,16 +163,6 @@ def _turning(wanted: Asked, sheet: timesheets.Timesheet, *, turned: bool) -> dic
         "back": "To the first",
         "on": "Further entries",
     }
-
-
-def _toast(query: Any, wanted: Asked) -> dict[str, str] | None:
-    """Return the message after a decision, or None. `undo` is the URL that takes that decision back."""
-    for done, words in DONE.items():
-        if count := number_in(query.get(done)):
-            told = {"words": f"{plural(count, 'entry', 'entries')} {words}"}
-            decision = uuid_in(query.get("decision"))
-            return told | ({"undo": f"{PATH}/decisions/{decision}/withdrawal{wanted.query()}"} if decision else {})
-    return None
 
 
 handlers: list[Any] = [show, everything, show_sums]

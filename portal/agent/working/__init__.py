@@ -1,7 +1,7 @@
-"""Serve the pages for agents' own absences, and for admins those for every agent's hours, absences and cost rates."""
+"""Serve the pages of absences: of one's own, handing over cases, and for admins every agent's hours and cost rates."""
 
 from typing import Any
 
-from portal.agent.working import absences, of_agent
+from portal.agent.working import absences, handovers, of_agent
 
-handlers: list[Any] = [*absences.handlers, *of_agent.handlers]
+handlers: list[Any] = [*absences.handlers, *handovers.handlers, *of_agent.handlers]

@@ -1,1 +1,1 @@
-"""Prepare and undo managers' decisions on time entries: list the entries, warn about unusual ones, and undo decisions."""
+"""Decide on time entries as a manager: list what waits, approve, reject, flag, withdraw, change, and undo decisions."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from portal.billing.book import Row
-from portal.billing.costs import Cost, amounts_of, costs_of
+from portal.billing.allocating.book import Row
+from portal.billing.deciding.costs import Cost, amounts_of, costs_of
 from portal.billing.deciding.oddness import COLUMNS, RULES
 from portal.billing.deciding.waiting import WITH, Filters, narrowed
 from portal.database import current

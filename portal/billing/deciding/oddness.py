@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from portal.billing.book import Row
+from portal.billing.allocating.book import Row
 from portal.durations import spoken
 from portal.timekeeping.flags import IS_FLAGGED
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from portal.billing.allocations import by_customer
-from portal.billing.book import Row
-from portal.billing.chosen import Outcome, chosen
-from portal.billing.withdrawals import drop, why_settled_row
+from portal.billing.allocating.allocations import by_customer
+from portal.billing.allocating.book import Row
+from portal.billing.deciding.chosen import Outcome, chosen
+from portal.billing.deciding.withdrawals import drop, why_settled_row
 from portal.database import current
 from portal.database.batches import Report
 from portal.errors import Conflict, NotFound, Refusal
@@ -85,7 +85,7 @@ async def _flag_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentRea
 
 
 def _why_rejected_still(row: Row, by: AgentReader) -> Refusal | None:
-    return None if row["state"] == EntryState.REJECTED else Conflict("It was submitted again meanwhile.")
+    return None if row["state"] == EntryState.REJECTED else Conflict("It was submitted again in the meantime.")
 
 
 _Check = Callable[[Row, AgentReader], Refusal | None]

@@ -10,8 +10,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from portal.billing.book import Row
-from portal.billing.costs import Cost, amounts_of, costs_of
+from portal.billing.allocating.book import Row
+from portal.billing.deciding.costs import Cost, amounts_of, costs_of
 from portal.billing.deciding.oddness import COLUMNS, IS_ODD, IS_ODD_BY, TYPE_NAME, USUAL, Why, reasons
 from portal.contracts.approvers import DECIDES, MAY_DECIDE
 from portal.contracts.naming import shown_service
@@ -57,8 +57,9 @@ class Filters:
 class WaitingEntry:
     """One entry of the list, with its cost for the customer.
 
-    `why` holds the reasons to look at the entry twice, beginning with why its approval would be refused, if it would.
-    `flag` is its open flag.
+    `billable_minutes` are those that the entry counts if all entries on the page are approved; `is_rounded` says whether they
+    differ from the stored ones, because its day is rounded together. `why` holds the reasons to
+    look at the entry twice, beginning with why its approval would be refused, if it would. `flag` is its open flag.
     """
 
     id: int
@@ -72,6 +73,8 @@ class WaitingEntry:
     description: str
     actual_minutes: int
     billable_minutes: int
+    stretches: str | None
+    is_rounded: bool
     cost: Cost
     why: tuple[Why, ...]
     flag: OpenFlag | None
@@ -100,6 +103,11 @@ class Group:
     count: int
     all_minutes: int
     entries: list[WaitingEntry] = field(default_factory=list)
+
+    @property
+    def rounds_days(self) -> bool:
+        """Return whether days are rounded together on this page, which `all_minutes` does not know yet."""
+        return any(entry.is_rounded for entry in self.entries)
 
     @property
     def minutes(self) -> int:
@@ -171,7 +179,7 @@ join agent g on g.id = w.agent_id order by folded(g.name), g.id
 _ROWS = """
 select e.id, e.version, e.state, e.agent_id, g.name as agent_name, e.work_date, c.number, e.customer_id,
        coalesce(u.name, 'General') as customer_name, coalesce({service}, '') as service_name, e.external_comment, e.description,
-       e.actual_minutes, e.billable_minutes, {flag} as flag, {type_name} as type_name, {odd}
+       e.actual_minutes, e.billable_minutes, e.stretches, {flag} as flag, {type_name} as type_name, {odd}
 from (
   select w.id, a.place from unnest({agents}::bigint[]) with ordinality as a (agent_id, place)
   cross join lateral (
@@ -262,7 +270,9 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
         external_comment=row["external_comment"],
         description=row["description"],
         actual_minutes=row["actual_minutes"],
-        billable_minutes=row["billable_minutes"],
+        billable_minutes=row["billable_minutes"] if cost.minutes is None else cost.minutes,
+        stretches=row["stretches"],
+        is_rounded=cost.minutes not in (None, row["billable_minutes"]),
         cost=cost,
         why=tuple(_why(row, cost)),
         flag=OpenFlag.read(row["flag"]),

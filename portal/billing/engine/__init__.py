@@ -6,26 +6,36 @@ invoices and statements. Values never change: every step returns a new `BillingS
 """
 
 from portal.billing.engine.allocation import allocate
-from portal.billing.engine.approval import approve, release, verdict, withdraw
-from portal.billing.engine.billing import bill
+from portal.billing.engine.approval import LONGEST_COUNTED, approve, overlong, release, verdict, withdraw
+from portal.billing.engine.billing import bill, remake
+from portal.billing.engine.blocking import coverable
+from portal.billing.engine.corrections import CannotCredit, Credit, end_contract, extend_contract
+from portal.billing.engine.fees import price_of_days
 from portal.billing.engine.rates import RateTable, price_for
+from portal.billing.engine.rollups import Work
+from portal.billing.engine.settlements import IncludedMinutes
+from portal.billing.engine.terms import (
+    ContractTerms,
+    Key,
+    Price,
+    PriceChange,
+    RateTerms,
+    Rollover,
+    ServiceTerms,
+    VatRate,
+    Voucher,
+)
 from portal.billing.engine.values import (
     Allocation,
     Billing,
     BillingState,
-    ContractTerms,
     Document,
     Entry,
-    Key,
     Line,
     PoolKey,
-    Price,
-    RateTerms,
-    ServiceTerms,
+    RolledMinutes,
     Skipped,
     VatGroup,
-    VatRate,
-    Voucher,
 )
 from portal.billing.engine.words import (
     AllocationKind,
@@ -36,43 +46,59 @@ from portal.billing.engine.words import (
     SkipReason,
     VatCategory,
 )
+from portal.schedules import Stretch
 from portal.words import Due, EntryBilling, Overflow, Rollup, Settlement
 
 __all__ = [
+    "LONGEST_COUNTED",
     "Allocation",
     "AllocationKind",
     "Billing",
     "BillingState",
+    "CannotCredit",
     "ContractTerms",
+    "Credit",
     "Document",
     "DocumentKind",
     "Due",
     "Entry",
     "EntryBilling",
+    "IncludedMinutes",
     "Key",
     "Line",
     "LineKind",
     "Overflow",
     "PoolKey",
     "Price",
+    "PriceChange",
     "RateSource",
     "RateTable",
     "RateTerms",
     "RefusalReason",
+    "RolledMinutes",
+    "Rollover",
     "Rollup",
     "ServiceTerms",
     "Settlement",
     "SkipReason",
     "Skipped",
+    "Stretch",
     "VatCategory",
     "VatGroup",
     "VatRate",
     "Voucher",
+    "Work",
     "allocate",
     "approve",
     "bill",
+    "coverable",
+    "end_contract",
+    "extend_contract",
+    "overlong",
     "price_for",
+    "price_of_days",
     "release",
+    "remake",
     "verdict",
     "withdraw",
 ]

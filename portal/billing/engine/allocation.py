@@ -6,14 +6,15 @@ withdrawals. The minutes that settled entries drew from a pool stay drawn.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from itertools import takewhile
 
-from portal.billing.engine.settlements import SETTLEMENTS, Pool
-from portal.billing.engine.values import Allocation, BillingState, Entry, Key, PoolKey, Price, ServiceTerms, Voucher
-from portal.billing.engine.words import AllocationKind
-from portal.money import hourly_amount, round_half_up
+from portal.billing.engine.day_rounding import rounded_by_day
+from portal.billing.engine.pieces import Draw, pieces
+from portal.billing.engine.settlements import SETTLEMENTS, IncludedMinutes, Pool
+from portal.billing.engine.terms import Key, Price, ServiceTerms, Voucher
+from portal.billing.engine.values import Allocation, BillingState, Entry, PoolKey
 from portal.words import EntryBilling, Overflow, Settlement
 
 
@@ -21,86 +22,124 @@ def allocate(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
     """Return the allocations of every approved billable or no-charge entry that is not settled, by entry id.
 
     The entries are in the order in which they draw prepaid minutes. The minutes of an entry's allocations sum to its
-    billable minutes; a billable entry with 0 billable minutes has no allocation. Raise `ValueError` if a billable entry
-    was approved without a price.
+    billable minutes; a billable entry with 0 billable minutes has no allocation, unless it has a fixed fee. Raise
+    `ValueError` if a billable entry was approved without the price that it needs.
     """
-    places = state.places()
-    vouchers = _by_service(state.vouchers)
-    drawn = dict(state.drawn)
-    allocations: dict[Key, tuple[Allocation, ...]] = {}
-    for entry in state.open_entries():
-        if entry.id not in state.approved:
-            continue
-        if entry.billing is EntryBilling.NO_CHARGE:
-            allocations[entry.id] = (_no_charge(entry, state.digits),)
-            continue
-        price = state.approved[entry.id]
-        if price is None:
-            raise ValueError(f"entry {entry.id} is billable and was approved without a price")
-        contract, service = places[entry.service]
-        pools = SETTLEMENTS[service.settlement].pools(
-            contract, service, entry, _left(vouchers[service.id], drawn, entry.date)
+    sweep = Sweep(state, state.drawn)
+    return {entry.id: sweep.allocate(entry, state.approved[entry.id]) for entry in approved_entries(state)}
+
+
+def approved_entries(state: BillingState) -> list[Entry]:
+    """Return the approved entries that are not settled, in order, each with its minutes after rounding by day."""
+    entries = [entry for entry in state.open_entries() if entry.id in state.approved]
+    changed = rounded_by_day(entries, state.places())
+    return [replace(entry, billable_minutes=changed[entry.id]) if entry.id in changed else entry for entry in entries]
+
+
+def add_draws(drawn: dict[PoolKey, int], allocated: Iterable[Allocation]) -> None:
+    """Add to `drawn`, in place, the minutes that these allocations draw from each pool."""
+    for piece in allocated:
+        if piece.pool is not None:
+            drawn[piece.pool] = drawn.get(piece.pool, 0) + piece.minutes
+
+
+class Sweep:
+    """One pass over entries in their order, in which each entry draws from what the entries before it left.
+
+    `drawn` holds the minutes that were drawn from each pool before the pass.
+    """
+
+    def __init__(self, state: BillingState, drawn: Mapping[PoolKey, int]) -> None:
+        self._state = state
+        self._places = state.places()
+        self._vouchers = _by_service(state)
+        self._drawn = dict(drawn)
+        self._included = IncludedMinutes(self._places, self._drawn, state.rolled)
+
+    def allocate(self, entry: Entry, price: Price | None) -> tuple[Allocation, ...]:
+        """Return the allocations of an entry that is approved at `price`, and count what it draws.
+
+        The entry must not be before the entry of the call before.
+        """
+        draws: list[Draw] = []
+        if draws_minutes(entry):
+            if price is None:
+                raise ValueError(f"entry {entry.id} is billable and was approved without a price")
+            draws = list(self._draws(entry))
+        _, service = self._places[entry.service]
+        holds = holds_rest(service) and entry.id not in self._state.released
+        found = tuple(
+            pieces(
+                entry,
+                price,
+                draws,
+                first=self._state.next_place.get(entry.id, 0),
+                holds=holds,
+                digits=self._state.digits,
+            )
         )
-        holds = _holds(service) and entry.id not in state.released
-        pieces = tuple(_pieces(entry, price, list(_draws(entry, pools, drawn)), holds, state.digits))
-        for piece in pieces:
-            if piece.pool is not None:
-                drawn[piece.pool] = drawn.get(piece.pool, 0) + piece.minutes
-        allocations[entry.id] = pieces
-    return allocations
+        add_draws(self._drawn, found)
+        return found
+
+    def pools(self, entry: Entry) -> Iterator[Pool]:
+        """Yield the pools that `entry` may draw from, in the order in which it draws."""
+        _, service = self._places[entry.service]
+        vouchers = self._left(entry.service, entry.date)
+        return SETTLEMENTS[service.settlement].pools(service, entry, self._included, vouchers)
+
+    def _draws(self, entry: Entry) -> Iterator[Draw]:
+        """Yield what `entry` draws from each pool, until it is covered or the pools run out."""
+        rest = entry.billable_minutes
+        taken: dict[PoolKey, int] = {}
+        for pool in self.pools(entry):
+            minutes = min(rest, pool.minutes - self._drawn.get(pool.key, 0) - taken.get(pool.key, 0))
+            if minutes > 0:
+                taken[pool.key] = taken.get(pool.key, 0) + minutes
+                rest -= minutes
+                yield Draw(pool, minutes)
+            if not rest:
+                return
+
+    def _left(self, service: Key, day: date) -> list[Voucher]:
+        """Return the vouchers for `service` without those at the front that have expired on `day` or are used up.
+
+        The list is changed in place: entries are allocated in the order of their days, so a voucher that has expired
+        for one entry has expired for all later entries.
+        """
+        vouchers = self._vouchers[service]
+        if not vouchers:
+            return vouchers
+        gone = takewhile(
+            lambda one: one.has_expired(day) or self._drawn.get((one.id, None), 0) >= one.minutes, vouchers
+        )
+        del vouchers[: sum(1 for _ in gone)]
+        return vouchers
 
 
-def _by_service(vouchers: Iterable[Voucher]) -> defaultdict[Key, list[Voucher]]:
-    """Return the vouchers that each service may draw from, by service id, the one that expires first before others."""
+def draws_minutes(entry: Entry) -> bool:
+    """Return whether prepaid minutes may pay for the entry: it is billable by the hour."""
+    return entry.billing is EntryBilling.BILLABLE and entry.fixed_fee is None
+
+
+def holds_rest(service: ServiceTerms) -> bool:
+    """Return whether an entry that prepaid minutes cover only in part is held as a whole.
+
+    Where time beyond the prepaid minutes is blocked, no such entry is approved. An approved one that is no longer
+    covered, because an entry of an earlier day was approved later, is held until somebody decides on it.
+    """
+    return service.overflow is not Overflow.BILL and service.settlement is not Settlement.TIME_SPENT
+
+
+def _by_service(state: BillingState) -> defaultdict[Key, list[Voucher]]:
+    """Return the vouchers that each service may draw from, by service id, the one that expires first before others.
+
+    A voucher without an end comes after all others. Minutes whose price was credited are left out.
+    """
     found: defaultdict[Key, list[Voucher]] = defaultdict(list)
-    for voucher in sorted(vouchers, key=lambda voucher: (voucher.valid_until, voucher.sold, voucher.id)):
+    for voucher in sorted(
+        state.vouchers, key=lambda one: (one.valid_until is None, one.valid_until or one.sold, one.sold, one.id)
+    ):
+        usable = replace(voucher, minutes=voucher.minutes - state.refunded.get(voucher.id, 0))
         for service in voucher.services:
-            found[service].append(voucher)
+            found[service].append(usable)
     return found
-
-
-def _left(vouchers: list[Voucher], drawn: Mapping[PoolKey, int], day: date) -> list[Voucher]:
-    """Remove the vouchers at the front of the list that are expired on `day` or used up, and return the list.
-
-    The list is changed in place: entries are allocated in the order of their days, so a voucher that has expired for
-    one entry has expired for all later entries.
-    """
-    gone = takewhile(lambda one: one.valid_until <= day or drawn.get((one.id, None), 0) >= one.minutes, vouchers)
-    del vouchers[: sum(1 for _ in gone)]
-    return vouchers
-
-
-def _holds(service: ServiceTerms) -> bool:
-    return service.overflow is Overflow.HOLD and service.settlement is not Settlement.TIME_SPENT
-
-
-def _no_charge(entry: Entry, digits: int) -> Allocation:
-    return Allocation(entry.id, 0, AllocationKind.NO_CHARGE, entry.billable_minutes, round_half_up(Decimal(0), digits))
-
-
-def _draws(entry: Entry, pools: Iterator[Pool], drawn: dict[PoolKey, int]) -> Iterator[tuple[Pool, int]]:
-    """Yield each pool that `entry` draws from, with the minutes drawn, until the entry is covered or the pools run out.
-
-    `drawn` holds the minutes that earlier entries drew from each pool.
-    """
-    rest = entry.billable_minutes
-    while rest and (pool := next(pools, None)):
-        minutes = min(rest, pool.minutes - drawn.get(pool.key, 0))
-        if minutes > 0:
-            rest -= minutes
-            yield pool, minutes
-
-
-def _pieces(
-    entry: Entry, price: Price, draws: list[tuple[Pool, int]], holds: bool, digits: int
-) -> Iterator[Allocation]:
-    rest = entry.billable_minutes - sum(minutes for _, minutes in draws)
-    kind = AllocationKind.CHARGED
-    if rest and holds:
-        kind, rest, draws = AllocationKind.HELD, entry.billable_minutes, []
-    nothing = round_half_up(Decimal(0), digits)
-    for place, (pool, minutes) in enumerate(draws):
-        yield Allocation(entry.id, place, pool.kind, minutes, nothing, pool.key)
-    if rest:
-        amount = hourly_amount(rest, price.hourly_rate, digits)
-        yield Allocation(entry.id, len(draws), kind, rest, amount, price=price)

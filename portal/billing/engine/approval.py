@@ -3,13 +3,20 @@
 Each function returns a new state; `approve` and `withdraw` also return the refused entries with the reasons.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 
+from portal.billing.engine.allocation import approved_entries
+from portal.billing.engine.blocking import coverable
 from portal.billing.engine.rates import RateTable, price_for
-from portal.billing.engine.values import BillingState, ContractTerms, Entry, Key, Price, ServiceTerms
+from portal.billing.engine.terms import ContractTerms, Key, Price, ServiceTerms
+from portal.billing.engine.values import BillingState, Entry
 from portal.billing.engine.words import RefusalReason
 from portal.words import EntryBilling, Rollup
+
+LONGEST_COUNTED = 2880
+"""The most minutes that one entry counts: the table of time entries holds no more."""
 
 Refusals = tuple[tuple[Key, RefusalReason], ...]
 
@@ -19,43 +26,62 @@ def verdict(
 ) -> RefusalReason | Price | None:
     """Return the first reason against approving `entry`, or, if there is none, the price that its approval fixes.
 
-    None means that the entry may be approved and needs no price. An entry that is not billable is never refused.
+    None means that the entry may be approved and needs no price. An entry that is not billable is never refused. Whether
+    prepaid minutes cover the entry depends on other entries: see `coverable`.
     """
     if not entry.is_documented:
         return None
+    if outside := _outside(entry, contract, service):
+        return outside
+    if entry.billing is not EntryBilling.BILLABLE:
+        return None
+    price = None if entry.fixed_fee is not None else price_for(entry, service, rates)
+    if price is None and entry.fixed_fee is None:
+        return RefusalReason.NO_RATE
+    if service.rollup is Rollup.ROLE and entry.role is None:
+        return RefusalReason.NO_ROLE
+    return price
+
+
+def _outside(entry: Entry, contract: ContractTerms, service: ServiceTerms) -> RefusalReason | None:
     if entry.date < max(contract.start, service.effective_start):
         return RefusalReason.BEFORE_SERVICE_START
     if contract.end is not None and entry.date >= contract.end:
         return RefusalReason.AFTER_CONTRACT_END
-    if entry.billing is not EntryBilling.BILLABLE:
-        return None
-    price = price_for(entry, service, rates)
-    if price is not None and service.rollup is Rollup.ROLE and entry.role is None:
-        return RefusalReason.NO_ROLE
-    return price or RefusalReason.NO_RATE
+    return None
 
 
 def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[BillingState, Refusals]:
     """Approve the entries `ids`, each at the price that `verdict` finds, and return the new state and the refused entries.
 
-    Entries that are approved or settled already do not change.
+    Entries that are approved or settled already do not change. If the service blocks time beyond the prepaid minutes, an
+    entry is refused unless `coverable` contains it.
     """
     ids = tuple(ids)
     named = frozenset(ids)
     entries = {entry.id: entry for entry in state.entries if entry.id in named}
     places = state.places()
-    approved = dict(state.approved)
-    refused: list[tuple[Key, RefusalReason]] = []
-    for id in ids:
-        if id in approved:
-            continue
-        entry = entries[id]
-        found = verdict(entry, *places[entry.service], rates)
-        if isinstance(found, RefusalReason):
-            refused.append((id, found))
-        else:
-            approved[id] = found
-    return replace(state, approved=approved), tuple(refused)
+    found = {id: verdict(entries[id], *places[entries[id].service], rates) for id in ids if id not in state.approved}
+    prices = {id: price for id, price in found.items() if not isinstance(price, RefusalReason)}
+    accepted = coverable(state, prices)
+    refused = {id: reason for id, reason in found.items() if isinstance(reason, RefusalReason)}
+    refused |= {id: RefusalReason.BEYOND_PREPAID for id in prices if id not in accepted}
+    approved = {**state.approved, **{id: prices[id] for id in ids if id in accepted}}
+    return replace(state, approved=approved), tuple((id, refused[id]) for id in ids if id in refused)
+
+
+def overlong(state: BillingState, prices: Mapping[Key, Price | None]) -> frozenset[Key]:
+    """Return which of the entries in `prices` must not be approved together, because rounding by day would be too much.
+
+    They are all those of a day of one agent and service in which an entry would then count more than `LONGEST_COUNTED`.
+    """
+    approved = approved_entries(replace(state, approved={**state.approved, **prices}))
+    days = {_day(entry) for entry in approved if entry.billable_minutes > LONGEST_COUNTED}
+    return frozenset(entry.id for entry in state.entries if days and entry.id in prices and _day(entry) in days)
+
+
+def _day(entry: Entry) -> tuple[Key, Key, date]:
+    return entry.service, entry.agent, entry.date
 
 
 def withdraw(state: BillingState, ids: Iterable[Key]) -> tuple[BillingState, Refusals]:
@@ -72,4 +98,5 @@ def withdraw(state: BillingState, ids: Iterable[Key]) -> tuple[BillingState, Ref
 
 def release(state: BillingState, ids: Iterable[Key]) -> BillingState:
     """Charge the held minutes of these entries from now on, and return the new state. Settled entries do not change."""
-    return replace(state, released=state.released | (set(ids) - set(state.settled)))
+    settled = state.settled.keys() - state.freed.keys()
+    return replace(state, released=state.released | (set(ids) - settled))

@@ -5,29 +5,28 @@ billed (D47).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from portal.billing.engine.allocation import allocate
+from portal.billing.engine.allocation import add_draws, allocate
+from portal.billing.engine.documents import document_of
+from portal.billing.engine.fees import price_of_days
 from portal.billing.engine.rollups import ROLLUPS, Work
-from portal.billing.engine.settlements import SETTLEMENTS
+from portal.billing.engine.settlements import SETTLEMENTS, IncludedMinutes
+from portal.billing.engine.terms import ContractTerms, Key, ServiceTerms, Voucher
 from portal.billing.engine.values import (
     Allocation,
     Billing,
     BillingState,
-    ContractTerms,
     Document,
-    Key,
     Line,
     PoolKey,
-    ServiceTerms,
+    RolledMinutes,
     Skipped,
-    Voucher,
 )
-from portal.billing.engine.vat import vat_groups
 from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, SkipReason
-from portal.money import round_half_up, total
+from portal.money import round_half_up
 
 
 def bill(state: BillingState, until: date) -> Billing:
@@ -37,30 +36,37 @@ def bill(state: BillingState, until: date) -> Billing:
     those of days before `until` that stay open because they are flagged, held or not approved. Entries that are not
     billable are ignored.
     """
-    settled = _settled_now(state, until)
+    allocations = allocate(state)
+    settled = _settled_now(state, allocations, until)
     by_service: dict[Key, list[Work]] = defaultdict(list)
     for work in settled.values():
         by_service[work.entry.service].append(work)
     documents: list[Document] = []
-    fees, vouchers = set(state.billed_fees), set(state.billed_vouchers)
+    fees, vouchers = dict(state.billed_fees), set(state.billed_vouchers)
     for contract in state.contracts:
         lines = list(_lines(state, contract, by_service, until))
-        fees |= {(line.service, line.period_start) for line in lines if line.period_start is not None}
+        for line in lines:
+            if line.period_start is not None and line.active is not None:
+                of = line.service, line.period_start
+                fees[of] = (*fees.get(of, ()), line.active)
         vouchers |= {line.voucher for line in lines if line.voucher is not None}
         documents += _document(state, contract, by_service, lines, until)
     after = replace(
         state,
-        settled={**state.settled, **{id: work.allocations for id, work in settled.items()}},
-        drawn=_drawn(state.drawn, settled),
-        billed_fees=frozenset(fees),
+        settled={**state.settled, **{id: state.settled.get(id, ()) + settled[id].allocations for id in settled}},
+        freed={id: minutes for id, minutes in state.freed.items() if id not in settled},
+        drawn=_drawn(state.drawn, (work.allocations for work in settled.values())),
+        rolled={**state.rolled, **_rolled(state, allocations, until)},
+        billed_fees=fees,
         billed_vouchers=frozenset(vouchers),
     )
     return Billing(tuple(documents), tuple(_skipped(after, until)), after)
 
 
-def _settled_now(state: BillingState, until: date) -> dict[Key, Work]:
+def _settled_now(
+    state: BillingState, allocations: Mapping[Key, tuple[Allocation, ...]], until: date
+) -> dict[Key, Work]:
     """Return the entries that this run settles, each with its allocations, by entry id; sorted by `Entry.order`."""
-    allocations = allocate(state)
     return {
         entry.id: Work(entry, pieces)
         for entry in state.open_entries()
@@ -89,28 +95,65 @@ def _lines(
     mine = (voucher for voucher in state.vouchers if voucher.services[0] in services)
     for voucher in sorted(mine, key=lambda voucher: (voucher.sold, voucher.id)):
         if voucher.sold < until and voucher.id not in state.billed_vouchers:
-            yield _voucher_line(voucher, services[voucher.services[0]], state.digits)
+            yield _voucher_line(state, voucher, services[voucher.services[0]])
+
+
+def remake(
+    state: BillingState, contract: ContractTerms, settled: Iterable[Work], kept: Sequence[Line], until: date
+) -> Document | None:
+    """Return the document of a contract that settles these entries with their frozen allocations; None if it is empty.
+
+    `kept` are the lines for fees and vouchers that the document keeps, in the order of `bill`, and those that were added by
+    hand, which come last. The lines for time are made again.
+    """
+    by_service: dict[Key, list[Work]] = defaultdict(list)
+    for work in sorted(settled, key=lambda done: done.entry.order):
+        by_service[work.entry.service].append(work)
+    lines: list[Line] = []
+    for service in contract.services:
+        lines += (line for line in kept if line.kind is LineKind.FEE and line.service == service.id)
+        lines += ROLLUPS[service.rollup].lines(service, by_service[service.id], state.digits)
+    for kind in (LineKind.VOUCHER, LineKind.EXTRA):
+        lines += (line for line in kept if line.kind is kind)
+    return next(_document(state, contract, by_service, lines, until), None)
 
 
 def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Line]:
-    for fee in SETTLEMENTS[service.settlement].fees(contract, service, until, state.digits):
-        if (service.id, fee.start) not in state.billed_fees:
+    """Yield a line for each fee that is due.
+
+    Of a period whose fee was billed when fewer of its days were active, the line is for the others, such as those by which
+    the end of the contract was put off.
+    """
+    for fee in SETTLEMENTS[service.settlement].fees(contract, service, until):
+        for days in fee.active.without(state.billed_fees.get((service.id, fee.start), ())):
+            amount = price_of_days(contract, service, days, state.digits)
             yield Line(
                 kind=LineKind.FEE,
                 service=service.id,
-                label=f"{service.name} {fee.active}",
+                label=f"{service.name} {days}",
                 minutes=None,
-                unit_price=fee.amount,
-                net=fee.amount,
+                unit_price=amount,
+                net=amount,
                 vat=service.vat,
                 period_start=fee.start,
-                active=fee.active,
+                active=days,
+                reopened=state.reopened.get((service.id, days.start), 0),
             )
 
 
-def _voucher_line(voucher: Voucher, service: ServiceTerms, digits: int) -> Line:
-    price = round_half_up(voucher.price, digits)
-    return Line(LineKind.VOUCHER, service.id, voucher.label, None, price, price, service.vat, voucher=voucher.id)
+def _voucher_line(state: BillingState, voucher: Voucher, service: ServiceTerms) -> Line:
+    price = round_half_up(voucher.price, state.digits)
+    return Line(
+        kind=LineKind.VOUCHER,
+        service=service.id,
+        label=voucher.label,
+        minutes=None,
+        unit_price=price,
+        net=price,
+        vat=service.vat,
+        voucher=voucher.id,
+        reopened=state.reopened.get((voucher.id, None), 0),
+    )
 
 
 def _document(
@@ -131,30 +174,23 @@ def _document(
         kind, lines = DocumentKind.STATEMENT, []
     else:
         return
-    groups = vat_groups(lines, state.digits)
-    net = total((line.net for line in lines), state.digits)
-    tax = total((group.tax for group in groups), state.digits)
-    yield Document(
-        kind=kind,
-        contract=contract.id,
-        until=until,
-        detail=tuple(done.entry.id for done in work),
-        allocations=tuple(piece for done in work for piece in done.allocations),
-        lines=tuple(lines),
-        vat=groups,
-        net=net,
-        tax=tax,
-        gross=total((net, tax), state.digits),
-    )
+    pieces = [piece for done in work for piece in done.allocations]
+    yield document_of(kind, contract.id, until, [done.entry.id for done in work], pieces, lines, state.digits)
 
 
-def _drawn(before: Mapping[PoolKey, int], settled: Mapping[Key, Work]) -> dict[PoolKey, int]:
+def _drawn(before: Mapping[PoolKey, int], allocated: Iterable[tuple[Allocation, ...]]) -> dict[PoolKey, int]:
     drawn = dict(before)
-    for done in settled.values():
-        for piece in done.allocations:
-            if piece.pool is not None:
-                drawn[piece.pool] = drawn.get(piece.pool, 0) + piece.minutes
+    for pieces in allocated:
+        add_draws(drawn, pieces)
     return drawn
+
+
+def _rolled(
+    state: BillingState, allocations: Mapping[Key, tuple[Allocation, ...]], until: date
+) -> dict[PoolKey, tuple[RolledMinutes, ...]]:
+    """Return what rolls on from each period that has ended by `until`: what no approved entry draws, settled or not."""
+    drawn = _drawn(state.drawn, allocations.values())
+    return dict(IncludedMinutes(state.places(), drawn, state.rolled).closed(until))
 
 
 def _skipped(after: BillingState, until: date) -> Iterator[Skipped]:

@@ -1,6 +1,7 @@
 """Find the hourly price of an entry (D17, D18, D19).
 
-The entry's own hourly rate takes precedence over the service's overage rate, and that over the most specific rate.
+The entry's own hourly rate takes precedence over the rates of a schedule, these over the service's overage rate, and
+that over the most specific rate.
 """
 
 from bisect import bisect_right
@@ -8,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 
-from portal.billing.engine.values import Entry, Key, Price, RateTerms, ServiceTerms
+from portal.billing.engine.terms import Key, Price, RateTerms, ServiceTerms
+from portal.billing.engine.values import Entry
 from portal.billing.engine.words import RateSource
 from portal.words import Settlement
 
@@ -70,10 +72,17 @@ class RateTable:
 def price_for(entry: Entry, service: ServiceTerms, rates: RateTable) -> Price | None:
     """Return the price of a charged hour of `entry`, or None if no rate applies.
 
-    An entry that needs a price and has none cannot be approved.
+    It is the price of the minutes for which no schedule has a rate. If a schedule has a rate for every minute, the rate
+    of the last one is returned where no other applies. An entry that needs a price and has none cannot be approved.
     """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)
-    if service.overage_rate is not None and service.settlement is not Settlement.TIME_SPENT:
-        return Price(service.overage_rate, RateSource.OVERAGE)
-    return rates.price(entry)
+    overage_rate = service.at(entry.date).overage_rate
+    if overage_rate is not None and service.settlement is not Settlement.TIME_SPENT:
+        return Price(overage_rate, RateSource.OVERAGE)
+    return rates.price(entry) or _of_schedule(entry)
+
+
+def _of_schedule(entry: Entry) -> Price | None:
+    rates = [stretch.hourly_rate for stretch in entry.stretches if stretch.hourly_rate is not None]
+    return Price(rates[-1], RateSource.SCHEDULE) if rates and len(rates) == len(entry.stretches) else None

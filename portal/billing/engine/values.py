@@ -1,23 +1,26 @@
-"""The values of the billing engine: frozen, and compared by content.
+"""Time entries, what pays for them, and what is billed: values that are frozen, and compared by content.
 
 Minutes are `int`, amounts `Decimal`, dates local dates, instants time-zone aware. The caller chooses the ids: text in
 `portal simulate`, integers in the database. Ids of one kind must be comparable, because they decide the order of
 entries that are otherwise equal.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, RateSource, SkipReason, VatCategory
-from portal.periods import Cycle, Period
-from portal.words import Due, EntryBilling, Overflow, Rollup, Settlement
-
-Key = int | str
+from portal.billing.engine.terms import ContractTerms, Key, Price, ServiceTerms, VatRate, Voucher
+from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, RateSource, SkipReason
+from portal.periods import Period
+from portal.schedules import Stretch
+from portal.words import EntryBilling
 
 PoolKey = tuple[Key, date | None]
-"""A pool of prepaid minutes: (service, start of the period) for included minutes, (voucher, None) for a voucher."""
+"""A pool of prepaid minutes: (voucher, None), or (service, start of the period) for included minutes.
+
+What was rolled over into a period belongs to the pool of that period.
+"""
 
 
 Order = tuple[date, datetime, Key]
@@ -25,107 +28,32 @@ Order = tuple[date, datetime, Key]
 
 
 @dataclass(frozen=True, slots=True)
-class VatRate:
-    """A VAT category and its percentage. Two rates are equal if they are equal as numbers, such as 19 and 19.00."""
+class RolledMinutes:
+    """Included minutes of the period that began on `origin`, which may roll on `periods` more times."""
 
-    category: VatCategory
-    rate: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class RateTerms:
-    """An hourly price, in force from `starts`, for the scope that is given by the fields that are set (see `scope_of`).
-
-    `customer` is True if the rate is for one customer only.
-    """
-
-    hourly_rate: Decimal
-    starts: date
-    service: Key | None = None
-    agent: Key | None = None
-    role: Key | None = None
-    customer: bool = False
-    id: Key | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """The price of a charged hour of one entry, and where it comes from; the approval fixes it (D17).
-
-    `rate` is the id of the rate, or None if the price is the entry's own or the service's overage rate.
-    """
-
-    hourly_rate: Decimal
-    source: RateSource
-    rate: Key | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceTerms:
-    """The terms of a service under which time is logged.
-
-    `overflow` says whether time beyond the prepaid minutes is charged or held; a time-spent service ignores it. The
-    last three fields are for subscriptions: the fee of a whole period, the minutes that the fee includes, and whether
-    the fee is due in advance or in arrears. `overage_rate` is the price of an hour beyond the prepaid minutes; if it is
-    None, the rates apply.
-    """
-
-    id: Key
-    name: str
-    settlement: Settlement
-    rollup: Rollup
-    vat: VatRate
-    effective_start: date
-    overflow: Overflow = Overflow.BILL
-    overage_rate: Decimal | None = None
-    fee: Decimal = Decimal(0)
-    included_minutes: int = 0
-    due: Due = Due.ADVANCE
-
-
-@dataclass(frozen=True, slots=True)
-class ContractTerms:
-    """A contract: its dates, its billing periods, and its services in the order in which they are billed.
-
-    `end` is the first day that the contract does not cover, or None. `anchor` is a day on which a billing period
-    begins.
-    """
-
-    id: Key
-    name: str
-    start: date
-    end: date | None
-    cycle: Cycle
-    anchor: date
-    services: tuple[ServiceTerms, ...]
-
-    def active(self, service: ServiceTerms) -> Period | None:
-        """Return the days on which `service` can be used, or None if there are none.
-
-        The days run from the start of the service, or of the contract if that is later, until the end of the contract.
-        """
-        return Period(self.start, self.end).within(Period(service.effective_start))
-
-
-@dataclass(frozen=True, slots=True)
-class Voucher:
-    """Prepaid minutes for `services` (at least one), for work on days with `valid_from <= date < valid_until`."""
-
-    id: Key
-    label: str
-    services: tuple[Key, ...]
+    origin: date
     minutes: int
-    price: Decimal
-    sold: date
-    valid_from: date
-    valid_until: date
+    periods: int
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A time entry. `billable_minutes` are the minutes that count, after rounding or a manual override.
+    """A time entry.
 
-    `hourly_rate` is the entry's own rate, or None. `role` is None if the agent has no role.
+    - `billable_minutes`: the minutes that count, after factors, rounding or a manual override. If the service rounds the
+    minutes of a day together, they are not rounded yet.
+
+    - `hourly_rate`: the entry's own rate, or None.
+
+    - `role`: None if the agent has no role.
+
+    - `case`: what minutes of one day are rounded together for: the id of the case or project, or None.
+
+    - `is_override`: whether a manager set the billable minutes; then no rounding by day changes them.
+
+    - `fixed_fee`: the price of the whole entry if its task has one, instead of an hourly price; None otherwise.
+
+    - `stretches`: the worked minutes in their order, as the schedule of the service splits them; empty without one.
     """
 
     id: Key
@@ -140,11 +68,45 @@ class Entry:
     billable_minutes: int
     hourly_rate: Decimal | None = None
     external_comment: str = ""
+    case: Key | None = None
+    is_override: bool = False
+    fixed_fee: Decimal | None = None
+    stretches: tuple[Stretch, ...] = ()
 
     @property
     def order(self) -> Order:
         """Return the sort key of the order in which entries are allocated, listed and settled."""
         return self.date, self.created, self.id
+
+    def last_minutes(self, minutes: int) -> "Entry":
+        """Return the entry with only its last `minutes` billable minutes, which no rounding changes."""
+        tail: list[Stretch] = []
+        left, rounded = minutes, self.billable_minutes - sum(stretch.minutes for stretch in self.stretches)
+        for stretch in reversed(self.stretches):
+            length = min(left, max(0, stretch.minutes + rounded))
+            rounded = 0
+            left -= length
+            if length:
+                tail.insert(0, replace(stretch, minutes=length))
+        return replace(self, billable_minutes=minutes, is_override=True, stretches=tuple(tail))
+
+    def without(self, pieces: "Iterable[Allocation]") -> "Entry":
+        """Return the entry with only the minutes that these allocations of it do not hold, each at the price of its hour.
+
+        Allocations with a price hold minutes of that price, the last ones first; covered ones hold the first minutes.
+        """
+        left = list(self.last_minutes(self.billable_minutes).stretches)
+        for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):
+            rate = piece.price.hourly_rate if piece.price and piece.price.source is RateSource.SCHEDULE else None
+            is_charged, minutes = piece.kind is AllocationKind.CHARGED, piece.minutes
+            own = [place for place, stretch in enumerate(left) if is_charged and stretch.hourly_rate == rate]
+            for place in (*reversed(own), *range(len(left))):
+                taken = min(minutes, left[place].minutes)
+                left[place] = replace(left[place], minutes=left[place].minutes - taken)
+                minutes -= taken
+        minutes = sum(stretch.minutes for stretch in left)
+        stretches = tuple(stretch for stretch in left if stretch.minutes)
+        return replace(self, billable_minutes=minutes, is_override=True, stretches=stretches)
 
     @property
     def is_documented(self) -> bool:
@@ -156,8 +118,9 @@ class Entry:
 class Allocation:
     """A piece of an entry's billable minutes, and what pays for it.
 
-    `place` numbers the pieces of an entry from 0. `pool` is None unless prepaid minutes pay; `price` is None unless
-    the piece is charged or held.
+    `place` numbers the pieces of an entry from 0. `pool` is None unless prepaid minutes pay. `price` is None unless the
+    piece is charged or held; it is None too for a fixed fee, and for a held piece whose minutes have different prices.
+    `origin` is the start of the period from which included minutes were rolled over, or None.
     """
 
     entry: Key
@@ -167,17 +130,18 @@ class Allocation:
     amount: Decimal
     pool: PoolKey | None = None
     price: Price | None = None
+    origin: date | None = None
 
     @property
     def source(self) -> date | Key | None:
         """Return what the minutes were drawn from.
 
-        That is the start of the period for included minutes, the id of the voucher for prepaid minutes, and None
-        otherwise.
+        That is the start of the period that granted them for included minutes, the id of the voucher for prepaid
+        minutes, and None otherwise.
         """
         if self.pool is None:
             return None
-        return self.pool[1] if self.kind is AllocationKind.INCLUDED else self.pool[0]
+        return self.origin or self.pool[1] if self.kind is AllocationKind.INCLUDED else self.pool[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +151,10 @@ class Line:
     `net` is rounded; on a line for time it is the sum of the amounts of its allocations. `minutes` (the charged
     minutes) and `entries` are set on lines for time only. `allocations` are the charged allocations or, with the
     rollup `none`, all allocations of the entry. On a line for a fee, `period_start` is the first day of the period and
-    `active` the part of the period that the fee pays for. On a line for a voucher, `voucher` is the voucher's id.
-    `unit_price` is None if the charged hours have different rates or if nothing is charged.
+    `active` the part of the period that the line pays for. On a line for a voucher, `voucher` is the voucher's id.
+    `unit_price` is None if the charged hours have different rates or if nothing is charged. `reopened` is how often
+    credits had made the fee or the voucher due again before this line (see `BillingState`). `product` is what a line that
+    was added by hand charges from the price list, or None.
     """
 
     kind: LineKind
@@ -203,6 +169,15 @@ class Line:
     period_start: date | None = None
     active: Period | None = None
     voucher: Key | None = None
+    reopened: int = 0
+    product: Key | None = None
+
+    @property
+    def sold(self) -> PoolKey | None:
+        """Return what the line sells: (service, first day paid for) for a fee, (voucher, None); None for time."""
+        if self.voucher is not None:
+            return self.voucher, None
+        return None if self.active is None else (self.service, self.active.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +191,11 @@ class VatGroup:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An invoice or a statement for one contract.
+    """An invoice or a statement for one contract, or what corrects one.
 
-    `detail` holds the ids of the entries that the document settles, `allocations` all allocations of these entries.
+    `detail` holds the ids of the entries that the document settles, `allocations` all allocations of these entries. On a
+    credit note and on a statement that corrects another, they are the entries and minutes that are given back, and
+    minutes and amounts are negative.
     """
 
     kind: DocumentKind
@@ -259,8 +236,25 @@ class BillingState:
 
     - `drawn`: the minutes that settled entries have drawn from each pool.
 
-    - `billed_fees` and `billed_vouchers`: the fees (service and first day of the period) and the vouchers that were
-    billed before.
+    - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that the end of
+    a contract has credited are not among them.
+
+    - `billed_vouchers`: the vouchers that were billed before.
+
+    - `rolled`: the minutes that were rolled over into a period, for each period whose predecessor a run has closed.
+
+    - `freed`: the minutes of entries in `settled` that a credit has freed and that no document has settled again.
+
+    - `written_off`: the entries of which a credit has written off minutes; they stay settled.
+
+    - `next_place`: for entries on credited documents, the place from which their allocations are numbered, so that no
+    two allocations of an entry have one place.
+
+    - `credited`: what was credited of the price of fees and vouchers, as in `Line.sold`.
+
+    - `reopened`: how often a credit has made a fee or a voucher due again, as in `Line.sold`.
+
+    - `refunded`: the minutes of vouchers whose price was credited; nobody can draw them.
 
     - `digits`: how many decimals amounts in the currency have.
     """
@@ -273,8 +267,15 @@ class BillingState:
     flagged: frozenset[Key] = frozenset()
     settled: Mapping[Key, tuple[Allocation, ...]] = field(default_factory=dict)
     drawn: Mapping[PoolKey, int] = field(default_factory=dict)
-    billed_fees: frozenset[tuple[Key, date]] = frozenset()
+    billed_fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
     billed_vouchers: frozenset[Key] = frozenset()
+    rolled: Mapping[PoolKey, tuple[RolledMinutes, ...]] = field(default_factory=dict)
+    freed: Mapping[Key, int] = field(default_factory=dict)
+    written_off: frozenset[Key] = frozenset()
+    next_place: Mapping[Key, int] = field(default_factory=dict)
+    credited: Mapping[PoolKey, Decimal] = field(default_factory=dict)
+    reopened: Mapping[PoolKey, int] = field(default_factory=dict)
+    refunded: Mapping[Key, int] = field(default_factory=dict)
     digits: int = 2
 
     def places(self) -> dict[Key, tuple[ContractTerms, ServiceTerms]]:
@@ -282,11 +283,23 @@ class BillingState:
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
-        """Return the entries that may appear on a document and are not settled, whether approved or not, in order."""
+        """Return the entries that may appear on a document and are not settled, whether approved or not, in order.
+
+        Of a settled entry of which a credit has freed a part, that part is returned.
+        """
         return sorted(
-            (entry for entry in self.entries if entry.is_documented and entry.id not in self.settled),
+            (
+                self._freed(entry) if entry.id in self.freed else entry
+                for entry in self.entries
+                if entry.is_documented and (entry.id not in self.settled or entry.id in self.freed)
+            ),
             key=lambda entry: entry.order,
         )
+
+    def _freed(self, entry: Entry) -> Entry:
+        """Return the part of a settled entry that a credit has freed."""
+        rest = entry.without(self.settled[entry.id]) if entry.stretches else entry
+        return rest.last_minutes(self.freed[entry.id])
 
 
 @dataclass(frozen=True, slots=True)

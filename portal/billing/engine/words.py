@@ -14,12 +14,13 @@ class AllocationKind(StrEnum):
 
 
 class RateSource(StrEnum):
-    """Where a price comes from: the entry, the service's overage rate, or one of six scopes of rates.
+    """Where a price comes from: the entry, a schedule, the service's overage rate, or one of six scopes of rates.
 
     The members are in order of precedence, the highest first (D18).
     """
 
     ENTRY = "entry"
+    SCHEDULE = "schedule"
     OVERAGE = "overage"
     SERVICE_AGENT = "service+agent"
     SERVICE_ROLE = "service+role"
@@ -47,18 +48,26 @@ class VatCategory(StrEnum):
 
 
 class LineKind(StrEnum):
-    """What an invoice line charges for."""
+    """What an invoice line charges for.
+
+    A line of the kind `extra` was added to a draft by hand; the engine never makes one, it only keeps it.
+    """
 
     FEE = "fee"
     TIME = "time"
     VOUCHER = "voucher"
+    EXTRA = "extra"
 
 
 class DocumentKind(StrEnum):
-    """The kind of a document. A statement has a time detail, but no lines and no amounts."""
+    """The kind of a document. A statement has a time detail, but no lines and no amounts.
+
+    A credit note corrects an invoice; a statement is corrected by a further statement (D38).
+    """
 
     INVOICE = "invoice"
     STATEMENT = "statement"
+    CREDIT_NOTE = "credit_note"
 
 
 class RefusalReason(StrEnum):
@@ -72,6 +81,7 @@ class RefusalReason(StrEnum):
     AFTER_CONTRACT_END = "after_contract_end"
     NO_RATE = "no_rate"
     NO_ROLE = "no_role"
+    BEYOND_PREPAID = "beyond_prepaid"
     SETTLED = "settled"
 
 

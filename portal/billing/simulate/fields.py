@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ Scalar = Callable[[object], T]
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_CLOCK = re.compile(r"([0-2][0-9]):([0-5][0-9])", re.ASCII)
 _INSTANT = re.compile(
     r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?)?"
     r"|[0-9]{8}T[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:[.,][0-9]+)?)?)?)"
@@ -95,7 +96,6 @@ def number(decimals: int) -> Scalar[Decimal]:
     return read
 
 
-money = number(2)
 rate = number(4)
 
 
@@ -110,6 +110,15 @@ def day(value: object) -> date:
     raise ValueError("not a date")
 
 
+def clock_time(value: object) -> timedelta:
+    """Return the time since midnight that `value` writes as `HH:MM`, up to `24:00`. Raise `ValueError` for another value."""
+    match = _CLOCK.fullmatch(text(value))
+    found = timedelta(hours=int(match[1]), minutes=int(match[2])) if match else None
+    if found is None or found > timedelta(days=1):
+        raise ValueError("not a time from 00:00 to 24:00")
+    return found
+
+
 def instant(value: object) -> datetime:
     """Return the instant that `value` writes in ISO 8601 with a time zone. Raise `ValueError` for another value."""
     written = text(value)
@@ -121,17 +130,18 @@ def instant(value: object) -> datetime:
     raise ValueError("not an instant with a zone")
 
 
-def choice(words: type[Choice]) -> Scalar[Choice]:
-    """Return a function that reads the members of the enum `words` by their values.
+def choice(words: type[Choice], without: Container[StrEnum] = ()) -> Scalar[Choice]:
+    """Return a function that reads the members of the enum `words` by their values, except those in `without`.
 
     The function raises `ValueError` for any other value.
     """
+    members = {word.value: word for word in words if word not in without}
 
     def read(value: object) -> Choice:
         try:
-            return words(text(value))
-        except ValueError:
-            raise ValueError(f"not one of {', '.join(words)}") from None
+            return members[text(value)]
+        except (KeyError, ValueError):
+            raise ValueError(f"not one of {', '.join(members)}") from None
 
     return read
 
@@ -262,3 +272,25 @@ def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) 
     except ValueError as error:
         errors.add(place, str(error))
         return None
+
+
+def reference(fields: Fields, name: str, known: Container[object]) -> str:
+    """Return the name under the required key `name`; record an error if it is not in `known`."""
+    found: str = fields.take(name, text)
+    if found is not None and found not in known:
+        fields.wrong(name, "unknown")
+    return found
+
+
+def references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Location, str]]:
+    """Return the known ids of a required list, each with its location; record an error for unknown and repeated ids."""
+    found: dict[str, Location] = {}
+    for place, value in fields.items(name):
+        id = take(fields.errors, place, value, text)
+        if id in found:
+            fields.errors.add(place, "appears twice")
+        elif id is not None and id not in known:
+            fields.errors.add(place, "unknown")
+        elif id is not None:
+            found[id] = place
+    return [(place, id) for id, place in found.items()]

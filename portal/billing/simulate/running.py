@@ -1,40 +1,47 @@
 """Run the steps of a document in their order, and return the engine's results as JSON values."""
 
+from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal
 
 from portal.billing.engine import (
     Allocation,
     Billing,
     BillingState,
+    CannotCredit,
+    Credit,
     Document,
     DocumentKind,
     Key,
-    Line,
     RefusalReason,
-    VatGroup,
     allocate,
     approve,
     bill,
+    end_contract,
+    extend_contract,
     release,
     withdraw,
 )
-from portal.billing.simulate.document import Input, Verb
-from portal.billing.simulate.fields import Written
-
-Json = dict[str, object]
+from portal.billing.simulate import output
+from portal.billing.simulate.document import Input
+from portal.billing.simulate.errors import BadDocument, Location
+from portal.billing.simulate.output import Json
+from portal.billing.simulate.steps import CreditOf, Step, Verb
 
 
 def run(document: Input) -> Json:
     """Run the steps of an input document, and return the output document.
 
-    Its allocations are those after the last step, including the frozen allocations of settled entries.
+    Its allocations are those after the last step, including the frozen allocations of settled entries. Raise
+    `BadDocument` for a credit of what no step has billed.
     """
     state = document.state
     billings: list[tuple[date, Billing]] = []
+    documents: list[Document] = []
+    corrections: list[Json] = []
     refused: list[Json] = []
     for number, step in enumerate(document.steps):
         reasons: tuple[tuple[Key, RefusalReason], ...] = ()
+        notes: list[tuple[Document, Json]] = []
         match step.verb:
             case Verb.APPROVE:
                 state, reasons = approve(state, step.entries, document.rates)
@@ -45,12 +52,19 @@ def run(document: Input) -> Json:
             case Verb.BILL:
                 billings.append((step.until, bill(state, step.until)))
                 state = billings[-1][1].state
+                documents += billings[-1][1].documents
+            case Verb.CREDIT:
+                state, notes = _credit(state, step.credit, documents)
+            case Verb.END:
+                state, notes = _end(state, step, documents)
+            case Verb.EXTEND:
+                state = extend_contract(state, step.contract, step.end)
         refused += ({"step": number, "entry": entry, "reason": reason} for entry, reason in reasons)
-    documents = [made for _, billing in billings for made in billing.documents]
-    return {
-        "invoices": [_invoice(made) for made in documents if made.kind is DocumentKind.INVOICE],
-        "statements": [_head(made) for made in documents if made.kind is DocumentKind.STATEMENT],
-        "allocations": _allocations(state),
+        corrections += (output.correction(note, number, of, document.cash_rounding) for note, of in notes)
+    result: Json = {
+        "invoices": [output.invoice(made, document.cash_rounding) for made in _invoices(documents)],
+        "statements": [output.statement(made) for made in documents if made.kind is DocumentKind.STATEMENT],
+        "allocations": output.allocations(_allocations(state)),
         "skipped": [
             {"until": str(until), "entry": skipped.entry, "reason": skipped.reason}
             for until, billing in billings
@@ -58,56 +72,61 @@ def run(document: Input) -> Json:
         ],
         "refused": refused,
     }
+    if document.dialect.extended:
+        result |= {"counted": output.counted(document), "rolled": output.rolled(state), "corrections": corrections}
+    return result
 
 
-def _head(made: Document) -> Json:
-    return {"contract": made.contract, "until": str(made.until), "detail": list(made.detail)}
+def _invoices(documents: Sequence[Document]) -> list[Document]:
+    return [made for made in documents if made.kind is DocumentKind.INVOICE]
 
 
-def _invoice(made: Document) -> Json:
-    amounts = {"net": _number(made.net), "tax": _number(made.tax), "gross": _number(made.gross)}
-    return (
-        _head(made)
-        | {"lines": [_line(line) for line in made.lines], "vat": [_vat(group) for group in made.vat]}
-        | amounts
-    )
+def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
+    """Return what is settled and what is not of each entry; after a credit, an entry may have both."""
+    open_ones = allocate(state)
+    return {**state.settled, **{id: state.settled.get(id, ()) + pieces for id, pieces in open_ones.items()}}
 
 
-def _line(line: Line) -> Json:
-    return {
-        "kind": line.kind,
-        "service": line.service,
-        "label": line.label,
-        "minutes": line.minutes,
-        "unit_price": _number(line.unit_price),
-        "net": _number(line.net),
-        "entries": list(line.entries),
-    }
+def _credit(
+    state: BillingState, asked: CreditOf, documents: Sequence[Document]
+) -> tuple[BillingState, list[tuple[Document, Json]]]:
+    """Return the state after a credit, and its document with what it corrects, unless nothing was left to credit."""
+    kind, number = ("invoice", asked.invoice) if asked.invoice is not None else ("statement", asked.statement)
+    of_kind = [made for made in documents if made.kind == kind]
+    if number is None or number >= len(of_kind):
+        raise BadDocument(f"{asked.path}.{kind}", f"no {kind} of this number was made before")
+    credit = Credit(state, of_kind[number], write_off=asked.write_off)
+    _choose(credit, asked, of_kind[number])
+    state, note = credit.done()
+    return state, [] if note is None else [(note, {kind: number})]
 
 
-def _vat(group: VatGroup) -> Json:
-    rate = _number(group.vat.rate)
-    return {"category": group.vat.category, "rate": rate, "base": _number(group.base), "tax": _number(group.tax)}
+def _choose(credit: Credit, asked: CreditOf, of: Document) -> None:
+    if asked.lines is None and asked.entries is None and asked.minutes is None:
+        credit.take_all()
+    for place, line in enumerate(asked.lines or ()):
+        if line >= len(of.lines):
+            raise BadDocument(f"{asked.path}.lines[{place}]", "the document has no line of this number")
+        credit.take_line(of.lines[line])
+    detail = frozenset(of.detail)
+    for place, entry in enumerate(asked.entries or ()):
+        if entry not in detail:
+            raise BadDocument(f"{asked.path}.entries[{place}]", "not on this document")
+    credit.take_entries(asked.entries or ())
+    for entry, minutes in (asked.minutes or {}).items():
+        try:
+            credit.take_minutes(entry, minutes)
+        except CannotCredit as refusal:
+            path = Location(f"{asked.path}.minutes").key(entry, 0).path
+            raise BadDocument(path, str(refusal)) from None
 
 
-def _allocations(state: BillingState) -> Json:
-    pieces = {**state.settled, **allocate(state)}
-    return {str(entry): [_allocation(piece) for piece in pieces[entry]] for entry in pieces}
-
-
-def _allocation(piece: Allocation) -> Json:
-    return {
-        "kind": piece.kind,
-        "minutes": piece.minutes,
-        "source": None if piece.source is None else str(piece.source),
-        "hourly_rate": _number(piece.price.hourly_rate) if piece.price else None,
-        "rate_source": piece.price.source if piece.price else None,
-        "amount": _number(piece.amount),
-    }
-
-
-def _number(value: Decimal | None) -> str | None:
-    """Return a rate as it is spelt in the input, an amount with its decimals, and None for None."""
-    if value is None:
-        return None
-    return value.text if isinstance(value, Written) else f"{value:f}"
+def _end(
+    state: BillingState, step: Step, documents: Sequence[Document]
+) -> tuple[BillingState, list[tuple[Document, Json]]]:
+    """Return the state after the end of a contract, and its credit notes, each with the invoice that it corrects."""
+    found: list[tuple[Document, Json]] = []
+    for number, made in enumerate(_invoices(documents)):
+        state, notes = end_contract(state, step.contract, step.until, [made])
+        found += [(note, {"invoice": number}) for note in notes]
+    return end_contract(state, step.contract, step.until, ())[0], found

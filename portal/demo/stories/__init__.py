@@ -12,7 +12,7 @@ from functools import cache
 from random import Random
 from typing import Literal
 
-from portal.demo.stories import accounts, heroes, network, servers, workplace
+from portal.demo.stories import accounts, network, servers, unique, workplace
 
 TYPES = {"incident": "Incident", "question": "Question", "change": "Change request", "mistake": "Our mistake"}
 """The name of each case type by the word that stands for it in the first line of a story."""
@@ -42,7 +42,7 @@ class Story:
     priority: int
     turns: tuple[Turn, ...]
 
-    def told(self, rng: Random) -> "Story":
+    def filled(self, rng: Random) -> "Story":
         """Return a copy of the story in which each placeholder such as `{server}` is replaced by a random name.
 
         A placeholder that occurs several times is replaced by the same name each time.
@@ -114,12 +114,12 @@ _SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a"
 
 
 @cache
-def ordinary() -> tuple[Story, ...]:
+def ordinary_stories() -> tuple[Story, ...]:
     """Return the stories that serve for several cases, each time with other names for the placeholders."""
     return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
 
 
 @cache
-def of_the_cast() -> tuple[Story, ...]:
-    """Return the stories that happen only once, in cases of Ada, Alan and Gil. They are in the order of `heroes.PARTS`."""
-    return tuple(parse(heroes.STORIES))
+def unique_stories() -> tuple[Story, ...]:
+    """Return the stories that happen only once, in cases of Ada, Alan and Gil. They are in the order of `unique.ASSIGNMENTS`."""
+    return tuple(parse(unique.STORIES))

@@ -26,7 +26,7 @@ c: Twelve people with laptops this morning and no complaints.
 # No internet at {site} | incident urgent
 c: {site} has no internet since {time}. Telephones are dead as well, nobody can work there.
 a: We see the line down from here too. The provider confirms a fault in the street and names {time} as the time when it should be back.
-   I have switched the site to the mobile line meanwhile: mail and telephones work, large files will be slow.
+   I have switched the site to the mobile line in the meantime: mail and telephones work, large files will be slow.
 w 55: Fault reported to the provider, site switched to the mobile line
 n: Provider's reference is in the outage list. They said the same last time and it took until the evening.
 c: Understood, the telephones are back. Who switches us over again?

@@ -1,25 +1,34 @@
 """List cases for agents and for contacts. Each page of a list costs one query."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from portal.database import current
 from portal.database.counting import Counting
+from portal.desk import tagging
 from portal.desk.cases import Case
-from portal.desk.lists.questions import COLUMNS, OPEN, VIEWS, Question, Sort, conditions_of, quoted_number
+from portal.desk.deadlines.promises import Clock, clock_sql
+from portal.desk.lists.paging import Cursor, sorting
+from portal.desk.lists.questions import COUNTED, Question, conditions_of, quoted_number
+from portal.desk.lists.views import OPEN, ORDERS, VIEWS, filled_in
+from portal.desk.tagging import ShownTag
 from portal.desk.workflow import Priority, Status
-from portal.people.readers import AgentReader, ContactReader
+from portal.desk.workflow.moves import RANK, name_sql, standing
+from portal.errors import NotFound
+from portal.people.readers import AgentReader, ContactReader, Reader
 
 PAGE = 25
-COUNTED = 1000
-"""The number up to which a list counts its cases. If there are more, the list says "more than 1,000"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A case as one row of a list shows it."""
+    """A case as one row of a list shows it. `status_word` is the name of its status for the reader.
+
+    Pages of contacts do not show `snoozed_until`.
+    """
 
     id: int
     number: int
@@ -31,10 +40,10 @@ class Row:
     agent: str | None
     updated_at: datetime
     has_files: bool
-
-    @property
-    def status_word(self) -> str:
-        return self.status.word
+    clock: Clock
+    tags: Sequence[ShownTag] = ()
+    status_word: str = ""
+    snoozed_until: datetime | None = None
 
     @property
     def priority_word(self) -> str:
@@ -45,12 +54,16 @@ class Row:
 class Listed:
     """One page of a list of cases.
 
-    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number.
+    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number. `before` and `after` are the
+    cursors of the pages before and after this one, as text; both are "" if the list has no cursor.
     """
 
     rows: list[Row]
     total: int
     page: int
+    has_next: bool = False
+    before: str = ""
+    after: str = ""
 
     @property
     def first(self) -> int:
@@ -65,42 +78,59 @@ class Listed:
         return f"more than {COUNTED:,}" if self.total > COUNTED else f"{self.total:,}"
 
     @property
-    def has_next(self) -> bool:
-        return self.total > self.page * PAGE
-
-    @property
     def next_count(self) -> int:
-        """Return the number of cases on the next page; 0 or less if this is the last page."""
-        return min(PAGE, self.total - self.page * PAGE)
+        """Return the number of cases on the next page, as far as it is known; 0 if this is the last page."""
+        if not self.has_next:
+            return 0
+        return PAGE if self.total > COUNTED else max(1, min(PAGE, self.total - self.page * PAGE))
 
 
 # Joined tables, by alias, that sorting by a name needs. "offset 0" makes PostgreSQL call folded() once for each name
 # and not once for each case.
-_JOINS = {
+JOINS = {
     "u.": " join (select id, folded(name) as folded from customer offset 0) u on u.id = c.customer_id",
+    "k.": f" join (select k.id, row_number() over (order by {RANK}, k.position, k.id) as place from case_status k) k on k.id = c.status_id",  # noqa: S608
     "a.": " left join (select id, folded(name) as folded from agent offset 0) a on a.id = c.agent_id",
 }
 
 
-def _listing(condition: str, order: str, *, offset: str = "", counted: bool = True) -> str:
+def _listing(
+    condition: str,
+    order: str,
+    *,
+    for_contact: bool,
+    keys: Sequence[str] = (),
+    offset: str = "",
+    counted: str | None = None,
+    since: str = "",
+    tags: str = "null",
+) -> str:
     """Return the SQL for one page of the cases that meet `condition`, sorted by the SQL expressions `order`.
 
-    `offset` is the clause that skips earlier pages (see `_offset`). If `counted`, each row has the number of all such
-    cases in the column `total`, at most `COUNTED` + 1; otherwise `total` is 0.
+    `for_contact` says whose names of statuses to read. It reads one row more than the page shows, which tells whether
+    there is a next page. `since` is the condition of a cursor, and `offset` the clause that skips earlier pages. `tags` is
+    the SQL for the tags of a case, which contacts may not read. Each row has the values of the expressions `keys` in the
+    columns `key_0` and so on. The column `total` has the number of all cases that meet `condition`, at most `COUNTED` + 1,
+    or `counted` instead of it.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
-    needed = "".join(join for alias, join in _JOINS.items() if order.startswith(alias))
+    needed = "".join(join for alias, join in JOINS.items() if order.startswith(alias))
     total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
+    named = "".join(f", {key} as key_{place}" for place, key in enumerate(keys))
+    shown = "".join(f", p.key_{place}" for place in range(len(keys)))
     return f"""
 with matching as (
   select found.*, row_number() over () as place from (
-    select c.id, c.number, c.subject, c.status, c.priority, c.updated_at, c.customer_id, c.contact_id, c.agent_id
-    from cases c{needed} where {condition} order by {order} limit {PAGE}{offset}
+    select c.id, c.number, c.subject, c.status, c.status_id, c.snoozed_until, c.priority, c.updated_at, c.customer_id, c.contact_id,
+      c.agent_id{named}
+    from cases c{needed} where {condition}{since and f" and {since}"} order by {order} limit {PAGE + 1}{offset}
   ) as found
 )
-select p.id, p.number, p.subject, p.status, p.priority, p.updated_at, u.name as customer, o.name as contact, a.name as agent,
+select p.id, p.number, p.subject, p.status, {name_sql("p", for_contact=for_contact)} as status_word, p.snoozed_until, p.priority, p.updated_at,
+  u.name as customer, o.name as contact, a.name as agent{shown},
   exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
-  {total if counted else "0"} as total
+  {clock_sql("p")} as clock, {tags} as tags,
+  {total if counted is None else counted} as total
 from matching p join customer u on u.id = p.customer_id join contact o on o.id = p.contact_id left join agent a on a.id = p.agent_id
 order by p.place
 """  # noqa: S608
@@ -113,27 +143,47 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
     the cases of a view without filters are not counted again.
     """
     condition, values = question.conditions(reader)
-    way = "desc" if question.is_falling else "asc"
-    # Only the agent can be null. "nulls last" for the other columns would keep PostgreSQL from using the index.
-    missing = " nulls last" if question.sort is Sort.AGENT else ""
-    order = f"{COLUMNS[question.sort]} {way}{missing}, c.id {way}"
+    order, cursor = ORDERS[question.sort], question.cursor
+    is_back = cursor is not None and cursor.is_back
+    since, more, offset = "", list[Any](), ""
+    if cursor:
+        since, more = cursor.condition(order, is_falling=question.is_falling, after=len(values))
+    else:
+        offset, more = _offset(question.page, len(values))
     known = counted.get(question.view) if counted and not question.is_filtered else None
-    offset, skipped = _offset(question.page, len(values))
-    sql = _listing(condition, order, offset=offset, counted=known is None)
-    return _listed(await current().fetch(sql, *values, *skipped), question.page, known)
+    ordered = sorting(order, is_falling=question.is_falling, is_back=is_back)
+    sql = _listing(
+        condition,
+        ordered,
+        for_contact=False,
+        keys=order.expressions,
+        offset=offset,
+        since=since,
+        tags=tagging.tags_sql("p.id"),
+        counted=None if known is None else str(known),
+    )
+    rows = await current().fetch(sql, *values, *more)
+    shown = rows[:PAGE][::-1] if is_back else rows[:PAGE]
+    listed = _listed(shown, question.page, has_next=is_back or len(rows) > PAGE)
+    if not shown:
+        return listed
+    before = str(Cursor.of_row(shown[0], order)) if question.page > 1 else ""
+    return replace(listed, before=before, after=str(Cursor.of_row(shown[-1], order)))
 
 
-def countings(reader: AgentReader) -> dict[str, Counting]:
+def countings(reader: AgentReader, at: datetime) -> dict[str, Counting]:
     """Return the queries for the number of cases in each view that has a count, by the name of the view.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that the cost of the queries is limited.
     """
-    return {view.value: _counting(rule.condition, reader) for view, rule in VIEWS.items() if rule.has_count}
+    return {view.value: _counting(rule.condition, reader, at) for view, rule in VIEWS.items() if rule.has_count}
 
 
-def _counting(condition: str, reader: AgentReader) -> Counting:
-    sql = f"select count(*) from (select from cases c where {condition} limit {COUNTED + 1}) x"  # noqa: S608
-    return Counting(sql.replace("?", "$1"), (reader.id,) if "?" in condition else ())
+def _counting(condition: str, reader: AgentReader, at: datetime) -> Counting:
+    # A merged case is closed, so a condition for open cases needs no other; an index alone then answers the query.
+    values = list[Any]()
+    filled = filled_in(condition, reader.id, at, values)
+    return Counting(f"select count(*) from (select from cases c where {filled} limit {COUNTED + 1}) x", tuple(values))  # noqa: S608
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
@@ -150,19 +200,25 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
         sql.append(condition.replace("?", f"${len(values)}"))
     page = min(max(page, 1), 10_000)
     offset, skipped = _offset(page, len(values))
-    listing = _listing(" and ".join(sql), "c.updated_at desc, c.id desc", offset=offset)
-    return _listed(await current().fetch(listing, *values, *skipped), page)
+    listing = _listing(" and ".join(sql), "c.updated_at desc, c.id desc", for_contact=True, offset=offset)
+    rows = await current().fetch(listing, *values, *skipped)
+    return _listed(rows[:PAGE], page, has_next=len(rows) > PAGE)
 
 
-async def named_elsewhere(text: str, listed: Listed, reader: AgentReader) -> Case | None:
-    """Return the case whose number is the whole search text (`#1393`) if it is not on the page `listed`, else None.
+async def named_elsewhere(text: str, listed: Listed, reader: Reader) -> Case | None:
+    """Return the case whose number is the whole search text (`#1393`) if the page `listed` does not show that number.
 
-    Such a case is in another view or on another page, or a filter leaves it out.
+    It has its `status_word` for agents. Such a case is in another view or on another page, a filter leaves it out, or it
+    was merged: then return the case that it is part of, also if that is on the page. Return None if there is no such case.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):
         return None
-    return await Case.visible_to(reader).where(Case.number == number).first()
+    with suppress(NotFound):
+        case = await Case.find(number, reader)
+        case.status_word = (await standing(case.status_id)).name
+        return case
+    return None
 
 
 def _offset(page: int, places: int) -> tuple[str, list[int]]:
@@ -173,10 +229,19 @@ def _offset(page: int, places: int) -> tuple[str, list[int]]:
     return (f" offset ${places + 1}", [(page - 1) * PAGE]) if page > 1 else ("", [])
 
 
-def _listed(rows: list[Any], page: int, known: int | None = None) -> Listed:
+def _listed(rows: Sequence[Any], page: int, *, has_next: bool) -> Listed:
     shown = []
     for row in rows:
         values = {name: row[name] for name in Row.__slots__}
-        shown.append(Row(**values | {"status": Status(row["status"]), "priority": Priority(row["priority"])}))
-    total = known if known is not None else rows[0]["total"] if rows else 0
-    return Listed(shown, total, page)
+        shown.append(
+            Row(
+                **values
+                | {
+                    "status": Status(row["status"]),
+                    "priority": Priority(row["priority"]),
+                    "clock": Clock.read(row["clock"]),
+                    "tags": tagging.read(row["tags"]),
+                }
+            )
+        )
+    return Listed(shown, rows[0]["total"] if rows else 0, page, has_next)

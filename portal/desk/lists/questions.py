@@ -3,13 +3,17 @@
 Column names in the SQL come from enums only, never from the URL (R48).
 """
 
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from datetime import datetime
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
-from portal.desk.cases import Case
+from portal.database.counting import Counting
+from portal.desk.cases import Case, numbered
+from portal.desk.lists.paging import Cursor
+from portal.desk.lists.views import ORDERS, VIEWS, Due, Sort, ViewRule, filled_in
 from portal.desk.workflow import Priority, Status
 from portal.numbers import number_in
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
@@ -18,103 +22,81 @@ from portal.words import CaseView
 
 LONGEST_TEXT = 200
 MOST_WORDS = 6
+MOST_VALUES = 50
+"""How many values of one filter a URL may have; the others are ignored."""
+COUNTED = 1000
+"""The number up to which a list counts its cases. If there are more, the list says "more than 1,000"."""
+NOBODY = 0
+"""The value of the filter by agent that stands for cases without an agent."""
 
-OPEN = "c.status not in ('resolved', 'closed')"
-
-
-class Sort(StrEnum):
-    """What a list of cases can be sorted by. Choosing the same member again reverses the order."""
-
-    UPDATED = "updated"
-    NUMBER = "number"
-    SUBJECT = "subject"
-    CUSTOMER = "customer"
-    STATUS = "status"
-    PRIORITY = "priority"
-    AGENT = "agent"
-
-    @property
-    def word(self) -> str:
-        """Return the heading of the column that the member sorts by."""
-        return "Case" if self is Sort.NUMBER else self.value.capitalize()
-
-
-COLUMNS = {
-    Sort.UPDATED: "c.updated_at",
-    Sort.NUMBER: "c.number",
-    Sort.SUBJECT: "c.subject_folded",
-    Sort.CUSTOMER: "u.folded",
-    Sort.STATUS: "array_position(array['new', 'open', 'waiting_for_customer', 'waiting_for_others', 'resolved', 'closed'], c.status)",
-    Sort.PRIORITY: "c.priority",
-    Sort.AGENT: "a.folded",
-}
-"""The SQL expression that each member sorts by."""
-_DOWN_FIRST = (Sort.UPDATED, Sort.NUMBER, Sort.PRIORITY)
-"""The members whose usual direction is descending."""
-
-
-@dataclass(frozen=True, slots=True)
-class ViewRule:
-    """What one view of the list of cases shows.
-
-    `condition` is SQL on the table alias `c`, in which `?` stands for the id of the agent who reads the list. `sort` is
-    the order until another one is chosen. `has_count` is True if the navigation shows the number of cases, `has_agents`
-    if the cases may be assigned to several agents, so that a filter by agent is offered.
-    """
-
-    condition: str
-    sort: Sort = Sort.UPDATED
-    has_count: bool = True
-    has_agents: bool = True
-
-
-VIEWS = {
-    CaseView.MINE: ViewRule(f"{OPEN} and c.agent_id = ?", has_agents=False),
-    CaseView.UNASSIGNED: ViewRule(f"{OPEN} and c.agent_id is null", has_agents=False),
-    CaseView.WAITING: ViewRule(f"{OPEN} and c.status in ('waiting_for_customer', 'waiting_for_others')"),
-    CaseView.ALL: ViewRule(OPEN),
-    CaseView.CLOSED: ViewRule("c.status in ('resolved', 'closed')", has_count=False),
-}
-"""What each view shows; the list, the navigation and the counts all read this table."""
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """The view, filters, order and page of an agent's list of cases.
 
-    `turned` reverses the usual direction of the sort. A filter that is None does not limit the list.
+    A filter that has no values does not limit the list; one with several values lets the cases through that have one of
+    them. `statuses` are the ids of configured statuses, or categories, which stand for all of their statuses. Agents,
+    customers, departments, types and tags are ids. `turned` reverses the usual direction of the sort. `at` is the present
+    instant, which deadlines are compared with. `page` is the number of the page, and `after` or `before` is the cursor of
+    the row that it begins behind or ends in front of. `own` is the id of the saved view that the list began with, whose
+    filters may have been changed since.
     """
 
     view: CaseView = CaseView.ALL
     text: str = ""
-    status: Status | None = None
-    priority: Priority | None = None
-    customer_id: int | None = None
-    agent_id: int | None = None
+    statuses: tuple[Status | int, ...] = ()
+    priorities: tuple[Priority, ...] = ()
+    customers: tuple[int, ...] = ()
+    agents: tuple[int, ...] = ()
+    departments: tuple[int, ...] = ()
+    types: tuple[int, ...] = ()
     sort: Sort = Sort.UPDATED
     turned: bool = False
     page: int = 1
     project_id: int | None = None
+    due: Due | None = None
+    at: datetime | None = None
+    after: str = ""
+    before: str = ""
+    own: int | None = None
+    tags: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, query: Mapping[str, str]) -> "Question":
-        """Return the view, filters, order and page that a URL's query string asks for.
+    def read(cls, query: Iterable[tuple[str, str]]) -> Self:
+        """Return the view, filters, order and page that a URL's query string asks for, given as pairs of name and value.
 
         Values that are not allowed are ignored.
         """
-        view = _chosen(CaseView, query.get("view")) or CaseView.ALL
+        many: dict[str, list[str]] = {}
+        for name, value in query:
+            many.setdefault(name, []).append(value)
+        one = {name: values[0] for name, values in many.items()}
+        view = _chosen(CaseView, one.get("view")) or CaseView.ALL
         return cls(
             view=view,
-            text=searched(query),
-            status=_chosen(Status, query.get("status")),
-            priority=_chosen(Priority, number_in(query.get("priority"))),
-            customer_id=number_in(query.get("customer")),
-            agent_id=number_in(query.get("agent")),
-            project_id=number_in(query.get("project")),
-            sort=_chosen(Sort, query.get("sort")) or VIEWS[view].sort,
-            turned=query.get("turned") == "yes",
-            page=min(max(number_in(query.get("page")) or 1, 1), 10_000),
+            text=searched(one),
+            statuses=_several(many, "status", _status),
+            priorities=_several(many, "priority", lambda text: _chosen(Priority, number_in(text))),
+            customers=_several(many, "customer", number_in),
+            agents=_several(many, "agent", number_in),
+            departments=_several(many, "department", number_in),
+            types=_several(many, "type", number_in),
+            tags=_several(many, "tag", number_in),
+            project_id=number_in(one.get("project")),
+            due=_chosen(Due, one.get("due")),
+            sort=_chosen(Sort, one.get("sort")) or VIEWS[view].sort,
+            turned=one.get("turned") == "yes",
+            page=min(max(number_in(one.get("page")) or 1, 1), 10_000),
+            after=one.get("behind", "")[:LONGEST_CURSOR],
+            before=one.get("ahead", "")[:LONGEST_CURSOR],
+            own=number_in(one.get("own")),
         )
+
+    def asked_at(self, at: datetime) -> Self:
+        """Return this question, asked at the instant `at`."""
+        return replace(self, at=at)
 
     @property
     def rule(self) -> ViewRule:
@@ -122,29 +104,56 @@ class Question:
         return VIEWS[self.view]
 
     @property
+    def chosen(self) -> dict[str, tuple[int | str, ...]]:
+        """Return the values of each filter that can have several, by its name in the URL."""
+        return {
+            "status": tuple(one.value if isinstance(one, Status) else one for one in self.statuses),
+            "priority": tuple(int(priority) for priority in self.priorities),
+            "customer": self.customers,
+            "agent": self.agents,
+            "department": self.departments,
+            "type": self.types,
+            "tag": self.tags,
+        }
+
+    @property
     def is_filtered(self) -> bool:
         """Return whether a search or a filter limits the list to a part of its view."""
-        return bool(self.text or self.status or self.priority or self.customer_id or self.agent_id or self.project_id)
+        return bool(self.text or self.project_id or self.due or any(self.chosen.values()))
 
     def address(self, **changes: Any) -> str:
         """Return the query string of the URL for this list after `changes`, which are new values of fields by name.
 
         Unless `page` is among the changes, the URL asks for the first page.
         """
-        asked = replace(self, page=1, **changes) if "page" not in changes else replace(self, **changes)
+        start = {} if "page" in changes else {"page": 1}
+        # A cursor belongs to one page.
+        cursor = {"after": "", "before": ""} if changes.get("page", 1) != self.page else {}
+        asked = replace(self, **start | cursor | changes)
         values = {
             "view": asked.view.value,
             "text": asked.text,
-            "status": asked.status and asked.status.value,
-            "priority": asked.priority and int(asked.priority),
-            "customer": asked.customer_id,
-            "agent": asked.agent_id,
+            **asked.chosen,
             "project": asked.project_id,
+            "due": asked.due and asked.due.value,
             "sort": asked.sort.value if asked.sort is not VIEWS[asked.view].sort else "",
             "turned": "yes" if asked.turned else "",
             "page": asked.page if asked.page > 1 else "",
+            "behind": asked.after if asked.page > 1 else "",
+            "ahead": asked.before if asked.page > 1 else "",
+            "own": asked.own,
         }
-        return "?" + urlencode({name: value for name, value in values.items() if value})
+        return "?" + urlencode({name: value for name, value in values.items() if value}, doseq=True)
+
+    def without(self, filter_name: str, value: int | str | None = None) -> str:
+        """Return the query string of the URL for this list without one value of a filter.
+
+        `filter_name` is a name in the URL: that of a filter with several values, or `text`, `project` or `due`.
+        """
+        if filter_name in _SINGLE:
+            return self.address(**_SINGLE[filter_name])
+        field = _FIELDS[filter_name]
+        return self.address(**{field: tuple(one for one in getattr(self, field) if one != value)})
 
     @property
     def number(self) -> int | None:
@@ -163,12 +172,21 @@ class Question:
     @property
     def is_falling(self) -> bool:
         """Return whether the list is sorted in descending order: the largest or newest row comes first."""
-        return (self.sort in _DOWN_FIRST) is not self.turned
+        return ORDERS[self.sort].is_falling is not self.turned
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Return where the page begins, or None for the first page and for a URL without a cursor of this order."""
+        if self.page == 1:
+            return None
+        back = Cursor.parse(self.before, ORDERS[self.sort], is_back=True) if self.before else None
+        return back or Cursor.parse(self.after, ORDERS[self.sort])
 
     def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
         """Return the SQL condition on the table alias `c` for this list, and its parameters, which are numbered from `$1`.
 
-        In the view of all open cases, a filter for a status that is done finds resolved or closed cases nevertheless.
+        In the view of all open cases, a filter for statuses that are done finds resolved or closed cases nevertheless.
+        A status with an id may be one of those.
         """
         sql, values = [Case.visible_sql(reader, "c")], list[Any]()
 
@@ -176,22 +194,64 @@ class Question:
             values.append(value)
             sql.append(condition.replace("?", f"${len(values)}"))
 
-        if "?" in self.rule.condition:
-            ask(self.rule.condition, reader.id)
-        elif not (self.view is CaseView.ALL and self.status and self.status.is_done):
-            sql.append(self.rule.condition)
-        for condition, value in (
-            ("c.status = ?", self.status and self.status.value),
-            ("c.priority = ?", self.priority and int(self.priority)),
-            ("c.customer_id = ?", self.customer_id),
-            ("c.agent_id = ?", self.agent_id),
-            ("c.project_id = ?", self.project_id),
-        ):
-            if value is not None:
-                ask(condition, value)
+        if not (self.view is CaseView.ALL and any(isinstance(one, int) or one.is_done for one in self.statuses)):
+            sql.append(filled_in(self.rule.condition, reader.id, self.at, values))
+        if self.due:
+            sql.append(filled_in(self.due.condition, reader.id, self.at, values))
+        if self.project_id is not None:
+            ask("c.project_id = ?", self.project_id)
+        for name, chosen in self.chosen.items():
+            column = _COLUMNS[name]
+            if name == "agent" and NOBODY in chosen:
+                ask("(c.agent_id is null or c.agent_id = any(?))", list(chosen))
+            elif name == "tag" and chosen:
+                ask("c.id in (select g.case_id from case_tag g where g.tag_id = any(?))", list(chosen))
+            elif name == "status" and any(isinstance(one, int) for one in chosen):
+                ask(_OF_STATUSES, [str(one) for one in chosen])
+            elif len(chosen) == 1:
+                ask(f"{column} = ?", chosen[0])
+            elif chosen:
+                ask(f"{column} = any(?)", list(chosen))
         for condition, value in conditions_of(self.text, by_agent=True):
             ask(condition, value)
         return " and ".join(sql), values
+
+    def counting(self, reader: AgentReader) -> Counting:
+        """Return the query for the number of cases in this list, at most `COUNTED` + 1."""
+        condition, values = self.conditions(reader)
+        sql = f"select count(*) from (select from cases c where {condition} limit {COUNTED + 1}) x"  # noqa: S608
+        return Counting(sql, tuple(values))
+
+
+LONGEST_CURSOR = 500
+
+_SINGLE: dict[str, dict[str, Any]] = {"text": {"text": ""}, "project": {"project_id": None}, "due": {"due": None}}
+"""For each filter with one value, the field of a `Question` that removes it."""
+_FIELDS = {
+    "status": "statuses", "priority": "priorities", "customer": "customers", "agent": "agents", "department": "departments",
+    "type": "types", "tag": "tags",
+}  # fmt: skip
+_COLUMNS = {
+    "status": "c.status", "priority": "c.priority", "customer": "c.customer_id", "agent": "c.agent_id",
+    "department": "c.department_id", "type": "c.case_type_id",
+    "tag": "",
+}  # fmt: skip
+
+_OF_STATUSES = (
+    "c.status_id = any(array(select k.id from case_status k where k.id::text = any(?) or k.category = any(?)))"
+)
+
+
+def _status(text: str) -> Status | int | None:
+    """Return the category or the id of a status that a URL names; None for other text."""
+    category: Status | None = _chosen(Status, text)
+    return category or number_in(text)
+
+
+def _several(query: Mapping[str, list[str]], name: str, read: Callable[[str], Read | None]) -> tuple[Read, ...]:
+    """Return the different values of a filter that `read` can read, at most `MOST_VALUES`, in the order of the URL."""
+    found = (read(text) for text in query.get(name, [])[:MOST_VALUES])
+    return tuple(dict.fromkeys(value for value in found if value is not None))
 
 
 def searched(query: Mapping[str, str]) -> str:
@@ -201,7 +261,7 @@ def searched(query: Mapping[str, str]) -> str:
 
 def quoted_number(word: str) -> int | None:
     """Return the case number that a word is, as people quote it (`#1403`, `1403,`), or None for another word."""
-    return number_in(word.strip(PUNCTUATION).removeprefix("#"))
+    return number_in(unicodedata.normalize("NFKC", word).strip(PUNCTUATION).removeprefix("#"))
 
 
 # PostgreSQL folds the search word once for the query, and each person's name once and not once for each case.
@@ -209,18 +269,18 @@ _IN_SUBJECT = "strpos(c.subject_folded, (select folded(?))) > 0"
 _OF_CONTACT = f"c.contact_id in (select id from contact where {BY_NAME})"  # noqa: S608 (the condition is a constant)
 _OF_MAIL = f"c.contact_id in (select id from contact where {BY_MAIL})"  # noqa: S608
 _OF_PHONE = f"c.contact_id in (select id from contact where {BY_TELEPHONE})"  # noqa: S608
-_NUMBERED_TOO = "c.number = (?::text)::bigint or strpos(c.subject, ?) > 0"
+_NUMBERED_TOO = f"c.id = {numbered('(?::text)::bigint')} or strpos(c.subject, ?) > 0"
 _OF_CUSTOMER = "c.customer_id in (select id from customer where strpos(folded(name), (select folded(?))) > 0)"
-_NUMBERED = "(c.number = ?::bigint or strpos(c.subject, (?::bigint)::text) > 0)"
+_NUMBERED = f"(c.id = {numbered('?::bigint')} or strpos(c.subject, (?::bigint)::text) > 0)"
 
 
 def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, Any]]:
     """Yield an SQL condition and its parameter for each of the first `MOST_WORDS` words of the search text.
 
-    Each `?` in a condition stands for its parameter. A number matches the case with that number, or any subject that
-    contains it. Any other word matches a part of the subject or of the contact's name. An agent (`by_agent`) also finds
-    cases by the customer's name, by the contact's mail address (a word with `@`), and by the contact's telephone number
-    if the text is nothing else; such a text yields one condition.
+    Each `?` in a condition stands for its parameter. A number matches the case with that number, or the one that it was
+    merged into, and any subject that contains it. Any other word matches a part of the subject or of the contact's name.
+    An agent (`by_agent`) also finds cases by the customer's name, by the contact's mail address (a word with `@`), and by
+    the contact's telephone number if the text is nothing else; such a text yields one condition.
     """
     if by_agent and (digits := telephone_digits(text)):
         places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)

@@ -9,10 +9,11 @@ from piccolo.query import Objects
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import one
 from portal.errors import Conflict
 from portal.fields import Checked, email, in_range, line, optional, phone
-from portal.people import credentials, invitations
+from portal.people import credentials
 from portal.people.credentials import Person
 from portal.people.customers import Customer
 from portal.people.offered import Offered, offered
@@ -41,7 +42,8 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Contact(Person, Table, tablename="contact"):
     """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
 
-    A contact never moves to another customer: for a person who changes employer, the new customer gets a new contact.
+    `erased_at` is the instant at which an admin erased them, or None: the row then only signs what they wrote. A contact
+    never moves to another customer: for a person who changes employer, the new customer gets a new contact.
     """
 
     id = BigSerial(primary_key=True)
@@ -55,6 +57,7 @@ class Contact(Person, Table, tablename="contact"):
     time_zone = Text(default=None)
     created_at = Timestamptz(default=None)
     ended_at = Timestamptz(null=True, default=None)
+    erased_at = Timestamptz(null=True, default=None)
     credential_key = "contact_id"
 
     @classmethod
@@ -72,19 +75,19 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Return the contact with this id. With `hold`, lock the row until the transaction ends.
 
-        Raise `NotFound` for a contact that the reader may not see, or that does not belong to the customer with the id
-        `customer`, if given (R28).
+        Raise `NotFound` for a contact that the reader may not see, that was erased, or that does not belong to the
+        customer with the id `customer`, if given (R28).
         """
-        query = cls.visible_to(reader).where(cls.id == in_range(contact))
+        query = cls.visible_to(reader).where(cls.id == in_range(contact), cls.erased_at.is_null())
         return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
 
     @classmethod
-    async def listed(cls, customer: int) -> list[Any]:
-        """Return a database row for each contact of a customer, sorted by name, with those who have left last.
+    async def listed(cls, customer: int, number: int | None = None) -> Page:
+        """Return the page `number` of a customer's contacts, sorted by name, with those who have left last.
 
-        Columns: id, name, phone, email, the three rights, ended_at, has_password.
+        The columns of a row: id, name, phone, email, the three rights, ended_at, accepted_at.
         """
-        return await current().fetch(LISTED, customer)
+        return await page_of(LISTED, customer, number=number)
 
     @classmethod
     async def offered(cls, customer: int) -> list[Offered]:
@@ -121,16 +124,12 @@ class Contact(Person, Table, tablename="contact"):
         await Contact.update(**values).where(Contact.id == self.id)
         await credentials.change_email((await self.credential())["id"], address, at)
 
-    async def invite(self, at: datetime) -> str:
-        """Create an invitation link for the contact and return its token. The contact's earlier invitations end.
-
-        Raise `Conflict` if the contact has left or the customer has ended.
-        """
+    async def refuse_ended(self) -> None:
+        """Raise `Conflict` if the contact has left or the customer has ended."""
+        await super().refuse_ended()
         customer = await Customer.find(self.customer_id, SYSTEM)
-        for who in (self, customer):
-            if who.ended_at:
-                raise Conflict(f"{who.name} has ended. Take that back before you invite them.")
-        return await invitations.invite((await self.credential())["id"], at)
+        if customer.ended_at:
+            raise Conflict(f"{customer.name} has ended. Take that back before you invite them.")
 
     async def facts(self) -> ContactFacts:
         """Return the stored values of the contact as form fields, to fill in the form that edits them."""
@@ -160,12 +159,12 @@ _HOLD = "select pg_advisory_xact_lock_shared(hashtextextended('is given cases', 
 _HOLD_ALONE = "select pg_advisory_xact_lock(hashtextextended('is given cases', $1))"
 
 
-LISTED = """
+LISTED = f"""
 select t.id, t.name, t.phone, c.email, t.sees_all_cases, t.sees_invoices, t.manages_contacts, t.ended_at,
-       c.has_password
+       c.accepted_at, count(*) over () as total
 from contact t join credential c on c.contact_id = t.id
-where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id
-"""
+where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id limit {SIZE} offset $2
+"""  # noqa: S608
 
 
 def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:

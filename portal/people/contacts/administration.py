@@ -22,7 +22,7 @@ async def administering(reader: ContactReader) -> AsyncIterator[AdministratorRea
     The transactions of the administrators of one customer run one after the other, so that two of them cannot take the
     right from each other and leave nobody who has it. The yielded reader sees all cases of the customer, because those
     of a contact who leaves are handed over even if the administrator may not read them. Raise `NotFound` if the contact
-    does not have the right, or has lost it meanwhile.
+    does not have the right, or has lost it in the meantime.
     """
     by = replace(reader.as_administrator(), sees_all_cases=True)
     async with transaction(by) as tx:

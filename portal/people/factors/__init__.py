@@ -53,22 +53,22 @@ from (values (1)) as one left join passkey p on p.credential_id = $1 order by p.
 """
 
 
-async def of(credential_id: int) -> Factors:
-    """Return the second factors of the person with this credential."""
-    rows = await current().fetch(OF, credential_id)
+async def of(login_id: int) -> Factors:
+    """Return the second factors of the person with this login."""
+    rows = await current().fetch(OF, login_id)
     names = [field.name for field in dataclasses.fields(ListedPasskey)]
     passkeys = [ListedPasskey(**{name: row[name] for name in names}) for row in rows if row["id"] is not None]
     return Factors(rows[0]["authenticator_since"], passkeys, rows[0]["codes"])
 
 
-async def are_set_up(credential_id: int) -> bool:
+async def are_set_up(login_id: int) -> bool:
     """Return whether this person has an authenticator app or a passkey and thus needs a second factor to sign in."""
-    return await Authenticator.exists().where(
-        Authenticator.credential_id == credential_id
-    ) or await Passkey.exists().where(Passkey.credential_id == credential_id)
+    return await Authenticator.exists().where(Authenticator.credential_id == login_id) or await Passkey.exists().where(
+        Passkey.credential_id == login_id
+    )
 
 
-async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
+async def check_code(login_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
     """Use up a code of a person, and return which factor it proves.
 
     Digits are a code of the authenticator app, other text is a recovery code; blanks and hyphens are ignored. Call this
@@ -76,41 +76,41 @@ async def check_code(credential_id: int, code: str, sealer: Sealer, at: datetime
     code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field `code` for a wrong
     code, `TooMany` after too many wrong codes.
     """
-    await admit(credential_id, at)
+    await admit(login_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
     async with transaction(None):
         if plain.isascii() and plain.isdigit():
             factor: Factor = "authenticator"
-            right = await authenticator.use(credential_id, plain, sealer, at)
+            right = await authenticator.use(login_id, plain, sealer, at)
         else:
-            factor, right = "recovery_code", await recovery.use(credential_id, plain)
+            factor, right = "recovery_code", await recovery.use(login_id, plain)
         if right:
-            await forget_tries(credential_id)
+            await forget_tries(login_id)
     if not right:
         raise Invalid({"code": WRONG if plain else "Type the code that your authenticator app shows."})
     return factor
 
 
-async def admit(credential_id: int, at: datetime) -> None:
+async def admit(login_id: int, at: datetime) -> None:
     """Count one attempt to prove a second factor, in a transaction of its own. Raise `TooMany` after too many attempts."""
     async with transaction(None):
-        await attempts.admit({_key(credential_id): PER_PERSON}, at)
+        await attempts.admit({_key(login_id): PER_PERSON}, at)
 
 
-async def forget_tries(credential_id: int) -> None:
+async def forget_tries(login_id: int) -> None:
     """Reset the count of wrong codes, because the person has proved a second factor."""
-    await attempts.forget(_key(credential_id))
+    await attempts.forget(_key(login_id))
 
 
-async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
+async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
     """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None; return whether it existed.
 
     A mail tells the person of the removal. With the last factor, the recovery codes are removed too. With `keep_one`,
     raise `Conflict` instead of removing the last factor. Run as the sign-in role. The credential is locked, so that
     simultaneous calls run one after the other.
     """
-    await sessions.take_turns(credential_id)
-    found = await of(credential_id)
+    await sessions.take_turns(login_id)
+    found = await of(login_id)
     there = (
         found.authenticator_since is not None if passkey is None else any(one.id == passkey for one in found.passkeys)
     )
@@ -119,26 +119,26 @@ async def remove(credential_id: int, at: datetime, *, passkey: int | None, keep_
     if found.count == 1 and keep_one:
         raise Conflict("Agents need a second factor here: set up another one, then remove this one.")
     if passkey is None:
-        await authenticator.remove(credential_id)
+        await authenticator.remove(login_id)
     else:
-        await passkeys.remove(credential_id, passkey)
+        await passkeys.remove(login_id, passkey)
     if found.count == 1:
-        await recovery.remove(credential_id)
-    await notices.mail_change(credential_id, "authenticator_removed" if passkey is None else "passkey_removed", at)
+        await recovery.remove(login_id)
+    await notices.mail_change(login_id, "authenticator_removed" if passkey is None else "passkey_removed", at)
     return True
 
 
-async def remove_all(credential_id: int, at: datetime) -> None:
+async def remove_all(login_id: int, at: datetime) -> None:
     """Remove all second factors of a person, who has lost them, end their sessions, and tell them by mail (R17).
 
     Run as the sign-in role.
     """
-    await authenticator.remove(credential_id)
-    await passkeys.remove_all(credential_id)
-    await recovery.remove(credential_id)
-    await sessions.end_all(credential_id, at)
-    await notices.mail_change(credential_id, "all_removed", at)
+    await authenticator.remove(login_id)
+    await passkeys.remove_all(login_id)
+    await recovery.remove(login_id)
+    await sessions.end_all_of_login(login_id, at)
+    await notices.mail_change(login_id, "all_removed", at)
 
 
-def _key(credential_id: int) -> str:
-    return f"second factor {credential_id}"
+def _key(login_id: int) -> str:
+    return f"second factor {login_id}"

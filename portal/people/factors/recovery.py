@@ -21,10 +21,15 @@ _BYTES = 10
 
 
 class RecoveryCode(Table, tablename="recovery_code"):
-    """One unused recovery code. Using it deletes the row."""
+    """One unused recovery code. Using it deletes the row.
+
+    `hashed_for` is the credential id that is part of the hash, or None if it is `credential_id`: a login moves to another
+    credential when the one that keeps it is erased.
+    """
 
     code_hash = Bytea(primary_key=True, default=None, secret=True)
     credential_id = BigInt(default=None)
+    hashed_for = BigInt(null=True, default=None)
 
 
 async def begin(credential_id: int) -> list[str]:
@@ -52,8 +57,11 @@ async def use(credential_id: int, code: str) -> bool:
 
     `code` must be in lower case and without hyphens, which is what was hashed.
     """
-    own = (RecoveryCode.code_hash == _hash(credential_id, code)) & (RecoveryCode.credential_id == credential_id)
-    return bool(await RecoveryCode.delete().where(own).returning(RecoveryCode.credential_id))
+    of_person = RecoveryCode.credential_id == credential_id
+    salts = await RecoveryCode.select(RecoveryCode.hashed_for).where(of_person).output(as_list=True)
+    hashes = [_hash(salt or credential_id, code) for salt in {*salts, None}]
+    used = RecoveryCode.delete().where(of_person, RecoveryCode.code_hash.is_in(hashes))
+    return bool(await used.returning(RecoveryCode.credential_id))
 
 
 async def remove(credential_id: int) -> None:

@@ -99,7 +99,7 @@ async def _save(by: AgentReader, row: Row, cell: Cell, typed: Typed, workday: in
         _refuse_overtaken(cell, text, key)
         return
     if not cell.is_typed:
-        raise Conflict("This was submitted or approved meanwhile.")
+        raise Conflict("This was submitted or approved in the meantime.")
     length = partial(_length, text, cell.minutes, workday)
     if not cell.entries:
         await _log(by, row, cell, length(), typed, at)
@@ -116,7 +116,7 @@ def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
     if any(entry.form_key is not None and entry.form_key == key for entry in cell.entries):
         return
     now = f"It is {clock(cell.minutes)} now" if cell.entries else "It is empty now"
-    raise Conflict(f"Somebody else changed this meanwhile. {now}; you typed “{text}”.")
+    raise Conflict(f"Somebody else changed this in the meantime. {now}; you typed “{text}”.")
 
 
 def _length(text: str, held: int, workday: int) -> Work:

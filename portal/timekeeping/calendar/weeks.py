@@ -190,9 +190,10 @@ def _key_of(row: Any) -> RowKey:
 
 
 async def _rows(found: Mapping[RowKey, Mapping[date, list[Held]]], first: date) -> list[Row]:
-    """Return a row for each key, with the names that it shows, general time last.
+    """Return a row of the grid for each key of `found`, sorted by the name of the customer; general time comes last.
 
-    One query reads the names, and one the tasks.
+    `found` has the time entries of each row by day, and `first` is the Monday of the week. The names are read by one
+    query, and the open tasks by another.
     """
     keys = {str(key): key for key in found}
     columns = list(zip(*((str(key), *key) for key in found), strict=True)) or [()] * 5

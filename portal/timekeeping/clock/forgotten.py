@@ -84,7 +84,7 @@ class Forgotten:
         return Pick(self.number, self.day)
 
     @property
-    def deed(self) -> str:
+    def action(self) -> str:
         """Return what was done, such as `replied four times and closed`."""
         said = _COUNTS[self.replies] if self.replies < len(_COUNTS) else f"{self.replies} times"
         return " and ".join(filter(None, (f"replied {said}" if self.replies else "", self.ended or "")))
@@ -92,27 +92,27 @@ class Forgotten:
     @property
     def sentence(self) -> str:
         """Return what was done with the case, such as `You replied four times and closed #1042`."""
-        return f"You {self.deed}{'' if self.ended else ' on'} #{self.number}"
+        return f"You {self.action}{'' if self.ended else ' on'} #{self.number}"
 
 
 _FORGOTTEN = f"""
-with deed as (
+with action as (
   select case_id, at, null as ended from message where agent_id = $1 and kind = 'reply' and at >= $2 and at < $3
   union all
-  select case_id, at, details ->> 'to' from case_event
-  where agent_id = $1 and kind = 'status' and details ->> 'to' in ('resolved', 'closed') and at >= $2 and at < $3
+  select coalesce(m.merged_into_id, m.id), at, details ->> 'to' from case_event v join cases m on m.id = v.case_id
+  where v.agent_id = $1 and kind = 'status' and details ->> 'to' in ('resolved', 'closed') and at >= $2 and at < $3
 ), day as (
   select case_id, (at at time zone $4)::date as day, count(*) filter (where ended is null) as replies,
     (array_agg(ended order by at desc) filter (where ended is not null))[1] as ended,
     count(distinct date_bin('{QUARTER} minutes', at, '2000-01-01'))::int * {QUARTER} as minutes
-  from deed group by case_id, 2
+  from action group by case_id, 2
 )
 select c.id as case_id, c.customer_id, c.number, c.subject, u.name as customer, d.day, d.replies, d.ended, d.minutes
 from day d join cases c on c.id = d.case_id join customer u on u.id = c.customer_id
 where not exists (select from time_entry e where e.agent_id = $1 and e.case_id = d.case_id and e.work_date = d.day)
   and not exists (select from timer t where t.agent_id = $1 and t.case_id = d.case_id and t.ended_at is null)
-  and {{dismissed}} exists (select from forgotten_dismissal f where f.agent_id = $1 and f.case_id = d.case_id and f.work_date = d.day
-    and f.dismissed_at >= $5)
+  and {{dismissed}} exists (select from forgotten_dismissal f join cases m on m.id = f.case_id
+    where f.agent_id = $1 and coalesce(m.merged_into_id, m.id) = d.case_id and f.work_date = d.day and f.dismissed_at >= $5)
 order by d.day desc, c.number limit {MOST + 1}
 """  # noqa: S608 (our own numbers)
 
@@ -155,11 +155,11 @@ async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datet
 
     async def log(pick: Pick) -> TimeEntry:
         if pick not in known:
-            raise Conflict(f"#{pick.number}: time is logged, or the suggestion was dismissed meanwhile.")
+            raise Conflict(f"#{pick.number}: time is logged, or the suggestion was dismissed in the meantime.")
         found, case = known[pick], await Case.find(pick.number, reader)
         work = Work(
             minutes=found.minutes, work_date=found.day, service_id=case.service_id,
-            description=f"{found.deed[0].upper()}{found.deed[1:]}",
+            description=f"{found.action[0].upper()}{found.action[1:]}",
         )  # fmt: skip
         return await TimeEntry.log(reader, work, at=at, case=case)
 
@@ -185,11 +185,11 @@ async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -
 async def suggest_again(reader: AgentReader, pick: Pick) -> None:
     """Take back the dismissal of a case and day. If it was not dismissed, nothing changes."""
     case = await Case.find(pick.number, reader)
-    await ForgottenDismissal.delete().where(
-        (ForgottenDismissal.agent_id == reader.id)
-        & (ForgottenDismissal.case_id == case.id)
-        & (ForgottenDismissal.work_date == pick.day)
-    )
+    await current().execute(
+        "delete from forgotten_dismissal f using cases m where m.id = f.case_id and f.agent_id = $1 and f.work_date = $3"
+        " and coalesce(m.merged_into_id, m.id) = $2",
+        reader.id, case.id, pick.day,
+    )  # fmt: skip
 
 
 async def _hold(reader: AgentReader) -> None:

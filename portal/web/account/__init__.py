@@ -1,4 +1,4 @@
-"""Serve the pages on which people manage their own account: password, second factor and sessions.
+"""Serve the pages on which people manage their own account: password, second factor, sessions, customer.
 
 Contacts and agents use the same pages. Each page is shown in the layout of the area that its reader belongs to.
 """
@@ -8,10 +8,12 @@ from typing import Any
 from portal.web.account import (
     authenticator,
     confirmation,
+    customers,
     notices,
     overview,
     passkeys,
     password,
+    personal_data,
     second_factor,
     sessions,
 )
@@ -25,4 +27,6 @@ handlers: list[Any] = [
     *authenticator.handlers,
     *passkeys.handlers,
     *notices.handlers,
+    *customers.handlers,
+    *personal_data.handlers,
 ]

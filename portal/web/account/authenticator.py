@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import segno
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Struct
@@ -14,7 +13,7 @@ from portal.people.factors import authenticator
 from portal.people.readers import Reader
 from portal.sealing import Broken
 from portal.web.account.confirmation import ask_for_password
-from portal.web.account.pages import account_page, hold_session, renew_session
+from portal.web.account.pages import account_page, hold_session, login_of, renew_session
 from portal.web.account.second_factor import begun, removed
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
@@ -45,7 +44,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
     """Return the page after a refusal, with the secret that the form has, or a new one if that was shown too long ago."""
     try:
-        secret = _opened(request, reader, form.get("sealed"))
+        secret = _opened(request, form.get("sealed"))
     except Invalid:
         secret = authenticator.new_secret()
     return await _page(request, reader=reader, secret=secret, **again)
@@ -53,12 +52,14 @@ async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> R
 
 async def _page(request: Web, *, reader: Reader, secret: str, **again: Any) -> Response[str]:
     """Return the page with the QR code of this secret."""
+    import segno  # noqa: PLC0415 - a tenth of the start of each process, and few people open this page
+
     visit = visit_of(request)
     address = authenticator.address(secret, email=reader.email, company=visit.company.name)
     return await account_page(
         request, "account/authenticator.html",
         modules=[list(row) for row in segno.make_qr(address, error="m").matrix], secret=secret, address=address,
-        sealed=visit.settings.sealer.seal(_purpose(reader), secret, visit.at), **again,
+        sealed=visit.settings.sealer.seal(_purpose(request), secret, visit.at), **again,
     )  # fmt: skip
 
 
@@ -77,25 +78,25 @@ async def set_up(
     """
     ask_for_password(request)
     visit, given = visit_of(request), form.into(SetUp)
-    lacked_one, secret = visit.lacks_factor, _opened(request, reader, given.sealed)
+    lacked_one, secret = visit.lacks_factor, _opened(request, given.sealed)
     async with transaction(None):
         await hold_session(request)
-        codes = await authenticator.set_up(reader.credential_id, secret, given.code, visit.settings.sealer, at)
+        codes = await authenticator.set_up(login_of(request), secret, given.code, visit.settings.sealer, at)
         await renew_session(request, reader.credential_id, at, factor="authenticator")
     return await begun(request, reader, codes, lacked_one=lacked_one)
 
 
-def _opened(request: Web, reader: Reader, sealed: str) -> str:
+def _opened(request: Web, sealed: str) -> str:
     """Return the secret that the page sealed into the form. Raise `Invalid` if the page was shown too long ago."""
     visit = visit_of(request)
     try:
-        return visit.settings.sealer.open(_purpose(reader), sealed, visit.at, within=SCANNED_WITHIN)
+        return visit.settings.sealer.open(_purpose(request), sealed, visit.at, within=SCANNED_WITHIN)
     except Broken as error:
         raise Invalid({"": "This picture was shown too long ago. Scan the new one below."}) from error
 
 
-def _purpose(reader: Reader) -> str:
-    return f"authenticator of {reader.credential_id}"
+def _purpose(request: Web) -> str:
+    return f"authenticator of {login_of(request)}"
 
 
 @post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})

@@ -30,8 +30,8 @@ def _name(kind: Kind, of: str) -> str:
 
 
 def _kinds(reader: Reader) -> list[Kind]:
-    """Return the kinds that the form offers the reader."""
-    return told_to(of_contact=reader.is_contact, is_manager=reader.is_manager)
+    """Return the kinds that the form offers: those of which the reader's rights let them be notified."""
+    return told_to(reader)
 
 
 @cache
@@ -98,6 +98,7 @@ async def _show(
     return await account_page(
         request, "account/notices.html", rows=rows, chosen=msgspec.structs.asdict(shown), seen=as_seen(shown), hours=HOURS,
         ways=[(mail.value, mail.word) for mail in Mail], is_saved="saved" in request.query_params,
+        has_server=visit_of(request).settings.smtp_url is not None,
         typed=typed or {}, errors=errors or {},
     )  # fmt: skip
 

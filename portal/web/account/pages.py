@@ -7,9 +7,9 @@ from litestar import Response
 
 from portal.database import current
 from portal.people import sessions
-from portal.web.door.sign_in import open_session
 from portal.web.errors import SignInNeeded
 from portal.web.pages import page
+from portal.web.sessionless.sign_in import open_session
 from portal.web.visit import Web, page_of, visit_of
 
 
@@ -37,6 +37,14 @@ async def hold_session(request: Web) -> None:
         raise SignInNeeded(page_of(request))
 
 
+def login_of(request: Web) -> int:
+    """Return the id of the reader's login, which has the password and the second factors. Raise `SignInNeeded` without one."""
+    session = visit_of(request).session
+    if session is None:
+        raise SignInNeeded(page_of(request))
+    return session.login_id
+
+
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
     """End all sessions of this person and begin a new one in this browser (R14, R17).
 
@@ -45,7 +53,7 @@ async def renew_session(request: Web, credential_id: int, at: datetime, *, facto
     """
     visit = visit_of(request)
     before = visit.session.factor if visit.session else None
-    await sessions.end_all(credential_id, at)
+    await sessions.end_all_of_login(login_of(request), at)
     token = await open_session(request, credential_id, at, factor=factor or before)
     found = await sessions.find(token, at)
 

@@ -13,7 +13,7 @@ from portal.errors import Invalid
 from portal.people.factors import passkeys
 from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
-from portal.web.account.pages import account_page, hold_session, renew_session
+from portal.web.account.pages import account_page, hold_session, login_of, renew_session
 from portal.web.account.second_factor import begun, removed
 from portal.web.challenges import challenge_of, new_challenge, relying_party_of
 from portal.web.forms import Form
@@ -39,9 +39,9 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 async def _page(request: Web, *, reader: Reader, **again: Any) -> Response[str]:
     relying_party = relying_party_of(request)
-    challenge, sealed = new_challenge(request, "add", reader.credential_id)
+    challenge, sealed = new_challenge(request, "add", login_of(request))
     options = (
-        await passkeys.options_to_add(reader.credential_id, reader.email, reader.name, relying_party, challenge)
+        await passkeys.options_to_add(login_of(request), reader.email, reader.name, relying_party, challenge)
         if relying_party
         else None
     )
@@ -64,12 +64,12 @@ async def add(
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
     lacked_one = visit_of(request).lacks_factor
-    challenge = challenge_of(request, "add", reader.credential_id, given.sealed)
+    challenge = challenge_of(request, "add", login_of(request), given.sealed)
     if relying_party is None:
         raise Invalid({"": passkeys.REFUSED})
     async with transaction(None):
         await hold_session(request)
-        codes = await passkeys.add(reader.credential_id, given.name, given.answer, relying_party, challenge.value, at)
+        codes = await passkeys.add(login_of(request), given.name, given.answer, relying_party, challenge.value, at)
         await renew_session(request, reader.credential_id, at, factor="passkey")
     return await begun(request, reader, codes, lacked_one=lacked_one)
 

@@ -12,10 +12,10 @@ from portal.people import credentials, passwords
 from portal.people.passwords import Proven
 from portal.people.readers import ContactReader, Reader
 from portal.web.account.pages import account_page, hold_session, renew_session
-from portal.web.door.invitations import Chosen
 from portal.web.forms import Form
 from portal.web.guards import signed_in
 from portal.web.pages import on_refusal, see_other
+from portal.web.sessionless.invitations import Chosen
 from portal.web.visit import Web, visit_of
 
 NOT_CURRENT = "This is not your current password."
@@ -56,7 +56,7 @@ async def change(
     async with transaction(None):
         await hold_session(request)
         await _is_still_theirs(proven)
-        await credentials.change_password(reader.credential_id, fresh, at)
+        await credentials.change_password(proven.login_id, fresh, at)
         await renew_session(request, reader.credential_id, at)
     return see_other("/account?done=password")
 

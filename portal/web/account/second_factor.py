@@ -12,7 +12,7 @@ from portal.people import factors
 from portal.people.factors import notices, recovery
 from portal.people.readers import Reader
 from portal.web.account.confirmation import ask_for_password
-from portal.web.account.pages import account_page, hold_session, renew_session
+from portal.web.account.pages import account_page, hold_session, login_of, renew_session
 from portal.web.challenges import relying_party_of
 from portal.web.guards import recognised, signed_in
 from portal.web.pages import see_other
@@ -22,7 +22,7 @@ from portal.web.visit import Web, visit_of
 @get("/account/second-factor", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     """Show the second factors that the reader has set up, and the kinds that can be added."""
-    found = await factors.of(reader.credential_id)
+    found = await factors.of(login_of(request))
     visit = visit_of(request)
     return await account_page(
         request, "account/second_factor.html", factors=found, takes_passkeys=relying_party_of(request) is not None,
@@ -63,10 +63,10 @@ async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDepen
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)
-        if not await factors.are_set_up(reader.credential_id):
+        if not await factors.are_set_up(login_of(request)):
             raise Conflict("Recovery codes stand in for a second factor: set one up first.")
-        codes = await recovery.renew(reader.credential_id)
-        await notices.mail_change(reader.credential_id, "codes_renewed", at)
+        codes = await recovery.renew(login_of(request))
+        await notices.mail_change(login_of(request), "codes_renewed", at)
     return await codes_page(request, reader, codes, then="/account/second-factor")
 
 
@@ -79,7 +79,7 @@ async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | 
     ask_for_password(request)
     async with transaction(None):
         await hold_session(request)
-        if await factors.remove(reader.credential_id, at, passkey=passkey, keep_one=must_keep_one(request)):
+        if await factors.remove(login_of(request), at, passkey=passkey, keep_one=must_keep_one(request)):
             await renew_session(request, reader.credential_id, at)
     return see_other("/account/second-factor")
 

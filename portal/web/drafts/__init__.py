@@ -112,6 +112,16 @@ async def keep(
     return bool(kept)
 
 
+async def all_of(credential_id: int) -> list[str]:
+    """Return the drafts of a person as JSON texts with the keys address, fields and kept_at. Run as the sign-in role."""
+    rows = await current().fetch(
+        "select jsonb_build_object('address', address, 'fields', fields, 'kept_at', kept_at)::text as draft from draft"
+        " where credential_id = $1 and fields <> '{}' order by address",
+        credential_id,
+    )
+    return [row["draft"] for row in rows]
+
+
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
     """Return the texts of the reader's drafts under these addresses: address -> field -> text, {} without a draft."""
     # Each page of a case runs this query. Raw SQL takes a third of the time of a Piccolo query.
@@ -121,6 +131,16 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
     )  # fmt: skip
     found: dict[str, dict[str, str]] = {row["address"]: json.loads(row["fields"]) for row in rows}
     return {address: found.get(address, {}) for address in addresses}
+
+
+async def first_kept(reader: Reader, *addresses: str) -> tuple[str, dict[str, str]]:
+    """Return the first of these addresses under which the reader has a draft, and its texts; the first one and {} if none has.
+
+    A draft stays under its address when its case is merged, so the pages of a case pass the addresses of all of its
+    numbers. Two drafts never mix in this way, and each keeps its files.
+    """
+    texts = await kept(reader, *addresses)
+    return next(((address, typed) for address, typed in texts.items() if typed), (addresses[0], {}))
 
 
 async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
@@ -176,6 +196,11 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
             "insert into draft (credential_id, address, fields, kept_at, sent_form) values ($1, $2, '{}', $3, $4)"
             " on conflict (credential_id, address) do update set fields = '{}', kept_at = excluded.kept_at, sent_form = excluded.sent_form",
             reader.credential_id, address, at, form_key,
+        )  # fmt: skip
+        # The form was begun under another address if its case was merged since.
+        await tx.execute(
+            "update draft set fields = '{}' where credential_id = $1 and fields ->> 'form_key' = $2",
+            reader.credential_id, str(form_key),
         )  # fmt: skip
         sent = (KeptDraft.credential_id == reader.credential_id) & (KeptDraft.fields == "{}")
         await KeptDraft.delete().where(sent, KeptDraft.kept_at < at - LATE)

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from portal.database import transaction
 from portal.desk.files import draft_files
+from portal.desk.messages import Writing, html_of
 from portal.errors import BadRequest, Conflict, Invalid
 from portal.storage import Storage
 from portal.web import drafts
@@ -71,6 +72,14 @@ async def take_off(
     return see_other(address if "?" in address else form_page(request.app, address) or address)
 
 
+@post("/drafts/preview")
+async def preview(request: Web, form: NamedDependency[Form]) -> Response[str]:
+    """Return the Markdown text of a form as it will be read. Nothing is saved. Raise `Invalid` if it is too long."""
+    text = form.get("body")
+    html = await html_of(Writing(text)) if text.strip() else ""
+    return page(request, "shared/_written.html", html=html)
+
+
 @post("/drafts/removal")
 async def discard(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
     """Discard the draft with the address `?form=`, and redirect to the form's page. The worker deletes its files later."""
@@ -90,4 +99,4 @@ def _checked(address: str) -> str:
     return address
 
 
-handlers: list[Any] = [keep_typed, keep_files, take_off, discard]
+handlers: list[Any] = [keep_typed, keep_files, take_off, preview, discard]

@@ -4,6 +4,6 @@ Both areas mount the same `handlers`, each under its own path and guard.
 """
 
 from portal.web.notices.lists import handlers
-from portal.web.notices.reading import read_when_sent
+from portal.web.notices.reading import about_to_read, read_when_sent, reads_notices
 
-__all__ = ["handlers", "read_when_sent"]
+__all__ = ["about_to_read", "handlers", "read_when_sent", "reads_notices"]

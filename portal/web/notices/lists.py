@@ -1,7 +1,9 @@
 """Show the notices of a contact or an agent, open one, and mark them all as read."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -10,8 +12,10 @@ from msgspec import Struct
 
 from portal import notices
 from portal.database import transaction
+from portal.errors import Invalid
 from portal.numbers import number_in
 from portal.people.readers import Reader
+from portal.render.formats import plural
 from portal.web.forms import Form
 from portal.web.pages import page, see_other
 from portal.web.visit import Web, visit_of
@@ -23,9 +27,24 @@ class Shown(Struct, kw_only=True):
     newest: int
 
 
+class Reading(Struct, kw_only=True):
+    """The form that takes such a reading back: its instant in ISO 8601."""
+
+    at: str
+
+
 def _room(reader: Reader) -> str:
     """Return the beginning of the URLs of the reader's area."""
     return "" if reader.is_contact else "/agent"
+
+
+def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
+    """Return the message after all notices were marked as read, with a button that takes it back; otherwise None."""
+    count = number_in(query.get("read"))
+    if not count:
+        return None
+    words = f"{plural(count, 'notice')} marked as read."
+    return {"words": words, "undo": f"{_room(reader)}/notices/reading/removal", "fields": {"at": query.get("at", "")}}
 
 
 @get("/notices")
@@ -34,9 +53,10 @@ async def show_list(request: Web, reader: NamedDependency[Any], at: NamedDepende
 
     `?show=unread` leaves out what is read, and `?after=` is the id after which the list goes on.
     """
-    only_unread, after = request.query_params.get("show") == "unread", number_in(request.query_params.get("after"))
+    query = request.query_params
+    only_unread, after = query.get("show") == "unread", number_in(query.get("after"))
     return page(
-        request, "shared/notices.html", only_unread=only_unread, after=after, room=_room(reader),
+        request, "shared/notices.html", only_unread=only_unread, after=after, room=_room(reader), toast=_toast(query, reader),
         inbox=await notices.inbox(reader, only_unread=only_unread, after=after), **await request.app.state.frame(reader, at),
     )  # fmt: skip
 
@@ -55,7 +75,7 @@ async def follow(
     place = (await notices.find(notice, reader)).place
     await visit_of(request).end_reading()
     async with transaction(reader):
-        await notices.read(reader, at, notice_id=notice)
+        await notices.read(reader, at, notice_ids=[notice])
     return see_other(place)
 
 
@@ -63,10 +83,25 @@ async def follow(
 async def read_all(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Mark all notices as read that the list showed or that are older."""
+    """Mark all notices as read that the list showed or that are older, and offer to take that back."""
     async with transaction(reader):
-        await notices.read(reader, at, newest=form.into(Shown).newest)
+        count = await notices.read(reader, at, newest=form.into(Shown).newest)
+    told = f"?{urlencode({'read': count, 'at': at.isoformat()})}" if count else ""
+    return see_other(f"{_room(reader)}/notices{told}")
+
+
+@post("/notices/reading/removal")
+async def read_no_more(
+    reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Mark the notices as unread that the reader marked as read together. Raise `Invalid` if `at` is no instant."""
+    try:
+        read_at = datetime.fromisoformat(form.into(Reading).at).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid({"": "This cannot be taken back. Load the page again."}) from None
+    async with transaction(reader):
+        await notices.read_no_more(reader, read_at, at)
     return see_other(f"{_room(reader)}/notices")
 
 
-handlers: list[Any] = [show_list, show_bell, follow, read_all]
+handlers: list[Any] = [show_list, show_bell, follow, read_all, read_no_more]

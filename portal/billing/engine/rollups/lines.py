@@ -1,11 +1,12 @@
 """Make the invoice lines for time; the modules of all rollups use these functions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from portal.billing.engine.values import Allocation, Entry, Key, Line, ServiceTerms
+from portal.billing.engine.terms import Key, ServiceTerms
+from portal.billing.engine.values import Allocation, Entry, Line
 from portal.billing.engine.words import AllocationKind, LineKind
 from portal.money import total
 
@@ -48,7 +49,7 @@ def time_line(
         service=service.id,
         label=label,
         minutes=sum(piece.minutes for piece in charged),
-        unit_price=_shared([piece.price.hourly_rate for piece in charged if piece.price is not None]),
+        unit_price=shared_price(charged),
         net=total((piece.amount for piece in charged), digits),
         vat=service.vat,
         entries=tuple(done.entry.id for done in work),
@@ -73,6 +74,10 @@ def grouped(
         yield time_line(service, label, members, charged, digits)
 
 
-def _shared(rates: list[Decimal]) -> Decimal | None:
-    """Return the first of `rates` if all are equal as numbers; None if they differ or there is no rate."""
+def shared_price(charged: Iterable[Allocation]) -> Decimal | None:
+    """Return the hourly rate of the charged allocations, as that of the first is written; None if they differ.
+
+    None is returned too if there is no allocation or one with a fixed fee.
+    """
+    rates = [None if piece.price is None else piece.price.hourly_rate for piece in charged]
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

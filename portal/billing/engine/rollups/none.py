@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from portal.billing.engine.rollups.lines import Work, time_line
-from portal.billing.engine.values import Line, ServiceTerms
+from portal.billing.engine.terms import ServiceTerms
+from portal.billing.engine.values import Line
 
 
 def lines(service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:

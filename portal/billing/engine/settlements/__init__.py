@@ -4,10 +4,12 @@ The subscription also uses the rules of the module `voucher`.
 """
 
 from portal.billing.engine.settlements import subscription, time_spent, voucher
-from portal.billing.engine.settlements.pools import Fee, Pool, Rules
+from portal.billing.engine.settlements.included import IncludedMinutes
+from portal.billing.engine.settlements.pools import Fee, Pool
+from portal.billing.engine.settlements.rules import Rules
 from portal.words import Settlement
 
-__all__ = ["SETTLEMENTS", "Fee", "Pool", "Rules"]
+__all__ = ["SETTLEMENTS", "Fee", "IncludedMinutes", "Pool", "Rules"]
 
 SETTLEMENTS: dict[Settlement, Rules] = {
     Settlement.TIME_SPENT: time_spent,

@@ -1,23 +1,26 @@
-"""The interface of a settlement: which prepaid minutes cover an entry, and which fees fall due."""
+"""What a settlement yields: prepaid minutes that cover entries, and fees that fall due."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
-from typing import Protocol
 
-from portal.billing.engine.values import ContractTerms, Entry, PoolKey, ServiceTerms, Voucher
+from portal.billing.engine.values import PoolKey
 from portal.billing.engine.words import AllocationKind
 from portal.periods import Period
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Prepaid minutes that entries draw from: a voucher, or the included minutes of one billing period."""
+    """Prepaid minutes that entries draw from: a voucher, or the included minutes of one billing period.
+
+    `minutes` is how many minutes all entries together may have drawn from `key` when this pool is exhausted. So minutes
+    that were rolled over come first: their pool has the same key as the period's own and fewer minutes. `origin` is the
+    start of the period from which they were rolled over, or None.
+    """
 
     kind: AllocationKind
     key: PoolKey
     minutes: int
+    origin: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +32,3 @@ class Fee:
 
     start: date
     active: Period
-    amount: Decimal
-
-
-class Rules(Protocol):
-    """The functions that the module of every settlement defines."""
-
-    def pools(
-        self, contract: ContractTerms, service: ServiceTerms, entry: Entry, vouchers: Sequence[Voucher]
-    ) -> Iterator[Pool]:
-        """Yield the pools that `entry` may draw from, in the order in which it draws.
-
-        `vouchers` are the vouchers for `service`, the one that expires first before others.
-        """
-
-    def fees(self, contract: ContractTerms, service: ServiceTerms, until: date, digits: int) -> Iterator[Fee]:
-        """Yield every fee of `service` that is due at `until`, in the order of periods.
-
-        Fees that were billed before are included; the caller leaves them out.
-        """

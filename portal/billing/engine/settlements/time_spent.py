@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from portal.billing.engine.settlements.included import IncludedMinutes
 from portal.billing.engine.settlements.pools import Fee, Pool
-from portal.billing.engine.values import ContractTerms, Entry, ServiceTerms, Voucher
+from portal.billing.engine.terms import ContractTerms, ServiceTerms, Voucher
+from portal.billing.engine.values import Entry
 
 
-def pools(contract: ContractTerms, service: ServiceTerms, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """Yield no pool, because a voucher cannot be for a time-spent service."""
+def pools(
+    service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
+) -> Iterator[Pool]:
+    """Yield no pool, because neither vouchers nor included minutes can be for a time-spent service."""
     return iter(())
 
 
-def fees(contract: ContractTerms, service: ServiceTerms, until: date, digits: int) -> Iterator[Fee]:
+def fees(contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Fee]:
     """Yield no fee, because a time-spent service has none."""
     return iter(())

@@ -6,18 +6,26 @@ The sale of a voucher is billed on a line of its own.
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from portal.billing.engine.settlements.included import IncludedMinutes
 from portal.billing.engine.settlements.pools import Fee, Pool
-from portal.billing.engine.values import ContractTerms, Entry, ServiceTerms, Voucher
+from portal.billing.engine.terms import ContractTerms, ServiceTerms, Voucher
+from portal.billing.engine.values import Entry
 from portal.billing.engine.words import AllocationKind
 
 
-def pools(contract: ContractTerms, service: ServiceTerms, entry: Entry, vouchers: Sequence[Voucher]) -> Iterator[Pool]:
-    """Yield the vouchers for this service that are valid on the entry's day, even if their sale was not billed yet."""
+def pools(
+    service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
+) -> Iterator[Pool]:
+    """Yield the included minutes that the service shares, then the vouchers that are valid on the entry's day.
+
+    A voucher is yielded even if its sale was not billed yet.
+    """
+    yield from included.shared(service, entry.date)
     for voucher in vouchers:
-        if voucher.valid_from <= entry.date < voucher.valid_until:
+        if voucher.covers(entry.date):
             yield Pool(AllocationKind.VOUCHER, (voucher.id, None), voucher.minutes)
 
 
-def fees(contract: ContractTerms, service: ServiceTerms, until: date, digits: int) -> Iterator[Fee]:
+def fees(contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Fee]:
     """Yield no fee, because the customer pays for the voucher itself."""
     return iter(())

@@ -1,0 +1,195 @@
+"""`.venv/bin/python -m benchmarks.runs`: measure a billing run into drafts, issuing invoices, and a large approval.
+
+The comparison of the run inserts the same rows under the same constraints and triggers, by one statement of plain SQL
+for each table, and is rolled back. The memory is what the process of the run uses at most above what it used before.
+"""
+
+import argparse
+import asyncio
+import resource
+import time
+from collections.abc import Awaitable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import asyncpg
+
+from benchmarks import approvals, data
+from benchmarks.decisions import MANAGER
+from benchmarks.server import temporary_server
+from portal import billing, database
+from portal.database import schema, transaction
+from portal.database.batches import all_or_report
+
+SERVICES = 5
+"""The number of services of each customer."""
+
+MORE = f"""
+insert into number_series (kind, prefix, width, first_number, next_number) values ('invoice', '2026-', 6, 1, 1);
+insert into service (customer_id, contract_id, name, settlement, rollup, taxable, effective_start, rounding_minimum, rounding_increment,
+                     rounding_mode, created_at)
+  select c.id, c.id, 'Service ' || k, 'time_spent', 'service', true, '2026-01-01', 0, 15, 'up', now()
+  from customer c cross join generate_series(2, {SERVICES}) k;
+"""  # noqa: S608 (our own numbers)
+ENTRIES = """
+insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,
+                        external_comment, description, state, created_at, window_from, submitted_at)
+  select s.customer_id, s.id, 2 + n % 19, 2 + n % 19, $2::date - 1 - n % 28, 40, 'billable', 45, 'Looked at the router of floor ' || n, '',
+         'approved', now(), now(), now()
+  from generate_series(1, $1::int) n join service s on s.id = 1 + n % (select count(*) from service)
+"""
+SUBMITTED = """
+insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,
+                        external_comment, description, state, created_at, window_from, submitted_at)
+  select 1, 1, 2 + n % 19, 2 + n % 19, $2::date - 1 - n % 28, 40, 'billable', 45, 'Looked at the router', '', 'submitted', now(), now(), now()
+  from generate_series(1, $1::int) n returning id, version
+"""
+
+FLOOR = (
+    "insert into billing_run (until, run_by_id, run_at) values (date_trunc('month', now()), 1, now())",
+    """insert into invoice (customer_id, contract_id, run_id, state, until, currency, supply_from, supply_to, net, tax, gross)
+    select s.customer_id, s.contract_id, (select max(id) from billing_run), 'draft', date_trunc('month', now()), 'EUR', min(e.work_date),
+           max(e.work_date), sum(a.amount), round(sum(a.amount) * 0.19, 2), sum(a.amount) + round(sum(a.amount) * 0.19, 2)
+    from allocation a join time_entry e on e.id = a.entry_id join service s on s.id = e.service_id group by 1, 2""",
+    """insert into settled_entry (entry_id, part, customer_id, invoice_id)
+    select e.id, 0, e.customer_id, i.id from time_entry e join invoice i on i.customer_id = e.customer_id where e.state = 'approved'""",
+    """insert into invoice_line (customer_id, invoice_id, position, kind, service_id, service_name, label, minutes, unit_price, currency, net,
+                              vat_category, vat_rate)
+    select s.customer_id, i.id, row_number() over (partition by i.id order by s.id), 'time', s.id, s.name, s.name, sum(a.minutes), 95, 'EUR',
+           sum(a.amount), 'S', 19
+    from allocation a join time_entry e on e.id = a.entry_id join service s on s.id = e.service_id join invoice i on i.customer_id = s.customer_id
+    group by i.id, s.id""",
+    """insert into line_allocation (allocation_id, customer_id, invoice_id, line_id)
+    select a.id, a.customer_id, l.invoice_id, l.id from allocation a join time_entry e on e.id = a.entry_id
+    join invoice_line l on l.service_id = e.service_id""",
+    """insert into invoice_vat (customer_id, invoice_id, category, rate, currency, base, tax)
+    select customer_id, id, 'S', 19, 'EUR', net, tax from invoice""",
+)
+"""One statement for each table inserts the rows that a run writes. Tables that others refer to come first."""
+
+
+async def fill(owner_url: str, customers: int, entries: int, until: date) -> None:
+    """Fill a migrated, empty database with `customers` customers and `entries` approved time entries.
+
+    Each customer has `SERVICES` services. The entries are of the four weeks before `until`.
+    """
+    connection = await asyncpg.connect(owner_url)
+    try:
+        many = f"generate_series(1, {customers})"
+        await connection.execute(data.GROUND.replace(f"generate_series(1, {data.CUSTOMERS})", many))
+        await connection.execute(approvals.MANAGER + MORE)
+        await connection.execute(ENTRIES, entries, until)
+        await connection.execute(approvals.APPROVALS)
+        await connection.execute("vacuum analyze")
+    finally:
+        await connection.close()
+
+
+async def seconds(work: Awaitable[Any]) -> float:
+    """Return how many seconds it takes to await `work`."""
+    began = time.perf_counter()
+    await work
+    return time.perf_counter() - began
+
+
+async def floor(owner_url: str) -> float:
+    """Insert the rows of a billing run with plain SQL, roll back, and return how many seconds the inserts took."""
+    connection = await asyncpg.connect(owner_url)
+    try:
+        began = time.perf_counter()
+        await connection.execute("begin; set local role portal_agent")
+        for statement in FLOOR:
+            await connection.execute(statement)
+        took = time.perf_counter() - began
+        await connection.execute("rollback")
+        await connection.execute("vacuum analyze")
+        return took
+    finally:
+        await connection.close()
+
+
+def memory() -> int:
+    """Return the most memory that this process has used so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+async def run(customers: int, until: date, at: datetime) -> None:
+    """Bill the customers with the ids 1 to `customers` for time before `until`, each in its own transaction."""
+    async with transaction(MANAGER):
+        run_id = await billing.begin_run(until, range(1, customers + 1), by=MANAGER, at=at)
+    ending = await billing.go_on_with_run(run_id, by=MANAGER, at=at, reader=MANAGER)
+    assert ending is billing.Ending.FINISHED, ending
+
+
+async def issue(at: datetime) -> int:
+    """Issue all drafts, each in its own transaction, and return how many there were."""
+
+    async def one(draft_id: int) -> None:
+        await billing.issue(draft_id, by=MANAGER, at=at)
+
+    async with transaction(MANAGER, readonly=True) as tx:
+        drafts = [row["id"] for row in await tx.fetch("select id from invoice where state = 'draft' order by id")]
+    report = await all_or_report(drafts, one, reader=MANAGER)
+    assert not report.refused, next(iter(report.refused.values()))
+    return len(drafts)
+
+
+async def approve(owner_url: str, entries: int, until: date, at: datetime) -> float:
+    """Approve `entries` entries of one customer at once, and return how many seconds that took.
+
+    The entries are inserted first, which is not measured.
+    """
+    connection = await asyncpg.connect(owner_url)
+    rows = await connection.fetch(SUBMITTED, entries, until)
+    await connection.close()
+    began = time.perf_counter()
+    async with transaction(MANAGER):
+        chosen = [billing.Choice(row["id"], row["version"]) for row in rows]
+        outcome = await billing.approve(chosen, by=MANAGER, at=at)
+    assert len(outcome.done) == entries, outcome.refused[:3]
+    return time.perf_counter() - began
+
+
+async def measured(owner_url: str, customers: int, entries: int, approved: int) -> None:
+    """Migrate and fill the database, and print each figure as it is measured.
+
+    `customers` and `entries` are for the billing run, and `approved` is the number of entries of the large approval.
+    """
+    at = datetime.now(UTC)
+    until = at.date().replace(day=1)
+    await schema.migrate(owner_url)
+    await fill(owner_url, customers, entries, until)
+    plain = await floor(owner_url)
+    print(f"{'plain SQL':<12}  {plain:8.1f} s for {entries:,} entries of {customers:,} customers")
+    await database.start(owner_url, role="portal_app", size=2)
+    try:
+        before = memory()
+        took = await seconds(run(customers, until, at))
+        print(
+            f"{'billing run':<12}  {took:8.1f} s, {took / plain:.1f} times plain SQL, {memory() - before} MB more memory"
+        )
+        began = time.perf_counter()
+        issued = await issue(at)
+        print(
+            f"{'issuing':<12}  {issued / (time.perf_counter() - began):8.1f} invoices a second with PDF, of {issued:,}"
+        )
+        print(
+            f"{'approval':<12}  {await approve(owner_url, approved, until, at):8.1f} s for {approved:,} entries of one customer"
+        )
+    finally:
+        await database.stop()
+
+
+def main() -> None:
+    """Read the command line, measure on a temporary embedded PostgreSQL server, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=2_000)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--approved", type=int, default=10_000)
+    given = parser.parse_args()
+    with temporary_server() as (server, _):
+        asyncio.run(measured(server.url(), given.customers, given.entries, given.approved))
+
+
+if __name__ == "__main__":
+    main()

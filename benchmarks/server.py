@@ -1,0 +1,25 @@
+"""Start an embedded PostgreSQL server in a temporary folder, for one measurement."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from portal.embedded import EmbeddedPostgres
+
+
+@contextmanager
+def temporary_server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
+    """Yield a running server and the folder for further files. Stop the server and delete both afterwards.
+
+    The account of the server can enter the folder, even if root runs the measurement.
+    """
+    with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = EmbeddedPostgres(folder / "data")
+        try:
+            server.start()
+            yield server, folder
+        finally:
+            server.remove()

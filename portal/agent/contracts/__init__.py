@@ -1,0 +1,5 @@
+"""Serve the pages about what is sold: contracts, what they cost, the price list and templates."""
+
+from portal.agent.contracts import comparing, page, products, templates, trying
+
+handlers = [*page.handlers, *trying.handlers, *comparing.handlers, *products.handlers, *templates.handlers]

@@ -1,0 +1,57 @@
+"""Read the work for a customer that their page shows: cases, projects, contracts with hours, and invoices."""
+
+from itertools import groupby
+from typing import Any
+
+from portal import billing
+from portal.contracts.contracts import Contract
+from portal.contracts.services import Service
+from portal.desk import Question, agents_list
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.timekeeping.projects import list_projects, used_by_contract
+from portal.web.visit import Web, visit_of
+from portal.words import CaseView, ProjectState
+
+FEW = 5
+"""The maximum number of active cases, of previous cases and of projects on the page of a customer."""
+
+
+async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
+    """Return the template variables with the latest cases, the open projects, the contracts and the unpaid invoices.
+
+    `outstanding` and `unpaid` are empty for agents who may not see invoices. `standings` is empty while time tracking
+    is off.
+    """
+    projects, following = await list_projects(state=ProjectState.OPEN, customer_id=customer_id)
+    return {
+        "active": await agents_list(reader, Question(customers=(customer_id,))),
+        "previous": await agents_list(reader, Question(CaseView.CLOSED, customers=(customer_id,))),
+        "projects": projects, "more_projects": following is not None, "few": FEW,
+        "outstanding": await billing.outstanding(customer_id, reader),
+        "unpaid": await billing.unpaid_of(customer_id, reader),
+        **await _contracts(request, reader, customer_id),
+    }  # fmt: skip
+
+
+async def _contracts(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
+    """Return the template variables with the contracts and services of a customer and how much of their time is used.
+
+    The keys of `figures` and `used` are contract ids, and those of `standings` service ids. `past_end` is for managers
+    only: the numbers of the invoices with fees for days after the end of their contract, by contract id.
+    """
+    visit, services = visit_of(request), await Service.of(customer_id)
+    figures = await billing.figures_of([service.id for service in services])
+    by_contract = groupby(sorted(services, key=lambda one: one.contract_id), key=lambda one: one.contract_id)
+    day = today(reader.time_zone, visit.at)
+    company_day = today(visit.company.time_zone, visit.at)
+    contracts = await Contract.of(customer_id)
+    may_credit = reader.is_manager and any(contract.end_on for contract in contracts)
+    standings = await billing.standings(reader, customer_id, company_day) if visit.rules.tracks_time else []
+    return {
+        "contracts": contracts, "services": services, "day": day,
+        "figures": {contract: billing.added(figures[one.id] for one in of) for contract, of in by_contract},
+        "standings": {standing.service.id: standing for standing in standings},
+        "past_end": await billing.invoices_past_end(customer_id) if may_credit else {},
+        "used": await used_by_contract(customer_id, day),
+    }  # fmt: skip

@@ -1,0 +1,124 @@
+"""Serve the pages for a customer's vouchers: sell one, see what is left, read the ledger, change or delete it."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal import billing
+from portal.agent.pages import agent_page
+from portal.agent.setup.pages import form_page
+from portal.contracts.company import Company
+from portal.contracts.vouchers import Voucher, VoucherChange, VoucherFacts, services_offered
+from portal.database import transaction
+from portal.numbers import number_in
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.notices import reads_notices
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+@get("/customers/{customer:int}/vouchers", guards=[manager_only])
+async def list_vouchers(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+    """Show what is left of each voucher of a customer, also of those that have expired."""
+    return await agent_page(
+        request, reader, "agent/customers/vouchers.html", customer=await Customer.find(customer, reader),
+        balances=await billing.balances(customer), services=await services_offered(customer), day=_day(request),
+    )  # fmt: skip
+
+
+@get("/customers/{customer:int}/vouchers/new", guards=[manager_only])
+async def new_voucher(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
+    """Show the form that sells a voucher, or opens one for hours that were sold elsewhere."""
+    return await _new(request, reader=reader, customer=customer)
+
+
+async def _new(
+    request: Web, *, reader: AgentReader, customer: int, form: Form | None = None, **again: Any
+) -> Response[str]:
+    company = await Company.find()
+    return await form_page(
+        request, "agent/customers/new_voucher.html", customer=await Customer.find(customer, reader),
+        services=await services_offered(customer), ticked=form.all("services") if form else [], day=_day(request),
+        currency=company.currency if company else "", **again,
+    )  # fmt: skip
+
+
+@post("/customers/{customer:int}/vouchers/new", guards=[manager_only])
+@on_refusal(_new)
+async def sell_voucher(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    customer: FromPath[int],
+) -> Response[Any]:
+    """Sell a voucher. Approved time that no document has settled draws from it at once."""
+    async with transaction(reader):
+        found = await Customer.find(customer, reader)
+        async with billing.changing_terms(customer):
+            voucher = await Voucher.sell(found, form.into(VoucherFacts), at)
+    return see_other(f"/agent/customers/{customer}/vouchers/{voucher.id}")
+
+
+@get("/customers/{customer:int}/vouchers/{voucher:int}", guards=[manager_only])
+@reads_notices
+async def show_voucher(
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
+) -> Response[str]:
+    """Show what is left of a voucher, and its ledger; `?before=` is the cursor of the ledger."""
+    return await _show(request, reader=reader, customer=customer, voucher=voucher)
+
+
+async def _show(request: Web, *, reader: AgentReader, customer: int, voucher: int, **again: Any) -> Response[str]:
+    found = await Voucher.find(voucher, reader, customer=customer)
+    before = number_in(request.query_params.get("before"))
+    moves, following = await billing.moves_of(voucher, before)
+    [balance] = await billing.balances(customer, voucher)
+    return await form_page(
+        request, "agent/customers/voucher.html", facts=found.facts, voucher=found, balance=balance,
+        customer=await Customer.find(customer, reader), moves=moves, following=following, turned=before is not None,
+        reserved=await billing.reserved_by(voucher), day=_day(request), **again,
+    )  # fmt: skip
+
+
+@post("/customers/{customer:int}/vouchers/{voucher:int}", guards=[manager_only])
+@on_refusal(_show)
+async def change_voucher(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    customer: FromPath[int],
+    voucher: FromPath[int],
+) -> Response[Any]:
+    """Save the label, the last day and the instant from which a voucher can be used."""
+    async with transaction(reader):
+        await Voucher.find(voucher, reader, customer=customer)
+        async with billing.changing_terms(customer):
+            found = await Voucher.find(voucher, reader, customer=customer, hold=True)
+            await found.change(edited(form, VoucherChange, found.facts))
+    return see_other(f"/agent/customers/{customer}/vouchers/{voucher}")
+
+
+@post("/customers/{customer:int}/vouchers/{voucher:int}/removal", guards=[manager_only])
+@on_refusal(_show)
+async def remove_voucher(
+    reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
+) -> Response[Any]:
+    """Delete a voucher that has paid for nothing and was not billed. Its sale leaves no trace but in the audit log."""
+    async with transaction(reader):
+        await billing.remove_voucher(customer, await Voucher.find(voucher, reader, customer=customer))
+    return see_other(f"/agent/customers/{customer}/vouchers")
+
+
+def _day(request: Web) -> Any:
+    visit: Any = visit_of(request)
+    return today(visit.reader.time_zone, visit.at)
+
+
+handlers: list[Any] = [list_vouchers, new_voucher, sell_voucher, show_voucher, change_voucher, remove_voucher]

@@ -1,0 +1,8 @@
+"""Serve what work is worth: the invoicing potential of unsettled time, and revenue and profit."""
+
+from typing import Any
+
+from portal.agent.earnings import potential, revenue
+
+time_handlers: list[Any] = potential.handlers
+handlers: list[Any] = revenue.handlers

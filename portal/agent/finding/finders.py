@@ -1,0 +1,76 @@
+"""Serve the suggestions of the type-ahead fields that choose a row by its name (`portal/database/finder.py`)."""
+
+from typing import Any
+
+from litestar import Response, get
+
+from portal.contracts.contracts import CONTRACTS
+from portal.contracts.projects import PROJECTS
+from portal.contracts.services import SERVICES
+from portal.contracts.tasks import TASKS
+from portal.desk.tagging.tags import TAGS
+from portal.people.agents import AGENTS, COLLEAGUES
+from portal.people.contact_search import CALLERS, sought
+from portal.people.customers import CUSTOMERS
+from portal.web.finding import suggested
+from portal.web.visit import Web
+
+
+@get("/finders/customers")
+async def suggest_customers(request: Web) -> Response[str]:
+    """Serve customers whose names match the typed text; ended customers come last."""
+    return await suggested(request, CUSTOMERS)
+
+
+@get("/finders/agents")
+async def suggest_agents(request: Web) -> Response[str]:
+    """Serve agents whose names match the typed text; agents who have left come last."""
+    return await suggested(request, AGENTS)
+
+
+@get("/finders/colleagues")
+async def suggest_colleagues(request: Web) -> Response[str]:
+    """Serve agents who work here and whose names match the typed text, for mentioning them in a note."""
+    return await suggested(request, COLLEAGUES)
+
+
+@get("/finders/callers")
+async def suggest_callers(request: Web) -> Response[str]:
+    """Serve contacts whose names, telephone numbers or mail addresses match the typed text."""
+    return await suggested(request, CALLERS, read=sought)
+
+
+@get("/finders/contracts")
+async def suggest_contracts(request: Web) -> Response[str]:
+    """Serve contracts whose names match the typed text; ended contracts come last."""
+    return await suggested(request, CONTRACTS)
+
+
+@get("/finders/services")
+async def suggest_services(request: Web) -> Response[str]:
+    """Serve services whose customer and name match the typed text; those of ended customers come last."""
+    return await suggested(request, SERVICES)
+
+
+@get("/finders/projects")
+async def suggest_projects(request: Web) -> Response[str]:
+    """Serve projects whose names match the typed text; projects that are done come last."""
+    return await suggested(request, PROJECTS)
+
+
+@get("/finders/tasks")
+async def suggest_tasks(request: Web) -> Response[str]:
+    """Serve tasks whose names match the typed text; ended tasks come last."""
+    return await suggested(request, TASKS)
+
+
+@get("/finders/tags")
+async def suggest_tags(request: Web) -> Response[str]:
+    """Serve tags whose names match the typed text."""
+    return await suggested(request, TAGS)
+
+
+handlers: list[Any] = [
+    suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
+    suggest_tags,
+]  # fmt: skip

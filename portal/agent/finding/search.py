@@ -1,0 +1,45 @@
+"""Serve the agents' search over cases, customers, contacts, files, articles and invoices."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from portal.agent.pages import agent_page
+from portal.numbers import number_in
+from portal.people.contact_search import found_contacts
+from portal.people.customers import Customer
+from portal.people.readers import AgentReader
+from portal.web.limits import searching
+from portal.web.pages import see_other
+from portal.web.search import FEW, MANY, Results
+from portal.web.visit import Web
+
+
+@get("/search")
+async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
+    """Show what `?q=` finds (`Results.of`), or redirect to the case with the number in `#1042`."""
+    async with searching(request, request.query_params.get("q", "")):
+        found = await Results.of(request, reader)
+        if found.leads_to:
+            return see_other(f"/agent/cases/{found.leads_to}")
+        found.more = await _people(found, request.query_params.get("after"))
+        return await agent_page(request, reader, "agent/search/show.html", found=found)
+
+
+async def _people(found: Results, after: str | None) -> dict[str, Any]:
+    """Return the customers and contacts that were found, and as `next_contact` the cursor of their next page."""
+    asked, size = found.asked, MANY if found.kind else FEW
+    people: dict[str, Any] = {"customers": [], "contacts": [], "next_contact": None}
+    if asked.parts and not found.kind:
+        people["customers"] = await Customer.listed(asked.text)
+    if asked.parts and found.shows("contacts"):
+        part = asked.parts[0] if len(asked.parts) == 1 else None
+        rows = await found_contacts(
+            asked.query, part.mail if part else "", part.digits if part else "", after=number_in(after), limit=size + 1
+        )
+        people |= {"contacts": rows[:size], "next_contact": rows[size - 1]["id"] if len(rows) > size else None}
+    return people
+
+
+handlers: list[Any] = [search]

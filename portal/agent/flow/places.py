@@ -1,0 +1,34 @@
+"""Make the URL of a case's page at the same place in the list from which the case was opened."""
+
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qsl, urlencode
+
+from portal.numbers import number_in
+from portal.web.visit import Web
+
+TOLD = ("before", "from", "sent", "held", "find", "canned")
+"""The query parameters of a case's page that belong to one request, and are not carried along."""
+
+
+def place_of(request: Web, number: int | str, **told: object) -> str:
+    """Return the path and query of the page of the case `number`, with the place in the list that this request carries.
+
+    `told` are more query parameters.
+    """
+    return _at(f"/agent/cases/{number}", request, TOLD, told)
+
+
+def next_place(request: Web, **told: object) -> str:
+    """Return the path and query of the page of the next case in the list that this request carries.
+
+    After the last case, or without a list, it is that of the list. `told` are more query parameters.
+    """
+    following = number_in(request.query_params.get("next"))
+    path = f"/agent/cases/{following}" if following else "/agent/cases"
+    return _at(path, request, (*TOLD, "next", "previous"), told)
+
+
+def _at(path: str, request: Web, without: Collection[str], told: Mapping[str, object]) -> str:
+    carried = [pair for pair in parse_qsl(request.url.query, keep_blank_values=True) if pair[0] not in without]
+    query = urlencode([*carried, *told.items()])
+    return f"{path}{'?' if query else ''}{query}"

@@ -1,0 +1,113 @@
+"""Send the reply of an agent, which can be taken back for a few seconds."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.flow.places import next_place, place_of
+from portal.database import transaction
+from portal.desk import Case, Status
+from portal.desk.files import draft_files
+from portal.desk.messages import Writing
+from portal.desk.replies import canned, outgoing
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.web import drafts
+from portal.web.forms import Form
+from portal.web.pages import see_other
+from portal.web.visit import Web
+
+THEN = {"wait": Status.WAITING_FOR_CUSTOMER, "resolve": Status.RESOLVED}
+"""The status that a reply sets, by the value of the button that sends it."""
+
+
+class Written(Struct, kw_only=True):
+    """Composer of replies and notes: the form on the case page in which an agent writes.
+
+    `kind` only keeps the selected tab; the button's URL decides what is written. `then` is a key of `THEN` if the reply
+    also sets a status, or `next` if the next case of the list follows. `seen_reply` is the id of the newest reply that
+    the page showed.
+    """
+
+    kind: str = ""
+    body: str = ""
+    then: str = ""
+    seen_reply: str = ""
+    form_key: str = ""
+
+
+async def send(request: Web, reader: AgentReader, form: Form, number: str, at: datetime) -> Response[Any]:
+    """Send a reply from the composer, and redirect to its case or to the next case of the list.
+
+    A form without a key, which a script may send, cannot be taken back: its reply goes out at once.
+    """
+    fields, held = form.into(Written), None
+    canned.refuse_unfilled(fields.body)
+    then = THEN.get(fields.then)
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        if form.key:
+            writing = Writing(fields.body, form.files, form.key)
+            seen = number_in(fields.seen_reply)
+            held = await outgoing.send(case, writing, by=reader, at=at, then=then, seen=seen)
+        else:
+            await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then)
+    await forget_draft(reader, number, form, at)
+    told = {"sent": case.number} | ({"held": held} if held else {})
+    if fields.then == "next":
+        return see_other(next_place(request, **told))
+    return see_other(written_on(request, number, case, **told))
+
+
+async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetime) -> None:
+    """Delete the saved draft of the composer, which both form URLs share."""
+    for noun in ("replies", "notes"):
+        await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
+
+
+def written_on(request: Web, number: str, case: Case, **told: object) -> str:
+    """Return the URL of the composer of `case`, on which something was written.
+
+    If the case of the form was merged, its `number` is another one than that of `case`, and the page says so. `told` are
+    more query parameters.
+    """
+    merged: dict[str, object] = {} if str(case.number) == number else {"from": number}
+    return f"{place_of(request, case.number, **told, **merged)}#composer"
+
+
+@post("/cases/{number:str}/replies/{reply:int}/withdrawal")
+async def take_back(
+    request: Web,
+    reader: NamedDependency[AgentReader],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+    reply: FromPath[int],
+) -> Response[Any]:
+    """Take back a reply that has not gone out, and put its text and its files into the composer of its case."""
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        taken = await outgoing.take_back(reply, by=reader, at=at)
+    if taken:
+        await _write_again(reader, case.number, *taken, at=at)
+    return see_other(f"{place_of(request, case.number)}#body")
+
+
+async def _write_again(reader: AgentReader, number: int, text: str, files_key: uuid.UUID, *, at: datetime) -> None:
+    """Put a text, and the files with this key, in front of the draft in the composer of a case."""
+    address = f"/agent/cases/{number}/replies"
+    async with transaction(None):
+        begun = (await drafts.kept(reader, address))[address]
+    key = uuid.UUID(begun["form_key"]) if begun.get("form_key") else uuid.uuid4()
+    async with transaction(reader):
+        await draft_files.move(files_key, key, reader)
+    body = "\n\n".join(part for part in (text, begun.get("body", "")) if part.strip())
+    fields = begun | {"kind": "reply", "body": body, "form_key": str(key)}
+    await drafts.keep(reader.credential_id, address, {name: [value] for name, value in fields.items()}, at)
+
+
+handlers: list[Any] = [take_back]

@@ -1,0 +1,7 @@
+"""Serve the pages on which agents write help articles and add pictures to them."""
+
+from typing import Any
+
+from portal.agent.help import articles
+
+handlers: list[Any] = articles.handlers

@@ -1,0 +1,191 @@
+"""Serve the pages on which agents write help articles. Every agent may write, change and publish each of them."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.pages import agent_page
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk.files import draft_files
+from portal.desk.help import pictures, reading
+from portal.desk.help.articles import AUDIENCES, Article, HelpFacts, checked, html_of
+from portal.errors import Invalid
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+from portal.storage import Storage
+from portal.web.edits import edited
+from portal.web.forms import Form
+from portal.web.limits import searching
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class HelpForm(HelpFacts, kw_only=True):
+    """Form of an article. `then` is `preview` to show the typed text as readers would see it, without saving it."""
+
+    then: str = ""
+
+
+class PictureForm(Struct, kw_only=True):
+    """Form that uploads a picture. The file itself is no field; `form_key` identifies the form."""
+
+    form_key: str = ""
+
+
+@get("/help")
+async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Show all articles, drafts included, or those with every word of `?q=`; `?page=` counts from 1."""
+    query = request.query_params
+    text = query.get("q", "").strip()
+    async with searching(request, text):
+        found = await reading.written(text, number_in(query.get("page"), digits=5) or 1)
+        return await agent_page(request, reader, "agent/help/list.html", found=found, text=text)
+
+
+@get("/help/new")
+async def new(request: Web) -> Response[str]:
+    """Show an empty form for an article."""
+    return await _new(request)
+
+
+async def _new(request: Web, **again: Any) -> Response[str]:
+    return await form_page(
+        request, "agent/help/form.html", article=None, audiences=AUDIENCES, **{"preview": "", **again}
+    )
+
+
+@post("/help/new")
+@on_refusal(_new)
+async def add(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Create a draft and redirect to its page, or show the preview of the typed text."""
+    fields = form.into(HelpForm)
+    if fields.then == "preview":
+        return await _preview(request, form, fields)
+    async with transaction(reader):
+        article = await Article.write(fields, by=reader, at=at)
+    return see_other(f"/agent/help/{article.id}")
+
+
+@get("/help/{article:int}")
+async def show(request: Web, article: FromPath[int]) -> Response[str]:
+    """Show an article as its readers see it, with its pictures and the buttons for what agents may do with it."""
+    return await _show(request, article=article)
+
+
+async def _show(request: Web, *, article: int, **again: Any) -> Response[str]:
+    found = await Article.find(article)
+    return await form_page(
+        request, "agent/help/show.html", article=found, shown=await reading.as_written(found.id),
+        pictures=await pictures.names_of(found), **again,
+    )  # fmt: skip
+
+
+@get("/help/{article:int}/edit")
+async def edit(request: Web, article: FromPath[int]) -> Response[str]:
+    """Show the form that changes an article."""
+    return await _edit(request, article=article)
+
+
+async def _edit(request: Web, *, article: int, **again: Any) -> Response[str]:
+    found = await Article.find(article)
+    return await form_page(
+        request, "agent/help/form.html", facts=await found.facts(), article=found, audiences=AUDIENCES,
+        **{"preview": "", **again},
+    )  # fmt: skip
+
+
+@post("/help/{article:int}/edit")
+@on_refusal(_edit)
+async def change(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    article: FromPath[int],
+) -> Response[Any]:  # fmt: skip
+    """Save a changed article, or show the preview of the typed text."""
+    if form.get("then") == "preview":
+        return await _preview(request, form, form.into(HelpForm), article=article)
+    async with transaction(reader):
+        found = await Article.find(article, hold=True)
+        await found.change(edited(form, HelpForm, await found.facts()), at)
+    return see_other(f"/agent/help/{article}")
+
+
+async def _preview(request: Web, form: Form, fields: HelpForm, *, article: int | None = None) -> Response[str]:
+    """Show the form again, and below it the typed text as its readers would see it. Raise `Invalid` for a bad field."""
+    checked(fields)
+    async with transaction(visit_of(request).reader, readonly=True):
+        slug = (await Article.find(article)).slug if article else "new"
+        html, typed = await html_of(fields.text, slug), form.typed
+        if article:
+            return await _edit(request, article=article, typed=typed, preview=html)
+        return await _new(request, typed=typed, preview=html)
+
+
+@post("/help/{article:int}/publication")
+async def publish(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], article: FromPath[int]
+) -> Response[Any]:
+    """Publish an article for its audience."""
+    async with transaction(reader):
+        await (await Article.find(article, hold=True)).publish(at)
+    return see_other(f"/agent/help/{article}")
+
+
+@post("/help/{article:int}/withdrawal")
+async def withdraw(reader: NamedDependency[AgentReader], article: FromPath[int]) -> Response[Any]:
+    """Make a published article a draft again."""
+    async with transaction(reader):
+        await (await Article.find(article, hold=True)).withdraw()
+    return see_other(f"/agent/help/{article}")
+
+
+@post("/help/{article:int}/deletion")
+@on_refusal(_show)
+async def delete(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], article: FromPath[int]
+) -> Response[Any]:
+    """Delete a draft with its pictures, and redirect to the list."""
+    async with transaction(reader):
+        await (await Article.find(article, hold=True)).discard()
+    return see_other("/agent/help")
+
+
+@post("/help/{article:int}/pictures")
+@on_refusal(_show)
+async def add_picture(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    storage: NamedDependency[Storage], article: FromPath[int],
+) -> Response[Any]:  # fmt: skip
+    """Add an uploaded picture to an article, for use in its text. Raise `Invalid` if there is no file or no picture."""
+    form.into(PictureForm)
+    if not form.files:
+        raise Invalid({"picture": "Choose a picture."})
+    chosen = form.files[-1]  # The others were sent earlier with this form and refused.
+    drawing = await pictures.draw_stored(chosen.key, storage)
+    async with transaction(reader):
+        await pictures.add(await Article.find(article, hold=True), chosen.name, drawing, at)
+    for file in form.files:
+        await draft_files.take_off(file.id, storage, by=reader)
+    return see_other(f"/agent/help/{article}#pictures")
+
+
+@post("/help/{article:int}/pictures/{name:str}/removal")
+@on_refusal(_show)
+async def remove_picture(
+    request: Web, reader: NamedDependency[AgentReader], article: FromPath[int], name: FromPath[str]
+) -> Response[Any]:
+    """Remove a picture from an article that does not show it."""
+    async with transaction(reader):
+        await pictures.remove(await Article.find(article, hold=True), name)
+    return see_other(f"/agent/help/{article}#pictures")
+
+
+handlers: list[Any] = [
+    show_list, new, add, show, edit, change, publish, withdraw, delete, add_picture, remove_picture,
+]  # fmt: skip

@@ -1,0 +1,7 @@
+"""The agents' own views of the list of cases, its filters, changes of many cases at once, and tags."""
+
+from typing import Any
+
+from portal.agent.queue import bulk, exporting, filters, own_views, tags
+
+handlers: list[Any] = [*filters.handlers, *own_views.handlers, *bulk.handlers, *exporting.handlers, *tags.handlers]

@@ -1,0 +1,162 @@
+"""Serve the change of many cases at once: its page, which says what will change, its progress, its report and its undoing."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk import PRIORITY_CHOICES, Question
+from portal.desk.bulk.changes import BulkChange
+from portal.desk.bulk.running import carry_out
+from portal.desk.bulk.verbs import NOBODY, Verb, settable, words_of
+from portal.desk.tagging.tags import TAGS, Tag
+from portal.errors import Invalid
+from portal.numbers import number_in, uuid_in
+from portal.people.agents import Agent
+from portal.people.offered import choices
+from portal.people.readers import AgentReader
+from portal.render.formats import plural
+from portal.web.finding import chosen
+from portal.web.form_pages import FORM_PAGE
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, visit_of, wants_fragment
+
+HERE = "/agent/cases/changes"
+
+
+class Chosen(Struct, kw_only=True):
+    """Form of the list of cases: what is to be done, and with which: the ticked numbers, or all if `all` is "yes"."""
+
+    verb: str
+    case: list[str]
+    all: str = ""
+
+
+class Value(Struct, kw_only=True):
+    """Form that begins a change: the value that every case gets, as `Verb` says."""
+
+    value: str = ""
+    value_typed: str = ""
+
+
+@post("/cases/changes", opt={FORM_PAGE: "/agent/cases"})
+async def choose_cases(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Prepare a change of the ticked cases of a list, or of all that it finds, and redirect to the page about it."""
+    ticked = form.into(Chosen)
+    if ticked.verb not in (Verb.ASSIGN, Verb.STATUS, Verb.PRIORITY, Verb.TAG, Verb.UNTAG):
+        raise Invalid({"": "Choose what is to be changed."})
+    return await prepare(request, reader, Verb(ticked.verb), None if ticked.all else ticked.case, at)
+
+
+async def prepare(
+    request: Web, reader: AgentReader, verb: Verb, numbers: list[str] | None, at: datetime
+) -> Response[Any]:
+    """Prepare a change of cases of the list in the URL, and redirect to the page that asks what they get."""
+    question = Question.read(request.query_params.multi_items()).asked_at(at)
+    async with transaction(reader):
+        change = await BulkChange.prepare(verb, question, numbers, by=reader, at=at)
+    return see_other(f"{HERE}/{change.id}")
+
+
+@get("/cases/changes/{change:uuid}")
+async def show_change(request: Web, change: FromPath[uuid.UUID]) -> Response[str]:
+    """Show what a change will do or, once it is begun, how far it came and which cases it could not change."""
+    return await _show(request, change=change)
+
+
+async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    found = await BulkChange.find(change, reader)
+    refused, following = await found.refused(number_in(request.query_params.get("after")) or 0)
+    shown: dict[str, Any] = {
+        "change": found, "progress": await found.progress(), "refused": refused, "following": following,
+        "words": await words_of(found.does, [found.value]) if found.value is not None else {},
+    }  # fmt: skip
+    if wants_fragment(request):
+        return page(request, "agent/queue/_change.html", **shown)
+    if not found.begun_at:
+        shown |= {"options": await _options(found.does), "groups": await found.groups()}
+    return await form_page(request, "agent/queue/change.html", **shown, **again)
+
+
+async def _options(verb: Verb) -> list[tuple[Any, str]]:
+    """Return the values from which people choose what the cases get; none for tags, which are found by typing."""
+    if verb.is_of_tags:
+        return []
+    if verb is Verb.STATUS:
+        return [(status.id, status.name) for status in await settable()]
+    if verb is Verb.PRIORITY:
+        return list(PRIORITY_CHOICES)
+    return [(NOBODY, "Nobody"), *choices(await Agent.offered())]
+
+
+@post("/cases/changes/{change:uuid}/beginning")
+@on_refusal(_show)
+async def begin_change(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    change: FromPath[uuid.UUID],
+) -> Response[Any]:  # fmt: skip
+    """Begin a change; the worker goes on with what is not done within a moment."""
+    async with transaction(reader):
+        found = await BulkChange.find(change, reader, hold=True)
+        await found.begin(await _value(found, form, at), at)
+    return await _carried_out(found, reader, at)
+
+
+async def _value(change: BulkChange, form: Form, at: datetime) -> str:
+    """Return the value that was chosen; for a tag, the id of the one whose name was typed, which may be a new one."""
+    fields = form.into(Value)
+    if change.does is Verb.TAG:
+        return str((await Tag.named(fields.value_typed, at, field="value")).id)
+    if change.does is Verb.UNTAG:
+        return str(
+            (await chosen({"value": fields.value, "value_typed": fields.value_typed}, {"value": TAGS}))["value"] or ""
+        )
+    return fields.value
+
+
+@post("/cases/changes/{change:uuid}/undoing")
+async def undo_change(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], change: FromPath[uuid.UUID]
+) -> Response[Any]:
+    """Give the cases that a change has changed their former values back, except those that somebody changed since."""
+    async with transaction(reader):
+        found = await BulkChange.find(change, reader, hold=True)
+        undoing = await BulkChange.find(await found.undo(by=reader, at=at), reader)
+    return await _carried_out(undoing, reader, at)
+
+
+async def _carried_out(change: BulkChange, reader: AgentReader, at: datetime) -> Response[Any]:
+    """Carry out a change, and redirect to the list it was begun on or, if not all is changed, to the page about it."""
+    is_finished = await carry_out(change.id, by=reader, at=at)
+    async with transaction(reader, readonly=True):
+        progress = await change.progress()
+    if is_finished and not progress.refused:
+        return see_other(f"/agent/cases{change.query}&changed={change.id}")
+    return see_other(f"{HERE}/{change.id}")
+
+
+async def toast_of_change(request: Web, reader: AgentReader) -> dict[str, str] | None:
+    """Return the message about the change that the URL of the list names, or None if it names none of the reader's."""
+    change_id = uuid_in(request.query_params.get("changed"))
+    change = await BulkChange.known(change_id, reader) if change_id else None
+    if change is None:
+        return None
+    progress = await change.progress()
+    count, verb = plural(progress.changed, "case"), change.does.done
+    same = f" {progress.same} had it already." if progress.same else ""
+    if change.undoes:
+        return {"words": f"Undone for {count}."}
+    return {"words": f"{count} {verb}.{same}", "undo": f"{HERE}/{change.id}/undoing"}
+
+
+handlers: list[Any] = [choose_cases, show_change, begin_change, undo_change]

@@ -1,0 +1,132 @@
+"""Serve the tags of a case, and the set-up page on which admins rename, merge and delete tags."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.tagging.tags import TAGS, Tag, TagName, add_tag, listed, remove_tag
+from portal.errors import Conflict
+from portal.people.readers import AgentReader
+from portal.web.edits import edited
+from portal.web.finding import chosen, shown
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+HERE = "/agent/setup/tags"
+
+
+class Tagging(Struct, kw_only=True):
+    """Form that puts a tag on a case: the text that was typed, and the id of the tag that was chosen, which is not used."""
+
+    tag_typed: str = ""
+    tag: str = ""
+
+
+class Target(Struct, kw_only=True):
+    """Form that merges a tag into another one, which a search field finds."""
+
+    into_typed: str = ""
+    into: str = ""
+
+
+@get("/cases/{number:str}/tags")
+async def tags_of_case(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the tags of a case, each with a button that takes it off, and the field that adds one."""
+    return await _tags_of_case(request, number=number)
+
+
+async def _tags_of_case(request: Web, *, number: str, **again: Any) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    return await form_page(request, "agent/queue/case_tags.html", details=await Details.find(number, reader), **again)
+
+
+@post("/cases/{number:str}/tags")
+@on_refusal(_tags_of_case, Conflict)
+async def tag_case(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Put a tag on the case; it is made if there is none of this name."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, itself=True)
+        await add_tag(case, await Tag.named(form.into(Tagging).tag_typed, at), by=reader, at=at)
+    return see_other(f"/agent/cases/{number}/tags")
+
+
+@post("/cases/{number:str}/tags/{tag:int}/removal")
+async def untag_case(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], tag: FromPath[int]
+) -> Response[Any]:
+    """Take a tag off the case."""
+    async with transaction(reader):
+        await remove_tag(await Case.find(number, reader, itself=True), await Tag.find(tag), by=reader, at=at)
+    return see_other(f"/agent/cases/{number}/tags")
+
+
+@get("/setup/tags", guards=[admin_only])
+async def tags(request: Web) -> Response[str]:
+    """Show one page of all tags with the number of their cases."""
+    shown_tags, following = await listed(request.query_params.get("after", "").replace("\x00", ""))
+    return await form_page(request, "agent/setup/tags.html", tags=shown_tags, following=following)
+
+
+@get("/setup/tags/{tag:int}", guards=[admin_only])
+async def tag(request: Web, tag: FromPath[int]) -> Response[str]:
+    """Show the forms that rename, merge and delete a tag."""
+    return await _tag(request, tag=tag)
+
+
+async def _tag(request: Web, *, tag: int, typed: dict[str, Any] | None = None, **again: Any) -> Response[str]:
+    found = await Tag.find(tag)
+    return await form_page(
+        request, "agent/setup/tag.html", facts=found.facts, tag=found, typed=typed,
+        into=(await shown(typed, {"into": TAGS}))["into"], **again,
+    )  # fmt: skip
+
+
+@post("/setup/tags/{tag:int}", guards=[admin_only])
+@on_refusal(_tag)
+async def rename_tag(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
+) -> Response[Any]:
+    """Rename a tag on all its cases."""
+    async with transaction(reader):
+        found = await Tag.find(tag, hold=True)
+        await found.rename(edited(form, TagName, found.facts))
+    return see_other(HERE)
+
+
+@post("/setup/tags/{tag:int}/merging", guards=[admin_only])
+@on_refusal(_tag)
+async def merge_tag(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
+) -> Response[Any]:
+    """Give the cases of a tag another one, and delete it."""
+    form.into(Target)
+    async with transaction(reader):
+        into = (await chosen(form.typed, {"into": TAGS}))["into"]
+        found = await Tag.find(tag, hold=True)
+        await found.merge_into(await Tag.find(into or tag, hold=True))
+    return see_other(HERE)
+
+
+@post("/setup/tags/{tag:int}/deletion", guards=[admin_only])
+async def delete_tag(reader: NamedDependency[AgentReader], tag: FromPath[int]) -> Response[Any]:
+    """Delete a tag, and take it off its cases."""
+    async with transaction(reader):
+        await (await Tag.find(tag, hold=True)).discard()
+    return see_other(HERE)
+
+
+handlers: list[Any] = [tags_of_case, tag_case, untag_case, tags, tag, rename_tag, merge_tag, delete_tag]

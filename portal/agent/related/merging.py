@@ -1,0 +1,98 @@
+"""Serve the page that asks which case several cases are merged into, and merge them (D53)."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from msgspec import Struct
+
+from portal import billing
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk.lists.questions import quoted_number
+from portal.desk.verbs.merging import MOST
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people.readers import AgentReader
+from portal.timekeeping.moving.merging import merge, mergeable
+from portal.web.form_pages import FORM_PAGE
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+HERE = "/agent/cases/merging"
+
+
+class Chosen(Struct, kw_only=True):
+    """Form of the list of cases: the numbers of the ticked cases. `all` is not used: at most `MOST` cases are merged."""
+
+    case: list[str]
+    all: str = ""
+
+
+class Merging(Struct, kw_only=True):
+    """Form that merges cases: their numbers, and the number of the case that remains."""
+
+    case: list[str]
+    into: int | None = None
+
+
+@post("/cases/merging/choice", opt={FORM_PAGE: "/agent/cases"})
+async def choose(form: NamedDependency[Form]) -> Response[Any]:
+    """Redirect from the ticked cases of a list to the page that asks how to merge them."""
+    numbers = _numbers(form.into(Chosen).case)[
+        : MOST + 1
+    ]  # One more than the most, so that the page says that they are too many.
+    return see_other(f"{HERE}?{urlencode([('case', number) for number in numbers])}")
+
+
+@get("/cases/merging")
+async def ask(request: Web) -> Response[str]:
+    """Ask which of the cases `?case=` remains, and show what will move there.
+
+    A further number can be typed in the page; it is one more `case`.
+    """
+    return await _ask(request)
+
+
+async def _ask(
+    request: Web,
+    *,
+    form: Form | None = None,
+    typed: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    given = form.all("case") if form else request.query_params.getall("case", [])
+    cases, problem = await mergeable(_numbers(given), reader)
+    if problem:
+        errors = {"case": problem} | (errors or {})
+    return await form_page(
+        request, "agent/related/merging.html", cases=cases, can_merge=len(cases) > 1 and not problem, typed=typed or {}, errors=errors,
+    )  # fmt: skip
+
+
+@post("/cases/merging")
+@on_refusal(_ask, Conflict, NotFound)
+async def merge_them(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
+) -> Response[Any]:
+    """Merge the cases, and redirect to the one that remains."""
+    fields = form.into(Merging)
+    if fields.into is None:
+        raise Invalid({"into": "Choose the case that remains."})
+    numbers = _numbers(fields.case)
+    async with transaction(reader):
+        target = await merge(numbers, fields.into, by=reader, at=at)
+        await billing.reallocate([target.customer_id])  # Days that are rounded together have become longer.
+    gone = [number for number in numbers if number != target.number]
+    return see_other(f"/agent/cases/{target.number}?{urlencode([('from', number) for number in gone])}")
+
+
+def _numbers(typed: list[str]) -> list[int]:
+    """Return the different case numbers among the texts, in their order."""
+    return list(dict.fromkeys(number for text in typed if (number := quoted_number(text.strip())) is not None))
+
+
+handlers: list[Any] = [choose, ask, merge_them]

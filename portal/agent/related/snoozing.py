@@ -1,0 +1,83 @@
+"""Serve the form that snoozes a case, and the buttons that end its snooze."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.verbs.snoozing import SnoozeFacts, offered
+from portal.errors import BadRequest, Conflict
+from portal.people.readers import AgentReader
+from portal.periods import today
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class Snooze(SnoozeFacts, kw_only=True):
+    """Form that snoozes a case. `pick` is the day of a button, which wins over a typed one; `read` is how new the page was."""
+
+    pick: str = ""
+    read: str = ""
+
+
+@get("/cases/{number:str}/snooze")
+async def show_snooze(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the form that snoozes a case."""
+    return await _snooze(request, number=number)
+
+
+async def _snooze(request: Web, *, number: str, typed: dict[str, Any] | None = None, **again: Any) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    details, days = await Details.find(number, reader), offered(today(reader.time_zone, visit.at))
+    usual = {"day": days[0][0].isoformat(), "time": "09:00"}
+    return await form_page(
+        request, "agent/related/snooze.html", details=details, days=days, typed=typed or usual, **again
+    )
+
+
+@post("/cases/{number:str}/snooze")
+@on_refusal(_snooze, Conflict)
+async def snooze(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Snooze a case until the day and the time that were chosen."""
+    sent = form.into(Snooze)
+    until = SnoozeFacts(day=sent.pick or sent.day, time=sent.time).until(reader, at)
+    async with transaction(reader):
+        case = await Case.find(number, reader, itself=True)
+        await case.snooze(until, by=reader, at=at, seen=_instant(sent.read))
+    return see_other(f"/agent/cases/{number}?snoozed=yes")
+
+
+def _instant(text: str) -> datetime | None:
+    """Return the instant in a hidden field; None if it is empty. Raise `BadRequest` for other text."""
+    try:
+        read = datetime.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise BadRequest from error
+    if read and read.tzinfo is None:
+        raise BadRequest
+    return read
+
+
+@post("/cases/{number:str}/snooze/ending")
+async def wake(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
+) -> Response[Any]:
+    """End the snooze of a case."""
+    async with transaction(reader):
+        await (await Case.find(number, reader, itself=True)).wake(by=reader, at=at)
+    return see_other(f"/agent/cases/{number}")
+
+
+handlers: list[Any] = [show_snooze, snooze, wake]

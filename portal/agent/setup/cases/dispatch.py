@@ -1,0 +1,171 @@
+"""Serve the set-up pages for dispatch: the rules by which new cases get an agent, a department and a priority."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct, structs
+
+from portal.agent.setup.pages import form_page
+from portal.contracts.services import SERVICES
+from portal.database import transaction
+from portal.desk import PRIORITY_CHOICES, Case, case_types
+from portal.desk.dispatch.dispatching import tried
+from portal.desk.dispatch.handover import away_now
+from portal.desk.dispatch.rules import DispatchRule, RuleFacts
+from portal.errors import NotFound
+from portal.people.agents import Agent
+from portal.people.customers import CUSTOMERS
+from portal.people.departments import Department
+from portal.people.offered import choices, with_stored
+from portal.people.readers import AgentReader
+from portal.web.edits import Overtaken, edited, seen_in
+from portal.web.finding import chosen, shown
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+from portal.words import Balance
+
+HERE = "/agent/setup/dispatch"
+SCOPES = {"customer_id": CUSTOMERS, "service_id": SERVICES}
+"""The type-ahead fields of a rule."""
+
+
+class RuleForm(RuleFacts, kw_only=True):
+    """Form of a rule. Each type-ahead field sends an id, and the text that was typed beside it."""
+
+    customer_id_typed: str = ""
+    service_id_typed: str = ""
+
+
+class Place(Struct, kw_only=True):
+    """Form that moves the rule with the id `rule` up: `above` is the id of the rule above which it is put."""
+
+    rule: int
+    above: int
+
+
+@get("/setup/dispatch", guards=[admin_only])
+async def dispatch(request: Web) -> Response[str]:
+    """Show the rules in order, and a form that adds one. `?case=` is the number of a case to try them on."""
+    return await _dispatch(request)
+
+
+async def _dispatch(request: Web, **again: Any) -> Response[str]:
+    return await form_page(
+        request, "agent/setup/dispatch.html", dispatch_rules=await DispatchRule.listed(), away=await away_now(visit_of(request).at),
+        **await _trial(request), **await _options(again.get("typed")), **again,
+    )  # fmt: skip
+
+
+async def _trial(request: Web) -> dict[str, Any]:
+    """Return the template variables of a trial of the rules on the case whose number is `?case=`.
+
+    `tried_case` is the case, and `choice` what the rules would choose for it. Both are None without such a case.
+    """
+    visit, number = visit_of(request), request.query_params.get("case", "").strip().removeprefix("#")
+    reader: Any = visit.reader
+    trial: dict[str, Any] = {"number": number, "tried_case": None, "choice": None}
+    if number:
+        try:
+            case = await Case.find(number, reader)
+        except NotFound:
+            return trial
+        trial |= {"tried_case": case, "choice": await tried(case, visit.at)}
+    return trial
+
+
+async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, Any]:
+    """Return the options of the fields of a rule's form, and what its type-ahead fields show for `values`.
+
+    The agent of the stored `rule` is offered even if that agent has left.
+    """
+    agents = choices(await Agent.offered())
+    if rule and rule.agent_id:
+        agents = with_stored(agents, rule.agent_id, (await Agent.find(rule.agent_id)).name + " (has left)")
+    return {
+        "found": await shown(values, SCOPES), "types": choices(await case_types()), "priorities": PRIORITY_CHOICES,
+        "departments": await Department.choices(), "agents": agents, "balances": [(one.value, one.word.capitalize()) for one in Balance],
+    }  # fmt: skip
+
+
+@post("/setup/dispatch", guards=[admin_only])
+@on_refusal(_dispatch)
+async def add_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
+    """Create a rule, which is tried after all others."""
+    sent = form.into(RuleForm)
+    async with transaction(reader):
+        await DispatchRule.create(_facts(sent, await chosen(form.typed, SCOPES)))
+    return see_other(HERE)
+
+
+@get("/setup/dispatch/{rule:int}", guards=[admin_only])
+async def rule(request: Web, rule: FromPath[int]) -> Response[str]:
+    """Show the form that changes a rule."""
+    return await _rule(request, rule=rule)
+
+
+async def _rule(request: Web, *, rule: int, typed: dict[str, Any] | None = None, **again: Any) -> Response[str]:
+    found = await DispatchRule.find(rule)
+    options = await _options(typed or structs.asdict(found.facts), found)
+    return await form_page(
+        request, "agent/setup/dispatch_rule.html", facts=found.facts, rule=found, typed=typed, **options, **again
+    )
+
+
+@post("/setup/dispatch/{rule:int}", guards=[admin_only])
+@on_refusal(_rule)
+async def change_rule(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], rule: FromPath[int]
+) -> Response[Any]:
+    """Save the conditions and the choices of a rule."""
+    async with transaction(reader):
+        found = await DispatchRule.find(rule, hold=True)
+        fields = edited(form, RuleForm, found.facts)
+        await found.change(_facts(fields, await _scope(form, found)))
+    return see_other(HERE)
+
+
+async def _scope(form: Form, rule: DispatchRule) -> dict[str, int | None]:
+    """Return the ids of the customer and of the service that an edited rule is to have, by field name; None for any.
+
+    A field that the form does not change keeps its stored value. Without JavaScript, a change of a type-ahead field
+    changes its text and not its id, so both are read. Raise `Overtaken` if somebody else has changed the same field in
+    the meantime.
+    """
+    stored, seen = rule.facts, seen_in(form, RuleFacts)
+    scope = await chosen(form.typed, SCOPES)
+    for name, id in scope.items():
+        now, before = getattr(stored, name), getattr(seen or stored, name)
+        if str(id or "") == before:
+            scope[name] = int(now) if now else None
+        elif now not in (before, str(id or "")):
+            raise Overtaken(structs.asdict(form.into(RuleForm)), stored, [name], [])
+    return scope
+
+
+def _facts(fields: RuleForm, scope: dict[str, int | None]) -> RuleFacts:
+    values = {name: getattr(fields, name) for name in RuleFacts.__struct_fields__}
+    return RuleFacts(**values | {name: str(id or "") for name, id in scope.items()})
+
+
+@post("/setup/dispatch/order", guards=[admin_only])
+async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
+    """Put a rule above another one, so that it is tried before that one."""
+    place = form.into(Place)
+    async with transaction(reader):
+        await (await DispatchRule.find(place.rule)).move_above(place.above)
+    return see_other(HERE)
+
+
+@post("/setup/dispatch/{rule:int}/removal", guards=[admin_only])
+async def remove_rule(reader: NamedDependency[AgentReader], rule: FromPath[int]) -> Response[Any]:
+    """Delete a rule. Cases that it assigned keep their agent."""
+    async with transaction(reader):
+        await (await DispatchRule.find(rule)).withdraw()
+    return see_other(HERE)
+
+
+handlers: list[Any] = [dispatch, add_rule, rule, change_rule, move_rule, remove_rule]

@@ -1,0 +1,76 @@
+"""Serve the page on which managers hand over the open cases of agents who are away."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.pages import agent_page
+from portal.database import transaction
+from portal.desk.bulk.running import carry_out
+from portal.desk.dispatch.handover import away_now, hand_over
+from portal.numbers import number_in
+from portal.people.agents import Agent
+from portal.people.offered import choices
+from portal.people.readers import AgentReader
+from portal.render.formats import plural
+from portal.web.forms import Form
+from portal.web.guards import manager_only
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class Successor(Struct, kw_only=True):
+    """Form that hands over cases: the id of the agent who gets them, or None if the rules of dispatch choose."""
+
+    to: int | None = None
+
+
+@get("/handovers", guards=[manager_only])
+async def handovers(request: Web) -> Response[str]:
+    """Show who is away today and how many open cases they have, each with a form that hands these over."""
+    return await _handovers(request)
+
+
+async def _handovers(
+    request: Web, *, errors: dict[str, str] | None = None, status: int = 200, **_: Any
+) -> Response[str]:
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    count = number_in(request.query_params.get("handed"), digits=5)
+    return await agent_page(
+        request, reader, "agent/working/handovers.html", status=status, away=await away_now(visit.at),
+        agents=choices(await Agent.offered()), errors=errors or {},
+        toast={"words": f"{plural(count, 'case')} handed over."} if count is not None else None,
+    )  # fmt: skip
+
+
+@post("/handovers/{agent:int}", guards=[manager_only])
+@on_refusal(_handovers)
+async def hand_over_cases(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    agent: FromPath[int],
+) -> Response[Any]:
+    """Give the open cases of an agent to a colleague, or to whoever the rules of dispatch choose.
+
+    Redirect to the page about this change of many cases unless all could be handed over within a moment.
+    """
+    async with transaction(reader):
+        await Agent.find(agent)
+        change = await hand_over(agent, form.into(Successor).to, by=reader, at=at)
+    if change is None:
+        return see_other("/agent/handovers?handed=0")
+    is_finished = await carry_out(change.id, by=reader, at=at)
+    async with transaction(reader, readonly=True):
+        progress = await change.progress()
+    if is_finished and not progress.refused:
+        return see_other(f"/agent/handovers?handed={progress.changed}")
+    return see_other(f"/agent/cases/changes/{change.id}")
+
+
+handlers: list[Any] = [handovers, hand_over_cases]

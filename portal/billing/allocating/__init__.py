@@ -1,0 +1,1 @@
+"""Load a customer's contracts, prepaid minutes and open time for the engine, and store what pays for each entry."""

@@ -1,0 +1,289 @@
+"""Store the allocations of time entries as rows.
+
+An allocation says what pays for a piece of an entry. It may change until a document (draft, invoice or statement) has
+settled the entry.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+from piccolo.columns import BigInt, BigSerial, Char, Date, Integer, Numeric, SmallInt, Text
+from piccolo.table import Table
+
+from portal.billing.allocating import book
+from portal.billing.allocating.book import Book, Row
+from portal.billing.allocating.overdrawn import overdrawn
+from portal.billing.engine import LONGEST_COUNTED, Allocation, AllocationKind, Key, Price, RateSource, allocate
+from portal.billing.locks import lock_customers
+from portal.billing.sentences import REFUSED
+from portal.contracts.vouchers import Voucher
+from portal.database import current
+from portal.database.batches import Report, all_or_report, halves_or_report
+from portal.database.rows import AT_ONCE, insert_all
+from portal.errors import Conflict, Invalid
+from portal.timekeeping import states
+
+OVERDRAWN = (
+    "Documents have used more included hours of “{name}” in the period from {start:%-d %b %Y} than it would have then. "
+    "Leave it as it was for that period."
+)
+
+
+class StoredAllocation(Table, tablename="allocation"):
+    """An allocation as a row. `hourly_rate` and `rate_source` are None unless its minutes are charged or held.
+
+    `pool_service_id` and `period_start` are the service and the first day of the period whose included minutes pay, and
+    `rolled_from` the first day of an earlier period that granted them, if they were rolled over. `voucher_id` is the
+    voucher that pays. They are None for minutes that are not prepaid.
+    """
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    entry_id = BigInt(default=None)
+    part = SmallInt(default=0)
+    position = SmallInt(default=None)
+    kind = Text(default=None)
+    minutes = Integer(default=None)
+    hourly_rate = Numeric(digits=(12, 4), null=True, default=None)
+    rate_source = Text(null=True, default=None)
+    currency = Char(length=3, default=None)
+    amount = Numeric(digits=(15, 3), default=None)
+    pool_service_id = BigInt(null=True, default=None)
+    period_start = Date(null=True, default=None)
+    rolled_from = Date(null=True, default=None)
+    voucher_id = BigInt(null=True, default=None)
+
+
+async def reallocate(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
+    """Recompute the allocations of the entries `changed` and of those that compete with them for prepaid minutes (D21).
+
+    `customer_ids` are the customers of these entries; the caller must have locked them. An entry under a service
+    without prepaid minutes that does not round by day does not depend on other entries, so it is recomputed only if
+    `changed` contains it.
+    """
+    for each in await book.load_these(customer_ids, changed) if customer_ids else ():
+        await write(each)
+
+
+async def buyers(invoice_id: int) -> list[int]:
+    """Return the id of the customer in a list if an invoice or draft sells a voucher; an empty list otherwise."""
+    rows = await current().fetch(
+        "select distinct customer_id from invoice_line where invoice_id = $1 and voucher_id is not null", invoice_id
+    )
+    return [row["customer_id"] for row in rows]
+
+
+async def reallocate_sold(invoice_id: int) -> None:
+    """Allocate open time again if an invoice sells a voucher, because the voucher may have become usable, or not (D25).
+
+    The caller must have locked the customer.
+    """
+    await reallocate(await buyers(invoice_id))
+
+
+@contextlib.asynccontextmanager
+async def changing_terms(customer_id: int) -> AsyncIterator[None]:
+    """Lock the customer, run the block, which changes what pays for time, and allocate all open time again.
+
+    The block changes contracts, services or vouchers of the customer. Approved prices stay. Raise `Invalid` if settled
+    time would have drawn more included minutes than a period would then have.
+    """
+    await lock_customers([customer_id])
+    yield
+    for each in await book.load([customer_id], earliest=date.min):
+        if over := overdrawn(each):
+            name, start = over[0]
+            raise Invalid({"": OVERDRAWN.format(name=name, start=start)})
+        await write(each)
+
+
+async def remove_voucher(customer_id: int, voucher: Voucher) -> None:
+    """Delete a voucher that has paid for nothing settled, and allocate all open time of the customer again without it.
+
+    The customer with the id `customer_id`, whose voucher it is, is locked until the transaction ends. Raise `Conflict`
+    if the voucher must stay (`Voucher.withdraw`), and `Invalid` if settled time has drawn more included minutes than
+    its period has (`changing_terms`).
+    """
+    async with changing_terms(customer_id):
+        await current().execute(
+            "delete from allocation a where a.voucher_id = $1"
+            " and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)",
+            voucher.id,
+        )
+        await voucher.withdraw()
+
+
+async def by_customer(
+    entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[Sequence[int]], Awaitable[None]]
+) -> Report[int, None]:
+    """Run `step` for these entries, recompute the allocations, and report the entries that were refused.
+
+    `rows` holds the rows of the entries by id; the caller must have locked their customers. The customers are processed
+    in groups, because few statements for many entries cost least. If a group fails, its halves are tried, and so on until
+    only the customers remain that fail alone. For each of these, `step` is run for smaller groups of entries, so that only
+    those entries are refused because of which it raises; if the allocations of the customer cannot be recomputed, all of
+    the customer's entries are refused. General time, which has no customer and no allocations, counts as one customer.
+    """
+    entries: dict[int | None, list[int]] = defaultdict(list)
+    for entry_id in entry_ids:
+        entries[rows[entry_id]["customer_id"]].append(entry_id)
+
+    async def at_once(customers: Sequence[int | None]) -> None:
+        ids = [entry_id for customer in customers for entry_id in entries[customer]]
+        await step(ids)
+        await reallocate([customer for customer in customers if customer is not None], ids)
+
+    async def for_one(customer: int | None) -> Report[int, None]:
+        report = await halves_or_report(entries[customer], step, reader=current().reader)
+        if report.done and customer is not None:
+            await reallocate([customer], list(report.done))
+        return report
+
+    whole, difficult = Report[int, None](), list[int | None]()
+    for group in _groups(entries):
+        together = await halves_or_report(group, at_once, reader=current().reader)
+        whole.done |= {entry_id: None for customer in together.done for entry_id in entries[customer]}
+        difficult += together.refused
+    hard = await all_or_report(difficult, for_one, reader=current().reader)
+    for report in hard.done.values():
+        whole.done |= report.done
+        whole.refused |= report.refused
+    for customer, reason in hard.refused.items():
+        whole.refused |= dict.fromkeys(entries[customer], reason)
+    return whole
+
+
+def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | None]]:
+    """Yield groups of customers that have about `AT_ONCE` entries together, so that other requests run between them."""
+    group, size = list[int | None](), 0
+    for customer, ids in entries.items():
+        group, size = [*group, customer], size + len(ids)
+        if size >= AT_ONCE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+async def write(of: Book) -> None:
+    """Store the allocations that the engine computes for the open entries of the book `of`, and how much each counts.
+
+    The stored rows of an entry are not touched if they equal the computed allocations. Raise `Conflict` if an entry would
+    count too much once its day is rounded, such as after another entry of the day was withdrawn or moved.
+    """
+    now, before = await computed(of), await stored(of)
+    gone = [id for id, pieces in before.items() if pieces != now.get(id, [])]
+    await current().execute(
+        "delete from allocation a where a.entry_id = any($1)"
+        " and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)",
+        gone,
+    )
+    rows = [
+        {"customer_id": of.customer_id, "entry_id": id, "currency": of.currency, **columns}
+        for id, pieces in now.items()
+        if id not in before or id in gone
+        for columns in pieces
+    ]
+    await insert_all(StoredAllocation, rows)
+    by_day = {int(entry.id): entry for entry in of.state.entries if not entry.is_override and entry.id in now}
+    if by_day:
+        minutes: dict[int, int] = {id: sum(piece["minutes"] for piece in now[id]) for id in by_day}  # type: ignore[misc]
+        if long := next((id for id in by_day if minutes[id] > LONGEST_COUNTED), None):
+            service = of.state.places()[by_day[long].service][1]
+            raise Conflict(REFUSED["too_long"].format(entry=by_day[long], service=service))
+        await states.recount(minutes)
+
+
+async def computed(of: Book) -> dict[Key, list[dict[str, object]]]:
+    """Return the columns of the allocations that the engine computes for the open entries of the book, by entry id.
+
+    `part` is the open part of an entry: 0, or a higher number if documents have settled other parts of it. The engine
+    runs in a worker thread, so that other requests are answered while it computes.
+    """
+    reopened = await current().fetch(
+        "select entry_id, part from reopened_entry where customer_id = $1 and entry_id = any($2)",
+        of.customer_id,
+        [entry.id for entry in of.state.entries],
+    )
+    parts = {row["entry_id"]: row["part"] for row in reopened}
+    return await asyncio.to_thread(
+        lambda: {
+            id: [{"part": parts.get(id, 0), **_columns(piece)} for piece in pieces]
+            for id, pieces in allocate(of.state).items()
+        }
+    )
+
+
+async def stored(of: Book) -> dict[Key, list[dict[str, object]]]:
+    """Return the stored allocations of the open entries of the book, by entry id."""
+    pieces = defaultdict(list)
+    for row in await current().fetch(
+        "select a.entry_id, a.part, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount, a.pool_service_id, a.period_start,"
+        " a.rolled_from, a.voucher_id from allocation a"
+        " where a.entry_id = any($1) and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)"
+        " order by a.entry_id, a.part, a.position",
+        [entry.id for entry in of.state.entries],
+    ):
+        columns = dict(row)
+        pieces[columns.pop("entry_id")].append(columns)
+    return pieces
+
+
+async def frozen(of: Book, draft_id: int) -> dict[Key, tuple[Allocation, ...]]:
+    """Return the allocations that a draft has settled as values of the engine, by entry id.
+
+    `of` is the book with the entries of the draft.
+    """
+    pieces: dict[Key, tuple[Allocation, ...]] = defaultdict(tuple)
+    for row in await current().fetch(
+        "select a.* from allocation a join settled_entry d on d.entry_id = a.entry_id and d.part = a.part"
+        " where d.invoice_id = $1 and a.entry_id = any($2) order by a.entry_id, a.position",
+        draft_id,
+        [entry.id for entry in of.state.entries],
+    ):
+        pieces[row["entry_id"]] += (_piece(row),)
+    return pieces
+
+
+def _piece(row: Row) -> Allocation:
+    """Return the allocation that a row stores; the inverse of `_columns`."""
+    priced = row["hourly_rate"] is not None
+    pool = row["voucher_id"] or row["pool_service_id"]
+    return Allocation(
+        entry=row["entry_id"],
+        place=row["position"],
+        kind=AllocationKind(row["kind"]),
+        minutes=row["minutes"],
+        amount=row["amount"],
+        pool=(pool, row["period_start"]) if pool else None,
+        price=Price(row["hourly_rate"], RateSource(row["rate_source"])) if priced else None,
+        origin=row["rolled_from"],
+    )
+
+
+def _columns(piece: Allocation) -> dict[str, object]:
+    """Return the values of an allocation by the names of its columns."""
+    return {
+        "position": piece.place,
+        "kind": piece.kind.value,
+        "minutes": piece.minutes,
+        "hourly_rate": piece.price.hourly_rate if piece.price else None,
+        "rate_source": piece.price.source.value if piece.price else None,
+        "amount": piece.amount,
+        **_pool_columns(piece),
+    }
+
+
+def _pool_columns(piece: Allocation) -> dict[str, object]:
+    """Return the columns that name the pool from which a piece draws; all None if it draws from none."""
+    pool, period_start = piece.pool or (None, None)
+    is_included = piece.kind is AllocationKind.INCLUDED
+    return {
+        "pool_service_id": pool if is_included else None,
+        "period_start": period_start,
+        "rolled_from": piece.origin,
+        "voucher_id": None if is_included else pool,
+    }

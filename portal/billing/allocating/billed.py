@@ -1,0 +1,116 @@
+"""Record which fees and vouchers were billed, and by which document, so that none is billed twice (D39)."""
+
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from piccolo.columns import UUID, BigInt, Date
+from piccolo.table import Table
+
+from portal.billing.engine import BillingState, Key
+from portal.database import current
+from portal.database.rows import insert_all
+from portal.periods import Period
+
+
+class BilledFee(Table, tablename="billed_fee"):
+    """The fee of the days of one period from `active_from` to before `active_until`, and the document that billed it.
+
+    That is a draft, an invoice or a statement; both are None if the run made no document, because all that was due cost
+    nothing. The primary key is the service, the first day of the period and `active_from`. Deleting a draft deletes the
+    row, so that the next run bills the fee. A credit for days after the end of the contract brings `active_until` forward.
+    """
+
+    service_id = BigInt(primary_key=True, default=None)
+    period_start = Date(default=None)
+    active_from = Date(default=None)
+    active_until = Date(default=None)
+    customer_id = BigInt(default=None)
+    run_id = BigInt(default=None)
+    invoice_id = BigInt(null=True, default=None)
+    statement_id = UUID(null=True, default=None)
+
+
+class BilledVoucher(Table, tablename="billed_voucher"):
+    """The sale of a voucher, and the draft, invoice or statement that billed it, as in `BilledFee`."""
+
+    voucher_id = BigInt(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    run_id = BigInt(default=None)
+    invoice_id = BigInt(null=True, default=None)
+    statement_id = UUID(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """The fees and the vouchers that were billed; falsy if there are none.
+
+    `fees` has the days for which a fee was billed, by service and first day of the period.
+    """
+
+    fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
+    vouchers: frozenset[Key] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.fees or self.vouchers)
+
+    @classmethod
+    def between(cls, before: BillingState, after: BillingState) -> "Billed":
+        """Return what a billing run billed that led from one state to the other."""
+        fees = {
+            fee: new
+            for fee, parts in after.billed_fees.items()
+            if (new := tuple(part for part in parts if part not in before.billed_fees.get(fee, ())))
+        }
+        return cls(fees, after.billed_vouchers - before.billed_vouchers)
+
+
+NOTHING_BILLED = Billed()
+
+
+async def load(customer_ids: Collection[int]) -> Billed:
+    """Return what was billed of these customers before."""
+    rows = await current().fetch(
+        "select service_id, period_start, active_from, active_until, null as voucher_id from billed_fee where customer_id = any($1)"
+        " union all select null, null, null, null, voucher_id from billed_voucher where customer_id = any($1)",
+        list(customer_ids),
+    )
+    fees: dict[tuple[Key, date], tuple[Period, ...]] = {}
+    for row in rows:
+        if row["voucher_id"] is None:
+            fee = row["service_id"], row["period_start"]
+            fees[fee] = (*fees.get(fee, ()), Period(row["active_from"], row["active_until"]))
+    return Billed(fees, frozenset(row["voucher_id"] for row in rows if row["voucher_id"] is not None))
+
+
+async def record(
+    run_id: int, customer_id: int, of: BillingState, now: Billed, made: Mapping[Key, int | uuid.UUID | None]
+) -> None:
+    """Record that a billing run billed `now` of a customer, whose state was `of`.
+
+    `made` is, by contract, the id of the draft or statement that the run made, or None where it made none. What belongs
+    to contracts that are missing there was not billed after all. The database refuses what was billed before.
+    """
+    contracts = {service.id: contract.id for contract in of.contracts for service in contract.services}
+    first = {voucher.id: voucher.services[0] for voucher in of.vouchers}
+
+    def row(service: Key) -> dict[str, object]:
+        id = made[contracts[service]]
+        return {
+            "customer_id": customer_id,
+            "run_id": run_id,
+            "invoice_id": id if isinstance(id, int) else None,
+            "statement_id": id if isinstance(id, uuid.UUID) else None,
+        }
+
+    fees = [
+        row(service)
+        | {"service_id": service, "period_start": start, "active_from": part.start, "active_until": part.end}
+        for (service, start), parts in now.fees.items()
+        for part in parts
+        if contracts[service] in made
+    ]
+    vouchers = [voucher for voucher in now.vouchers if contracts[first[voucher]] in made]
+    await insert_all(BilledFee, fees)
+    await insert_all(BilledVoucher, [row(first[voucher]) | {"voucher_id": voucher} for voucher in vouchers])

@@ -1,0 +1,41 @@
+"""Find stored allocations that differ from what the engine computes, and periods that are overdrawn."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+from portal.billing.allocating import book
+from portal.billing.allocating.allocations import computed, stored
+from portal.billing.allocating.book import Book
+from portal.billing.allocating.overdrawn import overdrawn
+from portal.database import current
+
+AT_ONCE = 50
+"""How many customers are loaded together, so that the memory needed does not grow with their number."""
+
+
+async def differing() -> list[dict[str, Any]]:
+    """Return the customer and the entry of all open time whose stored allocations are not those of the engine (D21)."""
+    found = []
+    async for of in _all_books():
+        expected, kept = await computed(of), await stored(of)
+        wrong = [id for id in expected.keys() | kept.keys() if expected.get(id, []) != kept.get(id, [])]
+        found += [{"customer": of.customer_id, "entry": id} for id in sorted(wrong)]
+    return found
+
+
+async def overdrawn_periods() -> list[dict[str, Any]]:
+    """Return the customer, the service and the first day of each period whose included minutes are overdrawn."""
+    return [
+        {"customer": of.customer_id, "service": service, "period": start}
+        async for of in _all_books()
+        for service, start in overdrawn(of)
+    ]
+
+
+async def _all_books() -> AsyncIterator[Book]:
+    rows = await current().fetch("select distinct customer_id from service order by 1")
+    customers = [row["customer_id"] for row in rows]
+    for begin in range(0, len(customers), AT_ONCE):
+        for of in await book.load(customers[begin : begin + AT_ONCE], earliest=date.min):
+            yield of

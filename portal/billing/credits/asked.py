@@ -1,0 +1,83 @@
+"""Find the time that a contact asks about, wherever a contact sees it: on an invoice, on a statement, or in the hours."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from portal.billing.documents import detail
+from portal.billing.documents.detail import DetailRow
+from portal.billing.documents.invoices import Invoice
+from portal.billing.documents.statements import Statement
+from portal.billing.usage.entries import cover_words
+from portal.database import current
+from portal.errors import NotFound
+from portal.fields import in_range
+from portal.people.readers import ContactReader
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTime:
+    """Time of one entry that a contact may ask about.
+
+    `place` says where the contact sees it, such as `invoice 2026-0001`, and is "" in the hours. `invoice_id` and `position`
+    name the row of the invoice's time detail; both are None elsewhere. `amount` is None where no price is shown.
+    """
+
+    customer_id: int
+    entry_id: int
+    case_number: int | None
+    work_date: date
+    minutes: int
+    service_name: str
+    external_comment: str
+    covered_by: str
+    currency: str = ""
+    amount: Decimal | None = None
+    place: str = ""
+    invoice_id: int | None = None
+    position: int | None = None
+
+    @property
+    def words(self) -> str:
+        """Return the comment of the entry, or the name of its service if it has none."""
+        return self.external_comment or self.service_name
+
+
+async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
+    """Return the row at `position` of an invoice's time detail. Raise `NotFound` unless there is one for time."""
+    for row in await detail.copied(invoice_id=invoice.id):
+        if row.position == position and row.entry_id is not None:
+            return _asked(row, invoice.customer_id, f"invoice {invoice.number}", invoice.id)
+    raise NotFound
+
+
+async def time_on_statement(statement: Statement, position: int) -> AskedTime:
+    """Return the row at `position` of a statement's time detail. Raise `NotFound` unless there is one for time."""
+    for row in await detail.copied(statement_id=statement.id):
+        if row.position == position and row.entry_id is not None:
+            return _asked(row, statement.customer_id, f"the statement up to {statement.until:%-d %b %Y}")
+    raise NotFound
+
+
+def _asked(row: DetailRow, customer_id: int, place: str, invoice_id: int | None = None) -> AskedTime:
+    assert row.entry_id is not None and row.work_date is not None  # noqa: S101, PT018
+    return AskedTime(
+        customer_id=customer_id, entry_id=row.entry_id, case_number=row.case_number, work_date=row.work_date, minutes=row.minutes or 0,
+        service_name=row.service_name, external_comment=row.external_comment, covered_by=row.covered_by, place=place,
+        currency=row.currency, amount=row.amount if invoice_id else None, invoice_id=invoice_id,
+        position=row.position if invoice_id else None,
+    )  # fmt: skip
+
+
+async def time_in_hours(entry_id: int, reader: ContactReader) -> AskedTime:
+    """Return approved time of the reader's customer. Raise `NotFound` for other time."""
+    row = await current().fetchrow(
+        "select * from approved_time where id = $1 and customer_id = $2", in_range(entry_id), reader.customer_id
+    )
+    if row is None:
+        raise NotFound
+    return AskedTime(
+        customer_id=row["customer_id"], entry_id=row["id"], case_number=row["case_number"], work_date=row["work_date"],
+        minutes=row["minutes"], service_name=row["service_name"], external_comment=row["external_comment"],
+        covered_by=cover_words(row["kinds"]),
+    )  # fmt: skip

@@ -1,0 +1,328 @@
+"""Compute what a credit note would credit: a whole invoice, some of its lines, or minutes of its time.
+
+Amounts telescope: what is credited is what the invoice charges for the minutes that were left, less what it charges for
+the minutes that stay. So several credit notes that credit everything together credit exactly the invoice, in net and tax.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from portal.billing.allocating.book import Row
+from portal.billing.credits.lines import lines_of
+from portal.billing.credits.sold import SoldVoucher, sold_vouchers
+from portal.billing.credits.unused import UnusedDays, unused_fees
+from portal.billing.documents import detail
+from portal.billing.documents.detail import DetailRow
+from portal.billing.documents.invoices import Invoice, InvoiceLine, InvoiceVat
+from portal.database import current
+from portal.durations import spoken
+from portal.errors import Invalid
+from portal.money import cash_amount, hourly_amount, percent_of, total
+
+NOTHING = "Choose what is to be credited: everything, a line, or time."
+TOO_MUCH = "Only {minutes} are left to credit."
+DISCOUNTED = "With the discount on this invoice, that is not what is left of it. Choose the discount as well, or less."
+WHOLE_FEE = "This cost a fixed fee, which is credited as a whole: write {minutes}, or leave it empty."
+ALL_CREDITED = "Everything on this invoice is credited already."
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What somebody chose to credit: everything, or lines of the invoice, parts of fees, and minutes of its time detail.
+
+    `lines` are positions of lines; `amounts` maps positions of lines for fees, or of charges added by hand, to the part of
+    their net that is credited; `vouchers` maps positions of lines for vouchers to minutes, of which 0 choose nothing;
+    `minutes` maps positions of the time detail to minutes. With `unused`, what fees charge for days after the end of the contract is chosen instead.
+    """
+
+    everything: bool = False
+    unused: bool = False
+    lines: frozenset[int] = frozenset()
+    minutes: Mapping[int, int] = field(default_factory=dict)
+    amounts: Mapping[int, Decimal] = field(default_factory=dict)
+    vouchers: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to credit of one row of the invoice's time detail."""
+
+    row: DetailRow
+    minutes: int
+    amount: Decimal
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something is left; an entry without billable minutes is left until it was credited once."""
+        return self.minutes > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Creditable:
+    """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
+
+    `groups` maps the VAT category and rate to the base and the tax that are left. Of a voucher, the undrawn minutes' share
+    of its price is left; `vouchers` has the vouchers by line. `due_again` are the lines whose fee or voucher can become due
+    again: fees, and vouchers of which nothing was drawn. `unused` is what fees charge for days after the end of the
+    contract, by line.
+    """
+
+    invoice: Invoice
+    lines: Sequence[Row]
+    time: Sequence[Left]
+    nets: Mapping[int, Decimal]
+    groups: Mapping[tuple[str, Decimal], tuple[Decimal, Decimal]]
+    due_again: frozenset[int]
+    vouchers: Mapping[int, SoldVoucher]
+    unused: Mapping[int, UnusedDays]
+
+    @property
+    def divisible(self) -> frozenset[int]:
+        """Return the positions of the lines of which a part can be credited: fees, and charges added by hand."""
+        lines = (line for line in self.lines if line["kind"] in ("fee", "extra"))
+        return frozenset(line["position"] for line in lines if self.nets[line["position"]] > 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is left to credit."""
+        return not self.time and not any(self.nets.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What a credit note credits: its lines and VAT groups as columns, the credited time, and its time detail.
+
+    Each of `time` is a row of the invoice's time detail with the minutes and the amount that are credited of it.
+    `unused_from` has the first day of those that the credit of a fee gives back, by line of the invoice. `payable`
+    is by how much the credit lowers the sum to pay of the invoice, which is rounded to coins if the contract says so.
+    """
+
+    lines: list[dict[str, object]]
+    vat: list[dict[str, object]]
+    time: list[tuple[DetailRow, int, Decimal]]
+    detail: list[DetailRow]
+    due_again: frozenset[int]
+    unused_from: Mapping[int, date]
+    voucher_minutes: Mapping[int, int]
+    currency: str
+    net: Decimal
+    tax: Decimal
+    payable: Decimal
+
+    @property
+    def gross(self) -> Decimal:
+        """Return the sum that is credited, with tax."""
+        return self.net + self.tax
+
+
+_CREDITED_TIME = """
+select detail_position, sum(minutes)::int as minutes, sum(amount) as amount from credited_time where invoice_id = $1 group by 1
+"""
+_CREDITED_LINES = (
+    "select line_position, sum(net) as net from credit_line where invoice_id = $1 and kind <> 'time' group by 1"
+)
+_CREDITED_VAT = (
+    "select category, rate, sum(base) as base, sum(tax) as tax from credit_vat where invoice_id = $1 group by 1, 2"
+)
+
+
+async def creditable(invoice: Invoice) -> Creditable:
+    """Return what is left to credit of an issued invoice."""
+    fetch = current().fetch
+    lines = await InvoiceLine.select().where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
+    vat = await InvoiceVat.select().where(InvoiceVat.invoice_id == invoice.id)
+    rows = await detail.copied(invoice_id=invoice.id)
+    time = {row["detail_position"]: row for row in await fetch(_CREDITED_TIME, invoice.id)}
+    nets = {row["line_position"]: row["net"] for row in await fetch(_CREDITED_LINES, invoice.id)}
+    taxes = {(row["category"], row["rate"]): row for row in await fetch(_CREDITED_VAT, invoice.id)}
+    vouchers = await sold_vouchers(invoice)
+    others = [line for line in lines if line["kind"] != "time"]
+    left = {line["position"]: _rest(line, vouchers, nets) for line in others}
+    return Creditable(
+        invoice=invoice,
+        lines=lines,
+        time=list(left_of(rows, time)),
+        nets=left,
+        groups={key: (base, tax) for key, base, tax in _groups(vat, taxes)},
+        due_again=frozenset(
+            line["position"]
+            for line in others
+            if line["position"] not in nets
+            and (line["kind"] == "fee" or (line["kind"] == "voucher" and not vouchers[line["position"]].drawn))
+        ),
+        vouchers=vouchers,
+        unused=await unused_fees(invoice, others, left),
+    )
+
+
+def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int, Decimal]) -> Decimal:
+    """Return what is left to credit of a line that is not for time; negative for a discount that still counts."""
+    if voucher := vouchers.get(line["position"]):
+        return voucher.amount(voucher.left)
+    rest: Decimal = line["net"] - credited.get(line["position"], Decimal(0))
+    return rest if line["kind"] == "extra" else max(rest, Decimal(0))
+
+
+def left_of(rows: Iterable[DetailRow], credited: Mapping[int, Row]) -> Iterable[Left]:
+    """Yield what is left of each row of a time detail; `credited` has the minutes and the amount credited, by position."""
+    for row in rows:
+        if row.entry_id is None:
+            continue
+        before = credited.get(row.position)
+        if before is None:
+            yield Left(row, row.minutes or 0, row.amount)
+        elif before["minutes"] < (row.minutes or 0):
+            yield Left(row, (row.minutes or 0) - before["minutes"], row.amount - before["amount"])
+
+
+def _groups(
+    vat: Iterable[Row], credited: Mapping[tuple[str, Decimal], Row]
+) -> Iterable[tuple[tuple[str, Decimal], Decimal, Decimal]]:
+    for group in vat:
+        key = (group["category"], group["rate"])
+        before = credited.get(key)
+        base, tax = (before["base"], before["tax"]) if before else (Decimal(0), Decimal(0))
+        yield key, group["base"] - base, group["tax"] - tax
+
+
+def credit(of: Creditable, chosen: Chosen) -> Credit:
+    """Return what the choice credits. Raise `Invalid` if it is nothing, or more than is left."""
+    time = list(chosen_time(of.time, chosen, of.invoice.digits))
+    unused = of.unused if chosen.unused else {}
+    nets = {position: days.amount for position, days in unused.items()} if chosen.unused else _chosen_nets(of, chosen)
+    if of.is_empty:
+        raise Invalid({"": ALL_CREDITED})
+    nets |= _parts(of, chosen)
+    if not time and not nets:
+        raise Invalid({"": NOTHING})
+    lines, rows = lines_of(of, time, nets)
+    digits = of.invoice.digits
+    vat = list(_vat(of, lines))
+    net = total((line["net"] for line in lines), digits)  # type: ignore[misc]
+    tax = total((group["tax"] for group in vat), digits)  # type: ignore[misc]
+    return Credit(
+        lines=lines,
+        vat=vat,
+        time=time,
+        detail=rows,
+        due_again=frozenset() if chosen.unused else _due_again(of, nets, chosen),
+        unused_from={position: days.since for position, days in unused.items()},
+        voucher_minutes=_voucher_minutes(of, chosen, lines),
+        currency=of.invoice.currency,
+        net=net,
+        tax=tax,
+        payable=_payable(of, net + tax),
+    )
+
+
+def _voucher_minutes(of: Creditable, chosen: Chosen, lines: Sequence[dict[str, object]]) -> dict[int, int]:
+    """Return how many minutes of vouchers the lines of a credit note take back, by line of the invoice.
+
+    A line that does not take all of a voucher gets a label that says how much it takes.
+    """
+    taken = {}
+    for line in lines:
+        position: Any = line["line_position"]
+        if voucher := of.vouchers.get(position):
+            taken[position] = minutes = chosen.vouchers.get(position) or voucher.left
+            if minutes < voucher.minutes:
+                line["label"] = f"{spoken(minutes)} of {line['label']}"
+    return taken
+
+
+def _chosen_nets(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
+    """Return the amount still to credit of each chosen line that is not for time, by the position of the line."""
+    return {
+        position: net for position, net in of.nets.items() if net and (chosen.everything or position in chosen.lines)
+    }
+
+
+def _payable(of: Creditable, gross: Decimal) -> Decimal:
+    """Return by how much a credit of `gross` lowers the sum to pay; several credits add up to what one would."""
+    left = total((base + tax for base, tax in of.groups.values()), of.invoice.digits)
+    coin = of.invoice.cash_rounding
+    if not coin:
+        return gross
+    return cash_amount(left, coin, of.invoice.digits) - cash_amount(left - gross, coin, of.invoice.digits)
+
+
+def _due_again(of: Creditable, nets: Mapping[int, Decimal], chosen: Chosen) -> frozenset[int]:
+    """Return the lines that can become due again: those that are credited wholly."""
+    parts = {position for position, minutes in chosen.vouchers.items() if minutes}
+    whole = of.due_again & nets.keys() - parts
+    return frozenset(position for position in whole if nets[position] == of.nets[position])
+
+
+def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
+    """Return the parts of lines that are credited, by position. Raise `Invalid` for a part of more than is left."""
+    if chosen.everything or chosen.unused:
+        return {}
+    problems = {
+        f"amount-{position}": f"Only {of.nets[position] if position in of.divisible else 0} is left to credit."
+        for position, amount in chosen.amounts.items()
+        if position not in of.divisible or amount > of.nets[position]
+    }
+    for position, minutes in chosen.vouchers.items():
+        left = of.vouchers[position].left if position in of.vouchers else 0
+        if minutes > left:
+            problems[f"voucher-{position}"] = TOO_MUCH.format(minutes=_clock(left))
+    if problems:
+        raise Invalid(problems)
+    return {position: amount for position, amount in chosen.amounts.items() if amount} | {
+        position: of.vouchers[position].amount(minutes) for position, minutes in chosen.vouchers.items() if minutes
+    }
+
+
+def chosen_time(time: Sequence[Left], chosen: Chosen, digits: int) -> Iterable[tuple[DetailRow, int, Decimal]]:
+    """Yield the rows of the time detail that are credited, with minutes and amounts. Raise `Invalid` for too many minutes."""
+    problems = {}
+    known = {left.row.position for left in time}
+    for left in time:
+        row = left.row
+        is_whole = chosen.everything or (row.line is not None and row.line in chosen.lines)
+        minutes = left.minutes if is_whole else chosen.minutes.get(row.position)
+        if minutes is None:
+            continue
+        if row.has_fixed_fee and 0 < minutes < left.minutes:
+            problems[f"minutes-{row.position}"] = WHOLE_FEE.format(minutes=_clock(left.minutes))
+        elif minutes > left.minutes:
+            problems[f"minutes-{row.position}"] = TOO_MUCH.format(minutes=_clock(left.minutes))
+        elif minutes == left.minutes:
+            yield row, minutes, left.amount
+        elif minutes:
+            yield row, minutes, left.amount - _amount(row, left.minutes - minutes, digits)
+    if problems or chosen.minutes.keys() - known:
+        raise Invalid(problems or {"": "Some of this time is credited already. Look at it again."})
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60}:{minutes % 60:02}"
+
+
+def _amount(row: DetailRow, minutes: int, digits: int) -> Decimal:
+    """Return what the invoice charges for so many minutes of a row; nothing where the row costs nothing."""
+    return Decimal(0) if row.hourly_rate is None else hourly_amount(minutes, row.hourly_rate, digits)
+
+
+def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict[str, object]]:
+    """Yield the VAT groups of the credit note: the tax that is left of the invoice's, less the tax on what stays.
+
+    Raise `Invalid` if, because of a discount, more would be credited than is left, or less than nothing.
+    """
+    bases: dict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
+    for line in lines:
+        bases[line["vat_category"], line["vat_rate"]] += line["net"]  # type: ignore[index, operator]
+    for (category, rate), base in bases.items():
+        left, tax = of.groups[category, rate]
+        if not 0 <= base <= left:
+            raise Invalid({"": DISCOUNTED})
+        yield {
+            "category": category,
+            "rate": rate,
+            "base": base,
+            "tax": tax - percent_of(left - base, rate, of.invoice.digits) if left != base else tax,
+        }

@@ -1,0 +1,82 @@
+"""Make the lines of a credit note and its time detail from what is credited of an invoice."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from itertools import count
+from typing import TYPE_CHECKING
+
+from portal.billing.allocating.book import Row
+from portal.billing.documents.detail import DetailRow
+from portal.money import total
+
+if TYPE_CHECKING:
+    from portal.billing.credits.choosing import Creditable
+
+
+def lines_of(
+    of: "Creditable", time: Sequence[tuple[DetailRow, int, Decimal]], nets: Mapping[int, Decimal]
+) -> tuple[list[dict[str, object]], list[DetailRow]]:
+    """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
+
+    `time` has, for each credited row of the invoice's time detail, the minutes and the amount to credit. `nets` has the
+    amount to credit of each line that is not for time, by position. Minutes that cost nothing get a line of 0.00 for
+    each service, after the others.
+    """
+    behind: dict[int | str, list[tuple[DetailRow, int, Decimal]]] = defaultdict(list)
+    for piece in time:
+        behind[piece[0].service_name if piece[0].line is None else piece[0].line].append(piece)
+    positions, lines, rows = count(1), list[dict[str, object]](), list[DetailRow]()
+
+    def add(
+        source: Row, line_position: int | None, pieces: Sequence[tuple[DetailRow, int, Decimal]], **columns: object
+    ) -> None:
+        position = next(positions)
+        same = ("kind", "service_name", "label", "currency", "vat_category", "vat_rate", "exemption_reason")
+        lines.append(
+            {name: source[name] for name in same} | {"position": position, "line_position": line_position} | columns
+        )
+        rows.extend(row._replace(line=position, minutes=minutes, amount=amount) for row, minutes, amount in pieces)
+
+    for line in of.lines:
+        here = behind.get(line["position"], [])
+        if line["position"] in nets:
+            net = nets[line["position"]]
+            add(line, line["position"], [(_other(line), 0, net)], minutes=None, unit_price=net, net=net)
+        elif here:
+            net = total((amount for _, _, amount in here), of.invoice.digits)
+            add(
+                line,
+                line["position"],
+                here,
+                minutes=sum(minutes for _, minutes, _ in here),
+                unit_price=_price(here),
+                net=net,
+            )
+    for service_name, here in behind.items():
+        if isinstance(service_name, str):
+            source = next((line for line in of.lines if line["service_name"] == service_name), of.lines[0])
+            minutes = sum(minutes for _, minutes, _ in here)
+            add(
+                dict(source) | {"kind": "time", "service_name": service_name, "label": "time that cost nothing"}, None, here,
+                minutes=minutes, unit_price=None, net=Decimal(0),
+            )  # fmt: skip
+    return lines, [
+        row._replace(position=position, minutes=None if row.entry_id is None else row.minutes)
+        for position, row in enumerate(rows, 1)
+    ]
+
+
+def _other(line: Row) -> DetailRow:
+    """Return the row of the time detail for a line that is not for time, such as a fee."""
+    return DetailRow(
+        position=0, entry_id=None, line=line["position"], work_date=None, case_number=None, service_name=line["service_name"],
+        performed_by="", external_comment=line["label"], covered_by="charged", minutes=None, hourly_rate=None,
+        currency=line["currency"], amount=line["net"],
+    )  # fmt: skip
+
+
+def _price(pieces: Sequence[tuple[DetailRow, int, Decimal]]) -> Decimal | None:
+    """Return the hourly rate of the pieces, or None if they have more than one."""
+    rates = {row.hourly_rate for row, _, _ in pieces}
+    return rates.pop() if len(rates) == 1 else None

@@ -1,0 +1,177 @@
+"""Let customers ask about an entry that they see: a case holds the question; an explanation or a credit ends it."""
+
+import contextlib
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from piccolo.columns import UUID, BigInt, BigSerial, Integer, Timestamptz
+from piccolo.table import Table
+
+from portal import outbox
+from portal.billing.allocating.book import Row
+from portal.billing.credits.asked import AskedTime
+from portal.billing.documents.invoices import Invoice
+from portal.billing.documents.statements import Statement
+from portal.contracts.case_types import CaseType
+from portal.database import current
+from portal.desk import Case
+from portal.durations import spoken
+from portal.errors import Conflict, Forbidden, Invalid, NotFound
+from portal.fields import in_range
+from portal.people.readers import AgentReader, ContactReader
+from portal.timekeeping import flags
+from portal.visible import visible
+
+ASKED = "There is an open question about this time already, in case #{number}."
+
+
+class EntryQuestion(Table, tablename="entry_question"):
+    """A customer's question about a time entry. The case `case_number` holds its text.
+
+    `invoice_id` and `detail_position` name the row of the invoice from which it was asked; they are None for a question
+    from a statement or from the hours. It is open until `ended_at` is set; `credit_note_id` or `correction_id` name the
+    credit note or the statement by which it ended, and both are None after an explanation. An entry has at most one open
+    question. While it is open, time that no document has settled is flagged.
+    """
+
+    id = BigSerial(primary_key=True)
+    customer_id = BigInt(default=None)
+    entry_id = BigInt(default=None)
+    invoice_id = BigInt(null=True, default=None)
+    detail_position = Integer(null=True, default=None)
+    case_number = BigInt(default=None)
+    asked_at = Timestamptz(default=None)
+    ended_at = Timestamptz(null=True, default=None)
+    ended_by_id = BigInt(null=True, default=None)
+    form_key = UUID(null=True, default=None)
+    credit_note_id = BigInt(null=True, default=None)
+    correction_id = UUID(null=True, default=None)
+
+
+async def ask(
+    about: AskedTime, text: str, *, by: ContactReader, at: datetime, form_key: uuid.UUID | None = None
+) -> int:
+    """Store a question about time, lock the customer for that, and return the number of the case that holds its text.
+
+    The text is written as a message into the case on which the time was logged. If there is none, or if `by` may not
+    see it, a new case is opened. Time that no document has settled is flagged, so that no run bills it. The caller has
+    checked that `by` may see the time. With the `form_key` of an earlier question, nothing is stored, and the case of
+    that question is returned. Raise `Invalid` (`body`) without a text, `Conflict` if there is an open question about the
+    entry, `TooMany` as `Case.open` does. Managers are notified.
+    """
+    if form_key and (known := await EntryQuestion.objects().where(EntryQuestion.form_key == form_key).first()):
+        return int(known.case_number)
+    if not visible(text).strip():
+        raise Invalid({"body": "Write your question."})
+    await current().execute("select lock_own_customer()")  # before the case, as everywhere
+    found = await EntryQuestion.objects().where(_is_open([about.entry_id])).first()
+    if found:
+        raise Conflict(ASKED.format(number=found.case_number))
+    case = await _case(about, _words(about, text), by, at)
+    question = EntryQuestion(
+        customer_id=about.customer_id, entry_id=about.entry_id, invoice_id=about.invoice_id, detail_position=about.position,
+        case_number=case, form_key=form_key, asked_at=at,
+    )  # fmt: skip
+    [stored] = await EntryQuestion.insert(question).returning(EntryQuestion.id)
+    # Without an invoice, the notice leads to the case.
+    await outbox.tell(
+        kind="invoice.asked", subject_id=about.invoice_id or 0, record_id=stored["id"], customer_id=about.customer_id,
+        contact_may_know=False, actor=by, at=at,
+    )  # fmt: skip
+    return case
+
+
+def _words(about: AskedTime, text: str) -> str:
+    """Return the text of the message: a line that names the work in question, and below it the question itself."""
+    comment = f": “{' '.join(about.external_comment.split())}”" if about.external_comment.strip() else ""
+    place = f" on {about.place}" if about.place else f" under “{about.service_name}”"
+    return f"About {spoken(about.minutes)} of {about.work_date:%-d %b %Y}{place}{comment}\n\n{text}"
+
+
+async def _case(about: AskedTime, text: str, by: ContactReader, at: datetime) -> int:
+    """Write `text` as a message into the case on which the time was logged, or open a case; return the case's number.
+
+    Raise `Invalid` (`body`) if no case can be opened because there is no case type.
+    """
+    if about.case_number is not None:
+        with contextlib.suppress(NotFound):
+            case = await Case.find(about.case_number, by)
+            return int((await case.answer(by=by, text=text, at=at)).number)
+    types = await CaseType.offered_to_contacts()
+    if not types:
+        raise Invalid({"body": "No new case can be opened at the moment. Write to us by mail."})
+    subject = f"Question about {about.place or f'work of {about.work_date:%-d %b %Y}'}"
+    case = await Case.open(by=by, subject=subject, text=text, case_type_id=types[0].id, at=at)
+    return int(case.number)
+
+
+def _is_open(entry_ids: Collection[int]) -> Any:
+    return EntryQuestion.entry_id.is_in(list(entry_ids)) & EntryQuestion.ended_at.is_null()
+
+
+async def open_questions(entry_ids: Collection[int]) -> dict[int, int]:
+    """Return the numbers of the cases that hold the open questions about these entries, by the id of the entry."""
+    found = await EntryQuestion.objects().where(_is_open(entry_ids)) if entry_ids else []
+    return {question.entry_id: int(question.case_number) for question in found}
+
+
+_QUESTIONS = """
+select distinct on (q.ended_at is not null, q.id) q.id, q.entry_id, q.case_number, q.asked_at, q.ended_at, q.correction_id, n.number as credit_number,
+  r.work_date, r.minutes, r.external_comment, r.service_name
+from entry_question q join {rows} r on r.entry_id = q.entry_id and r.{document} = $1
+  and (q.invoice_id is null or (q.invoice_id, q.detail_position) = (r.invoice_id, r.position))
+left join credit_note n on n.id = q.credit_note_id order by q.ended_at is not null, q.id desc, r.position
+"""
+_LIVE = """
+(select d.invoice_id, null::uuid as statement_id, 1 as position, t.id as entry_id, t.work_date, t.minutes, t.external_comment, t.service_name
+ from settled_entry d join approved_time t on t.id = d.entry_id)
+"""
+"""The entries on drafts, which have no copied rows."""
+
+
+async def questions_of(document: Invoice | Statement) -> list[Row]:
+    """Return a row for each question about the time on a draft, an invoice or a statement, the open ones first.
+
+    Questions that were asked about it elsewhere, as in the hours, are among them.
+    """
+    is_draft = isinstance(document, Invoice) and not document.is_issued
+    column = "statement_id" if isinstance(document, Statement) else "invoice_id"
+    return await current().fetch(
+        _QUESTIONS.format(rows=_LIVE if is_draft else "detail_row", document=column), document.id
+    )
+
+
+async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
+    """End a question, because an agent has explained it in the case, and lift its flag. A repeat changes nothing.
+
+    Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
+    """
+    if not by.is_manager:
+        raise Forbidden("Only managers may end questions about time.")
+    question = await EntryQuestion.objects().where(EntryQuestion.id == in_range(question_id)).first()
+    if question is None:
+        raise NotFound
+    await flags.lift_customers(question.id, by=by, at=at)
+    await EntryQuestion.update(ended_at=at, ended_by_id=by.id).where(
+        (EntryQuestion.id == question.id) & EntryQuestion.ended_at.is_null()
+    )
+
+
+async def end_corrected(
+    entry_ids: Collection[int],
+    *,
+    by: AgentReader,
+    at: datetime,
+    credit_note_id: int | None = None,
+    correction_id: uuid.UUID | None = None,
+) -> None:
+    """End the open questions about these entries, because a credit note or a further statement gives their time back.
+
+    Pass exactly one of the two ids.
+    """
+    if entry_ids:
+        await EntryQuestion.update(
+            ended_at=at, ended_by_id=by.id, credit_note_id=credit_note_id, correction_id=correction_id
+        ).where(_is_open(entry_ids))

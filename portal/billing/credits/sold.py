@@ -1,0 +1,53 @@
+"""Compute what is left to credit of a sold voucher: the share of its price for minutes that nothing has drawn."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from portal.billing.documents.invoices import Invoice
+from portal.database import current
+from portal.money import EXACT, divide_half_up
+
+
+@dataclass(frozen=True, slots=True)
+class SoldVoucher:
+    """A voucher on a line of an invoice: its minutes, those that are drawn or reserved, and those credited before.
+
+    `price` is the net of the line, and `credited` how much of it was credited before.
+    """
+
+    minutes: int
+    drawn: int
+    credited_minutes: int
+    price: Decimal
+    credited: Decimal
+    digits: int
+
+    @property
+    def left(self) -> int:
+        """Return the minutes that can be credited: nothing has drawn, reserved or credited them."""
+        return self.minutes - self.drawn - self.credited_minutes
+
+    def amount(self, minutes: int) -> Decimal:
+        """Return what is credited for so many of the minutes left; several credits sum to what one would credit."""
+        if not self.minutes:
+            return self.price - self.credited
+        share = EXACT.multiply(self.price, self.credited_minutes + minutes)
+        return max(divide_half_up(share, self.minutes, self.digits) - self.credited, Decimal(0))
+
+
+_SOLD = """
+select l.position, l.net, v.minutes, v.credited_minutes,
+  coalesce((select sum(a.minutes) from allocation a where a.voucher_id = v.id), 0)::int as drawn,
+  coalesce((select sum(c.net) from credit_line c where c.invoice_id = l.invoice_id and c.line_position = l.position), 0) as credited
+from invoice_line l join voucher v on v.id = l.voucher_id where l.invoice_id = $1
+"""
+
+
+async def sold_vouchers(invoice: Invoice) -> dict[int, SoldVoucher]:
+    """Return the vouchers that an invoice sells, by the position of the line."""
+    return {
+        row["position"]: SoldVoucher(
+            row["minutes"], row["drawn"], row["credited_minutes"], row["net"], row["credited"], invoice.digits
+        )
+        for row in await current().fetch(_SOLD, invoice.id)
+    }

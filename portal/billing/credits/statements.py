@@ -1,0 +1,117 @@
+"""Correct statements: give time back that a statement has settled, by a further statement that names it."""
+
+import uuid
+from datetime import datetime
+
+from piccolo.columns import UUID, BigInt, Boolean, Integer
+from piccolo.table import Table
+
+from portal import outbox
+from portal.billing.allocating.allocations import reallocate
+from portal.billing.credits.choosing import Chosen, Left, chosen_time, left_of
+from portal.billing.credits.issuing import checked_reason
+from portal.billing.credits.questions import end_corrected
+from portal.billing.documents import detail, files
+from portal.billing.documents.statements import Statement
+from portal.billing.locks import lock_customers
+from portal.database import current
+from portal.database.rows import insert_all
+from portal.errors import Conflict, Forbidden, Invalid
+from portal.people.readers import AgentReader
+
+NOTHING_CHOSEN = "Choose what is given back: everything, or time."
+ALL_BACK = "All time on this statement is given back already."
+IS_CORRECTION = "This corrects another statement: correct that one."
+
+
+class CorrectedTime(Table, tablename="corrected_time"):
+    """What a correction gives back of a row of the statement's time detail. The primary key is the correction and the row.
+
+    `freed` says whether the minutes become free again; otherwise they are written off.
+    """
+
+    customer_id = BigInt(default=None)
+    statement_id = UUID(primary_key=True, default=None)
+    corrects_id = UUID(default=None)
+    detail_position = Integer(default=None)
+    entry_id = BigInt(default=None)
+    minutes = Integer(default=None)
+    freed = Boolean(default=None)
+
+
+_BACK = "select detail_position, sum(minutes)::int as minutes, 0::numeric as amount from corrected_time where corrects_id = $1 group by 1"
+
+
+async def correctable(statement: Statement) -> list[Left]:
+    """Return what is left of each row of a statement's time detail that is not given back wholly."""
+    rows = await detail.copied(statement_id=statement.id)
+    back = {row["detail_position"]: row for row in await current().fetch(_BACK, statement.id)}
+    return list(left_of(rows, back))
+
+
+async def correct_statement(
+    statement: Statement,
+    chosen: Chosen,
+    *,
+    reason: str,
+    freed: bool,
+    by: AgentReader,
+    at: datetime,
+    form_key: uuid.UUID | None = None,
+) -> Statement:
+    """Make a statement that corrects another one, for a part of its time or for all of it, and return it.
+
+    With `freed`, the time becomes free again: it can be changed, and the next billing run settles it. Otherwise it is
+    written off. Covered minutes go back to their period or voucher either way. The customer is locked until the transaction
+    ends, and the outbox gets a row. Sending the same `form_key` again returns the correction that it made. Raise `Invalid`
+    for a missing reason, nothing chosen or more than is left, `Conflict` if the statement is a correction itself or the form
+    was sent with another one, and `Forbidden` if `by` is not a manager.
+    """
+    if not by.is_manager:
+        raise Forbidden("Only managers may correct statements.")
+    await lock_customers([statement.customer_id])
+    made = await Statement.objects().where(Statement.form_key == form_key).first() if form_key else None
+    if made and made.corrects_id != statement.id:
+        raise Conflict("This form was sent before, for another statement.")
+    if made:
+        return made
+    if statement.corrects_id:
+        raise Conflict(IS_CORRECTION)
+    reason = checked_reason(reason)
+    left = await correctable(statement)
+    time = list(chosen_time(left, chosen, 0))
+    if not time:
+        raise Invalid({"": NOTHING_CHOSEN if left else ALL_BACK})
+    rows = [row._replace(position=place, minutes=minutes) for place, (row, minutes, _) in enumerate(time, 1)]
+    days = [row.work_date for row in rows if row.work_date is not None]
+    correction = Statement(
+        id=uuid.uuid4(), customer_id=statement.customer_id, contract_id=statement.contract_id, until=statement.until,
+        supply_from=min(days), supply_to=max(days), made_at=at, contract_name=statement.contract_name, corrects_id=statement.id,
+        reason=reason, made_by_id=by.id, form_key=form_key,
+    )  # fmt: skip
+    await Statement.insert(correction)
+    await detail.copy(rows, statement.customer_id, statement_id=correction.id)
+    content = await files.csv(f"Correction for {statement.contract_name}", rows, rows[0].currency)
+    await files.keep("csv", content, statement.customer_id, statement_id=correction.id)
+    of = {
+        "customer_id": statement.customer_id,
+        "statement_id": correction.id,
+        "corrects_id": statement.id,
+        "freed": freed,
+    }
+    await insert_all(
+        CorrectedTime,
+        [
+            of | {"detail_position": row.position, "entry_id": row.entry_id, "minutes": minutes}
+            for row, minutes, _ in time
+        ],
+    )
+    entries = sorted({row.entry_id for row in rows if row.entry_id is not None})
+    await end_corrected(entries, by=by, at=at, correction_id=correction.id)
+    await reallocate([statement.customer_id], entries)
+    # The row has the id of the run, as that of the statement has.
+    await outbox.tell(
+        kind="statement.made", subject_id=statement.run_id or 0, customer_id=statement.customer_id, contact_may_know=True,
+        actor=by, at=at,
+    )  # fmt: skip
+    return correction

@@ -1,0 +1,88 @@
+"""Compute the share of the fees of an invoice that is for days after the end of their contract."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from portal.billing.allocating.book import Row, load_terms
+from portal.billing.documents.invoices import Invoice
+from portal.billing.engine import ContractTerms, price_of_days
+from portal.database import current
+from portal.money import EXACT, divide_half_up
+from portal.periods import Period
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedDays:
+    """What can be credited of a fee for its days from `since`, which the contract no longer covers."""
+
+    amount: Decimal
+    since: date
+
+
+_PAID = """
+select l.position, greatest(k.end_on, b.active_from) as since
+from billed_fee b join invoice i on i.id = b.invoice_id join contract k on k.id = i.contract_id
+join invoice_line l on (l.invoice_id, l.service_id, l.period_start, l.active_from) = (b.invoice_id, b.service_id, b.period_start, b.active_from)
+where b.invoice_id = $1 and b.active_until > k.end_on
+"""
+
+
+async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int, Decimal]) -> dict[int, UnusedDays]:
+    """Return what to credit for fees of days after the end of the contract, by the position of the line.
+
+    Once it is credited, the invoice charges for each period what it would have charged if the end had been known.
+    `lines` are those of the invoice, and `left` is the amount of each that can still be credited, by position. For a
+    line that was credited in part before, only the rest is returned.
+    """
+    late = {row["position"]: row["since"] for row in await current().fetch(_PAID, invoice.id)}
+    fees = [line for line in lines if line["position"] in late and left.get(line["position"])]
+    if not fees:
+        return {}
+    terms = await load_terms(invoice.customer_id)
+    [contract] = [contract for contract, _ in terms if contract.id == invoice.contract_id]
+    return dict(_unused(contract, fees, late, left, invoice.digits))
+
+
+def _unused(
+    contract: ContractTerms,
+    lines: Sequence[Row],
+    late: Mapping[int, date],
+    left: Mapping[int, Decimal],
+    digits: int,
+) -> Iterator[tuple[int, UnusedDays]]:
+    services = {service.id: service for service in contract.services}
+    for line in lines:
+        position, service = line["position"], services[line["service_id"]]
+        active = Period(line["active_from"], line["active_to"] + DAY)
+        used = Period(active.start, late[position])
+        if price_of_days(contract, service, active, digits) == line["net"]:
+            charged = price_of_days(contract, service, used, digits)
+        else:  # The fee was changed after it was billed, so the share is one of what was billed.
+            charged = divide_half_up(EXACT.multiply(line["net"], used.days), active.days, digits)
+        if (unused := left[position] - charged) > 0:
+            yield position, UnusedDays(unused, late[position])
+
+
+_LATE = """
+select distinct i.contract_id, i.number, i.issued_at
+from billed_fee b join invoice i on i.id = b.invoice_id join contract k on k.id = i.contract_id
+join invoice_line l on (l.invoice_id, l.service_id, l.period_start, l.active_from) = (b.invoice_id, b.service_id, b.period_start, b.active_from)
+where i.customer_id = $1 and i.state = 'issued' and b.active_until > k.end_on and l.net > 0
+  and not exists (select 1 from credit_line c where c.invoice_id = i.id and c.line_position = l.position and c.unused_from is null)
+order by i.issued_at
+"""
+
+
+async def invoices_past_end(customer_id: int) -> dict[int, list[str]]:
+    """Return the numbers of the invoices with fees for days after the end of their contract, by contract id.
+
+    Invoices of which these fees were credited, in part or as a whole, are left out.
+    """
+    found: dict[int, list[str]] = {}
+    for row in await current().fetch(_LATE, customer_id):
+        found.setdefault(row["contract_id"], []).append(row["number"])
+    return found

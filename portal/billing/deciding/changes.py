@@ -1,0 +1,57 @@
+"""Change and delete time entries in any state, as a manager.
+
+The approval of an approved entry is withdrawn first, so that nothing is billed that was not approved (D34, C2).
+"""
+
+from datetime import datetime
+
+from portal.billing.allocating.allocations import reallocate
+from portal.billing.allocating.book import Row
+from portal.billing.deciding.withdrawals import drop, open_for_change
+from portal.errors import Conflict
+from portal.people.readers import AgentReader
+from portal.timekeeping.entries import TimeEntry
+from portal.timekeeping.work import Work
+
+
+async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
+    """Replace the fields of an entry that a manager may change by those of `work`, and return the entry.
+
+    An approved entry gets the state from before its approval back, and has to be approved again. Raise `Conflict` if a
+    document has settled the entry or if somebody changed it since `version`, `Forbidden` if `by` is not a manager,
+    `Invalid` as `TimeEntry.log` does.
+    """
+    row = await _free(entry_id, version, by, at)
+    entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
+    await _allocate(row)
+    return entry
+
+
+async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
+    """Delete an entry in any state, as a manager.
+
+    The approval of an approved entry is withdrawn first. Raise `Conflict` if a document has settled the entry or if
+    somebody changed it since `version`, `Forbidden` if `by` is not a manager.
+    """
+    row = await _free(entry_id, version, by, at)
+    await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
+    await _allocate(row)
+
+
+async def _free(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
+    """Lock an entry, withdraw its approval if it is approved, and return the row from before that.
+
+    Raise `Conflict` if somebody changed the entry since `version`.
+    """
+    row = await open_for_change(entry_id, by=by, at=at)
+    if row["version"] != version:
+        raise Conflict("Somebody else has changed this time in the meantime. Look at it again.")
+    if row["state"] == "approved":
+        await drop([row], by=by, at=at)
+    return row
+
+
+async def _allocate(row: Row) -> None:
+    """Recompute the allocations of the customer's other entries if the entry in `row` was approved."""
+    if row["state"] == "approved" and row["customer_id"] is not None:
+        await reallocate([row["customer_id"]])

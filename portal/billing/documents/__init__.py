@@ -1,0 +1,1 @@
+"""Store drafts, issue them as invoices, and read invoices and statements with their lines, time detail and files."""

@@ -1,0 +1,220 @@
+"""Read what an invoice contains, for pages and the PDF: its lines, the time entries behind each line, and the VAT."""
+
+import asyncio
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from portal.billing.allocating.book import Row
+from portal.billing.documents import detail
+from portal.billing.documents.detail import DetailRow
+from portal.billing.documents.invoices import Invoice, InvoiceLine, InvoiceVat
+from portal.billing.documents.quantity import printed_hours
+from portal.billing.engine import LineKind
+from portal.billing.sentences import COVERED_BY
+from portal.database import current
+from portal.money import hourly_amount
+from portal.numbers import number_in
+from portal.render import formats
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """One line of an invoice as it is printed.
+
+    `kind` is a member of `LineKind`. `quantity` is 1 on a line that is not for time. On a line for time it is for machines:
+    the hours that reproduce the amount; people read the minutes. `unit_price` is None if the entries of the line have
+    different rates or if nothing is charged. `minutes` is None on a line that is not for time. `rounding` says how the
+    amount comes about if minutes times price does not give it, and is "" otherwise. `entries` are the rows of the time
+    detail that belong to the line.
+    """
+
+    position: int
+    kind: str
+    label: str
+    service_name: str
+    minutes: int | None
+    quantity: Decimal
+    unit_price: Decimal | None
+    vat_category: str
+    vat_rate: Decimal
+    exemption_reason: str | None
+    net: Decimal
+    rounding: str
+    entries: tuple[DetailRow, ...]
+
+    @property
+    def words(self) -> str:
+        """Return the printed name of the line: service name and label, such as "Network care, Consultant".
+
+        If the label begins with the name of the service, names a voucher, or was written by hand, it alone is the name.
+        """
+        alone = self.kind in (LineKind.VOUCHER, LineKind.EXTRA) or self.label.startswith(self.service_name)
+        return self.label if alone else f"{self.service_name}, {self.label}"
+
+    @property
+    def case_count(self) -> int:
+        """Return how many different cases the entries of the line belong to."""
+        return len({row.case_number for row in self.entries if row.case_number is not None})
+
+    @property
+    def instead_of_price(self) -> str:
+        """Return what stands for the unit price of a line for time without one, such as `various rates`."""
+        charged = [row for row in self.entries if row.is_charged]
+        if not charged:
+            return formats.NOTHING
+        return COVERED_BY["fixed_fee"] if all(row.has_fixed_fee for row in charged) else VARIOUS
+
+    @property
+    def fees(self) -> list[DetailRow]:
+        """Return the entries of the line that cost a fixed fee."""
+        return [row for row in self.entries if row.has_fixed_fee]
+
+    @property
+    def rates(self) -> list[tuple[str, Decimal]]:
+        """Return the pairs of role and hourly rate of the line's entries, each pair once, in the entries' order."""
+        pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
+        return list(dict.fromkeys(pairs))
+
+
+VARIOUS = "various rates"
+"""What is printed instead of the unit price of a line whose entries have different rates (C11)."""
+SHOWN = 100
+"""The maximum number of lines, and of rows of the time detail, on one page of a document."""
+EXPLAINED = 50
+"""The maximum number of time entries that explain the amount of one line on that page."""
+
+CENTS = 2
+"""The number of decimals of a currency whose smallest unit is called a cent here."""
+
+Placed = TypeVar("Placed", PrintedLine, DetailRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Placed]):
+    """A page of the lines of a document or of the rows of its time detail, sorted by position.
+
+    `first` is the number of the first row in the list of all `total` rows, counted from 1. `next_after` is the cursor
+    of the next page (the position of the last row), or None on the last page.
+    """
+
+    rows: Sequence[Placed]
+    total: int
+    first: int
+    next_after: int | None
+
+    @property
+    def is_all(self) -> bool:
+        """Return whether this is the whole list."""
+        return len(self.rows) == self.total
+
+
+def part_of(rows: Sequence[Placed], after: str | None) -> Part[Placed]:
+    """Return a page of at most `SHOWN` rows, which are sorted by position.
+
+    `after` is the cursor, the position of the last row on the page before; any other text leads to the first page.
+    """
+    begin = bisect_right(rows, number_in(after) or 0, key=lambda row: row.position)
+    begin = begin if begin < len(rows) else 0  # The rows behind the cursor may have been taken off a draft.
+    shown = rows[begin : begin + SHOWN]
+    more = begin + SHOWN < len(rows)
+    return Part(shown, len(rows), begin + 1, shown[-1].position if more else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The lines of an invoice, its VAT amounts by rate, and all rows of its time detail."""
+
+    lines: tuple[PrintedLine, ...]
+    vat: list[Row]
+    detail: list[DetailRow]
+
+    @property
+    def charged_count(self) -> int:
+        """Return how many time entries of the invoice are charged."""
+        return len({row.entry_id for row in self.detail if row.entry_id is not None and row.is_charged})
+
+    @property
+    def covered(self) -> list[DetailRow]:
+        """Return the rows of the time detail that cost nothing: included, prepaid or at no charge."""
+        return [row for row in self.detail if row.entry_id is not None and not row.is_charged]
+
+    @property
+    def exemptions(self) -> list[str]:
+        """Return the reasons why lines bear no VAT, each reason once (D42)."""
+        return list(dict.fromkeys(line.exemption_reason for line in self.lines if line.exemption_reason))
+
+
+async def contents_of(invoice: Invoice) -> Contents:
+    """Return the contents of an invoice.
+
+    The time detail of a draft is read from the time entries, that of an issued invoice from the copies made when it
+    was issued.
+    """
+    lines = await InvoiceLine.select().where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
+    vat = (
+        await InvoiceVat.select()
+        .where(InvoiceVat.invoice_id == invoice.id)
+        .order_by(InvoiceVat.category, InvoiceVat.rate)
+    )
+    rows = await (detail.copied if invoice.is_issued else detail.live)(invoice_id=invoice.id)
+    return Contents(await asyncio.to_thread(with_entries, lines, rows, invoice.digits), vat, rows)
+
+
+def with_entries(lines: list[Row], rows: list[DetailRow], digits: int) -> tuple[PrintedLine, ...]:
+    """Return lines of a document as they are printed, each with the rows of the time detail that belong to it.
+
+    `digits` is the number of decimals of the currency.
+    """
+    behind: dict[int | None, list[DetailRow]] = defaultdict(list)
+    for row in rows:
+        if row.entry_id is not None:
+            behind[row.line].append(row)
+    return tuple(_printed(line, behind[line["position"]], digits) for line in lines)
+
+
+def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
+    minutes, price, net = line["minutes"], line["unit_price"], line["net"]
+    return PrintedLine(
+        position=line["position"],
+        kind=line["kind"],
+        label=line["label"].strip() or line["service_name"],
+        service_name=line["service_name"],
+        minutes=minutes,
+        quantity=Decimal(1) if minutes is None else printed_hours(minutes, price, net, digits),
+        unit_price=price,
+        vat_category=line["vat_category"],
+        vat_rate=line["vat_rate"],
+        exemption_reason=line["exemption_reason"],
+        net=net,
+        rounding="" if minutes is None or price is None else _rounding(minutes, price, net, len(entries), digits),
+        entries=tuple(entries),
+    )
+
+
+def _rounding(minutes: int, price: Decimal, net: Decimal, count: int, digits: int) -> str:
+    """Return "30 entries, each rounded to the cent" if that is why minutes times price is not the amount, or ""."""
+    if hourly_amount(minutes, price, digits) == net:
+        return ""
+    unit = "the cent" if digits == CENTS else f"{Decimal(1).scaleb(-digits):f}"
+    return f"{formats.plural(count, 'entry', 'entries')}, each rounded to {unit}"
+
+
+async def draft_context(draft: Invoice) -> Row:
+    """Return the present data of a draft's customer, contract and billing run, for the draft's page.
+
+    Issuing the draft copies the data of customer and contract into the invoice.
+    """
+    return await current().fetchrow(
+        "select u.id as customer_id, u.name as customer_name, u.legal_name, u.street, u.postcode, u.city, u.country, u.vat_id,"
+        " t.id as contract_id, t.name as contract_name, t.payment_days, t.order_reference, t.requires_order,"
+        " (select country from company) as home, exists (select from invoice_line l where l.invoice_id = i.id and l.vat_rate = 0) as is_untaxed,"
+        " r.id as run_id, r.run_at, a.name as run_by, exists (select from settled_entry d join entry_question q on q.entry_id = d.entry_id"
+        " where d.invoice_id = i.id) as has_questions"
+        " from invoice i join customer u on u.id = i.customer_id join contract t on t.id = i.contract_id join billing_run r on r.id = i.run_id"
+        " join agent a on a.id = r.run_by_id where i.id = $1",
+        draft.id,
+    )

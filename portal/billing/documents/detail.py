@@ -1,0 +1,236 @@
+"""Read and export the time detail of a document: what its customer may see of the time (S0.19, D55, D57).
+
+There is one row for each allocation, then one for each invoice line that is not for time, so that the amounts sum to
+the net of the invoice. A row names the role of the agent instead of the agent; worked minutes, internal descriptions
+and time that is not billable are not even read.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from piccolo.columns import UUID, BigInt, Char, Date, Integer, Numeric, Text
+from piccolo.table import Table
+
+from portal.billing.allocating.book import Row
+from portal.billing.sentences import COVERED_BY, cover_of
+from portal.database import current
+from portal.database.rows import insert_all
+from portal.exports import Column, Kind, Sheet
+from portal.schedules import factors_alone
+
+OF_HOURS = "price of these hours"
+"""The text beside time whose price follows from the hour at which it was worked (D27)."""
+WITHOUT_ROLE = "Agent"
+"""The text in the column "performed by" if the agent had no role when the entry was approved."""
+
+
+class CopiedRow(Table, tablename="detail_row"):
+    """A `DetailRow` as it was copied when its document became final. `line_position` is the field `line` of that row.
+
+    The table has no primary key. Piccolo needs one, so `customer_id` is declared as such; really, the document (one of
+    the three ids) and the position identify a row.
+    """
+
+    customer_id = BigInt(primary_key=True, default=None)
+    invoice_id = BigInt(null=True, default=None)
+    statement_id = UUID(null=True, default=None)
+    credit_note_id = BigInt(null=True, default=None)
+    position = Integer(default=None)
+    entry_id = BigInt(null=True, default=None)
+    line_position = Integer(null=True, default=None)
+    work_date = Date(null=True, default=None)
+    case_number = BigInt(null=True, default=None)
+    service_name = Text(default=None)
+    performed_by = Text(default=None)
+    external_comment = Text(default=None)
+    covered_by = Text(default=None)
+    factors = Text(default="")
+    minutes = Integer(null=True, default=None)
+    hourly_rate = Numeric(digits=(12, 4), null=True, default=None)
+    currency = Char(length=3, default=None)
+    amount = Numeric(digits=(15, 3), default=None)
+
+
+class DetailRow(NamedTuple):
+    """One row of the time detail: an allocation of a time entry, a fee or a voucher.
+
+    `line` is the position of the invoice line that contains the row, or None if the row is on no line because the time
+    costs nothing. `performed_by` is the role of the agent, and `covered_by` are the words for what pays (`COVERED_BY`). `factors` says how the
+    minutes of the whole entry were counted, such as `× 1.5`, or `OF_HOURS` (D27).
+    On a row for a fee or a voucher, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
+    """
+
+    position: int
+    entry_id: int | None
+    line: int | None
+    work_date: date | None
+    case_number: int | None
+    service_name: str
+    performed_by: str
+    external_comment: str
+    covered_by: str
+    minutes: int | None
+    hourly_rate: Decimal | None
+    currency: str
+    amount: Decimal
+    factors: str = ""
+
+    @property
+    def is_charged(self) -> bool:
+        """Return whether the row is charged; a row that is charged at a rate of 0 counts as charged."""
+        return self.covered_by == COVERED_BY["charged"] or self.has_fixed_fee
+
+    @property
+    def has_fixed_fee(self) -> bool:
+        """Return whether the row costs the fixed fee of its task, so that it has no hourly rate."""
+        return self.covered_by == COVERED_BY["fixed_fee"]
+
+
+# An entry with 0 billable minutes has no allocation, and still gets a row with the amount 0.
+_TIME = """
+select e.id, l.position as line, e.work_date, c.number, s.name as service_name, p.role_name, e.external_comment, e.stretches,
+       coalesce(a.kind, 'no_charge') as kind, coalesce(a.minutes, 0) as minutes, case when a.kind = 'charged' then a.hourly_rate end as hourly_rate,
+       coalesce(a.currency, t.currency) as currency, coalesce(a.amount, 0) as amount, a.rate_source
+from settled_entry d
+join time_entry e on e.id = d.entry_id
+join service s on s.id = e.service_id
+join contract t on t.id = s.contract_id
+join approval p on p.entry_id = e.id and p.withdrawn_at is null
+left join cases c on c.id = coalesce(e.settled_on_id, e.case_id)
+left join allocation a on a.entry_id = e.id and a.part = d.part
+left join line_allocation b on b.allocation_id = a.id
+left join invoice_line l on l.id = b.line_id
+where d.invoice_id = $1 or d.statement_id = $2
+order by e.work_date, e.created_at, e.id, a.position
+"""
+
+_OTHER = """
+select position as line, service_name, label, currency, net from invoice_line where invoice_id = $1 and kind <> 'time' order by position
+"""
+
+
+async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
+    """Return the rows of a draft, or of a document that is about to become final, read from the time entries.
+
+    Pass exactly one of the ids. Only agents may read the tables that this needs.
+    """
+    time = await current().fetch(_TIME, invoice_id, statement_id)
+    other = await current().fetch(_OTHER, invoice_id)
+    return await asyncio.to_thread(_live, time, other)
+
+
+def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
+    """Return the rows for the allocations of time entries, and then those for other lines, numbered from 1."""
+    rows = [
+        DetailRow(
+            position=0, entry_id=row["id"], line=row["line"], work_date=row["work_date"], case_number=row["number"],
+            service_name=row["service_name"], performed_by=row["role_name"] or WITHOUT_ROLE, external_comment=row["external_comment"],
+            covered_by=cover_of(row["kind"], row["hourly_rate"]), minutes=row["minutes"], hourly_rate=row["hourly_rate"], currency=row["currency"],
+            amount=row["amount"], factors=OF_HOURS if row["rate_source"] == "schedule" else factors_alone(row["stretches"]),
+        )
+        for row in time
+    ] + [
+        DetailRow(
+            position=0, entry_id=None, line=row["line"], work_date=None, case_number=None, service_name=row["service_name"],
+            performed_by="", external_comment=row["label"], covered_by=COVERED_BY["charged"], minutes=None, hourly_rate=None,
+            currency=row["currency"], amount=row["net"],
+        )
+        for row in other
+    ]  # fmt: skip
+    return [row._replace(position=position) for position, row in enumerate(rows, 1)]
+
+
+async def copied(
+    *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None, credit_note_id: int | None = None
+) -> list[DetailRow]:
+    """Return the rows of an issued invoice, a statement or a credit note, as they were copied when it became final.
+
+    Pass exactly one of the ids. Row-level security returns no rows of other customers to a contact.
+    """
+    names = [CopiedRow.line_position.as_alias("line") if name == "line" else name for name in DetailRow._fields]
+    of = {"invoice_id": invoice_id, "statement_id": statement_id, "credit_note_id": credit_note_id}
+    [document] = [getattr(CopiedRow, name) == id for name, id in of.items() if id is not None]
+    rows = await CopiedRow.select(*names).where(document).order_by(CopiedRow.position)
+    return await asyncio.to_thread(lambda: [DetailRow(**row) for row in rows])
+
+
+async def copy(
+    rows: Iterable[DetailRow],
+    customer_id: int,
+    *,
+    invoice_id: int | None = None,
+    statement_id: uuid.UUID | None = None,
+    credit_note_id: int | None = None,
+) -> None:
+    """Store a copy of the rows for the document that becomes final in this transaction.
+
+    Pass exactly one of the ids.
+    """
+    of = {
+        "customer_id": customer_id,
+        "invoice_id": invoice_id,
+        "statement_id": statement_id,
+        "credit_note_id": credit_note_id,
+    }
+    await insert_all(CopiedRow, [of | _columns(row) for row in rows])
+
+
+def _columns(row: DetailRow) -> dict[str, Any]:
+    """Return the values of a row by the names of the columns of `CopiedRow`."""
+    columns = row._asdict()
+    return columns | {"line_position": columns.pop("line")}
+
+
+def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
+    """Return the rows as a sheet for export, with a row of totals.
+
+    Its minutes are billable minutes, never worked minutes. `digits` is the number of decimals of the currency.
+    """
+    columns = [
+        Column("Date", Kind.DATE),
+        Column("Case"),
+        Column("Service"),
+        Column("Performed by"),
+        Column("Comment"),
+        Column("Covered by"),
+        Column("Minutes", Kind.MINUTES),
+        Column("Hourly rate", Kind.MONEY),
+        Column("Currency"),
+        Column("Amount", Kind.MONEY),
+        Column("Factor"),
+    ]
+    rows = list(rows)
+    cells: list[list[Any]] = [
+        [
+            row.work_date, str(row.case_number or ""), row.service_name, row.performed_by, row.external_comment, row.covered_by,
+            row.minutes, _price(row.hourly_rate, digits), row.currency, row.amount.quantize(Decimal(1).scaleb(-digits)),
+            row.factors,
+        ]
+        for row in rows
+    ]  # fmt: skip
+    totals = [
+        "Total",
+        None,
+        None,
+        None,
+        None,
+        None,
+        sum(row.minutes or 0 for row in rows),
+        None,
+        None,
+        sum((c[-2] for c in cells), Decimal(0)),
+        None,
+    ]
+    return Sheet(title, columns, cells, totals)
+
+
+def _price(rate: Decimal | None, digits: int) -> Decimal | None:
+    """Return an hourly rate rounded to the decimals of the currency, or unrounded if it has more decimals."""
+    if rate is None:
+        return None
+    short = rate.quantize(Decimal(1).scaleb(-digits))
+    return short if short == rate else rate

@@ -1,0 +1,289 @@
+"""Store draft invoices as the engine computes them, take single entries off a draft, and delete drafts.
+
+A time entry is settled if a draft, an issued invoice or a statement contains it.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from portal import outbox
+from portal.billing.allocating import book, rolling
+from portal.billing.allocating.allocations import frozen, reallocate
+from portal.billing.allocating.billed import BilledFee, BilledVoucher
+from portal.billing.allocating.book import Book, Row
+from portal.billing.allocating.terms import vat_of
+from portal.billing.bounds import fits
+from portal.billing.documents.invoices import Invoice, InvoiceLine, InvoiceVat, LineAllocation, SettledEntry
+from portal.billing.engine import Document, DocumentKind, Entry, Key, Line, LineKind, VatRate, Work, remake
+from portal.billing.locks import lock_customers
+from portal.contracts.price_list.products import Product
+from portal.database import current
+from portal.database.rows import insert_all
+from portal.errors import Conflict, Forbidden, NotFound
+from portal.people.readers import AgentReader
+from portal.periods import Period
+
+GONE = "It was issued or deleted in the meantime."
+
+
+async def store(of: Book, document: Document, run_id: int) -> int:
+    """Store an invoice that the engine computed as a draft, settle its entries, and return the draft's id.
+
+    The caller must have locked the customer and stored the allocations.
+    """
+    first, last = supply_of(of, document)
+    [invoice] = await Invoice.insert(
+        Invoice(
+            customer_id=of.customer_id, contract_id=document.contract, run_id=run_id, state="draft", until=document.until,
+            currency=of.currency, supply_from=first, supply_to=last, net=document.net, tax=document.tax, gross=document.gross,
+        )
+    )  # fmt: skip
+    invoice_id: int = invoice["id"]
+    await settle(of.customer_id, document.detail, invoice_id=invoice_id)
+    await _fill(invoice_id, of, document)
+    return invoice_id
+
+
+async def _fill(invoice_id: int, of: Book, document: Document) -> None:
+    """Store the lines and the VAT of a draft whose entries are settled."""
+    places, products = of.state.places(), await _products({line.product for line in document.lines} - {None})
+    lines = list(enumerate(document.lines, 1))
+    draft = {"customer_id": of.customer_id, "invoice_id": invoice_id, "currency": of.currency}
+    await insert_all(
+        InvoiceLine,
+        [
+            draft | {
+                "position": position, "kind": line.kind.value, "service_id": line.service,
+                "service_name": places[line.service][1].name, "label": _label(line), "minutes": line.minutes,
+                "unit_price": line.unit_price, "net": line.net, "vat_category": line.vat.category.value,
+                "vat_rate": line.vat.rate, "product_id": line.product,
+                "exemption_reason": products[line.product].exemption_reason if line.product else of.exemptions.get(int(line.service)),
+                "period_start": line.period_start, "voucher_id": line.voucher, **_active(line, document.until),
+            }
+            for position, line in lines
+        ],
+    )  # fmt: skip
+    pieces = [(piece.entry, piece.place, position) for position, line in lines for piece in line.allocations]
+    await current().execute(
+        "insert into line_allocation (allocation_id, customer_id, invoice_id, line_id)"
+        " select a.id, $1, $2, l.id from unnest($3::bigint[], $4::smallint[], $5::int[]) as p (entry_id, place, line)"
+        " join settled_entry d on d.entry_id = p.entry_id and d.invoice_id = $2"
+        " join allocation a on a.entry_id = p.entry_id and a.part = d.part and a.position = p.place"
+        " join invoice_line l on l.invoice_id = $2 and l.position = p.line",
+        of.customer_id, invoice_id, *([piece[column] for piece in pieces] for column in range(3)),
+    )  # fmt: skip
+    await insert_all(
+        InvoiceVat,
+        [
+            draft | {"category": group.vat.category.value, "rate": group.vat.rate, "base": group.base, "tax": group.tax}
+            for group in document.vat
+        ],
+    )
+
+
+async def _products(ids: Collection[Key | None]) -> dict[Key | None, Product]:
+    """Return these products of the price list by their ids."""
+    return {one.id: one for one in await Product.objects().where(Product.id.is_in(list(ids)))} if ids else {}
+
+
+def _active(line: Line, until: date) -> dict[str, object]:
+    """Return the first and the last day that a line for a fee pays for; None for another line."""
+    if line.active is None:
+        return {"active_from": None, "active_to": None}
+    first, last = line.active.start, (line.active.end or until) - timedelta(days=1)
+    return {"active_from": first, "active_to": last}
+
+
+def _label(line: Line) -> str:
+    """Return the text that is printed for a line: on a line for a fee, the service and the days that it pays for."""
+    if line.active is None or not line.label.endswith(f" {line.active}"):
+        return line.label
+    first, last = line.active.start, (line.active.end or date.max) - timedelta(days=1)
+    since = f"{first:%-d %b}" if first.year == last.year else f"{first:%-d %b %Y}"
+    return f"{line.label.removesuffix(f' {line.active}')}, {since} to {last:%-d %b %Y}"
+
+
+async def settle(
+    customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
+) -> None:
+    """Record that the draft invoice or the statement with this id settles what is open of these entries.
+
+    Pass exactly one of the ids.
+
+    The database refuses an entry that is not approved or that is settled already.
+    """
+    await current().execute(
+        "insert into settled_entry (entry_id, part, customer_id, invoice_id, statement_id)"
+        " select e.id, coalesce(o.part, 0), $2, $3, $4 from unnest($1::bigint[]) as e (id) left join reopened_entry o on o.entry_id = e.id",
+        list(entry_ids), customer_id, invoice_id, statement_id,
+    )  # fmt: skip
+
+
+def supply_of(of: Book, document: Document) -> tuple[date, date]:
+    """Return the first and the last day of a document's period of supply (D43).
+
+    That period covers the days of the work and the days that fees pay for. A document without either, such as one for a
+    voucher alone, gets the day `until` of the run as both.
+    """
+    entries: dict[Key, Entry] = {entry.id: entry for entry in of.state.entries}
+    days = [entries[id].date for id in document.detail]
+    for line in document.lines:
+        if line.active is not None:
+            days += [line.active.start, date.fromordinal((line.active.end or document.until).toordinal() - 1)]
+    return (min(days), max(days)) if days else (document.until, document.until)
+
+
+async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
+    """Take one time entry off a draft, make the lines of the draft again, and return it.
+
+    The next billing run bills the entry. What the other entries drew from prepaid minutes stays as it is. If nothing to
+    charge is left on the draft, delete it, so that the next run bills what else was on it, and return None. The change is
+    written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or would still
+    be larger than one document can be, and `Forbidden` if `by` is not a manager.
+    """
+    draft = await locked(draft_id, by)
+    if not await _free(draft_id, entry_id):
+        raise Conflict("This time is no longer on the draft.")
+    remade = await remake_of(draft)
+    await tell(draft, by, at)
+    if remade is None:
+        await _delete(draft)
+        return None
+    if why := why_not(remade[1]):
+        raise Conflict(why)
+    await refill(draft, *remade)
+    return await Invoice.find_draft(draft_id, by)
+
+
+def why_not(document: Document) -> str:
+    """Return a sentence if a draft cannot hold this document, or else ""."""
+    if not fits(document):
+        return "What is left on this draft is more than one document can hold: delete the draft instead."
+    if any(group.base < 0 for group in document.vat):
+        return "The discount would be more than what is charged with the same VAT."
+    return ""
+
+
+async def refill(draft: Invoice, of: Book, document: Document) -> None:
+    """Replace the lines and the sums of a locked draft by those of the document, and allocate open time again."""
+    first, last = supply_of(of, document)
+    await _without_lines(draft.id)
+    await Invoice.update(
+        net=document.net, tax=document.tax, gross=document.gross, supply_from=first, supply_to=last
+    ).where(Invoice.id == draft.id)
+    await _fill(draft.id, of, document)
+    await reallocate([draft.customer_id])
+
+
+async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
+    """Delete a draft, so that the next billing run bills its entries, and write the change to the outbox.
+
+    A draft has no number, so no number is lost. Raise `Conflict` if the draft was issued or deleted before, `Forbidden`
+    if `by` is not a manager.
+    """
+    draft = await locked(draft_id, by)
+    await _delete(draft)
+    await tell(draft, by, at)
+
+
+async def locked(draft_id: int, by: AgentReader) -> Invoice:
+    """Lock the customer of a draft and then the draft, and return the draft. Decisions on time lock in the same order.
+
+    Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
+    """
+    if not by.is_manager:
+        raise Forbidden("Only managers may change drafts.")
+    found = await Invoice.objects().where(Invoice.id == draft_id).first()
+    if found is None:
+        raise Conflict(GONE)
+    await lock_customers([found.customer_id])
+    await current().execute("select from invoice where id = $1 for update", draft_id)
+    try:
+        return await Invoice.find_draft(draft_id, by)
+    except NotFound as error:
+        raise Conflict(GONE) from error
+
+
+async def _delete(draft: Invoice) -> None:
+    """Delete a draft, free its entries, fees, vouchers and periods, and recompute the customer's allocations."""
+    await _without_lines(draft.id)
+    for part in (SettledEntry, BilledFee, BilledVoucher):
+        await part.delete().where(part.invoice_id == draft.id)
+    await Invoice.delete().where(Invoice.id == draft.id)
+    await rolling.reopen(draft.contract_id, draft.run_id)
+    await reallocate([draft.customer_id])
+
+
+async def _without_lines(draft_id: int) -> None:
+    for part in (LineAllocation, InvoiceLine, InvoiceVat):
+        await part.delete().where(part.invoice_id == draft_id)
+
+
+async def _free(draft_id: int, entry_id: int) -> bool:
+    """Free one entry of a draft, and return whether the draft contained it."""
+    await current().execute(
+        "delete from line_allocation b using allocation a where b.invoice_id = $1 and a.id = b.allocation_id and a.entry_id = $2",
+        draft_id, entry_id,
+    )  # fmt: skip
+    freed = await current().fetch(
+        "delete from settled_entry where invoice_id = $1 and entry_id = $2 returning entry_id", draft_id, entry_id
+    )
+    return bool(freed)
+
+
+async def remake_of(
+    draft: Invoice, added: Sequence[Row] = (), without: int | None = None
+) -> tuple[Book, Document] | None:
+    """Return the book and the invoice for what is on a draft: its entries, and its lines that are not for time.
+
+    `added` are further such lines, as columns; the line at the position `without` is left out. The allocations of the
+    entries stay as they are. Return None if there is nothing to charge.
+    """
+    settled = await current().fetch("select entry_id from settled_entry where invoice_id = $1", draft.id)
+    of = await book.load_settled(draft.customer_id, draft.contract_id, [row["entry_id"] for row in settled])
+    pieces = await frozen(of, draft.id)
+    lines = (
+        await InvoiceLine.select()
+        .where(InvoiceLine.invoice_id == draft.id, InvoiceLine.kind != LineKind.TIME.value)
+        .order_by(InvoiceLine.position)
+    )
+    rows = [row for row in (*lines, *added) if without is None or row["position"] != without]
+    products = await _products({row["product_id"] for row in rows} - {None})
+    rate = await current().fetchval("select vat_rate from contract where id = $1", draft.contract_id)
+    kept = [_kept(row, _vat(row, of, products, rate)) for row in rows]
+    [contract] = [contract for contract in of.state.contracts if contract.id == draft.contract_id]
+    work = [Work(entry, pieces.get(entry.id, ())) for entry in of.state.entries]
+    document = await asyncio.to_thread(lambda: remake(of.state, contract, work, kept, draft.until))
+    return (of, document) if document and document.kind is DocumentKind.INVOICE else None
+
+
+def _vat(row: Row, of: Book, products: Mapping[Key | None, Product], rate: Decimal) -> VatRate:
+    """Return the present VAT of a line: that of its product or, without one, of its service. `rate` is the contract's."""
+    if product := products.get(row["product_id"]):
+        return vat_of(taxable=product.taxable, rate=rate)
+    return of.state.places()[row["service_id"]][1].vat
+
+
+def _kept(row: Row, vat: VatRate) -> Line:
+    """Return a stored line that is not for time as a line of the engine."""
+    first, last = row["active_from"], row["active_to"]
+    return Line(
+        kind=LineKind(row["kind"]), service=row["service_id"], label=row["label"], minutes=None, unit_price=row["unit_price"],
+        net=row["net"], vat=vat, product=row["product_id"], period_start=row["period_start"],
+        active=Period(first, last + timedelta(days=1)) if first else None, voucher=row["voucher_id"],
+    )  # fmt: skip
+
+
+async def tell(draft: Invoice, by: AgentReader, at: datetime) -> None:
+    """Write to the outbox that a draft was made, changed or deleted, so that open pages of agents update."""
+    await outbox.tell(
+        kind="invoice.drafted",
+        subject_id=draft.id,
+        customer_id=draft.customer_id,
+        contact_may_know=False,
+        actor=by,
+        at=at,
+    )

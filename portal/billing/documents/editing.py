@@ -1,0 +1,186 @@
+"""Edit drafts: a note to the customer, lines that are added by hand, and time that is put on."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from portal.billing.allocating.book import Row
+from portal.billing.documents.drafts import locked, refill, remake_of, settle, tell, why_not
+from portal.billing.documents.invoices import Invoice, InvoiceLine
+from portal.billing.engine import LineKind
+from portal.contracts.price_list.products import Product
+from portal.database import current
+from portal.errors import Conflict, Invalid
+from portal.fields import Checked, in_range, line, one_of
+from portal.money import parse_money
+from portal.people.offered import Offered
+from portal.people.readers import AgentReader
+from portal.timekeeping.flags import IS_FLAGGED
+from portal.visible import visible
+
+LONGEST_NOTE = 1000
+LARGEST_LINE = Decimal("99999999999.999")
+"""The maximum amount of a line that is added: its unit price is a column with four decimals."""
+CHARGE, DISCOUNT = "charge", "discount"
+SHOWN = 50
+"""The maximum number of entries that a draft's page offers to put on."""
+
+
+class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form field of a draft: what we write to the customer on the invoice, as typed."""
+
+    note: str = ""
+
+
+class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of a line that is added to a draft, as typed.
+
+    `amount` is without VAT, which is that of the `product` on the price list or, without one, of the service.
+    """
+
+    what: str = CHARGE
+    service: int | None = None
+    product: int | None = None
+    label: str = ""
+    amount: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Addable:
+    """Approved time that could be put on a draft: at most `SHOWN` rows, and how many there are altogether."""
+
+    rows: list[Row]
+    total: int
+
+
+async def services_of(draft: Invoice) -> list[Offered]:
+    """Return the services of the draft's contract as options of a form field."""
+    rows = await current().fetch(
+        "select id, name from service where contract_id = $1 order by folded(name), id", draft.contract_id
+    )
+    return [Offered(row["id"], row["name"]) for row in rows]
+
+
+def note_of(draft: Invoice) -> NoteFacts:
+    """Return the note of a draft as a form field, to fill in the form that edits it."""
+    return NoteFacts(note=draft.note or "")
+
+
+async def hold(draft_id: int, by: AgentReader) -> Invoice:
+    """Return a draft, locked until the transaction ends.
+
+    Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
+    """
+    return await locked(in_range(draft_id), by)
+
+
+async def change_note(draft: Invoice, facts: NoteFacts, *, by: AgentReader, at: datetime) -> None:
+    """Replace the note of a locked draft, and make open pages of agents update. Raise `Invalid` if it is too long."""
+    note = unicodedata.normalize("NFC", visible(facts.note)).strip()
+    if len(note) > LONGEST_NOTE:
+        raise Invalid({"note": f"Use at most {LONGEST_NOTE} characters."})
+    await Invoice.update(note=note or None).where(Invoice.id == draft.id)
+    await tell(draft, by, at)
+
+
+async def add_line(
+    draft: Invoice, facts: ExtraLineFacts, *, by: AgentReader, at: datetime, seen: str | None = None
+) -> None:
+    """Add a charge or a discount to a locked draft, compute its sums again, and make open pages of agents update.
+
+    `seen` is the net sum of the draft that a page showed, so that the same line is not added twice; None if there was no
+    page. Raise `Invalid` with a sentence for each wrong field, if the form showed another sum of the draft, for a discount of
+    more than what is charged at the same VAT rate, and for an amount that makes the draft too large for one document.
+    """
+    if seen is not None and seen != str(draft.net):
+        raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})
+    checked = Checked()
+    what = checked("what", one_of((CHARGE, DISCOUNT)), facts.what)
+    label = checked("label", line, facts.label)
+    amount = checked("amount", lambda text: parse_money(text, draft.digits, largest=LARGEST_LINE), facts.amount)
+    if facts.service not in {service.id for service in await services_of(draft)}:
+        checked.refuse("service", "Choose one from the list.")
+    if facts.product is not None and facts.product not in {product.id for product in await Product.offered()}:
+        checked.refuse("", "This product is no longer offered. Choose another, or write the line yourself.")
+    if amount == 0:
+        checked.refuse("amount", "Write an amount that is not 0.")
+    checked.done()
+    net = -amount if what == DISCOUNT else amount
+    extra = {
+        "position": 0, "kind": LineKind.EXTRA.value, "service_id": facts.service, "label": label, "unit_price": net, "net": net,
+        "period_start": None, "active_from": None, "active_to": None, "voucher_id": None, "product_id": facts.product,
+    }  # fmt: skip
+    remade = await remake_of(draft, [extra])
+    problem = why_not(remade[1]) if remade else "Nothing would be left to charge."
+    if remade is None or problem:
+        raise Invalid({"amount": problem})
+    await refill(draft, *remade)
+    await tell(draft, by, at)
+
+
+async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> None:
+    """Remove a line that was added by hand from a draft, compute its sums again, and make open pages of agents update.
+
+    `seen` is the net sum that a page showed, or None: if the draft changed since, another line may have the position. Raise
+    `Conflict` then, and if the draft was issued or deleted, has no such line, or if the rest could not be a document.
+    """
+    draft = await hold(draft_id, by)
+    if seen is not None and seen != str(draft.net):
+        raise Conflict("The draft has changed. Look at it again.")
+    added = (InvoiceLine.invoice_id == draft.id) & (InvoiceLine.kind == LineKind.EXTRA.value)
+    if not await InvoiceLine.exists().where(added & (InvoiceLine.position == position)):
+        raise Conflict("This line is no longer on the draft.")
+    remade = await remake_of(draft, without=position)
+    problem = why_not(remade[1]) if remade else "Without this line nothing is left to charge: delete the draft instead."
+    if remade is None or problem:
+        raise Conflict(problem)
+    await refill(draft, *remade)
+    await tell(draft, by, at)
+
+
+_ADDABLE = f"""
+from time_entry e join service s on s.id = e.service_id
+where e.customer_id = $1 and s.contract_id = $2 and e.state = 'approved' and e.billing <> 'not_billable' and e.work_date < $3
+  and not exists (select from closed_entry d where d.entry_id = e.id) and not {IS_FLAGGED}
+  and not exists (select from allocation a where a.entry_id = e.id and a.kind = 'held')
+"""  # noqa: S608
+_SHOWN = f"""
+select e.id, e.work_date, e.external_comment, coalesce(o.minutes, e.billable_minutes) as minutes, s.name as service_name,
+  (select c.number from cases c where c.id = e.case_id) as case_number, (select g.name from agent g where g.id = e.agent_id) as agent_name
+{_ADDABLE.replace("where", "left join reopened_entry o on o.entry_id = e.id where", 1)} order by e.work_date, e.id limit {SHOWN}
+"""  # noqa: S608
+
+
+async def addable(draft: Invoice) -> Addable:
+    """Return the approved time that could be put on a draft: time of its contract on days before `draft.until`.
+
+    This is time that was taken off the draft, and time that was approved after the run. Flagged and held time is left
+    out.
+    """
+    of = (draft.customer_id, draft.contract_id, draft.until)
+    rows = await current().fetch(_SHOWN, *of)
+    total = len(rows) if len(rows) < SHOWN else await current().fetchval(f"select count(*) {_ADDABLE}", *of)
+    return Addable(rows, total)
+
+
+async def put_on(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> None:
+    """Put an approved entry on a draft, compute the draft's sums again, and make open pages of agents update.
+
+    The entry gets the price that it has now, less what included or prepaid minutes cover now. Raise `Conflict` if the
+    draft was issued or deleted, if the entry can no longer be put on it, or if it would be too large for one document.
+    """
+    draft = await hold(draft_id, by)
+    found = await current().fetchval(
+        f"select e.id {_ADDABLE} and e.id = $4", draft.customer_id, draft.contract_id, draft.until, in_range(entry_id)
+    )
+    if found is None:
+        raise Conflict("This time can no longer be put on the draft.")
+    await settle(draft.customer_id, [entry_id], invoice_id=draft.id)
+    remade = await remake_of(draft)
+    if remade is None or why_not(remade[1]):
+        raise Conflict("With this time, the draft is more than one document can hold.")
+    await refill(draft, *remade)
+    await tell(draft, by, at)

@@ -1,0 +1,291 @@
+"""Correct documents: give back minutes and amounts, as a whole, by line, by entry or by minutes (D38, D39, D40).
+
+Covered minutes go back to their period or voucher. What is credited becomes free, so that the next run bills it again, or
+is written off. An entry stays settled while any of its minutes is on a document or written off.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from portal.billing.engine.documents import document_of
+from portal.billing.engine.rollups.lines import shared_price
+from portal.billing.engine.terms import Key
+from portal.billing.engine.values import Allocation, BillingState, Document, Line, PoolKey
+from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind
+from portal.money import EXACT, divide_half_up, hourly_amount, round_half_up, total
+from portal.periods import Period
+
+
+class CannotCredit(ValueError):
+    """What was asked to be credited is not on the document, or not any more. `entry` is the entry in question."""
+
+    def __init__(self, entry: Key, what: str) -> None:
+        self.entry = entry
+        super().__init__(what)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Minutes that are taken from an allocation: `left` is what stays of it, None if nothing does."""
+
+    live: Allocation
+    left: Allocation | None
+
+    @property
+    def given_back(self) -> Allocation:
+        """Return the minutes and the amount that are given back, as negative numbers."""
+        minutes, amount = (0, Decimal(0)) if self.left is None else (self.left.minutes, self.left.amount)
+        return replace(self.live, minutes=minutes - self.live.minutes, amount=EXACT.subtract(amount, self.live.amount))
+
+
+class Credit:
+    """The minutes and lines of one document that are still live, from which parts are taken.
+
+    `state` has the entries of the document, although they are settled. `write_off` says that what is taken is not billed
+    again; otherwise the next run bills it.
+    """
+
+    def __init__(self, state: BillingState, of: Document, *, write_off: bool = False) -> None:
+        self._state, self._of, self._write_off = state, of, write_off
+        places = {(piece.entry, piece.place) for piece in of.allocations}
+        self._live = {
+            (piece.entry, piece.place): piece
+            for id in of.detail
+            for piece in state.settled.get(id, ())
+            if (piece.entry, piece.place) in places
+        }
+        self._of_entry: dict[Key, list[Allocation]] = {}
+        for piece in self._live.values():
+            self._of_entry.setdefault(piece.entry, []).append(piece)
+        # Entries of no minutes have no allocation, so that the credit has to name them.
+        kept = {entry for entry, _ in places} | state.written_off
+        self._empty = {id for id in of.detail if id not in kept and state.settled.get(id) == ()}
+        self._taken: dict[tuple[Key, int], Taken] = {}
+        self._emptied: set[Key] = set()
+        self._sold: set[PoolKey | None] = set()
+
+    def take_all(self) -> None:
+        """Take everything that is live."""
+        self.take_entries(self._of.detail)
+        self._sold |= {line.sold for line in self._of.lines}
+
+    def take_line(self, line: Line) -> None:
+        """Take all of a line: the live minutes that it charges, or its fee, or its voucher."""
+        if line.kind is LineKind.TIME:
+            self._take(self._live[place] for place in map(_place, line.allocations) if place in self._live)
+        else:
+            self._sold.add(line.sold)
+
+    def take_entries(self, entries: Iterable[Key]) -> None:
+        """Take all live minutes of these entries, covered ones included."""
+        entries = tuple(entries)
+        self._take(piece for entry in entries for piece in self._of_entry.get(entry, ()))
+        self._emptied |= self._empty.intersection(entries)
+
+    def take_minutes(self, entry: Key, minutes: int) -> None:
+        """Take the last `minutes` live minutes of an entry, so those that were charged before those that were covered.
+
+        Raise `CannotCredit` if fewer are live, or if that would split a fixed fee.
+        """
+        for piece in reversed(self._of_entry.get(entry, [])):
+            taken = min(minutes, piece.minutes)
+            if not taken:
+                continue
+            if taken < piece.minutes and piece.kind is AllocationKind.CHARGED and piece.price is None:
+                raise CannotCredit(entry, "a fixed fee is credited as a whole")
+            self._taken[_place(piece)] = Taken(piece, self._without(piece, taken))
+            minutes -= taken
+        if minutes:
+            raise CannotCredit(entry, f"{minutes} minutes more than the document still has of it")
+
+    def _take(self, pieces: Iterable[Allocation]) -> None:
+        self._taken |= {_place(piece): Taken(piece, None) for piece in pieces}
+
+    def _without(self, piece: Allocation, minutes: int) -> Allocation | None:
+        """Return what stays of an allocation; its amount is computed again, so that all credits sum to the first amount."""
+        left = piece.minutes - minutes
+        if not left:
+            return None
+        amount = (
+            piece.amount if piece.price is None else hourly_amount(left, piece.price.hourly_rate, self._state.digits)
+        )
+        return replace(piece, minutes=left, amount=amount)
+
+    def done(self) -> tuple[BillingState, Document | None]:
+        """Return the state after the credit, and the credit note or statement, or None if nothing was live."""
+        taken = [self._taken[place] for place in self._live if place in self._taken]
+        state = _with_minutes_back(self._state, taken, self._emptied, write_off=self._write_off)
+        lines = [*self._credit_lines(state), *self._covered_lines(state, taken)]
+        state = _with_sales_back(state, lines, write_off=self._write_off)
+        entries = {each.live.entry for each in taken} | self._emptied
+        if not entries and not lines:
+            return state, None
+        is_invoice = self._of.kind is DocumentKind.INVOICE
+        note = document_of(
+            DocumentKind.CREDIT_NOTE if is_invoice else DocumentKind.STATEMENT,
+            self._of.contract,
+            self._of.until,
+            [id for id in self._of.detail if id in entries],
+            [each.given_back for each in taken],
+            lines if is_invoice else (),
+            state.digits,
+        )
+        return state, note
+
+    def _credit_lines(self, state: BillingState) -> Iterator[Line]:
+        """Yield what is credited of each line of the document, in its order; `state` has the minutes back already."""
+        vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
+        for line in self._of.lines:
+            if line.kind is LineKind.TIME:
+                taken = [self._taken[place] for place in map(_place, line.allocations) if place in self._taken]
+                if taken:
+                    yield time_line_of(line, [each.given_back for each in taken], state.digits)
+            elif line.sold in self._sold and is_live(state, line):
+                amount = _refund(state, line, vouchers)
+                if line.sold is not None and (amount or line.sold not in state.credited):
+                    yield replace(line, net=-amount, unit_price=-amount)
+
+    def _covered_lines(self, state: BillingState, taken: Iterable[Taken]) -> Iterator[Line]:
+        """Yield a line at 0.00 for each service whose covered minutes are given back and are on no line of the invoice."""
+        on_lines = {_place(piece) for line in self._of.lines for piece in line.allocations}
+        entries = {entry.id: entry.service for entry in state.entries}
+        by_service: dict[Key, list[Allocation]] = {}
+        for each in taken:
+            if _place(each.live) not in on_lines and self._of.kind is DocumentKind.INVOICE:
+                by_service.setdefault(entries[each.live.entry], []).append(each.given_back)
+        for id, (_, service) in state.places().items():
+            if id in by_service:
+                line = Line(
+                    LineKind.TIME, id, service.name, 0, None, round_half_up(Decimal(0), state.digits), service.vat
+                )
+                yield time_line_of(line, by_service[id], state.digits)
+
+
+def is_live(state: BillingState, line: Line) -> bool:
+    """Return whether the fee or the voucher of `line` is billed by that line, and not again by a later one."""
+    if line.sold is None:
+        return False
+    billed = line.voucher in state.billed_vouchers if line.voucher is not None else days_paid(state, line) is not None
+    return billed and line.reopened == state.reopened.get(line.sold, 0)
+
+
+def days_paid(state: BillingState, line: Line) -> Period | None:
+    """Return the days for which the fee of `line` is still billed, or None if there are none."""
+    if line.active is None or line.period_start is None:
+        return None
+    parts = state.billed_fees.get((line.service, line.period_start), ())
+    return next((part for part in parts if part.start == line.active.start), None)
+
+
+def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date = date.min) -> BillingState:
+    """Return the state in which no fee is billed for the days of these lines from `until` on.
+
+    `sold` is what the lines sell, as in `Line.sold`.
+    """
+    kept = {
+        (service, start): tuple(
+            left
+            for part in parts
+            if (left := part.within(Period(date.min, until)) if (service, part.start) in sold else part) is not None
+        )
+        for (service, start), parts in state.billed_fees.items()
+    }
+    return replace(state, billed_fees={fee: parts for fee, parts in kept.items() if parts})
+
+
+def time_line_of(line: Line, given_back: list[Allocation], digits: int) -> Line:
+    """Return the line of a credit note that gives these allocations of `line` back."""
+    charged = [piece for piece in given_back if piece.kind is AllocationKind.CHARGED]
+    return replace(
+        line,
+        minutes=sum(piece.minutes for piece in charged),
+        unit_price=shared_price(charged),
+        net=total((piece.amount for piece in charged), digits),
+        entries=tuple(dict.fromkeys(piece.entry for piece in given_back)),
+        allocations=tuple(given_back),
+    )
+
+
+def _place(piece: Allocation) -> tuple[Key, int]:
+    return piece.entry, piece.place
+
+
+def _with_minutes_back(
+    state: BillingState, taken: Collection[Taken], emptied: Collection[Key], *, write_off: bool
+) -> BillingState:
+    """Return the state in which these minutes are no longer settled and their pools have them back.
+
+    `emptied` are entries without minutes that are no longer settled.
+    """
+    settled, freed, next_place = dict(state.settled), dict(state.freed), dict(state.next_place)
+    drawn, written_off = dict(state.drawn), set(state.written_off)
+    for each in taken:
+        id, minutes = each.live.entry, -each.given_back.minutes
+        next_place[id] = max(next_place.get(id, 0), *(piece.place + 1 for piece in settled[id]))
+        left = (each.left if piece.place == each.live.place else piece for piece in settled[id])
+        settled[id] = tuple(piece for piece in left if piece is not None)
+        if each.live.pool is not None:
+            drawn[each.live.pool] -= minutes
+        if write_off:
+            written_off.add(id)
+        elif minutes:
+            freed[id] = freed.get(id, 0) + minutes
+    written_off |= set(emptied) if write_off else set()
+    for id in ({each.live.entry for each in taken} | set(emptied)) - written_off:
+        if not settled[id]:
+            del settled[id]
+            freed.pop(id, None)
+    return replace(
+        state,
+        settled=settled,
+        freed=freed,
+        next_place=next_place,
+        drawn=drawn,
+        written_off=frozenset(written_off),
+    )
+
+
+def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Decimal:
+    """Return what can still be credited of a fee or a voucher; of a voucher, the share of the minutes nobody drew.
+
+    `vouchers` has the minutes of each voucher.
+    """
+    share = line.net
+    if line.voucher is not None and (minutes := vouchers[line.voucher]):
+        undrawn = minutes - state.drawn.get((line.voucher, None), 0)
+        share = divide_half_up(EXACT.multiply(line.net, undrawn), minutes, state.digits)
+    credited = Decimal(0) if line.sold is None else state.credited.get(line.sold, Decimal(0))
+    return max(EXACT.subtract(share, credited), round_half_up(Decimal(0), state.digits))
+
+
+def _with_sales_back(state: BillingState, lines: Iterable[Line], *, write_off: bool) -> BillingState:
+    """Return the state in which the fees and vouchers of these credit lines are due again, or written off.
+
+    A voucher of which minutes were drawn is never sold again; the others of its minutes are gone.
+    """
+    due: set[PoolKey] = set()
+    reopened, credited, refunded = dict(state.reopened), dict(state.credited), dict(state.refunded)
+    vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
+    for line in lines:
+        if line.sold is None:
+            continue
+        drawn = 0 if line.voucher is None else state.drawn.get((line.voucher, None), 0)
+        if write_off or drawn:
+            credited[line.sold] = EXACT.subtract(credited.get(line.sold, Decimal(0)), line.net)
+            if line.voucher is not None:
+                refunded[line.voucher] = vouchers[line.voucher] - drawn
+            continue
+        due.add(line.sold)
+        reopened[line.sold] = line.reopened + 1
+        credited.pop(line.sold, None)
+        if line.voucher is not None:
+            refunded.pop(line.voucher, None)
+    return replace(
+        with_days_back(state, due),
+        billed_vouchers=frozenset(voucher for voucher in state.billed_vouchers if (voucher, None) not in due),
+        reopened=reopened,
+        credited=credited,
+        refunded=refunded,
+    )

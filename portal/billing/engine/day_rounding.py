@@ -1,0 +1,41 @@
+"""Round the minutes of a day together: those of one case, service and agent (D4)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from portal.billing.engine.terms import ContractTerms, Key, ServiceTerms
+from portal.billing.engine.values import Entry
+from portal.durations import Rounding
+from portal.words import EntryBilling
+
+_Group = tuple[Key | None, Key, Key, date, EntryBilling]
+"""Case, service, agent, day, and whether the entry is billable."""
+
+
+def rounded_by_day(
+    entries: Iterable[Entry], places: Mapping[Key, tuple[ContractTerms, ServiceTerms]]
+) -> dict[Key, int]:
+    """Return the minutes of the entries that rounding by day changes, by entry id.
+
+    `entries` are the approved entries that no document has settled, in order. The minutes of each group are added,
+    rounded once, and the difference goes to the last entry of the group, so it moves when a later entry is approved or
+    withdrawn. If rounding takes away more than the last entry has, the entry before it gives the rest.
+    """
+    groups: dict[_Group, list[Entry]] = {}
+    rules: dict[_Group, Rounding] = {}
+    for entry in entries:
+        rule = places[entry.service][1].day_rounding
+        if rule is not None and entry.fixed_fee is None and not entry.is_override:
+            group: _Group = (entry.case, entry.service, entry.agent, entry.date, entry.billing)
+            groups.setdefault(group, []).append(entry)
+            rules[group] = rule
+    changed: dict[Key, int] = {}
+    for group, members in groups.items():
+        worked = sum(entry.billable_minutes for entry in members)
+        difference = rules[group].apply(worked) - worked
+        for entry in reversed(members):
+            if not difference:
+                break
+            changed[entry.id] = max(0, entry.billable_minutes + difference)
+            difference -= changed[entry.id] - entry.billable_minutes
+    return changed

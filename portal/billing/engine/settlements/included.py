@@ -1,0 +1,147 @@
+"""The included minutes of subscriptions: by period, shared by several services, and rolled over (D26).
+
+Minutes that were not used in a period roll on into the next one if the service says so. There they are drawn before the
+period's own minutes, the oldest first. Until a run has closed a period, what rolls on is computed from all approved
+entries; afterwards it is fixed, and an entry that is approved late finds only the minutes that did not roll on.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from portal.billing.engine.settlements.pools import Pool
+from portal.billing.engine.terms import ContractTerms, Key, Rollover, ServiceTerms
+from portal.billing.engine.values import PoolKey, RolledMinutes
+from portal.billing.engine.words import AllocationKind
+from portal.periods import Period, period_of
+
+Rolled = tuple[RolledMinutes, ...]
+"""The minutes that roll into a period, the oldest first."""
+
+
+class IncludedMinutes:
+    """The included minutes of one customer's subscriptions, asked for in the order of days.
+
+    `drawn` is read each time, so the caller adds the minutes that an entry draws before it asks for the next entry.
+    `fixed` holds what rolled into a period, for each period whose predecessor is closed.
+    """
+
+    def __init__(
+        self,
+        places: Mapping[Key, tuple[ContractTerms, ServiceTerms]],
+        drawn: Mapping[PoolKey, int],
+        fixed: Mapping[PoolKey, Rolled],
+    ) -> None:
+        self._places, self._drawn, self._fixed = places, drawn, fixed
+        self._reached: dict[Key, tuple[Period, Rolled]] = {}
+        self._found: dict[tuple[Key, date], tuple[Pool, ...]] = {}
+
+    def shared(self, service: ServiceTerms, day: date) -> Iterator[Pool]:
+        """Yield the included minutes that `service` shares, if the subscription that has them is active on `day`."""
+        if service.shares is None:
+            return
+        contract, subscription = self._places[service.shares]
+        whole = contract.active(subscription)
+        if whole is not None and day in whole:
+            yield from self.of(service.shares, day)
+
+    def of(self, service: Key, day: date) -> tuple[Pool, ...]:
+        """Return the included minutes of the subscription `service` in the period of `day`, those rolled over first.
+
+        No pool has a minute that rolled on into the next period before this one was closed.
+        """
+        if (service, day) not in self._found:
+            self._found[service, day] = tuple(self._pools(service, day))
+        return self._found[service, day]
+
+    def _pools(self, service: Key, day: date) -> Iterator[Pool]:
+        contract, terms = self._places[service]
+        period = period_of(contract.anchor, contract.cycle, day)
+        rolled = self._rolled_into(contract, terms, period) if terms.rollover else ()
+        own = _own(contract, terms, period)
+        if own is None:
+            return
+        left = sum(each.minutes for each in rolled) + own - self._rolled_on(terms, period)
+        mark = 0
+        for each in rolled:
+            mark += each.minutes
+            yield Pool(AllocationKind.INCLUDED, (service, period.start), min(mark, left), each.origin)
+        yield Pool(AllocationKind.INCLUDED, (service, period.start), left)
+
+    def rolled_on(self, service: Key, day: date) -> int:
+        """Return the minutes that rolled on from the period of `day`, which a run has closed; 0 if it is not closed."""
+        contract, terms = self._places[service]
+        return self._rolled_on(terms, period_of(contract.anchor, contract.cycle, day))
+
+    def closed(self, until: date) -> Iterator[tuple[PoolKey, Rolled]]:
+        """Yield what rolls on into the next period from each period that has ended by `until`, by the next period.
+
+        The last active period is never closed: nobody could use what would roll on from it.
+        """
+        for contract, terms in self._places.values():
+            whole = contract.active(terms)
+            if terms.rollover is None or whole is None:
+                continue
+            period = _first(contract, terms.rollover, whole)
+            while period.end is not None and period.end <= until and period.within(whole):
+                following = period_of(contract.anchor, contract.cycle, period.end)
+                if following.within(whole) is None:
+                    break
+                yield (terms.id, following.start), self._rolled_into(contract, terms, following)
+                period = following
+
+    def _rolled_on(self, terms: ServiceTerms, period: Period) -> int:
+        """Return the minutes that rolled on from a closed period; 0 for a period that is not closed."""
+        return sum(each.minutes for each in self._fixed.get((terms.id, period.end), ()))
+
+    def _rolled_into(self, contract: ContractTerms, terms: ServiceTerms, period: Period) -> Rolled:
+        """Return what rolls into `period`, which is not before the period that was asked for last."""
+        whole = contract.active(terms)
+        if whole is None or terms.rollover is None:
+            return ()
+        first = _first(contract, terms.rollover, whole)
+        at, rolled = self._reached.get(terms.id, (first, ()))
+        if period.start < at.start:
+            at, rolled = first, ()
+        while at.end is not None and at.end <= period.start:
+            following = period_of(contract.anchor, contract.cycle, at.end)
+            fixed = self._fixed.get((terms.id, following.start))
+            rolled = self._next(contract, terms, terms.rollover, at, rolled) if fixed is None else fixed
+            at = following
+        self._reached[terms.id] = at, rolled
+        return rolled
+
+    def _next(
+        self, contract: ContractTerms, terms: ServiceTerms, rollover: Rollover, period: Period, rolled: Rolled
+    ) -> Rolled:
+        """Return what rolls on from `period` into the next one; `rolled` is what had rolled into `period`."""
+        own = RolledMinutes(period.start, _own(contract, terms, period) or 0, rollover.periods)
+        used = self._drawn.get((terms.id, period.start), 0)
+        room = rollover.cap
+        kept: list[RolledMinutes] = []
+        for each, left in reversed(list(_left([*rolled, own], used))):
+            minutes = left if room is None else min(left, room)
+            if minutes and each.periods:
+                kept.append(RolledMinutes(each.origin, minutes, each.periods - 1))
+                room = None if room is None else room - minutes
+        return tuple(reversed(kept))
+
+
+def _first(contract: ContractTerms, rollover: Rollover, whole: Period) -> Period:
+    """Return the first period from which minutes roll on."""
+    since = max(whole.start, rollover.since or whole.start)
+    return period_of(contract.anchor, contract.cycle, since)
+
+
+def _left(granted: list[RolledMinutes], used: int) -> Iterator[tuple[RolledMinutes, int]]:
+    """Yield each of the grants, the oldest first, with its minutes that are left when `used` minutes were drawn."""
+    for each in granted:
+        drawn = min(used, each.minutes)
+        used -= drawn
+        yield each, each.minutes - drawn
+
+
+def _own(contract: ContractTerms, service: ServiceTerms, period: Period) -> int | None:
+    """Return the included minutes of `period`, reduced to its active days; None if none of its days is active."""
+    whole = contract.active(service)
+    active = None if whole is None else period.within(whole)
+    return None if active is None else service.at(active.start).included_minutes * active.days // period.days

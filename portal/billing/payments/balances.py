@@ -1,0 +1,69 @@
+"""Read what is paid and what is still owed on issued invoices; nothing of it is stored."""
+
+from dataclasses import dataclass
+
+from portal.billing.allocating.book import Row
+from portal.billing.documents.invoices import Invoice
+from portal.database import current
+from portal.people.readers import ContactReader, Reader
+
+FEW = 3
+"""How many unpaid invoices a contact's home page and the page of a customer name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """The unpaid invoices of a customer: how many they are, and the first of them, by due date."""
+
+    count: int
+    first: list[Row]
+
+
+NONE = Unpaid(0, [])
+
+_OF = "select gross, payable, paid, credited, open, due_on, currency from invoice_balance where invoice_id = $1"
+
+_OUTSTANDING = """
+select currency, sum(open) as open, count(*) filter (where open > 0) as invoices from invoice_balance
+where customer_id = $1 and open <> 0 group by currency order by currency
+"""
+
+_UNPAID = """
+select i.number, b.gross, b.payable, b.paid, b.credited, b.open, b.due_on, b.currency, count(*) over () as total
+from invoice_balance b join invoice i on i.id = b.invoice_id
+where b.customer_id = $1 and b.open > 0 order by b.due_on, i.id limit $2
+"""
+
+
+async def balance_of(invoice: Invoice) -> Row:
+    """Return what is owed on an issued invoice: gross, payable, paid, credited, open, due_on, currency.
+
+    `open` is negative if more was paid than is owed.
+    """
+    return await current().fetchrow(_OF, invoice.id)
+
+
+async def outstanding(customer_id: int, reader: Reader) -> list[Row]:
+    """Return what a customer owes on all invoices together, one row for each currency: currency, open, invoices.
+
+    `invoices` is the number of unpaid invoices. What was paid too much on one invoice is subtracted. Return an empty list
+    for readers who may not see the customer's invoices.
+    """
+    rows = await current().fetch(_OUTSTANDING, customer_id) if _sees(customer_id, reader) else []
+    return [row for row in rows if row["open"] or row["invoices"]]
+
+
+async def unpaid_of(customer_id: int, reader: Reader, limit: int = FEW) -> Unpaid:
+    """Return the unpaid invoices of a customer, the longest due first, at most `limit` of them.
+
+    Return none for readers who may not see the customer's invoices.
+    """
+    rows = await current().fetch(_UNPAID, customer_id, limit) if _sees(customer_id, reader) else []
+    return Unpaid(rows[0]["total"], rows) if rows else NONE
+
+
+def _sees(customer_id: int, reader: Reader) -> bool:
+    """Return whether the reader may see invoices of the customer: managers, and its contacts with the right to them."""
+    if isinstance(reader, ContactReader):
+        return reader.sees_invoices and reader.customer_id == customer_id
+    return reader.is_manager

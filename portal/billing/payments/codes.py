@@ -1,0 +1,30 @@
+"""Make SEPA payment codes (EPC069-12), which banking apps scan to fill in a transfer."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from segno import QRCode
+from segno.helpers import make_epc_qr
+
+LEAST, MOST = Decimal("0.01"), Decimal("999999999.99")
+"""The smallest and the largest amount that a payment code may have."""
+LONGEST_NAME, MOST_BYTES = 70, 200
+"""The maximum number of characters of the payee's name in a payment code, and of bytes, for which there is room."""
+UTF_8 = 1
+"""The number of the character set UTF-8 in a payment code."""
+
+
+def payment_code(parties: Mapping[str, Any], number: str, amount: Decimal, currency: str) -> QRCode | None:
+    """Return the code that pays `amount` of the invoice `number` to the seller's bank.
+
+    `parties` is what was copied when the invoice was issued. Return None if there is nothing that a SEPA transfer can
+    pay: another currency than the euro, no IBAN, or an amount that no code may have.
+    """
+    bank = parties["bank"]
+    if currency != "EUR" or not bank["iban"] or not LEAST <= amount <= MOST:
+        return None
+    name = parties["seller"]["legal_name"][:LONGEST_NAME].encode()[:MOST_BYTES].decode(errors="ignore")
+    return make_epc_qr(
+        name=name, iban=bank["iban"], bic=bank["bic"] or None, amount=amount, text=number, encoding=UTF_8
+    )

@@ -1,0 +1,118 @@
+"""Find what is due up to a date: the latest date of a run, the customers, and what the engine bills of their books."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from portal.billing.allocating import book
+from portal.billing.allocating.billed import Billed
+from portal.billing.allocating.book import Book
+from portal.billing.engine import Billing, Document, Entry, bill
+from portal.contracts.company import Company
+from portal.database import current
+from portal.database.batches import Report, compute_or_report
+from portal.errors import Invalid
+from portal.periods import period_of, today
+
+
+@dataclass(frozen=True, slots=True)
+class UntilDays:
+    """The days up to which a run may bill, in the company's time zone: the one that the form offers, and the latest."""
+
+    offered: date
+    latest: date
+
+    def parse(self, text: str) -> date:
+        """Return the date that somebody typed as `2026-11-01`, or the offered date if the text is empty.
+
+        Raise `Invalid` if the text is not a date or if the date is after the latest one.
+        """
+        if not text:
+            return self.offered
+        try:
+            until = date.fromisoformat(text)
+        except ValueError:
+            raise Invalid({"until": "Write the date as 2026-11-01."}) from None
+        if until > self.latest:
+            raise Invalid({"until": "Billing goes up to tomorrow at most."})
+        return until
+
+
+async def until_days(at: datetime) -> UntilDays:
+    """Return the first day of this month as the offered date, and tomorrow as the latest one."""
+    now = today(await company_zone(), at)
+    return UntilDays(now.replace(day=1), now + timedelta(days=1))
+
+
+async def company_zone() -> str:
+    """Return the time zone of the company, or UTC if the company is not set up."""
+    company = await Company.find()
+    return company.time_zone if company else "UTC"
+
+
+BookKey = tuple[int, str]
+"""The id of a customer, and a currency."""
+
+
+async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
+    """Return the books of these customers with their open time, by customer and currency.
+
+    Every approved entry is included; of the entries that are not approved, those of days before `until`.
+    """
+    books = await book.load(customer_ids, unapproved_before=until)
+    return {(each.customer_id, each.currency): each for each in books}
+
+
+async def billed_of(books: Mapping[BookKey, Book], until: date) -> Report[BookKey, Billing]:
+    """Bill each book up to `until` with the engine, and return the results and the refusals by book.
+
+    Nothing is stored. The engine runs in a worker thread, so that other requests are answered while it computes.
+    """
+    return await asyncio.to_thread(compute_or_report, books, lambda key: bill(books[key].state, until))
+
+
+def due(of: Book, until: date) -> list[Entry]:
+    """Return the approved entries of the book `of` whose day is before `until`, in the order of the book."""
+    return [entry for entry in of.state.entries if entry.id in of.state.approved and entry.date < until]
+
+
+def name_of(of: Book, document: Document) -> str:
+    """Return the name of the contract of a document that is made of the book `of`."""
+    return next(contract.name for contract in of.state.contracts if contract.id == document.contract)
+
+
+def newly_billed(of: Book, billing: Billing) -> Billed:
+    """Return the fees and vouchers that this run bills for the first time. The result is falsy if there are none."""
+    return Billed.between(of.state, billing.state)
+
+
+_DUE = """
+select e.customer_id from time_entry e where e.billing <> 'not_billable' and e.work_date < $1
+  and not exists (select 1 from closed_entry d where d.entry_id = e.id)
+union
+select v.customer_id from voucher v where v.sold_on < $1 and not v.sold_elsewhere
+  and not exists (select 1 from billed_voucher b where b.voucher_id = v.id)
+union
+select s.customer_id from service s join contract c on c.id = s.contract_id
+where s.settlement = 'subscription' and greatest(s.effective_start, c.start_on) <= $1
+order by 1
+"""
+
+
+async def customers_due(until: date) -> list[int]:
+    """Return the ids of the customers for whom a run up to `until` may find something to bill, sorted.
+
+    They have open billable or no-charge time of days before `until`, a voucher that was sold before `until` and is not
+    billed yet, or a subscription that has begun. Whether a fee of the subscription is due is left to the engine.
+    """
+    return [row["customer_id"] for row in await current().fetch(_DUE, until)]
+
+
+def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
+    """Return whether `until` lies inside a billing period of the contract, and so cuts it in two.
+
+    `of` is a book that holds the contract.
+    """
+    contract = next(contract for contract in of.state.contracts if contract.id == contract_id)
+    return period_of(contract.anchor, contract.cycle, until).start != until

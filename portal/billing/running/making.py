@@ -1,0 +1,134 @@
+"""Bill one customer of a run: store drafts and statements, and what is billed by them, in the caller's transaction."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from portal import outbox
+from portal.billing.allocating import allocations, rolling
+from portal.billing.allocating.billed import record
+from portal.billing.allocating.book import Book
+from portal.billing.bounds import fitting, unfitting
+from portal.billing.documents import detail, drafts, files, issuing
+from portal.billing.documents.statements import Statement
+from portal.billing.engine import Billing, Document, DocumentKind
+from portal.billing.locks import lock_customers
+from portal.billing.running.due import BookKey, billed_of, due, load_books, name_of, newly_billed
+from portal.billing.running.skipping import skip, skip_failed
+from portal.database import current
+from portal.database.batches import all_or_report
+from portal.errors import Refusal, Unavailable
+from portal.people.readers import AgentReader
+
+TOO_MUCH = "“{contract}” has more due than one document can hold."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run does: bill up to the day before `until`, and issue the drafts at once if `issues` is set."""
+
+    run_id: int
+    until: date
+    issues: bool
+    by: AgentReader
+    at: datetime
+
+
+async def bill_customer(order: Order, customer_id: int) -> list[str]:
+    """Make a draft or a statement for each contract of a customer, for what is due before `order.until`.
+
+    Lock the customer until the transaction ends. Each currency is billed in a savepoint of its own, so that a refusal
+    in one does not stop the others. Record the entries that were not billed, and return a sentence for each refusal. A
+    draft that cannot be issued stays a draft, also if its PDF takes too long, so that the customer does not wait for
+    ever. Raise `Unavailable` if nothing could be billed because the database is away or another transaction holds a lock.
+    """
+    await lock_customers([customer_id])
+    books = await load_books([customer_id], order.until)
+    billed = await billed_of(books, order.until)
+
+    async def make(key: BookKey) -> list[int]:
+        return await _make_all(order, books[key], billed.done[key])
+
+    made = await all_or_report(billed.done, make, reader=current().reader)
+    for key, billing in billed.done.items():
+        if why := made.refused.get(key):
+            await skip_failed(order.run_id, customer_id, [id for each in fitting(billing) for id in each.detail], why)
+        await skip(order.run_id, books[key], billing)
+    failed = {key: due(books[key], order.until) for key in billed.refused}
+    for key, entries in failed.items():
+        await skip_failed(order.run_id, customer_id, [entry.id for entry in entries], billed.refused[key])
+    refused = [*made.refused.values(), *(billed.refused[key] for key, entries in failed.items() if entries)]
+    if away := next((why for why in refused if isinstance(why, Unavailable)), None):
+        raise away
+    if order.issues:
+        refused += await _issue(order, [id for ids in made.done.values() for id in ids])
+    sentences = [why.sentence for why in refused]
+    return sentences + [
+        TOO_MUCH.format(contract=name_of(books[key], document))
+        for key, billing in billed.done.items()
+        for document in unfitting(billing)
+    ]
+
+
+async def _issue(order: Order, draft_ids: list[int]) -> list[Refusal]:
+    """Issue these drafts, each in a savepoint, and return the refusals."""
+
+    async def issue_one(draft_id: int) -> None:
+        await issuing.issue(draft_id, by=order.by, at=order.at)
+
+    return list((await all_or_report(draft_ids, issue_one, reader=current().reader)).refused.values())
+
+
+async def _make_all(order: Order, of: Book, billing: Billing) -> list[int]:
+    """Store the documents of one book and everything that they bill, and return the ids of the drafts.
+
+    Stored are the allocations of the book, the fees and vouchers that are billed now, and the minutes that roll over.
+    Documents that are too large are left out.
+    """
+    await allocations.write(of)
+    made = {document.contract: await _make(order, of, document) for document in fitting(billing)}
+    left_out = {document.contract for document in billing.documents} - made.keys()
+    billed_now = {contract.id: made.get(contract.id) for contract in of.state.contracts if contract.id not in left_out}
+    newly = newly_billed(of, billing)
+    await record(order.run_id, of.customer_id, of.state, newly, billed_now)
+    if made or newly:  # Otherwise the run made nothing, and is removed again.
+        await rolling.record(order.run_id, of.customer_id, of.state, billing.state, billed_now)
+    return [id for id in made.values() if isinstance(id, int)]
+
+
+async def _make(order: Order, of: Book, document: Document) -> int | uuid.UUID:
+    """Store a draft or a statement, write its row to the outbox, and return its id."""
+    if document.kind is DocumentKind.STATEMENT:
+        return await _state(order, of, document)
+    draft_id = await drafts.store(of, document, order.run_id)
+    await outbox.tell(
+        kind="invoice.drafted", subject_id=draft_id, customer_id=of.customer_id, contact_may_know=False, actor=order.by, at=order.at
+    )  # fmt: skip
+    return draft_id
+
+
+async def _state(order: Order, of: Book, document: Document) -> uuid.UUID:
+    """Store a statement, which is final at once, and return its id.
+
+    Its time detail is copied and its CSV is made, as for an issued invoice. The outbox row makes open pages of agents
+    and contacts update.
+    """
+    id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
+    contract = next(contract for contract in of.state.contracts if contract.id == document.contract)
+    await Statement.insert(
+        Statement(
+            id=id, customer_id=of.customer_id, contract_id=document.contract, run_id=order.run_id, until=document.until,
+            supply_from=first, supply_to=last, made_at=order.at, contract_name=contract.name,
+        )
+    )  # fmt: skip
+    await drafts.settle(of.customer_id, document.detail, statement_id=id)
+    rows = await detail.live(statement_id=id)
+    await detail.copy(rows, of.customer_id, statement_id=id)
+    content = await files.csv(f"Statement of {contract.name}", rows, of.currency)
+    await files.keep("csv", content, of.customer_id, statement_id=id)
+    # The outbox identifies its subject by an integer; a statement's id is a UUID, so the row has the id of the run
+    # instead.
+    await outbox.tell(
+        kind="statement.made", subject_id=order.run_id, customer_id=of.customer_id, contact_may_know=True, actor=order.by, at=order.at
+    )  # fmt: skip
+    return id

@@ -1,0 +1,263 @@
+"""Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
+
+A run goes customer by customer. Outside another transaction, each customer has one of its own, so a run that is killed
+has billed some customers wholly and the others not at all, and `resume` continues it. A repeated run finds nothing left
+to bill (D47).
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from time import monotonic
+
+from piccolo.columns import BigInt, BigSerial, Boolean, Date, Text, Timestamptz
+from piccolo.table import Table
+
+from portal import jobs
+from portal.billing.running.due import customers_due, until_days
+from portal.billing.running.making import Order, bill_customer
+from portal.billing.running.skipping import skip_all, skip_unticked
+from portal.database import Reader, current, transaction
+from portal.database.batches import all_or_report
+from portal.database.rows import insert_all, insert_one
+from portal.errors import Forbidden, Invalid, Refusal, Unavailable
+from portal.people.readers import SYSTEM, AgentReader
+
+PATIENCE = timedelta(seconds=3)
+"""For so long a run is carried out while the request waits. After that, a job goes on with it."""
+
+
+class BillingRun(Table, tablename="billing_run"):
+    """One execution of billing up to the day before `until`.
+
+    With `issues`, its drafts are issued at once. `scheduled` runs were begun by the schedule. `finished_at` is None while
+    customers wait.
+    """
+
+    id = BigSerial(primary_key=True)
+    until = Date(default=None)
+    run_by_id = BigInt(default=None)
+    run_at = Timestamptz(default=None)
+    issues = Boolean(default=False)
+    scheduled = Boolean(default=False)
+    finished_at = Timestamptz(null=True, default=None)
+
+
+class RunCustomer(Table, tablename="run_customer"):
+    """A customer whom a run bills. The primary key is the run and the customer.
+
+    `done_at` is None until the customer is billed; `sentence` says what was refused, if anything was.
+    """
+
+    run_id = BigInt(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    done_at = Timestamptz(null=True, default=None)
+    sentence = Text(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The ids of a billing run and of the drafts and statements that the run made."""
+
+    id: int
+    draft_ids: tuple[int, ...]
+    statement_ids: tuple[uuid.UUID, ...]
+
+
+class Ending(StrEnum):
+    """How far a run came: all customers are billed, nothing was due of any, or customers still wait."""
+
+    FINISHED = "finished"
+    NOTHING = "nothing"
+    UNDER_WAY = "under way"
+
+
+async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
+    """Make a draft or a statement for each contract of the ticked customers, for the approved time before `until`.
+
+    All of it happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of its
+    documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
+    """
+    reader = current().reader
+    run_id = await _store(until, customer_ids, by=by, at=at)
+    if await go_on(run_id, by=by, at=at, reader=reader) is Ending.NOTHING:
+        return None
+    drafts = await current().fetch("select id from invoice where run_id = $1 order by id", run_id)
+    statements = await current().fetch(
+        "select s.id from statement s where s.run_id = $1 order by s.customer_id, s.contract_id", run_id
+    )
+    return Run(run_id, tuple(row["id"] for row in drafts), tuple(row["id"] for row in statements))
+
+
+async def begin(
+    until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
+) -> int:  # fmt: skip
+    """Store a run with its customers, of whom nothing is billed yet, and return its id.
+
+    A job that goes on with the run begins after `PATIENCE`. Fees and vouchers that are due are billed without any
+    time. Customers of whom nothing can be due are left out. Raise `Forbidden` if `by` is not a manager, `Invalid` if the
+    date is after tomorrow or if no customer is ticked.
+    """
+    run_id = await _store(until, customer_ids, by=by, at=at, issues=issues, scheduled=scheduled)
+    await jobs.enqueue_later("bill", PATIENCE, run=run_id)
+    return run_id
+
+
+async def _store(
+    until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
+) -> int:  # fmt: skip
+    if not by.is_manager:
+        raise Forbidden("Only managers may bill.")
+    (await until_days(at)).parse(until.isoformat())
+    if not customer_ids:
+        raise Invalid({"customer": "Tick at least one customer."})
+    chosen = set(customer_ids)
+    run_id: int = await insert_one(
+        BillingRun,
+        {"until": until, "run_by_id": by.id, "run_at": at, "issues": issues, "scheduled": scheduled},
+        returning="id",
+    )
+    await insert_all(
+        RunCustomer,
+        [{"run_id": run_id, "customer_id": id} for id in await customers_due(until) if id in chosen],
+    )
+    return run_id
+
+
+async def resume(run_id: int, at: datetime) -> Ending:
+    """Go on with a run, as a job of the worker, and return how far it came. Do nothing if it is finished or gone.
+
+    Somebody may look at the page of a run that they began, so it stays also if nothing was due. The run is still under way if
+    another process is billing one of its customers at this moment. It bills in the name of
+    the agent who began it, also if that agent has left since. Raise `Unavailable` as `go_on` does.
+    """
+    async with transaction(SYSTEM) as tx:
+        row = await tx.fetchrow(
+            f"{_AGENT} join billing_run r on r.run_by_id = a.id where r.id = $1 and r.finished_at is null", run_id
+        )
+        watched = await tx.fetchval("select not scheduled from billing_run where id = $1", run_id)
+    if row is None:
+        return Ending.FINISHED
+    by = AgentReader(**dict(row))
+    return await go_on(run_id, by=by, at=at, reader=by, keeps=watched)
+
+
+async def manager_of(agent_id: int) -> AgentReader | None:
+    """Return an agent as a reader, or None if the agent has left or is not a manager."""
+    row = await current().fetchrow(f"{_AGENT} where a.id = $1 and a.ended_at is null", agent_id)
+    found = AgentReader(**dict(row)) if row else None
+    return found if found and found.is_manager else None
+
+
+_AGENT = """
+select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
+from agent a join credential c on c.agent_id = a.id
+"""
+
+
+async def go_on(
+    run_id: int,
+    *,
+    by: AgentReader,
+    at: datetime,
+    reader: Reader | None,
+    within: timedelta | None = None,
+    keeps: bool = False,
+) -> Ending:
+    """Bill the customers of a run who wait, one after the other, and return how far the run came.
+
+    Each is billed in a transaction of `reader`, or in a savepoint inside a transaction. With `within`, stop after that
+    time. Two processes may go on with the same run: each takes the customers that the other has not taken. When no
+    customer waits, the run is finished, or removed if nothing was due, unless `keeps` is set. A refusal is recorded and stops no other customer.
+    A customer for whom the database is away, or whom another transaction holds, still waits: raise `Unavailable` after
+    the others.
+    """
+    began = monotonic()
+    async with transaction(reader) as tx:
+        row = await tx.fetchrow("select until, issues from billing_run where id = $1", run_id)
+        waiting = await tx.fetch(_WAITING, run_id)
+    if row is None:
+        return Ending.NOTHING
+    order, away = Order(run_id, row["until"], row["issues"], by, at), None
+    for each in waiting:
+        if within and monotonic() - began > within.total_seconds():
+            break
+        away = await _bill(order, each["customer_id"], reader) or away
+    if away:
+        raise away
+    async with transaction(reader):
+        return await _finish(order, keeps=keeps)
+
+
+_WAITING = "select customer_id from run_customer where run_id = $1 and done_at is null order by customer_id"
+_TAKE = f"{_WAITING.replace(' order by customer_id', '')} and customer_id = $2 for update skip locked"
+
+
+async def _bill(order: Order, customer_id: int, reader: Reader | None) -> Unavailable | None:
+    """Bill one customer of a run, unless another process does or did, and mark the customer as done.
+
+    Return why the customer still waits, if the database was away or another transaction held a lock.
+    """
+
+    async def step(id: int) -> None:
+        if await current().fetchrow(_TAKE, order.run_id, id):
+            await _done(order, id, await bill_customer(order, id))
+
+    why = (await all_or_report([customer_id], step, reader=reader)).refused.get(customer_id)
+    if isinstance(why, Unavailable):
+        return why
+    if why is not None:
+        async with transaction(reader):
+            await _refuse(order, customer_id, why)
+    return None
+
+
+async def _refuse(order: Order, customer_id: int, why: Refusal) -> None:
+    if not await current().fetchrow(_TAKE, order.run_id, customer_id):
+        return
+    await skip_all(order.run_id, order.until, customer_id, why)
+    await _done(order, customer_id, [why.sentence])
+
+
+async def _done(order: Order, customer_id: int, refused: list[str]) -> None:
+    sentence = " ".join(dict.fromkeys(refused)) or None
+    await current().execute(
+        "update run_customer set done_at = $3, sentence = $4 where run_id = $1 and customer_id = $2",
+        order.run_id, customer_id, order.at, sentence,
+    )  # fmt: skip
+
+
+_STATE = """
+select finished_at is not null as finished,
+       exists (select from run_customer c where c.run_id = r.id and c.done_at is null) as waits,
+       exists (select from run_customer c where c.run_id = r.id and c.sentence is not null)
+         or exists (select from invoice i where i.run_id = r.id) or exists (select from statement s where s.run_id = r.id)
+         or exists (select from billed_fee f where f.run_id = r.id)
+         or exists (select from billed_voucher v where v.run_id = r.id)
+         or exists (select from rolled_minutes m where m.run_id = r.id) as made
+from billing_run r where r.id = $1 for update
+"""
+
+
+async def _finish(order: Order, *, keeps: bool) -> Ending:
+    """Finish a run of which no customer waits, or remove it if nothing was due, and return how far it came.
+
+    With `keeps`, a run of which nothing was due is finished too.
+    """
+    tx, run_id = current(), order.run_id
+    state = await tx.fetchrow(_STATE, run_id)
+    if state is None:
+        return Ending.NOTHING
+    if state["waits"]:
+        return Ending.UNDER_WAY
+    if state["finished"]:
+        return Ending.FINISHED
+    if not state["made"] and not keeps:
+        await tx.execute("delete from skipped_entry where run_id = $1", run_id)
+        await tx.execute("delete from billing_run where id = $1", run_id)
+        return Ending.NOTHING
+    await skip_unticked(run_id, order.until)
+    await tx.execute("update billing_run set finished_at = $2 where id = $1", run_id, order.at)
+    return Ending.FINISHED

@@ -1,0 +1,89 @@
+"""Record the entries that a billing run skipped, each with the reason (D32, D47)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from piccolo.columns import BigInt, Text
+from piccolo.table import Table
+
+from portal.billing.allocating.book import Book
+from portal.billing.bounds import too_large
+from portal.billing.engine import Billing, Key
+from portal.database import current
+from portal.database.rows import insert_all
+from portal.errors import Refusal
+from portal.timekeeping.flags import IS_FLAGGED
+
+UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
+"""Why a run skipped an entry that the engine would bill: customer not ticked, document too large, or a refusal."""
+
+
+class SkippedEntry(Table, tablename="skipped_entry"):
+    """An entry that a run did not bill, and why. The primary key is the run and the entry.
+
+    `sentence` says why if billing was refused; otherwise it is None.
+    """
+
+    run_id = BigInt(primary_key=True, default=None)
+    entry_id = BigInt(default=None)
+    customer_id = BigInt(default=None)
+    reason = Text(default=None)
+    sentence = Text(null=True, default=None)
+
+
+async def skip(run_id: int, of: Book, billing: Billing) -> None:
+    """Record the entries that the engine did not bill and those of documents that are too large, with reasons."""
+    rows = [(skipped.entry, skipped.reason.value) for skipped in billing.skipped]
+    rows += [(entry_id, TOO_LARGE) for entry_id in too_large(billing)]
+    of_run = {"run_id": run_id, "customer_id": of.customer_id}
+    await _record(run_id, [of_run | {"entry_id": entry_id, "reason": reason} for entry_id, reason in rows])
+
+
+async def skip_failed(run_id: int, customer_id: int, entry_ids: Iterable[Key], why: Refusal) -> None:
+    """Record these entries, whose billing was refused, with the sentence of `why`. The next run tries them again."""
+    of = {"run_id": run_id, "customer_id": customer_id, "reason": FAILED, "sentence": why.sentence}
+    await _record(run_id, [of | {"entry_id": entry_id} for entry_id in entry_ids])
+
+
+async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of one customer, in place of those of entries that have moved here while the run was under way."""
+    entries = [row["entry_id"] for row in rows]
+    await current().execute("delete from skipped_entry where run_id = $1 and entry_id = any($2)", run_id, entries)
+    await insert_all(SkippedEntry, rows)
+
+
+_OPEN = "e.billing <> 'not_billable' and e.work_date < $2 and not exists (select 1 from closed_entry d where d.entry_id = e.id)"
+
+# An entry is recorded already if it has moved here from a customer with whom the run was done.
+_ALL_FAILED = f"""
+insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence)
+select $1, e.id, e.customer_id, '{FAILED}', $4 from time_entry e
+where e.customer_id = $3 and e.state = 'approved' and {_OPEN}
+on conflict do nothing
+"""  # noqa: S608
+
+
+async def skip_all(run_id: int, until: date, customer_id: int, why: Refusal) -> None:
+    """Record all open approved entries of a customer before `until` with the sentence of `why`.
+
+    Use this if nothing of the customer could be billed.
+    """
+    await current().execute(_ALL_FAILED, run_id, until, customer_id, why.sentence)
+
+
+_UNTICKED = f"""
+insert into skipped_entry (run_id, entry_id, customer_id, reason)
+select $1, e.id, e.customer_id,
+       case when {IS_FLAGGED} then 'flagged' when e.state <> 'approved' then 'not_approved'
+            when exists (select from allocation a where a.entry_id = e.id and a.kind = 'held') then 'held' else '{UNTICKED}' end
+from time_entry e
+where e.customer_id is not null and not exists (select from run_customer r where r.run_id = $1 and r.customer_id = e.customer_id)
+  and {_OPEN}
+on conflict do nothing
+"""  # noqa: S608
+
+
+async def skip_unticked(run_id: int, until: date) -> None:
+    """Record the open entries before `until` of the customers who are not part of the run, each with its reason."""
+    await current().execute(_UNTICKED, run_id, until)

@@ -1,0 +1,49 @@
+"""What a document may contain: plain documents as always, extended ones more (`docs/simulate.md`)."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from portal.billing.simulate.fields import Choice, Fields, Scalar, boolean, choice, number, text
+from portal.money import digits_of
+from portal.periods import PLAIN_CYCLES, Cycle
+from portal.words import Overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Which keys and values a document may have; `digits` is the decimals of its amounts."""
+
+    extended: bool = False
+    digits: int = 2
+
+    def keys(self, plain: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the keys that an object may have: `plain`, and in an extended document also `more`."""
+        return plain + more if self.extended else plain
+
+    def choice(self, words: type[Choice]) -> Scalar[Choice]:
+        """Return a function that reads the members of `words` that such a document may have."""
+        return choice(words, () if self.extended else _EXTENDED_ONLY)
+
+    @property
+    def money(self) -> Scalar[Decimal]:
+        """Return a function that reads amounts with at most the decimals of the currency."""
+        return number(self.digits)
+
+
+_EXTENDED_ONLY: tuple[StrEnum, ...] = (Overflow.BLOCK, *(cycle for cycle in Cycle if cycle not in PLAIN_CYCLES))
+
+
+def is_extended(document: object) -> bool:
+    """Return whether the document says `"extended": true`."""
+    return isinstance(document, dict) and document.get("extended") is True
+
+
+def read_dialect(top: Fields) -> Dialect:
+    """Return the dialect of the document `top`, of which this reads `extended` and `currency`.
+
+    The amounts of a plain document have two decimals in every currency.
+    """
+    extended = top.get("extended", boolean, False)
+    currency = top.take("currency", text)
+    return Dialect(True, digits_of(currency or "")) if extended else Dialect()

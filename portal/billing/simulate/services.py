@@ -1,0 +1,215 @@
+"""Read the services of a contract from an input document."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from portal.billing.engine import (
+    ContractTerms,
+    Due,
+    Overflow,
+    PriceChange,
+    Rollover,
+    Rollup,
+    ServiceTerms,
+    Settlement,
+    VatCategory,
+    VatRate,
+)
+from portal.billing.simulate.dialect import Dialect
+from portal.billing.simulate.fields import Fields, Scalar, Written, boolean, choice, day, integer, rate, reference, text
+from portal.durations import Rounding, RoundingMode
+from portal.schedules import Schedule
+
+SERVICE = (
+    "name", "settlement", "rollup", "taxable", "effective_start", "rounding",
+    "overflow", "overage_rate", "fee", "included_minutes", "due",
+)  # fmt: skip
+SERVICE_EXTENDED = ("changes", "rollover", "included_from", "tasks", "schedule")
+ROUNDING, ROUNDING_EXTENDED = ("minimum", "increment", "mode"), ("per",)
+PRICES = ("fee", "included_minutes", "overage_rate")
+"""The keys of a service that a price change may change."""
+
+TAKEN: dict[Settlement, tuple[str, ...]] = {
+    Settlement.TIME_SPENT: (),
+    Settlement.VOUCHER: ("overflow", "overage_rate", "changes", "included_from"),
+    Settlement.SUBSCRIPTION: (
+        "overflow", "overage_rate", "fee", "included_minutes", "due", "changes", "rollover", "included_from",
+    ),
+}  # fmt: skip
+"""The keys of a service that only some settlements take, by settlement."""
+
+OPTIONAL = ("overage_rate", *SERVICE_EXTENDED)
+"""The keys in `TAKEN` that are not required."""
+
+NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What vouchers and entries need to know of the service that they name. None is a value that could not be read.
+
+    `rounding` is the rule for single entries; it changes nothing if the service rounds by day. `fixed_fees` has every task
+    of the service with its fixed fee, or None for a task that is priced by the hour.
+    """
+
+    settlement: Settlement | None
+    taxable: bool | None
+    rounding: Rounding = field(default_factory=Rounding)
+    fixed_fees: dict[str, Decimal | None] = field(default_factory=dict)
+    schedule: Schedule | None = None
+
+
+@dataclass(slots=True)
+class Offers:
+    """What a document defines: its contracts, their names, and the services by name, which is unique over all contracts.
+
+    `vat` is the VAT rate of taxable services; `schedules` holds the schedules by name.
+    """
+
+    dialect: Dialect
+    vat: VatRate
+    schedules: dict[str, Schedule]
+    contracts: list[ContractTerms] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    services: dict[str, Offer] = field(default_factory=dict)
+
+
+def read_services(contract: Fields, start: date | None, offers: Offers) -> tuple[ServiceTerms, ...]:
+    """Return the services of a contract that starts on `start`, and add them to `offers`.
+
+    Errors are recorded in the fields; None is a start that could not be read.
+    """
+    keys = offers.dialect.keys(SERVICE, SERVICE_EXTENDED)
+    fields = [Fields.of(contract.errors, place, value, keys) for place, value in contract.items("services")]
+    services = tuple(_service(each, start, offers) for each in fields)
+    for each, service in zip(fields, services, strict=True):
+        _check_shared(each, service, {other.id: other for other in services}, offers)
+    return services
+
+
+def _service(fields: Fields, contract_start: date | None, offers: Offers) -> ServiceTerms:
+    dialect = offers.dialect
+    name = fields.take("name", text)
+    settlement = fields.take("settlement", choice(Settlement))
+    taxable = fields.get("taxable", boolean, True)
+    rounding, by_day = _rounding(fields, dialect)
+    fixed_fees = _tasks(fields, dialect)
+    schedule = reference(fields, "schedule", offers.schedules) if fields.has("schedule") else None
+    if fields.unique("name", name, offers.services):
+        offers.services[name] = Offer(
+            settlement,
+            taxable,
+            Rounding() if by_day else rounding,
+            fixed_fees,
+            offers.schedules.get(schedule or ""),
+        )
+    return ServiceTerms(
+        id=name,
+        name=name,
+        settlement=settlement,
+        rollup=fields.take("rollup", choice(Rollup)),
+        vat=offers.vat if taxable else NOT_TAXABLE,
+        effective_start=fields.get("effective_start", day, contract_start),
+        day_rounding=rounding if by_day else None,
+        **_of_settlement(fields, settlement, dialect),
+    )
+
+
+def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
+    """Return the values of the keys that only some settlements take, by the names of the engine.
+
+    Record an error for a key that `settlement` requires and that is missing or null, and for a key that it does not take.
+    If the settlement could not be read (None), neither is an error.
+    """
+    scalars = _prices(dialect) | {"overflow": dialect.choice(Overflow), "due": choice(Due), "included_from": text}
+    found: dict[str, Any] = {}
+    for name, scalar in scalars.items():
+        if settlement is None or name in OPTIONAL:
+            found[name] = fields.get(name, scalar)
+        elif name in TAKEN[settlement]:
+            found[name] = fields.take(name, scalar)
+    if settlement is not None:
+        for name in {*scalars, "changes", "rollover"} - set(TAKEN[settlement]):
+            if fields.has(name):
+                fields.wrong(name, f"not for the settlement {settlement}")
+    found["shares"] = found.pop("included_from")
+    found["rollover"] = _rollover(fields)
+    terms = {name: value for name, value in found.items() if value is not None}
+    return terms | {"changes": _changes(fields, settlement, terms, dialect)}
+
+
+def _prices(dialect: Dialect) -> dict[str, Scalar[Any]]:
+    return {"fee": dialect.money, "included_minutes": integer(0), "overage_rate": rate}
+
+
+def _rounding(fields: Fields, dialect: Dialect) -> tuple[Rounding, bool]:
+    """Return the rule of a service, and whether it rounds the minutes of a day together."""
+    if not fields.has("rounding"):
+        return Rounding(), False
+    inner = fields.inner("rounding", dialect.keys(ROUNDING, ROUNDING_EXTENDED))
+    rule = Rounding(
+        inner.get("minimum", integer(0), 0),
+        inner.get("increment", integer(1), 1),
+        inner.get("mode", choice(RoundingMode), RoundingMode.UP),
+    )
+    per = inner.get("per", text, "entry")
+    if per not in ("entry", "day", None):
+        inner.wrong("per", "not one of entry, day")
+    return rule, per == "day"
+
+
+def _rollover(fields: Fields) -> Rollover | None:
+    if not fields.has("rollover"):
+        return None
+    inner = fields.inner("rollover", ("periods", "cap", "from"))
+    return Rollover(inner.take("periods", integer(1)), inner.get("cap", integer(0)), inner.get("from", day))
+
+
+def _changes(
+    fields: Fields, settlement: Settlement | None, terms: dict[str, Any], dialect: Dialect
+) -> tuple[PriceChange, ...]:
+    """Return the price changes of a service, ordered by day; what a change does not name stays as it was before."""
+    taken = [name for name in PRICES if settlement is None or name in TAKEN[settlement]]
+    found: dict[date, dict[str, Any]] = {}
+    for place, value in fields.items("changes", required=False):
+        change = Fields.of(fields.errors, place, value, ("from", *taken))
+        starts = change.take("from", day)
+        if starts in found:
+            change.wrong("from", "a second change from this day")
+        found[starts] = {name: change.get(name, _prices(dialect)[name]) for name in taken if change.has(name)}
+        if not found[starts] and change.has("from"):
+            fields.errors.add(place, "changes nothing")
+    now: dict[str, Any] = {"fee": Decimal(0), "included_minutes": 0, "overage_rate": None}
+    now |= {name: terms[name] for name in PRICES if name in terms}
+    changes = []
+    for starts in sorted(starts for starts in found if starts is not None):
+        now = now | found[starts]
+        changes.append(PriceChange(starts, **now))
+    return tuple(changes)
+
+
+def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
+    """Return the fixed fee of each task of a service, or None for a task that is priced by the hour, by name."""
+    found: dict[str, Decimal | None] = {}
+    for place, value in fields.items("tasks", required=False):
+        task = Fields.of(fields.errors, place, value, ("name", "fixed_fee"))
+        name = task.take("name", text)
+        fee = task.get("fixed_fee", dialect.money)
+        if task.unique("name", name, found):
+            found[name] = fee
+    return found
+
+
+def _check_shared(fields: Fields, service: ServiceTerms, services: dict[Any, ServiceTerms], offers: Offers) -> None:
+    """Record an error unless the service whose included minutes `service` shares can be shared."""
+    if service.shares is None:
+        return
+    other = services.get(service.shares)
+    if other is None:
+        fields.wrong("included_from", "not a service of this contract")
+    elif other is service or other.settlement not in (Settlement.SUBSCRIPTION, None):
+        fields.wrong("included_from", "not another service with the settlement subscription")
+    elif (other.vat == NOT_TAXABLE) != (service.vat == NOT_TAXABLE):
+        fields.wrong("included_from", "they differ in taxable")

@@ -1,0 +1,190 @@
+"""Describe terms under which past time is tried, read them from a form, and apply them to services of a contract."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from portal.billing.engine import (
+    ContractTerms,
+    Due,
+    Entry,
+    EntryBilling,
+    Overflow,
+    Rollover,
+    Rollup,
+    ServiceTerms,
+    Settlement,
+    Voucher,
+)
+from portal.contracts.terms import LARGEST_RATE, MOST_PERIODS, of_voucher, prepaid
+from portal.durations import Rounding, RoundingMode
+from portal.fields import Checked, one_of, optional, whole
+from portal.money import parse_money
+from portal.periods import Cycle
+from portal.schedules import Schedule, counted_minutes
+from portal.schedules.windows import holidays, schedule_of, windows
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Terms under which the time of a customer is tried.
+
+    - `fee`, `included_minutes` and `cycle`: of a subscription, whose fee is for one period of `cycle`.
+
+    - `voucher_minutes` and `price`: of a voucher; a new one is sold whenever the last one is used up.
+
+    - `overage_rate`: the price of an hour beyond the prepaid minutes; if it is None, the rates apply.
+
+    - `rounding`: how worked minutes count; if it is None, they count as they did.
+
+    - `schedule`: at which hours they count or cost more (D27). Without it, they count plainly, unless `rounding` is None too.
+
+    - `rollover`: how unused minutes of a subscription roll on (D26).
+    """
+
+    settlement: Settlement
+    cycle: Cycle = Cycle.MONTHLY
+    fee: Decimal = Decimal(0)
+    included_minutes: int = 0
+    due: Due = Due.ADVANCE
+    overage_rate: Decimal | None = None
+    voucher_minutes: int = 0
+    price: Decimal = Decimal(0)
+    rounding: Rounding | None = None
+    schedule: Schedule | None = None
+    rollover: Rollover | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """An entry of the past with the minutes that were worked, from which its billable minutes may be counted anew.
+
+    `began` is the instant at which the work began, or None if only the day is known.
+    """
+
+    entry: Entry
+    actual_minutes: int
+    began: datetime | None = None
+
+    def counted(self, offer: Offer) -> Entry:
+        """Return the entry as it counts under `offer`: its worked minutes split by the schedule, and then rounded.
+
+        Without a rounding and a schedule it counts and costs as it did. Minutes that were set by hand stay as they are.
+        """
+        entry, schedule = self.entry, offer.schedule
+        if offer.rounding is None and schedule is None:
+            return entry
+        stretches = schedule.split(self.began, self.actual_minutes) if schedule and self.began else ()
+        counted = counted_minutes(stretches) if stretches else self.actual_minutes
+        minutes = entry.billable_minutes if entry.is_override else (offer.rounding or Rounding()).apply(counted)
+        priced = stretches if schedule and schedule.has_rates else ()
+        return replace(entry, billable_minutes=minutes, stretches=priced)
+
+
+def contract_of(offer: Offer, services: Sequence[ServiceTerms], start: date, end: date) -> ContractTerms:
+    """Return a contract, from `start` until before `end`, under which `offer` pays for the time of all `services`.
+
+    The services keep their ids, so that rates of their own apply. The first one has the fee and the included minutes of
+    a subscription, and the others draw its minutes too.
+    """
+    first, *others = services
+    plain = replace(
+        first, settlement=offer.settlement, rollup=Rollup.SERVICE, effective_start=start, overflow=Overflow.BILL,
+        overage_rate=offer.overage_rate, fee=offer.fee, included_minutes=offer.included_minutes, due=offer.due,
+        changes=(), rollover=offer.rollover if offer.settlement is Settlement.SUBSCRIPTION else None, shares=None, day_rounding=None,
+    )  # fmt: skip
+    if offer.settlement is Settlement.TIME_SPENT:
+        plain = replace(plain, overage_rate=None, fee=Decimal(0), included_minutes=0)
+    sharing = plain
+    if offer.settlement is Settlement.SUBSCRIPTION:
+        sharing = replace(
+            plain, settlement=Settlement.VOUCHER, fee=Decimal(0), included_minutes=0, shares=first.id, rollover=None
+        )
+    return ContractTerms(
+        id=0, name="", start=start, end=end, cycle=offer.cycle, anchor=start.replace(day=1),
+        services=(plain, *(replace(sharing, id=each.id, name=each.name, vat=each.vat) for each in others)),
+    )  # fmt: skip
+
+
+def vouchers_of(offer: Offer, entries: Iterable[Entry], contract: ContractTerms) -> tuple[Voucher, ...]:
+    """Return the vouchers of `offer` that the entries need, each sold on the day of the first entry that needs it."""
+    if offer.settlement is not Settlement.VOUCHER or not offer.voucher_minutes:
+        return ()
+    services = tuple(service.id for service in contract.services)
+    return tuple(
+        Voucher(number, "", services, offer.voucher_minutes, offer.price, day, contract.start, None)
+        for number, day in enumerate(_sales(offer.voucher_minutes, entries))
+    )
+
+
+def _sales(minutes: int, entries: Iterable[Entry]) -> Iterator[date]:
+    """Yield the day of each sale of a voucher of `minutes`: that of the first entry that earlier ones do not cover."""
+    left = 0
+    for entry in sorted(entries, key=lambda entry: entry.order):
+        if entry.billing is not EntryBilling.BILLABLE or entry.fixed_fee is not None:
+            continue
+        left -= entry.billable_minutes
+        while left < 0:
+            left += minutes
+            yield entry.date
+
+
+class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of a trial, as typed.
+
+    `settlement` is a member of `Settlement`. A subscription has `fee`, `included` and `cycle`, a voucher `hours` and
+    `price`; both have `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes; if
+    the first and `windows` are empty, time counts as it did. `windows`, `holidays` and `calendar_holidays` (`yes` or "") are
+    as for a service, and so are `rollover_periods` and `rollover_cap`.
+    """
+
+    settlement: str = Settlement.SUBSCRIPTION.value
+    cycle: str = Cycle.MONTHLY.value
+    fee: str = ""
+    included: str = ""
+    hours: str = ""
+    price: str = ""
+    overage_rate: str = ""
+    rounding_increment: str = ""
+    rounding_minimum: str = ""
+    rounding_mode: str = RoundingMode.UP.value
+    windows: str = ""
+    holidays: str = ""
+    calendar_holidays: str = ""
+    rollover_periods: str = ""
+    rollover_cap: str = ""
+
+
+def read_offer(terms: TriedTerms, digits: int, *, zone: str = "UTC", days_off: Iterable[date] = ()) -> Offer:
+    """Validate the fields of a trial, and return them as an offer. Amounts have at most `digits` decimals.
+
+    The hours of windows are those of the time zone `zone`, and `days_off` are those of the company's calendar. Fields that
+    the settlement does not need are ignored. Raise `Invalid` with a sentence for each bad field.
+    """
+    checked = Checked()
+    settlement = Settlement(checked("settlement", one_of(tuple(Settlement)), terms.settlement) or Settlement.TIME_SPENT)
+    has_fee, has_hours = settlement is Settlement.SUBSCRIPTION, settlement is Settlement.VOUCHER
+    increment = checked("rounding_increment", optional(whole(1, 1440, "minutes")), terms.rounding_increment)
+    minimum = checked("rounding_minimum", optional(whole(0, 1440, "minutes")), terms.rounding_minimum)
+    mode = RoundingMode(checked("rounding_mode", one_of(tuple(RoundingMode)), terms.rounding_mode) or RoundingMode.UP)
+    rate = optional(lambda text: parse_money(text, 4, largest=LARGEST_RATE))
+    lines, days = checked("windows", windows, terms.windows), checked("holidays", holidays, terms.holidays)
+    periods = checked("rollover_periods", optional(whole(1, MOST_PERIODS, "periods")), terms.rollover_periods)
+    cap = checked("rollover_cap", optional(prepaid), terms.rollover_cap)
+    offer = Offer(
+        settlement,
+        cycle=Cycle(checked("cycle", one_of(tuple(Cycle)), terms.cycle) or Cycle.MONTHLY),
+        fee=checked("fee", lambda text: parse_money(text, digits), terms.fee) if has_fee else Decimal(0),
+        included_minutes=checked("included", prepaid, terms.included) if has_fee else 0,
+        overage_rate=checked("overage_rate", rate, terms.overage_rate) if has_fee or has_hours else None,
+        voucher_minutes=checked("hours", of_voucher, terms.hours) if has_hours else 0,
+        price=checked("price", lambda text: parse_money(text, digits), terms.price) if has_hours else Decimal(0),
+        rounding=Rounding(minimum or 0, increment, mode) if increment else None,
+        schedule=schedule_of(lines, days, zone, calendar=days_off if terms.calendar_holidays else ()),
+        rollover=Rollover(periods, cap) if periods and has_fee else None,
+    )
+    checked.done()
+    return offer

@@ -1,0 +1,238 @@
+"""Compute the running statement of services: included, used, pending and left minutes, and a forecast (S2.3, S2.20).
+
+Everything is computed from time and allocations whenever it is shown, so it is right after each entry. Pending time, which
+is logged and not approved, draws nothing; it is shown beside what is left (D21).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from portal.billing.allocating import book, rolling
+from portal.billing.allocating.ledger import Balance, balances
+from portal.billing.engine import ContractTerms, IncludedMinutes, Key, PoolKey, RolledMinutes, Rollover, ServiceTerms
+from portal.database import current
+from portal.errors import NotFound
+from portal.people.readers import ContactReader, Reader, System
+from portal.periods import Period, period_of
+from portal.words import Overflow, Settlement
+
+FULL = 80
+"""The percentage of prepaid time from which it is nearly used up, and people are told so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A plain projection: `minutes` in all `days` of the period, from the minutes `so_far` in the first `elapsed` days.
+
+    `beyond` is how many minutes more than the prepaid ones that would be; 0 if they last, or if there are none.
+    """
+
+    minutes: int
+    so_far: int
+    elapsed: int
+    days: int
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The running statement of a service on the day `on`, in minutes. `service` has the prices of that day.
+
+    `period` is the billing period that contains `on`; `active` are its days on which the service can be used, or None.
+    `granted` are the included minutes of the period, of which `included` are drawn and `rolled` were rolled over into it;
+    those that several services share count whole for each, whichever of them has drawn them. `rolled_on` are those
+    that a run has let roll on, which nothing draws here any more, and `rolls_over` says what becomes of those that are
+    left. The approved time of the service in the period is further paid for by vouchers (`from_vouchers`) or money
+    (`charged`), costs nothing (`free`), or waits for a decision (`held`). `pending` is time that is not approved.
+    `vouchers` are all vouchers for the service.
+    """
+
+    service: ServiceTerms
+    contract: ContractTerms
+    currency: str
+    on: date
+    period: Period
+    active: Period | None
+    granted: int
+    rolled: int
+    rolled_on: int
+    rolls_over: Rollover | None
+    included: int
+    from_vouchers: int
+    charged: int
+    free: int
+    held: int
+    pending: int
+    vouchers: tuple[Balance, ...]
+
+    @property
+    def is_prepaid(self) -> bool:
+        """Return whether included minutes or vouchers may pay for the time of the service."""
+        return self.service.settlement is not Settlement.TIME_SPENT
+
+    @property
+    def used(self) -> int:
+        """Return the approved minutes of the period, whatever pays for them."""
+        return self.covered + self.charged + self.free + self.held
+
+    @property
+    def covered(self) -> int:
+        """Return the minutes of the period that prepaid minutes pay for."""
+        return self.included + self.from_vouchers
+
+    @property
+    def usable(self) -> list[Balance]:
+        """Return the vouchers that pay for time of the day `on` and have minutes left."""
+        return [balance for balance in self.vouchers if balance.state(self.on) == "open"]
+
+    @property
+    def left(self) -> int:
+        """Return the prepaid minutes that are left: of the period, and of the usable vouchers."""
+        return self.granted - self.included + sum(balance.left for balance in self.usable)
+
+    @property
+    def total(self) -> int:
+        """Return the prepaid minutes of the period, drawn or left: the length of the meter."""
+        return self.covered + self.left
+
+    @property
+    def tone(self) -> str:
+        """Return the colour of the meter: late if no prepaid time is left, soon if little is."""
+        if not self.left:
+            return "late"
+        return "soon" if self.covered * 100 >= self.total * FULL else "accent"
+
+    @property
+    def shown_pending(self) -> int:
+        """Return the part of the pending minutes for which the meter has room."""
+        return min(self.pending, self.left)
+
+    @property
+    def earlier(self) -> date | None:
+        """Return the last day of the period before, or None if the service could not be used then."""
+        whole = self.contract.active(self.service)
+        day = self.period.start - timedelta(days=1)
+        return day if whole is not None and whole.start <= day else None
+
+    @property
+    def waits_for_decision(self) -> bool:
+        """Return whether time beyond the prepaid minutes is held."""
+        return self.service.overflow is Overflow.HOLD
+
+    @property
+    def is_refused_beyond(self) -> bool:
+        """Return whether time beyond the prepaid minutes is not approved."""
+        return self.service.overflow is Overflow.BLOCK
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """Return the projection of the minutes that count, approved or pending, to the end of the period.
+
+        Return None if there is no time yet, or if the service cannot be used on the day `on`.
+        """
+        so_far = self.used - self.free + self.pending
+        if not so_far or self.active is None or self.on not in self.active:
+            return None
+        elapsed, days = (self.on - self.active.start).days + 1, self.active.days
+        minutes = (2 * so_far * days + elapsed) // (2 * elapsed)
+        beyond = max(0, minutes - self.total - self.charged - self.held) if self.is_prepaid else 0
+        return Forecast(minutes, so_far, elapsed, days, beyond)
+
+
+async def standings(
+    reader: Reader | System, customer_id: int, on: date, service_ids: Collection[int] | None = None
+) -> list[Standing]:
+    """Return the running statement of services of a customer on the day `on`, by four queries, or six with rollover.
+
+    `on` is a day in the company's time zone. `service_ids` are the wanted services; if it is None, all whose contract
+    has not ended. A contact gets nothing of another customer.
+    """
+    terms = await book.load_terms(customer_id)
+    places = {service.id: service for contract, _ in terms for service in contract.services}
+    found = [
+        (contract, service, currency)
+        for contract, currency in terms
+        for service in contract.services
+        if (service.id in service_ids if service_ids is not None else contract.end is None or contract.end > on)
+    ]
+    periods = [period_of(contract.anchor, contract.cycle, on) for contract, _, _ in found]
+    pools = [_pools(contract, service, places, on) for contract, service, _ in found]
+    asked = {pool.id: period for period, shared in zip(periods, pools, strict=True) for pool in shared}
+    rows = await current().fetch(
+        "select * from used_minutes($1, $2, $3)",
+        list(asked),
+        [period.start for period in asked.values()],
+        [period.end for period in asked.values()],
+    )
+    used = {row["service_id"]: row for row in rows}
+    included = await _included(customer_id, [pool.id for shared in pools for pool in shared if pool.rollover], terms)
+    prepaid = any(service.settlement is not Settlement.TIME_SPENT for _, service, _ in found)
+    vouchers = await balances(customer_id) if prepaid else []
+    return [
+        _standing(used, contract, shared, currency, period, on, vouchers, included)
+        for (contract, service, currency), period, shared in zip(found, periods, pools, strict=True)
+        if service.id in used
+    ]
+
+
+async def standing_of(reader: Reader | System, service_id: int | None, on: date) -> Standing | None:
+    """Return the running statement of one service on the day `on`, or None if there is no such service."""
+    customer_id = await current().fetchval("select customer_id from service where id = $1", service_id)
+    found = await standings(reader, customer_id, on, [service_id]) if customer_id and service_id else []
+    return found[0] if found else None
+
+
+def refuse_without_hours(reader: ContactReader) -> None:
+    """Raise `NotFound` for a contact without the right to the customer's hours, as if the page did not exist."""
+    if not reader.sees_hours:
+        raise NotFound
+
+
+def _pools(
+    contract: ContractTerms, service: ServiceTerms, places: Mapping[Key, ServiceTerms], on: date
+) -> list[ServiceTerms]:
+    """Return the service, and the subscription whose included minutes it draws too if that is active on the day `on`."""
+    shared = places[service.shares] if service.shares is not None else None
+    whole = contract.active(shared) if shared else None
+    return [service, shared] if shared and whole and on in whole else [service]
+
+
+def _standing(
+    used: Mapping[Key, Any], contract: ContractTerms, pools: Sequence[ServiceTerms], currency: str, period: Period,
+    on: date, vouchers: Sequence[Balance], included: IncludedMinutes,
+) -> Standing:  # fmt: skip
+    service, granted = pools[0], [_granted(included, pool, on) for pool in pools]
+    row, whole = used[service.id], contract.active(service)
+    return Standing(
+        service=service.at(on), contract=contract, currency=currency, on=on, period=period,
+        active=None if whole is None else period.within(whole),
+        granted=sum(all for all, _ in granted), rolled=sum(rolled for _, rolled in granted),
+        rolled_on=sum(included.rolled_on(pool.id, on) for pool in pools), rolls_over=pools[-1].rollover,
+        included=sum(used[pool.id]["included"] for pool in pools), from_vouchers=row["vouchers"],
+        charged=row["charged"], free=row["free"], held=row["held"], pending=row["pending"],
+        vouchers=tuple(balance for balance in vouchers if service.id in balance.voucher["service_ids"]),
+    )  # fmt: skip
+
+
+async def _included(
+    customer_id: int, rolling_over: Sequence[Key], terms: Sequence[tuple[ContractTerms, str]]
+) -> IncludedMinutes:
+    """Return the included minutes of a customer's subscriptions, with what was drawn of those that roll over."""
+    drawn: dict[PoolKey, int] = {}
+    fixed: Mapping[PoolKey, tuple[RolledMinutes, ...]] = {}
+    if rolling_over:
+        rows = await current().fetch("select * from drawn_minutes($1)", list(rolling_over))
+        drawn = {(row["service_id"], row["period_start"]): row["minutes"] for row in rows}
+        fixed = await rolling.load([customer_id])
+    places = {service.id: (contract, service) for contract, _ in terms for service in contract.services}
+    return IncludedMinutes(places, drawn, fixed)
+
+
+def _granted(included: IncludedMinutes, service: ServiceTerms, on: date) -> tuple[int, int]:
+    """Return the included minutes of the period of the day `on`, as the engine grants them, and how many of them rolled over."""
+    pools = included.of(service.id, on) if service.settlement is Settlement.SUBSCRIPTION else ()
+    if not pools:
+        return 0, 0
+    return pools[-1].minutes, pools[-2].minutes if len(pools) > 1 else 0

@@ -1,0 +1,1 @@
+"""Keep the price list: products with their prices, and templates of services."""

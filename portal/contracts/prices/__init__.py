@@ -1,0 +1,1 @@
+"""Keep prices of services that apply from a date on."""

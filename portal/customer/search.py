@@ -1,0 +1,25 @@
+"""Serve a contact's search over the cases, files, articles and invoices that they may see."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from portal.people.readers import ContactReader
+from portal.web.limits import searching
+from portal.web.pages import page, see_other
+from portal.web.search import Results
+from portal.web.visit import Web
+
+
+@get("/search")
+async def search(request: Web, reader: NamedDependency[ContactReader]) -> Response[Any]:
+    """Show what `?q=` finds (`Results.of`), or redirect to the case with the number in `#1042`."""
+    async with searching(request, request.query_params.get("q", "")):
+        found = await Results.of(request, reader)
+        if found.leads_to:
+            return see_other(f"/cases/{found.leads_to}")
+        return page(request, "customer/search/show.html", found=found)
+
+
+handlers: list[Any] = [search]

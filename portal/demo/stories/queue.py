@@ -1,0 +1,31 @@
+"""Put tags on open cases of the demo, and save views of the list of cases."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from portal.desk.cases import Case
+from portal.desk.lists import agents_list
+from portal.desk.lists.own_views import OwnView, ViewFacts
+from portal.desk.lists.questions import Question
+from portal.desk.tagging.tags import Tag, add_tag
+from portal.people.readers import AgentReader
+
+WORDS = {"vpn": "VPN", "server": "server room", "printer": "printer", "mail": "mail"}
+"""The tag of the cases whose subject has a word."""
+TAGGED = 5
+"""How many cases get each tag at most."""
+
+
+async def arrange(agents: Mapping[str, AgentReader], now: datetime) -> None:
+    """Tag open cases by a word of their subject, and save two views, of which all agents use one."""
+    ines, max_ = agents["Ines Okafor"], agents["Max Herrmann"]
+    tags = {}
+    for word, name in WORDS.items():
+        tags[word] = await Tag.named(name, now)
+        for row in (await agents_list(ines, Question(text=word, at=now))).rows[:TAGGED]:
+            await add_tag(await Case.find(row.number, ines), tags[word], by=ines, at=now)
+    for name, query, owner, is_shared in (
+        ("VPN", f"?view=all&tag={tags['vpn'].id}", ines, ""),
+        ("High and urgent", "?view=all&priority=4&priority=3&sort=due", max_, "yes"),
+    ):
+        await OwnView.save_new(ViewFacts(name=name, query=query, is_shared=is_shared), by=owner, at=now)

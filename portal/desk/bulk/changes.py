@@ -1,0 +1,216 @@
+"""Prepare a bulk change, begin it, report what became of it, and undo it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from piccolo.columns import UUID, BigInt, Text, Timestamptz
+from piccolo.table import Table
+
+from portal import jobs
+from portal.database import current
+from portal.database.rows import insert_one, one
+from portal.desk.bulk.verbs import Verb, words_of
+from portal.desk.lists.questions import Question
+from portal.errors import Conflict, Invalid
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+
+MOST = 10_000
+"""How many cases one change may have."""
+LONGEST_QUERY = 4000
+"""How long the query string of the list may be that a change leads back to; otherwise it leads to the list's view."""
+REPORTED = 100
+"""How many refused cases one page of the report shows."""
+WORKER_AFTER = timedelta(seconds=3)
+"""After which time the worker goes on with a change, if the request that began it has not finished it by then."""
+KEPT = timedelta(days=7)
+"""How long a change is kept, so that it can be looked at and undone."""
+
+
+class BulkMember(Table, tablename="bulk_member"):
+    """One case of a bulk change: its value before, the one that it got, and why it was refused. The key is both ids."""
+
+    change_id = UUID(primary_key=True, default=None)
+    member_id = BigInt(default=None)
+    state = Text(default=None)
+    former = Text(default=None)
+    became = Text(null=True, default=None)
+    reason = Text(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cases of a prepared change that have the same value now: the value in words, and their number."""
+
+    value: str
+    words: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A case that was not changed, with the sentence that says why."""
+
+    id: int
+    number: int
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many cases of a change still wait, were changed, had the value already, and were refused."""
+
+    waiting: int
+    changed: int
+    same: int
+    refused: int
+
+    @property
+    def all(self) -> int:
+        return self.waiting + self.changed + self.same + self.refused
+
+
+class BulkChange(Table, tablename="bulk_change"):
+    """A change of many cases by the agent `agent_id`, whom alone it is shown to.
+
+    `value` is what every case gets; None until it is chosen, and in an undoing of the change `undoes`, unless it is a tag. `query` is the query
+    string of the list that it was begun on.
+    """
+
+    id = UUID(primary_key=True, default=None)
+    agent_id = BigInt(default=None)
+    verb = Text(default=None)
+    value = Text(null=True, default=None)
+    query = Text(default=None)
+    prepared_at = Timestamptz(default=None)
+    begun_at = Timestamptz(null=True, default=None)
+    finished_at = Timestamptz(null=True, default=None)
+    undoes = UUID(null=True, default=None)
+
+    @property
+    def does(self) -> Verb:
+        """Return the column `verb` as a member of `Verb`."""
+        return Verb(self.verb)
+
+    @classmethod
+    async def find(cls, change: uuid.UUID, reader: AgentReader, *, hold: bool = False) -> Self:
+        """Return the reader's change with this id; with `hold`, lock its row. Raise `NotFound` if there is none."""
+        return await one(cls.objects().where(cls.id == change, cls.agent_id == reader.id), hold=hold)
+
+    @classmethod
+    async def known(cls, change: uuid.UUID, reader: AgentReader) -> Self | None:
+        """Return the reader's change with this id, or None if there is none, or none any more."""
+        return await cls.objects().where(cls.id == change, cls.agent_id == reader.id).first()
+
+    @classmethod
+    async def prepare(
+        cls, verb: Verb, question: Question, numbers: Sequence[str] | None, *, by: AgentReader, at: datetime
+    ) -> Self:
+        """Store a change of the cases that `question` finds, with their present values, and return it.
+
+        With `numbers`, only the cases with these numbers. Raise `Invalid` (`case`) if there are none or more than `MOST`.
+        """
+        condition, values = question.conditions(by)
+        if numbers is not None:
+            condition = "c.number = any($1) and c.merged_into_id is null"
+            values = [[number for text in numbers if (number := number_in(text)) is not None]]
+        query = question.address(page=1)
+        query = query if len(query) <= LONGEST_QUERY else f"?view={question.view.value}"
+        made = await cls._insert(verb, query, by, at)
+        count = await current().execute(_members(verb, condition, len(values)), *values, made)
+        if (found := int(count.split()[-1])) == 0:
+            raise Invalid({"case": "Tick at least one case."})
+        if found > MOST:
+            raise Invalid({"case": f"These are more than {MOST:,} cases. Narrow the list with a filter first."})
+        return await cls.find(made, by)
+
+    @classmethod
+    async def _insert(cls, verb: Verb, query: str, by: AgentReader, at: datetime, **more: Any) -> uuid.UUID:
+        row = {"id": uuid.uuid4(), "agent_id": by.id, "verb": verb.value, "query": query, "prepared_at": at, **more}
+        made: uuid.UUID = await insert_one(cls, row, returning="id")
+        return made
+
+    async def begin(self, value: str, at: datetime) -> None:
+        """Choose the value that every case gets. A repeated request changes nothing.
+
+        The row has to be locked. Raise `Invalid` (`value`) for a value that no case can get, and `Conflict` if another one
+        was chosen before.
+        """
+        await self.does.rule.check(value)
+        if self.begun_at:
+            if self.value != value:
+                raise Conflict("This change was begun already. Look at what became of it.")
+            return
+        await BulkChange.update({BulkChange.value: value, BulkChange.begun_at: at}).where(BulkChange.id == self.id)
+        await _leave_to_worker(self.id)
+
+    async def undo(self, *, by: AgentReader, at: datetime) -> uuid.UUID:
+        """Begin a change that gives each changed case its former value back, and return its id.
+
+        A second request returns the same id. The row has to be locked. Raise `Conflict` while the change is under way, and
+        for a change that is an undoing itself.
+        """
+        if not self.finished_at or self.undoes:
+            raise Conflict("This cannot be undone now. Look at it again.")
+        known: uuid.UUID | None = await current().fetchval("select id from bulk_change where undoes = $1", self.id)
+        if known:
+            return known
+        verb = self.does.reverse
+        value = {"value": self.value} if verb.is_of_tags else {}
+        made = await BulkChange._insert(verb, self.query, by, at, begun_at=at, undoes=self.id, **value)
+        await current().execute(_UNDOING, made, self.id, verb.is_of_tags)
+        await _leave_to_worker(made)
+        return made
+
+    async def groups(self) -> list[Group]:
+        """Return the present values of the cases of a prepared change, the most frequent first."""
+        rows = await current().fetch(_GROUPS, self.id)
+        words = await words_of(self.does, [row["former"] for row in rows])
+        return [Group(row["former"], words.get(row["former"], ""), row["count"]) for row in rows]
+
+    async def progress(self) -> Progress:
+        """Return how far the change has come."""
+        return Progress(**await current().fetchrow(_PROGRESS, self.id))
+
+    async def refused(self, after: int = 0) -> tuple[list[Refused], int | None]:
+        """Return one page of the refused cases, and the cursor of the next page, None if this is the last one."""
+        rows = await current().fetch(_REFUSED, self.id, after)
+        shown = [Refused(**row) for row in rows[:REPORTED]]
+        return shown, shown[-1].id if len(rows) > REPORTED else None
+
+
+def _members(verb: Verb, condition: str, count: int) -> str:
+    return f"""
+insert into bulk_member (change_id, member_id, state, former)
+select ${count + 1}, c.id, 'waiting', {verb.rule.column} from cases c where {condition} order by c.id limit {MOST + 1}
+"""  # noqa: S608
+
+
+async def _leave_to_worker(change_id: uuid.UUID) -> None:
+    """Let the worker go on with a change that begins in this transaction, once the request had its time for it."""
+    await jobs.enqueue_later("change_cases", WORKER_AFTER, change=str(change_id))
+
+
+_UNDOING = """
+insert into bulk_member (change_id, member_id, state, former, became)
+select $1, member_id, 'waiting', became, case when not $3 then former end from bulk_member where change_id = $2 and state = 'changed'
+"""
+_GROUPS = "select former, count(*) as count from bulk_member where change_id = $1 group by former order by 2 desc, 1"
+_PROGRESS = """
+select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'changed') as changed,
+  count(*) filter (where state = 'same') as same, count(*) filter (where state = 'refused') as refused
+from bulk_member where change_id = $1
+"""
+_REFUSED = f"""
+select c.id, c.number, c.subject, m.reason from bulk_member m join cases c on c.id = m.member_id
+where m.change_id = $1 and m.state = 'refused' and m.member_id > $2 order by m.member_id limit {REPORTED + 1}
+"""  # noqa: S608
+
+
+async def delete_old(at: datetime) -> None:
+    """Delete the changes that were prepared more than `KEPT` before `at`; what became of the cases stays in their logs."""
+    await BulkChange.delete().where(BulkChange.prepared_at < at - KEPT)

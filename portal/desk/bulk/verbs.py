@@ -1,0 +1,182 @@
+"""What a bulk change can do with a case: how a value is read and written, and which words people read for it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from portal.database import current
+from portal.desk.cases import Case
+from portal.desk.dispatch.dispatching import dispatch
+from portal.desk.names import WHO_WORKS, works
+from portal.desk.tagging.tags import Tag, add_tag, remove_tag
+from portal.desk.verbs.moving import put_back
+from portal.desk.workflow import Priority, Status
+from portal.desk.workflow.statuses import CaseStatus
+from portal.errors import Conflict, Invalid, NotFound
+from portal.numbers import number_in
+from portal.people.readers import AgentReader
+
+NOBODY = ""
+"""The value of a case that is assigned to nobody."""
+
+
+class Verb(StrEnum):
+    """What is done with the cases. `DISPATCH` gives each to somebody else, whom the rules of dispatch choose."""
+
+    ASSIGN = "assign"
+    DISPATCH = "dispatch"
+    STATUS = "status"
+    PRIORITY = "priority"
+    TAG = "tag"
+    UNTAG = "untag"
+
+    @property
+    def done(self) -> str:
+        """Return the words that follow the number of cases, such as `assigned` in "12 cases assigned"."""
+        return _DONE.get(self, "assigned")
+
+    @property
+    def is_of_tags(self) -> bool:
+        """Return whether the value is a tag, which a case has beside others."""
+        return self in (Verb.TAG, Verb.UNTAG)
+
+    @property
+    def reverse(self) -> "Verb":
+        """Return the verb that undoes this one."""
+        return {Verb.DISPATCH: Verb.ASSIGN, Verb.TAG: Verb.UNTAG, Verb.UNTAG: Verb.TAG}.get(self, self)
+
+    @property
+    def rule(self) -> "Rule":
+        """Return how the verb reads and writes cases."""
+        return RULES[self]
+
+
+_DONE = {
+    Verb.STATUS: "got another status",
+    Verb.PRIORITY: "got another priority",
+    Verb.TAG: "got the tag",
+    Verb.UNTAG: "lost the tag",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one verb works.
+
+    `column` is the SQL for the present value of the case `c` as text, and `value_of` returns it for a `Case`. `write` sets
+    a value, and returns whether that changed the case. `check` raises `Invalid` (`value`) for one that no case can get.
+    `put_back` is what an undoing does instead of `write`, if it may set values that `write` may not.
+    """
+
+    column: str
+    value_of: Callable[[Case], str]
+    write: Callable[[Case, str, AgentReader, datetime], Awaitable[bool]]
+    check: Callable[[str], Awaitable[None]]
+    put_back: Callable[[Case, str, AgentReader, datetime], Awaitable[bool]] | None = None
+
+
+CHOOSE = {"value": "Choose one from the list."}
+
+
+async def _agent(value: str) -> None:
+    if value != NOBODY and not await works(number_in(value) or 0):
+        raise Invalid({"value": WHO_WORKS})
+
+
+async def _rules(_: str) -> None:
+    """The rules of dispatch choose, so that any value will do."""
+
+
+async def settable() -> list[CaseStatus]:
+    """Return the statuses that many cases can get at once: no case becomes new again."""
+    return [one for one in await CaseStatus.offered() if one.status is not Status.NEW]
+
+
+async def _status(value: str) -> None:
+    if number_in(value) not in [one.id for one in await settable()]:
+        raise Invalid(CHOOSE)
+
+
+async def _priority(value: str) -> None:
+    if number_in(value) not in list(Priority):
+        raise Invalid(CHOOSE)
+
+
+async def _assign(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    await case.assign(int(value) if value else None, by=by, at=at)
+    return True
+
+
+async def _dispatch(case: Case, _: str, by: AgentReader, at: datetime) -> bool:
+    leaving = case.agent_id
+    await dispatch(case, by=by, at=at, leaving=leaving)
+    if case.agent_id == leaving:
+        raise Conflict("Nobody was chosen, so it stays. Choose a colleague.")
+    if case.agent_id is None:
+        raise Conflict("The rules find nobody who is there, so it stays. Choose a colleague.")
+    return True
+
+
+async def _move(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    await case.change_status(int(value), by=by, at=at)
+    return True
+
+
+async def _put_back(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    await put_back(case, int(value), by=by, at=at)
+    return True
+
+
+async def _prioritise(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    await case.change_facts(by=by, at=at, priority=int(value))
+    return True
+
+
+async def _tag(value: str) -> None:
+    try:
+        await Tag.find(number_in(value) or 0)
+    except NotFound:
+        raise Invalid({"value": "Choose a tag from the list."}) from None
+
+
+async def _add_tag(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    return await add_tag(case, await Tag.find(int(value)), by=by, at=at)
+
+
+async def _remove_tag(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    return await remove_tag(case, await Tag.find(int(value)), by=by, at=at)
+
+
+def _agent_of(case: Case) -> str:
+    return str(case.agent_id or NOBODY)
+
+
+_AGENT = "coalesce(c.agent_id::text, '')"
+RULES = {
+    Verb.ASSIGN: Rule(_AGENT, _agent_of, _assign, _agent),
+    Verb.DISPATCH: Rule(_AGENT, _agent_of, _dispatch, _rules),
+    Verb.STATUS: Rule("c.status_id::text", lambda case: str(case.status_id), _move, _status, _put_back),
+    Verb.PRIORITY: Rule("c.priority::text", lambda case: str(case.priority), _prioritise, _priority),
+    Verb.TAG: Rule("''", lambda _: "", _add_tag, _tag),
+    Verb.UNTAG: Rule("''", lambda _: "", _remove_tag, _tag),
+}
+"""How each verb reads and writes cases."""
+
+
+_NAMES = {
+    Verb.STATUS: "select id, name from case_status where id = any($1)",
+    Verb.TAG: "select id, name from tag where id = any($1)",
+    Verb.UNTAG: "select id, name from tag where id = any($1)",
+}
+_AGENTS = "select id, name from agent where id = any($1)"
+
+
+async def words_of(verb: Verb, values: Any) -> Mapping[str, str]:
+    """Return the words that people read for values of a verb, such as the names of agents, by value."""
+    if verb is Verb.PRIORITY:
+        return {value: Priority(int(value)).word for value in values}
+    ids = [int(value) for value in values if value]
+    rows = await current().fetch(_NAMES.get(verb, _AGENTS), ids)
+    return {str(row["id"]): row["name"] for row in rows} | {NOBODY: "Nobody"}

@@ -1,0 +1,224 @@
+"""Compute with business hours: how much working time lies before an instant, and when some working time is over.
+
+This module knows neither the database nor the present instant. All instants are aware datetimes, and working time is
+counted in whole microseconds, so nothing is rounded.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from portal.desk.deadlines.holidays import holidays_of, is_holiday
+
+A_DAY = 24 * 60
+"""The minutes of a day on the clock, which are also the latest end of a window: midnight at the end of the day."""
+_MICROSECOND, _DAY = timedelta(microseconds=1), timedelta(days=1)
+_MINUTE = 60_000_000
+_BLOCK = 64
+"""How many days are laid out at once when an instant beyond those known is asked for."""
+FARTHEST = 3700
+"""For how many days after its start a deadline is looked for; a calendar without working time has none."""
+
+WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
+"""The windows that apply until an admin sets others: 9 to 17 o'clock from Monday to Friday."""
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """The business hours of the company as they are stored.
+
+    `windows` are triples of ISO weekday (1 is Monday), and begin and end in minutes after midnight on the clock of the
+    time zone `zone`; they do not overlap. `country` and `region` choose public holidays, "" for none. `days` says for
+    own days whether the business is open, whatever the public holidays say.
+    """
+
+    zone: str = "UTC"
+    country: str = ""
+    region: str = ""
+    windows: tuple[tuple[int, int, int], ...] = WINDOWS
+    days: dict[date, bool] = {}
+
+    def days_off(self, around: date) -> frozenset[date]:
+        """Return the public holidays and own days off of the year of `around` and of the years before and after it.
+
+        Public holidays on which the company is open are left out.
+        """
+        years = (year for year in range(around.year - 1, around.year + 2) if date.min.year <= year <= date.max.year)
+        public = (
+            {day for year in years for day in holidays_of(year, self.country, self.region)} if self.country else set()
+        )
+        return frozenset((public | self.days.keys()) - {day for day, is_open in self.days.items() if is_open})
+
+    def windows_on(self, day: date) -> list[tuple[int, int]]:
+        """Return begin and end of each window of a day, in minutes after midnight; none if the business is closed."""
+        is_open = self.days.get(day)
+        if is_open is None:
+            is_open = not is_holiday(day, self.country, self.region)
+        return (
+            sorted((begin, end) for weekday, begin, end in self.windows if weekday == day.isoweekday())
+            if is_open
+            else []
+        )
+
+
+@dataclass
+class Calendar:
+    """Business hours laid out as stretches of instants, for as many days as have been asked for.
+
+    Working time is measured as a position: the working time from a fixed instant, the same for all positions of one
+    calendar, until the instant in question. `_begins`, `_ends` and `_before` have one item for each stretch: its first
+    instant, its end, and the position at its begin, all in microseconds.
+    """
+
+    hours: Hours
+    _begins: list[int] = field(default_factory=list)
+    _ends: list[int] = field(default_factory=list)
+    _before: list[int] = field(default_factory=list)
+    _first: date | None = None
+    _next: date | None = None
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def read(text: str) -> "Calendar":
+        """Return the calendar for `Hours` in JSON. Equal texts give the same object, so each day is laid out once."""
+        return Calendar(msgspec.json.decode(text, type=Hours))
+
+    def due(self, start: datetime, minutes: int, pauses: "Sequence[Stretch]" = ()) -> datetime | None:
+        """Return the first instant at which `minutes` of working time have passed since `start`, pauses left out.
+
+        `pauses` are sorted by their begin. Return None if a pause without an end begins before that, or if there is too
+        little working time within `FARTHEST` days.
+        """
+        mark = self.position(start) + minutes * _MINUTE
+        for begin, end in _joined(start, pauses):
+            if self.position(begin) >= mark:
+                break
+            if end is None:
+                return None
+            mark += self.position(end) - self.position(begin)
+        return self.instant(mark, start)
+
+    def before(self, due_at: datetime, minutes: int, start: datetime) -> datetime:
+        """Return the first instant at which `minutes` of working time are left until `due_at`, but at least `start`."""
+        found = self.instant(self.position(due_at) - minutes * _MINUTE, start)
+        return max(start, found or start)
+
+    def minutes_between(self, begin: datetime, end: datetime) -> int:
+        """Return the whole minutes of working time from `begin` until `end`; 0 if `end` is not later."""
+        return max(0, self.position(end) - self.position(begin)) // _MINUTE
+
+    def position(self, at: datetime) -> int:
+        """Return the working time from the fixed instant of this calendar until `at`, in microseconds.
+
+        It is negative for an instant before the fixed one.
+        """
+        self._cover(at)
+        point = _point(at)
+        index = bisect_right(self._begins, point) - 1
+        if index < 0:
+            return self._before[0] if self._before else 0
+        return self._before[index] + min(point, self._ends[index]) - self._begins[index]
+
+    def instant(self, position: int, after: datetime) -> datetime | None:
+        """Return the first instant at which the working time from the fixed instant is `position` microseconds.
+
+        The instant must not lie before `after`. Return None if it is more than `FARTHEST` days later than that.
+        """
+        self._cover(after)
+        last = after + FARTHEST * _DAY
+        while not self._begins or self._before[-1] + self._ends[-1] - self._begins[-1] < position:
+            if self._next is None or self._next > last.date():
+                return None
+            self._lay_out(self._next, self._next + _BLOCK * _DAY)
+        index = max(0, bisect_left(self._before, position) - 1)
+        return _instant(self._begins[index] + position - self._before[index])
+
+    def _cover(self, at: datetime) -> None:
+        """Lay out the days around `at`, and one on each side, because its date may differ from that in UTC by a day."""
+        day = at.astimezone(UTC).date()
+        if self._first is None or self._next is None:
+            self._lay_out(day - 2 * _DAY, day + _BLOCK * _DAY)
+        while self._next is not None and day + 2 * _DAY > self._next:
+            self._lay_out(self._next, self._next + _BLOCK * _DAY)
+        while self._first is not None and day - _DAY <= self._first:
+            self._lay_out(self._first - _BLOCK * _DAY, self._first)
+
+    def _lay_out(self, first: date, end: date) -> None:
+        """Add the stretches of the days from `first` until before `end`, which adjoin the days known so far."""
+        zone = ZoneInfo(self.hours.zone)
+        begins, ends = list[int](), list[int]()
+        for count in range((end - first).days):
+            day = first + count * _DAY
+            for minutes in self.hours.windows_on(day):
+                begin, close = (_point(_opening(day, minute, zone)) for minute in minutes)
+                if begin < close:
+                    begins.append(begin)
+                    ends.append(close)
+        if self._next is None or first >= self._next:
+            position = self._before[-1] + self._ends[-1] - self._begins[-1] if self._begins else 0
+            self._before += _positions(begins, ends, position)
+            self._begins, self._ends, self._next = self._begins + begins, self._ends + ends, end
+            self._first = first if self._first is None else self._first
+        else:
+            position = (self._before[0] if self._before else 0) - sum(ends) + sum(begins)
+            self._before = _positions(begins, ends, position) + self._before
+            self._begins, self._ends, self._first = begins + self._begins, ends + self._ends, first
+
+
+Stretch = tuple[datetime, datetime | None]
+"""Begin and end of a pause; the end is None while it lasts."""
+
+
+def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
+    """Return the pauses after `start` with their overlaps removed, so that no working time is left out twice."""
+    joined, reached = list[Stretch](), start
+    for begin, end in pauses:
+        if end is not None and end <= reached:
+            continue
+        joined.append((max(begin, reached), end))
+        if end is None:
+            break
+        reached = end
+    return joined
+
+
+def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
+    """Return the position at the begin of each stretch. `position` is that of the first one."""
+    found = []
+    for begin, end in zip(begins, ends, strict=True):
+        found.append(position)
+        position += end - begin
+    return found
+
+
+def _opening(day: date, minute: int, zone: ZoneInfo) -> datetime:
+    """Return the first instant at which the clocks of `zone` show this minute of the day, or a later one.
+
+    A time that is skipped when clocks are set forward gives the instant of that change; one that is shown twice gives
+    the first of the two.
+    """
+    days, minute = divmod(minute, A_DAY)
+    wall = datetime.combine(day + days * _DAY, time(minute // 60, minute % 60))
+    late = wall.replace(tzinfo=zone).astimezone(UTC)
+    if late.astimezone(zone).replace(tzinfo=None) == wall:
+        return late
+    early = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    while late - early > _MICROSECOND:
+        middle = early + (late - early) // 2
+        early, late = (early, middle) if middle.astimezone(zone).replace(tzinfo=None) >= wall else (middle, late)
+    return late
+
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _point(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _instant(point: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=point)

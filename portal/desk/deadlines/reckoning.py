@@ -1,0 +1,148 @@
+"""Compute the deadlines of a case from when its clock began, its pauses, what is promised, and what is done already.
+
+This module knows neither the database nor the present instant (D49).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from portal.desk.deadlines.business_hours import Calendar, Stretch
+
+
+class Duty(StrEnum):
+    """What the company owes on a case: the first reply that the customer reads, and the solution."""
+
+    REPLY = "reply"
+    SOLVE = "solve"
+
+    @property
+    def verb(self) -> str:
+        """Return the verb that people read for the duty: Reply or Solve."""
+        return self.value.capitalize()
+
+    @property
+    def noun(self) -> str:
+        """Return the noun that people read for the duty: First reply or Solution."""
+        return "First reply" if self is Duty.REPLY else "Solution"
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch in which the clock of a case stands.
+
+    `cause` says why: it waits for the `customer` or for `others`, or it is `done`. `ended_at` is None while it lasts.
+    """
+
+    cause: str
+    began_at: datetime
+    ended_at: datetime | None = None
+
+
+class Deadline(msgspec.Struct, frozen=True, kw_only=True):
+    """By when one duty is to be done.
+
+    `minutes` are those of business hours that were promised. `due_at` is None while the clock stands before it.
+    `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and `warn_at` when to warn of it
+    next. `soon_told` and `late_told` are the values of `due_at` of which somebody was warned: that it comes near, and
+    that it has passed.
+    """
+
+    duty: Duty
+    minutes: int
+    due_at: datetime | None = None
+    met_at: datetime | None = None
+    soon_at: datetime | None = None
+    warn_at: datetime | None = None
+    soon_told: datetime | None = None
+    late_told: datetime | None = None
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What the deadlines of one case are computed from.
+
+    `began_at` is when its clock began. `targets` are the minutes that the set-up promises now, `done` when each duty
+    was done, and `deadlines` what was computed before, all by duty. `pauses` are sorted by their begin.
+    """
+
+    began_at: datetime
+    targets: Mapping[Duty, int | None]
+    done: Mapping[Duty, datetime | None]
+    deadlines: Mapping[Duty, Deadline] = {}
+    pauses: Sequence[Pause] = ()
+
+    @property
+    def is_paused(self) -> bool:
+        """Return whether the clock stands."""
+        return any(pause.ended_at is None for pause in self.pauses)
+
+
+def deadlines_of(known: Known, calendar: Calendar) -> dict[Duty, Deadline]:
+    """Return the deadlines of a case by duty, without duties for which nothing is promised.
+
+    A duty that was done keeps its deadline and the promise of that time, so that no later change of the set-up makes it
+    late; if nothing was promised then, it has none. Pauses move only deadlines that were not met before them.
+    """
+    found = dict[Duty, Deadline]()
+    for duty in Duty:
+        before, met_at = known.deadlines.get(duty), known.done[duty]
+        if before and before.met_at and met_at:
+            found[duty] = before
+        elif computed := _deadline(duty, before, met_at, known, calendar):
+            found[duty] = computed
+    return found
+
+
+def first_due(deadlines: Mapping[Duty, Deadline], *, is_paused: bool) -> tuple[datetime | None, datetime | None]:
+    """Return when the first deadline that is not met is due, and when it comes near.
+
+    Both are None while the clock stands, and if there is no such deadline.
+    """
+    open_ones = [one for one in deadlines.values() if one.due_at and not one.met_at]
+    if is_paused or not open_ones:
+        return None, None
+    first = min(open_ones, key=lambda one: (one.due_at, one.duty))
+    return first.due_at, first.soon_at
+
+
+def _deadline(
+    duty: Duty, before: Deadline | None, met_at: datetime | None, known: Known, calendar: Calendar
+) -> Deadline | None:
+    """Return the deadline of one duty, or None if there is none.
+
+    `before` is the deadline that was computed last, and `met_at` when the duty was done, if it was. A duty that was
+    done keeps the promise of `before`.
+    """
+    promised = known.targets.get(duty) if met_at is None else before and before.minutes
+    if not promised:
+        return None
+    due_at = calendar.due(known.began_at, promised, _until(met_at, known.pauses))
+    if due_at is None and (met_at or not known.is_paused):  # There is no working time in the calendar.
+        return None
+    soon_at, told_at = _near(due_at, promised, known.began_at, calendar) if due_at else (None, None)
+    soon_told, late_told = (before.soon_told, before.late_told) if before else (None, None)
+    warns = due_at and not met_at and not known.is_paused
+    warn_at = (told_at if soon_told != due_at else due_at if late_told != due_at else None) if warns else None
+    return Deadline(
+        duty=duty, minutes=promised, due_at=due_at, met_at=met_at, soon_at=soon_at, warn_at=warn_at, soon_told=soon_told, late_told=late_told
+    )  # fmt: skip
+
+
+def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
+    """Return the pauses as stretches that end at `met_at` at the latest, or all of them unchanged if that is None."""
+    stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
+    if met_at is None:
+        return stretches
+    return [(begin, met_at if end is None else min(end, met_at)) for begin, end in stretches if begin < met_at]
+
+
+def _near(due_at: datetime, minutes: int, began_at: datetime, calendar: Calendar) -> tuple[datetime, datetime]:
+    """Return when a deadline comes near, and when to warn that it comes near.
+
+    It is near in its last hour of business hours, or in the last tenth of a long one. A promise of less than two hours
+    is warned of in its second half, so that nobody is warned at once.
+    """
+    left = max(60, minutes // 10)
+    warned = min(left, max(1, minutes // 2))
+    return calendar.before(due_at, left, began_at), calendar.before(due_at, warned, began_at)

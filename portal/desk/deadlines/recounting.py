@@ -1,0 +1,78 @@
+"""Compute the deadlines of all open cases again, in a job, after a change of business hours, targets or statuses.
+
+The job works through the cases by number, some in each transaction, and records how far it is. A change during a run
+begins a new one, and the job of the old one ends.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal import jobs
+from portal.database import current
+from portal.desk.deadlines import keeping
+from portal.desk.deadlines.calendars import hold
+
+OPEN = "c.status not in ('resolved', 'closed')"
+BATCH = 500
+"""How many cases one transaction handles. Whoever changes one of them waits until that transaction ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """How far the latest run is: `done` of `total` cases; `ended_at` is None while it runs."""
+
+    version: int
+    total: int
+    done: int
+    ended_at: datetime | None
+
+
+async def begin() -> None:
+    """Enqueue the job that computes all open deadlines again. Call this in the transaction of the change, before it.
+
+    From then on until the transaction ends, nobody else computes a deadline, so none is computed with the old values. A
+    run under way is replaced.
+    """
+    version = await current().fetchval(_BEGIN)
+    await hold()
+    await jobs.enqueue("recount_deadlines", version=version)
+
+
+async def latest() -> Recount | None:
+    """Return how far the latest run is, or None if there never was one."""
+    row = await current().fetchrow("select version, total, done, ended_at from deadline_recount")
+    return Recount(**row) if row else None
+
+
+async def recount(version: int, at: datetime) -> bool:
+    """Handle the next cases of the run `version`, in the caller's transaction, and return whether some are left.
+
+    Return False for a run that another change has replaced.
+    """
+    reached = await current().fetchval(_REACHED, version)
+    if reached is None:
+        return False
+    cases = await current().fetch(_NEXT, reached, BATCH)
+    await keeping.follow_statuses([row["id"] for row in cases], at)
+    known = await keeping.known_of([row["id"] for row in cases])
+    first = await keeping.write(known, await keeping.calendar_now())
+    dues, soons = ([pair[place] for pair in first] for place in (0, 1))
+    await current().execute(_SET, [case_id for case_id, _, _ in known], dues, soons)
+    is_over = len(cases) < BATCH
+    await current().execute(_PROGRESS, len(cases), cases[-1]["number"] if cases else reached, at if is_over else None)
+    return not is_over
+
+
+_BEGIN = f"""
+insert into deadline_recount (version, total) select 1, count(*) from cases c where {OPEN} on conflict (id) do update set
+  version = deadline_recount.version + 1, total = excluded.total, done = 0, reached = 0, ended_at = null
+returning version
+"""  # noqa: S608
+_REACHED = "select reached from deadline_recount where version = $1 and ended_at is null for update"
+_NEXT = f"select id, number from cases c where {OPEN} and number > $1 order by number limit $2 for no key update"  # noqa: S608
+_SET = """
+update cases c set due_at = new.due_at, soon_at = new.soon_at from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) as
+  new (id, due_at, soon_at)
+where c.id = new.id and (c.due_at is distinct from new.due_at or c.soon_at is distinct from new.soon_at)
+"""
+_PROGRESS = "update deadline_recount set done = done + $1, reached = $2, ended_at = $3"

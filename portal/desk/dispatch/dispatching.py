@@ -1,0 +1,62 @@
+"""Dispatch a case: let the rules choose who gets it. The rules can also be tried on a case without changing it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from portal.database import current
+from portal.desk.deadlines import keeping
+from portal.desk.verbs.changing import agents_only, lock
+from portal.desk.workflow import Priority
+from portal.people.readers import Reader
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+
+async def dispatch(
+    case: "Case", *, by: Reader, at: datetime, opening: bool = False, leaving: int | None = None
+) -> None:
+    """Give the case to the agent and the department that the rules choose, and record in its log which rule that was.
+
+    Nothing changes if there are no rules or the case is done. If a rule fits but nobody of its department is there, the
+    case is assigned to nobody. `opening` says that the case is just being opened; only then may a rule set its
+    priority, and the deadlines follow. `leaving` is the id of an agent who must not get it. Agents who are away on
+    their present day never get one. Raise `NotFound` if a contact dispatches a case without opening it.
+    """
+    if not opening:
+        agents_only(by)
+    await lock(case, by)
+    row = await current().fetchrow("select * from dispatch_case($1, $2, $3, $4)", case.id, at, opening, leaving)
+    if row:
+        case.take_over(dict(row))
+    if opening and row:  # The priority that a rule has set decides the deadlines.
+        await keeping.keep(case, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the rules would choose for a case now.
+
+    `rule` is the name of the rule that decides who gets it, `priority_rule` that of the rule that sets the priority;
+    None if no rule does. `agent` is None if nobody is there.
+    """
+
+    rule: str | None
+    department: str | None
+    agent: str | None
+    priority_rule: str | None
+    priority: Priority
+
+
+_TRIED = """
+select d.rule, (select name from department where id = d.chosen_department) as department,
+  (select name from agent where id = d.chosen_agent) as agent, d.priority_rule, d.chosen_priority as priority
+from cases c, lateral dispatch_choice(c.customer_id, c.service_id, c.case_type_id, c.priority, c.subject, $2, null) d where c.id = $1
+"""
+
+
+async def tried(case: "Case", at: datetime) -> Choice:
+    """Return what the rules would choose for the case if it were opened now. Nothing changes."""
+    row = await current().fetchrow(_TRIED, case.id, at)
+    return Choice(**dict(row) | {"priority": Priority(row["priority"])})

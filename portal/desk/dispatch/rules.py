@@ -1,0 +1,226 @@
+"""Store the rules of dispatch, and the order in which they are tried. Database functions apply them (`m0210`)."""
+
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, SmallInt, Text
+from piccolo.table import Table
+
+from portal.database import current
+from portal.database.rows import next_position, one
+from portal.database.uniqueness import unless_taken
+from portal.desk.workflow import Priority
+from portal.errors import Invalid
+from portal.fields import Checked, identifier, in_range, line, one_line, one_of, optional, whole
+from portal.words import Balance
+
+LONGEST_WORDS = 200
+_PRIORITY = whole(min(Priority), max(Priority))
+
+
+class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of a rule as typed, not validated yet.
+
+    The conditions are `customer_id`, `service_id`, `case_type_id`, `for_priority` and `words`; "" fits any case.
+    `words` are separated by commas, and one of them has to occur in the subject. The choices are `department_id`,
+    `agent_id` and `sets_priority`; "" chooses nothing. `balance` says which agent of a department is next.
+    """
+
+    name: str
+    customer_id: str = ""
+    service_id: str = ""
+    case_type_id: str = ""
+    for_priority: str = ""
+    words: str = ""
+    department_id: str = ""
+    agent_id: str = ""
+    sets_priority: str = ""
+    balance: str = Balance.LOAD.value
+
+
+class ListedRule(NamedTuple):
+    """A rule with the names that the list shows; None for what the rule leaves open.
+
+    `agent_works` is False if the agent of the rule has left.
+    """
+
+    id: int
+    name: str
+    words: str
+    balance: str
+    for_priority: int | None
+    sets_priority: int | None
+    customer: str | None
+    service: str | None
+    case_type: str | None
+    department: str | None
+    agent: str | None
+    agent_works: bool
+
+    @property
+    def fits(self) -> str:
+        """Return the conditions as a text that begins with a capital letter."""
+        priority = f"priority {Priority(self.for_priority).word}" if self.for_priority else None
+        said = f"subject with {' or '.join(self.said)}" if self.words else None
+        words = ", ".join(filter(None, (self.customer, self.service, self.case_type, priority, said))) or "all cases"
+        return words[0].upper() + words[1:]
+
+    @property
+    def said(self) -> list[str]:
+        """Return the words that the subject has to contain, each in quotation marks."""
+        return [f"“{word.strip()}”" for word in self.words.split(",") if word.strip()]
+
+    @property
+    def outcome(self) -> list[str]:
+        """Return what the rule chooses as phrases: first who gets the case, then the priority."""
+        whom = self.agent and (self.agent if self.agent_works else f"{self.agent} (has left)")
+        among = self.department and f"{self.department}, {Balance(self.balance).word}"
+        priority = f"priority {Priority(self.sets_priority).word}" if self.sets_priority else None
+        chosen = f"{whom}, else {among}" if whom and among else whom or among
+        return [words for words in (chosen, priority) if words]
+
+
+_LISTED = """
+select r.id, r.name, r.words, r.balance, r.for_priority, r.sets_priority, u.name as customer, s.name as service, t.name as case_type,
+  d.name as department, a.name as agent, a.id is not null and a.ended_at is null as agent_works
+from dispatch_rule r left join customer u on u.id = r.customer_id left join service s on s.id = r.service_id
+left join case_type t on t.id = r.case_type_id left join department d on d.id = r.department_id left join agent a on a.id = r.agent_id
+order by r.position, r.id
+"""
+
+
+class DispatchRule(Table, tablename="dispatch_rule"):
+    """A rule of dispatch: the conditions under which it fits a case, and what it chooses for it.
+
+    `words` are separated by commas. `for_priority` is a condition, `sets_priority` a choice.
+    """
+
+    id = BigSerial(primary_key=True)
+    name = Text(default=None)
+    position = SmallInt(default=None)
+    customer_id = BigInt(null=True, default=None)
+    service_id = BigInt(null=True, default=None)
+    case_type_id = BigInt(null=True, default=None)
+    for_priority = SmallInt(null=True, default=None)
+    words = Text(default=None)
+    department_id = BigInt(null=True, default=None)
+    agent_id = BigInt(null=True, default=None)
+    sets_priority = SmallInt(null=True, default=None)
+    balance = Text(default=None)
+
+    @classmethod
+    async def listed(cls) -> list[ListedRule]:
+        """Return all rules in the order in which they are tried."""
+        return [ListedRule(**row) for row in await current().fetch(_LISTED)]
+
+    @classmethod
+    async def find(cls, rule: int, *, hold: bool = False) -> "DispatchRule":
+        """Return the rule with this id. With `hold`, lock its row until the transaction ends.
+
+        Raise `NotFound` for an unknown id.
+        """
+        return await one(cls.objects().where(cls.id == in_range(rule)), hold=hold)
+
+    @classmethod
+    async def create(cls, facts: RuleFacts) -> "DispatchRule":
+        """Add a rule after all others. Raise `Invalid` for a bad field, and for a name that another rule has."""
+        rule = cls(**await _read(facts), position=await next_position(cls))
+        async with unless_taken("name", _taken(rule.name)):
+            await rule.save()
+        return rule
+
+    async def change(self, facts: RuleFacts) -> None:
+        """Replace everything but the place of the rule. Cases that it has assigned before keep their agent.
+
+        Raise `Invalid` as `create` does.
+        """
+        values = await _read(facts)
+        async with unless_taken("name", _taken(values["name"])):
+            await DispatchRule.update(**values).where(DispatchRule.id == self.id)
+
+    async def withdraw(self) -> None:
+        """Delete the rule. If it was deleted before, do nothing. The logs of cases keep its name."""
+        await DispatchRule.delete().where(DispatchRule.id == self.id)
+
+    async def move_above(self, other: int) -> None:
+        """Put the rule directly above the rule with the id `other`, and lock the table until the transaction ends.
+
+        If that rule was deleted, do nothing.
+        """
+        await current().execute("lock table dispatch_rule in share row exclusive mode")
+        ordered = await DispatchRule.select(DispatchRule.id).order_by(DispatchRule.position, DispatchRule.id)
+        ids = [row["id"] for row in ordered if row["id"] != self.id]
+        if other in ids:
+            ids.insert(ids.index(other), self.id)
+            await current().execute(_ORDER, ids)
+
+    @property
+    def facts(self) -> RuleFacts:
+        """Return the stored values of the rule as form fields, to fill in the form that edits it."""
+        values = {name: getattr(self, name) for name in RuleFacts.__struct_fields__}
+        return RuleFacts(**{name: "" if value is None else str(value) for name, value in values.items()})
+
+
+_ORDER = """
+update dispatch_rule r set position = w.place from unnest($1::bigint[]) with ordinality as w (id, place)
+where r.id = w.id and r.position <> w.place
+"""
+
+
+async def seed_rule() -> None:
+    """Add a rule that gives every case to the agent with the fewest open cases, unless there is a rule already.
+
+    The agents are those of the oldest department and of the departments below it. Without a department, nothing is
+    added.
+    """
+    department = await current().fetchval("select min(id) from department")
+    if department and not await DispatchRule.exists():
+        await DispatchRule.create(RuleFacts(name="All other cases", department_id=str(department)))
+
+
+def _taken(name: str) -> str:
+    return f"There is a rule “{name}” already."
+
+
+async def _read(facts: RuleFacts) -> dict[str, Any]:
+    """Validate the fields, and return the columns of the rule. Raise `Invalid` with a sentence for each bad field."""
+    checked = Checked()
+    ids = ("customer_id", "service_id", "case_type_id", "department_id", "agent_id")
+    values: dict[str, Any] = {"name": checked("name", line, facts.name)}
+    values |= {name: checked(name, optional(identifier), getattr(facts, name)) for name in ids}
+    values |= {
+        name: checked(name, optional(_PRIORITY), getattr(facts, name)) for name in ("for_priority", "sets_priority")
+    }
+    values["words"] = ", ".join(word for word in map(str.strip, one_line(facts.words).split(",")) if word)
+    values["balance"] = checked("balance", one_of(tuple(Balance)), facts.balance)
+    if len(values["words"]) > LONGEST_WORDS:
+        checked.refuse("words", f"Use at most {LONGEST_WORDS} characters.")
+    if not any((facts.department_id, facts.agent_id, facts.sets_priority)):
+        checked.refuse(
+            "department_id", "Choose a department, an agent or a priority: without one, the rule does nothing."
+        )
+    checked.done()
+    if problems := await _unknown(values):
+        raise Invalid(problems)
+    if values["service_id"]:
+        values["customer_id"] = await current().fetchval(
+            "select customer_id from service where id = $1", values["service_id"]
+        )
+    return values
+
+
+async def _unknown(values: dict[str, Any]) -> dict[str, str]:
+    """Return a sentence for each field whose id cannot be chosen, by field name. `values` are the columns of a rule."""
+    row = await current().fetchrow(_KNOWN, *(values[name] for name in _FIELDS))
+    wrong = [name for name in _FIELDS if values[name] is not None and not row[name]]
+    words = {"service_id": "Choose a service of this customer."}
+    return {name: words.get(name, "Choose one from the list.") for name in wrong}
+
+
+_FIELDS = ("customer_id", "service_id", "case_type_id", "department_id", "agent_id")
+_KNOWN = """
+select exists (select from customer where id = $1) as customer_id,
+  exists (select from service where id = $2 and customer_id = coalesce($1, customer_id)) as service_id,
+  exists (select from case_type where id = $3) as case_type_id, exists (select from department where id = $4) as department_id,
+  exists (select from agent where id = $5) as agent_id
+"""

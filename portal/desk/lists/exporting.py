@@ -1,0 +1,69 @@
+"""Write the agents' list of cases as a table for a file."""
+
+from typing import Any
+
+from portal.database import current
+from portal.desk import tagging
+from portal.desk.lists import JOINS
+from portal.desk.lists.paging import sorting
+from portal.desk.lists.questions import Question
+from portal.desk.lists.views import ORDERS
+from portal.desk.workflow import Priority
+from portal.desk.workflow.moves import name_sql
+from portal.errors import Invalid
+from portal.exports import Column, Kind, Sheet
+from portal.people.readers import AgentReader
+
+MOST = 10_000
+"""How many cases one file may have."""
+COLUMNS = (
+    Column("Case", Kind.NUMBER), Column("Subject"), Column("Customer"), Column("Contact"), Column("Status"), Column("Priority"),
+    Column("Type"), Column("Department"), Column("Agent"), Column("Tags"), Column("Opened", Kind.MOMENT),
+    Column("Updated", Kind.MOMENT), Column("Deadline", Kind.MOMENT), Column("Resolved", Kind.MOMENT),
+)  # fmt: skip
+
+
+async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
+    """Return all cases that `question` asks for, in its order. Raise `Invalid` if they are more than `MOST`."""
+    condition, values = question.conditions(reader)
+    order = ORDERS[question.sort]
+    joins = "".join(join for alias, join in JOINS.items() if order.expressions[0].startswith(alias))
+    rows = await current().fetch(
+        _ROWS.format(
+            joins=joins, condition=condition, order=sorting(order, is_falling=question.is_falling, is_back=False)
+        ),
+        *values,
+    )
+    if len(rows) > MOST:
+        raise Invalid({"": f"A file has at most {MOST:,} cases. Narrow the list with a filter first."})
+    return Sheet("Cases", COLUMNS, [_cells(dict(row)) for row in rows])
+
+
+def _cells(row: dict[str, Any]) -> tuple[Any, ...]:
+    tags = ", ".join(tag.name for tag in tagging.read(row["tags"]))
+    shown = row | {"priority": Priority(row["priority"]).word, "tags": tags}
+    return tuple(shown[name] for name in _NAMES)
+
+
+async def record_download(reader: AgentReader) -> None:
+    """Record in the audit log that the reader downloaded a list of cases as a CSV file (R89)."""
+    await current().execute("select record_export('cases', $1, 'csv')", reader.id)
+
+
+_NAMES = (
+    "number", "subject", "customer", "contact", "status", "priority", "type", "department", "agent", "tags", "opened_at",
+    "updated_at", "due_at", "resolved_at",
+)  # fmt: skip
+_ROWS = f"""
+with matching as (
+  select found.*, row_number() over () as place from (
+    select c.* from cases c{{joins}} where {{condition}} order by {{order}} limit {MOST + 1}
+  ) as found
+)
+select p.number, p.subject, k.name as customer, o.name as contact, {name_sql("p", for_contact=False)} as status, p.priority,
+  t.name as type, d.name as department, g.name as agent, p.opened_at, p.updated_at, p.due_at, p.resolved_at,
+  {tagging.tags_sql("p.id").replace("{", "{{").replace("}", "}}")} as tags
+from matching p join customer k on k.id = p.customer_id join contact o on o.id = p.contact_id
+join case_type t on t.id = p.case_type_id left join department d on d.id = p.department_id left join agent g on g.id = p.agent_id
+order by p.place
+"""  # noqa: S608

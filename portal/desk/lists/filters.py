@@ -1,0 +1,103 @@
+"""What the filters of the agents' list of cases offer, and the words for the filters that are set."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from portal.database import current
+from portal.desk.lists.questions import NOBODY, Question
+from portal.desk.workflow import Priority, Status
+from portal.desk.workflow.moves import RANK
+
+_OFFERED = f"""
+select 'department' as filter, id, name, true as is_offered, folded(name) as place from department
+union all select 'status', k.id, k.name, k.ended_at is null, {RANK} || lpad(k.position::text, 6) from case_status k
+union all select 'type', id, name, ended_at is null, lpad(position::text, 6) from case_type where ended_at is null or id = any($1)
+union all select 'customer', id, name, false, folded(name) from customer where id = any($2)
+union all select 'agent', id, name, false, folded(name) from agent where id = any($3)
+union all select 'tag', id, name, false, folded(name) from tag where id = any($5)
+union all select 'project', id, name, false, folded(name) from project where id = $4
+order by filter, place, id
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value of a filter, with its words. `is_set` is True if the list is limited to it."""
+
+    value: int | str
+    words: str
+    is_set: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is set: its name and value in words, and the query string of the list without it."""
+
+    words: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of a list: the choices of each filter, by its name in the URL, and a chip for each value that is set.
+
+    Customers and agents are found by typing, so that their choices are only those that are set.
+    """
+
+    words: Mapping[str, str]
+    choices: Mapping[str, list[Choice]]
+    chips: list[Chip]
+
+
+WORDS = {
+    "status": "Status", "priority": "Priority", "department": "Department", "type": "Type", "agent": "Agent",
+    "customer": "Customer", "tag": "Tag",
+}  # fmt: skip
+"""The names of the filters with several values, as people read them, in the order of the page."""
+
+
+async def filters_of(question: Question) -> Filters:
+    """Return the filters of an agent's list of cases, read by one query."""
+    asked = question.chosen
+    rows = await current().fetch(
+        _OFFERED,
+        asked["type"],
+        asked["customer"],
+        [one for one in asked["agent"] if one != NOBODY],
+        question.project_id,
+        asked["tag"],
+    )
+    named: dict[str, list[tuple[int | str, str, bool]]] = {name: [] for name in (*WORDS, "project")}
+    # A URL may name a whole category; the choices are the statuses in it.
+    named["status"] = [(status.value, status.word, False) for status in Status]
+    named["priority"] = [(int(priority), priority.word, True) for priority in reversed(Priority)]
+    named["agent"] = [(NOBODY, "Nobody", True)]
+    for row in rows:
+        named[row["filter"]].append((row["id"], row["name"], row["is_offered"]))
+    choices = {name: list(_choices(named[name], asked[name])) for name in WORDS}
+    chips = [
+        Chip(f"{words}: {choice.words}", question.without(name, choice.value))
+        for name, words in WORDS.items()
+        for choice in choices[name]
+        if choice.is_set
+    ]
+    if question.due:
+        chips.append(Chip(f"Deadline: {question.due.word}", question.without("due")))
+    if question.project_id is not None:
+        project = "".join(words for _, words, _ in named["project"]) or "unknown"
+        chips.append(Chip(f"Project: {project}", question.without("project")))
+    if question.text:
+        chips.append(Chip(f"Search: {question.text}", question.without("text")))
+    return Filters(WORDS, choices, chips)
+
+
+def _choices(named: Iterable[tuple[int | str, str, bool]], asked: tuple[int | str, ...]) -> Iterable[Choice]:
+    """Yield the choices of a filter, and those values of the URL at the end that stand for nothing any more."""
+    known = set()
+    for value, words, is_offered in named:
+        known.add(value)
+        if is_offered or value in asked:
+            yield Choice(value, words, value in asked)
+    for value in asked:
+        if value not in known:
+            yield Choice(value, "unknown", is_set=True)

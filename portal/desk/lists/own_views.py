@@ -1,0 +1,201 @@
+"""Views of the list of cases that agents save: a name for a view with filters, private or shared with all agents."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Boolean, Text, Timestamptz
+from piccolo.columns.combination import WhereRaw
+from piccolo.table import Table
+
+from portal.database import current
+from portal.database.counting import Counting, count_all
+from portal.database.rows import one
+from portal.database.uniqueness import unless_taken
+from portal.desk.lists.questions import Question
+from portal.errors import Invalid, NotFound
+from portal.fields import Checked, in_range, line
+from portal.people.readers import AgentReader
+
+MOST = 50
+"""How many views an agent may have."""
+SHOWN = 30
+"""How many own views the navigation shows; the page of own views has all of them."""
+LONGEST_NAME, LONGEST_QUERY = 60, 4000
+KEPT = timedelta(days=1)
+"""How long a deleted view can be restored."""
+
+
+class Named(NamedTuple):
+    """A saved view as the navigation shows it. `query` is the query string of its URL."""
+
+    id: int
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedView:
+    """A saved view as the list of them shows it, with the name of its owner."""
+
+    id: int
+    name: str
+    query: str
+    is_shared: bool
+    owner: str
+    is_mine: bool
+
+
+_LISTED = """
+select own_view.id, own_view.name, query, is_shared, a.name as owner, agent_id = $1 as is_mine
+from own_view join agent a on a.id = agent_id where {visible} order by agent_id <> $1, folded(own_view.name), own_view.id
+"""
+
+
+class ViewFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of a saved view as typed. `query` is the query string of the list, `is_shared` "yes" or ""."""
+
+    name: str
+    is_shared: str = ""
+    query: str = ""
+
+
+class OwnView(Table, tablename="own_view"):
+    """A saved view of the agent `agent_id`. Only the others' shared views are visible to an agent.
+
+    `query` is the query string of the list's URL, so that renaming a customer or a department changes no view.
+    """
+
+    id: BigSerial = BigSerial(primary_key=True)
+    agent_id = BigInt(default=None)
+    name = Text(default=None)
+    query = Text(default=None)
+    is_shared = Boolean(default=None)
+    created_at = Timestamptz(default=None)
+    deleted_at = Timestamptz(null=True, default=None)
+
+    @staticmethod
+    def visible_sql(reader: AgentReader) -> str:
+        """Return the SQL condition for the views that `reader` may use."""
+        return f"own_view.deleted_at is null and (own_view.agent_id = {int(reader.id)} or own_view.is_shared)"
+
+    @classmethod
+    async def listed(cls, reader: AgentReader) -> list[ListedView]:
+        """Return the views that `reader` may use, own ones first, sorted by name."""
+        rows = await current().fetch(_LISTED.format(visible=cls.visible_sql(reader)), reader.id)
+        return [ListedView(**row) for row in rows]
+
+    @classmethod
+    async def find(cls, view: int, reader: AgentReader, *, with_deleted: bool = False, hold: bool = False) -> Self:
+        """Return the view with this id, with `with_deleted` also if it was deleted in the last day.
+
+        `hold` locks its row until the transaction ends. Raise `NotFound` if there is none that the reader may use.
+        """
+        visible = cls.visible_sql(reader)
+        visible = visible.removeprefix("own_view.deleted_at is null and ") if with_deleted else visible
+        return await one(cls.objects().where(WhereRaw(visible), cls.id == in_range(view)), hold=hold)
+
+    @classmethod
+    async def save_new(cls, facts: ViewFacts, *, by: AgentReader, at: datetime) -> Self:
+        """Save the view that `facts` describes, and return it.
+
+        Raise `Invalid` (`name`) for a bad name, one that the agent's views have already, or too many views.
+        """
+        columns = _read(facts) | {"query": _query(facts.query), "agent_id": by.id, "created_at": at}
+        # Requests of one agent wait for each other, so that they cannot exceed the limit together.
+        await current().execute("select pg_advisory_xact_lock(hashtextextended('saves a view', $1))", by.id)
+        if await cls.count().where(cls.agent_id == by.id, cls.deleted_at.is_null()) >= MOST:
+            raise Invalid({"name": f"You have {MOST} views. Delete one that you do not need."})
+        view = cls(**columns)
+        async with unless_taken("name", _taken(str(columns["name"]))):
+            await view.save()
+        return view
+
+    async def change(self, facts: ViewFacts, *, by: AgentReader) -> None:
+        """Change the name, the sharing and the filters. Raise `NotFound` if `by` may not, `Invalid` as `save_new` does."""
+        self._refuse(by)
+        columns = _read(facts) | {"query": _query(facts.query)}
+        async with unless_taken("name", _taken(str(columns["name"]))):
+            await OwnView.update(columns).where(OwnView.id == self.id)
+
+    async def discard(self, *, by: AgentReader, at: datetime) -> None:
+        """Delete the view; it can be restored for a day. Raise `NotFound` if `by` may not."""
+        self._refuse(by)
+        await OwnView.update({OwnView.deleted_at: at}).where(OwnView.id == self.id, OwnView.deleted_at.is_null())
+
+    async def restore(self, *, by: AgentReader) -> None:
+        """Take back the deletion. Raise `NotFound` if `by` may not, `Invalid` if its name is taken by now."""
+        self._refuse(by)
+        async with unless_taken("name", _taken(self.name)):
+            await OwnView.update({OwnView.deleted_at: None}).where(OwnView.id == self.id)
+
+    def may_be_changed(self, by: AgentReader) -> bool:
+        """Return whether `by` may change the view: its owner, and managers if it is shared."""
+        return bool(self.agent_id == by.id or (self.is_shared and by.is_manager))
+
+    @property
+    def facts(self) -> ViewFacts:
+        """Return the stored values as form fields."""
+        return ViewFacts(name=self.name, is_shared="yes" if self.is_shared else "", query=self.query)
+
+    def _refuse(self, by: AgentReader) -> None:
+        if not self.may_be_changed(by):
+            raise NotFound
+
+
+def naming(reader: AgentReader) -> Counting:
+    """Return the query for the views that the navigation shows, as the JSON that `named` reads; own ones come first."""
+    sql = (
+        "select coalesce(json_agg(json_build_array(id, name, query)), '[]')::text from (select id, name, query from own_view"  # noqa: S608
+        f" where {OwnView.visible_sql(reader)} order by agent_id <> $1, folded(name), id limit {SHOWN + 1}) as v"
+    )
+    return Counting(sql, (reader.id,))
+
+
+def named(text: str) -> list[Named]:
+    """Return the views in the JSON of `naming`: one more than `SHOWN` if there are more."""
+    return [Named(*row) for row in json.loads(text)]
+
+
+async def count_own(views: Sequence[Named], reader: AgentReader, at: datetime) -> Mapping[int, int]:
+    """Return the number of cases in each of the views by its id, read by one query; 1,001 stands for any larger number."""
+    asked = {str(view.id): question_of(view.query, at).counting(reader) for view in views}
+    return {int(id): count for id, count in (await count_all(asked)).items()} if asked else {}
+
+
+def question_of(query: str, at: datetime) -> Question:
+    """Return the view and filters of a saved query string, asked at the instant `at`."""
+    return replace(Question.read(parse_qsl(query.removeprefix("?"))), at=at)
+
+
+async def delete_old(at: datetime) -> None:
+    """Delete the rows of views that were deleted more than `KEPT` before `at`."""
+    await OwnView.delete().where(OwnView.deleted_at < at - KEPT)
+
+
+def _read(facts: ViewFacts) -> dict[Any, Any]:
+    checked = Checked()
+    name = checked("name", line, facts.name)
+    if name and len(name) > LONGEST_NAME:
+        checked.refuse("name", f"Use at most {LONGEST_NAME} characters.")
+    checked.done()
+    return {"name": name, "is_shared": facts.is_shared == "yes"}
+
+
+def _query(typed: str) -> str:
+    """Return the query string with only what a list understands, in the order that `Question.address` writes.
+
+    Raise `Invalid` if it is too long to be saved.
+    """
+    query = Question.read(parse_qsl(typed.removeprefix("?"))).address()
+    if len(query) > LONGEST_QUERY:
+        raise Invalid({"": "These are too many filters for a view. Remove some of them."})
+    return query
+
+
+def _taken(name: str) -> str:
+    return f"You have a view “{name}” already."

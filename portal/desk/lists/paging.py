@@ -1,0 +1,96 @@
+"""Turn the pages of a list of cases by a keyset cursor, so that a later page costs as much as the first one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from portal.desk.lists.views import Order
+from portal.numbers import number_in
+
+_NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of a list begins: behind a row, or, with `is_back`, in front of it.
+
+    `values` are those of the expressions that the list is sorted by; `case_id` is the id of the row. As text, the cursor
+    is the id and the values, with a tilde between them.
+    """
+
+    case_id: int
+    values: tuple[Any, ...]
+    is_back: bool = False
+
+    @classmethod
+    def of_row(cls, row: Any, order: Order, *, is_back: bool = False) -> Self:
+        """Return the cursor at a row of the list, which has the columns `key_0`, `key_1` and so on."""
+        return cls(row["id"], tuple(row[f"key_{place}"] for place in range(len(order.expressions))), is_back)
+
+    @classmethod
+    def parse(cls, text: str, order: Order, *, is_back: bool = False) -> Self | None:
+        """Return the cursor that `str` wrote as text, or None for a text that is no cursor of a list with this order."""
+        typed, *parts = text.split("~", len(order.expressions))
+        case_id = number_in(typed)
+        types = (order.type, *(datetime for _ in order.expressions[1:]))
+        if case_id is None or len(parts) != len(types):
+            return None
+        values = tuple(_read(part, kind) for part, kind in zip(parts, types, strict=True))
+        if any(value is None and part != _NONE for value, part in zip(values, parts, strict=True)):
+            return None
+        return cls(case_id, values, is_back) if order.may_lack or None not in values else None
+
+    def __str__(self) -> str:
+        return "~".join([str(self.case_id), *map(_written, self.values)])
+
+    def condition(self, order: Order, *, is_falling: bool, after: int) -> tuple[str, list[Any]]:
+        """Return the SQL condition for the rows of the page, and its parameters, numbered from `after` + 1.
+
+        `is_falling` says in which direction the list is sorted.
+        """
+        sign = "<" if is_falling is not self.is_back else ">"
+        if self.values == (None,):
+            same = f"{order.expressions[0]} is null and c.id {sign} ${after + 1}"
+            return (f"({same} or {order.expressions[0]} is not null)" if self.is_back else same), [self.case_id]
+        values = [*self.values, self.case_id]
+        # Whole numbers are compared as bigint, so that one from a URL that no column can have breaks nothing.
+        casts = ["::bigint" if order.type is int else "", *[""] * (len(values) - 2), "::bigint"]
+        places = ", ".join(f"${after + place}{cast}" for place, cast in enumerate(casts, 1))
+        condition = f"({', '.join((*order.expressions, 'c.id'))}) {sign} ({places})"
+        if order.may_lack and not self.is_back:
+            condition = f"({condition} or {order.expressions[0]} is null)"
+        return condition, values
+
+
+def sorting(order: Order, *, is_falling: bool, is_back: bool) -> str:
+    """Return the SQL that sorts a list; with `is_back`, in the opposite direction, because the rows are turned later."""
+    way = "desc" if is_falling is not is_back else "asc"
+    # For expressions that are never null, this would keep PostgreSQL from using an index.
+    missing = f" nulls {'first' if is_back else 'last'}" if order.may_lack else ""
+    return ", ".join([*(f"{expression} {way}{missing}" for expression in order.expressions), f"c.id {way}"])
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return _NONE
+    return value.isoformat() if isinstance(value, datetime) else str(int(value) if isinstance(value, bool) else value)
+
+
+def _read(text: str, kind: type[Any]) -> Any:
+    """Return the value that `_written` wrote, or None if the text is no such value."""
+    if text == _NONE:
+        return None
+    if kind is str:
+        return text.replace("\x00", "")
+    if kind is datetime:
+        return _instant(text)
+    number = number_in(text, digits=15)
+    return bool(number) if kind is bool and number is not None else number
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo and 1900 < found.year < 3000 else None

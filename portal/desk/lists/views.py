@@ -1,0 +1,141 @@
+"""The views of the agents' list of cases, and what a list can be sorted by.
+
+A condition is SQL on the table alias `c`, in which `:me` stands for the id of the agent who reads the list, and `:at` for
+the present instant.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from portal.words import CaseView
+
+OPEN = "c.status not in ('resolved', 'closed')"
+AT_WORK = f"{OPEN} and c.snoozed_until is null"
+"""SQL condition for the cases of the working views, which leave out what is snoozed."""
+WAITING = "c.status in ('waiting_for_customer', 'waiting_for_others')"
+OVERDUE = f"{OPEN} and c.due_at <= :at"
+# The index cases_ending_soon has these ranges, so that a count reads no case with a deadline that is far away.
+ENDING_SOON = f"{OPEN} and c.due_at is not null and tstzrange(c.soon_at, c.due_at) @> :at::timestamptz"
+
+
+class Sort(StrEnum):
+    """What a list of cases can be sorted by. Choosing the same member again reverses the order.
+
+    `TURN` puts the cases first in which it is the company's turn, and of these the one that changed last.
+    """
+
+    UPDATED = "updated"
+    TURN = "turn"
+    NUMBER = "number"
+    SUBJECT = "subject"
+    CUSTOMER = "customer"
+    STATUS = "status"
+    PRIORITY = "priority"
+    AGENT = "agent"
+    DUE = "due"
+
+    @property
+    def word(self) -> str:
+        """Return the heading of the column that the member sorts by."""
+        return {Sort.NUMBER: "Case", Sort.DUE: "Deadline"}.get(self, self.value.capitalize())
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The SQL expressions that a list is sorted by; the id of the case decides between equal rows.
+
+    `type` is the Python type of the first expression's values. `is_falling` is True if the usual direction is descending.
+    `may_lack` is True if the only expression can be null: cases without a value come last in both directions.
+    """
+
+    expressions: tuple[str, ...]
+    type: type[Any]
+    is_falling: bool = False
+    may_lack: bool = False
+
+
+ORDERS = {
+    Sort.UPDATED: Order(("c.updated_at",), datetime, is_falling=True),
+    Sort.TURN: Order(("(c.status in ('new', 'open'))", "c.updated_at"), bool, is_falling=True),
+    Sort.NUMBER: Order(("c.number",), int, is_falling=True),
+    Sort.SUBJECT: Order(("c.subject_folded",), str),
+    Sort.CUSTOMER: Order(("u.folded",), str),
+    Sort.STATUS: Order(("k.place",), int),
+    Sort.PRIORITY: Order(("c.priority",), int, is_falling=True),
+    Sort.AGENT: Order(("a.folded",), str, may_lack=True),
+    Sort.DUE: Order(("c.due_at",), datetime, may_lack=True),
+}
+"""The order of each member of `Sort`."""
+
+
+class Due(StrEnum):
+    """Which deadlines the cases of a list have: those that have passed, or those that come near."""
+
+    OVERDUE = "overdue"
+    SOON = "soon"
+
+    @property
+    def word(self) -> str:
+        """Return the text of the filter."""
+        return {Due.OVERDUE: "overdue", Due.SOON: "ends soon"}[self]
+
+    @property
+    def condition(self) -> str:
+        """Return the SQL condition for the open cases with such a deadline."""
+        return {Due.OVERDUE: OVERDUE, Due.SOON: ENDING_SOON}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRule:
+    """What one view of the list of cases shows.
+
+    `sort` is the order until another one is chosen. `has_count` is True if the navigation shows the number of cases,
+    `has_agents` if the cases may be assigned to several agents, so that a filter by agent is offered. `empty` is the
+    sentence that an empty list shows.
+    """
+
+    condition: str
+    empty: str
+    sort: Sort = Sort.UPDATED
+    has_count: bool = True
+    has_agents: bool = True
+
+
+VIEWS = {
+    CaseView.MINE: ViewRule(
+        f"{AT_WORK} and c.agent_id = :me", "Cases that you take, or that are given to you, appear here.",
+        sort=Sort.TURN, has_agents=False,
+    ),
+    CaseView.UNASSIGNED: ViewRule(
+        f"{AT_WORK} and c.agent_id is null", "A new case appears here until somebody takes it.", has_agents=False
+    ),
+    CaseView.DEPARTMENT: ViewRule(
+        f"{AT_WORK} and c.department_id = (select mine.department_id from agent mine where mine.id = :me)",  # noqa: S608
+        "Open cases of your department appear here.",
+    ),
+    CaseView.WAITING: ViewRule(f"{AT_WORK} and {WAITING}", "Cases that wait for a customer or for others appear here."),
+    CaseView.SOON: ViewRule(ENDING_SOON, "Cases whose deadline comes near appear here.", sort=Sort.DUE),
+    CaseView.OVERDUE: ViewRule(OVERDUE, "Cases whose deadline has passed appear here.", sort=Sort.DUE),
+    CaseView.SNOOZED: ViewRule(
+        f"{OPEN} and c.snoozed_until is not null",
+        "Cases that you or colleagues snooze appear here until they come back.",
+    ),
+    CaseView.ALL: ViewRule(OPEN, "Cases that customers open, or that you open for them, appear here."),
+    CaseView.CLOSED: ViewRule(
+        "c.status in ('resolved', 'closed')", "Cases that are resolved or closed appear here.", has_count=False
+    ),
+}  # fmt: skip
+"""What each view shows; the list, the navigation and the counts all read this table."""
+
+
+def filled_in(condition: str, me: int, at: datetime | None, values: list[Any]) -> str:
+    """Return the condition with numbered parameters instead of `:me` and `:at`, and add their values to `values`."""
+
+    def numbered(name: re.Match[str]) -> str:
+        values.append({"me": me, "at": at}[name[1]])
+        return f"${len(values)}"
+
+    return re.sub(r"(?<!:):(me|at)\b", numbered, condition)

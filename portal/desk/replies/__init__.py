@@ -1,0 +1,1 @@
+"""What agents reply with: canned replies, and replies that can be taken back before they go out."""

@@ -1,0 +1,215 @@
+"""Hold the replies of agents for a few seconds before they go out, so that who sent one can take it back.
+
+Until then a reply is a row of `outgoing_reply`, which contacts cannot read: it changes no status and no deadline, and
+nobody is told. A job of the worker turns it into a message (`go_out`); a job that is killed runs again.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from piccolo.columns import UUID, BigInt, BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+from portal import jobs, outbox
+from portal.database import current, transaction
+from portal.desk.cases import Case
+from portal.desk.files import draft_files
+from portal.desk.messages import SentBefore, Writing, written_before
+from portal.desk.verbs.changing import agents_only, lock
+from portal.desk.workflow import Status
+from portal.desk.workflow.moves import chosen
+from portal.errors import Conflict, Invalid, NotFound, Refusal, Unavailable
+from portal.people.readers import SYSTEM, AgentReader
+
+HELD_FOR = timedelta(seconds=10)
+"""For how long a reply can be taken back."""
+KEPT_FOR = timedelta(days=1)
+"""How long a reply that was taken back is remembered, so that its form does not send it once more."""
+
+
+class OutgoingReply(Table, tablename="outgoing_reply"):
+    """A reply that an agent has sent and that has not gone out. `problem` says why it could not."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    case_number = BigInt(default=None)
+    agent_id = BigInt(default=None)
+    text = Text(default=None)
+    then_status = Text(null=True, default=None)
+    seen_status = Text(default=None)
+    form_key = UUID(default=None)
+    sent_at = Timestamptz(default=None)
+    goes_out_at = Timestamptz(default=None)
+    withdrawn_at = Timestamptz(null=True, default=None)
+    problem = Text(null=True, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A reply on the page of its case that has not gone out; `agent` is the name of who sent it."""
+
+    id: int
+    agent_id: int
+    agent: str
+    text: str
+    goes_out_at: datetime
+    problem: str | None
+
+    @staticmethod
+    def read(text: str | None) -> "list[Outgoing]":
+        """Return the replies that the SQL of `OUTGOING` found."""
+        return msgspec.json.decode(text or "[]", type=list[Outgoing])
+
+
+OUTGOING = """
+(select json_agg(json_build_object('id', g.id, 'agent_id', g.agent_id, 'agent', h.name, 'text', g.text, 'goes_out_at', g.goes_out_at,
+   'problem', g.problem) order by g.id)::text
+ from outgoing_reply g join agent h on h.id = g.agent_id
+ where g.withdrawn_at is null and g.case_number in (select k.number from cases k where k.id = c.id or k.merged_into_id = c.id))
+"""
+"""SQL for the replies on the case `c` that have not gone out."""
+LAST_REPLY = "(select max(m.id) from message m where m.case_id = c.id and m.kind = 'reply')"
+"""SQL for the id of the newest reply on the case `c`."""
+
+
+class Crossed(Invalid):
+    """Raised if somebody else has replied since the page was shown on which this reply was written."""
+
+    status = Conflict.status
+
+
+async def send(
+    case: Case, writing: Writing, *, by: AgentReader, at: datetime, then: Status | None = None, seen: int | None = None
+) -> int | None:
+    """Hold a reply, which goes out after `HELD_FOR`, and return its id; None if its form was sent before.
+
+    The files of the form move to a key of their own (`_files_key`). `then` is the status that the case gets with the
+    reply. `seen` is the id of the newest reply that the page showed, None if it does not matter. Raise `Crossed` if a
+    contact or another agent has replied since, `Invalid` for the text or a status that may not follow, and
+    `SentBefore` if the form was sent with another text or taken back.
+    """
+    agents_only(by)
+    writing.check()
+    if writing.form_key is None:
+        raise ValueError("a reply that can be taken back needs the key of its form")
+    if await written_before(writing, by, "reply", case.id) or await _held_before(writing, by):
+        return None
+    await lock(case, by, follows=True)
+    if seen is not None and (names := await current().fetchval(_CROSSING, case.id, seen, by.id)):
+        raise Crossed(
+            {"body": f"{names} replied while you were writing. Read that above, then send yours again or change it."}
+        )
+    if then and then is not case.stands:
+        await chosen(case.status_id, then)
+    held: int = await current().fetchval(
+        _HOLD, case.number, by.id, writing.text, then and then.value, case.status, writing.form_key, at, at + HELD_FOR
+    )
+    await draft_files.move(writing.form_key, _files_key(writing.form_key), by)
+    await jobs.enqueue_later("send_reply", HELD_FOR, reply=held)
+    await _tell(case, by, at)
+    return held
+
+
+_HOLD = """
+insert into outgoing_reply (case_number, agent_id, text, then_status, seen_status, form_key, sent_at, goes_out_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+"""
+
+
+def _files_key(form_key: uuid.UUID) -> uuid.UUID:
+    """Return the key of the files of a held reply: its form, if a browser shows it again, neither adds nor takes any."""
+    return uuid.uuid5(form_key, "held reply")
+
+
+_CROSSING = """
+select string_agg(distinct m.author_name, ', ') from message m
+where m.case_id = $1 and m.id > $2 and m.kind = 'reply' and m.agent_id is distinct from $3
+"""
+
+
+async def _held_before(writing: Writing, by: AgentReader) -> bool:
+    """Return whether the form was sent already and its reply has not gone out. The caller holds the lock on the form.
+
+    Raise `SentBefore` if the reply was taken back, or had other words.
+    """
+    row = await current().fetchrow(
+        "select text, withdrawn_at from outgoing_reply where form_key = $1 and agent_id = $2", writing.form_key, by.id
+    )
+    if row and (row["withdrawn_at"] or row["text"] != writing.text):
+        raise SentBefore({"body": "You sent this form before. Send it once more if you mean it."})
+    return row is not None
+
+
+async def take_back(reply_id: int, *, by: AgentReader, at: datetime) -> tuple[str, uuid.UUID] | None:
+    """Take back a reply of `by`, and return its text and the key of its files.
+
+    Return None if it was taken back before. Raise `NotFound` for a reply of somebody else, and `Conflict` once it has
+    gone out.
+    """
+    held = await current().fetchrow("select * from outgoing_reply where id = $1 for update", reply_id)
+    if held is None:
+        raise Conflict("The reply has gone out and cannot be taken back.")
+    if held["agent_id"] != by.id:
+        raise NotFound
+    if held["withdrawn_at"]:
+        return None
+    await current().execute("update outgoing_reply set withdrawn_at = $2 where id = $1", reply_id, at)
+    await _tell(await Case.find(held["case_number"], by), by, at)
+    return held["text"], _files_key(held["form_key"])
+
+
+async def go_out(reply_id: int, at: datetime) -> None:
+    """Write a held reply on its case, as a job of the worker. Do nothing if it has gone out or was taken back.
+
+    The status that the agent chose is set unless the case has another one by now, or its contact has replied since.
+    If the reply is refused, `problem` says why on the page of the case. Raise `Unavailable` if the database is away.
+    """
+    async with transaction(SYSTEM) as tx:
+        person = await tx.fetchrow(_AGENT, reply_id)
+    if person is None:
+        return
+    by = AgentReader(**dict(person))
+    try:
+        async with transaction(by) as tx:
+            if held := await tx.fetchrow(_DUE, reply_id):
+                await _write(held, by, at)
+    except Unavailable:
+        raise
+    except Refusal as refusal:
+        sentences = refusal.fields.values() if isinstance(refusal, Invalid) else [refusal.sentence]
+        async with transaction(by) as tx:
+            await tx.execute("update outgoing_reply set problem = $2 where id = $1", reply_id, " ".join(sentences))
+
+
+async def _write(held: Any, by: AgentReader, at: datetime) -> None:
+    case = await Case.find(held["case_number"], by)
+    files = await draft_files.of_form(_files_key(held["form_key"]), by)
+    await lock(case, by, follows=True)
+    moved = case.status != held["seen_status"] or await current().fetchval(_ANSWERED, case.id, held["sent_at"])
+    then = Status(held["then_status"]) if held["then_status"] and not moved else None
+    await current().execute("delete from outgoing_reply where id = $1", held["id"])
+    await case.reply(by=by, text=held["text"], files=files, at=at, then=then, form_key=held["form_key"])
+
+
+_AGENT = """
+select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
+from outgoing_reply g join agent a on a.id = g.agent_id join credential c on c.agent_id = a.id
+where g.id = $1 and g.withdrawn_at is null
+"""
+_DUE = "select * from outgoing_reply where id = $1 and withdrawn_at is null for update"
+_ANSWERED = "select true from message where case_id = $1 and contact_id is not null and at > $2 limit 1"
+
+
+async def delete_old(at: datetime) -> None:
+    """Forget the replies that were taken back more than `KEPT_FOR` ago."""
+    await current().execute("delete from outgoing_reply where withdrawn_at < $1", at - KEPT_FOR)
+
+
+async def _tell(case: Case, by: AgentReader, at: datetime) -> None:
+    """Let the agents' open pages of the case show what is held; no notice is made of it."""
+    await outbox.tell(
+        kind="case.held", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
+        contact_may_know=False, actor=by, at=at,
+    )  # fmt: skip

@@ -1,0 +1,24 @@
+"""The one search: cases by the words of their subject, messages, notes and file names, and by whose they are.
+
+`Asked.read` understands what was typed, `found_cases` and `found_files` search. All of them use the table `case_words`,
+which triggers keep (migrations/m0340_case_words.py and m0380_bounded_words.py).
+"""
+
+from portal.desk.search.asked import LONGEST, Asked
+from portal.desk.search.cases import FoundCase, found_cases
+from portal.desk.search.excerpts import Piece, marked
+from portal.desk.search.files import FoundFile, found_files
+from portal.desk.search.hits import MOST, Found
+
+__all__ = [
+    "LONGEST",
+    "MOST",
+    "Asked",
+    "Found",
+    "FoundCase",
+    "FoundFile",
+    "Piece",
+    "found_cases",
+    "found_files",
+    "marked",
+]

@@ -1,0 +1,124 @@
+"""Find cases: the best matches first, each with the place where the words are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.database import current
+from portal.desk.search.asked import Asked
+from portal.desk.search.excerpts import Piece, excerpt, marked
+from portal.desk.search.hits import MOST, TOTAL, Found, hits_sql, of_text, queries_for
+from portal.desk.workflow import Status
+from portal.desk.workflow.moves import name_sql
+from portal.numbers import number_in
+from portal.people.readers import Reader
+
+PAGE = 25
+"""The maximum number of cases on one page."""
+_LOOKED_THROUGH = 300
+"""How many messages of a case, the newest ones, are looked through for the place to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCase:
+    """A case as the search shows it.
+
+    `subject` and `excerpt` are pieces of text, those that match being marked. `excerpt` is from the message with most of
+    the words, which has the id `message_id`; it is empty if no message has any.
+    """
+
+    number: int
+    subject: Sequence[Piece]
+    customer: str
+    contact: str
+    status: Status
+    status_word: str
+    updated_at: datetime
+    message_id: int | None
+    is_note: bool
+    author: str | None
+    excerpt: Sequence[Piece]
+
+
+def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
+    """Return the SQL condition for cases with all parts in the subject or in the names of their people, and its parameters.
+
+    `$1` is taken already.
+    """
+    conditions, values = [], list[Any]()
+    for part in asked.parts:
+        values += [list(part.words), list(part.named.customers), list(part.named.contacts)]
+        words, customers, contacts = (f"${len(values) - 1 + place}" for place in range(3))
+        conditions.append(
+            f"(c.customer_id = any({customers}::bigint[]) or c.contact_id = any({contacts}::bigint[])"
+            f" or not exists (select from unnest({words}::text[]) t where strpos(c.number || ' ' || c.subject_folded, t) = 0))"
+        )
+    return " and ".join(conditions), values
+
+
+def _listing(reader: Reader, in_subject: str, last: int) -> str:
+    """Return the SQL of one page. The parameters after `$last` are those of the cursor and all words."""
+    is_better, case_id, words = (f"${last + place}" for place in (1, 2, 3))
+    return f"""
+with {hits_sql(reader)}, kept as (select id from found order by id desc limit {MOST}),
+ranked as (
+  select c.id, ({in_subject}) as is_better from kept join cases c using (id)
+), turned as (
+  select * from ranked where {case_id}::bigint is null or (is_better, id) < ({is_better}::boolean, {case_id})
+  order by is_better desc, id desc limit {PAGE + 1}
+)
+select c.id, c.number, c.subject, c.status, {name_sql("c", for_contact=reader.is_contact)} as status_word, c.updated_at,
+  u.name as customer, o.name as contact, r.is_better,
+  m.id as message_id, m.kind = 'note' as is_note, m.author_name as author, m.text, {TOTAL} as total
+from turned r join cases c using (id) join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
+left join lateral (
+  select id, kind, author_name, substr(text, greatest(place - 150, 1), 600) as text from (
+    select n.*, (select count(*) from unnest({words}::text[]) t where strpos(n.form, t) > 0) as matching,
+      (select min(nullif(strpos(n.form, t), 0)) from unnest({words}::text[]) t) as place
+    from (
+      select id, kind, author_name, text, folded(text) as form from message where case_id = r.id
+      order by id desc limit {_LOOKED_THROUGH}) n
+  ) placed where matching > 0 order by matching desc, id desc limit 1
+) m on true
+order by r.is_better desc, r.id desc
+"""  # noqa: S608
+
+
+async def found_cases(asked: Asked, reader: Reader, after: str = "") -> Found[FoundCase]:
+    """Return one page of the cases that match and that `reader` may see, open and closed ones.
+
+    Those with all words in the subject and in names come first, and otherwise the newest ones. `after` is the cursor of
+    an earlier page; any other text leads to the first page.
+    """
+    if not asked.parts:
+        return Found()
+    in_subject, values = _in_subject(asked)
+    is_better, _, case_id = after.partition(".")
+    sql = _listing(reader, in_subject, 1 + len(values))
+    words = [word for part in asked.parts for word in part.words]
+    rows = await current().fetch(
+        sql, await queries_for(asked, reader, of_text(reader)), *values, is_better == "1", number_in(case_id), words
+    )
+    last = rows[PAGE - 1] if len(rows) > PAGE else None
+    return Found(
+        [_read(row, asked) for row in rows[:PAGE]],
+        rows[0]["total"] if rows else 0,
+        f"{int(last['is_better'])}.{last['id']}" if last else None,
+    )
+
+
+def _read(row: Any, asked: Asked) -> FoundCase:
+    return FoundCase(
+        number=row["number"],
+        subject=marked(row["subject"], asked.parts),
+        customer=row["customer"],
+        contact=row["contact"],
+        status=Status(row["status"]),
+        status_word=row["status_word"],
+        updated_at=row["updated_at"],
+        message_id=row["message_id"],
+        is_note=bool(row["is_note"]),
+        author=row["author"],
+        excerpt=excerpt(row["text"], asked.parts) if row["text"] else (),
+    )

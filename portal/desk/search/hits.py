@@ -1,0 +1,104 @@
+"""Find the ids of the cases that match, the newest first, in a time that does not grow with the number of cases.
+
+The query for a common word would return most cases. So the search begins with the newest ids of cases and goes on to
+older ones only until it has `MOST` cases: the lexemes X, Y and Z of `case_words` limit a query to a range of ids.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from portal.database import current
+from portal.desk.cases import Case
+from portal.desk.search.asked import Asked, Part
+from portal.people.readers import Reader
+
+MOST = 1000
+"""The maximum number of cases that a search finds: the newest ones. If there are more, the page says so."""
+_RANGES = {"X": 12, "Y": 15, "Z": 18}
+"""The lexemes that limit a query to a range of ids, with the number of bits of an id that a range ignores."""
+_FEW = 2 << _RANGES["X"]
+"""Up to this many cases, one query for all of them is fast."""
+_SIZE = f"""
+select max(id) as newest, count(*) as cases from (select id from cases order by id desc limit {_FEW + 1}) c
+"""  # noqa: S608
+_SIZE_OF_CUSTOMER = _SIZE.replace("order by id", "where customer_id = $1 order by id")
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Row]):
+    """One page of what was found. `total` is the number on all pages, `MOST` + 1 for any larger one.
+
+    `after` is the cursor of the next page, or None on the last one.
+    """
+
+    rows: Sequence[Row] = field(default=())
+    total: int = 0
+    after: str | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Return whether there is more than what the pages show."""
+        return self.total > MOST
+
+    @property
+    def total_words(self) -> str:
+        return f"{MOST:,}+" if self.is_cut else f"{self.total:,}"
+
+
+TOTAL = f"(select case when count(*) > {MOST} then count(*) else count(distinct id) end from hits)"  # noqa: S608
+"""SQL expression for the number of cases that were found, `MOST` + 1 for any larger one; for queries with `hits_sql`."""
+
+
+def hits_sql(reader: Reader) -> str:
+    """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
+
+    Its parameter `$1` are the queries of `queries_for`, which are run one after the other until there are enough.
+    Two of them find the same case if its words stand in several rows of `case_words`, so `hits` may have an id twice.
+    """
+    hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
+    return f"""
+hits as materialized (
+  select x.id from unnest($1::text[]) with ordinality w (query, place) cross join lateral (
+    select c.id from {hits}(w.query::tsquery) h (id) join cases c on c.id = h.id
+    where {Case.visible_sql(reader, "c")} order by c.id desc limit {MOST + 1}
+  ) x limit {MOST + 1}
+), found as materialized (select distinct id from hits)"""  # noqa: S608
+
+
+async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str]:
+    """Return the tsqueries whose cases together match all parts of the text; no row of `case_words` matches two of them.
+
+    `of_part` returns the tsquery for one part; with `exact=True`, without the beginnings of words.
+    """
+    wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in asked.parts) for only in (False, True))
+    sql, values = (_SIZE_OF_CUSTOMER, [reader.customer_id]) if reader.is_contact else (_SIZE, [])
+    size = await current().fetchrow(sql, *values)
+    if size is None or size["cases"] <= _FEW:
+        return [wanted]
+    x, y, z = (_newest(mark, size["newest"] >> bits) for mark, bits in _RANGES.items())
+    # A common word is found in the first query; only if it is not, is it worth reading all words that it begins.
+    beginnings = [f"({wanted}) & !({exactly}) & {x}"] if wanted != exactly else []
+    return [
+        f"({exactly}) & {x}", *beginnings, f"({wanted}) & {y} & !{x}", f"({wanted}) & {z} & !{y}", f"({wanted}) & !{z}",
+    ]  # fmt: skip
+
+
+def _newest(mark: str, bucket: int) -> str:
+    """Return the tsquery for the two newest ranges of ids of one size."""
+    return f"({mark}{bucket} | {mark}{bucket - 1})" if bucket else f"{mark}0"
+
+
+def of_text(reader: Reader) -> Callable[..., str]:
+    """Return a function that returns the tsquery for the cases whose texts contain a part, or whose people it names."""
+
+    marks = ("",) if reader.is_contact else ("", "N")
+
+    def query(part: Part, *, exact: bool = False) -> str:
+        places = [f"({part.query(mark, exact=exact)})" for mark in marks]
+        people = [f"C{id}" for id in part.named.customers] + [f"P{id}" for id in part.named.contacts]
+        return " | ".join([*places, *(f"'{lexeme}'" for lexeme in people)])
+
+    return query

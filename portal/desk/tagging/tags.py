@@ -1,0 +1,158 @@
+"""Tags: words that agents put on cases, to find them again. Contacts never see them.
+
+Every agent makes new tags while typing. Admins rename, merge and delete them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from msgspec import Struct
+from piccolo.columns import BigInt, BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.database.finder import Finder
+from portal.database.rows import one
+from portal.database.uniqueness import unless_taken
+from portal.desk import events
+from portal.desk.verbs.changing import agents_only, finish, lock
+from portal.errors import Invalid
+from portal.fields import Checked, in_range, line
+from portal.people.readers import AgentReader
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+LONGEST = 40
+MOST = 20
+"""How many tags a case may have."""
+SHOWN = 100
+"""How many tags one page of the set-up shows."""
+TAGS = Finder("tag", "select id, name, '' as about, false as is_last from tag")
+
+
+class TagName(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form field with the name of a tag as typed."""
+
+    name: str
+
+
+class Tag(Table, tablename="tag"):
+    """A tag. Names are unique without regard to case."""
+
+    id: BigSerial = BigSerial(primary_key=True)
+    name = Text(default=None)
+    created_at = Timestamptz(default=None)
+
+    @classmethod
+    async def find(cls, tag: int, *, hold: bool = False) -> Self:
+        """Return the tag with this id; with `hold`, lock its row. Raise `NotFound` for an unknown id."""
+        return await one(cls.objects().where(cls.id == in_range(tag)), hold=hold)
+
+    @classmethod
+    async def named(cls, typed: str, at: datetime, *, field: str = "tag") -> Self:
+        """Return the tag with the typed name, which is made if there is none. Raise `Invalid` (`field`) for a bad name."""
+        name = _checked(field, typed)
+        row = await current().fetchrow(_NAMED, name, at) or await current().fetchrow(_KNOWN, name)
+        return await cls.find(row["id"])
+
+    async def rename(self, facts: TagName) -> None:
+        """Rename the tag. Raise `Invalid` (`name`) for a bad name, or one that another tag has."""
+        name = _checked("name", facts.name)
+        async with unless_taken("name", f"There is a tag “{name}” already. Merge them instead."):
+            await Tag.update({Tag.name: name}).where(Tag.id == self.id)
+
+    async def merge_into(self, target: "Tag") -> None:
+        """Give every case with this tag the tag `target` instead, and delete this one. Raise `Invalid` for itself."""
+        if target.id == self.id:
+            raise Invalid({"into": "Choose another tag."})
+        await current().execute(_RETAG, self.id, target.id)
+        await self.discard()
+
+    async def discard(self) -> None:
+        """Delete the tag, and take it off every case."""
+        await current().execute("delete from case_tag where tag_id = $1", self.id)
+        await Tag.delete().where(Tag.id == self.id)
+
+    @property
+    def facts(self) -> TagName:
+        """Return the stored name as a form field."""
+        return TagName(name=self.name)
+
+
+class CaseTag(Table, tablename="case_tag"):
+    """A tag of a case. The primary key is both ids."""
+
+    case_id = BigInt(primary_key=True, default=None)
+    tag_id = BigInt(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTag:
+    """A tag in the set-up, with the number of its cases, at most 1,001."""
+
+    id: int
+    name: str
+    cases: int
+
+
+async def listed(after: str = "") -> tuple[list[ListedTag], str]:
+    """Return one page of all tags, sorted by name, and the cursor of the next page, "" if this is the last one."""
+    rows = [ListedTag(**row) for row in await current().fetch(_LISTED, after)]
+    return rows[:SHOWN], rows[SHOWN - 1].name if len(rows) > SHOWN else ""
+
+
+async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
+    """Put a tag on the case, and return whether it was not there before. The log says so, for agents only.
+
+    Raise `Conflict` if the case was merged, and `Invalid` (`tag`) if it has too many tags.
+    """
+    agents_only(by)
+    await lock(case, by)
+    count = await current().fetchval(
+        "select count(*) from case_tag where case_id = $1 and tag_id <> $2", case.id, tag.id
+    )
+    if count >= MOST:
+        raise Invalid({"tag": f"A case has at most {MOST} tags."})
+    made = await current().fetchval(_ADD, case.id, tag.id)
+    return await _record("tagged", case, tag, by, at) if made else False
+
+
+async def remove_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
+    """Take a tag off the case, and return whether it was there. The log says so, for agents only."""
+    agents_only(by)
+    await lock(case, by)
+    gone = await current().fetchval(
+        "delete from case_tag where case_id = $1 and tag_id = $2 returning true", case.id, tag.id
+    )
+    return await _record("untagged", case, tag, by, at) if gone else False
+
+
+async def _record(kind: str, case: "Case", tag: Tag, by: AgentReader, at: datetime) -> bool:
+    line = (case.id, case.customer_id, kind)
+    await events.record(*line, by=by, contact_may_know=False, at=at, details={"to": tag.name})
+    await finish(case, [], by, at, told_as="case.changed")
+    return True
+
+
+def _checked(field: str, typed: str) -> str:
+    checked = Checked()
+    name = checked(field, line, typed)
+    if name and len(name) > LONGEST:
+        checked.refuse(field, f"Use at most {LONGEST} characters.")
+    checked.done()
+    return name
+
+
+_NAMED = "insert into tag (name, created_at) values ($1, $2) on conflict (lower(name)) do nothing returning id"
+_KNOWN = "select id from tag where lower(name) = lower($1)"
+_ADD = "insert into case_tag (case_id, tag_id) values ($1, $2) on conflict do nothing returning true"
+_RETAG = """
+insert into case_tag (case_id, tag_id) select case_id, $2 from case_tag where tag_id = $1 on conflict do nothing
+"""
+_LISTED = f"""
+select t.id, t.name, (select count(*) from (select from case_tag c where c.tag_id = t.id limit 1001) x)::int as cases
+from tag t where (folded(t.name), t.id) > (folded($1), coalesce((select id from tag where name = $1), 0))
+order by folded(t.name), t.id limit {SHOWN + 1}
+"""  # noqa: S608

@@ -1,0 +1,119 @@
+"""Lock a case, change it, and record and announce the change: the steps that all methods of `Case` share."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from portal import outbox
+from portal.database import current
+from portal.desk import events
+from portal.desk.deadlines import keeping
+from portal.errors import Conflict, NotFound
+from portal.people.readers import Reader, System
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+LogLine = tuple[str, dict[str, object]]
+"""A line of a case's log: the kind of the event, and its details."""
+
+
+def agents_only(by: Reader) -> None:
+    """Raise `NotFound` for a contact.
+
+    The route guards refuse contacts first. This check protects the methods whatever code calls them.
+    """
+    if not by.is_agent:
+        raise NotFound
+
+
+async def lock(case: "Case", by: Reader, *, follows: bool = False) -> None:
+    """Lock the row until the transaction ends, and set the columns of `case` to their present values.
+
+    If the case was merged since it was loaded, raise `Conflict`; with `follows`, `case` becomes the case that it was
+    merged into. Raise `NotFound` if `by` may not see the case.
+    """
+    # Foreign keys to the case need no stronger lock: a change of a time entry locks the entry first, and then writes to the log.
+    locking = f"select * from cases where id = $1 and {case.visible_sql(by)} for no key update"  # noqa: S608
+    row = await current().fetchrow(locking, case.id)
+    if row is None and (target := await current().fetchrow(_MERGED_INTO, case.id)):
+        if not follows:
+            raise Conflict(part_of(case.number, target["number"]))
+        row = await current().fetchrow(locking, target["id"])
+    if row is None:
+        raise NotFound
+    case.take_over(dict(row))
+
+
+async def lock_all(cases: Sequence["Case"]) -> None:
+    """Lock the rows of several cases in the order of their numbers, as `lock` does for one. Raise `Conflict` as it does."""
+    sql = "select * from cases where id = any($1) order by number for no key update"
+    rows = {row["id"]: dict(row) for row in await current().fetch(sql, [case.id for case in cases])}
+    for case in cases:
+        case.take_over(rows[case.id])
+        if case.merged_into_id:
+            target = await current().fetchrow(_MERGED_INTO, case.id)
+            raise Conflict(part_of(case.number, target["number"]))
+
+
+def part_of(number: int, target: int) -> str:
+    """Return the sentence that refuses a change of the merged case `number`, which is now part of the case `target`."""
+    return f"#{number} is now part of #{target}. Look at that case."
+
+
+_MERGED_INTO = "select t.id, t.number from cases c join cases t on t.id = c.merged_into_id where c.id = $1"
+
+
+async def change(
+    case: "Case",
+    columns: dict[Any, Any],
+    lines: Sequence[LogLine],
+    by: Reader | System,
+    at: datetime,
+    *,
+    told_as: str = "case.changed",
+    record_id: int | None = None,
+) -> None:
+    """Update the locked row of a case; record and announce the change as `finish` does.
+
+    `columns` holds the new values; `updated_at` is set to `at`.
+    """
+    columns = {"updated_at": at} | columns
+    table = type(case)
+    await table.update(columns).where(table.id == case.id)
+    case.take_over(columns)
+    await finish(case, lines, by, at, told_as=told_as, record_id=record_id)
+
+
+async def finish(
+    case: "Case",
+    lines: Sequence[LogLine],
+    by: Reader | System,
+    at: datetime,
+    *,
+    told_as: str,
+    record_id: int | None = None,
+) -> None:
+    """Compute the deadlines of a case, add lines to its log, and write an outbox row, from which notices are made.
+
+    Every method that opens or changes a case, or writes on it, ends here once its rows are written. `told_as` is the
+    kind of the outbox row. `record_id` is the id of the message that was written; if it is None, the outbox row names
+    the first of the lines.
+    """
+    if told_as != "case.noted":  # No note moves a deadline.
+        await keeping.keep(case, at)
+    for kind, details in lines:
+        line = (case.id, case.customer_id, kind)
+        event_id = await events.record(*line, by=by, contact_may_know=True, at=at, details=details)
+        record_id = record_id or event_id
+    await outbox.tell(
+        kind=told_as, subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
+        contact_may_know=told_as != "case.noted", actor=None if isinstance(by, System) else by, at=at, record_id=record_id,
+        agent_id=case.agent_id if told_as == "case.assigned" else None, participant_ids=await participants(case.id),
+    )  # fmt: skip
+
+
+async def participants(case_id: int) -> list[int]:
+    """Return the ids of the contacts whose cases were merged into this one."""
+    rows = await current().fetch("select distinct contact_id from cases where merged_into_id = $1", case_id)
+    return [row["contact_id"] for row in rows]

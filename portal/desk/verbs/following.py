@@ -1,0 +1,45 @@
+"""Let a contact answer: on the case, or, if it was closed too long ago, with a new case that follows it (S3.18)."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from portal.contracts.case_types import CaseType
+from portal.desk.files.attachments import StoredFile
+from portal.desk.verbs.changing import finish, lock
+from portal.desk.workflow.follow_ups import is_too_late
+from portal.people.readers import ContactReader
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+
+async def answer(
+    case: "Case",
+    *,
+    by: ContactReader,
+    text: str,
+    files: Sequence[StoredFile] = (),
+    at: datetime,
+    form_key: uuid.UUID | None = None,
+) -> "Case":
+    """Write a contact's reply, and return the case that it is on.
+
+    If the case was closed too long ago, it stays closed, and the reply is the first message of a new case of the same
+    subject, which has the type of the old one if contacts may choose that, and its priority. Sending the same `form_key`
+    again does nothing. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
+    """
+    types = [one.id for one in await CaseType.offered_to_contacts()]
+    if not types or not await is_too_late(case.id, at):
+        await case.reply(by=by, text=text, files=files, at=at, form_key=form_key)
+        return case
+    made = await type(case).open(
+        by=by, subject=case.subject, text=text, files=files, at=at, form_key=form_key, priority=case.priority, follows=case,
+        case_type_id=case.case_type_id if case.case_type_id in types else types[0],
+        after=[("follows", {"number": case.number})],
+    )  # fmt: skip
+    if made.opened_at == at:  # The form was not sent before.
+        await lock(case, by)
+        await finish(case, [("followed", {"number": made.number})], by, at, told_as="case.changed")
+    return made

@@ -1,0 +1,114 @@
+"""Link cases that have to do with each other, and read the links of a case."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from piccolo.columns import BigInt, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.desk import events
+from portal.desk.verbs.changing import agents_only, finish, lock_all
+from portal.desk.workflow import Status
+from portal.desk.workflow.moves import name_sql
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+
+class CaseLink(Table, tablename="case_link"):
+    """A link between two cases; `case_id` is the lower id. The primary key is both ids."""
+
+    case_id = BigInt(primary_key=True, default=None)
+    other_id = BigInt(default=None)
+    linked_by_id = BigInt(default=None)
+    linked_at = Timestamptz(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A case to which another one is linked, with what its link shows."""
+
+    number: int
+    subject: str
+    status: Status
+    status_word: str
+
+    @classmethod
+    def read(cls, text: str) -> list[Self]:
+        """Return the linked cases in the JSON of `links_sql`."""
+        return [cls(number, subject, Status(status), word) for number, subject, status, word in json.loads(text)]
+
+
+def links_sql(case_id: str, visible: str, *, for_contact: bool) -> str:
+    """Return the SQL expression for the links of a case, as the JSON that `Linked.read` reads, the latest number first.
+
+    `case_id` is the SQL of its id, `visible` the condition that the reader may see the case with the table alias `o`.
+    """
+    name = name_sql("o", for_contact=for_contact)
+    return (
+        f"(select coalesce(json_agg(json_build_array(o.number, o.subject, o.status, {name}) order by o.number desc), '[]') from case_link l"  # noqa: S608
+        f" join cases o on o.id = case when l.case_id = {case_id} then l.other_id else l.case_id end"
+        f" where (l.case_id = {case_id} or l.other_id = {case_id}) and {visible})::text"
+    )
+
+
+async def link(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
+    """Link two cases, of one customer or of two, and record that in both logs, for agents only.
+
+    If they are linked already, nothing changes. Raise `Invalid` (`number`) for a link of a case with itself, and
+    `Conflict` if one of them is merged.
+    """
+    agents_only(by)
+    if case.id == other.id:
+        raise Invalid({"number": "Choose another case than this one."})
+    await lock_all([case, other])
+    made = await current().fetchval(
+        "insert into case_link (case_id, other_id, linked_by_id, linked_at) values ($1, $2, $3, $4)"
+        " on conflict do nothing returning true",
+        *sorted([case.id, other.id]), by.id, at,
+    )  # fmt: skip
+    if made:
+        await _record("linked", case, other, by, at)
+
+
+async def unlink(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
+    """Remove the link between two cases, and record that in both logs, for agents only.
+
+    Both cases are locked until the transaction ends. Without a link, nothing changes.
+    """
+    agents_only(by)
+    await lock_all([case, other])
+    gone = await current().fetchval(
+        "delete from case_link where case_id = $1 and other_id = $2 returning true", *sorted([case.id, other.id])
+    )
+    if gone:
+        await _record("unlinked", case, other, by, at)
+
+
+async def move_links(source_id: int, target_id: int) -> None:
+    """Move the links of a case to the case that it is merged into. A link between the two is deleted.
+
+    A case that is linked with both keeps one link.
+    """
+    await current().execute(_MOVE, source_id, target_id)
+
+
+_MOVE = """
+with gone as (delete from case_link where $1 in (case_id, other_id) returning *),
+others as (select case when case_id = $1 then other_id else case_id end as id, linked_by_id, linked_at from gone)
+insert into case_link (case_id, other_id, linked_by_id, linked_at)
+select least(id, $2), greatest(id, $2), linked_by_id, linked_at from others where id <> $2 on conflict do nothing
+"""
+
+
+async def _record(kind: str, case: "Case", other: "Case", by: AgentReader, at: datetime) -> None:
+    for one, two in ((case, other), (other, case)):
+        details = {"number": two.number, "subject": two.subject}
+        # The contacts of one case need not be allowed to see the other.
+        await events.record(one.id, one.customer_id, kind, by=by, contact_may_know=False, at=at, details=details)
+        await finish(one, [], by, at, told_as="case.changed")

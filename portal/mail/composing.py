@@ -1,0 +1,111 @@
+"""Put a mail together: its headers, and its plain-text and HTML parts, which templates make."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import HeaderRegistry, UnstructuredHeader
+from email.message import EmailMessage
+from email.policy import default
+from email.utils import format_datetime, formataddr, make_msgid, parseaddr
+from typing import Any, Protocol
+
+from portal.mailboxes import for_mail
+from portal.render import render
+from portal.settings import Settings
+
+NOBODY = "portal@localhost"
+"""The sender of mails that are kept, if no sender is configured."""
+
+
+class Receiver(Protocol):
+    """Who gets a mail: a person who signs in, or an address that belongs to nobody who does."""
+
+    @property
+    def email(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def locale(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts address of a customer as the receiver of a mail; `name` is the customer's."""
+
+    email: str
+    name: str
+    time_zone: str
+    locale: str = "en_GB"
+
+
+class Mail(EmailMessage):
+    """A mail of the portal. `credential_id` is that of its receiver, or None for an address of nobody who signs in."""
+
+    credential_id: int | None = None
+
+
+def letter(
+    settings: Settings,
+    receiver: Receiver,
+    name: str,
+    subject: str,
+    at: datetime,
+    *,
+    sender: str,
+    id: str | None = None,
+    **context: Any,
+) -> Mail:
+    """Return a mail to `receiver` with a plain-text and an HTML part, rendered from the templates `mail/<name>`.
+
+    `sender` is the name by which the mail is signed, and `context` is passed to the templates. `id` is the part of the
+    Message-ID before the @, the same each time the mail is sent, so that mail programs recognise a mail that is sent again
+    (R76); without `id`, each mail has a new Message-ID. `EmailMessage` raises `ValueError` for line breaks in headers (R75).
+    """
+    mailbox = parseaddr(settings.mail_from or NOBODY)[1]
+    domain = domain_of(settings)
+    message = Mail(policy=_POLICY)
+    message.credential_id = getattr(receiver, "credential_id", None)
+    message["From"] = formataddr((sender, for_mail(mailbox)))
+    message["To"] = for_mail(receiver.email)
+    message["Subject"] = subject
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = f"<{id}@{domain}>" if id else make_msgid(domain=domain)
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    given = {
+        "reader": receiver,
+        "company": None,
+        "now": at,
+        "sender": sender,
+        "subject": subject,
+    }
+    message.set_content(render(f"mail/{name}.txt", **given, **context))
+    message.add_alternative(render(f"mail/{name}.html", **given, **context), subtype="html")
+    return message
+
+
+def name_in(settings: Settings) -> str:
+    """Return the name in PORTAL_MAIL_FROM, "" if it has only a mail address."""
+    return parseaddr(settings.mail_from or NOBODY)[0]
+
+
+def domain_of(settings: Settings) -> str:
+    """Return the domain of the sender's mail address, in which Message-IDs are unique."""
+    return for_mail(parseaddr(settings.mail_from or NOBODY)[1]).rpartition("@")[2]
+
+
+class _Unfolded(UnstructuredHeader):
+    """A header that is written on one line, such as one with a URL.
+
+    The standard library would split a long URL into encoded words, which mail programs do not put together again.
+    """
+
+    def fold(self, *, policy: Any) -> str:
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
+
+
+_HEADERS = HeaderRegistry()
+for _name in ("List-Unsubscribe", "References", "In-Reply-To"):
+    _HEADERS.map_to_type(_name, _Unfolded)  # type: ignore[arg-type]
+_POLICY = default.clone(header_factory=_HEADERS)

@@ -1,0 +1,63 @@
+"""Mail addresses that a mail server has refused for good: no mail is sent to them until somebody says to try again.
+
+A refusal belongs to the address. If a person gets another one, mails go there, and the refusal no longer shows.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from piccolo.columns import Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.mail.letters import LETTERS
+
+KEPT = timedelta(days=365)
+"""After this long, a refused address is tried again."""
+
+
+class MailRefusal(Table, tablename="mail_refusal"):
+    """The latest refusal of one mail address. `kind` is the kind of the mail, `reason` what the mail server answered."""
+
+    email = Text(primary_key=True, default=None)
+    kind = Text(default=None)
+    reason = Text(default=None)
+    refused_at = Timestamptz(default=None)
+
+    @property
+    def word(self) -> str:
+        """Return the words for the kind of the refused mail."""
+        return LETTERS[self.kind].word if self.kind in LETTERS else self.kind
+
+
+async def record(email: str, kind: str, reason: str, at: datetime) -> None:
+    """Record that a mail server has refused a mail address for good. Run as `SYSTEM`."""
+    await current().execute(
+        "insert into mail_refusal (email, kind, reason, refused_at) values ($1, $2, $3, $4) on conflict (email)"
+        " do update set kind = excluded.kind, reason = excluded.reason, refused_at = excluded.refused_at",
+        email, kind, reason, at,
+    )  # fmt: skip
+
+
+async def find(email: str) -> MailRefusal | None:
+    """Return the refusal of a mail address, or None if there is none or the reader may not see the address."""
+    return await MailRefusal.objects().where(MailRefusal.email == email).first()
+
+
+async def of_addresses(emails: Collection[str]) -> dict[str, MailRefusal]:
+    """Return the refusals of these mail addresses by address, as far as the reader may see them."""
+    if not emails:
+        return {}
+    found = await MailRefusal.objects().where(MailRefusal.email.is_in(list(emails)))
+    return {refusal.email: refusal for refusal in found}
+
+
+async def forget(email: str) -> None:
+    """Send mails to this address again. Do nothing if it is not refused, or if the reader may not decide on it."""
+    await MailRefusal.delete().where(MailRefusal.email == email)
+
+
+async def delete_old(at: datetime) -> None:
+    """Delete the refusals from more than `KEPT` ago, and those of addresses that nobody has any more. Run as `SYSTEM`."""
+    await MailRefusal.delete().where(MailRefusal.refused_at < at - KEPT)
+    await current().execute("select forget_refusals()")

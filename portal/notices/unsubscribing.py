@@ -1,0 +1,82 @@
+"""Links in mails that switch off further mails like them, without a sign-in (RFC 8058).
+
+A link names a person and what to switch off: kinds of notices, or the digest. It is signed, so that nobody can make one
+for somebody else, and it works for as long as the secret of the installation is accepted, because people keep mails.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+from portal.database import transaction
+from portal.errors import NotFound
+from portal.notices.choices import Choice, Choices, Mail, own_choices, save
+from portal.notices.kinds import KINDS
+from portal.people.readers import Reader
+from portal.people.sessions import reader_of
+from portal.sealing import Broken, Sealer
+
+DIGEST = "digest"
+"""What the link of a digest switches off: mails of every kind that the person gets in the digest."""
+_PURPOSE = "unsubscribe"
+_CONTACT, _AGENT = "contact", "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscription:
+    """What the link in a mail switches off: mails of the kinds with these names, or `DIGEST`, for one person."""
+
+    credential_id: int
+    of_contact: bool
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, receiver: Reader, names: Iterable[str]) -> Self:
+        """Return the unsubscription for a mail to `receiver` about notices of these kinds, or for the digest."""
+        return cls(receiver.credential_id, receiver.is_contact, tuple(sorted(set(names))))
+
+    @classmethod
+    def read(cls, token: str, sealer: Sealer) -> Self:
+        """Return what a link switches off. Raise `NotFound` for a token that was not made here, or is cut off."""
+        try:
+            credential_id, side, *names = sealer.signed(_PURPOSE, token).split()
+        except Broken:
+            raise NotFound from None
+        return cls(int(credential_id), side == _CONTACT, tuple(names))
+
+    def token(self, sealer: Sealer) -> str:
+        """Return the token for the link `/unsubscriptions/{token}`, the same each time."""
+        side = _CONTACT if self.of_contact else _AGENT
+        return sealer.sign(_PURPOSE, " ".join([str(self.credential_id), side, *self.names]))
+
+    @property
+    def words(self) -> list[str]:
+        """Return what is switched off, as the page of choices names it; kinds that no longer exist are left out."""
+        if DIGEST in self.names:
+            return ["The daily digest"]
+        kinds = [KINDS[name] for name in self.names if name in KINDS]
+        return [side.word for kind in kinds if (side := kind.side(of_contact=self.of_contact))]
+
+    async def carry_out(self) -> None:
+        """Switch these mails off for the person. The app goes on showing what it shows. Idempotent.
+
+        Call this function outside a transaction: it opens its own, as the person. Do nothing for a person whose access
+        has ended.
+        """
+        async with transaction(None) as tx:
+            row = await tx.fetchrow("select * from person_of($1)", self.credential_id)
+        if row is None or row["disabled"]:
+            return
+        reader = reader_of(row)
+        async with transaction(reader):
+            choices = await own_choices(reader, hold=True)
+            await save(reader, replace(choices, kinds={**choices.kinds, **self._switched_off(choices)}))
+
+    def _switched_off(self, choices: Choices) -> dict[str, Choice]:
+        """Return the choices that change, by the name of their kind."""
+        found = {kind.name: choices.of(kind) for kind in KINDS.values()}
+        return {
+            name: choice._replace(mail=Mail.NEVER)
+            for name, choice in found.items()
+            if choice and (name in self.names or (DIGEST in self.names and choice.mail is Mail.DIGEST))
+        }

@@ -1,0 +1,1 @@
+"""What is held about a person: export it, and erase it for a contact (D58). It reads the tables of all packages below."""

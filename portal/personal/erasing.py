@@ -1,0 +1,65 @@
+"""Erase a contact: remove what identifies them, and keep what the customer's cases and the law need (D58)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.database import current
+from portal.errors import Conflict, Invalid
+from portal.people.contacts import Contact, hold_contact
+from portal.storage import Storage
+
+NOT_ENDED = "End their access first: that asks who takes over their open cases."
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much is held about a contact. The first six stay without their name, the others are deleted."""
+
+    cases: int
+    messages: int
+    files: int
+    log_lines: int
+    invoices_opened: int
+    changes: int
+    notices: int
+    unsent_files: int
+    sessions: int
+    mails: int
+
+
+async def held_of(contact: Contact) -> Held:
+    """Return how much is held about a contact. Run as an admin."""
+    return Held(**await current().fetchrow(_HELD, contact.id, (await contact.credential())["id"]))
+
+
+async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetime) -> None:
+    """Erase a contact for good. Run as an admin, in a transaction that has locked the contact.
+
+    Their messages stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail address,
+    password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are deleted;
+    the audit keeps that it happened, without IP addresses. Access to another customer stays. Raise `Conflict` if the
+    contact's access has not ended, and `Invalid` (`name`) if `typed_name` is not the contact's name.
+    """
+    if contact.ended_at is None:
+        raise Conflict(NOT_ENDED)
+    if " ".join(typed_name.split()).casefold() != " ".join(contact.name.split()).casefold():
+        raise Invalid({"name": f"Type the name as it is written here: {contact.name}"})
+    await hold_contact(contact.id, ending=True)
+    tx, credential = current(), (await contact.credential())["id"]
+    for row in await tx.fetch("select key from upload where credential_id = $1 for update", credential):
+        await storage.delete(row["key"])
+    await tx.execute("select erase_contact($1, $2)", contact.id, at)
+
+
+_HELD = """
+select (select count(*) from cases where contact_id = $1) as cases,
+  (select count(*) from message where contact_id = $1) as messages,
+  (select count(*) from attachment a join message m on m.id = a.message_id where m.contact_id = $1) as files,
+  (select count(*) from case_event where contact_id = $1) as log_lines,
+  (select count(*) from invoice_seen where contact_id = $1) as invoices_opened,
+  (select count(*) from audit where credential_id = $2) as changes,
+  notices_of($2) as notices,
+  (select count(*) from upload where credential_id = $2) as unsent_files,
+  (select count(*) from session where credential_id = $2) as sessions,
+  (select count(*) from outgoing_mail where credential_id = $2) as mails
+"""

@@ -1,0 +1,261 @@
+"""Write everything that is held about one person into a ZIP file: a JSON file for each kind of data, and their files.
+
+The file is written while it is sent, page by page, so that a person with 100,000 rows needs no more memory than others.
+It has no password hash, token or key, and nothing that others wrote.
+"""
+
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal.database import current, transaction
+from portal.people.readers import SYSTEM
+from portal.storage import Storage
+
+PAGE = 500
+"""How many rows are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose data are exported. One of `agent_id` and `contact_id` is None; the name is for the file."""
+
+    credential_id: int
+    login_id: int
+    agent_id: int | None
+    contact_id: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One JSON file of the ZIP file.
+
+    `sql` selects the rows of the person; its parameter `$1` is the id that `of` names, an attribute of `Person`, and a
+    section without that id is left out.
+    """
+
+    name: str
+    of: str
+    sql: str
+
+
+async def record(credential_id: int) -> None:
+    """Record in the audit that the reader downloads what is held about this person.
+
+    The database refuses it to everybody but admins and the person.
+    """
+    await current().execute("select record_personal_export($1)", credential_id)
+
+
+async def find(credential_id: int) -> Person:
+    """Return the person with this credential. Run as `SYSTEM`."""
+    row = await current().fetchrow("select * from person_of($1)", credential_id)
+    return Person(credential_id, row["login_id"], row["agent_id"], row["contact_id"], row["name"])
+
+
+async def write_zip(person: Person, storage: Storage, drafts: Sequence[str]) -> AsyncIterator[bytes]:
+    """Yield the ZIP file with everything that is held about a person, in chunks.
+
+    `drafts` holds the texts that the person has not sent, which a package above keeps, as JSON. Call this function
+    outside a transaction: each page of rows is read in a short transaction of its own, so that a slow download holds no
+    connection.
+    """
+    sink: Any = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for section in SECTIONS:
+            if getattr(person, section.of) is None:
+                continue
+            with archive.open(f"{section.name}.json", "w") as out:
+                out.write(b"[")
+                first = True
+                async for rows in _pages(section, person):
+                    for row in rows:
+                        out.write(b"\n" if first else b",\n")
+                        out.write(row.encode())
+                        first = False
+                    yield sink.take()
+                out.write(b"\n]\n")
+        archive.writestr("drafts.json", "[\n" + ",\n".join(drafts) + "\n]\n")
+        async for file in _files(person):
+            with archive.open(zipfile.ZipInfo(f"files/{file['id']}/{file['name']}"), "w") as out:
+                async for chunk in storage.read(file["key"]):
+                    out.write(chunk)
+                    yield sink.take()
+    yield sink.take()
+
+
+async def _pages(section: Section, person: Person) -> AsyncIterator[list[str]]:
+    """Yield the rows of a section as JSON texts, a page at a time."""
+    sql = f"select to_jsonb(x)::text as row from ({section.sql}) x limit {PAGE} offset $2"  # noqa: S608
+    offset, rows = 0, None
+    while rows is None or len(rows) == PAGE:
+        rows = await _read(sql, getattr(person, section.of), offset)
+        yield [row["row"] for row in rows]
+        offset += PAGE
+
+
+async def _files(person: Person) -> AsyncIterator[Any]:
+    """Yield id, name and storage key of each file that the person has sent with a message."""
+    after, rows = "00000000-0000-0000-0000-000000000000", None
+    while rows is None or len(rows) == PAGE:
+        rows = await _read(_FILES, person.contact_id, person.agent_id, after, PAGE)
+        for row in rows:
+            yield row
+            after = row["id"]
+
+
+async def _read(sql: str, *values: Any) -> list[Any]:
+    """Return the rows of a query, read in a transaction of its own."""
+    async with transaction(SYSTEM, readonly=True) as tx:
+        return list(await tx.fetch(sql, *values))
+
+
+_FILES = """
+select a.id, a.name, a.key from attachment a join message m on m.id = a.message_id
+where (m.contact_id = $1 or m.agent_id = $2) and a.id > $3::uuid order by a.id limit $4
+"""
+
+
+class _Sink:
+    """A write-only file without a position, of which `take` returns what was written since the last call."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing, because nothing is kept back. `zipfile` calls it."""
+
+    def take(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+SECTIONS = (
+    Section(
+        "person",
+        "contact_id",
+        "select t.*, u.name as customer from contact t join customer u on u.id = t.customer_id where t.id = $1",
+    ),
+    Section(
+        "person",
+        "agent_id",
+        "select a.*, d.name as department, r.name as role from agent a join department d on d.id = a.department_id"
+        " left join role r on r.id = a.role_id where a.id = $1",
+    ),
+    Section(
+        "sign-in",
+        "credential_id",
+        "select id, email, created_at, accepted_at, disabled_at from credential where id = $1",
+    ),
+    Section(
+        "sessions",
+        "credential_id",
+        "select created_at, last_used_at, confirmed_at, ended_at, address, browser, factor from session"
+        " where credential_id = $1 order by id",
+    ),
+    Section(
+        "second-factors",
+        "login_id",
+        "select 'authenticator app' as kind, null as name, created_at, null::timestamptz as last_used_at from authenticator"
+        " where credential_id = $1 union all select 'passkey', name, created_at, last_used_at from passkey"
+        " where credential_id = $1 order by created_at",
+    ),
+    Section(
+        "links",
+        "credential_id",
+        "select kind, created_at, expires_at, ended_at, mailed_at from invitation where credential_id = $1 order by id",
+    ),
+    Section(
+        "unsent-files",
+        "credential_id",
+        "select name, media_type, size, started_at from upload where credential_id = $1 order by started_at, key",
+    ),
+    Section("notices", "credential_id", "select * from notice where credential_id = $1 order by id"),
+    Section("choices-of-notices", "credential_id", "select * from notice_choice where credential_id = $1"),
+    Section(
+        "mails",
+        "credential_id",
+        "select kind, email, state, reason, begun_at, changed_at from outgoing_mail where credential_id = $1 order by id",
+    ),
+    Section(
+        "changes",
+        "credential_id",
+        "select at, address, what, subject_id, jsonb_strip_nulls(changes) as changes from audit where credential_id = $1 order by id",
+    ),
+    Section(
+        "cases",
+        "contact_id",
+        "select number, subject, status, priority, opened_at, closed_at from cases where contact_id = $1 order by id",
+    ),
+    Section(
+        "messages",
+        "contact_id",
+        "select m.id, k.number as case_number, m.at, m.text from message m join cases k on k.id = m.case_id"
+        " where m.contact_id = $1 order by m.id",
+    ),
+    Section(
+        "ratings",
+        "contact_id",
+        "select k.number as case_number, r.verdict, r.words, r.rated_at from case_rating r join cases k on k.id = r.case_id"
+        " where r.contact_id = $1 order by r.case_id",
+    ),
+    Section(
+        "messages",
+        "agent_id",
+        "select m.id, k.number as case_number, m.kind, m.at, m.text from message m join cases k on k.id = m.case_id"
+        " where m.agent_id = $1 order by m.id",
+    ),
+    Section(
+        "log-of-cases",
+        "contact_id",
+        "select k.number as case_number, e.kind, e.at, e.details from case_event e join cases k on k.id = e.case_id"
+        " where e.contact_id = $1 order by e.id",
+    ),
+    Section(
+        "log-of-cases",
+        "agent_id",
+        "select k.number as case_number, e.kind, e.at, e.details from case_event e join cases k on k.id = e.case_id"
+        " where e.agent_id = $1 order by e.id",
+    ),
+    Section(
+        "invoices-opened",
+        "contact_id",
+        "select i.number, s.* from invoice_seen s join invoice i on i.id = s.invoice_id where s.contact_id = $1 order by i.id",
+    ),
+    Section(
+        "mails-of-invoices",
+        "contact_id",
+        "select i.number, m.asked_at, m.due_at, m.state, m.ended_at, m.reason from invoice_mail m join invoice i on i.id = m.invoice_id"
+        " where m.contact_id = $1 order by m.id",
+    ),
+    Section(
+        "cases",
+        "agent_id",
+        "select number, subject, status, opened_at, closed_at from cases where agent_id = $1 order by id",
+    ),
+    Section("time", "agent_id", "select * from time_entry where agent_id = $1 order by id"),
+    Section("timers", "agent_id", "select * from timer where agent_id = $1 order by id"),
+    Section("appointments", "agent_id", "select * from appointment where agent_id = $1 order by id"),
+    Section(
+        "working-hours", "agent_id", "select * from working_hours where agent_id = $1 order by effective_from, weekday"
+    ),
+    Section("absences", "agent_id", "select * from absence where agent_id = $1 order by id"),
+    Section("departments-approved", "agent_id", "select * from designation where agent_id = $1 order by department_id"),
+    Section(
+        "services-approved", "agent_id", "select * from service_designation where agent_id = $1 order by service_id"
+    ),
+    Section("projects", "agent_id", "select * from project_member where agent_id = $1 order by project_id"),
+    Section(
+        "days-without-time",
+        "agent_id",
+        "select case_id, work_date, dismissed_at from forgotten_dismissal where agent_id = $1 order by work_date, case_id",
+    ),
+    Section("mentions", "agent_id", "select message_id from mention where agent_id = $1 order by message_id"),
+)
+"""The sections of the ZIP file. Rates of pay are left out: they are calculations of the company."""

@@ -1,0 +1,98 @@
+"""Draw uploaded pictures and pages of PDF files again, each in a child process with limits (R59).
+
+What is shown in the browser is always such a drawing as WebP, never the uploaded file (R56).
+"""
+
+import asyncio
+import contextlib
+import sys
+from asyncio import AbstractEventLoop, Semaphore
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from portal.errors import Unavailable
+from portal.previews import child
+
+WITHIN = 20.0
+"""The timeout in seconds for one drawing, the wait for its turn not included."""
+LONGEST_WAIT = 10.0
+"""How many seconds a drawing waits for its turn before it is refused."""
+MOST_AT_ONCE = 2
+"""How many child processes one process runs at the same time; others wait for their turn."""
+MOST_BYTES = 4_000_000
+"""The maximum size of a drawing in bytes, as the database checks it too."""
+MEDIA_TYPE = "image/webp"
+
+_turns: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
+
+
+@contextlib.asynccontextmanager
+async def turn() -> AsyncIterator[None]:
+    """Wait until this process may draw another file. Raise `Unavailable` after `LONGEST_WAIT`.
+
+    Read the file within the turn, so that no more than `MOST_AT_ONCE` files are in memory.
+    """
+    turns = _turns.setdefault(asyncio.get_running_loop(), Semaphore(MOST_AT_ONCE))
+    try:
+        await asyncio.wait_for(turns.acquire(), LONGEST_WAIT)
+    except TimeoutError:
+        raise Unavailable("Many files are being drawn at this moment. Try again.") from None
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+class CannotDraw(ValueError):
+    """Raised if a file cannot be drawn: it is damaged, too large, needs a password, or is of another kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawn picture: its content as WebP, its size in pixels, and how many pages the file has, 1 for a picture."""
+
+    content: bytes
+    width: int
+    height: int
+    pages: int
+
+
+async def draw_picture(content: bytes, side: int) -> Drawing:
+    """Draw the picture in `content` again no larger than `side` pixels each way, and return the drawing.
+
+    Call it within a `turn`. Raise `CannotDraw` if that is not possible, and `Unavailable` if it takes too long.
+    """
+    return await _draw("picture", content, side, 1)
+
+
+async def draw_page(content: bytes, side: int, number: int) -> Drawing:
+    """Draw the page `number`, counted from 1, of the PDF in `content` no larger than `side` pixels each way.
+
+    Call it within a `turn`. Raise `CannotDraw` if that is not possible, also if there is no such page, and `Unavailable`
+    if it takes too long.
+    """
+    return await _draw("pdf", content, side, number)
+
+
+async def _draw(kind: str, content: bytes, side: int, number: int) -> Drawing:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", child.__file__, kind, str(side), str(number),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env={"LC_ALL": "C.UTF-8"}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(WITHIN):
+            answer, _ = await process.communicate(content)
+    except TimeoutError:
+        # A file that needs too much ends by the limit of the child's CPU time; here the machine is busy.
+        raise Unavailable("This takes too long at the moment. Try again.") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    head, found, drawn = answer.partition(b"\n")
+    if process.returncode != 0 or not found or not 0 < len(drawn) <= MOST_BYTES:
+        raise CannotDraw
+    width, height, pages = (int(part) for part in head.split())
+    return Drawing(drawn, width, height, pages)

@@ -1,0 +1,127 @@
+"""Merge cases, with the time that is logged on them and the timers that run for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal import outbox
+from portal.database import current
+from portal.desk.appointments import OPEN as IS_OPEN
+from portal.desk.cases import Case
+from portal.desk.verbs import merging
+from portal.desk.verbs.changing import agents_only
+from portal.desk.workflow import Status
+from portal.desk.workflow.moves import name_sql
+from portal.errors import Conflict, Invalid
+from portal.people.readers import AgentReader
+from portal.timekeeping.moving import entries
+
+
+async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tuple[Case, list[Case]]:
+    """Return the case with the number `into`, and the other cases of `numbers` that are not part of it yet.
+
+    Raise `NotFound` for an unknown number, `Conflict` for a case that is part of still another case, and `Invalid`
+    (`case`) for more than `MOST` numbers, before any of them is looked up.
+    """
+    if len({into, *numbers}) > merging.MOST:
+        raise Invalid({"case": merging.TOO_MANY})
+    found = {number: await Case.find(number, reader) for number in dict.fromkeys([into, *numbers])}
+    target = found[into]
+    sources = [case for case in found.values() if case.id != target.id]
+    for number, case in found.items():
+        if case.number != number and (case.id != target.id or sources):
+            raise Conflict(f"#{number} is now part of #{case.number}. Look at that case.")
+    return target, list({case.id: case for case in sources}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Mergeable:
+    """A case as the page shows it that asks how to merge.
+
+    `contact_sees_all` says whether its contact sees every case of the customer anyway. `project` is the name of the project
+    for which its time counts. `minutes` are those worked;
+    `appointments` counts those that are still planned, and `timers` the timers that are not logged yet.
+    """
+
+    number: int
+    subject: str
+    status: Status
+    status_word: str
+    customer_id: int
+    customer: str
+    contact: str
+    contact_sees_all: bool
+    agent: str | None
+    project: str | None
+    opened_at: datetime
+    messages: int
+    files: int
+    minutes: int
+    appointments: int
+    timers: int
+
+
+async def mergeable(numbers: Sequence[int], reader: AgentReader) -> tuple[list[Mergeable], str]:
+    """Return the cases with these numbers, the lowest number first, and a sentence if they cannot be merged with each other.
+
+    A case that is merged already is replaced by the one that it is part of.
+    """
+    rows = await current().fetch(
+        _MERGEABLE.format(seen=Case.visible_sql(reader, "c")), list(numbers)[: merging.MOST + 1]
+    )
+    cases = [Mergeable(**dict(row) | {"status": Status(row["status"])}) for row in rows]
+    known = await current().fetch("select number from cases where number = any($1)", list(numbers))
+    unknown = sorted(set(numbers) - {row["number"] for row in known})
+    if unknown:
+        return cases, f"There is no case #{unknown[0]}."
+    return cases, merging.why_not_merged(len(cases), {case.customer_id for case in cases}) if len(cases) > 1 else ""
+
+
+_MERGEABLE = f"""
+select c.number, c.subject, c.status, {name_sql("c", for_contact=False)} as status_word, c.customer_id, u.name as customer,
+  o.name as contact, o.sees_all_cases as contact_sees_all,
+  a.name as agent, (select p.name from project p where p.id = c.project_id) as project, c.opened_at,
+  (select count(*)::int from message m where m.case_id = c.id) as messages,
+  (select count(*)::int from message m join attachment f on f.message_id = m.id where m.case_id = c.id) as files,
+  (select coalesce(sum(t.minutes), 0)::bigint from time_sum t where t.scope = 'case' and t.subject_id = c.id) as minutes,
+  (select count(*)::int from appointment p where p.case_id = c.id and {IS_OPEN}) as appointments,
+  (select count(*)::int from timer t where t.case_id = c.id and t.ended_at is null) as timers
+from cases c join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id left join agent a on a.id = c.agent_id
+where {{seen}} and c.id = any (select coalesce(n.merged_into_id, n.id) from cases n where n.number = any($1)) order by c.number
+"""  # noqa: S608
+
+
+async def merge(numbers: Sequence[int], into: int, *, by: AgentReader, at: datetime) -> Case:
+    """Merge the cases with these numbers into the case with the number `into`, and return it.
+
+    Cases that are part of it already are left out, so that a repeated request changes nothing. Customers are locked
+    before cases, and cases before time entries, as everywhere. Raise `NotFound` and `Conflict` as `to_merge` does, and
+    `Invalid` (`case`) for cases that cannot be merged with each other.
+    """
+    agents_only(by)
+    target, sources = await to_merge(numbers, into, by)
+    if not sources:
+        if len({into, *numbers}) == 1:
+            merging.refuse_to_merge([target])
+        return target
+    await entries.hold_customer(target.customer_id)
+    await merging.hold_to_merge(target, sources)
+    time = await current().fetch(_TIME, [source.id for source in sources])
+    await merging.absorb(target, sources, by=by, at=at)
+    await entries.move(time, {source.id: source for source in sources}, target, by, at)
+    await _follow([source.id for source in sources], target, by, at)
+    return target
+
+
+_TIME = f"select {entries.COLUMNS} from time_entry e where e.case_id = any($1) order by e.id for no key update"  # noqa: S608
+
+
+async def _follow(source_ids: Sequence[int], target: Case, by: AgentReader, at: datetime) -> None:
+    """Move the timers of cases to `target`, and let the pages of their agents show that."""
+    rows = await current().fetch(
+        "update timer set case_id = $1 where case_id = any($2) returning agent_id, ended_at", target.id, source_ids
+    )
+    for agent_id in sorted({row["agent_id"] for row in rows if row["ended_at"] is None}):
+        await outbox.tell(
+            kind="timer.changed", subject_id=agent_id, customer_id=None, contact_may_know=False, actor=by, at=at
+        )

@@ -1,0 +1,50 @@
+"""Let a contact of several customers, who has one mail address and one password, switch between them."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+
+from portal.database import transaction
+from portal.errors import NotFound
+from portal.people import sessions
+from portal.web.account.pages import account_page, hold_session
+from portal.web.forms import Form
+from portal.web.guards import signed_in
+from portal.web.pages import see_other
+from portal.web.sessionless.sign_in import hand_over
+from portal.web.visit import Web, safe_path, visit_of
+
+
+@get("/account/customers", guards=[signed_in])
+async def show(request: Web, reader: NamedDependency[Any], next: FromQuery[str] = "/") -> Response[str]:
+    """Show the customers to which the reader has access. `next` is the path to go to once one is chosen.
+
+    Raise `NotFound` for an agent.
+    """
+    if not reader.is_contact:
+        raise NotFound
+    return await account_page(request, "account/customers.html", next=safe_path(next))
+
+
+@post("/account/customers/{credential:int}", guards=[signed_in])
+async def choose(
+    request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], credential: FromPath[int]
+) -> Response[Any]:
+    """Replace the session by one for the customer of the reader's credential with this id (R14).
+
+    Row-level security follows with the next request. Raise `NotFound` for a credential of somebody else, and for one
+    whose access was not accepted or has ended.
+    """
+    session = visit_of(request).session
+    async with transaction(None):
+        await hold_session(request)
+        if session is None:
+            raise NotFound
+        hand_over(request, await sessions.switch(session, credential, at))
+    return see_other(safe_path(form.get("next") or "/"))
+
+
+handlers: list[Any] = [show, choose]

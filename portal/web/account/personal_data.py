@@ -1,0 +1,39 @@
+"""Let people download everything that is held about them, and admins what is held about anybody (D58)."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from portal.database import transaction
+from portal.people.readers import SYSTEM
+from portal.personal import export
+from portal.web import drafts
+from portal.web.guards import signed_in
+from portal.web.limits import exporting
+from portal.web.pages import download
+from portal.web.visit import Web, visit_of
+
+
+async def personal_data(request: Web, credential_id: int) -> Response[Any]:
+    """Return a ZIP file with everything that is held about a person, and record the download in the audit.
+
+    Raise `TooMany` after too many downloads.
+    """
+    async with exporting(request):
+        await export.record(credential_id)
+    async with transaction(SYSTEM, readonly=True):
+        person = await export.find(credential_id)
+    async with transaction(None, readonly=True):
+        unsent = await drafts.all_of(credential_id)
+    content = export.write_zip(person, visit_of(request).storage, unsent)
+    return download(content, f"{person.name}.zip", media_type="application/zip")
+
+
+@get("/account/data.zip", guards=[signed_in])
+async def show(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
+    """Download everything that is held about the reader."""
+    return await personal_data(request, reader.credential_id)
+
+
+handlers: list[Any] = [show]

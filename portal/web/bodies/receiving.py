@@ -1,0 +1,242 @@
+"""Read the form of each POST before its handler runs, and check its CSRF token before any file is stored (R37)."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, cast
+
+from litestar import Request
+
+from portal.database import transaction
+from portal.desk import RefusedEnding
+from portal.desk.files import attachments, draft_files, filetypes
+from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany, TooSlow
+from portal.people import sessions
+from portal.storage import new_key
+from portal.web import drafts
+from portal.web.bodies.arriving import READ_PAST, Arriving, arriving
+from portal.web.bodies.multipart import MAX_FIELDS, MAX_TEXT, Body, Part, within
+from portal.web.errors import SignInNeeded, answer, sign_in_response
+from portal.web.forms import Form, Nothing
+from portal.web.visit import Visit, Web, now, visit_of
+
+MAX_FILE = 25 * 1024 * 1024
+TOO_LARGE = "A file may have at most 25 MB."
+TOO_OLD = (
+    "It was opened before you last signed in. Go back, copy what you typed, load the page again and send it there."
+)
+SAFE = ("GET", "HEAD", "OPTIONS")
+SLOW = timedelta(seconds=1)
+"""If a body took longer than this to arrive, the sender's session is looked up again before the handler runs."""
+HEAD = 4096
+"""How many bytes from the start of a file are read to detect its type."""
+
+
+async def read(request: Web) -> None:
+    """Read the form of a request before its handler runs: check its CSRF token, store its files, note it in the visit.
+
+    Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the body is too large or too slow, save the
+    text that arrived as a draft and raise the refusal. Raise `Forbidden` for a wrong CSRF token and `SignInNeeded` if
+    the session has changed in the meantime. If the handler takes no form, raise `BadRequest` for a form with fields.
+    """
+    visit = visit_of(request)
+    if request.method in SAFE or visit.form is not None:
+        return
+    _refuse_unread(visit)
+    form, began = Form(), monotonic()
+    visit.form = form
+    with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
+        try:
+            await _fill(form, visit, request, body, _store_file)
+        except (TooLarge, TooMany, Full, TooSlow) as refusal:
+            if visit.session and not isinstance(refusal, TooSlow):
+                await body.read_past()
+            if visit.reader:
+                await drafts.keep(visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at)
+            raise
+    if (took := timedelta(seconds=monotonic() - began)) >= SLOW:
+        await _look_again(form, visit, request, visit.at + took)
+    if "form" not in request.route_handler.parsed_fn_signature.parameters:
+        form.into(Nothing)
+
+
+def _refuse_unread(visit: Visit) -> None:
+    """Raise `Forbidden`, without reading the body, if no CSRF token can be valid.
+
+    That is so if the request has neither a session nor the cookie that forms without a session are bound to.
+    """
+    if visit.session is None and not visit.anonymous:
+        raise Forbidden(TOO_OLD)
+
+
+async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
+    """Look up the sender's session again after a slow body. Raise `SignInNeeded` if the session has changed.
+
+    The sender was identified when the request began. Since then the session may have ended, or the reader's rights may
+    have changed (R12, R17). In that case the text is saved as a draft, which the reader finds after signing in.
+    Otherwise the visit gets the session as it is now, and `at`, when the body had arrived, as its instant.
+    """
+    if visit.session is None or visit.reader is None:
+        return
+    async with transaction(None, readonly=True):
+        session = await sessions.find_again(visit.session, at)
+    if session is None or not session.live or session.reader != visit.reader:
+        await _keep(form, visit, request)
+        raise SignInNeeded(drafts.page_to_go_on(request), kept=True)
+    visit.at, visit.session = at, session
+
+
+async def _keep(form: Form, visit: Visit, request: Web) -> None:
+    """Save the text of the form as the reader's draft, and note in the visit that the form was not processed."""
+    if visit.reader and not request.scope["path"].startswith("/drafts"):
+        await drafts.keep(
+            visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at, had_files=form.had_files
+        )
+    visit.kept = True
+
+
+async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
+    """Save the text of a form whose session had ended as a draft of that person, and redirect to the sign-in page.
+
+    After signing in, the person is redirected to the page of the form. Files are not kept.
+    """
+    request: Web = Request(scope, receive, send)
+    form = Form()
+    with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
+        await _fill(form, visit, request, body, _pass_file)
+    if visit.session and not request.scope["path"].startswith(("/drafts", "/sign-out")):
+        address, had_files = drafts.address_of(request), form.had_files
+        await drafts.keep(visit.session.credential_id, address, form.fields, visit.at, had_files=had_files)
+    await answer(sign_in_response(request, SignInNeeded(drafts.page_to_go_on(request), kept=True)), send)
+
+
+FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
+
+
+async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
+    """Read the fields of the request into `form`, and pass each file to `take_file`.
+
+    Raise `Forbidden` if the CSRF token is not from a session of this person, and `TooLarge` for too many fields or too
+    much text. If the token is from an earlier session of the person, the text is saved as a draft, and `SignInNeeded`
+    leads back to the form's page. Files are taken only after the token has been checked, so the token must come before
+    them.
+    """
+    body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
+    checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
+    count = length = 0
+    earlier = False
+    while (part := await body.next_part()) is not None:
+        count += 1
+        if count > MAX_FIELDS:
+            raise TooLarge("This form has too many fields.")
+        if part.filename is not None:
+            if not (checked or earlier):
+                raise Forbidden(TOO_OLD)
+            await (take_file if checked else _pass_file)(form, visit, part, body.chunks())
+            continue
+        content = b"".join(
+            [chunk async for chunk in within(body.chunks(), MAX_TEXT - length, "This text is too large.")]
+        )
+        length += len(content)
+        if part.name == "csrf":
+            checked = checked or visit.is_ours(_clean(content))
+            earlier = not checked and await _is_of_an_earlier_session(visit, _clean(content))
+        else:
+            form.fields.setdefault(part.name, []).append(_clean(content))
+    if earlier and visit.reader:
+        await _keep(form, visit, request)
+        raise SignInNeeded(drafts.page_to_go_on(request), kept=True)
+    if not checked:
+        raise Forbidden(TOO_OLD)
+    if take_file is _store_file and request.scope["path"] != "/drafts":
+        await _load_kept(form, visit)
+
+
+async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
+    """Return whether the page was loaded in an earlier session of this person, who has signed in again since."""
+    if visit.reader is None:
+        return False
+    async with transaction(None, readonly=True):
+        return visit.is_of(await sessions.of_person(visit.reader.credential_id), token)
+
+
+def _clean(raw: bytes) -> str:
+    """Decode the bytes of a field as UTF-8, with Unix line ends. Raise `BadRequest` for invalid UTF-8 and for NUL."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest from error
+    if "\x00" in text:
+        raise BadRequest("This text has a character that cannot be stored.")
+    return text.replace("\r\n", "\n")
+
+
+async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
+    """Read a file without storing it, and note that it was not taken, because the session had ended."""
+    async for _ in within(chunks, MAX_FILE, TOO_LARGE):
+        pass
+    if part.filename:
+        form.problems.setdefault(part.name, TOO_OLD)
+
+
+async def _load_kept(form: Form, visit: Visit) -> None:
+    """Add the files to the form that were uploaded for it before this request."""
+    if visit.reader and form.key and not form.loaded:
+        async with transaction(visit.reader, readonly=True):
+            form.files = await draft_files.of_form(form.key, visit.reader)
+        form.loaded = True
+
+
+async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
+    """Store one file and add it to the form; an empty file field is ignored.
+
+    If a file is refused, its bytes are still read and the reason is added to the form's problems, so that the rest of
+    the form is not lost.
+    """
+    try:
+        await _keep_file(form, visit, part.filename or "", within(chunks, MAX_FILE, TOO_LARGE))
+    except Invalid as refusal:
+        form.refuse_file(part.name, refusal.sentence)
+    except TooLarge:
+        name = filetypes.clean_name(part.filename or "")
+        form.refuse_file(part.name, f"“{name}” has more than 25 MB and is left out.")
+    async for _ in within(chunks, READ_PAST, TOO_LARGE):
+        pass
+
+
+async def _keep_file(form: Form, visit: Visit, name: str, content: AsyncIterator[bytes]) -> None:
+    """Check the type of a file by its first bytes, store its content, and record it as an uploaded file of the form.
+
+    A part without a name and content is skipped. Raise `Forbidden` if nobody is signed in, `Invalid` if the form has
+    too many files already or the type is refused.
+    """
+    head = b""
+    async for chunk in content:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    if not name and not head:
+        return
+    if visit.reader is None:
+        raise Forbidden
+    if form.key is None:
+        form.fields["form_key"] = [str(uuid.uuid4())]
+    await _load_kept(form, visit)
+    if len(form.files) >= attachments.MAX_FILES:
+        raise Invalid({"files": draft_files.left_out(filetypes.clean_name(name))})
+    key, form_key = new_key(), cast(uuid.UUID, form.key)
+    async with transaction(None):
+        refused = await RefusedEnding.all()
+        name, media_type = attachments.check_file(name, head[:HEAD], refused)
+        await attachments.announce(key, visit.reader.credential_id, visit.at)
+    stored = await visit.storage.store(key, _chained(head, content), limit=MAX_FILE)
+    async with transaction(visit.reader):
+        await draft_files.keep(stored, name, media_type, form_key=form_key, by=visit.reader, at=now())
+        form.files = await draft_files.of_form(form_key, visit.reader)
+
+
+async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk

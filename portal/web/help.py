@@ -1,0 +1,88 @@
+"""Serve the help to everybody: the list with its search, articles and pictures, to each reader what is for them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import Any
+
+from litestar import Response, get
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from portal import previews
+from portal.database import transaction
+from portal.desk.help import reading
+from portal.numbers import number_in
+from portal.people.readers import Reader
+from portal.periods import today
+from portal.web.headers import SANDBOX
+from portal.web.limits import searching
+from portal.web.pages import page
+from portal.web.visit import Web, visit_of
+
+PUBLIC = "public, max-age=3600"
+"""The caching of pictures that everybody may see. All other answers of the help are not cached (R42)."""
+
+
+@contextlib.asynccontextmanager
+async def _reading(request: Web, text: str = "") -> AsyncIterator[Reader | None]:
+    """Run the block in a read-only transaction of the reader, or as a visitor. Count a search by `text`.
+
+    Raise `TooMany` if the reader has searched too often.
+    """
+    async with searching(request, text), transaction(visit_of(request).reader, readonly=True):
+        yield visit_of(request).reader
+
+
+async def _page(request: Web, template: str, **context: Any) -> Response[str]:
+    """Return a page in the layout of the reader's area, or in that for visitors."""
+    visit = visit_of(request)
+    around = await request.app.state.frame(visit.reader, visit.at) if visit.reader else {}
+    return page(request, template, **around, **context)
+
+
+@get("/")
+async def show_list(request: Web) -> Response[str]:
+    """Show the articles that the reader may read, or those with every word of `?q=`; `?page=` counts from 1."""
+    query = request.query_params
+    text = query.get("q", "").strip()
+    async with _reading(request, text) as reader:
+        found = await reading.listed(reader, text, number_in(query.get("page"), digits=5) or 1)
+        return await _page(request, "help/list.html", found=found, text=text)
+
+
+@get("/{slug:str}")
+async def show(request: Web, slug: FromPath[str], at: NamedDependency[datetime]) -> Response[str]:
+    """Show an article. After the response is sent, count the view of a signed-in reader, once a day."""
+    visit = visit_of(request)
+    async with _reading(request) as reader:
+        found = await reading.read(slug, reader)
+        response = await _page(request, "help/show.html", article=found)
+    if reader:
+        response.background = BackgroundTask(_count, found.id, reader, today(visit.company.time_zone, at))
+    return response
+
+
+async def _count(article_id: int, reader: Reader, day: date) -> None:
+    async with transaction(reader):
+        await reading.count_view(article_id, day)
+
+
+@get("/{slug:str}/pictures/{name:str}")
+async def show_picture(request: Web, slug: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+    """Serve a picture of an article to whoever may read the article, and to agents also a picture of a draft.
+
+    Only a picture that everybody may see is cached. The answer then sets no cookie (`headers.for_every_answer`).
+    """
+    async with _reading(request) as reader:
+        content, is_public = await reading.picture(slug, name, reader)
+    headers = {
+        "cache-control": PUBLIC if is_public else "no-store",
+        "content-security-policy": SANDBOX,
+        "x-content-type-options": "nosniff",
+    }
+    return Response(content, media_type=previews.MEDIA_TYPE, headers=headers)
+
+
+handlers: list[Any] = [show_list, show, show_picture]

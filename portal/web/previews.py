@@ -1,0 +1,103 @@
+"""Serve what is shown of a case's file in place: thumbnails, pictures, pages of a PDF, and the beginning of a text."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from litestar import Response
+
+from portal import previews
+from portal.database import transaction
+from portal.desk import Attachment, Case
+from portal.desk.files import showing
+from portal.desk.files.showing import Shape
+from portal.errors import NotFound
+from portal.numbers import number_in
+from portal.storage import Storage
+from portal.web.headers import SANDBOX
+from portal.web.limits import count_drawing
+from portal.web.visit import Web, visit_of
+
+LAST_PAGE = 10_000
+
+
+async def picture(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> Response[bytes]:
+    """Return a WebP drawing of a file of the case, made and stored now if there is none yet.
+
+    `?small=yes` asks for a thumbnail, and `?page=` for a page of a PDF. Raise `NotFound` for a file that the reader may
+    not see or that cannot be drawn.
+    """
+    file = await _file(request, number, file_id)
+    side = showing.SMALL if request.query_params.get("small") == "yes" else showing.LARGE
+    drawing = await _drawing(request, storage, file, _page_of(request, file), side, at)
+    if drawing is None:
+        raise NotFound
+    headers = {"content-security-policy": SANDBOX, "x-content-type-options": "nosniff"}
+    return Response(drawing.content, media_type=previews.MEDIA_TYPE, headers=headers)
+
+
+async def shown(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> dict[str, Any]:
+    """Return the template variables of the page, or the fragment, that shows a file in place.
+
+    `drawing` is None if the file cannot be drawn. `pages` are the numbers of the shown pages of a PDF, from `?page=`
+    on, and `next_page` the number of the page after them, or None. Raise `NotFound` for a file that is not shown in
+    place.
+    """
+    file = await _file(request, number, file_id)
+    first, shape = _page_of(request, file), showing.shape_of(file.name, file.media_type)
+    found: dict[str, Any] = {
+        "file": file,
+        "shape": shape,
+        "text": None,
+        "drawing": None,
+        "pages": [],
+        "next_page": None,
+    }
+    if shape is None:
+        raise NotFound
+    if shape is Shape.TEXT:
+        found["text"] = await showing.text_of(file, storage)
+        return found
+    drawing = await _drawing(request, storage, file, first, showing.LARGE, at)
+    if drawing:
+        last = min(first + showing.PAGES_AT_ONCE - 1, drawing.pages)
+        found |= {
+            "drawing": drawing,
+            "pages": range(first, last + 1),
+            "next_page": last + 1 if last < drawing.pages else None,
+        }
+    return found
+
+
+async def _file(request: Web, number: str, file_id: uuid.UUID) -> Attachment:
+    reader: Any = visit_of(request).reader
+    case = await Case.find(number, reader)
+    return await Attachment.find(file_id, case.id)
+
+
+def _page_of(request: Web, file: Attachment) -> int:
+    """Return the page that the URL asks for; 1 for a picture, so that no URL makes a second drawing of it."""
+    if showing.shape_of(file.name, file.media_type) is not Shape.PDF:
+        return 1
+    return min(number_in(request.query_params.get("page")) or 1, LAST_PAGE)
+
+
+async def _drawing(
+    request: Web, storage: Storage, file: Attachment, page: int, side: int, at: datetime
+) -> previews.Drawing | None:
+    """Return the stored drawing of a page, or draw and store it; None if it cannot be drawn.
+
+    The transaction of the request ends before anything is drawn, because that takes a while (R84). That a PDF has no such
+    page is not kept, because there are many such numbers. Raise `TooMany` if the reader has had too many drawings made.
+    """
+    if showing.shape_of(file.name, file.media_type) not in (Shape.PICTURE, Shape.PDF):
+        return None
+    is_known, drawing = await showing.kept(file.id, page, side)
+    if is_known:
+        return drawing
+    await count_drawing(request)
+    drawing = await showing.draw(file, storage, page, side)
+    if drawing or page == 1:
+        async with transaction(visit_of(request).reader):
+            await showing.keep(file.id, page, side, drawing, at)
+    return drawing

@@ -1,0 +1,50 @@
+"""Test cases that begin with a call: the caller is found, and what they said stands as theirs."""
+
+import html
+import re
+
+import pytest
+
+from portal.database import current, transaction
+from portal.desk import Case, Status
+from portal.people.readers import SYSTEM
+from tests.browser import Browser
+from tests.world import ADA, INCIDENT, INES
+
+
+def call(**more: str) -> dict[str, str]:
+    return {
+        "customer": str(ADA.customer_id), "contact": str(ADA.id), "subject": "VPN", "body": "It drops.", "case_type": str(INCIDENT),
+        "priority": "2", "to": "me", "called": "yes", "form_key": "0" * 31 + "1",
+    } | more  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", ["lindqvist", "acme ada", "040 555 0148", "+49 (0)40 5550148", "ada@acme"])
+async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed: str) -> None:
+    """One field finds the contact; the page then has the customer and the contact chosen. Contacts cannot search."""
+    found = await ines.get("/agent/finders/callers", params={"text": typed})
+    assert re.findall(r'data-name="([^"]+)"', found.text) == [ADA.name]
+    page = await ines.get("/agent/cases/new", params={"caller_typed": typed})
+    assert f'<option value="{ADA.id}" selected' in page.text
+    assert "New case of Acme" in page.text
+    assert re.search(r'name="called"[^>]*checked', page.text)
+
+
+async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: Browser, ada: Browser) -> None:
+    """S3.3: the case belongs to who takes the call; the message is the contact's and no reply of ours; a repeat opens no second."""
+    for _ in range(2):
+        answer = await ines.send_form("/agent/cases/new", call())
+        assert answer.headers["location"] == "/agent/cases/1001"
+    async with transaction(INES):
+        case = await Case.find(1001, INES)
+        row = await current().fetchrow("select contact_id, agent_id, taken_by_id, author_name from message")
+    assert tuple(row) == (ADA.id, None, INES.id, ADA.name)
+    assert (case.agent_id, case.stands, case.first_replied_at) == (INES.id, Status.NEW, None)
+    for browser, address in ((ines, "/agent/cases/1001"), (ada, "/cases/1001")):
+        said = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", (await browser.get(address)).text)))
+        assert f"by phone, taken by {INES.name}" in said
+    wrong = await ines.send_form("/agent/cases/new", call(contact="", form_key="0" * 31 + "2"))
+    assert (wrong.status_code, "Choose who asks." in wrong.text) == (422, True)
+    assert (await ada.send_form("/agent/cases/new", call())).status_code == 404
+    async with transaction(SYSTEM):
+        assert await current().fetchval("select count(*) from message") == 1

@@ -1,0 +1,134 @@
+"""Test the set-up page of dispatch, and the page that hands over the cases of agents who are away."""
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case
+from portal.desk.dispatch.rules import DispatchRule, RuleFacts
+from portal.people.agents import Agent
+from portal.people.readers import SYSTEM
+from portal.people.working.absences import Absence, AbsenceFacts
+from portal.periods import today
+from portal.web.visit import now
+from tests.browser import Browser
+from tests.forms import form_of
+from tests.world import ACME, ADA, INCIDENT, INES, MAX, NOOR, SUPPORT
+
+HERE = "/agent/setup/dispatch"
+
+
+@pytest.fixture
+async def rule(dsn: str) -> DispatchRule:
+    async with transaction(SYSTEM):
+        return await DispatchRule.create(RuleFacts(name="Acme", customer_id=str(ACME), department_id=str(SUPPORT)))
+
+
+async def rules() -> list[DispatchRule]:
+    async with transaction(NOOR):
+        return await DispatchRule.objects().order_by(DispatchRule.position)
+
+
+async def test_an_admin_adds_a_rule_moves_it_up_and_removes_it(noor: Browser, rule: DispatchRule) -> None:
+    """S3.8: the customer is found by its name, and each rule says in words what it does."""
+    sent = {
+        "name": "Printers",
+        "customer_id_typed": "Globex",
+        "words": "printer,, toner ",
+        "agent_id": str(MAX.id),
+        "balance": "turn",
+    }
+    assert (await noor.send_form(HERE, sent)).status_code == 303
+    _, added = await rules()
+    assert (added.customer_id, added.words, added.agent_id) == (2, "printer, toner", MAX.id)
+    page = (await noor.get(HERE)).text
+    assert "Globex, subject with “printer” or “toner” → Max Herrmann" in page
+    for _ in range(2):
+        await noor.send_form(f"{HERE}/order", {"rule": str(added.id), "above": str(rule.id)})
+    assert [one.name for one in await rules()] == ["Printers", "Acme"]
+    for _ in range(2):
+        await noor.send_form(f"{HERE}/{added.id}/removal", {})
+    assert [one.name for one in await rules()] == ["Acme"]
+
+
+async def test_a_refused_rule_keeps_what_was_typed(noor: Browser, rule: DispatchRule) -> None:
+    answer = await noor.send_form(HERE, {"name": "Acme", "words": "toner", "agent_id": "1"})
+    assert answer.status_code == 422
+    assert "There is a rule “Acme” already." in answer.text
+    assert 'value="toner"' in answer.text
+    assert len(await rules()) == 1
+
+
+async def test_two_admins_change_the_customer_of_a_rule_and_the_second_is_told(
+    noor: Browser, rule: DispatchRule
+) -> None:
+    """Noor's form keeps what somebody else has changed meanwhile. It gets 409 if both change the same field.
+
+    Without JavaScript, only the text of the search field for the customer changes, and its id stays.
+    """
+    here = f"{HERE}/{rule.id}"
+    form = form_of((await noor.get(here)).text, here)
+    async with transaction(SYSTEM):
+        await rule.change(RuleFacts(name="Acme", department_id=str(SUPPORT)))
+    fields = {name: value for name, value in form.fields.items() if name != "csrf"}
+    assert (await noor.send_form(here, fields | {"name": ["Acme and all"]})).status_code == 303
+    assert [(one.name, one.customer_id) for one in await rules()] == [("Acme and all", None)]
+    answer = await noor.send_form(here, fields | {"customer_id_typed": ["Globex"]})
+    assert answer.status_code == 409
+    assert "Somebody else changed this" in answer.text
+
+
+async def test_trying_the_rules_names_who_would_get_a_case(noor: Browser, case: Case, rule: DispatchRule) -> None:
+    answer = await noor.get(f"{HERE}?case=%23{case.number}")
+    assert "the rule “Acme” would choose Ines Okafor of Support." in " ".join(answer.text.split())
+    assert "There is no case with this number." in (await noor.get(f"{HERE}?case=x")).text
+
+
+async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to_the_contact(
+    noor: Browser, ada: Browser, rule: DispatchRule
+) -> None:
+    """S3.8, S3.10: both read who has the case; only agents read by which rule."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="Toner", text="Empty.", case_type_id=INCIDENT, at=now())
+    page = (await noor.get(f"/agent/cases/{case.number}")).text
+    assert "The rule “Acme” chose Ines Okafor of Support" in page
+    assert "<dt>Department</dt><dd>Support</dd>" in page
+    page = (await ada.get(f"/cases/{case.number}")).text
+    assert "Portal gave the case to Ines Okafor" in page
+    assert "rule “" not in page
+    assert "Support</dd>" not in page
+
+
+async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
+    """S3.9: the page lists who is away with their open cases, and one step gives all of them to a colleague."""
+    async with transaction(INES):
+        await case.take(by=INES, at=now())
+    assert "Nobody is away today" in (await max_.get("/agent/handovers")).text
+    async with transaction(SYSTEM):
+        day = today("Europe/Berlin", now()).isoformat()
+        await Absence.create(await Agent.find(INES.id), AbsenceFacts(first_day=day), own=True)
+    assert "1\N{NO-BREAK SPACE}open case" in (await max_.get("/agent/handovers")).text
+    answer = await max_.send_form(f"/agent/handovers/{INES.id}", {"to": "999"})
+    assert "Choose an agent who works here." in answer.text
+    answer = await max_.send_form(f"/agent/handovers/{INES.id}", {"to": str(NOOR.id)})
+    assert answer.headers["location"] == "/agent/handovers?handed=1"
+    async with transaction(INES):
+        assert (await Case.find(case.number, INES)).agent_id == NOOR.id
+
+
+async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:
+    """S1.3, S3.8: the form offers to take the case or to let the rules choose, and to take it is chosen first."""
+    page = (await ines.get("/agent/cases/new?customer=1")).text
+    form = next(one for one in [form_of(page, "/agent/cases/new")] if one)
+    assert form.fields["to"] == ["me"]
+    sent = {
+        "customer": "1",
+        "contact": str(ADA.id),
+        "subject": "Toner",
+        "body": "Empty.",
+        "case_type": str(INCIDENT),
+        "priority": "2",
+    }
+    for to, agent in (("me", INES.id), ("rules", MAX.id)):
+        answer = await ines.send_form("/agent/cases/new", sent | {"to": to})
+        async with transaction(INES):
+            assert (await Case.find(answer.headers["location"].rpartition("/")[2], INES)).agent_id == agent

@@ -1,0 +1,180 @@
+"""Test replies that can be taken back for ten seconds, and replies that cross another one."""
+
+import re
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case, Status, feed_of
+from portal.desk.files import attachments
+from portal.people.readers import SYSTEM, Reader
+from portal.web.visit import now
+from tests.agent.test_cases import open_case, reload
+from tests.browser import Browser
+from tests.desk.held import go_out
+from tests.world import ADA, MAX
+
+LOG = [("files", ("vpn.log", b"line one\n", "text/plain"))]
+
+
+async def said(case: Case, reader: Reader = ADA) -> list[str]:
+    """Return the HTML of the messages that the reader finds on the case."""
+    async with transaction(reader):
+        feed = await feed_of(case, reader, files_at="/", company="Desk", customer="Acme")
+    return [item.html for item in feed.items if item.shape == "message"]
+
+
+def reply(text: str, **more: str) -> dict[str, str]:
+    return {"kind": "reply", "body": text, "form_key": str(uuid.uuid4())} | more
+
+
+def withdrawal(html: str) -> str:
+    found = re.search(r'action="([^"]*/withdrawal[^"]*)"', html)
+    assert found
+    return found[1].replace("&amp;", "&")
+
+
+async def test_a_reply_reaches_the_customer_when_it_goes_out_and_counts_from_then(
+    ines: Browser, ada: Browser, case: Case
+) -> None:
+    """S3.20, D51: for ten seconds the reply, its file and its status exist for agents only; the deadline is met when it goes out."""
+    to = f"/agent/cases/{case.number}/replies"
+    form = reply("We look at **it**", then="wait")
+    answer = await ines.send_form(to, form, files=LOG)
+    assert answer.status_code == 303
+    assert (await ines.send_form(to, form)).status_code == 303  # sent twice
+    page = (await ines.get(answer.headers["location"])).text
+    assert "goes out in 10 seconds" in page
+    assert "We look at **it**" in page
+    assert "We look at" not in (await ada.get(f"/cases/{case.number}")).text
+    before = await reload(case)
+    assert (before.stands, before.first_replied_at, len(await said(case))) == (Status.NEW, None, 1)
+    async with transaction(ADA) as tx:
+        assert not await tx.fetchval("select has_table_privilege('outgoing_reply', 'select')")
+    at = now() + timedelta(seconds=11)
+    for _ in range(2):  # a job that was killed runs again
+        await go_out(at)
+    after = await reload(case)
+    assert (after.stands, after.first_replied_at) == (Status.WAITING_FOR_CUSTOMER, at)
+    assert len(await said(case)) == 2
+    assert "vpn.log" in (await ada.get(f"/cases/{case.number}")).text
+    assert (await ines.send_form(to, form)).status_code == 303  # the browser sends it once more
+    await go_out()
+    assert len(await said(case)) == 2
+
+
+async def test_a_reply_that_is_taken_back_is_in_the_composer_again_with_its_files(ines: Browser, case: Case) -> None:
+    """Nobody is told of it. What was begun in the meantime stays below it. Taking back twice is harmless."""
+    here = f"/agent/cases/{case.number}"
+    form = reply("Too early")
+    answer = await ines.send_form(f"{here}/replies?view=all&next=&previous=", form, files=LOG)
+    await ines.send_form("/drafts", {"address": f"{here}/replies", "kind": "reply", "body": "Begun since"})
+    back = withdrawal((await ines.get(answer.headers["location"])).text)
+    for _ in range(2):
+        assert (await ines.send_form(back, {})).status_code == 303
+        page = (await ines.get(f"{here}?view=all")).text
+        assert "Too early\n\nBegun since</textarea>" in page
+        assert "vpn.log" in page
+    await go_out()
+    assert len(await said(case)) == 1
+    again = await ines.send_form(f"{here}/replies", form)
+    assert (again.status_code, "You sent this form before." in again.text) == (422, True)
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from outbox where kind = 'case.replied'") == 0
+
+
+async def test_a_note_from_the_form_of_a_held_reply_is_asked_about_and_leaves_the_files_of_the_reply(
+    ines: Browser, ada: Browser, case: Case
+) -> None:
+    """D51: a file chosen for a note, after the browser's Back button, does not go out with the reply, nor is one lost."""
+    here = f"/agent/cases/{case.number}"
+    form = reply("See the log")
+    assert (await ines.send_form(f"{here}/replies", form, files=LOG)).status_code == 303
+    secret = [("files", ("secret.log", b"for us\n", "text/plain"))]
+    answer = await ines.send_form(f"{here}/notes", form | {"kind": "note", "body": "Only for us"}, files=secret)
+    assert (answer.status_code, "You sent this form before" in answer.text) == (422, True)
+    assert "secret.log" in answer.text
+    await go_out()
+    page = (await ada.get(f"/cases/{case.number}")).text
+    assert ("vpn.log" in page, "secret.log" in page, len(await said(case))) == (True, False, 2)
+
+
+async def test_only_who_sent_a_reply_takes_it_back_and_only_before_it_went_out(
+    ines: Browser, max_: Browser, case: Case
+) -> None:
+    answer = await ines.send_form(f"/agent/cases/{case.number}/replies", reply("Mine"))
+    back = withdrawal((await ines.get(answer.headers["location"])).text)
+    assert "Mine" in (await max_.get(f"/agent/cases/{case.number}")).text
+    assert (await max_.send_form(back, {})).status_code == 404
+    await go_out()
+    late = await ines.send_form(back, {})
+    assert (late.status_code, "The reply has gone out" in late.text) == (409, True)
+    assert len(await said(case)) == 2
+
+
+async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ines: Browser, case: Case) -> None:
+    """A case does not become resolved if its contact wrote, or a colleague moved it, before the reply went out."""
+    await ines.send_form(f"/agent/cases/{case.number}/replies", reply("Done?", then="resolve"))
+    async with transaction(ADA):
+        await (await Case.find(case.number, ADA)).reply(by=ADA, text="One more thing.", at=now() + timedelta(seconds=1))
+    await go_out()
+    assert (await reload(case)).stands is Status.OPEN
+    assert len(await said(case)) == 3
+
+
+@pytest.mark.parametrize("by", [ADA, MAX], ids=["contact", "colleague"])
+async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_text(
+    ines: Browser, case: Case, by: Reader
+) -> None:
+    """The page shows the other reply and the text; sending it once more sends it. One's own reply crosses nothing."""
+    here = f"/agent/cases/{case.number}"
+
+    async def seen() -> str:
+        found = re.search(r'name="seen_reply" value="(\d+)"', (await ines.get(here)).text)
+        assert found
+        return found[1]
+
+    first = await seen()
+    async with transaction(by):
+        await (await Case.find(case.number, by)).reply(by=by, text="It works again.", at=now())
+    form = reply("Restart it", seen_reply=first)
+    answer = await ines.send_form(f"{here}/replies", form)
+    assert answer.status_code == 409
+    assert f"{by.name} replied while you were writing." in answer.text
+    assert "It works again." in answer.text
+    assert ">\nRestart it</textarea>" in answer.text
+    await go_out()
+    assert len(await said(case)) == 2
+    shown = re.search(r'name="seen_reply" value="(\d+)"', answer.text)
+    assert shown
+    assert (await ines.send_form(f"{here}/replies", form | {"seen_reply": shown[1]})).status_code == 303
+    await go_out()
+    assert len(await said(case)) == 3
+    assert (await ines.send_form(f"{here}/replies", reply("And this", seen_reply=shown[1]))).status_code == 303
+
+
+async def test_a_reply_that_cannot_go_out_stays_with_its_reason(
+    ines: Browser, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3.17: if the files of the customer fill its quota by then, nothing is written, and the page of the case says why."""
+    await ines.send_form(f"/agent/cases/{case.number}/replies", reply("With a file"), files=LOG)
+    monkeypatch.setattr(attachments, "QUOTA", 1)
+    await go_out()
+    page = (await ines.get(f"/agent/cases/{case.number}")).text
+    assert "Did not go out" in page
+    assert attachments.NO_ROOM in page
+    assert (await ines.send_form(withdrawal(page), {})).status_code == 303
+    assert "With a file</textarea>" in (await ines.get(f"/agent/cases/{case.number}")).text
+
+
+async def test_a_reply_goes_out_on_the_case_that_its_case_was_merged_into(ines: Browser, case: Case) -> None:
+    """D53: a reply that is held while its case is merged goes out on the other case."""
+    other = await open_case("The same")
+    await ines.send_form(f"/agent/cases/{case.number}/replies", reply("For both"))
+    fields = {"case": [str(other.number), str(case.number)], "into": str(other.number)}
+    await ines.send_form("/agent/cases/merging", fields)
+    assert "For both" in (await ines.get(f"/agent/cases/{other.number}")).text
+    await go_out()
+    assert any("For both" in html for html in await said(other))

@@ -1,0 +1,47 @@
+"""Test the form that snoozes a case."""
+
+from datetime import timedelta
+
+from portal.database import transaction
+from portal.desk import Case
+from portal.web.visit import now
+from tests.browser import Browser
+from tests.forms import form_of
+from tests.world import ADA, INES
+
+
+async def test_an_agent_snoozes_a_case_and_undoes_it(ines: Browser, ada: Browser, case: Case) -> None:
+    """S3.18: the page offers to undo it, and the customer reads nothing of it."""
+    here = f"/agent/cases/{case.number}"
+    form = form_of((await ines.get(f"{here}/snooze")).text, f"{here}/snooze")
+    read = {"read": form.fields["read"][0], "time": "09:00"}
+    answer = await ines.send_form(f"{here}/snooze", read | {"day": "2020-01-01"})
+    assert answer.status_code == 422
+    assert "Choose a time in the future" in answer.text
+    pick = (now() + timedelta(days=3)).date().isoformat()
+    for _ in range(2):
+        answer = await ines.send_form(f"{here}/snooze", read | {"pick": pick})
+        assert answer.headers["location"] == f"{here}?snoozed=yes"
+    page = (await ines.get(answer.headers["location"])).text
+    assert f'action="{here}/snooze/ending"' in page
+    assert "Ines Okafor snoozed the case until" in page
+    assert "<span>Until" not in (await ines.get("/agent/cases?view=unassigned")).text
+    assert f'id="case-{case.number}"' in (await ines.get("/agent/cases?view=snoozed")).text
+    assert "snooze" not in (await ada.get(f"/cases/{case.number}")).text.lower()
+    for _ in range(2):
+        assert (await ines.send_form(f"{here}/snooze/ending", {})).status_code == 303
+    assert "Ines Okafor ended the snooze" in (await ines.get(here)).text
+
+
+async def test_a_page_from_before_the_customers_reply_does_not_snooze(ines: Browser, case: Case) -> None:
+    here = f"/agent/cases/{case.number}"
+    form = form_of((await ines.get(f"{here}/snooze")).text, f"{here}/snooze")
+    async with transaction(ADA):
+        await case.reply(by=ADA, text="It smokes now!", at=now())
+    sent = {"read": form.fields["read"][0], "time": "09:00", "day": (now() + timedelta(days=3)).date().isoformat()}
+    answer = await ines.send_form(f"{here}/snooze", sent)
+    assert answer.status_code == 409
+    assert "The customer has written meanwhile." in answer.text
+    assert (await ines.send_form(f"{here}/snooze", sent | {"read": "x"})).status_code == 400
+    async with transaction(INES):
+        assert (await Case.find(case.number, INES)).snoozed_until is None

@@ -1,0 +1,230 @@
+"""Test that the time of a day is rounded together: what is stored, what moves, and what documents keep (D4)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from portal import billing
+from portal.contracts.services import Service
+from portal.contracts.tasks import Task, TaskFacts
+from portal.database import current, transaction
+from portal.desk import Case
+from portal.errors import Conflict
+from portal.people.readers import SYSTEM
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.moving.merging import merge
+from tests.billing.test_prepaid_persistence import billed
+from tests.billing.work import OCTOBER, Logged, a_case, a_service, log
+from tests.world import ACME, ACME_CONTRACT, INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn")
+
+
+async def a_service_by_day(**columns: Any) -> int:
+    """Insert a time-spent service that rounds each day up to 15 minutes; return its id."""
+    return await a_service(ACME, ACME_CONTRACT, "On call", **{"rounding_per": "day"} | columns)
+
+
+async def worked(*minutes: int, service: int, **options: Any) -> list[Logged]:
+    """Log entries that are rounded by day, each a minute after the one before, and return them, not approved yet."""
+    entries = [
+        await log(each, service=service, at=NOW - timedelta(days=2, minutes=-place), **options)
+        for place, each in enumerate(minutes)
+    ]
+    await current().execute(
+        "update time_entry set rounded_by_day = true where id = any($1)", [entry.id for entry in entries]
+    )
+    return entries
+
+
+async def approve(*entries: Logged) -> None:
+    assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused
+
+
+async def counted(*entries: Logged) -> list[int]:
+    """Return the billable minutes of the entries, after checking that all invariants of billing hold."""
+    found = {
+        row["id"]: row["billable_minutes"]
+        for row in await current().fetch(
+            "select id, billable_minutes from time_entry where id = any($1)", [entry.id for entry in entries]
+        )
+    }
+    assert (broken := await billing.violations()) == {}, broken
+    return [found[entry.id] for entry in entries]
+
+
+async def test_the_last_approved_entry_of_a_day_takes_the_difference() -> None:
+    """D4: three replies of 2 minutes count 15 together and not 45; the difference moves when a later one is approved.
+
+    | step                    | first | second | third |
+    |-------------------------|-------|--------|-------|
+    | logged                  | 2     | 2      | 2     |
+    | first and second approved | 2   | 13     | 2     |
+    | third approved          | 2     | 2      | 11    |
+    | third withdrawn         | 2     | 13     | 2     |
+    """
+    async with transaction(MAX):
+        first, second, third = await worked(2, 2, 2, service=await a_service_by_day())
+        assert await counted(first, second, third) == [2, 2, 2]
+        await approve(first, second)
+        assert await counted(first, second, third) == [2, 13, 2]
+        await approve(third)
+        assert await counted(first, second, third) == [2, 2, 11]
+        states = await current().fetch("select state, version from time_entry where id = $1", second.id)
+        assert [tuple(row) for row in states] == [("approved", 1)]
+        await billing.withdraw(third.id, by=MAX, at=NOW)
+        assert await counted(first, second, third) == [2, 13, 2]
+
+
+async def test_other_cases_agents_days_and_charges_are_rounded_by_themselves() -> None:
+    """D4: minutes are added up only of one case, service, agent, day and kind of charge; an override stays as it is."""
+    async with transaction(MAX):
+        service = await a_service_by_day()
+        case = await a_case()
+        plain, more = await worked(2, 3, service=service)
+        others = [
+            *await worked(2, service=service, case_id=case["id"]),
+            *await worked(2, service=service, who=NOOR),
+            *await worked(2, service=service, on=OCTOBER + timedelta(days=1)),
+            *await worked(2, service=service, billing="no_charge"),
+        ]
+        by_hand = await log(2, service=service, counted=7)
+        await approve(plain, more, *others, by_hand)
+        assert await counted(plain, more, *others, by_hand) == [2, 13, 15, 15, 15, 15, 7]
+
+
+async def test_time_with_a_fixed_fee_is_not_rounded_with_its_day() -> None:
+    """D4: a call-out of 2 minutes keeps them, also at no charge, and other time of its day is rounded without it."""
+    async with transaction(MAX):
+        service = await a_service_by_day()
+        task = await Task.create(await Service.find(service, SYSTEM), TaskFacts(name="Call-out", fixed_fee="35"))
+        entries = [*await worked(2, 2, service=service), *await worked(2, service=service, billing="no_charge")]
+        fees = [entries[0].id, entries[2].id]
+        await current().execute("update time_entry set task_id = $1 where id = any($2)", task.id, fees)
+        await approve(*entries)
+        assert await counted(*entries) == [2, 15, 2]
+
+
+async def test_a_day_that_rounds_to_more_than_48_hours_is_refused_with_a_sentence() -> None:
+    """D4, D19: an entry holds at most 48 h, so 47 h that round up to 50 h are refused, and other days are approved."""
+    async with transaction(MAX):
+        service = await a_service_by_day(rounding_increment=1000)
+        [long] = await worked(1410, service=service)
+        [other] = await worked(2, service=service, on=OCTOBER + timedelta(days=1))
+        await current().execute(
+            "update time_entry set billable_minutes = 2820, stretches = '1410x2', started_at = created_at,"
+            " ended_at = created_at + interval '1410 min', time_zone = 'Europe/Berlin' where id = $1", long.id,
+        )  # fmt: skip
+        outcome = await billing.approve([long.choice, other.choice], by=MAX, at=NOW)
+        [refused] = outcome.refused
+        assert (refused.entry_id, "more than 48 h" in refused.sentence) == (long.id, True)
+        assert await counted(long, other) == [2820, 1000]
+
+
+async def test_a_withdrawal_that_would_make_an_entry_too_long_is_refused_with_a_sentence() -> None:
+    """D4: 47 h and 3 h are a multiple of the step together; without the 3 h, the 47 h would count 50 h."""
+    async with transaction(MAX):
+        service = await a_service_by_day(rounding_increment=1000)
+        long, other = await worked(1410, 180, service=service)
+        await current().execute(
+            "update time_entry set billable_minutes = 2820, stretches = '1410x2', started_at = created_at,"
+            " ended_at = created_at + interval '1410 min', time_zone = 'Europe/Berlin' where id = $1", long.id,
+        )  # fmt: skip
+        await approve(long, other)
+        with pytest.raises(Conflict, match="more than 48 h"):
+            async with transaction(MAX):
+                await billing.withdraw(other.id, by=MAX, at=NOW)
+        assert await counted(long, other) == [2820, 180]
+
+
+async def test_what_a_document_has_settled_stays_and_the_rest_is_rounded_by_itself() -> None:
+    """D4: after billing, another entry of the day is rounded alone; without the draft, the day is one again."""
+    async with transaction(MAX):
+        first, second = await worked(2, 2, service=await a_service_by_day())
+        await approve(first)
+        run = await billed()
+        await approve(second)
+        assert await counted(first, second) == [15, 15]
+        await billing.delete_draft(run.draft_ids[0], by=MAX, at=NOW)
+        assert await counted(first, second) == [2, 13]
+
+
+async def test_the_amount_is_that_of_the_counted_minutes() -> None:
+    """D4, D6: a draft of three replies of 2 minutes bills 15 minutes at 120.00, which is 30.00."""
+    async with transaction(MAX):
+        entries = await worked(2, 2, 2, service=await a_service_by_day(), hourly_rate=120)
+        await approve(*entries)
+        draft = await billing.Invoice.find_draft((await billed()).draft_ids[0], MAX)
+        assert (draft.net, [line.minutes for line in (await billing.contents_of(draft)).lines]) == (30, [15])
+
+
+async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -> None:
+    """D4: of two replies of 2 minutes that wait, the later one counts 13 and costs 26.00 at 120.00 an hour."""
+    async with transaction(MAX):
+        await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
+        waiting = await billing.list_waiting(MAX, at=NOW)
+        assert sorted((entry.billable_minutes, entry.cost.amount) for entry in waiting.entries) == [(2, 4), (13, 26)]
+
+
+async def test_a_deleted_entry_gives_the_difference_back() -> None:
+    """D4, S2.22: when a manager deletes the last entry of a day, the one before takes the difference."""
+    async with transaction(MAX):
+        first, second = await worked(2, 2, service=await a_service_by_day())
+        await approve(first, second)
+        await billing.delete_entry(second.id, version=1, by=MAX, at=NOW)
+        assert await counted(first) == [15]
+
+
+async def test_time_of_merged_cases_is_rounded_together() -> None:
+    """D4, D53: once two cases are one, the minutes of a day are rounded together, and no approval is dropped."""
+    async with transaction(MAX):
+        service = await a_service_by_day()
+        one, other = await a_case(), await a_case(subject="VPN again")
+        [first], [second] = (
+            await worked(2, service=service, case_id=one["id"]),
+            await worked(2, service=service, case_id=other["id"]),
+        )
+        await approve(first, second)
+        assert await counted(first, second) == [15, 15]
+        target = await merge([one["number"], other["number"]], one["number"], by=MAX, at=NOW)
+        await billing.reallocate([target.customer_id])
+        assert sum(await counted(first, second)) == 15
+        assert await current().fetchval("select count(*) from approval where withdrawn_at is null") == 2
+
+
+async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
+    """D3, D4: under such a service, new time is not rounded, unless somebody says how much it counts."""
+    async with transaction(SYSTEM):
+        service = await a_service_by_day()
+    async with transaction(INES):
+        work = Work(minutes=7, work_date=NOW.date(), service_id=service, external_comment="Called back")
+        case = await Case.find((await a_case())["number"], INES)
+        entry = await TimeEntry.log(INES, work, at=NOW, case=case)
+        assert (entry.billable_minutes, entry.rounded_by_day) == (7, True)
+        by_hand = Work(
+            minutes=7,
+            work_date=NOW.date(),
+            service_id=service,
+            external_comment="x",
+            counts=20,
+            override_reason="Agreed",
+        )
+        entry = await entry.change(INES, by_hand, version=1, at=NOW)
+        assert (entry.billable_minutes, entry.rounded_by_day) == (20, False)
+
+
+async def test_a_service_that_rounds_each_entry_again_leaves_no_difference_behind() -> None:
+    """D4: a changed rounding of a service recounts the billable minutes of its open entries at once."""
+    async with transaction(NOOR):
+        service = await a_service_by_day()
+        first, second = await worked(2, 2, service=service)
+        await approve(first, second)
+        async with billing.changing_terms(ACME):
+            await current().execute("update service set rounding_per = 'entry' where id = $1", service)
+        assert await counted(first, second) == [2, 2]
+        async with billing.changing_terms(ACME):
+            await current().execute(
+                "update service set rounding_per = 'day', rounding_increment = 30 where id = $1", service
+            )
+        assert await counted(first, second) == [2, 28]

@@ -1,0 +1,143 @@
+"""Test the fees of periods that were billed in part, because the end of the contract was moved afterwards."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.billing.simulate import BadDocument, simulate
+from tests.billing import books
+from tests.billing.documents import a_contract, a_plan, an_entry, extended, paid_by
+
+JUNE = "2026-06-01"
+
+
+def end(on: str) -> dict[str, Any]:
+    return {"end": {"contract": "Support", "on": on}}
+
+
+def extend(until: str | None) -> dict[str, Any]:
+    return {"extend": {"contract": "Support", "until": until}}
+
+
+def bill(until: str) -> dict[str, Any]:
+    return {"bill": {"until": until}}
+
+
+def outcome(*steps: Any, end: str | None = None, **keys: Any) -> Any:
+    """Return the result of steps with a contract of a monthly fee of 100.00 in advance; `keys` change its service."""
+    return simulate(extended(contracts=[a_contract(a_plan(**keys), end=end)], steps=list(steps)))
+
+
+def fees(documents: Any) -> list[list[tuple[str, str]]]:
+    return [[(line["label"].removeprefix("Desk "), line["net"]) for line in made["lines"]] for made in documents]
+
+
+def test_a_contract_that_is_renewed_within_a_period_pays_the_rest_of_its_fee() -> None:
+    """S3.23, D26: the contract was to end on 13 January; it is extended on and on, and January costs 100.00 in all.
+
+    | line          | days | the days up to its last cost | line  |
+    |---------------|------|------------------------------|-------|
+    | 1 to 12 Jan   | 12   | 12/31 x 100 = 38.709 = 38.71 | 38.71 |
+    | 13 to 19 Jan  | 7    | 19/31 x 100 = 61.290 = 61.29 | 22.58 |
+    | 20 to 31 Jan  | 12   | 31/31 x 100 = 100.00         | 38.71 |
+    """
+    output = outcome(
+        bill("2026-01-02"), extend("2026-01-20"), bill("2026-01-20"), extend(None), bill("2026-01-20"), bill("2026-01-20"), end="2026-01-13"
+    )  # fmt: skip
+    assert fees(output["invoices"]) == [
+        [("2026-01-01/2026-01-13", "38.71")],
+        [("2026-01-13/2026-01-20", "22.58")],
+        [("2026-01-20/2026-02-01", "38.71")],
+    ]
+
+
+def test_what_an_end_credited_is_billed_again_once_the_contract_is_extended() -> None:
+    """D26, D38: 100.00 for January; the end on 13 January credits 61.29, and until 20 January 22.58 of it are due again."""
+    output = outcome(
+        bill("2026-01-02"), end("2026-01-13"), extend("2026-01-20"), bill("2026-01-02"), bill("2026-01-02")
+    )
+    assert fees(output["corrections"]) == [[("2026-01-13/2026-02-01", "-61.29")]]
+    assert fees(output["invoices"])[1:] == [[("2026-01-13/2026-01-20", "22.58")]]
+
+
+def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
+    """D38: February is credited, because the contract ends on its first day, and is billed again for 14 of 28 days."""
+    output = outcome(bill("2026-02-01"), end("2026-02-01"), extend("2026-02-15"), bill("2026-02-01"))
+    assert fees(output["corrections"]) == [[("2026-02-01/2026-03-01", "-100.00")]]
+    assert fees(output["invoices"])[1:] == [[("2026-02-01/2026-02-15", "50.00")]]
+
+
+def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
+    """D26: in arrears, the rest of January is due on 1 February, and no earlier."""
+    output = outcome(
+        bill("2026-01-13"), extend(None), bill("2026-01-31"), bill("2026-02-01"), end="2026-01-13", due="arrears"
+    )
+    assert fees(output["invoices"]) == [[("2026-01-01/2026-01-13", "38.71")], [("2026-01-13/2026-02-01", "61.29")]]
+
+
+def test_the_hours_of_an_extended_period_grow_with_its_days() -> None:
+    """D26: 12 of 31 days have 23 of 60 included minutes; the whole month has all 60, and what was held back is approved."""
+    late = an_entry("late", "2026-01-20", 60)
+    steps = [bill("2026-01-02"), {"approve": ["late"]}, extend(None), {"approve": ["late"]}]
+    contract = a_contract(a_plan(), end="2026-01-13")
+    output: Any = simulate(extended(contracts=[contract], entries=[late], steps=steps))
+    assert [one["reason"] for one in output["refused"]] == ["after_contract_end"]
+    assert paid_by(output, "late") == [("included", 60, "2026-01-01")]
+
+
+def test_each_part_of_a_fee_is_credited_by_itself() -> None:
+    """D40: the first part of January is credited and billed again; the second stays as it is."""
+    steps = [bill("2026-01-02"), extend(None), bill("2026-01-02"), {"credit": {"invoice": 0}}, bill("2026-01-02")]
+    output = outcome(*steps, end="2026-01-13")
+    assert fees(output["corrections"]) == [[("2026-01-01/2026-01-13", "-38.71")]]
+    assert fees(output["invoices"])[2:] == [[("2026-01-01/2026-01-13", "38.71")]]
+
+
+moves = st.lists(st.tuples(st.sampled_from(["end", "extend", "bill"]), st.integers(1, 120)), max_size=7)
+
+
+@given(moves, st.sampled_from(["100.00", "99.99", "0.01", "33.33"]), st.sampled_from(["advance", "arrears"]))
+@books.quick
+def test_fees_less_credits_are_those_of_the_days_that_were_active(
+    moves: list[tuple[str, int]], fee: str, due: str
+) -> None:
+    """D26, D38: whatever the order in which a contract is billed, ended and extended, it pays for its days to the cent."""
+    now: date | None = None
+    steps = []
+    for verb, number in moves:
+        day = date(2026, 1, 1) + timedelta(days=number)
+        if verb == "bill":
+            steps.append(bill(str(day)))
+        elif verb == "end" and (now is None or day < now):
+            steps.append(end(str(day)))
+            now = day
+        elif verb == "extend" and now is not None:
+            now = day if day > now else None
+            steps.append(extend(now and str(now)))
+    moved = outcome(*steps, bill(JUNE), bill(JUNE), fee=fee, due=due)
+    known = outcome(bill(JUNE), fee=fee, due=due, end=now and str(now))
+    charged = sum(Decimal(made["net"]) for made in moved["invoices"] + moved["corrections"])
+    assert charged == sum(Decimal(made["net"]) for made in known["invoices"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"contract": "Sales"}, "steps[1].extend.contract: unknown"),
+        ({"contract": "Support", "until": "2026-01-13"}, "steps[1].extend.until: not after the contract's end"),
+        ({"contract": "Support", "until": "soon"}, "steps[1].extend.until: not a date"),
+    ],
+)
+def test_an_extension_that_is_none_is_an_error(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadDocument) as refusal:
+        outcome(bill("2026-01-02"), {"extend": asked}, end="2026-01-13")
+    assert str(refusal.value) == message
+
+
+def test_a_contract_without_an_end_cannot_be_extended() -> None:
+    with pytest.raises(BadDocument, match=r"steps\[0\]\.extend\.contract: has no end"):
+        outcome(extend(JUNE))

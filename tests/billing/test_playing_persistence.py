@@ -1,0 +1,66 @@
+"""Test that the database gives what the engine gives: whole documents are played through the verbs, step by step.
+
+The documents are ours, those of the specification where they are at hand, and random ones.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.billing.simulate.json_text import parse
+from portal.database import current, transaction
+from tests.billing.chance import Chance
+from tests.billing.playing import Player
+from tests.billing.test_scenarios import DOCUMENTS
+from tests.world import NOOR
+
+
+class Over(Exception):
+    """Ends a transaction without committing it."""
+
+
+async def played(document: Mapping[str, Any]) -> None:
+    """Play a document in a transaction that is rolled back, after all deferred constraints were checked.
+
+    The portal's own contracts have the VAT category S for taxable services, and its agents have names.
+    """
+    entries = [entry | {"agent": entry["agent"] or "!"} for entry in document["entries"]]
+    document = {**document, "vat": {**document["vat"], "category": "S"}, "entries": entries}
+    with pytest.raises(Over):
+        async with transaction(NOOR):
+            await (await Player.seated(document)).play()
+            await current().execute("set constraints all immediate")
+            raise Over
+
+
+PLAIN = [path for path in DOCUMENTS if '"extended"' not in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.name.removesuffix(".in.json"))
+async def test_a_document_gives_the_same_through_the_verbs(path: Path, dsn: str) -> None:
+    """R94, D20, D22: approvals, withdrawals, releases and runs store what the engine computes from the document."""
+    await played(parse(path.read_bytes()))  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_random_document_gives_the_same_through_the_verbs(seed: int, dsn: str) -> None:
+    """R94, D20, D22, D47: what is stored is what the engine computes, after each step of a random document."""
+    await played(Chance(seed).document())
+
+
+@pytest.mark.long
+async def test_500_random_documents_give_the_same_through_the_verbs(dsn: str) -> None:
+    """R94, D20, D22, D47: what is stored is what the engine computes, after each step of 500 random documents.
+
+    The first seed is the environment variable `PORTAL_TEST_SEED`, or 1000.
+    """
+    first = int(os.environ.get("PORTAL_TEST_SEED", "1000"))
+    for seed in range(first, first + 500):
+        try:
+            await played(Chance(seed).document())
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise

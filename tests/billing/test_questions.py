@@ -1,0 +1,325 @@
+"""Test that contacts ask about an entry of an invoice, and that a question ends in an explanation or in a credit."""
+
+import asyncio
+import re
+from typing import Any
+
+import asyncpg
+import pytest
+
+from portal import billing
+from portal.billing import Chosen, Invoice, Statement
+from portal.billing.locks import lock_customers
+from portal.contracts.contracts import Contract
+from portal.contracts.services import Service, ServiceFacts
+from portal.database import transaction
+from portal.desk import Case
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people.readers import SYSTEM
+from portal.web.gate import Gate
+from tests.billing.work import NOVEMBER, log
+from tests.browser import Browser
+from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+async def invoiced(**options: Any) -> Invoice:
+    """Issue an invoice of Acme for an hour and for half an hour of work, and return it."""
+    async with transaction(MAX):
+        entries = [await log(60, comment="Router in Kiel", **options), await log(30, comment="Switch")]
+        await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run is not None
+        return await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+
+
+async def ask(invoice: Invoice, position: int = 1, text: str = "What was that?") -> int:
+    async with transaction(ADA):
+        return await billing.ask_about_entry(await billing.time_on_invoice(invoice, position), text, by=ADA, at=NOW)
+
+
+async def open_ones() -> int:
+    async with transaction(SYSTEM) as tx:
+        assert await billing.violations() == {}
+        return int(await tx.fetchval("select count(*) from entry_question where ended_at is null"))
+
+
+async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one() -> None:
+    """A question about time on a case is a reply there, and one about other time opens a case; both name the time."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
+    async with transaction(NOOR) as tx:
+        await tx.execute("update case_type set for_contacts = false where position = 1")
+    invoice = await invoiced(case_id=case.id)
+    assert await ask(invoice, 1) == case.number
+    other = await ask(invoice, 2)
+    assert other != case.number
+    async with transaction(SYSTEM) as tx:
+        text = await tx.fetchval("select text from message order by id desc limit 1 offset 1")
+        assert text.startswith("About 1")
+        assert f"on invoice {invoice.number}: “Router in Kiel”" in text
+        assert text.endswith("What was that?")
+        assert (
+            await tx.fetchval("select subject from cases where number = $1", other)
+            == f"Question about invoice {invoice.number}"
+        )
+    assert await open_ones() == 2
+
+
+async def test_a_row_has_one_open_question() -> None:
+    """R94: of two questions about one entry at once, one is asked; a later one is refused and names the first case."""
+    invoice = await invoiced()
+
+    async def try_it() -> str:
+        try:
+            await ask(invoice)
+        except Exception as error:
+            return type(error).__name__
+        return "asked"
+
+    told = await asyncio.gather(try_it(), try_it())
+    assert told.count("asked") == 1
+    with pytest.raises(Conflict, match="open question"):
+        await ask(invoice)
+    with pytest.raises(NotFound):
+        await ask(invoice, 9)
+    with pytest.raises(Invalid):
+        await ask(invoice, 2, " ")
+    assert await open_ones() == 1
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from cases") == 1
+
+
+async def test_a_question_locks_the_customer_before_the_case() -> None:
+    """R94: a question that waits for a run of its customer holds no lock of the case that the run's transaction may need."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
+    invoice = await invoiced(case_id=case.id)
+    locked = asyncio.Event()
+
+    async def late() -> int:
+        await locked.wait()
+        return await ask(invoice)
+
+    asking = asyncio.create_task(late())
+    async with transaction(MAX) as tx:
+        await lock_customers([ACME])
+        locked.set()
+        for _ in range(200):
+            if await tx.fetchval("select count(*) from pg_locks where not granted"):
+                break
+            await asyncio.sleep(0.02)
+        assert await tx.fetchval("select id from cases where id = $1 for no key update nowait", case.id)
+    assert await asking == case.number
+
+
+async def test_the_database_refuses_a_question_about_time_of_another_customer() -> None:
+    """R23: a question of Gil's that names Acme's entry would keep Acme from asking about it."""
+    invoice = await invoiced()
+    async with transaction(MAX):
+        entry = (await billing.contents_of(invoice)).detail[0].entry_id
+    insert = "insert into entry_question (customer_id, entry_id, case_number, asked_at) values ($1, $2, 1001, $3)"
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        async with transaction(GIL) as tx:
+            await tx.execute(insert, GIL.customer_id, entry, NOW)
+    await ask(invoice)
+    assert await open_ones() == 1
+
+
+async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() -> None:
+    """D39: a credit note for time of the entry ends its question, which names it; the other question stays open."""
+    invoice = await invoiced()
+    await ask(invoice, 1)
+    await ask(invoice, 2)
+    async with transaction(MAX):
+        note = await billing.issue_credit(
+            invoice, Chosen(minutes={1: 60}), reason="Not yours.", freed=False, by=MAX, at=NOW
+        )
+        found = await billing.questions_of(invoice)
+        assert [(row["minutes"], row["credit_number"]) for row in found] == [(30, None), (60, note.number)]
+        for _ in range(2):
+            await billing.explain_entry(found[0]["id"], by=MAX, at=NOW)
+        with pytest.raises(NotFound):
+            await billing.explain_entry(4711, by=MAX, at=NOW)
+    assert await open_ones() == 0
+    await ask(invoice, 2)
+    assert await open_ones() == 1
+
+
+async def test_contacts_ask_from_the_page_of_their_invoice(app: Gate) -> None:
+    """Ada asks from “Why this amount?”, and the page leads to the case; Max sees the question, and ends it.
+
+    Alan, who may not see invoices, and Gil of another customer get 404; a question without a text comes back. Once Alan
+    may see invoices, but not the cases of others, he reads the number of the case without a link.
+    """
+    invoice = await invoiced()
+    path = f"/invoices/{invoice.number}"
+    form = f"{path}/questions/1"
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        assert f'href="{form}"' in (await browser.get(path)).text
+        assert (await browser.send_form(form, {"body": ""})).status_code == 422
+        sent = await browser.send_form(form, {"body": "What was that?"})
+        assert sent.status_code == 303
+        assert "What was that?" in (await browser.get(sent.headers["location"])).text
+        page = (await browser.get(path)).text
+        assert (f'href="{form}"' in page, f'href="{sent.headers["location"]}"' in page) == (False, True)
+        again = await browser.send_form(form, {"body": "Again?"})
+        assert (again.status_code, "Again?" in again.text, "open question" in again.text) == (409, True, True)
+    for reader in (ALAN, GIL):
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            assert (await browser.get(form)).status_code == 404
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set sees_invoices = true, sees_all_cases = false where id = $1", ALAN.id)
+    async with await Browser.of(app, ALAN, at=NOW) as browser:
+        page = (await browser.get(path)).text
+        assert (f"#{sent.headers['location'].rpartition('/')[2]}</p>" in page, sent.headers["location"] in page) == (
+            True,
+            False,
+        )
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        page = (await browser.get(f"/agent{path}")).text
+        assert "Questions about it" in page
+        [ending] = re.findall(r'action="(/agent/questions/\d+/ending)"', page)
+        assert (await browser.send_form(ending)).status_code == 303
+        assert "; explained" in (await browser.get(f"/agent{path}")).text
+    async with await Browser.of(app, INES, at=NOW) as browser:
+        assert (await browser.post(ending, data={"csrf": await browser.csrf()})).status_code == 403
+    async with transaction(ADA):
+        case = await Case.find(int(sent.headers["location"].rpartition("/")[2]), ADA)
+        assert case.subject == f"Question about invoice {invoice.number}"
+
+
+async def test_time_that_is_not_billed_yet_is_flagged_until_its_question_is_explained(app: Gate) -> None:
+    """C3: Ada asks about approved time in her hours. No run bills it until Max has explained it, by button or by lifting the flag.
+
+    A stranger, a contact with own cases only, and a contact who asks about time that is not approved get 404.
+    """
+    async with transaction(MAX):
+        entry, waiting = await log(60, comment="Router in Kiel"), await log(30, comment="Switch")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+    form = f"/hours/entries/{entry.id}/question"
+    for reader in (ALAN, GIL):
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            assert (await browser.get(form)).status_code == 404
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        assert (await browser.get(f"/hours/entries/{waiting.id}/question")).status_code == 404
+        hours = f"/hours/services/{HELPDESK}?on=2026-10-31"
+        page = (await browser.get(hours)).text
+        assert (f'href="{form}"' in page, "Switch" in page, "1:00" in page) == (True, False, True)
+        sent = await browser.send_form(form, {"body": "Which router?"})
+        assert sent.status_code == 303
+        assert "under “Helpdesk”: “Router in Kiel”" in (await browser.get(sent.headers["location"])).text
+        assert "Asked in" in (await browser.get(hours)).text
+    async with transaction(MAX) as tx:
+        assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW) is None
+        [refused] = (await billing.flag([entry.choice], question="Why?", by=MAX, at=NOW)).refused
+        assert "The customer has flagged it already" in refused.sentence
+        question = await tx.fetchval("select id from entry_question")
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "The customer asks" in (await browser.get(f"/agent/time/{entry.id}")).text
+    async with transaction(MAX) as tx:
+        for _ in range(2):
+            await billing.explain_entry(question, by=MAX, at=NOW)
+        assert await tx.fetchval("select lifted_by_id from flag") == MAX.id
+    async with transaction(ADA):
+        await billing.ask_about_entry(await billing.time_in_hours(entry.id, ADA), "Really?", by=ADA, at=NOW)
+    async with transaction(MAX) as tx:
+        await billing.lift(await tx.fetchval("select id from flag where lifted_at is null"), by=MAX, at=NOW)
+    assert await open_ones() == 0
+    async with transaction(MAX):
+        assert len((await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).draft_ids) == 1
+
+
+async def test_a_question_flags_time_again_when_a_managers_own_flag_is_lifted() -> None:
+    """C3: Ada asks about time that Max has flagged; once he lifts his flag, hers stands, until he explains the time."""
+    async with transaction(MAX):
+        entry = await log(60)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        await billing.flag([entry.choice], question="Why?", by=MAX, at=NOW)
+    async with transaction(ADA):
+        await billing.ask_about_entry(await billing.time_in_hours(entry.id, ADA), "Really?", by=ADA, at=NOW)
+    async with transaction(MAX) as tx:
+        for left in (1, 0):
+            assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW) is None
+            await billing.lift(await tx.fetchval("select id from flag where lifted_at is null"), by=MAX, at=NOW)
+            assert await tx.fetchval("select count(*) from flag where lifted_at is null") == left
+    assert await open_ones() == 0
+
+
+async def test_a_question_about_time_on_a_draft_follows_it_onto_the_invoice() -> None:
+    """Settled time gets no flag: the question stands beside it, on the draft and then on the invoice, whose credit ends it."""
+    async with transaction(MAX):
+        entry = await log(60)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    async with transaction(ADA):
+        await billing.ask_about_entry(await billing.time_in_hours(entry.id, ADA), "Really?", by=ADA, at=NOW)
+    async with transaction(MAX) as tx:
+        assert await tx.fetchval("select count(*) from flag") == 0
+        assert len(await billing.questions_of(await Invoice.find_draft(run.draft_ids[0], MAX))) == 1
+        invoice = await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+        [question] = await billing.questions_of(invoice)
+        assert (question["entry_id"], question["minutes"]) == (entry.id, 60)
+    with pytest.raises(Conflict):
+        await ask(invoice, 1)
+    async with transaction(MAX):
+        await billing.issue_credit(invoice, Chosen(minutes={1: 60}), reason="Agreed.", freed=False, by=MAX, at=NOW)
+    assert await open_ones() == 0
+
+
+async def test_covered_time_is_asked_about_and_credited_back_to_its_period(app: Gate) -> None:
+    """D39: a question about covered time of an invoice ends in a credit note of 0.00 that gives its minutes back.
+
+    On a statement, contacts ask in the same way, and it ends in an explanation.
+    """
+    async with transaction(MAX):
+        facts = ServiceFacts(
+            name="Care", settlement="subscription", fee="50", included="10h", effective_start="2026-10-01"
+        )
+        plan = (await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), facts, NOW)).id
+        entry = await log(90, service=plan, customer=ACME)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        invoice = await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+        later = await log(30, service=plan, customer=ACME)
+        await billing.approve([later.choice], by=MAX, at=NOW)
+        [statement] = (await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).statement_ids
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        for path in (f"/invoices/{invoice.number}", f"/statements/{statement}"):
+            form = f"{path}/questions/1"
+            assert f'href="{form}"' in (await browser.get(path)).text
+            assert (await browser.send_form(form, {"body": ""})).status_code == 422
+            assert (await browser.send_form(form, {"body": "What was that?"})).status_code == 303
+            assert "Asked in" in (await browser.get(path)).text
+        assert (await browser.get(f"/statements/{statement}/questions/9")).status_code == 404
+    async with await Browser.of(app, GIL, at=NOW) as browser:
+        assert (await browser.get(f"/statements/{statement}/questions/1")).status_code == 404
+    async with transaction(MAX) as tx:
+        pool = "select coalesce(sum(minutes), 0)::int from allocation where pool_service_id = $1"
+        assert await tx.fetchval(pool, plan) == 120
+        note = await billing.issue_credit(
+            invoice, Chosen(minutes={1: 90}), reason="Agreed.", freed=False, by=MAX, at=NOW
+        )
+        assert (note.gross, await tx.fetchval(pool, plan)) == (0, 30)
+    assert await open_ones() == 1
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        path = f"/agent/statements/{statement}"
+        page = (await browser.get(path)).text
+        assert f'href="{path}/correction?entry={later.id}"' in page
+        [ending] = re.findall(r'action="(/agent/questions/\d+/ending)"', page)
+        sent = await browser.send_form(ending, referer=f"https://{browser.base_url.host}{path}")
+        assert sent.status_code == 303
+        assert "; explained" in (await browser.get(path)).text
+    assert await open_ones() == 0
+    async with transaction(ADA):
+        again = await billing.time_on_statement(await Statement.find(statement, ADA), 1)
+        await billing.ask_about_entry(again, "Really?", by=ADA, at=NOW)
+    async with transaction(MAX) as tx:
+        found = await Statement.find(statement, MAX)
+        made = await billing.correct_statement(
+            found, Chosen(minutes={1: 30}), reason="Agreed.", freed=False, by=MAX, at=NOW
+        )
+        assert {row["correction_id"] for row in await billing.questions_of(found)} == {None, made.id}
+        assert await tx.fetchval(pool, plan) == 0
+    assert await open_ones() == 0

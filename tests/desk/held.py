@@ -1,0 +1,16 @@
+"""Let the replies of agents go out that are held, as the worker does ten seconds after they were sent."""
+
+from datetime import datetime
+
+from portal.database import current, transaction
+from portal.desk.replies import outgoing
+from portal.people.readers import SYSTEM
+from portal.web.visit import now
+
+
+async def go_out(at: datetime | None = None) -> None:
+    """Run the jobs of all replies that are held; `at` is the instant at which they go out."""
+    async with transaction(SYSTEM):
+        held = [row["id"] for row in await current().fetch("select id from outgoing_reply order by id")]
+    for one in held:
+        await outgoing.go_out(one, at or now() + outgoing.HELD_FOR)

@@ -1,0 +1,113 @@
+"""Test working through a list of cases by keyboard in a real browser."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from portal.database import current, transaction
+from portal.desk import Case, Status
+from portal.desk.replies.canned import CannedFacts, CannedReply
+from portal.people.readers import SYSTEM
+from tests.desk.held import go_out
+from tests.e2e.conftest import Visitors
+from tests.world import ADA, INCIDENT, INES, MAX, NOW
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+class Keyboard:
+    """Presses keys on a page, and counts them; Ctrl with Enter counts as two."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.pressed = page, 0
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            self.pressed += 1 + key.count("+")
+            await self.page.keyboard.press(key)
+
+
+async def test_ten_cases_are_answered_with_at_most_five_keys_each_besides_the_text(visitors: Visitors) -> None:
+    """From the list, Enter opens the first case; R, Ctrl Enter and J answer each case and open the next of the list.
+
+    The eleventh case stays as it is. A key that is typed into the text does nothing else.
+    """
+    async with transaction(INES):
+        cases = [
+            await Case.open(
+                by=INES, contact_id=ADA.id, subject=f"Case {place}", text="Help.", case_type_id=INCIDENT, at=NOW, taken=True,
+            ) for place in range(11)
+        ]  # fmt: skip
+    page = await visitors.signed_in(INES.email)
+    keys = Keyboard(page)
+    await page.goto("/agent/cases?view=mine&sort=number&turned=yes")
+    await keys.press("j", "Enter")
+    for case in cases[:10]:
+        await expect(page.locator("h1")).to_have_text(case.subject)
+        before = keys.pressed
+        await keys.press("r")
+        await expect(page.locator("#body")).to_be_focused()
+        await page.keyboard.type(f"jkpvsm {case.subject}")
+        await keys.press("Control+Enter")
+        await expect(page.locator(".toast")).to_contain_text(f"Your reply to #{case.number}")
+        await keys.press("j")
+        assert keys.pressed - before <= 5
+    await expect(page.locator("h1")).to_have_text(cases[10].subject)
+    await keys.press("j")
+    await expect(page.locator("#last-of-list")).to_contain_text("This is the last case of “Mine”.")
+    await keys.press("Enter")
+    await expect(page.locator(f"#case-{cases[10].number}[data-at-key]")).to_be_visible()
+    await go_out()
+    async with transaction(SYSTEM):
+        said = await current().fetch("select text from message where text like 'jkpvsm%' order by id")
+        assert [row["text"] for row in said] == [f"jkpvsm {case.subject}" for case in cases[:10]]
+
+
+async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_one_key(visitors: Visitors) -> None:
+    """What the case has no value for is selected, to be typed over; after the undo the focus is in the text again."""
+    async with transaction(INES):
+        await CannedReply.create(CannedFacts(name="Restart", text="Hello {first name}, restart {service}."), INES)
+        case = await Case.open(by=INES, contact_id=ADA.id, subject="VPN", text="x", case_type_id=INCIDENT, at=NOW)
+        await case.change_facts(by=INES, at=NOW, service_id=None)
+    page = await visitors.signed_in(INES.email)
+    await page.goto(f"/agent/cases/{case.number}")
+    body = page.locator("#body")
+    await page.keyboard.press("r")
+    await page.keyboard.type("See https://a/b. /rest")
+    await expect(page.locator("#mentions [role=option]")).to_contain_text(["Restart"])
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("the router")
+    await expect(body).to_have_value("See https://a/b. Hello Ada, restart the router.")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".outgoing")).to_contain_text("Hello Ada, restart the router.")
+    await page.keyboard.press("z")
+    await expect(body).to_be_focused()
+    await expect(body).to_have_value("See https://a/b. Hello Ada, restart the router.")
+    await expect(page.locator(".outgoing")).to_have_count(0)
+
+
+async def test_a_case_changes_by_one_key_each_without_leaving_the_page(visitors: Visitors) -> None:
+    """S3.8, S3.9, S3.19: M, V, P and S change the case in place; what is being written stays, and the log has each change."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="VPN", text="Help.", case_type_id=INCIDENT, at=NOW)
+    page = await visitors.signed_in(INES.email)
+    await page.goto(f"/agent/cases/{case.number}?view=all")
+    await page.locator("#body").fill("Half a thought")
+    await page.keyboard.press("Escape")
+    head = page.locator("#case-head")
+    await page.keyboard.press("m")
+    await expect(head.locator(".person")).to_contain_text("Ines Okafor")
+    await page.keyboard.press("p")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(head.locator(".priority")).to_contain_text("High")
+    await page.keyboard.press("v")
+    await page.keyboard.type("max h")
+    await page.keyboard.press("Enter")
+    await expect(head.locator(".person")).to_contain_text("Max Herrmann")
+    await page.keyboard.press("s")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#feed")).to_contain_text("set the status to")
+    await expect(page.locator("#body")).to_have_value("Half a thought")
+    async with transaction(INES):
+        found = await Case.find(case.number, INES)
+        assert (found.agent_id, found.priority, found.stands is Status.NEW) == (MAX.id, 3, False)

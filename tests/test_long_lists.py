@@ -1,0 +1,107 @@
+"""Test that no page lists more than 100 rows, however many there are (R81)."""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from portal.database.pages import SIZE
+from portal.web.gate import Gate
+from tests.browser import HOST, Browser
+from tests.multiplied import multiply
+from tests.pages import MORE
+from tests.places import furnished
+from tests.test_permissions import MATRIX, OK, STREAMS
+from tests.world import ADA, NOOR, NOW
+
+CHOICES = ("option", "label")
+"""Elements of which a form shows all, because each is a value that can be chosen."""
+ROWS = ("li", "tr")
+"""Elements that are rows of one list, whatever their class is; others are if they have the same class."""
+VOID = ("br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "rect", "line", "polyline", "use")
+
+
+class Lists(HTMLParser):
+    """Finds the elements of a page with more than `SIZE` children that are rows of one list: `too_long` has their count by description.
+
+    A row of class `explained` belongs to the row above it.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[tuple[str, str, Counter[str]]] = [("", "", Counter())]
+        self.too_long: dict[str, int] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in CHOICES and given.get("class") != "explained":
+            self.open[-1][2][tag if tag in ROWS else f"{tag}.{given.get('class')}"] += 1
+        if tag not in VOID:
+            self.open.append((tag, given.get("id") or given.get("class") or "", Counter()))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open[-1][2][tag] += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if any(name == tag for name, _, _ in self.open):
+            ended = ""
+            while ended != tag:
+                ended, _, children = self.open.pop()
+                inside = " ".join(f"{name}[{about}]" for name, about, _ in self.open[-2:])
+                self.too_long |= {f"{inside} {ended}: {one}": n for one, n in children.items() if n > SIZE}
+
+
+def addresses_of(actor: str, places: Any) -> list[str]:
+    """Return the URLs of all pages and fragments that a person may open, of the objects that `places` has."""
+    routes = [name.removeprefix("GET ") for name in MATRIX if name.startswith("GET ") and name not in STREAMS]
+    open_to = [places.address(route) for route in routes if MATRIX[f"GET {route}"].of(actor) == OK]
+    return [address for address in open_to if not re.search(r"\.[a-z]+$", address)] + MORE[actor]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("actor", ["Ada", "Noor"])
+async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> None:
+    """R81: with more than a hundred rows in every table, no page shows more than a hundred elements of one list."""
+    places = await furnished(app.storage)
+    assert await multiply() == {}, (
+        "say in tests/multiplied.py in what copies of these tables differ, or why there are few rows"
+    )
+    too_long = {}
+    async with await Browser.of(app, {"Ada": ADA, "Noor": NOOR}[actor], at=NOW) as browser:
+        for address in addresses_of(actor, places):
+            answer = await browser.get(address)
+            assert answer.status_code < 500, address
+            if answer.headers.get("content-type", "").startswith("text/html") and (
+                found := Lists(answer.text).too_long
+            ):
+                too_long[address] = found
+    assert too_long == {}, too_long
+
+
+@pytest.mark.usefixtures("clock")
+async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
+    """R81: the links of one list keep the page of the other, and lead back to the list; a refused form keeps both."""
+    places = await furnished(app.storage)
+    assert await multiply() == {}
+    customer = places.address("/agent/customers/{customer}")
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        page = (await noor.get(f"{customer}?page=2")).text
+        following = f"{customer}?page=2&amp;contracts=2#contracts"
+        assert f'href="{following}" rel="next"' in page
+        page = (await noor.get(following.replace("&amp;", "&"))).text
+        assert f'href="{customer}?page=2&amp;contracts=1#contracts" rel="prev"' in page
+        assert f'href="{customer}?page=1" rel="prev"' in page
+        path = "/agent/setup/roles"
+        refused = await noor.send_form(path, {"name": ""}, referer=f"http://{HOST}{path}?page=2")
+        assert refused.status_code == 422
+        assert f'href="{path}?page=1" rel="prev"' in refused.text
+
+
+def test_a_list_of_more_than_a_hundred_rows_is_found() -> None:
+    rows = "<li>One<br></li>" * (SIZE + 1)
+    assert Lists(f'<main><ul id="all">{rows}</ul></main>').too_long == {"[] main[] ul: li": SIZE + 1}
+    assert Lists(f"<main><ul>{'<li></li>' * SIZE}</ul></main>").too_long == {}
