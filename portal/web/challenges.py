@@ -19,10 +19,10 @@ TOO_OLD = "This took longer than five minutes. Try again."
 
 
 def relying_party_of(request: Web) -> RelyingParty | None:
-    """Return the site to which passkeys are bound: the one of the setting `base_url`.
+    """Return the site to which passkeys are bound: that of the setting `base_url`.
 
-    If `base_url` is on this machine, it is `localhost` with the port of the request, or None if the request names the
-    host by its IP address, because browsers bind passkeys to host names only.
+    If the host of `base_url` is this machine, the site is `localhost` with the port of the request. Return None if such
+    a request names the host by its IP address, because browsers bind passkeys to host names only.
     """
     base = visit_of(request).settings.base_url
     url = urlsplit(base)
@@ -34,9 +34,9 @@ def relying_party_of(request: Web) -> RelyingParty | None:
 
 
 def new_challenge(request: Web, purpose: str, credential_id: int) -> tuple[bytes, str]:
-    """Return a new challenge and its sealed text for a hidden field of the form.
+    """Return a new challenge, and its sealed text for a hidden field of the form.
 
-    It is valid for one credential and one purpose, such as "sign in", and for five minutes.
+    The sealed text is valid for five minutes, for one credential and one purpose, such as "sign in".
     """
     visit, value = visit_of(request), secrets.token_bytes(32)
     text = f"{value.hex()} {visit.at.timestamp()}"

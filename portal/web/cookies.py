@@ -21,10 +21,10 @@ def name_of(cookie: str, settings: Settings) -> str:
 
 
 def read(header: str, settings: Settings) -> dict[str, str]:
-    """Return the values of the portal's cookies in a Cookie header, by short name such as `sid`.
+    """Return the values of the portal's cookies in a Cookie header, by their short names, such as `sid`.
 
-    Other cookies are ignored, and so are values with other characters than `_VALUE` has. If two cookies have the same
-    name, the last one counts.
+    Other cookies are ignored, and so are values that `_VALUE` does not match. If two cookies have the same name, the
+    last one counts.
     """
     names = {name_of(cookie, settings): cookie for cookie in (SESSION, ANONYMOUS, STEP)}
     pairs = (pair.strip().partition("=") for pair in header.split(";"))

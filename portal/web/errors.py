@@ -37,8 +37,8 @@ Without a session they get 204, which htmx ignores: the page stays, because some
 class SignInNeeded(Exception):
     """Raised if the request needs a session and nobody is signed in.
 
-    `next_path` is the page to redirect to after signing in. `kept` is True if the text of the sent form was saved as a
-    draft for that page.
+    `next_path` is the page to which signing in leads. `kept` is True if the text of the sent form was saved as a draft
+    for that page.
     """
 
     def __init__(self, next_path: str, *, kept: bool = False) -> None:
@@ -56,7 +56,7 @@ class Detour(Exception):
 
 
 def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "") -> str:
-    """Return the HTML of an error page or, if `fragment`, of the sentence alone.
+    """Return the HTML of an error page or, if `fragment`, only that of the error message `sentence`.
 
     `back` is the URL of a page to link to in addition to the usual ones.
     """
@@ -69,7 +69,7 @@ def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path
 
 
 def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
-    """Return the response to a refusal: its HTTP status and its sentence, as a page or as a fragment for htmx.
+    """Return the response to a refusal, with its HTTP status and its message, as a page or as a fragment for htmx.
 
     A live stream that must not continue gets the event `ended` instead, after which the page does not reconnect.
     """
@@ -101,8 +101,8 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 def failure_response(request: Web, error: Exception) -> Response[str]:
     """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
-    If the database is down or busy, the response is 503 instead and no error is logged; such errors of read-only
-    requests arrive here because they fail inside their transaction.
+    If the database is down or busy, return 503 instead and log no error. Such errors of read-only requests arrive here
+    because the transaction of the request is open around the handler.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)

@@ -1,6 +1,6 @@
 """Serve style sheets, scripts, fonts and the company's logo, and the stored files of invoices and statements.
 
-Browsers cache all but the last for a year, because each URL contains the hash of the content.
+Browsers cache style sheets, scripts, fonts and the logo for a year, because each URL contains the hash of the content.
 """
 
 import mimetypes
@@ -44,8 +44,8 @@ async def show_logo(request: Web) -> Response[bytes]:
 def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
     """Serve a file of `static/`, in the compressed copy made by the build if the browser accepts it.
 
-    Only a URL with the right hash may be cached: during an upgrade, a process of the previous release may be asked for
-    a file of the new release. Raise `NotFound` if there is no such file.
+    A response may be cached only if its URL has the hash of the content: during an upgrade, a process of the previous
+    release may be asked for a file of the new release. Raise `NotFound` if there is no such file.
     """
     name = str(path).lstrip("/")
     try:
@@ -64,9 +64,10 @@ def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
 
 
 async def invoice_file(request: Web, reader: Reader, number: str, *, kind: str) -> Response[Any]:
-    """Return a stored file (`kind` is `pdf` or `csv`) of an issued invoice, and record the download in the audit log.
+    """Return a stored file of an issued invoice as a download, and record the download in the audit log.
 
-    The CSV file contains the invoice's time entries. Raise `NotFound` for an invoice that the reader may not see.
+    `kind` is `pdf`, or `csv` for the invoice's time entries. Raise `NotFound` for an invoice that the reader may not
+    see.
     """
     async with exporting(request):
         content = await hand_out(kind, await Invoice.find(number, reader))

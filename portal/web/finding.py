@@ -17,7 +17,8 @@ __all__ = ["Found", "asked", "asked_several", "suggested"]
 async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str) -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
-    `?after=` is the id after which to continue an earlier response. `read` makes of what was typed the text to search.
+    `?after=` is the id after which to continue an earlier response. `read` converts the typed text into the text to
+    search for.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(read(typed), number_in(request.query_params.get("after")))
@@ -25,10 +26,9 @@ async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] 
 
 
 async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str], str] = str) -> Found:
-    """Return what was chosen in the search field `name`, from the query string of the URL.
+    """Return what is chosen in the search field `name`, according to the query string.
 
-    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field; `read` is as in
-    `suggested`.
+    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field; `read` is as in `suggested`.
     """
     query = request.query_params
     typed = query.get(f"{name}_typed")
@@ -36,10 +36,11 @@ async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str]
 
 
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
-    """Return the query string of the URL as pairs, with what was typed in the search fields added, and what fields show.
+    """Return the query string as pairs, with the choices of search fields added, and what each search field then shows.
 
-    Each search field adds one more value to a filter of several. It comes after the values that the filter has already,
-    so that the last value of its name is the field's own. A field shows nothing once its value has been added.
+    The search fields belong to filters with several values, and each adds one more value to its filter. The last pair
+    with the name of a filter is the id in its search field. If the typed text finds a row, its id is added to the pairs
+    and the field becomes empty.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():
@@ -56,7 +57,7 @@ async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[li
 
 
 async def shown(values: Mapping[str, Any] | None, finders: Mapping[str, Finder]) -> dict[str, Found]:
-    """Return what the search fields of a form show, by field name, given the values that were sent or stored."""
+    """Return what the search fields of a form show, by field name, for the submitted or stored `values` of the form."""
     values = values or {}
     return {
         name: await finder.find(number_in(values.get(name)), values.get(f"{name}_typed"))
@@ -65,9 +66,9 @@ async def shown(values: Mapping[str, Any] | None, finders: Mapping[str, Finder])
 
 
 async def chosen(values: Mapping[str, Any], finders: Mapping[str, Finder]) -> dict[str, int | None]:
-    """Return the id of what was chosen in each search field of a sent form, or None where the field was left empty.
+    """Return the id of the chosen row of each search field in a submitted form, or None for a field that was left empty.
 
-    Raise `Invalid` with a sentence for each field whose text or id stands for no row, or for several.
+    Raise `Invalid` with a message for each field whose text or id matches no row, or whose text matches several.
     """
     found = await shown(values, finders)
     problems = {name: one.problem for name, one in found.items() if one.problem}

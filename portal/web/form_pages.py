@@ -12,12 +12,13 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""The key in a route handler's `opt` for the path of its form's page, for a page that is not at a parent path."""
+"""The key in a route handler's `opt` under which it names the path of its form's page, if that is not a parent path."""
 
 
 def form_page(app: Litestar, path: str) -> str | None:
-    """Return the path of the page whose form is sent to `path`: its nearest parent that is a page, or "/".
+    """Return the path of the page whose form is sent to `path`.
 
+    This is the page that the handler names under `FORM_PAGE`, else the nearest parent path that is a page, else "/".
     Return None if no form is sent to `path`.
     """
     routes = _routes(app)
@@ -35,7 +36,7 @@ def form_page(app: Litestar, path: str) -> str | None:
 
 @lru_cache(maxsize=4)
 def _routes(app: Litestar) -> list[tuple[re.Pattern[str], Any]]:
-    """Return a regular expression for each route's paths, with the route; routes without parameters come first."""
+    """Return each route with a regular expression for its paths; routes without parameters come first."""
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     routes.sort(key=lambda route: "{" in route.path_format)
     return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(route.path_format))), route) for route in routes]

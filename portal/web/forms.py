@@ -30,7 +30,7 @@ class Form:
     loaded: bool = False
     """Whether `files` includes the files that were uploaded earlier."""
     problems: dict[str, str] = field(default_factory=dict)
-    """Sentences about the files that were refused, by field name. `into` raises `Invalid` if there are any."""
+    """Error messages about the files that were refused, by field name. `into` raises `Invalid` if there are any."""
 
     def get(self, name: str) -> str:
         """Return the last value of the field, or "" if the field was not sent."""
@@ -46,7 +46,7 @@ class Form:
         return {name: values[-1] for name, values in self.fields.items()}
 
     def refuse_file(self, field: str, sentence: str) -> None:
-        """Add the sentence that says why a file in `field` was refused; a field may have several such sentences."""
+        """Add the message that says why a file in `field` was refused. A field may have several such messages."""
         self.problems[field] = f"{self.problems[field]} {sentence}" if field in self.problems else sentence
 
     async def renew_key(self, by: Reader) -> None:

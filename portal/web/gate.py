@@ -31,11 +31,11 @@ from portal.web.visit import KEY, CompanyBrief, Visit, now
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 BY_MACHINES = ("/health", "/metrics")
-"""Paths that load balancers and monitoring request without a session, and by IP address instead of a host name."""
+"""Paths that load balancers and monitoring request without a session, and by IP address instead of host name."""
 ONE_CLICK = "/unsubscriptions/"
-"""Where mail programs stop mails with one click (RFC 8058): the only form that may come from elsewhere (R37)."""
+"""Where mail programs unsubscribe with one click (RFC 8058): the only form that may come from another site (R37)."""
 SESSIONLESS = ("/sign-in", "/sign-out", "/invitations/", "/password-resets", "/ratings/", ONE_CLICK)
-"""Paths whose forms work without a session or with an ended one. Their text is never saved as a draft."""
+"""Prefixes of paths whose forms work without a session or with an ended one. Their text is never saved as a draft."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
 """Headers that decide what a request may do, and that may therefore occur only once.
 
@@ -132,7 +132,7 @@ class Gate:
         public: bool,
         known: bool,
     ) -> None:
-        """Refuse a request with a duplicate header or an unknown host, else serve it.
+        """Refuse a request with a duplicate header or an unknown host; serve any other.
 
         `public` says that the response to this path is the same for everybody and needs no session. `known` says that
         the path may be requested by IP address, without the host check (R43). Responses go to `finish`.
@@ -202,10 +202,10 @@ class Gate:
             await drafts.done(visit.reader, drafts.address_of(Request(scope)), visit.form and visit.form.key, visit.at)
 
     async def _recognise(self, visit: Visit, token: str) -> None:
-        """Fill in what this visit needs from the database, if the token belongs to a session; otherwise do nothing.
+        """Set the fields of the visit that come from the database, unless the token belongs to no session.
 
-        This is the session, the reader (None if the session has ended), the company, the rules of time tracking and the
-        database snapshot.
+        The fields are the session, the reader (None if the session has ended), the company, the rules of time tracking
+        and the database snapshot.
         """
         found = await sessions.find(token, visit.at, beside=BESIDE)
         if found is None:

@@ -35,8 +35,8 @@ def _signed_in(connection: Connection) -> Any:
 def _recognised(connection: Connection) -> Any:
     """Return the reader.
 
-    If nobody is signed in, raise `SignInNeeded` with the page to return to: the requested one, or for a form or a
-    fragment the page that it was on.
+    If nobody is signed in, raise `SignInNeeded` with the page to return to: the requested page, or the page from which
+    the form or the fragment was requested.
     """
     reader = visit_of(connection).reader
     if reader is None:

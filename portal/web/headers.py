@@ -19,7 +19,7 @@ SANDBOX = "sandbox; default-src 'none'"
 
 
 MAIL_FRAME = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-"""The content security policy of the HTML of a mail in its frame: no script, no link that leads anywhere, no image.
+"""The content security policy of a mail's HTML in its frame: no script, no image, and no link that leads anywhere.
 
 Mails have inline styles, because mail programs ignore style sheets. They can change nothing outside of the frame.
 """

@@ -1,4 +1,7 @@
-"""Serve the help to everybody: the list with its search, articles and pictures, to each reader what is for them."""
+"""Serve the help: the list of articles with its search, the articles and their images.
+
+Each reader gets what they may read.
+"""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -22,21 +25,21 @@ from portal.web.pages import page
 from portal.web.visit import Web, visit_of
 
 PUBLIC = "public, max-age=3600"
-"""The caching of pictures that everybody may see. All other answers of the help are not cached (R42)."""
+"""The caching of images that everybody may see. All other responses of the help are not cached (R42)."""
 
 
 @contextlib.asynccontextmanager
 async def _reading(request: Web, text: str = "") -> AsyncIterator[Reader | None]:
-    """Run the block in a read-only transaction of the reader, or as a visitor. Count a search by `text`.
+    """Run the block in a read-only transaction of the reader; yield the reader, or None for a visitor.
 
-    Raise `TooMany` if the reader has searched too often.
+    Count a search if `text` is not empty. Raise `TooMany` if the reader has searched too often.
     """
     async with searching(request, text), transaction(visit_of(request).reader, readonly=True):
         yield visit_of(request).reader
 
 
 async def _page(request: Web, template: str, **context: Any) -> Response[str]:
-    """Return a page in the layout of the reader's area, or in that for visitors."""
+    """Return a page in the layout of the reader's area, or in the visitors' layout."""
     visit = visit_of(request)
     around = await request.app.state.frame(visit.reader, visit.at) if visit.reader else {}
     return page(request, template, **around, **context)
@@ -44,7 +47,7 @@ async def _page(request: Web, template: str, **context: Any) -> Response[str]:
 
 @get("/")
 async def show_list(request: Web) -> Response[str]:
-    """Show the articles that the reader may read, or those with every word of `?q=`; `?page=` counts from 1."""
+    """Show the articles that the reader may read, or those with every word of `?q=`. `?page=` counts from 1."""
     query = request.query_params
     text = query.get("q", "").strip()
     async with _reading(request, text) as reader:
@@ -54,7 +57,7 @@ async def show_list(request: Web) -> Response[str]:
 
 @get("/{slug:str}")
 async def show(request: Web, slug: FromPath[str], at: NamedDependency[datetime]) -> Response[str]:
-    """Show an article. After the response is sent, count the view of a signed-in reader, once a day."""
+    """Show an article. Count the view of a signed-in reader once a day, after the response is sent."""
     visit = visit_of(request)
     async with _reading(request) as reader:
         found = await reading.read(slug, reader)
@@ -71,9 +74,9 @@ async def _count(article_id: int, reader: Reader, day: date) -> None:
 
 @get("/{slug:str}/pictures/{name:str}")
 async def show_picture(request: Web, slug: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    """Serve a picture of an article to whoever may read the article, and to agents also a picture of a draft.
+    """Serve an image of an article to whoever may read the article, and to agents also an image of a draft.
 
-    Only a picture that everybody may see is cached. The answer then sets no cookie (`headers.for_every_answer`).
+    Only an image that everybody may see is cached. Its response then sets no cookie (`headers.for_every_answer`).
     """
     async with _reading(request) as reader:
         content, is_public = await reading.picture(slug, name, reader)

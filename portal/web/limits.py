@@ -1,4 +1,4 @@
-"""Limit how often one person may search, download, invite and have files drawn, so that nobody slows the portal down for others (R83)."""
+"""Limit how often one person may search, download, invite, rate and have previews drawn (R83)."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, with
 """The limit for downloads: 60 in ten minutes are free, enough for all files of a month; then one a minute."""
 
 DRAWINGS = attempts.Limit(free=300, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="drawings")
-"""The limit for drawings of files that have to be made: 300 in ten minutes are free, then one a minute."""
+"""The limit for previews of files that have to be drawn first: 300 in ten minutes are free, then one a minute."""
 
 INVITATIONS = attempts.Limit(
     free=30, first_wait=_MINUTE, longest_wait=_MINUTE, within=attempts.HOUR, what="invitations"
@@ -29,9 +29,8 @@ RATINGS = attempts.Limit(free=30, first_wait=_MINUTE, longest_wait=_MINUTE, with
 async def _admit(request: Web, limit: attempts.Limit) -> Any:
     """Count one action of the reader, such as a search, and return the reader. Raise `TooMany` if the limit is reached.
 
-    Without a session the actions of the client's IP address are counted, and None is returned.
-
-    The read-only transaction of the request is ended first, because a request never holds two connections (R84).
+    Without a session, the actions are counted by the client's IP address, and None is returned. The read-only
+    transaction of the request is ended first, because a request never holds two connections (R84).
     """
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -62,20 +61,23 @@ async def count_invitation(request: Web) -> None:
 
 
 async def count_rating(request: Web) -> None:
-    """Count a rating that a contact sends. Raise `TooMany` if the limit is reached."""
+    """Count a rating of a case. Raise `TooMany` if the limit is reached."""
     await _admit(request, RATINGS)
 
 
 async def count_drawing(request: Web) -> None:
-    """Count a drawing that has to be made, after ending the request's transaction. Raise `TooMany` if the limit is reached."""
+    """Count a preview that has to be drawn, after ending the request's transaction.
+
+    Raise `TooMany` if the limit is reached.
+    """
     await _admit(request, DRAWINGS)
 
 
 @contextlib.asynccontextmanager
 async def exporting(request: Web) -> AsyncIterator[None]:
-    """Count a document download, and run the block in a new transaction. Raise `TooMany` if the limit is reached.
+    """Count a download, and run the block in a new transaction of the reader. Raise `TooMany` if the limit is reached.
 
-    The transaction is not read-only, because the download is recorded in the audit (R89).
+    The transaction is not read-only, because the download is recorded in the audit log (R89).
     """
     async with transaction(await _admit(request, EXPORTS)):
         yield

@@ -38,11 +38,14 @@ HEARTBEAT = 20.0
 LOOK_AGAIN = 5.0
 """Before an event, a stream checks session and rights again if the last check is this many seconds ago (R12)."""
 UNREAD = 100
-"""How many notifications may wait for a client that does not read. When there are more, one `REFRESH` replaces them."""
+"""The maximum number of notifications that wait for a client that does not read.
+
+One `REFRESH` replaces them if there are more.
+"""
 MOST_STREAMS = 30
-"""How many streams one person may have open in one process, so that nobody uses up the connections that all share."""
+"""The maximum number of streams of one person in one process, so that nobody uses up the connections that all share."""
 OWN = {"timer": "timer", "export": "files", "notice": "notices"}
-"""Names of the events that are sent to one person only, by what has changed.
+"""The events that are sent to one person only: the name of each event, by what has changed.
 
 The `subject` of the notification is the id of that person.
 """
@@ -53,7 +56,7 @@ REFRESH = "refetch"
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """The page `page`, a random word, on which an agent looks at a case."""
+    """An open page on which an agent looks at a case. `page` is the random id that the page gave itself."""
 
     case_id: int
     page: str
@@ -133,9 +136,9 @@ class Listener:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the server-sent events that the reader of this visit may know of, until the session ends.
 
-        `snapshot` is the database snapshot that the page was rendered from, or None if the page reconnects and may have
-        missed any number of changes: then the first event makes the page fetch everything. `looks` is the case that an
-        agent's page shows.
+        `snapshot` is the database snapshot from which the page was rendered, or None if the page reconnects and may
+        have missed any number of changes: then the first event makes the page fetch everything. `looks` says which case
+        the page of an agent shows; the other pages of that case learn that it is open.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -176,7 +179,10 @@ class Listener:
 
 
 async def _say(looks: Looking | None, state: str) -> None:
-    """Tell the other pages of a case what this page of it does, if it shows one."""
+    """Tell the other pages of a case in which `state` this page of it is (see `presence.say`).
+
+    Do nothing without a case.
+    """
     if looks:
         await presence.say(looks.case_id, looks.page, state, looks.reader)
 
@@ -218,10 +224,10 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 
 
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
-    """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
+    """Return the names of the events that tell this reader of a notification; none if the reader may not know of it.
 
-    The names are `case-` and `presence-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and `REFRESH`. Each
-    region of a page says which of them it waits for.
+    The names are `case-` and `presence-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and
+    `REFRESH`. Each region of a page says for which of them it waits.
     """
     kind = notice["kind"]
     if kind == REFRESH:
@@ -244,7 +250,7 @@ _EVENTS = dict.fromkeys(("invoice", "statement", "contract", "voucher"), "invoic
 
 
 def _events_of(notice: dict[str, Any]) -> list[str]:
-    """Return the names of the events that a notification causes, whoever may know of them."""
+    """Return the names of the events that a notification causes, without asking who may know of them."""
     about, subject = _about(notice), notice["subject"]
     if about in _EVENTS:
         return [_EVENTS[about]]
@@ -259,7 +265,7 @@ def _about(notice: dict[str, Any]) -> str:
 
 
 def _looking(request: Web) -> Looking | None:
-    """Return the case that the agent's page with `?looks=` and `?page=` in its stream's URL shows, or None."""
+    """Return the case that an agent's page shows, from `?looks=` (its id) and `?page=` in the stream's URL, or None."""
     reader, case = visit_of(request).reader, number_in(request.query_params.get("looks"))
     page = request.query_params.get("page", "")
     return Looking(case, page, reader) if case and isinstance(reader, AgentReader) and PAGE.fullmatch(page) else None

@@ -25,9 +25,10 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 
 
 async def redirect_to_own_area(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
-    """Raise `Detour` to the reader's own page of the case or document in this URL; `NotFound` if they may not see it.
+    """Raise `Detour` to the page of the case or document in this URL in the reader's own area.
 
-    The URL of a part that only one area has, such as a file, leads to the page of the whole case or document.
+    The URL of a part that only one area has, such as a file, leads to the page of the whole case or document. Raise
+    `NotFound` if the reader may not see the case or document, and for every other URL and every form.
     """
     found = re.match("(?:/agent)?/(cases|invoices|statements|credit-notes)/", connection.scope["path"])
     given = next(iter(connection.path_params.values()), None)

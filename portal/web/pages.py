@@ -30,8 +30,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
     """Return the response with a rendered page, or with a fragment if the name of the template begins with `_`.
 
-    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread, other_customers, in_pages
-    (`portal.web.paging`), errors and typed.
+    In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread,
+    other_customers, in_pages (`portal.web.paging`), errors and typed.
     """
     visit = visit_of(request)
     given = {"errors": {}, "typed": {}} | context
@@ -62,9 +62,9 @@ async def form_values(
 ) -> dict[str, Any]:
     """Return the template variables of a form: `typed`, the values of its fields, and `seen` (`portal.web.edits`).
 
-    The fields show the values `typed` of a refused form; if there are none, what the portal saved for this person when
-    a session ended; otherwise the stored values `facts`. `seen` are the values with which the next submission is
-    compared; it defaults to `facts`.
+    The fields show the values `typed` of a refused form; without them, the reader's draft for this path, if there is
+    one; otherwise the stored values `facts`. `seen` are the values with which the next submission is compared; it
+    defaults to `facts`.
     """
     reader: Any = visit_of(request).reader
     if typed is None:
@@ -97,8 +97,8 @@ def on_refusal(
     as the id in the URL, the reader or the form, `show` gets the same value. Write this decorator below Litestar's
     `@post`.
 
-    A form for passwords or codes names the fields that may be shown again in `only`. Its page gets no others, no draft
-    is kept, and the show function runs without a transaction if nobody is signed in.
+    For a form with passwords or codes, `only` lists the fields that may be shown again. No other field is shown, no
+    draft is saved, and `show` runs without a transaction if nobody is signed in.
     """
     wanted = inspect.signature(show).parameters.keys() - {"request"}
     expected: tuple[type[Refusal], ...] = (Invalid, *also)
@@ -134,8 +134,8 @@ async def refused(
     """Return the form's page again after a refusal, with the HTTP status of the refusal and what was typed.
 
     `show(request, errors=..., typed=..., **values)` makes the page and runs in a read-only transaction of the reader.
-    `errors` maps field names to sentences ("" is the whole form); `typed` holds the sent fields. A form with a key is
-    saved as a draft, with its files, so that the browser can reload the page. A form that was sent before gets a new
+    `errors` maps field names to error messages ("" is the whole form); `typed` holds the sent fields. A form with a key
+    is saved as a draft, with its files, so that the browser can reload the page. A form that was sent before gets a new
     key.
     """
     visit = visit_of(request)

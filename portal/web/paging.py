@@ -10,7 +10,7 @@ from portal.web.visit import Web, page_of, wants_fragment
 
 
 class TurnedPage(Page):
-    """A page of a list, with the variables `pages` of the template `shared/_pages.html`, which links to the other pages."""
+    """A page of a list. `pages` has the variables of `shared/_pages.html`, which links to the other pages."""
 
     pages: dict[str, Any]
 
@@ -18,10 +18,10 @@ class TurnedPage(Page):
 def in_pages(request: Web, rows: Sequence[Any], name: str = "page") -> TurnedPage:
     """Return the page of `rows` whose number is the query parameter `name`; the first page without one.
 
-    Every template gets this function, for lists whose rows are few enough to be read together, such as the roles. A page
-    that shows several lists names each: `name` is then also the id of the element that contains the list, to which the
-    links lead. After a refused form, and when htmx reloads a part of the page, the parameter is that of the page the
-    reader has open.
+    Every template gets this function, for lists that are short enough to be read as a whole, such as the roles. On a
+    page with several lists, each has a `name`, which is also the id of the element that contains the list; the links
+    lead there. After a refused form, and when htmx reloads a part of the page, the parameter is taken from the URL of
+    the page that the reader has open.
     """
     own = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     is_open = request.method == "GET" and not wants_fragment(request)

@@ -1,8 +1,8 @@
-"""Know which agents look at a case, and which of them write, without storing it.
+"""Keep track of which agents have a case open and which of them are writing, without storing it.
 
-An open page of a case says so with its event stream (`portal/web/live.py`): when the stream begins, with each heartbeat,
-and when it ends. A page on which somebody begins or stops writing says that with a form. The database passes each of
-these on to every process (`NOTIFY`), and each process remembers them for as long as the next heartbeat may take.
+An open page of a case reports this by its event stream (`portal/web/live.py`): when the stream begins, with each
+heartbeat, and when it ends. When somebody on the page begins or stops writing, the page sends a form. The database
+passes each report on to every process (`NOTIFY`), and each process remembers it until the next heartbeat is overdue.
 """
 
 import json
@@ -15,7 +15,7 @@ from portal.errors import Unavailable
 from portal.people.readers import AgentReader
 
 KIND = "presence"
-"""The kind of the notifications, beside those of the outbox."""
+"""The kind of these notifications, which use the same channel as those of the outbox."""
 KEPT_FOR = 45.0
 """After this many seconds without a heartbeat, a page counts as closed."""
 MOST_NAMED = 5
@@ -23,12 +23,16 @@ MOST_NAMED = 5
 
 @dataclass(slots=True)
 class Present:
-    """Which pages show which cases: `pages` maps a case and a page to who looks, whether they write, and until when."""
+    """Which pages show which cases.
+
+    `pages` maps the ids of a case and of a page to the agent's id and name, whether the agent writes, and until when
+    this is valid, by the monotonic clock.
+    """
 
     pages: dict[tuple[int, str], tuple[int, str, bool, float]] = field(default_factory=dict)
 
     def hear(self, notice: dict[str, Any]) -> bool:
-        """Remember what a notification says of one page, and forget the pages from which nothing was heard.
+        """Remember what a notification reports of one page, and forget the pages whose heartbeat is overdue.
 
         Return whether that changes what pages show.
         """
@@ -55,9 +59,11 @@ class Present:
 
 
 async def say(case_id: int, page: str, state: str, reader: AgentReader) -> None:
-    """Tell every process that a page of `reader` shows a case: `looks`, `still`, `writes`, `pauses` or `left`.
+    """Report to every process what a page of `reader` does with a case.
 
-    `still` is a heartbeat. If the database is away, nothing is said; the next heartbeat is heard.
+    `page` is the id of the page. `state` is `looks` (the page was opened), `still` (a heartbeat), `writes`, `pauses`
+    (its agent stopped writing) or `left` (the page was closed). If the database does not respond, nothing is reported
+    until the next heartbeat.
     """
     said = {
         "kind": KIND, "subject": case_id, "page": page, "agent": reader.id, "name": reader.name, "state": state,

@@ -1,4 +1,4 @@
-"""Serve what is shown of a case's file in place: thumbnails, pictures, pages of a PDF, and the beginning of a text."""
+"""Serve previews of the files of a case: thumbnails, images, pages of a PDF, and the beginning of a text."""
 
 import uuid
 from datetime import datetime
@@ -22,7 +22,7 @@ LAST_PAGE = 10_000
 
 
 async def picture(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> Response[bytes]:
-    """Return a WebP drawing of a file of the case, made and stored now if there is none yet.
+    """Return a WebP image of a file of the case. It is drawn and stored now if it is not stored yet.
 
     `?small=yes` asks for a thumbnail, and `?page=` for a page of a PDF. Raise `NotFound` for a file that the reader may
     not see or that cannot be drawn.
@@ -37,11 +37,11 @@ async def picture(request: Web, storage: Storage, number: str, file_id: uuid.UUI
 
 
 async def shown(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> dict[str, Any]:
-    """Return the template variables of the page, or the fragment, that shows a file in place.
+    """Return the template variables of the page, or the fragment, that shows the preview of a file.
 
-    `drawing` is None if the file cannot be drawn. `pages` are the numbers of the shown pages of a PDF, from `?page=`
-    on, and `next_page` the number of the page after them, or None. Raise `NotFound` for a file that is not shown in
-    place.
+    `drawing` is None if the file cannot be drawn. `text` is the beginning of a text file. `pages` are the numbers of
+    the shown pages of a PDF, from `?page=` on, and `next_page` the number of the page after them, or None. Raise
+    `NotFound` for a file without a preview.
     """
     file = await _file(request, number, file_id)
     first, shape = _page_of(request, file), showing.shape_of(file.name, file.media_type)
@@ -76,7 +76,7 @@ async def _file(request: Web, number: str, file_id: uuid.UUID) -> Attachment:
 
 
 def _page_of(request: Web, file: Attachment) -> int:
-    """Return the page that the URL asks for; 1 for a picture, so that no URL makes a second drawing of it."""
+    """Return the page number that the URL asks for; 1 for an image, so that no URL makes a second drawing of it."""
     if showing.shape_of(file.name, file.media_type) is not Shape.PDF:
         return 1
     return min(number_in(request.query_params.get("page")) or 1, LAST_PAGE)
@@ -87,8 +87,9 @@ async def _drawing(
 ) -> previews.Drawing | None:
     """Return the stored drawing of a page, or draw and store it; None if it cannot be drawn.
 
-    The transaction of the request ends before anything is drawn, because that takes a while (R84). That a PDF has no such
-    page is not kept, because there are many such numbers. Raise `TooMany` if the reader has had too many drawings made.
+    The transaction of the request ends before anything is drawn, because drawing takes a while (R84). A failure is
+    stored only for page 1, because a URL can name any number of pages that a PDF does not have. Raise `TooMany` if the
+    reader has had too many previews drawn.
     """
     if showing.shape_of(file.name, file.media_type) not in (Shape.PICTURE, Shape.PDF):
         return None

@@ -1,4 +1,4 @@
-"""Find what both areas find: cases, files, help articles and documents, all of them as far as the reader may see them."""
+"""Find what both areas can find: cases, files, help articles and documents, as far as the reader may see them."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -14,9 +14,9 @@ from portal.people.readers import Reader
 from portal.web.visit import Web
 
 FEW = 5
-"""How many files, customers, contacts and articles stand on the page that shows all kinds of results."""
+"""How many files, customers, contacts and articles are listed on the page that shows all kinds of results."""
 MANY = 100
-"""The maximum number of them on a page of one kind."""
+"""The maximum number of results on a page that shows one kind."""
 _LONGEST_NUMBER = 60
 
 
@@ -24,8 +24,8 @@ _LONGEST_NUMBER = 60
 class Results:
     """What the search found. `kind` is the one kind that the page shows, or "" if it shows all of them.
 
-    `case` is the case whose number was typed. `documents` are invoices and credit notes with the typed number, as the path
-    of their page and their number. `more` holds the kinds that one area has alone.
+    `case` is the case whose number was typed. `documents` are the invoices and credit notes with the typed number: the
+    path of each below the area, and its number. `more` holds, by kind, the results that only one of the areas has.
     """
 
     asked: Asked
@@ -68,7 +68,7 @@ class Results:
 
     @property
     def leads_to(self) -> int | None:
-        """Return the number of the case to go to at once: that of a text such as `#1042`."""
+        """Return the number of the case to redirect to at once, for a text such as `#1042`; otherwise None."""
         return self.case.number if self.case and self.asked.is_quoted else None
 
 

@@ -72,16 +72,16 @@ class Visit:
     snapshot: str = ""
     """A database snapshot from before the page's data was read; the page's event stream begins with later changes."""
     end_reading: Callable[[], Awaitable[None]] = _nothing
-    """A function that ends the gate's read-only transaction, for use before one that writes.
+    """A function that ends the gate's read-only transaction. Call it before opening a transaction that writes.
 
     A second call does nothing.
     """
     unread: int = 0
-    """How many notices the reader has not read when a page is requested; the bell shows it."""
+    """How many unread notices the reader has when a page is requested; the bell shows the number."""
     reads: tuple[str, int] | None = None
-    """What the page shows, such as `("case", 7)`: the notices about it are read once the page is sent."""
+    """What the page shows, such as `("case", 7)`: the notices about it are marked as read once the page is sent."""
     reads_notices: list[int] = field(default_factory=list)
-    """The ids of the notices that lead to this page, which are read once it is sent."""
+    """The ids of the notices that link to this page, which are marked as read once it is sent."""
     new_cookies: list[str] = field(default_factory=list)
     """The values of the Set-Cookie headers that the response gets."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -180,7 +180,7 @@ def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 def last_part(request: Web) -> str:
-    """Return the last part of the URL's path, by which a handler of several URLs tells them apart."""
+    """Return the last part of the URL's path, by which a handler of several URLs distinguishes them."""
     return request.url.path.rpartition("/")[2]
 
 

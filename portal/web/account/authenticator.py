@@ -42,7 +42,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
-    """Return the page after a refusal, with the secret that the form has, or a new one if that was shown too long ago."""
+    """Return the page again after a refusal, with the secret of the form, or with a new one if the form has expired."""
     try:
         secret = _opened(request, form.get("sealed"))
     except Invalid:
@@ -71,10 +71,11 @@ async def set_up(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the authenticator app if the code is right, and show recovery codes if these are the first.
+    """Store the authenticator app if the code is right, and show the recovery codes if this is the first second factor.
 
-    From then on, signing in requires a code. All other sessions of the reader end. Redirect to the page that asks for
-    the password unless the reader typed it recently.
+    From then on, signing in requires a code. All other sessions of the reader end. Without new recovery codes, redirect
+    to the page of second factors. Redirect to the page that asks for the password unless the reader typed it recently.
+    Raise `Invalid` for a wrong code.
     """
     ask_for_password(request)
     visit, given = visit_of(request), form.into(SetUp)

@@ -39,7 +39,8 @@ def needs_password(request: Web) -> bool:
 def ask_for_password(request: Web) -> None:
     """Raise `Detour` to the page that asks for the password, unless the reader typed it within `CONFIRMED_FOR`.
 
-    That page redirects back to this one. Use this for pages, and for forms that consist of a button only.
+    That page redirects back to the page of this request. Use this for pages, and for forms that consist of a button
+    only.
     """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)
@@ -47,9 +48,10 @@ def ask_for_password(request: Web) -> None:
 
 
 async def confirm_person(request: Web, password: str, at: datetime) -> None:
-    """Raise `Invalid` at the field `password` if it is wrong, unless the reader typed it within `CONFIRMED_FOR`.
+    """Check `password` unless the reader typed the password within `CONFIRMED_FOR`; record that they typed it now.
 
-    Use this for forms that have a password field of their own.
+    Raise `Invalid` at the field `password` if it is wrong or was tried too often. Use this for forms that have a
+    password field of their own.
     """
     try:
         await _confirm(request, password, at)

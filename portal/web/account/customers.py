@@ -1,4 +1,4 @@
-"""Let a contact of several customers, who has one mail address and one password, switch between them."""
+"""Let a contact who belongs to several customers, with one mail address and one password, switch between them."""
 
 from datetime import datetime
 from typing import Any
@@ -33,10 +33,10 @@ async def show(request: Web, reader: NamedDependency[Any], next: FromQuery[str] 
 async def choose(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], credential: FromPath[int]
 ) -> Response[Any]:
-    """Replace the session by one for the customer of the reader's credential with this id (R14).
+    """Switch to another of the reader's customers: replace the session by one for this credential (R14), and redirect.
 
-    Row-level security follows with the next request. Raise `NotFound` for a credential of somebody else, and for one
-    whose access was not accepted or has ended.
+    The form's `next` is the path to redirect to. Row-level security uses the new customer from the next request on.
+    Raise `NotFound` for the credential of another person, and for one that was not accepted or whose access has ended.
     """
     session = visit_of(request).session
     async with transaction(None):

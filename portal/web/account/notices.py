@@ -1,4 +1,4 @@
-"""Let people choose what they are told, and how: in the app, by mail at once, in the daily digest, or not at all."""
+"""Let people choose what they are notified of, and how: in the app, by mail at once, in the daily digest, or not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,18 +25,22 @@ HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
 
 
 def _name(kind: Kind, of: str) -> str:
-    """Return the name of the form field of a kind: whether it is shown in the app (`app`), or how it is mailed (`mail`)."""
+    """Return the name of a form field for a kind of notice.
+
+    `of` is `app` for the field that says whether the app shows the notices, and `mail` for the one that says how they
+    are mailed.
+    """
     return f"{kind.name.replace('.', '_')}_{of}"
 
 
 def _kinds(reader: Reader) -> list[Kind]:
-    """Return the kinds that the form offers: those of which the reader's rights let them be notified."""
+    """Return the kinds of notices that the form offers: those that the reader's rights allow them to get."""
     return told_to(reader)
 
 
 @cache
 def _form(*names: str) -> type[msgspec.Struct]:
-    """Return the struct of the form that offers the kinds with these names: two fields for each, and the hours."""
+    """Return the struct of a form that offers the kinds with these names: two fields for each kind, and three hours."""
     kinds = [KINDS[name] for name in names]
     fields: list[Any] = [(_name(kind, "app"), bool, False) for kind in kinds]
     fields += [(_name(kind, "mail"), str, "") for kind in kinds]
@@ -45,7 +49,7 @@ def _form(*names: str) -> type[msgspec.Struct]:
 
 
 def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
-    """Return the values that the form of these kinds shows for these choices."""
+    """Return the values that the form for these kinds shows if `choices` are stored."""
     values: dict[str, Any] = {
         "digest_hour": str(choices.digest_hour),
         "quiet_from": "" if choices.quiet_from is None else str(choices.quiet_from),
@@ -58,7 +62,7 @@ def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
 
 
 def _chosen(form: msgspec.Struct, stored: Choices, kinds: Sequence[Kind]) -> Choices:
-    """Return the stored choices with those that a form of these kinds states.
+    """Return the stored choices, updated with the submitted form for these kinds.
 
     Raise `Invalid` for a value that the form does not offer.
     """
@@ -81,7 +85,7 @@ def _chosen(form: msgspec.Struct, stored: Choices, kinds: Sequence[Kind]) -> Cho
 
 @get("/account/notices", guards=[signed_in])
 async def show(request: Web) -> Response[str]:
-    """Show what the reader is told and how, in a form."""
+    """Show the form in which the reader chooses what to be notified of, and how."""
     return await _show(request)
 
 
@@ -106,7 +110,10 @@ async def _show(
 @post("/account/notices", guards=[signed_in])
 @on_refusal(_show)
 async def choose(reader: NamedDependency[Any], form: NamedDependency[Form]) -> Response[Any]:
-    """Store what the reader wants to be told."""
+    """Store what the reader wants to be notified of, and redirect to the form.
+
+    A field that was not changed stays as stored.
+    """
     async with transaction(reader):
         stored, kinds = await own_choices(reader, hold=True), _kinds(reader)
         shown = _shown(stored, kinds)

@@ -29,7 +29,7 @@ async def show(
     at: NamedDependency[datetime],
     done: FromQuery[str] = "",
 ) -> Response[str]:
-    """Show the account page. `done` names the change that was just made, which the page then confirms."""
+    """Show the account page. `done` is the key in `DONE` of a change that was just made, which the page confirms."""
     own = await sessions.live_ones(login_of(request), is_agent=reader.is_agent, at=at)
     visit = visit_of(request)
     return await account_page(
@@ -40,7 +40,7 @@ async def show(
 
 @post("/account/mail-refusal/removal", guards=[signed_in])
 async def try_mail_again(reader: NamedDependency[Any]) -> Response[Any]:
-    """Send mails to the reader's address again although a mail server has refused it."""
+    """Send mails to the reader's address again although a mail server has refused it, and redirect to the account page."""
     async with transaction(reader):
         await refusals.forget(reader.email)
     return see_other("/account?done=mail")

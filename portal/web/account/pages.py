@@ -38,7 +38,10 @@ async def hold_session(request: Web) -> None:
 
 
 def login_of(request: Web) -> int:
-    """Return the id of the reader's login, which has the password and the second factors. Raise `SignInNeeded` without one."""
+    """Return the id of the reader's login, which has the password and the second factors.
+
+    Raise `SignInNeeded` if the request has no session.
+    """
     session = visit_of(request).session
     if session is None:
         raise SignInNeeded(page_of(request))
@@ -48,8 +51,8 @@ def login_of(request: Web) -> int:
 async def renew_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> None:
     """End all sessions of this person and begin a new one in this browser (R14, R17).
 
-    This function runs in the caller's transaction, which must have the sign-in role. `factor` is the second factor that was just
-    proved; None keeps the factor of the ended session.
+    Call this in a transaction with the sign-in role. `factor` is the second factor that was just proved; None keeps the
+    factor of the ended session.
     """
     visit = visit_of(request)
     before = visit.session.factor if visit.session else None

@@ -45,7 +45,11 @@ async def change(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the new password, end all sessions of the reader, and begin a new one in this browser."""
+    """Store the new password, end all other sessions of the reader, and redirect to the account page.
+
+    This browser gets a new session. Raise `Invalid` for a wrong current password or a new one that is refused, and
+    `TooMany` after too many wrong ones.
+    """
     visit, given = visit_of(request), form.into(Changed)
     known = [reader.email, reader.name, visit.company.name]
     if isinstance(reader, ContactReader):
@@ -62,9 +66,9 @@ async def change(
 
 
 async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
-    """Return the proof that this is the reader's password.
+    """Check the reader's current password, and return the proof for `credentials`.
 
-    Raise `Invalid` at the field `current_password` if it is not.
+    Raise `Invalid` at the field `current_password` if it is wrong.
     """
     try:
         return await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)

@@ -1,4 +1,4 @@
-"""Let people download everything that is held about them, and admins what is held about anybody (D58)."""
+"""Serve a ZIP file with everything that is held about a person: to that person, and to admins for anybody (D58)."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from portal.web.visit import Web, visit_of
 
 
 async def personal_data(request: Web, credential_id: int) -> Response[Any]:
-    """Return a ZIP file with everything that is held about a person, and record the download in the audit.
+    """Return a ZIP file with everything that is held about a person, and record the download in the audit log.
 
     Raise `TooMany` after too many downloads.
     """

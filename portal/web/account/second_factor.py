@@ -1,4 +1,4 @@
-"""Show a person's second factors, and make recovery codes, which replace a factor that was lost (R9, R10)."""
+"""Show a person's second factors, and make recovery codes, which replace a lost factor (R9, R10)."""
 
 from datetime import datetime
 from typing import Any
@@ -31,16 +31,17 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Return whether the settings require this person to have a second factor, so that the last one cannot be removed."""
+    """Return whether the reader may not remove the last second factor, because the settings require one of agents."""
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
 
 
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
-    """Show the recovery codes that were made with the first second factor, or redirect if there are none to show.
+    """Return the response after a second factor was set up: the page with the new recovery codes, or a redirect.
 
-    Call this after a second factor was set up. Recovery codes are shown only this once. `lacked_one` says that the
-    reader had no factor before and could use no other page.
+    `codes` are the recovery codes that were made with the first factor; they are shown only this once. Without codes,
+    the response redirects to the page of second factors. `lacked_one` says that the reader had no factor before and
+    could use no other page.
     """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")

@@ -17,7 +17,10 @@ from portal.web.visit import Web, visit_of
 
 @post("/account/sessions/{session:int}/ending", guards=[signed_in])
 async def end(request: Web, at: NamedDependency[datetime], session: FromPath[int]) -> Response[Any]:
-    """End one of the reader's own sessions, and redirect to the account page."""
+    """End one of the reader's own sessions, and redirect to the account page.
+
+    Raise `NotFound` for any other session.
+    """
     async with transaction(None):
         await sessions.end_own(login_of(request), session, at)
     return see_other("/account")
@@ -25,7 +28,7 @@ async def end(request: Web, at: NamedDependency[datetime], session: FromPath[int
 
 @post("/account/other-sessions/ending", guards=[signed_in])
 async def end_others(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
-    """End all of the reader's sessions except the current one."""
+    """End all of the reader's sessions except the current one, and redirect to the account page."""
     here = visit_of(request).session
     async with transaction(None):
         await sessions.end_all_of_login(login_of(request), at, but=here.id if here else None)
@@ -34,7 +37,10 @@ async def end_others(request: Web, at: NamedDependency[datetime]) -> Response[An
 
 @post("/account/sessions/ending", guards=[signed_in])
 async def end_all(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
-    """End all of the reader's sessions, including the current one, and make the browser clear its cache (R42)."""
+    """End all of the reader's sessions, including the current one, and redirect to the sign-in page.
+
+    The browser is told to clear its cache (R42).
+    """
     async with transaction(None):
         await sessions.end_all_of_login(login_of(request), at)
     answer = see_other("/sign-in")

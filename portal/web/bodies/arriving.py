@@ -24,8 +24,8 @@ READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0
 class Pace:
     """Limits of a request body: at most `most` bytes within `seconds`, at an average of at least `rate` bytes a second.
 
-    The average must be reached after the first `grace` seconds. `at_once` is the number of bodies that one sender may
-    be sending to one process at the same time.
+    The minimum rate applies after the first `grace` seconds. `at_once` is the maximum number of bodies that one sender
+    may be sending to one process at the same time.
     """
 
     most: int
@@ -36,16 +36,16 @@ class Pace:
 
 
 STRANGER = Pace(most=64 * 1024, seconds=10.0, grace=3.0, rate=1024, at_once=20)
-"""The limits for senders who are not signed in: the largest form that they can send has a few hundred bytes."""
+"""The limits for senders without a session. The largest form that they can send has a few hundred bytes."""
 KNOWN = Pace(most=300 * 1024 * 1024, seconds=20 * 60.0, grace=15.0, rate=8 * 1024, at_once=20)
 """The limits for senders with a session, active or ended.
 
-They fit ten files of 25 MB and text, sent at 64 kbit/s or more.
+They allow ten files of 25 MB and text, sent at 64 kbit/s or more.
 """
 MOST_STRANGERS = 200
-"""How many bodies all senders without a session together may be sending to one process at the same time.
+"""The maximum number of bodies that all senders without a session together may be sending to one process at a time.
 
-The number is less than half of the connections that the process accepts.
+It is less than half of the connections that the process accepts.
 """
 
 _on_their_way: Counter[str] = Counter()
@@ -53,7 +53,7 @@ _STRANGERS = "strangers"
 
 
 class Arriving:
-    """The body of one request, of which each chunk is checked against the limits of `pace` as it arrives."""
+    """The body of one request. Each chunk is checked against the limits of `pace` as it arrives."""
 
     def __init__(self, receive: Any, pace: Pace) -> None:
         self._receive, self._more, self._pace = receive, True, pace
@@ -87,10 +87,10 @@ class Arriving:
             yield body
 
     async def read_past(self) -> None:
-        """Read and discard the rest of a refused body: most clients read no response before they have sent everything.
+        """Read and discard the rest of a refused body.
 
-        At most `READ_PAST` bytes are read, for at most `READ_PAST_SECONDS`. A longer or slower body is answered before
-        it has arrived completely.
+        Most clients read no response before they have sent everything. At most `READ_PAST` bytes are read, for at most
+        `READ_PAST_SECONDS`. A longer or slower body gets its response before it has arrived completely.
         """
         left = READ_PAST
         with contextlib.suppress(TimeoutError, BadRequest, TooSlow, TooLarge):

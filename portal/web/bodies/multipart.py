@@ -140,7 +140,7 @@ class _MultipartEvents:
 
 
 class _QueryEvents:
-    """Turns the callbacks of the urlencoded parser into the same events: each field is a text part without headers."""
+    """Turns the callbacks of the urlencoded parser into the events of `_MultipartEvents`: each field is a text part."""
 
     ended = True
     """True from the start, because a urlencoded body has no end marker that could be missing."""

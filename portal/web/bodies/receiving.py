@@ -34,11 +34,12 @@ HEAD = 4096
 
 
 async def read(request: Web) -> None:
-    """Read the form of a request before its handler runs: check its CSRF token, store its files, note it in the visit.
+    """Read the form of a request before its handler runs: check its CSRF token, store its files, and set `visit.form`.
 
     Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the body is too large or too slow, save the
-    text that arrived as a draft and raise the refusal. Raise `Forbidden` for a wrong CSRF token and `SignInNeeded` if
-    the session has changed in the meantime. If the handler takes no form, raise `BadRequest` for a form with fields.
+    text that arrived as a draft of the signed-in reader and raise the refusal. Raise `Forbidden` for a wrong CSRF
+    token, and `SignInNeeded` if the session ended or the reader's rights changed while the body arrived. If the handler
+    takes no form, raise `BadRequest` for a form with fields.
     """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -64,18 +65,19 @@ async def read(request: Web) -> None:
 def _refuse_unread(visit: Visit) -> None:
     """Raise `Forbidden`, without reading the body, if no CSRF token can be valid.
 
-    That is so if the request has neither a session nor the cookie that forms without a session are bound to.
+    That is so if the request has neither a session nor the cookie to which forms without a session are bound.
     """
     if visit.session is None and not visit.anonymous:
         raise Forbidden(TOO_OLD)
 
 
 async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
-    """Look up the sender's session again after a slow body. Raise `SignInNeeded` if the session has changed.
+    """Look up the sender's session again after a slow body.
 
     The sender was identified when the request began. Since then the session may have ended, or the reader's rights may
-    have changed (R12, R17). In that case the text is saved as a draft, which the reader finds after signing in.
-    Otherwise the visit gets the session as it is now, and `at`, when the body had arrived, as its instant.
+    have changed (R12, R17): then the text is saved as a draft, which the reader finds after signing in, and
+    `SignInNeeded` is raised. Otherwise the visit gets the current session, and as its instant `at`, the time at which
+    the body had arrived.
     """
     if visit.session is None or visit.reader is None:
         return
@@ -117,10 +119,10 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
     """Read the fields of the request into `form`, and pass each file to `take_file`.
 
-    Raise `Forbidden` if the CSRF token is not from a session of this person, and `TooLarge` for too many fields or too
-    much text. If the token is from an earlier session of the person, the text is saved as a draft, and `SignInNeeded`
-    leads back to the form's page. Files are taken only after the token has been checked, so the token must come before
-    them.
+    The token must come before the files, because files are passed on only after it has been checked. Raise `Forbidden`
+    if the CSRF token is not from a session of this person, and `TooLarge` for too many fields or too much text. If the
+    token is from an earlier session of the person, save the text as a draft and raise `SignInNeeded`, which leads back
+    to the form's page.
     """
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
@@ -173,7 +175,7 @@ def _clean(raw: bytes) -> str:
 
 
 async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    """Read a file without storing it, and note that it was not taken, because the session had ended."""
+    """Read and discard a file, and add to the form's problems that it was not stored because the session had ended."""
     async for _ in within(chunks, MAX_FILE, TOO_LARGE):
         pass
     if part.filename:
@@ -181,7 +183,7 @@ async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator
 
 
 async def _load_kept(form: Form, visit: Visit) -> None:
-    """Add the files to the form that were uploaded for it before this request."""
+    """Load into the form the files that were uploaded for it before this request, unless they are loaded already."""
     if visit.reader and form.key and not form.loaded:
         async with transaction(visit.reader, readonly=True):
             form.files = await draft_files.of_form(form.key, visit.reader)
@@ -191,8 +193,8 @@ async def _load_kept(form: Form, visit: Visit) -> None:
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
     """Store one file and add it to the form; an empty file field is ignored.
 
-    If a file is refused, its bytes are still read and the reason is added to the form's problems, so that the rest of
-    the form is not lost.
+    If a file is refused, the rest of it is still read and the reason is added to the form's problems, so that the other
+    fields of the form are not lost.
     """
     try:
         await _keep_file(form, visit, part.filename or "", within(chunks, MAX_FILE, TOO_LARGE))

@@ -29,7 +29,7 @@ LATE = timedelta(hours=1)
 NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
 """Fields that no draft contains: passwords, and values that prove or create a second factor."""
 FILES_AGAIN = "files_again"
-"""The message on a restored draft whose files were lost, because the session had ended, and must be chosen again."""
+"""The field of a draft that says that its files were lost, because the session had ended, and must be chosen again."""
 
 
 class KeptDraft(Table, tablename="draft"):
@@ -50,8 +50,8 @@ class KeptDraft(Table, tablename="draft"):
 class Draft:
     """What a form is filled in with when it is shown.
 
-    `at` is the path under which its draft is stored, `key` identifies the form, `typed` has its texts, and `files` are
-    the files already uploaded for it.
+    `at` is the path under which the form's draft is stored, `key` identifies the form, `typed` maps field names to
+    texts, and `files` are the files already uploaded for the form.
     """
 
     at: str
@@ -62,7 +62,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A draft that the reader may continue. `at` is the path and query of the page with its form."""
+    """A draft that the reader may continue. `at` is the path and query of the page with its form.
+
+    `title` is the subject or, without one, the beginning of the text.
+    """
 
     at: str
     title: str
@@ -134,26 +137,29 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 
 
 async def first_kept(reader: Reader, *addresses: str) -> tuple[str, dict[str, str]]:
-    """Return the first of these addresses under which the reader has a draft, and its texts; the first one and {} if none has.
+    """Return the first of these addresses under which the reader has a draft, with its texts; else the first one and {}.
 
     A draft stays under its address when its case is merged, so the pages of a case pass the addresses of all of its
-    numbers. Two drafts never mix in this way, and each keeps its files.
+    numbers. The drafts of two addresses are never mixed, and each keeps its files.
     """
     texts = await kept(reader, *addresses)
     return next(((address, typed) for address, typed in texts.items() if typed), (addresses[0], {}))
 
 
 async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
-    """Return what to fill in a form with: the texts `typed` (just refused, or from a draft) and its uploaded files."""
+    """Return the `Draft` with which to fill in a form.
+
+    `typed` are the texts of a refused form or of a stored draft; the key of the form in them finds its uploaded files.
+    """
     key = _key(typed.get("form_key", ""))
     files = await draft_files.of_form(key, reader) if key else []
     return Draft(address, key or uuid.uuid4(), typed, files)
 
 
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
-    """Return what to fill in a form that has its own draft with: the draft that `?draft=` names, or an empty new one.
+    """Return the `Draft` for a form that has a draft of its own: the one that `?draft=` names, or an empty new one.
 
-    `typed` is the text of a form that was just refused; None if the page is only loaded.
+    `typed` are the texts of a form that was just refused; None if the page is only loaded.
     """
     path, asked = request.scope["path"], _key(request.query_params.get("draft", ""))
     if typed is None and asked is None:
@@ -185,8 +191,8 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
 async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
     """Empty the draft of a form that was sent, in a transaction of its own.
 
-    The form's key is remembered for `LATE`, so that a delayed request cannot restore the draft; the reader's keys that
-    are older are deleted. `form_key` is None for forms without a key.
+    The form's key is remembered for `LATE`, so that a delayed request cannot restore the draft; older keys of the
+    reader are deleted. `form_key` is None for a form without a key.
     """
     async with transaction(None) as tx:
         if form_key is None:

@@ -39,7 +39,7 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the HTML list of the files of a form, after one was added: reading this request has stored it.
+    """Return the HTML list of the files of a form after one was added. The file was stored while the request was read.
 
     `?form=` is the address of the form's draft. Raise `Invalid` if the file was refused.
     """
@@ -74,7 +74,10 @@ async def take_off(
 
 @post("/drafts/preview")
 async def preview(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the Markdown text of a form as it will be read. Nothing is saved. Raise `Invalid` if it is too long."""
+    """Return the HTML of the Markdown text of a form, as its readers will see it. Nothing is saved.
+
+    Raise `Invalid` if the text is too long.
+    """
     text = form.get("body")
     html = await html_of(Writing(text)) if text.strip() else ""
     return page(request, "shared/_written.html", html=html)
@@ -93,7 +96,7 @@ def _asked(request: Web) -> str:
 
 
 def _checked(address: str) -> str:
-    """Return the address of a draft as it is. Raise `BadRequest` unless it is a path of this site."""
+    """Return the address of a draft unchanged. Raise `BadRequest` unless it is a path of this site."""
     if not address.startswith("/") or safe_path(address) != address:
         raise BadRequest
     return address

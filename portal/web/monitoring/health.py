@@ -37,7 +37,7 @@ async def show() -> Response[str]:
 class Check:
     """The result of checking one part of the installation.
 
-    `well` is False if somebody has to do something about it. `words` is a sentence with details or with what to do.
+    `well` is False if an operator has to act. `words` is a sentence with details or with what to do.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Check:
 
 
 async def checks(storage: Storage, state: jobs.QueueState, at: datetime) -> list[Check]:
-    """Check every part of the installation: database, schema, files, worker and clock. Return one result for each.
+    """Check every part of the installation: database, schema, files, worker, mail and clock.
 
-    `state` is the state of the job queue. `at` is compared with the clock of the database. Call this in a transaction
-    of an agent.
+    Return one result for each. `state` is the state of the job queue. `at` is compared with the clock of the database.
+    Call this in a transaction of an agent.
     """
     return [
         await _database(), await _schema(), await _files(storage), _worker(state), await _mail(at), await _clock(at)

@@ -69,7 +69,7 @@ async def show(request: Web) -> Response[bytes]:
 def _of_the_processes() -> bytes:
     """Return the metrics of all web processes of this machine, or of this process if there is no shared folder.
 
-    Delete the files with the open streams of processes that have ended; what these processes counted still counts.
+    Delete the files that count the open streams of processes that have ended; their other counts remain.
     """
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:

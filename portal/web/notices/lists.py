@@ -22,24 +22,24 @@ from portal.web.visit import Web, visit_of
 
 
 class Shown(Struct, kw_only=True):
-    """The form that marks all notices as read: the id of the newest one when the list was shown."""
+    """Form that marks all notices as read. `newest` is the id of the newest notice when the list was shown."""
 
     newest: int
 
 
 class Reading(Struct, kw_only=True):
-    """The form that takes such a reading back: its instant in ISO 8601."""
+    """Form that undoes marking notices as read. `at` is the instant at which they were marked, in ISO 8601."""
 
     at: str
 
 
 def _room(reader: Reader) -> str:
-    """Return the beginning of the URLs of the reader's area."""
+    """Return the path prefix of the reader's area: "" for contacts, `/agent` for agents."""
     return "" if reader.is_contact else "/agent"
 
 
 def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
-    """Return the message after all notices were marked as read, with a button that takes it back; otherwise None."""
+    """Return the message after notices were marked as read, with the URL and the fields of its undo button, or None."""
     count = number_in(query.get("read"))
     if not count:
         return None
@@ -49,9 +49,9 @@ def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
 
 @get("/notices")
 async def show_list(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[str]:
-    """Show the reader's notices by day, the newest first. The open list refreshes itself through this URL.
+    """Show the reader's notices by day, newest first. The open list refreshes itself through this URL.
 
-    `?show=unread` leaves out what is read, and `?after=` is the id after which the list goes on.
+    `?show=unread` leaves out notices that were read, and `?after=` is the id after which the list continues.
     """
     query = request.query_params
     only_unread, after = query.get("show") == "unread", number_in(query.get("after"))
@@ -63,7 +63,7 @@ async def show_list(request: Web, reader: NamedDependency[Any], at: NamedDepende
 
 @get("/notices/bell")
 async def show_bell(request: Web) -> Response[str]:
-    """Serve the bell of the bar with the number of unread notices, which refreshes itself through this URL."""
+    """Serve the bell with the number of unread notices. The bell refreshes itself through this URL."""
     return page(request, "shared/_bell.html")
 
 
@@ -83,7 +83,7 @@ async def follow(
 async def read_all(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Mark all notices as read that the list showed or that are older, and offer to take that back."""
+    """Mark all notices up to the newest one in the list as read, and redirect to the list, which offers to undo it."""
     async with transaction(reader):
         count = await notices.read(reader, at, newest=form.into(Shown).newest)
     told = f"?{urlencode({'read': count, 'at': at.isoformat()})}" if count else ""
@@ -94,7 +94,7 @@ async def read_all(
 async def read_no_more(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Mark the notices as unread that the reader marked as read together. Raise `Invalid` if `at` is no instant."""
+    """Undo marking notices as read together, and redirect to the list. Raise `Invalid` if `at` is not an instant."""
     try:
         read_at = datetime.fromisoformat(form.into(Reading).at).astimezone(UTC)
     except (ValueError, OverflowError):

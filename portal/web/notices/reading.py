@@ -1,4 +1,4 @@
-"""Mark the notices about what a page shows as read, once the page is sent."""
+"""Mark the notices about what a page shows as read, once the response is sent."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -17,9 +17,9 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
 async def about_to_read(request: Web, about: tuple[str, int]) -> None:
-    """Note that the page which is being made shows a subject, such as `("case", 7)`, and so reads the notices about it.
+    """Note what the page shows, such as `("case", 7)`, so that `read_when_sent` marks the notices about it as read.
 
-    The bell of the page does not count them any more. Do nothing for a reader without unread notices.
+    The bell of this page no longer counts them. Do nothing for a reader without unread notices.
     """
     visit = visit_of(request)
     if visit.unread and visit.reader:
@@ -29,9 +29,9 @@ async def about_to_read(request: Web, about: tuple[str, int]) -> None:
 
 
 def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
-    """Return the response of a page that marks the notices about what it shows as read, once it is sent.
+    """Return `response`, and mark the notices that this page is about as read once it is sent.
 
-    `about_to_read` and `reads_notices` say which. Nothing is written if there are none.
+    `about_to_read` and `reads_notices` say which notices these are. Nothing is written if there are none.
     """
     visit = visit_of(request)
     if visit.reader and (visit.reads or visit.reads_notices):
@@ -40,11 +40,11 @@ def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
 
 
 def reads_notices(handler: Handler) -> Handler:
-    """Return the route handler of a page that marks the notices which lead to its URL as read, once the page is sent.
+    """Wrap a page's route handler, so that the page marks the reader's unread notices that link to its URL as read.
 
-    It is for pages to which notices lead that are not about the case, entry or invoice that the page shows, such as the
-    hours of a customer.
-    Write this decorator below Litestar's `@get`; the handler has a parameter `request`.
+    They are marked once the response is sent; the bell of the page no longer counts them. Notices about cases are left
+    out. Use this for pages whose notices `about_to_read` does not find by their subject, such as a customer's hours.
+    Place the decorator below Litestar's `@get`; the handler must have a parameter `request`.
     """
 
     @functools.wraps(handler)

@@ -1,4 +1,4 @@
-"""Serve the pages that work without a session: sign-in, second step, invitations, forgotten passwords, stopped mails, ratings."""
+"""Serve the pages without a session: sign-in, second step, invitations, password resets, unsubscriptions and ratings."""
 
 from typing import Any
 

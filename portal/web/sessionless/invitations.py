@@ -50,7 +50,7 @@ async def page_of_link(
     at: datetime,
     token: str,
 ) -> Response[str]:
-    """Return the page with the form of a link, which `show` makes, or the page `ended` if the link is not valid.
+    """Return the page with the form of a link, made by `show`, or the page made by `ended` if the link is not valid.
 
     Raise `Conflict` if this browser is signed in.
     """
@@ -62,10 +62,10 @@ async def page_of_link(
 
 
 def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) -> Callable[[Web], Awaitable[Any]]:
-    """Return a function that reads the form, or returns the page `ended` if the link in the URL is not valid.
+    """Return a function that reads the form, or returns the page made by `ended` if the link in the URL is not valid.
 
-    Litestar runs it before the handler, so that the body of a request with a wrong link is never read. The function
-    raises `Conflict` if this browser is signed in.
+    Litestar runs the function before the handler, so that the body of a request with a wrong link is never read. The
+    function raises `Conflict` if this browser is signed in.
     """
 
     async def find_first(request: Web) -> Response[str] | None:
@@ -84,10 +84,11 @@ def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) ->
 async def link_page(
     request: Web, template: str, kind: invitations.Kind, *, at: datetime, token: str, **again: Any
 ) -> Response[str]:
-    """Return the form that the link leads to; it gets the `Invited` and its own URL as `action`.
+    """Return the page with the form to which the link leads.
 
-    If the person has a password already, it is the form that asks for this password. The URL contains the secret token,
-    so no request names it as its referrer (R41). Raise `NotFound` if the link is not valid.
+    Its template gets the `Invited`, and the form's URL as `action`. If the person has a password already, the form asks
+    for this password. The URL contains the secret token, so no request names it as its referrer (R41). Raise `NotFound`
+    if the link is not valid.
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, kind)
@@ -107,7 +108,7 @@ def _ended(request: Web) -> Response[str]:
 
 
 class Joining(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a person who has a password already. The mail address is only for password managers."""
+    """Form fields of an invited person who has a password already. The mail address is only for password managers."""
 
     password: str
     email: str = ""
@@ -118,7 +119,10 @@ class Joining(Struct, forbid_unknown_fields=True, kw_only=True):
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Store the password of the invited person, or check the one that they have; use up the link, and sign them in."""
+    """Store the password of the invited person, or check the one that they have; then use up the link and sign them in.
+
+    A link that is no longer valid gets the page that says so.
+    """
     visit = visit_of(request)
     try:
         async with transaction(None, readonly=True):

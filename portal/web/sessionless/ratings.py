@@ -1,6 +1,6 @@
-"""Rate the solution of a case by the signed link in a mail, without a sign-in.
+"""Rate the solution of a case by the signed link in a mail, without signing in.
 
-Programs that open every link in a mail rate nothing: the link shows a form, and only its POST rates.
+A GET of the link only shows a form, because some mail programs open every link; only the form's POST rates.
 """
 
 from datetime import datetime
@@ -37,9 +37,9 @@ def _ended(request: Web) -> Response[str]:
 
 
 async def _read_link(request: Web, token: str) -> tuple[RatingLink, ContactReader]:
-    """Return what the link is for, and its contact. Raise `NotFound` if the link does not work.
+    """Return what the link is for, and its contact. Raise `NotFound` if the link is not valid.
 
-    The transaction of the request, which is that of whoever is signed in, is ended first.
+    The transaction of the request is ended first, because it is that of whoever is signed in.
     """
     visit = visit_of(request)
     await visit.end_reading()
@@ -49,7 +49,7 @@ async def _read_link(request: Web, token: str) -> tuple[RatingLink, ContactReade
 
 @get("/ratings/{token:str}")
 async def show(request: Web, token: FromPath[str]) -> Response[str]:
-    """Show the form that rates the solution of the case that the link names, or a page that says that it has ended."""
+    """Show the form that rates the solution of the case, or a page that says that the link has ended."""
     return await _page(request, token=token)
 
 
@@ -70,7 +70,7 @@ async def _page(
 
 
 async def _link_first(request: Web) -> Response[str] | None:
-    """Read the form, or return the page that says that the link does not work, without reading the body."""
+    """Read the form, or return the page for a link that is not valid without reading the body."""
     try:
         await _read_link(request, request.path_params["token"])
     except NotFound:
@@ -83,7 +83,10 @@ async def _link_first(request: Web) -> Response[str] | None:
 async def rate(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Rate the solution with the rights that the contact has now, and thank them."""
+    """Store the rating with the rights that the contact has now, and thank the contact.
+
+    If the rating is refused, show the form again. A link that is no longer valid gets the page that says so.
+    """
     await count_rating(request)
     try:
         link, reader = await _read_link(request, token)

@@ -22,9 +22,10 @@ from portal.web.visit import Web, safe_path, visit_of
 
 
 class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the second step: a typed code, or the browser's authentication response as JSON and its challenge.
+    """Form fields of the second step: a typed code, or the response of a passkey.
 
-    `sealed` holds the challenge that the page put into the form.
+    `answer` is the browser's authentication response as JSON, and `sealed` the challenge that the page put into the
+    form.
     """
 
     code: str = ""
@@ -34,7 +35,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """Show the second factors that the person can use, or redirect to the sign-in page if no password was typed before."""
+    """Show the second factors that the person can use, or redirect to the sign-in page if no password was typed."""
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")

@@ -82,11 +82,10 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return the path to redirect to.
 
-    A person with several customers is signed in to the one that they used or accepted last, and redirected to a page
-    on which they can choose another before they get to `next_path`. If they come back to a page after their session
-    in this browser ended, they are signed in to its customer instead and redirected to `next_path` at once, because
-    that page, or their draft on it, belongs to this customer. `factor` is that of `open_session`, whose transaction
-    this function needs.
+    A person with several customers is signed in to the one that they used or accepted last, and redirected to a page on
+    which they can choose another before they get to `next_path`. If they return to a page after their session in this
+    browser ended, they are signed in to the customer of that session and redirected to `next_path` at once, because
+    that page, or their draft on it, belongs to this customer. `factor` and the transaction are as for `open_session`.
     """
     first, *others = await credentials.memberships(login_id)
     before = visit_of(request).session
@@ -99,8 +98,8 @@ async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, fa
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return its token. The browser's old session ends (R14).
 
-    `factor` is the second factor that was used, or None. The function runs in the caller's transaction, which must have
-    the sign-in role. The cookie is set only after that transaction has committed.
+    `factor` is the second factor that was used, or None. Call this in a transaction with the sign-in role. The cookie
+    is set only after that transaction has committed.
     """
     visit = visit_of(request)
     if visit.session:
@@ -133,7 +132,7 @@ async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]
     """End this session, make the browser clear its cache (R42), and redirect to the sign-in page.
 
     The cookie of the ended session stays, although it signs nobody in: if another window of this browser still sends a
-    form, the cookie tells to whom the text belongs, and it is saved as a draft of that person.
+    form, the cookie identifies the person, and the text of the form is saved as that person's draft.
     """
     visit = visit_of(request)
     if visit.session:

@@ -1,6 +1,6 @@
 """Remember, for ten minutes, who has typed the right password and must still prove a second factor (R9).
 
-There is no session yet, so a sealed (encrypted) cookie holds this.
+There is no session yet, so this is stored in a sealed (encrypted) cookie.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ _PURPOSE = "second step of signing in"
 
 
 def remember_step(request: Web, proven: Proven, next_path: str, at: datetime) -> None:
-    """Set the cookie that says whose password was proved, and to which path to redirect after the second step."""
+    """Set the cookie that stores whose password was proved, and the path to redirect to after the second step."""
     visit = visit_of(request)
     sealed = visit.settings.sealer.seal(_PURPOSE, f"{proven.login_id} {proven.mark} {safe_path(next_path)}", at)
     visit.new_cookies.append(cookies.write(cookies.STEP, sealed, visit.settings))

@@ -1,7 +1,8 @@
-"""Stop mails by the link in them, without a sign-in: with one click in the mail program (RFC 8058), or on a page.
+"""Stop mails by the link in them, without signing in: with one click in the mail program (RFC 8058), or on a page.
 
-The mail program sends a POST without a session, a CSRF token or an Origin header, so this URL alone is left out of those
-checks (R37). Its token is signed, and stops only mails of the kinds that it names, to the person whom it names.
+The mail program sends a POST without a session, a CSRF token or an Origin header, so only this URL is exempt from those
+checks (R37). The token in the URL is signed; it stops only mails of the kinds that it names, to the person whom it
+names.
 """
 
 from typing import Any
@@ -24,7 +25,10 @@ def _answer(request: Web, template: str, *, status: int = 200, **context: Any) -
 
 @get("/unsubscriptions/{token:str}")
 async def show(request: Web, token: FromPath[str]) -> Response[str]:
-    """Show what the link stops, and a button that stops it. Programs that open every link in a mail change nothing."""
+    """Show what the link stops, with a button that stops it.
+
+    A GET changes nothing, because some programs open every link.
+    """
     try:
         stopped = Unsubscription.read(token, visit_of(request).settings.sealer)
     except NotFound:
@@ -33,7 +37,7 @@ async def show(request: Web, token: FromPath[str]) -> Response[str]:
 
 
 async def _leave_body(_: Web) -> None:
-    """Read no form before the handler: what a mail program sends says nothing that the URL does not say."""
+    """Do not read the form before the handler, because the URL contains everything that is needed."""
 
 
 @post("/unsubscriptions/{token:str}", before_request=_leave_body, status_code=200)
