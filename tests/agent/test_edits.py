@@ -22,7 +22,7 @@ from portal.people.working.hours import WEEKDAYS
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import PageForm, form_of, forms_of
-from tests.places import furnished
+from tests.places import Places, furnished
 from tests.world import ACME, ACME_CONTRACT, ADA, MAX, NOOR, NOW, SUPPORT
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -206,12 +206,17 @@ settlement stores the fields in `PREPAID`.
 
 
 @pytest.fixture
-async def addresses(app: Gate) -> dict[str, str]:
+async def places(app: Gate) -> Places:
+    """Create a row for each placeholder of a path, before anybody signs in."""
+    return await furnished(app.storage)
+
+
+@pytest.fixture
+async def addresses(places: Places) -> dict[str, str]:
     """Return the URL of each edit form by its path in `PATHS`, with the ids of existing rows.
 
-    The database gets a row for each placeholder, two more services and one more department.
+    The database gets two more services and one more department.
     """
-    places = await furnished(app.storage)
     async with transaction(SYSTEM):  # so that each choice has a third option
         contract = await Contract.find(ACME_CONTRACT, SYSTEM)
         for name in ("On site", "Remote"):
@@ -283,12 +288,12 @@ async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
     return await browser.send_form(form.action, data)
 
 
-async def test_every_edit_form_says_what_it_showed(app: Gate, noors: Browser) -> None:
+async def test_every_edit_form_says_what_it_showed(app: Gate, places: Places, noors: Browser) -> None:
     """Every form that Noor can open and that shows stored values sends them in `seen`, so that a conflict is noticed.
 
     `PATHS` names exactly these forms. Only forms that create something or change no stored field are excepted.
     """
-    places, found, silent = await furnished(app.storage), set[str](), set[str]()
+    found, silent = set[str](), set[str]()
     pages = [route.path_format for route in app.inner.routes if isinstance(route, HTTPRoute) and "GET" in route.methods]
     by_address = {places.address(path): path for path in PATHS}
     for path in pages:

@@ -22,7 +22,7 @@ from tests.browser import Browser
 from tests.checksums import checksums
 from tests.forms import form_of
 from tests.pages import pages_of
-from tests.places import furnished
+from tests.places import Places, furnished
 from tests.test_permissions import READING, rows
 from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
 
@@ -45,6 +45,12 @@ def is_of_time(path: str) -> bool:
 async def case(dsn: str) -> Case:
     async with transaction(ADA):
         return await Case.open(by=ADA, subject="VPN drops", text="Since Tuesday.", case_type_id=INCIDENT, at=NOW)
+
+
+@pytest.fixture
+async def places(app: Gate) -> Places:
+    """Create a row for each placeholder of a path, before anybody signs in."""
+    return await furnished(app.storage)
 
 
 async def set_rules(**fields: str) -> None:
@@ -122,10 +128,9 @@ class TestOff:
         assert open_ones == []
 
     async def test_without_tracking_every_route_of_time_is_refused_and_changes_nothing(
-        self, app: Gate, dsn: str, noor: Browser, max_: Browser
+        self, places: Places, dsn: str, noor: Browser, max_: Browser
     ) -> None:
         """S1.6: while tracking is off, Max and Noor get 404 for every GET and POST of time, and nothing changes."""
-        places = await furnished(app.storage)
         await set_rules(tracks_time="")
         before, tried = await checksums(dsn, READING), 0
         for browser in (noor, max_):
@@ -141,10 +146,9 @@ class TestOff:
         assert await checksums(dsn, READING) == before
 
     async def test_without_tracking_no_page_shows_time(
-        self, app: Gate, ines: Browser, max_: Browser, noor: Browser
+        self, places: Places, ines: Browser, max_: Browser, noor: Browser
     ) -> None:
         """S1.6: while tracking is off, no page links to time, has a form or key for it, or names it in the navigation."""
-        places = await furnished(app.storage)
         await set_rules(tracks_time="")
         shown = []
         for actor, browser in (("Ines", ines), ("Max", max_), ("Noor", noor)):
