@@ -43,7 +43,7 @@ tracked = Router(
     ],
     guards=[time_tracked],
 )
-"""The pages and forms of time, which get 404 while time tracking is switched off."""
+"""The pages and forms about time, which return 404 while time tracking is switched off."""
 
 router = Router(
     "/agent",

@@ -1,6 +1,6 @@
-"""Keep the order of a list of cases that refreshes itself.
+"""Keep the order of a list of cases while it refreshes itself.
 
-New cases come on top, and displayed cases stay in their order, so that no row moves away under the mouse.
+New cases come first, and displayed cases keep their order, so that no row moves away under the mouse.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from portal.desk.lists import Row
 from portal.numbers import number_in
 
 MOST = 60
-"""How many case numbers one query parameter of the refresh URL may have; the others are ignored."""
+"""The maximum number of case numbers in one query parameter of the refresh URL; the others are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Seen:
         """Return the rows of `listed` in display order.
 
         Cases that arrived since the page was opened come first, then the displayed ones in their old order, then rows
-        that were on the next page before: they move up when displayed cases have left the list.
+        that were on the next page before and moved up because displayed cases have left the list.
         """
         if self.since is None:
             return Arranged(listed.rows, frozenset(), at)

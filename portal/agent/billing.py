@@ -72,7 +72,7 @@ async def make_run(
 ) -> Response[Any]:
     """Execute a billing run: create the draft invoices and statements of the ticked customers.
 
-    Redirect to the page of the run, or back to the preview if there was nothing to bill. A job goes on with a run that
+    Redirect to the page of the run, or back to the preview if there was nothing to bill. A job continues a run that
     takes longer than a few seconds.
     """
     fields = form.into(RunForm)
@@ -90,9 +90,10 @@ async def make_run(
 
 @get("/billing/runs/{run_id:int}", guards=[manager_only])
 async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
-    """Show which documents a billing run created, and which time it skipped and why; while it works, how far it is.
+    """Show which documents a billing run created, which time it skipped and why, and, while it works, its progress.
 
-    `?documents=`, `?refused=` and `?skipped=` are the cursors of the lists. A refresh by htmx gets what changes while the run works.
+    `?documents=`, `?refused=` and `?skipped=` are the cursors of the lists. A refresh by htmx gets only what changes
+    while the run works.
     """
     after = turned(request, "documents", "refused", "skipped")
     found: dict[str, Any] = {"run": await find_run(run_id, reader, after), "skipped": SKIPPED, "after": after}

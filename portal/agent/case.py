@@ -40,10 +40,9 @@ from portal.web.visit import Web, visit_of, wants_fragment
 @get("/cases/{number:str}")
 @reads_notices
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show a case with its feed and forms. With `?before=` the feed shows older entries, and with
-    `?canned=` the composer the canned reply with that id.
+    """Show a case with its feed and forms. The number of a merged case redirects to the case that contains it now.
 
-    The number of a merged case redirects to the case that it is part of.
+    With `?before=` the feed shows older entries. With `?canned=` the text box contains the canned reply with that id.
     """
     return await show_case(request, number=number)
 
@@ -82,7 +81,7 @@ async def show_case(
 
 
 def _toast(request: Web, case: Case) -> dict[str, str] | None:
-    """Return the message that the case was just snoozed, with a button that undoes it, or None if it was not."""
+    """Return the message that the case was just snoozed, with the URL of its undo button, or None."""
     if not (request.query_params.get("snoozed") and case.snoozed_until):
         return None
     return {"words": "Snoozed. It comes back by itself.", "undo": f"/agent/cases/{case.number}/snooze/ending"}
@@ -119,9 +118,10 @@ async def show_feed(
 async def show_standing(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[str]:
-    """Serve the hours left of the case's service, which the case page requests once it has loaded.
+    """Serve the hours left of the case's service. The case page requests this fragment once it has loaded.
 
-    They take several SQL statements, and the more the longer the period has time, so the page does not wait for them.
+    The page does not wait for it, because computing the hours takes several SQL statements and longer for a period with
+    much time.
     """
     case, visit = await Case.find(number, reader), visit_of(request)
     standing = None
@@ -139,7 +139,11 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Send a reply, which the customer reads once it goes out, and change the status if the agent chose that."""
+    """Send a reply, and change the status if the agent chose that.
+
+    The customer can read the reply once it has gone out; until then it can be withdrawn. Redirect to the case, or to
+    the next case of the list.
+    """
     return await send(request, reader, form, number, at)
 
 
@@ -152,7 +156,7 @@ async def note(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Create an internal note, which no customer can ever read (D51)."""
+    """Create an internal note, which no customer can ever read (D51), and redirect to the case."""
     fields = form.into(Written)
     async with transaction(reader):
         case = await Case.find(number, reader)
@@ -179,7 +183,7 @@ async def show_picture(
     request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
     file: FromPath[uuid.UUID],
 ) -> Response[bytes]:  # fmt: skip
-    """Serve a picture, or a page of a PDF, that is a file of the case, as a WebP image (`previews.picture`)."""
+    """Serve a WebP image of a file of the case: an image, or a page of a PDF (`previews.picture`)."""
     return await previews.picture(request, storage, number, file, at)
 
 
@@ -188,7 +192,7 @@ async def show_preview(
     request: Web, reader: NamedDependency[AgentReader], storage: NamedDependency[Storage],
     at: NamedDependency[datetime], number: FromPath[str], file: FromPath[uuid.UUID],
 ) -> Response[str]:  # fmt: skip
-    """Show a file of the case in place, or on a page of its own if no script asks."""
+    """Show the preview of a file of the case on the page itself for htmx, otherwise on a page of its own."""
     found = await previews.shown(request, storage, number, file, at) | {
         "address": f"/agent/cases/{number}/files/{file}"
     }

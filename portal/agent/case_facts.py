@@ -1,4 +1,4 @@
-"""Handle the forms that change a case: who works on it, its status, and its facts such as subject and priority."""
+"""Handle the forms that change a case: its agent, its status, and its facts such as subject and priority."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -33,10 +33,10 @@ from portal.web.visit import Web, visit_of
 
 
 class Assignment(Struct, kw_only=True):
-    """Assignment form: with `take` the signed-in agent takes the case, otherwise it goes to `agent`.
+    """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
     If `agent` is None, the case becomes unassigned. The menu in the case's head has a search field instead of a list:
-    `agent_typed` is its text, and `nobody` its button that leaves the case to nobody.
+    `agent_typed` is its text, and `nobody` the button that makes the case unassigned.
     """
 
     take: bool = False
@@ -46,25 +46,31 @@ class Assignment(Struct, kw_only=True):
 
 
 class Holder(Struct, kw_only=True):
-    """Agent to whom a case is assigned, or None. The assignment form sends along the one that it displayed."""
+    """The id of the agent to whom a case is assigned, or None.
+
+    The assignment form contains the one that it displayed.
+    """
 
     agent: int | None
 
 
 class StatusChange(Struct, kw_only=True):
-    """Form that sets the status of a case: its id, or a category. Its field `seen` has the id that the page showed."""
+    """Form that sets the status of a case: the id of a status, or a category.
+
+    Its field `seen` has the id that was displayed.
+    """
 
     status: str
 
 
 class PriorityChange(Struct, kw_only=True):
-    """Form that sets the priority of a case. Its field `seen` says which priority the page showed."""
+    """Form that sets the priority of a case. Its field `seen` has the priority that was displayed."""
 
     priority: int
 
 
 class FactsChange(Struct, kw_only=True):
-    """Form of the facts of a case: its subject, and the ids or the value of what was chosen, None for no choice."""
+    """Form of the facts of a case: its subject, its priority, and the ids of the other choices; None for no choice."""
 
     subject: str
     case_type: int | None = None
@@ -82,7 +88,10 @@ class FactsChange(Struct, kw_only=True):
         )  # fmt: skip
 
     def since(self, case: Case) -> Facts:
-        """Return only those of the submitted facts that differ from the facts stored on the case."""
+        """Return only the submitted facts that differ from those stored on the case.
+
+        A case without a choice keeps its contact.
+        """
         said: Facts = {
             "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
             "project_id": self.project,
@@ -129,7 +138,10 @@ async def assign(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9)."""
+    """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9), and redirect to the case.
+
+    If somebody else has assigned it since the form was shown, show the form again with both agents.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
         fields = edited(await _searched(form), Assignment, Holder(agent=case.agent_id))
@@ -138,9 +150,9 @@ async def assign(
 
 
 async def _searched(form: Form) -> Form:
-    """Set the field `agent` of the form to the agent whom its search field names, if it has one, and return the form.
+    """Set the field `agent` of the form to the agent whom its search field finds, if it has one, and return the form.
 
-    Raise `Invalid` (`agent`) if the text names nobody, or several people.
+    Raise `Invalid` at the field `agent` if the typed text matches nobody, or several people.
     """
     if "agent_typed" in form.fields and not form.get("nobody"):
         agent = (await chosen(form.typed, {"agent": COLLEAGUES}))["agent"]
@@ -158,7 +170,7 @@ async def change_status(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save a new status. Raise `Invalid` for one that may not follow.
+    """Save a new status, and redirect to the case. Raise `Invalid` for a status that may not follow the current one.
 
     Raise `Conflict` if somebody else has changed the status since the page was shown.
     """
@@ -178,7 +190,10 @@ async def change_priority(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save a new priority. Raise `Conflict` if somebody else has changed the priority since the page was shown."""
+    """Save a new priority, and redirect to the case.
+
+    Raise `Conflict` if somebody else has changed the priority since the page was shown.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
         seen = seen_in(form, PriorityChange) or PriorityChange(priority=case.priority)
@@ -223,7 +238,7 @@ async def change_facts(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save changed facts of a case; the case's log records each change."""
+    """Save the changed facts of a case, and redirect to the case. The log of the case records each change."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
         fields = edited(form, FactsChange, FactsChange.of(case))

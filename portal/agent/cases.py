@@ -51,9 +51,9 @@ from portal.web.visit import Web, visit_of
 class NewCase(Struct, kw_only=True):
     """Form with which an agent opens a case for a contact.
 
-    If `then` is `wait`, the case starts with the status waiting for the customer. If `to` is `me`, it is assigned to the
-    signed-in agent, otherwise to whom the rules of dispatch choose. With `called`, the text is what the contact said
-    on the phone.
+    If `then` is `wait`, the case starts with the status waiting for the customer. If `to` is `me`, it is assigned to
+    the signed-in agent, otherwise to the agent whom the rules of dispatch choose. `called` says that the text is what
+    the contact said on the phone.
     """
 
     customer: int | None = None
@@ -73,7 +73,10 @@ ASKING = choosable(CUSTOMERS)
 
 
 class Ticked(Struct, kw_only=True):
-    """Form of the list of cases: the numbers of the ticked cases; `all` is "yes" for all cases that the list finds."""
+    """Form of the list of cases: the numbers of the ticked cases.
+
+    `all` is "yes" for all cases that match the filters.
+    """
 
     case: list[str]
     all: str = ""
@@ -90,7 +93,7 @@ HEADINGS = (
     None,
     Sort.UPDATED,
 )
-"""The columns of the list by which it can be sorted, in their order; None is the column with the time, which cannot."""
+"""The columns of the list in their order, each with its sort order; None is the time, which has none."""
 
 
 @get("/cases")
@@ -99,7 +102,8 @@ async def list_cases(
 ) -> Response[str]:
     """Show the list of cases.
 
-    The open page refreshes itself through the same URL, with the case numbers that it displays (see `arrivals`).
+    The open page refreshes itself through the same URL, to which it adds the case numbers that it displays
+    (`arrivals`).
     """
     async with searching(request, searched(request.query_params)):
         return await _list(request, reader=reader, at=at)
@@ -129,7 +133,7 @@ async def _list(
 
 
 async def _own(question: Question, reader: AgentReader) -> OwnView | None:
-    """Return the saved view that the list began with, if the reader may use it."""
+    """Return the saved view on which the list is based, if the reader may use it."""
     with suppress(NotFound):
         return await OwnView.find(question.own, reader) if question.own is not None else None
     return None
@@ -144,9 +148,8 @@ async def take_several(
 ) -> Response[Any]:
     """Assign the ticked cases to the signed-in agent, except those that a colleague already has (D35).
 
-    All cases that the list finds are a change of many cases, whose page asks who gets them.
-
-    Redirect if all could be assigned; otherwise show the list with a sentence for each case that could not.
+    If all cases that match the filters are chosen, redirect to the page that asks to whom they are assigned. Otherwise
+    redirect to the agent's list if all could be assigned; if not, show the list with a message for each that could not.
     """
 
     ticked = form.into(Ticked)
@@ -167,9 +170,9 @@ async def take_several(
 
 
 def _toast(request: Web, taken: int) -> dict[str, str] | None:
-    """Return the message that says how many cases were just taken, or None if none were.
+    """Return the message that says how many cases were just taken, or None.
 
-    `taken` is their number if some others were refused; the redirect after a complete batch has it in the URL.
+    `taken` is their number if some others were refused. If all were taken, the URL of the redirect contains the number.
     """
     count = taken or number_in(request.query_params.get("taken"), digits=4)
     return {"words": f"{plural(count, 'case')} taken."} if count else None
@@ -207,7 +210,7 @@ async def open_case(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a case for a contact, who is notified (S3.3)."""
+    """Create a case for a contact, who is notified (S3.3), and redirect to it."""
     fields = form.into(NewCase)
     async with transaction(reader):
         case = await Case.open(

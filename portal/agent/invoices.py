@@ -58,10 +58,10 @@ from portal.web.visit import Web, page_of, visit_of, wants_fragment
 
 @get("/invoices", guards=[manager_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show draft invoices, issued invoices and statements, as three lists that each have several pages.
+    """Show draft invoices, issued invoices, statements and credit notes, as four lists that each have several pages.
 
-    `?customer=` filters by customer. `?drafts=`, `?after=` and `?statements=` are the cursors of the three lists. A
-    refresh by htmx gets the lists alone.
+    `?customer=` filters by customer. `?drafts=`, `?after=` (issued invoices), `?statements=` and `?credits=` are the
+    cursors of the lists. A refresh by htmx gets only the lists.
     """
     return await _list(request, reader)
 
@@ -95,7 +95,7 @@ async def _list(
 
 
 class Ticked(Struct, kw_only=True):
-    """Form of the list of draft invoices: the ticked drafts, each with its contract and its sum (`DraftChoice`)."""
+    """Form of the list of draft invoices: the ticked drafts, each as the text that `DraftChoice.parse` reads."""
 
     draft: list[str]
 
@@ -104,7 +104,7 @@ class Ticked(Struct, kw_only=True):
 async def issue_drafts(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Issue the ticked drafts, the oldest first, each in its own transaction, so that a refusal blocks no other draft.
+    """Issue the ticked drafts, oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
     A draft whose sum is no longer the one that the list showed is refused. Redirect if all were issued, otherwise show
     the list with the reason for each refusal.
@@ -131,7 +131,7 @@ async def issue_drafts(
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
-    """Show a draft invoice as it would be issued. If it has been issued since, redirect to the issued invoice.
+    """Show a draft invoice as it would be issued, or redirect to the issued invoice if it has been issued since.
 
     `?lines=` and `?detail=` are the cursors of its lines and of its time.
     """
@@ -155,7 +155,7 @@ async def _draft(
 
 
 def _parts(request: Web, contents: Contents) -> dict[str, Any]:
-    """Return the contents, and the page of lines and the page of the time detail that the cursors in the URL ask for."""
+    """Return the template variables with the contents, and the page of lines and of the time for the URL's cursors."""
     after = turned(request, "lines", "detail")
     return {
         "contents": contents,
@@ -165,7 +165,10 @@ def _parts(request: Web, contents: Contents) -> dict[str, Any]:
 
 
 class IssueForm(Struct, kw_only=True):
-    """Form that issues a draft. `sum` is the sum to pay that the page showed: no other is issued."""
+    """Form that issues a draft.
+
+    `sum` is the sum to pay that the page showed; a draft with another sum is not issued.
+    """
 
     sum: str = ""
 
@@ -178,7 +181,10 @@ async def issue_draft(
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
 ) -> Response[Any]:
-    """Issue a draft invoice: it gets its number and never changes again."""
+    """Issue a draft invoice, which numbers it and makes it immutable, and redirect to its page.
+
+    Refuse it if the sum to pay is no longer the one that the page showed.
+    """
     fields = form.into(IssueForm)
     async with transaction(reader):
         invoice = await issue(draft_id, by=reader, at=at, seen=fields.sum)
@@ -195,7 +201,8 @@ async def take_entry_off(
 ) -> Response[Any]:
     """Remove one time entry from a draft invoice, so that the next billing run bills it.
 
-    If nothing to charge is left, the draft is deleted; otherwise the page of the draft is shown where it was.
+    If nothing to charge is left, the draft is deleted and the response redirects to the list; otherwise it redirects to
+    the same place on the page of the draft.
     """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)
@@ -210,7 +217,7 @@ async def take_entry_off(
 async def delete(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int]
 ) -> Response[Any]:
-    """Delete a draft invoice, so that the next billing run bills its time entries again."""
+    """Delete a draft invoice, so that the next billing run bills its time entries again, and redirect to the list."""
     async with transaction(reader):
         await delete_draft(draft_id, by=reader, at=at)
     return see_other("/agent/invoices")
@@ -219,15 +226,19 @@ async def delete(
 @get("/invoices/{number:str}", guards=[manager_only])
 @reads_notices
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show an issued invoice as its customer sees it, its payments, to whom it was mailed, and who has opened it.
+    """Show an issued invoice as its customer sees it, with its payments and mails, and the contacts who have opened it.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of its time. A refresh by htmx gets what happened alone.
+    `?lines=` and `?detail=` are the cursors of its lines and of its time. A refresh by htmx gets only what happened to
+    it.
     """
     return await invoice_page(request, number=number)
 
 
 async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[str]:
-    """Return the page of an issued invoice; `again` are the errors and the typed fields of a refused form on it."""
+    """Return the page of an issued invoice.
+
+    `again` has the error messages and the typed fields of a refused form on it.
+    """
     visit = visit_of(request)
     reader: Any = visit.reader
     invoice = await Invoice.find(number, reader)
@@ -251,9 +262,10 @@ async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[s
 
 
 class SendForm(Struct, kw_only=True):
-    """Form that mails an issued invoice to one receiver: a contact by id, or the accounts address if `contact` is empty.
+    """Form that mails an issued invoice to one receiver.
 
-    `form_key` identifies the form, so that sending it again mails nothing more.
+    The receiver is the contact with the id `contact`, or the customer's address for invoices if it is None. `form_key`
+    identifies the form, so that a form that is sent twice mails the invoice once.
     """
 
     contact: int | None = None
@@ -268,9 +280,9 @@ async def send(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Mail an issued invoice once more to one receiver, also if their mail address was refused before.
+    """Mail an issued invoice to one receiver again, even if a mail server refused their address before.
 
-    Raise `Conflict` if there is no mail server.
+    Redirect to the history of the invoice. Raise `Conflict` if the portal has no mail server.
     """
     contact = form.into(SendForm).contact
     if visit_of(request).settings.smtp_url is None:
@@ -284,13 +296,13 @@ async def send(
 
 @get("/invoices/{number:str}/invoice.pdf", guards=[manager_only])
 async def show_pdf(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the PDF of an issued invoice."""
+    """Serve the stored PDF of an issued invoice, and record the download in the audit log."""
     return await invoice_file(request, reader, number, kind="pdf")
 
 
 @get("/invoices/{number:str}/detail.csv", guards=[manager_only])
 async def show_csv(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the CSV file with the time entries of an issued invoice."""
+    """Serve the stored CSV file with the time of an issued invoice, and record the download in the audit log."""
     return await invoice_file(request, reader, number, kind="csv")
 
 

@@ -1,4 +1,4 @@
-"""Render pages of the agents' area with the navigation beside them and the counts that it shows."""
+"""Render pages of the agents' area, with the navigation beside them and its counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,12 @@ from portal.web.visit import Web, visit_of
 
 @dataclass(frozen=True, slots=True)
 class Rail:
-    """The numbers in the agents' navigation: cases by the name of their view, and what waits for the reader.
+    """The counts in the agents' navigation, and the saved views.
 
-    `time` counts the reader's own entries that need work: rejected and flagged ones, and drafts from before this week.
-    `approvals` counts the entries that wait for approval; it is None for agents who approve nothing. `files` counts the
-    files of timesheets that are ready for the reader. `own` are the reader's saved views, and those that colleagues share.
+    `views` maps the name of each view to its number of cases. `time` counts the reader's own entries that need work:
+    rejected and flagged ones, and drafts from before this week. `approvals` counts the entries that wait for approval;
+    it is None for agents who approve nothing. `files` counts the files of timesheets that are ready for the reader.
+    `own` are the reader's saved views, and those that colleagues share.
     """
 
     views: Mapping[str, int]
@@ -35,7 +36,7 @@ class Rail:
 
 
 async def rail(reader: AgentReader, at: datetime) -> Rail:
-    """Return the numbers in the navigation of this agent, read by one query."""
+    """Return the counts and saved views in the navigation of this agent, read with one query."""
     also = {"own": naming(reader)} | ({"files": Export.counting_waiting(reader)} if reader.is_manager else {})
     views = await counts_shown(reader, at, also)
     own = named(views.pop("own"))
@@ -43,17 +44,17 @@ async def rail(reader: AgentReader, at: datetime) -> Rail:
 
 
 async def frame(reader: AgentReader, at: datetime) -> dict[str, Any]:
-    """Return what the layout of every page shows at the instant `at`: the counts of the navigation, and the timers."""
+    """Return what the layout of each page shows at the instant `at`: the navigation's `rail` and the reader's `timers`."""
     return {"rail": await rail(reader, at), "timers": await timers_of(reader)}
 
 
 async def agent_page(
     request: Web, reader: AgentReader, template: str, *, status: int = 200, **context: Any
 ) -> Response[str]:
-    """Return a whole page of the agents' area: the template filled in with `context`, with the HTTP status `status`.
+    """Return a whole page of the agents' area: the template with the variables `context`, with this HTTP status.
 
     The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, `last_day`, the latest
-    day for which time may be logged, and, after a submission of time or a reply, its message as `toast`.
+    day for which time may be logged, and, after a submission of time or a reply, the message about it as `toast`.
     """
     visit = visit_of(request)
     told, here = request.query_params, f"{request.url.path}?{request.url.query}"

@@ -1,4 +1,4 @@
-"""Warn while somebody types a text that contains letters which PDF documents cannot show."""
+"""Warn somebody who types letters that PDF documents cannot show."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Serve the pages of projects: the list, one project, and the forms. All agents may read; only managers may change."""
+"""Serve the pages of projects: the list, one project, and its forms. All agents may read; only managers may change."""
 
 from datetime import datetime
 from typing import Any
@@ -51,14 +51,14 @@ class NewProject(ProjectForm, kw_only=True):
 async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the list of projects, ordered by customer.
 
-    Without `?state=`, only open projects are listed; a value that is not a state lists projects in every state.
+    Without `?state=`, only open projects are listed; any other text than a state lists projects in every state.
     `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
     """
     return await agent_page(request, reader, "agent/projects/list.html", **await listed(request, "/agent/projects"))
 
 
 async def listed(request: Web, address: str) -> dict[str, Any]:
-    """Return the template variables of a list of projects at the path `address`: one page of it, filtered by the URL."""
+    """Return the template variables of one page of a list of projects, filtered by the URL. `address` is its path."""
     query = request.query_params
     asked_for = query.get("state", ProjectState.OPEN.value)
     state = ProjectState(asked_for) if asked_for in list(ProjectState) else None
@@ -132,7 +132,7 @@ async def show_project(
 
 
 async def _cost(reader: AgentReader, project: int) -> dict[str, Any]:
-    """Return the template variables with the cost of a project's time and of the time on its cases.
+    """Return the template variables with the cost of a project's own time, and that of the time on its cases.
 
     Both are None for an agent who is not a manager.
     """
@@ -185,7 +185,7 @@ async def change(
 async def add_task(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], project: FromPath[int]
 ) -> Response[Any]:
-    """Create a task that can be chosen only for time on this project, and redirect to the project's list of tasks."""
+    """Create a task that can be chosen only for time on this project, and redirect to the project's tasks."""
     async with transaction(reader):
         await Task.create(await Project.find(project), form.into(TaskFacts))
     return see_other(f"/agent/projects/{project}#tasks")

@@ -33,7 +33,7 @@ async def add_to_service(
 
 @get("/tasks/{task:int}", guards=[manager_only])
 async def show(request: Web, task: FromPath[int]) -> Response[str]:
-    """Show the form for changing a task."""
+    """Show the form that changes a task."""
     return await _task(request, task=task)
 
 
@@ -50,7 +50,7 @@ async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a task, its billing default for new time entries, and its fixed fee."""
+    """Save the name of a task, its billing default for new time entries, and its fixed fee, and redirect to its list."""
     async with transaction(reader):
         found = await Task.find(task, hold=True)
         await found.change(edited(form, TaskFacts, found.facts))
@@ -61,7 +61,10 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], task: FromPath[int]
 ) -> Response[Any]:
-    """End a task: it can no longer be chosen for new time entries, and existing entries keep it."""
+    """End a task, so that it can no longer be chosen for new time entries, and redirect to its list.
+
+    Existing entries keep the task.
+    """
     async with transaction(reader):
         found = await Task.find(task)
         await found.end(at)
@@ -70,7 +73,7 @@ async def end(
 
 @post("/tasks/{task:int}/resumption", guards=[manager_only])
 async def resume(reader: NamedDependency[AgentReader], task: FromPath[int]) -> Response[Any]:
-    """Resume an ended task, so that it can be chosen again for new time entries."""
+    """Resume an ended task, so that it can be chosen for new time entries again, and redirect to its list."""
     async with transaction(reader):
         found = await Task.find(task)
         await found.resume()

@@ -1,4 +1,4 @@
-"""Make the message after a change to time entries: how many were submitted, taken back or deleted, or lost their flag."""
+"""Build the message after a change: of submitted, deleted or unflagged time entries, of decisions, and of replies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,12 +20,12 @@ OF_DECISIONS = ("approved", "rejected", "flagged", "withdrawn", "decision")
 
 
 def told_of(outcome: Submission) -> dict[str, int | None]:
-    """Return the query parameters from which `toast_of` makes the message about a submission."""
+    """Return the query parameters from which `toast_of` builds the message about a submission."""
     return {"submitted": len(outcome.submitted), "submission": outcome.id, "left_out": outcome.left_out or None}
 
 
 def told_of_decision(outcome: Outcome, verb: str) -> dict[str, object]:
-    """Return the query parameters for the message about a decision, with the id by which it can be undone, if any.
+    """Return the query parameters for the message about a decision, with the id with which it can be undone, if any.
 
     `verb` is one of `OF_DECISIONS`.
     """
@@ -35,10 +35,10 @@ def told_of_decision(outcome: Outcome, verb: str) -> dict[str, object]:
 def toast_of_decision(
     told: Mapping[str, object], words: Mapping[str, str], page: str, query: str
 ) -> dict[str, str] | None:
-    """Return the message about the decision that the parameters `told` carry, or None if they carry none.
+    """Return the message about the decision in the parameters `told`, or None if there is none.
 
-    `words` maps each verb to the words that follow the number of entries. The message has a URL under `page`, with the
-    query string `query`, that undoes the decision, unless the decision itself undid something.
+    `words` maps each verb to what follows the number of entries. The message has a URL under `page`, with the query
+    string `query`, that undoes the decision, unless the decision itself undid another one.
     """
     decision = uuid_in(str(told.get("decision") or ""))
     for verb, text in words.items():
@@ -49,9 +49,9 @@ def toast_of_decision(
 
 
 def address_after(page: str, told: Mapping[str, int | None]) -> str:
-    """Return the URL path `page`, which may have a query string and a fragment, with the parameters `told`.
+    """Return the path `page`, which may have a query string and a fragment, with the query parameters `told`.
 
-    Earlier messages are removed from the query string.
+    The parameters of earlier messages are removed.
     """
     address, _, fragment = page.partition("#")
     path, _, query = address.partition("?")
@@ -63,7 +63,8 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
 def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """Return the message about the reply to the case `?sent=`, or None. `page` is the path and query of its page.
 
-    The reply `?held=` can still be taken back; the button leads to its case, at the same place in the list.
+    The reply with the id `?held=` can still be withdrawn; the undo button leads to its case, at the same place in the
+    list.
     """
     number, held = (number_in(str(told.get(name) or "")) for name in ("sent", "held"))
     if not number:
@@ -76,11 +77,10 @@ def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | No
 
 
 def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
-    """Return the message that the parameters `told` carry, or None if they carry none.
+    """Return the message in the parameters `told`, or None if there is none.
 
-    The message about a submission has a button that takes the submission back and returns to `page`, the path and query
-    of the page with the message. The filter by state is dropped from `page`, because the entries have another state
-    afterwards.
+    The message about a submission has a button that undoes it and returns to `page`, the path and query of the page
+    with the message. The filter by state is removed from `page`, because the entries are then in another state.
     """
     count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
     if lifted:

@@ -1,4 +1,4 @@
-"""The contacts' area, mounted at /. Its first page also serves agents; everything else needs a signed-in contact."""
+"""The contacts' area, mounted at /. The front page also redirects agents; everything else needs a signed-in contact."""
 
 from litestar import Router
 

@@ -1,4 +1,4 @@
-"""Serve the page of one case to contacts: dialogue, reply, close, reopen, and files."""
+"""Serve the page of one case to contacts: the dialogue, replying, closing, reopening, and files."""
 
 import uuid
 from datetime import datetime
@@ -22,7 +22,10 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class Reply(Struct, kw_only=True):
-    """Form in which a contact replies. `form_key` identifies the form, so that a form sent twice creates one reply."""
+    """Form in which a contact replies.
+
+    `form_key` identifies the form, so that a form that is sent twice creates one reply.
+    """
 
     body: str = ""
     form_key: str = ""
@@ -30,7 +33,10 @@ class Reply(Struct, kw_only=True):
 
 @get("/cases/{number:str}")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show a case. `?before=` is the cursor of older messages. The open page refreshes itself through this URL."""
+    """Show a case, or redirect from the number of a merged case to the case that contains it now.
+
+    `?before=` is the cursor of older messages. The open page refreshes itself through this URL.
+    """
     return await _show(request, number=number)
 
 
@@ -71,9 +77,10 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Create a contact's reply. A case that waited for the customer, or was resolved or closed, becomes open again.
+    """Create a contact's reply, and redirect to the case.
 
-    If the case was closed too long ago, the reply begins a new case, to which the response leads.
+    A case that waited for the customer, or was resolved or closed, becomes open again. If it was closed too long ago,
+    the reply opens a new case, to which the response redirects.
     """
     async with transaction(reader):
         case = await Case.find(number, reader)
@@ -86,7 +93,7 @@ async def reply(
 async def close(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """Close a case because the contact considers it solved."""
+    """Close a case because the contact considers it solved, and redirect to it."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.close(by=reader, at=at)
@@ -97,7 +104,7 @@ async def close(
 async def reopen(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """Reopen a resolved or closed case because the contact still needs help."""
+    """Reopen a resolved or closed case because the contact still needs help, and redirect to it."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.reopen(by=reader, at=at)
@@ -122,7 +129,7 @@ async def show_picture(
     request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
     file_id: FromPath[uuid.UUID],
 ) -> Response[bytes]:  # fmt: skip
-    """Serve a picture, or a page of a PDF, that is a file of the case, as a WebP image (`previews.picture`)."""
+    """Serve a WebP image of a file of the case: an image, or a page of a PDF (`previews.picture`)."""
     return await previews.picture(request, storage, number, file_id, at)
 
 
@@ -131,7 +138,7 @@ async def show_preview(
     request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
     file_id: FromPath[uuid.UUID],
 ) -> Response[str]:  # fmt: skip
-    """Show a file of the case in place, or on a page of its own if no script asks."""
+    """Show the preview of a file of the case on the page itself for htmx, otherwise on a page of its own."""
     found = await previews.shown(request, storage, number, file_id, at)
     template = "shared/_preview.html" if wants_fragment(request) else "customer/cases/file.html"
     return page(request, template, number=number, address=f"/cases/{number}/files/{file_id}", **found)

@@ -28,7 +28,7 @@ class NewCase(Struct, kw_only=True):
     """Form in which a contact opens a case.
 
     Customer and contact come from the session, so the form has no field for them. `article` is the slug of the help
-    article that did not help, or "".
+    article that the contact read before, or "".
     """
 
     subject: str = ""
@@ -42,7 +42,7 @@ class NewCase(Struct, kw_only=True):
     def sent(cls, form: Form) -> "NewCase":
         """Return the fields of the sent form.
 
-        Raise `Invalid` with every problem at once: those of the selects and those of the subject and the text.
+        Raise `Invalid` with all problems at once: those of the selects, of the subject and of the text.
         """
         try:
             return form.into(cls)
@@ -52,7 +52,7 @@ class NewCase(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the contact's open cases, or all cases with `?show=all`, or all cases that match the search words.
+    """Show the contact's open cases, or all cases with `?show=all` or that match the search text.
 
     The open page refreshes itself through the same URL.
     """
@@ -69,9 +69,9 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """Show the form for a new case, filled in with what the contact typed earlier and did not send.
+    """Show the form for a new case, filled in with the contact's draft for `?draft=`.
 
-    `?article=` is the slug of the help article that the contact has read; the new case names it (S2.45).
+    `?article=` is the slug of the help article that the contact has read; the log of the new case names it (S2.45).
     """
     return await _form(request)
 
@@ -90,7 +90,7 @@ async def _form(
 
 
 async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
-    """Return the article that the contact has read; None without a slug, and if the article is no longer there."""
+    """Return the article that the contact has read; None without a slug, or if the contact can no longer read it."""
     with suppress(NotFound):
         return await reading.read(slug, reader) if slug else None
     return None
@@ -98,7 +98,7 @@ async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
 
 @get("/cases/new/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Serve the help articles that suit the subject that is being typed (`?subject=`), none after too many searches."""
+    """Return the help articles that match the subject typed so far (`?subject=`); none after too many searches."""
     subject, found = request.query_params.get("subject", ""), list[reading.Found]()
     with suppress(TooMany):
         async with searching(request, subject):

@@ -31,24 +31,27 @@ from portal.web.visit import Web, visit_of
 class ContactForm(ContactFacts, kw_only=True):
     """Form of a contact.
 
-    `password` is the signed-in administrator's own, which a new mail address requires unless it was typed recently
-    (R20).
+    `password` is that of the signed-in administrator. It is required to set the mail address unless the administrator
+    typed it recently (R20).
     """
 
     password: str = ""
 
 
 class Successor(Struct, kw_only=True):
-    """Form that ends a contact's access: the id of the contact who takes over the open cases, or None for nobody."""
+    """Form that ends a contact's access.
+
+    `contact` is the id of the contact who takes over the open cases, or None for nobody.
+    """
 
     contact: int | None = None
 
 
 @get("/contacts", guards=[administrator_only])
 async def list_contacts(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the contacts of the customer with their rights, those who have left last, and how invoices are delivered.
+    """Show the contacts of the customer with their rights, and how invoices are delivered. `?page=` counts from 1.
 
-    `?page=` is the number of a further page.
+    Contacts who have left come last.
     """
     contacts = await Contact.listed(reader.customer_id, number_in(request.query_params.get("page")))
     customer = await Customer.find(reader.customer_id, reader)
@@ -112,9 +115,10 @@ async def change(
     at: NamedDependency[datetime],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Save changed data and rights of a contact. New rights apply from the contact's next request on.
+    """Save changed data and rights of a contact, and redirect to the contacts.
 
-    A new mail address gives access to the account, so it requires the administrator's password.
+    New rights apply from the next request on. A new mail address requires the administrator's password, because it
+    gives access to the account.
     """
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader)).facts()
@@ -133,10 +137,10 @@ async def change(
 async def invite(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
 ) -> Response[Any]:
-    """Mail a contact a new link by which they set a password, or show one. The earlier link stops working.
+    """Mail a contact a new link for setting a password, or show the link if there is no mail server. The old link ends.
 
-    Whoever sees the link can choose the contact's password, so the administrator must then have typed their own
-    password recently.
+    Whoever sees the link can choose the contact's password, so without a mail server the administrator must have typed
+    their own password recently; otherwise redirect to the page that asks for it.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -146,7 +150,7 @@ async def invite(
 
 
 async def _invited(request: Web, contact: Contact, at: datetime) -> Response[Any]:
-    """Have a link mailed to the contact, or return a page that shows an invitation link to copy."""
+    """Mail the contact a link and redirect, or return a page that shows an invitation link to copy."""
     if visit_of(request).settings.smtp_url:
         await contact.mail_link(at)
         return see_other(f"/contacts/{contact.id}#access")
@@ -162,7 +166,7 @@ async def _invited(request: Web, contact: Contact, at: datetime) -> Response[Any
 async def revoke_invitation(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
 ) -> Response[Any]:
-    """End the open links by which a contact could set a password."""
+    """End the open links by which a contact could set a password, and redirect to the contact."""
     async with administering(reader) as by:
         await (await Contact.find(contact, by, hold=True)).revoke_links(at)
     return see_other(f"/contacts/{contact}#access")
@@ -170,7 +174,7 @@ async def revoke_invitation(
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
 async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
-    """Show how many open cases a contact who leaves has, and ask which contact takes them over."""
+    """Show how many open cases a contact has whose access is to be ended, and ask which contact takes them over."""
     return await _ending(request, reader=reader, contact=contact)
 
 
@@ -198,7 +202,7 @@ async def end(
     at: NamedDependency[datetime],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End a contact's access at once, and hand over the contact's open cases."""
+    """End a contact's access at once, hand over the contact's open cases, and redirect to the contacts."""
     successor = form.into(Successor).contact
     async with administering(reader) as by:
         found = await Contact.find(contact, by, hold=True)
@@ -209,7 +213,7 @@ async def end(
 
 @post("/contacts/{contact:int}/resumption", guards=[administrator_only])
 async def resume(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
-    """Restore access for a contact whose access was ended."""
+    """Restore the access of a contact whose access was ended, and redirect to the contacts."""
     async with administering(reader) as by:
         await (await Contact.find(contact, by, hold=True)).resume()
     return see_other("/contacts")
@@ -217,7 +221,7 @@ async def resume(reader: NamedDependency[ContactReader], contact: FromPath[int])
 
 @post("/contacts/{contact:int}/mail-refusal/removal", guards=[administrator_only])
 async def try_mail_again(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
-    """Send mails to the contact's address again although a mail server has refused it."""
+    """Send mails to the contact's address again although a mail server has refused it, and redirect to the contact."""
     async with administering(reader) as by:
         await refusals.forget((await (await Contact.find(contact, by, hold=True)).credential())["email"])
     return see_other(f"/contacts/{contact}")

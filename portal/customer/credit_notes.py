@@ -1,4 +1,4 @@
-"""Serve credit notes and their files to contacts who may see invoices. The list of invoices links to them."""
+"""Serve credit notes and their files to contacts with the right to see invoices. The list of invoices links to them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from portal.web.visit import Web
 
 @get("/credit-notes/{number:str}")
 async def show(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[str]:
-    """Show a credit note. `?lines=` and `?detail=` are the cursors of its lines and of the time that is credited."""
+    """Show a credit note. `?lines=` and `?detail=` are the cursors of its lines and of the credited time."""
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")
     return page(
@@ -26,7 +26,7 @@ async def show(request: Web, reader: NamedDependency[ContactReader], number: Fro
 
 @get("/credit-notes/{number:str}/credit-note.pdf")
 async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the PDF of a credit note as it was stored when it was issued, and record that in the audit log."""
+    """Serve the PDF of a credit note as it was stored when it was issued, and record the download in the audit log."""
     async with exporting(request):
         content = await hand_out("pdf", await CreditNote.find(number, reader))
     return download(content, f"{number}.pdf", media_type="application/pdf")
@@ -34,7 +34,7 @@ async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number:
 
 @get("/credit-notes/{number:str}/detail.csv")
 async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the CSV file with the credited time as it was stored, and record in the audit log who received it."""
+    """Serve the stored CSV file with the credited time, and record the download in the audit log."""
     async with exporting(request):
         content = await hand_out("csv", await CreditNote.find(number, reader))
     return download(content, f"{number}.csv", media_type="text/csv")

@@ -21,7 +21,8 @@ from portal.web.visit import Web
 class DeliveryForm(DeliveryFacts, kw_only=True):
     """Form of how invoices are delivered.
 
-    `password` is the signed-in administrator's own, which another accounts address requires unless it was typed recently (R20).
+    `password` is that of the signed-in administrator. It is required to set another mail address for invoices, unless
+    the administrator typed it recently (R20).
     """
 
     password: str = ""
@@ -52,7 +53,10 @@ async def _form(
 async def change(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save how invoices are delivered. Another accounts address requires the administrator's password (R20)."""
+    """Save how invoices are delivered, and redirect to the contacts.
+
+    Another mail address for invoices requires the administrator's password (R20).
+    """
     async with transaction(reader, readonly=True):
         before = (await Customer.find(reader.customer_id, reader)).delivery
     facts = edited(form, DeliveryForm, before)

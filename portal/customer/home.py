@@ -17,9 +17,9 @@ from portal.web.visit import Web, visit_of
 
 @get("/")
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
-    """Show a contact's home page. Redirect agents to the list of cases.
+    """Show a contact's home page; redirect agents to the list of cases.
 
-    Until the first invoice is issued, an admin is redirected to the first steps instead, unless they were hidden.
+    An admin is redirected to the first steps instead until the first invoice is issued or the steps are hidden.
     """
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and not await first_steps.are_over()
@@ -32,7 +32,7 @@ async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[
 
 
 def greeting(hour: int) -> str:
-    """Return the words that greet a person at this hour of their day, 0 to 23."""
+    """Return the greeting for an hour of the person's day, from 0 to 23."""
     if 5 <= hour < 12:
         return "Good morning"
     if 12 <= hour < 18:
@@ -41,7 +41,7 @@ def greeting(hour: int) -> str:
 
 
 async def _standings(request: Web, reader: ContactReader) -> list[Standing]:
-    """Return the running statements of the customer's prepaid services; none for a contact without the right to them."""
+    """Return the running statements of the customer's prepaid services; empty for a contact without that right."""
     visit = visit_of(request)
     if not reader.sees_hours or not visit.rules.tracks_time:
         return []

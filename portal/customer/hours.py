@@ -1,4 +1,4 @@
-"""Serve the page of hours to contacts: what is used, pending and left of each service, and the ledger of each voucher."""
+"""Serve the hours to contacts: what is used, pending and left of each service, and the ledger of each voucher."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime]) -> Response[str]:
     """Show the running statement of each service of the customer. Raise `NotFound` for a contact without the right.
 
-    The open page refreshes itself when a case of the customer changes; htmx then gets the statements alone.
+    The open page refreshes itself when a case of the customer changes; htmx then gets only the statements.
     """
     refuse_without_hours(reader)
     day = today(visit_of(request).company.time_zone, at)
@@ -36,10 +36,10 @@ async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDe
 async def show_service(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], service: FromPath[int]
 ) -> Response[str]:
-    """Show what was used of a service in one billing period, the one that contains the day `?on=`, by default today.
+    """Show what was used of a service in the billing period that contains the day `?on=`, by default today.
 
-    Below it is the approved time of the period; `?before=` is its cursor.
-    Raise `NotFound` for a contact without the right, and for a service of another customer.
+    The approved time of the period follows; `?before=` is its cursor. Raise `NotFound` for a contact without the right,
+    and for a service of another customer.
     """
     refuse_without_hours(reader)
     now = today(visit_of(request).company.time_zone, at)
@@ -60,7 +60,10 @@ async def show_service(
 async def show_voucher(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], voucher: FromPath[int]
 ) -> Response[str]:
-    """Show what is left of a voucher, and its ledger; `?before=` is the cursor of the ledger."""
+    """Show what is left of a voucher, and its ledger. `?before=` is the cursor of the ledger.
+
+    Raise `NotFound` for a contact without the right, and for a voucher of another customer.
+    """
     refuse_without_hours(reader)
     found = await Voucher.find(voucher, reader)
     before = number_in(request.query_params.get("before"))

@@ -38,11 +38,10 @@ from portal.web.visit import Web, wants_fragment
 
 @get("/invoices")
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the customer's issued invoices and its statements, newest first, and how invoices are delivered.
+    """Show the customer's issued invoices, credit notes and statements, newest first, and how invoices are delivered.
 
-    Raise `NotFound` for a contact without the right to see invoices.
-
-    The open list refreshes itself when a document is issued; htmx then gets the list alone.
+    Raise `NotFound` for a contact without the right to see invoices. The open list refreshes itself when a document is
+    issued; htmx then gets only the list.
     """
     refuse_without_right(reader)
     after = turned(request, "after", "statements", "credits")
@@ -59,9 +58,10 @@ async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Res
 async def show(
     request: Web, reader: NamedDependency[ContactReader], number: FromPath[str], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Show an invoice and what is paid of it. After the response is sent, record that this contact has opened it, and read its notice.
+    """Show an invoice, its payments and what is still to be paid.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of the time that is not charged.
+    `?lines=` and `?detail=` are the cursors of its lines and of the time that is not charged. After the response is
+    sent, record that this contact has opened the invoice, and mark the notice about it as read.
     """
     invoice = await Invoice.find(number, reader)
     await about_to_read(request, ("invoice", invoice.id))
@@ -85,13 +85,13 @@ async def _record(invoice: Invoice, reader: ContactReader, at: datetime) -> None
 
 @get("/invoices/{number:str}/invoice.pdf")
 async def show_pdf(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the PDF of an issued invoice, as it was stored when the invoice was issued."""
+    """Serve the PDF of an invoice as it was stored when it was issued, and record the download in the audit log."""
     return await invoice_file(request, reader, number, kind="pdf")
 
 
 @get("/invoices/{number:str}/detail.csv")
 async def show_csv(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[Any]:
-    """Serve the CSV file with the time entries of an issued invoice, as it was stored when the invoice was issued."""
+    """Serve the stored CSV file with the time entries of an invoice, and record the download in the audit log."""
     return await invoice_file(request, reader, number, kind="csv")
 
 

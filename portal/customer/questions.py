@@ -31,7 +31,7 @@ PATHS = [
     "/statements/{statement_id:uuid}/questions/{position:int}",
     "/hours/entries/{entry:int}/question",
 ]
-"""The URLs of the form, by where the contact sees the time."""
+"""The URLs of the form, one for each page on which a contact sees time."""
 
 
 class QuestionForm(Struct, kw_only=True):
@@ -43,7 +43,7 @@ class QuestionForm(Struct, kw_only=True):
 
 @get(PATHS)
 async def show_form(request: Web) -> Response[str]:
-    """Show the form for a question about the time that the URL names."""
+    """Show the form for a question about the time in the URL."""
     return await _form(request)
 
 
@@ -57,7 +57,7 @@ async def _form(
 
 
 async def _asked(request: Web, reader: ContactReader) -> tuple[AskedTime, str]:
-    """Return the time that the URL names, and the URL of the page on which the reader sees it."""
+    """Return the time in the URL, and the URL of the page on which the reader sees it."""
     match request.path_params:
         case {"number": number, "position": position}:
             return await time_on_invoice(await Invoice.find(number, reader), position), f"/invoices/{number}"
@@ -72,7 +72,7 @@ async def _asked(request: Web, reader: ContactReader) -> tuple[AskedTime, str]:
 async def send(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Ask about the time, and redirect to the case that holds the question."""
+    """Ask about the time, and redirect to the case that contains the question."""
     fields = form.into(QuestionForm)
     async with transaction(reader):
         about, _ = await _asked(request, reader)
@@ -81,9 +81,10 @@ async def send(
 
 
 async def questions_about(entry_ids: list[int], reader: ContactReader) -> dict[str, Any]:
-    """Return what templates need to say which entries have an open question.
+    """Return the template variables that show which of these entries have an open question.
 
-    That is `questions`, the number of the case by the id of the entry, and `cases`, those numbers that the reader may see.
+    `questions` maps the id of an entry to the number of the case with its question. `cases` is the set of those numbers
+    that the reader may see.
     """
     found = await open_questions(entry_ids)
     cases = await Case.visible_to(reader).where(Case.number.is_in(list(found.values()))) if found else []

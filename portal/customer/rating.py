@@ -21,7 +21,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/cases/{number:str}/rating")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form, or why the case cannot be rated."""
+    """Show the form that rates the solution, or the reason why the case cannot be rated."""
     return await _page(request, number=number)
 
 
@@ -47,7 +47,7 @@ async def rate(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Rate the solution of the case, or change the rating."""
+    """Store or change the rating of the solution, and redirect to the case."""
     await count_rating(request)
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

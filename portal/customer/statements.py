@@ -22,7 +22,7 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: its time entries, and for each what paid for it. `?detail=` is the cursor of the entries."""
+    """Show a statement: its time entries, and what paid for each. `?detail=` is the cursor of the entries."""
     statement = await Statement.find(statement_id, reader)
     detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
     asked = await questions_about([row.entry_id for row in detail.rows if row.entry_id is not None], reader)
@@ -36,7 +36,7 @@ async def show(
 async def show_csv(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Serve the CSV file with the time entries of a statement, as it was stored when the statement was made."""
+    """Serve the stored CSV file with the time entries of a statement, and record the download in the audit log."""
     return await statement_file(request, reader, statement_id)
 
 

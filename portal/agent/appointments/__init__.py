@@ -1,4 +1,4 @@
-"""Serve the appointments of cases and of the signed-in agent, and the lists of the time that is logged on each."""
+"""Serve the appointments of cases and of the signed-in agent, and the time that was logged on each appointment."""
 
 from typing import Any
 

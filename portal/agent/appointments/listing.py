@@ -1,4 +1,4 @@
-"""Serve the lists of appointments: those of the signed-in agent, and all of a case."""
+"""Serve the lists of appointments: all of the signed-in agent, and all of a case."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ from portal.web.visit import Web
 
 @get("/appointments")
 async def show_own(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agent's planned appointments or, with `?past=yes`, those that took place or were called off."""
+    """Show the agent's planned appointments or, with `?past=yes`, those that took place or were cancelled."""
     return await _list(request, reader, agent_id=reader.id)
 
 
 @get("/cases/{number:str}/appointments")
 async def show_of_case(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show the planned appointments of a case or, with `?past=yes`, those that took place or were called off."""
+    """Show the planned appointments of a case or, with `?past=yes`, those that took place or were cancelled."""
     details = await Details.find(number, reader)
     return await _list(request, reader, details, case_id=details.case.id)
 

@@ -1,4 +1,4 @@
-"""Serve the forms for the appointments of a case: plan, change and cancel one, and note that it took place (S1.11)."""
+"""Serve the forms for the appointments of a case: plan, change, cancel one, and record that it took place (S1.11)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,7 +40,7 @@ class NewAppointment(AppointmentFacts, kw_only=True):
 
 
 class Step(Struct, kw_only=True):
-    """Field of the form of an appointment's button; if `then` is `log`, the form for logging time is shown next."""
+    """Form of a button of an appointment. If `then` is `log`, the form for logging time is shown next."""
 
     then: str = ""
 
@@ -128,7 +128,7 @@ async def change(
 
 
 STEPS = {"holding": Appointment.hold_it, "cancellation": Appointment.call_off, "resumption": Appointment.plan_again}
-"""What a button of the form does with an appointment, by the last part of the URL to which the button posts."""
+"""What each button does with an appointment, by the last part of the URL to which the button posts."""
 
 
 @post([f"/cases/{{number:str}}/appointments/{{appointment:int}}/{step}" for step in STEPS])
@@ -140,10 +140,10 @@ async def take_step(
     number: FromPath[str],
     appointment: FromPath[int],
 ) -> Response[Any]:
-    """Note that an appointment took place, cancel it, or take one of the two back.
+    """Record that an appointment took place, cancel it, or make it planned again.
 
-    Redirect to the form for the appointment's time if the form asks for it with `then`, to the list of the agent's
-    appointments if the button was there, and to the case otherwise.
+    Redirect to the form for logging its time if `then` asks for that, to the list of the agent's appointments if the
+    button was there, and to the case otherwise.
     """
     then = form.into(Step).then
     async with _held(number, appointment, reader) as (case, found):

@@ -1,4 +1,4 @@
-"""Serve the pages on which managers decide on time: approve, reject, flag, release what is held, and undo decisions."""
+"""Serve the pages on which managers decide on time: approve, reject, flag, release held time, and undo decisions."""
 
 from typing import Any
 

@@ -26,9 +26,9 @@ from portal.web.visit import Web, last_part, page_of, safe_path, visit_of
 class Decision(Struct, kw_only=True):
     """Form of a decision.
 
-    `entry` holds each ticked row as `id:version`. On the page that decides on everything, `entries` holds them instead,
-    joined by full stops. `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the reason for
-    a rejection, `question` the question of a flag.
+    `entry` holds each ticked row as `id:version`. On the page that decides on everything, `entries` holds these pairs
+    instead, joined by full stops. `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the
+    reason for a rejection, `question` the question of a flag.
     """
 
     entry: list[str] = []
@@ -82,8 +82,8 @@ async def decide(
 ) -> Response[Any]:
     """Approve the ticked entries, reject them with a reason, or flag them with a question to their authors (S2.35).
 
-    Authors may change rejected entries; flagged ones are not billed. Report the entries that somebody changed or
-    decided on in the meantime (D35).
+    Authors may change rejected entries; flagged ones are not billed. Redirect to the list, or show it with the entries
+    that were refused because somebody changed or decided on them in the meantime (D35).
     """
     verb = VERBS[last_part(request)]
     async with transaction(reader):
@@ -99,7 +99,7 @@ async def lift_flag(
     flag_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Lift a flag and redirect to the page of the form; the list of waiting entries keeps its ticks."""
+    """Lift a flag, and redirect to the page of the button. The list of waiting entries keeps its ticks."""
     form.into(Decision)
     async with transaction(reader):
         await lift(flag_id, by=reader, at=at)
@@ -117,9 +117,9 @@ async def withdraw_approval(
     entry_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Withdraw the approval of one entry, which then waits for a decision again.
+    """Withdraw the approval of one entry, so that the entry waits for a decision again.
 
-    The redirect keeps the tick boxes of the waiting entries as they were.
+    Redirect to the list, which keeps the ticks of the waiting entries.
     """
     form.into(Decision)
     async with transaction(reader):
@@ -131,9 +131,9 @@ async def withdraw_approval(
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Undo a decision: take back the approvals, rejections or flags that were made in one step.
+    """Undo all approvals, rejections or flags that the manager made in one step.
 
-    Report the entries whose decision can no longer be taken back.
+    Redirect to the list, or show it with the entries whose decision can no longer be undone.
     """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
@@ -141,7 +141,10 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    """Redirect with the count of what was done, or, if a part was refused, show the list with the reasons (D35)."""
+    """Redirect with the number of entries decided on, or show the list with the reasons if some were refused (D35).
+
+    `done` is a key of `DONE`.
+    """
     if not outcome.refused:
         told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})
         return see_other(PATH + query_of(request, **told))

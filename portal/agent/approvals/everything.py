@@ -1,4 +1,4 @@
-"""Serve the page that sums up all undecided time entries that match a filter, to decide on all of them at once."""
+"""Serve the page that sums up all undecided time entries that match a filter, and decides on all of them at once."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve the page of held time: time that prepaid hours do not cover wholly, which a manager releases or sends back."""
+"""Serve the page of held time, which prepaid hours do not cover wholly. A manager releases it or sends it back."""
 
 from datetime import datetime
 from typing import Any
@@ -25,9 +25,9 @@ PATH = "/agent/held"
 
 
 class HeldForm(Struct, kw_only=True):
-    """Form of the held time: each ticked row as `id:version`, and the reason for sending time back.
+    """Form of the held time. `entry` holds each ticked row as `id:version`, `reason` the reason for sending time back.
 
-    The button that undoes a release sends all entries in `entries`, joined by full stops.
+    The button that undoes a release sends the pairs in `entries` instead, joined by full stops.
     """
 
     entry: list[str] = []
@@ -69,7 +69,7 @@ async def _show(
 
 
 def _toast(query: Any) -> dict[str, Any] | None:
-    """Return the message about the decision before the redirect, with the URL and the fields that undo it."""
+    """Return the message about the decision before the redirect, with the URL and the fields that undo it, or None."""
     if count := number_in(query.get("released")):
         words = f"{plural(count, 'entry', 'entries')} released. The next run bills what is due of it."
         return {"words": words, "undo": f"{PATH}/holds", "fields": {"entries": query.get("entries", "")}}
@@ -86,7 +86,10 @@ VERBS = {"releases": release, "holds": hold_again}
 async def decide(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Charge the ticked entries instead of holding them, or hold released ones again. Report those that are refused."""
+    """Charge the ticked entries instead of holding them, or hold released entries again.
+
+    Redirect to the page, or show it with the entries that were refused and why.
+    """
     noun = last_part(request)
     async with transaction(reader):
         outcome = await VERBS[noun](form.into(HeldForm).choices, by=reader, at=at)
@@ -98,7 +101,10 @@ async def decide(
 async def refuse(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Send the ticked entries back to their authors with a reason, so that they are not charged as they are."""
+    """Reject the ticked entries with a reason, so that their authors can change them before they are charged.
+
+    Redirect to the page, or show it with the entries that were refused and why.
+    """
     fields = form.into(HeldForm)
     async with transaction(reader):
         outcome = await send_back(fields.choices, reason=fields.reason, by=reader, at=at)
@@ -106,7 +112,7 @@ async def refuse(
 
 
 async def _answer(request: Web, outcome: Outcome, verb: str, form: Form) -> Response[Any]:
-    """Redirect with the count of what was done, or, if a part was refused, show the page with the reasons (D35)."""
+    """Redirect with the number of entries decided on, or show the page with the reasons if some were refused (D35)."""
     if not outcome.refused:
         told = told_of_decision(outcome, verb)
         if verb == "released":

@@ -1,4 +1,4 @@
-"""Make the page on which managers decide on submitted time entries, from its filters, ticks and earlier decisions."""
+"""Build the page on which managers decide on submitted time entries, from its filters, ticks and earlier decisions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -44,25 +44,25 @@ DONE = {
     "lifted": "is no longer flagged.",
     "withdrawn": "taken back. A decision is due again.",
 }
-"""The words that follow the number of entries in the message after a decision.
+"""What follows the number of entries in the message after a decision.
 
-Each key is also the query parameter of the redirect that carries that number.
+Each key is also the query parameter of the redirect that carries this number.
 """
 
 WHICH = {"clean": "Only clean ones", "odd": "Only odd ones"} | {
     code: f"Odd: {words.lower()}" for code, words in ODD.items()
 }
-"""The choices of the filter `only`, each with the words that the page shows."""
+"""The values of the filter `only`, each with its label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """State of the tick boxes on the approvals page. By default every entry without a warning (`is_odd`) is ticked.
 
-    `unticked` holds the ids of entries that the manager left without a tick on the previous page. If one of them has no
-    warning, the manager picks by hand (`by_hand`): then no entry is ticked by default, not even one that appears on the
-    page later. After a refused decision, the entries that were displayed (`shown`) get back exactly the ticks that they
-    had (`ticked`, as `id:version`).
+    `unticked` holds the ids of the entries that had no tick on the page before. `by_hand` is True if one of these has
+    no warning, that is, if the manager chooses entries one by one: then no entry is ticked by default, not even one
+    that appears later. After a refused decision, the entries that were displayed (ids in `shown`) get back exactly the
+    ticks that they had (`ticked`, as `id:version`).
     """
 
     unticked: frozenset[int] = frozenset()
@@ -72,7 +72,7 @@ class Ticks:
 
     @classmethod
     def asked(cls, query: Any, waiting: Waiting) -> "Ticks":
-        """Return the ticks that the query parameter `unticked` describes; `waiting` holds the entries of the page."""
+        """Return the ticks that the query parameter `unticked` describes. `waiting` holds the entries of the page."""
         unticked = frozenset(ids(query.get("unticked", "")))
         return cls(unticked, any(entry.id in unticked and not entry.is_odd for entry in waiting.entries))
 
@@ -98,8 +98,8 @@ async def show_page(
 ) -> Response[str]:
     """Return the page of the time entries that wait for a decision.
 
-    `outcome` is the result of a decision of which a part was refused, and `verb` its key in `DONE`; `errors`, `typed`
-    and `form` are those of a refused form.
+    `outcome` is the result of a decision of which a part was refused, and `verb` its key in `DONE`. `errors`, `typed`
+    and `form` belong to a refused form.
     """
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -149,7 +149,7 @@ def query_of(request: Web, **more: object) -> str:
 
 
 def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
-    """Return the pagination links of the list: to the first and to the next page."""
+    """Return the pagination links of the list: to the first page and to the next."""
     return {
         "turned": bool(request.query_params.get("after")),
         "first": PATH + query_of(request, after="", unticked=""),
@@ -160,9 +160,9 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """Return what the page sums up: the ticked entries with their minutes and amounts, and the ticks by agent.
+    """Return the sums of the page: the ticked entries with their minutes and amounts, and the number of ticks by agent.
 
-    `odd` counts the entries that are left unticked for a reason, `currencies` are those of all waiting entries.
+    `odd` counts the entries with a warning, `currencies` are those of all waiting entries.
     """
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {

@@ -1,4 +1,4 @@
-"""Serve the comparison of all templates on the last twelve months of a customer, for managers."""
+"""Serve the page that compares all templates by the last twelve months of a customer, for managers."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers/{customer:int}/comparison", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show which template would have been cheapest for the customer's time, beside what it really cost."""
+    """Show what the customer's time would have cost under each template, and what it really cost."""
     visit, found = visit_of(request), await Customer.find(customer, reader)
     year = last_year(today(visit.company.time_zone, visit.at))
     return await agent_page(

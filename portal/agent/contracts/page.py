@@ -19,7 +19,7 @@ from portal.web.visit import Web
 @get("/contracts/{contract:int}")
 @reads_notices
 async def show(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
-    """Show the page of a contract, with its services and how often it was renewed."""
+    """Show the page of a contract, with its services and its renewals."""
     found = await Contract.find(contract, reader)
     return await agent_page(
         request, reader, "agent/contracts/show.html", contract=found,

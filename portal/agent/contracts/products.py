@@ -44,7 +44,7 @@ async def add_product(reader: NamedDependency[AgentReader], form: NamedDependenc
 
 @get("/setup/products/{product:int}", guards=[admin_only])
 async def product(request: Web, product: FromPath[int]) -> Response[str]:
-    """Show the form that changes a product, its prices, and a form that adds a price."""
+    """Show the form that changes a product, its prices, and the form that adds a price."""
     return await _product(request, product=product)
 
 
@@ -62,7 +62,7 @@ async def _product(request: Web, *, product: int, **again: Any) -> Response[str]
 async def change_product(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], product: FromPath[int]
 ) -> Response[Any]:
-    """Save the fields of a product."""
+    """Save the fields of a product, and redirect to the price list."""
     async with transaction(reader):
         found = await Product.find(product, hold=True)
         await found.change(edited(form, ProductFacts, found.facts))
@@ -74,7 +74,7 @@ async def change_product(
 async def add_price(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], product: FromPath[int]
 ) -> Response[Any]:
-    """Add the price of a product in a currency."""
+    """Set the price of a product in a currency, and redirect to the product's prices."""
     async with transaction(reader):
         await (await Product.find(product)).set_price(form.into(ProductPriceFacts))
     return see_other(f"{HERE}/{product}#prices")
@@ -84,7 +84,7 @@ async def add_price(
 async def remove_price(
     reader: NamedDependency[AgentReader], product: FromPath[int], price: FromPath[int]
 ) -> Response[Any]:
-    """Delete a price of a product. Documents keep the amounts that they show."""
+    """Delete a price of a product, and redirect to its prices. Existing documents keep the amounts that they show."""
     async with transaction(reader):
         await (await Product.find(product)).remove_price(price)
     return see_other(f"{HERE}/{product}#prices")
@@ -94,7 +94,10 @@ async def remove_price(
 async def end_product(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], product: FromPath[int]
 ) -> Response[Any]:
-    """End a product, so that forms stop offering it. Services that name it keep it."""
+    """End a product, so that forms no longer offer it, and redirect to the price list.
+
+    Services with this product keep it.
+    """
     async with transaction(reader):
         await (await Product.find(product)).end(at)
     return see_other(HERE)
@@ -102,7 +105,7 @@ async def end_product(
 
 @post("/setup/products/{product:int}/resumption", guards=[admin_only])
 async def resume_product(reader: NamedDependency[AgentReader], product: FromPath[int]) -> Response[Any]:
-    """Resume a product that was ended, so that forms offer it again."""
+    """Resume a product that was ended, so that forms offer it again, and redirect to the price list."""
     async with transaction(reader):
         await (await Product.find(product)).resume()
     return see_other(HERE)

@@ -1,4 +1,7 @@
-"""Serve the test box of a contract and its trial on a year of work, for managers. Neither writes anything."""
+"""Serve the pages that try out a contract: what work would cost, and what a year would have cost under other terms.
+
+Both are for managers, and neither writes anything.
+"""
 
 from typing import Any
 
@@ -44,7 +47,7 @@ async def _page(
 async def show_price(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
     """Show a form for a piece of work and, once it is filled in, what the work would cost under the contract, and why.
 
-    The fields are query parameters. A bad field gets a sentence and the status 422.
+    The fields are query parameters. If one is not valid, the page shows an error message and has the status 422.
     """
     visit = visit_of(request)
     found, asked = await Contract.find(contract, reader), _asked(request, TriedWork)
@@ -62,10 +65,10 @@ async def show_price(request: Web, reader: NamedDependency[AgentReader], contrac
 
 @get("/contracts/{contract:int}/trial", guards=[manager_only])
 async def show_trial(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
-    """Show what the last twelve months of the contract would have cost under other terms, beside what they cost.
+    """Show what the last twelve months of the contract would have cost under other terms, and what they really cost.
 
-    The terms are query parameters; without them, only the form and the real cost are shown. A bad field gets a sentence
-    and the status 422.
+    The terms are query parameters; without them, only the form and the real cost are shown. If one is not valid, the
+    page shows an error message and has the status 422.
     """
     visit = visit_of(request)
     found, asked = await Contract.find(contract, reader), _asked(request, TriedTerms)

@@ -1,4 +1,4 @@
-"""Read the work for a customer that their page shows: cases, projects, contracts with hours, and invoices."""
+"""Read what the page of a customer shows of the work: cases, projects, contracts with hours, and invoices."""
 
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,7 @@ async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[s
     """Return the template variables with the latest cases, the open projects, the contracts and the unpaid invoices.
 
     `outstanding` and `unpaid` are empty for agents who may not see invoices. `standings` is empty while time tracking
-    is off.
+    is off. `more_projects` says whether there are more than the listed projects.
     """
     projects, following = await list_projects(state=ProjectState.OPEN, customer_id=customer_id)
     return {
@@ -35,10 +35,10 @@ async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[s
 
 
 async def _contracts(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
-    """Return the template variables with the contracts and services of a customer and how much of their time is used.
+    """Return the template variables with the contracts and services of a customer, and how much of their time is used.
 
-    The keys of `figures` and `used` are contract ids, and those of `standings` service ids. `past_end` is for managers
-    only: the numbers of the invoices with fees for days after the end of their contract, by contract id.
+    The keys of `figures` and `used` are contract ids, and those of `standings` service ids. `past_end`, for managers
+    only, maps contract ids to the numbers of invoices with fees for days after the end of the contract.
     """
     visit, services = visit_of(request), await Service.of(customer_id)
     figures = await billing.figures_of([service.id for service in services])

@@ -31,8 +31,8 @@ from portal.web.visit import Web, visit_of
 class ContactForm(ContactFacts, kw_only=True):
     """Form of a contact.
 
-    `password` is the signed-in admin's own, which a change of the mail address requires unless the admin typed it
-    recently (R20).
+    `password` is that of the signed-in admin. It is required to set the mail address unless the admin typed it recently
+    (R20).
     """
 
     password: str = ""
@@ -41,7 +41,7 @@ class ContactForm(ContactFacts, kw_only=True):
 class Successor(Struct, kw_only=True):
     """Form that ends a contact's access and names a successor.
 
-    The contact with the id `contact` takes over the open cases; if it is None, the cases keep the leaving contact.
+    `contact` is the id of the contact who takes over the open cases; if it is None, they stay with the leaving contact.
     """
 
     contact: int | None = None
@@ -101,9 +101,10 @@ async def change(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Save changed data of a contact. New rights apply from the contact's next request on.
+    """Save changed data of a contact, and redirect to the customer.
 
-    A new mail address gives access to the account, so it requires the admin's password.
+    New rights apply from the contact's next request on. A new mail address requires the admin's password, because it
+    gives access to the account.
     """
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
@@ -124,10 +125,10 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Mail a contact a new link by which they set a password, or show one. The earlier link stops working.
+    """Mail a contact a new link for setting a password, or show the link if there is no mail server. The old link ends.
 
-    Whoever sees the link can choose the contact's password, so the admin must then have typed their own password
-    recently.
+    Whoever sees the link can choose the contact's password, so without a mail server the admin must have typed their
+    own password recently; otherwise redirect to the page that asks for it.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -147,7 +148,7 @@ async def revoke_invitation(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End the open links by which a contact could set a password."""
+    """End the open links by which a contact could set a password, and redirect to the contact."""
     async with transaction(reader):
         await (await Contact.find(contact, reader, customer=customer, hold=True)).revoke_links(at)
     return see_other(f"/agent/customers/{customer}/contacts/{contact}#access")
@@ -157,7 +158,7 @@ async def revoke_invitation(
 async def show_ending(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
-    """Show the open cases of a contact who leaves, and ask which contact takes them over."""
+    """Show the open cases of a contact whose access is to be ended, and ask which contact takes them over."""
     return await _ending(request, reader=reader, customer=customer, contact=contact)
 
 
@@ -179,7 +180,7 @@ async def end(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End a contact's access at once, and hand over the contact's open cases."""
+    """End a contact's access at once, hand over the contact's open cases, and redirect to the customer."""
     successor = form.into(Successor).contact
     async with transaction(reader):
         found = await Contact.find(contact, reader, customer=customer, hold=True)
@@ -191,7 +192,7 @@ async def end(
 async def resume(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Restore access for a contact whose access was ended."""
+    """Restore the access of a contact whose access was ended, and redirect to the customer."""
     async with transaction(reader):
         await (await Contact.find(contact, reader, customer=customer, hold=True)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -204,7 +205,7 @@ async def sign_out(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End all sessions of a contact, who may sign in again."""
+    """End all sessions of a contact, who may sign in again, and redirect to the contact."""
     async with transaction(reader):
         await sign_out_everywhere(await Contact.find(contact, reader, customer=customer, hold=True), at)
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
@@ -218,7 +219,7 @@ async def remove_second_factor(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Remove the second factors of a contact who has lost them, and end the contact's sessions."""
+    """Remove the second factors of a contact who has lost them, end their sessions, and redirect to the contact."""
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)
     await remove_factors(request, reader, found, at)
@@ -229,7 +230,7 @@ async def remove_second_factor(
 async def try_contacts_mail_again(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Send mails to the contact's address again although a mail server has refused it."""
+    """Send mails to the contact's address again although a mail server has refused it, and redirect to the contact."""
     async with transaction(reader):
         await try_mail_again(await Contact.find(contact, reader, customer=customer, hold=True))
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
@@ -239,7 +240,10 @@ async def try_contacts_mail_again(
 async def show_erasure(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
-    """Say what erasing a contact deletes and what stays, and ask for the contact's name. Ask for the password first."""
+    """Show what erasing a contact deletes and what it keeps, and ask for the contact's name.
+
+    Redirect to the page that asks for the password unless the reader typed it recently.
+    """
     ask_for_password(request)
     return await _erasure(request, reader=reader, customer=customer, contact=contact)
 
@@ -253,7 +257,7 @@ async def _erasure(request: Web, *, reader: AgentReader, customer: int, contact:
 
 
 class Erasure(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form that erases a contact: the contact's name, typed so that nobody erases the wrong one."""
+    """Form that erases a contact. `name` is the contact's name, typed so that nobody erases the wrong contact."""
 
     name: str
 
@@ -268,7 +272,10 @@ async def erase_contact(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Erase a contact whose access has ended. It cannot be undone."""
+    """Erase a contact whose access has ended, and redirect to the customer. This cannot be undone.
+
+    Redirect to the page that asks for the password unless the reader typed it recently.
+    """
     ask_for_password(request)
     async with transaction(reader):
         found = await Contact.find(contact, reader, customer=customer, hold=True)
@@ -280,7 +287,7 @@ async def erase_contact(
 async def export_contact(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Download everything that is held about a contact."""
+    """Serve everything that is held about a contact as a ZIP file."""
     credential = (await (await Contact.find(contact, reader, customer=customer)).credential())["id"]
     return await personal_data(request, credential)
 

@@ -56,7 +56,7 @@ async def _contract(
 
 
 async def _template_of(request: Web) -> ServiceTemplate | None:
-    """Return the template that `?template=` names, from which a new contract or service starts; None without one."""
+    """Return the template with the id `?template=`, whose terms a new contract or service gets; None without one."""
     number = number_in(request.query_params.get("template", ""))
     return await ServiceTemplate.find(number) if number else None
 
@@ -70,7 +70,7 @@ async def add_contract(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Create a contract and redirect to the form of its first service, which starts from `?template=` too if that fits."""
+    """Create a contract and redirect to the form of its first service, with the same `?template=` if that fits."""
     async with transaction(reader):
         template = await _template_of(request)
         contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)
@@ -95,7 +95,7 @@ async def change_contract(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed contract. Time on issued invoices and on statements stays as it was billed."""
+    """Save a changed contract, and redirect to the customer. Time that was billed keeps its price."""
     async with transaction(reader), billing.changing_terms(customer):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
         await found.change(edited(form, ContractFacts, found.facts), at)
@@ -157,7 +157,10 @@ async def add_service(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Create a service. The first service of a customer becomes the default of the customer's new cases."""
+    """Create a service, and redirect to the customer.
+
+    The first service of a customer becomes the default of the customer's new cases.
+    """
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer)
         facts = form.into(ServiceForm)
@@ -186,7 +189,7 @@ async def change_service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed service. Time entries that exist keep their billable minutes."""
+    """Save a changed service, and redirect to the customer. Existing time entries keep their billable minutes."""
     where = {"customer": customer, "contract": contract}
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, **where, hold=True)

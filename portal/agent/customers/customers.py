@@ -33,7 +33,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers")
 async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the customers, or those that the text of `?q=` finds. `?page=` is the number of a further page."""
+    """Show one page of the customers, or of those that match the text of `?q=`. `?page=` counts from 1."""
     search = request.query_params.get("q", "")
     async with searching(request, search):
         customers = await Customer.listed(search, number_in(request.query_params.get("page")))
@@ -76,9 +76,9 @@ async def add(
 @get("/customers/{customer:int}")
 @reads_notices
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show everything about a customer: its cases, projects, contracts with hours, unpaid invoices and contacts (S3.32).
+    """Show all about a customer: its cases, projects, contracts with hours, unpaid invoices and contacts (S3.32).
 
-    `?page=` is the number of a further page of its contacts.
+    `?page=` is the page number in the list of contacts, from 1.
     """
     return await _show(request, reader=reader, customer=customer)
 
@@ -110,7 +110,7 @@ async def edit(request: Web, customer: FromPath[int]) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Save changed data of a customer."""
+    """Save changed data of a customer, and redirect to the customer."""
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)
         await found.change(edited(form, CustomerFacts, found.facts))
@@ -121,7 +121,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """End a customer: all sessions of its contacts end at once, and the contacts cannot sign in again."""
+    """End a customer, and redirect to it. All sessions of its contacts end at once, and they cannot sign in again."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")
@@ -129,7 +129,7 @@ async def end(
 
 @post("/customers/{customer:int}/resumption", guards=[admin_only])
 async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[Any]:
-    """Resume a customer that was ended, so that its contacts may sign in again."""
+    """Resume a customer that was ended, so that its contacts may sign in again, and redirect to it."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -140,7 +140,7 @@ async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) 
 async def choose_default(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Save the default service of the customer's new cases, for one case type or for all others."""
+    """Save the default service of the customer's new cases, for one case type or all others, and redirect."""
     case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)

@@ -22,7 +22,8 @@ from portal.web.visit import Web, visit_of
 class DeliveryForm(DeliveryFacts, kw_only=True):
     """Form of how invoices are delivered.
 
-    `password` is the signed-in admin's own, which another accounts address requires unless it was typed recently (R20).
+    `password` is that of the signed-in admin. It is required to set another mail address for invoices, unless the admin
+    typed it recently (R20).
     """
 
     password: str = ""
@@ -30,7 +31,7 @@ class DeliveryForm(DeliveryFacts, kw_only=True):
 
 @get("/customers/{customer:int}/invoice-delivery", guards=[admin_only])
 async def edit(request: Web, customer: FromPath[int]) -> Response[str]:
-    """Show the form that changes how invoices of the customer are delivered."""
+    """Show the form that changes how the customer's invoices are delivered."""
     return await _form(request, customer=customer)
 
 
@@ -52,7 +53,10 @@ async def change(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Save how invoices of the customer are delivered. Another accounts address requires the admin's password (R20)."""
+    """Save how the customer's invoices are delivered, and redirect to the customer.
+
+    Another mail address for invoices requires the admin's password (R20).
+    """
     async with transaction(reader, readonly=True):
         before = (await Customer.find(customer, reader)).delivery
     facts = edited(form, DeliveryForm, before)

@@ -1,4 +1,4 @@
-"""Serve the page with the prices of a service from a date. Only admins may open it."""
+"""Serve the page with the prices of a service and the days from which they apply. Only admins may open it."""
 
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ async def prices(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[str]:
-    """Show all prices of a service with the days from which they apply, and a form that adds prices."""
+    """Show all prices of a service with the days from which they apply, and the form that adds prices."""
     return await _prices(request, reader=reader, customer=customer, contract=contract, service=service)
 
 
@@ -54,9 +54,9 @@ async def change_prices(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Add prices of a service that apply from a day on, and recompute the allocations of the customer.
+    """Add prices of a service that apply from a given day on, and allocate the customer's time again.
 
-    Billed fees and approved rates do not change.
+    Billed fees and approved rates do not change. Redirect to the page of the prices.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, customer=customer, contract=contract)
@@ -77,7 +77,10 @@ async def remove_prices(
     service: FromPath[int],
     change: FromPath[int],
 ) -> Response[Any]:
-    """Delete a price change, so that the prices before it apply again, and recompute the customer's allocations."""
+    """Delete a price change, so that the prices before it apply again, and allocate the customer's time again.
+
+    Redirect to the page of the prices.
+    """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, customer=customer, contract=contract)
         await (await PriceChange.find(change, found.id)).withdraw()

@@ -27,7 +27,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers/{customer:int}/vouchers", guards=[manager_only])
 async def list_vouchers(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show what is left of each voucher of a customer, also of those that have expired."""
+    """Show what is left of each voucher of a customer, expired ones included."""
     return await agent_page(
         request, reader, "agent/customers/vouchers.html", customer=await Customer.find(customer, reader),
         balances=await billing.balances(customer), services=await services_offered(customer), day=_day(request),
@@ -36,7 +36,7 @@ async def list_vouchers(request: Web, reader: NamedDependency[AgentReader], cust
 
 @get("/customers/{customer:int}/vouchers/new", guards=[manager_only])
 async def new_voucher(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show the form that sells a voucher, or opens one for hours that were sold elsewhere."""
+    """Show the form that sells a voucher, or records one for hours that were sold elsewhere."""
     return await _new(request, reader=reader, customer=customer)
 
 
@@ -59,7 +59,7 @@ async def sell_voucher(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Sell a voucher. Approved time that no document has settled draws from it at once."""
+    """Sell a voucher, and redirect to it. Approved time that no document has settled draws from it at once."""
     async with transaction(reader):
         found = await Customer.find(customer, reader)
         async with billing.changing_terms(customer):
@@ -72,7 +72,7 @@ async def sell_voucher(
 async def show_voucher(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
 ) -> Response[str]:
-    """Show what is left of a voucher, and its ledger; `?before=` is the cursor of the ledger."""
+    """Show what is left of a voucher, and its ledger. `?before=` is the cursor of the ledger."""
     return await _show(request, reader=reader, customer=customer, voucher=voucher)
 
 
@@ -96,7 +96,7 @@ async def change_voucher(
     customer: FromPath[int],
     voucher: FromPath[int],
 ) -> Response[Any]:
-    """Save the label, the last day and the instant from which a voucher can be used."""
+    """Save the label of a voucher, its last day and the instant from which it can be used, and redirect to it."""
     async with transaction(reader):
         await Voucher.find(voucher, reader, customer=customer)
         async with billing.changing_terms(customer):
@@ -110,7 +110,10 @@ async def change_voucher(
 async def remove_voucher(
     reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
 ) -> Response[Any]:
-    """Delete a voucher that has paid for nothing and was not billed. Its sale leaves no trace but in the audit log."""
+    """Delete a voucher that has paid for nothing and was not billed, and redirect to the list.
+
+    Afterwards only the audit log shows that it was sold.
+    """
     async with transaction(reader):
         await billing.remove_voucher(customer, await Voucher.find(voucher, reader, customer=customer))
     return see_other(f"/agent/customers/{customer}/vouchers")

@@ -1,4 +1,4 @@
-"""Serve the page with the invoicing potential, the time that is not billed yet, and its file."""
+"""Serve the page with the invoicing potential, that is, the time that is not billed yet, and its CSV file."""
 
 from datetime import datetime
 from typing import Any
@@ -25,10 +25,10 @@ OFFERED = (By.CUSTOMER, By.CONTRACT, By.SERVICE, By.SETTLEMENT)
 
 @get("/potential")
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the time that no document has settled yet, in rows by customer, contract, service or settlement (S3.26).
+    """Show the time that no document has settled yet, grouped by customer, contract, service or settlement (S3.26).
 
-    `?by=` chooses what a row stands for. Agents see hours; managers also see what the time is worth. `?customer=`
-    limits the list to one customer, and `?all=yes` prices all waiting time, however much there is.
+    `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
+    list to one customer, and `?all=yes` prices all waiting time, however much there is.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)

@@ -1,4 +1,4 @@
-"""Serve the page with revenue and profit, and its file. Only for managers."""
+"""Serve the page with revenue and profit, and its CSV file. Only managers may open them."""
 
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ OFFERED = (By.CUSTOMER, By.CONTRACT, By.SERVICE, By.SETTLEMENT, By.MONTH)
 
 @get("/earnings", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show revenue, cost and profit of a range of days, in rows by what `?by=` names (S3.27, S3.28).
+    """Show revenue, cost and profit of a range of days, grouped by what `?by=` names (S3.27, S3.28).
 
     `?from=` and `?until=` are the first and the last day, by default the first of this month and today. `?customer=`
     limits the list to one customer.

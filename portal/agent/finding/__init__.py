@@ -1,4 +1,4 @@
-"""Find things by what is typed: the one search, and the suggestions of fields that choose a row by its name."""
+"""Serve the search, and the suggestions of fields that choose a row by typing its name."""
 
 from portal.agent.finding import finders, search
 

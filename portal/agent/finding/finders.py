@@ -30,7 +30,7 @@ async def suggest_agents(request: Web) -> Response[str]:
 
 @get("/finders/colleagues")
 async def suggest_colleagues(request: Web) -> Response[str]:
-    """Serve agents who work here and whose names match the typed text, for mentioning them in a note."""
+    """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note."""
     return await suggested(request, COLLEAGUES)
 
 
@@ -48,7 +48,7 @@ async def suggest_contracts(request: Web) -> Response[str]:
 
 @get("/finders/services")
 async def suggest_services(request: Web) -> Response[str]:
-    """Serve services whose customer and name match the typed text; those of ended customers come last."""
+    """Serve services whose customer and name match the typed text; services of ended customers come last."""
     return await suggested(request, SERVICES)
 
 

@@ -1,4 +1,4 @@
-"""Serve the agents' search over cases, customers, contacts, files, articles and invoices."""
+"""Serve the agents' search over cases, customers, contacts, files, articles, invoices and credit notes."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from portal.web.visit import Web
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`), or redirect to the case with the number in `#1042`."""
+    """Show what `?q=` finds (`Results.of`), or redirect to the case if the text is a quoted number such as `#1042`."""
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)
         if found.leads_to:
@@ -28,7 +28,7 @@ async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response
 
 
 async def _people(found: Results, after: str | None) -> dict[str, Any]:
-    """Return the customers and contacts that were found, and as `next_contact` the cursor of their next page."""
+    """Return the customers and contacts that match, and as `next_contact` the cursor of the next page of contacts."""
     asked, size = found.asked, MANY if found.kind else FEW
     people: dict[str, Any] = {"customers": [], "contacts": [], "next_contact": None}
     if asked.parts and not found.kind:

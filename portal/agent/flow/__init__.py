@@ -1,4 +1,4 @@
-"""What agents work through cases with: the place in a list, canned replies, sending and taking back, and presence."""
+"""Serve how agents work through cases: the place in a list, canned replies, sending and withdrawing, and presence."""
 
 from typing import Any
 

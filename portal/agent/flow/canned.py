@@ -1,4 +1,4 @@
-"""Serve the page on which agents keep canned replies, and the replies that the composer of a case offers."""
+"""Serve the pages on which agents keep canned replies, and the canned replies that the page of a case offers."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ HERE = "/agent/canned-replies"
 
 
 async def _choices() -> dict[str, Any]:
-    """Return what the form of a canned reply offers."""
+    """Return the template variables with what the form of a canned reply offers to choose from."""
     return {
         "departments": await Department.choices(), "types": choices(await case_types()),
         "placeholders": canned.PLACEHOLDERS,
@@ -55,7 +55,10 @@ async def add_canned_reply(reader: NamedDependency[AgentReader], form: NamedDepe
 
 @get("/canned-replies/{canned:int}")
 async def canned_reply(request: Web, canned: FromPath[int]) -> Response[str]:
-    """Show the form that changes a canned reply."""
+    """Show the form that changes a canned reply.
+
+    The refusal of `refuse_change` is raised if the agent may not change it.
+    """
     return await _canned_reply(request, canned=canned)
 
 
@@ -92,7 +95,7 @@ async def delete_canned_reply(reader: NamedDependency[AgentReader], canned: From
 async def offer_canned_replies(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
 ) -> Response[Any]:
-    """Offer the canned replies for a case, filled in: as options for the script, or as a page of links without one.
+    """Show the canned replies for a case, filled in: as options for htmx, otherwise as a page of links.
 
     `?find=` searches their names and texts.
     """

@@ -1,4 +1,4 @@
-"""Make the URL of a case's page at the same place in the list from which the case was opened."""
+"""Build URLs of case pages that keep the place in the list from which the case was opened."""
 
 from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl, urlencode
@@ -7,21 +7,21 @@ from portal.numbers import number_in
 from portal.web.visit import Web
 
 TOLD = ("before", "from", "sent", "held", "find", "canned")
-"""The query parameters of a case's page that belong to one request, and are not carried along."""
+"""The query parameters of a case's page that belong to one request only, and that its links do not keep."""
 
 
 def place_of(request: Web, number: int | str, **told: object) -> str:
-    """Return the path and query of the page of the case `number`, with the place in the list that this request carries.
+    """Return the path and query of the page of case `number`, keeping the place in the list that the request's URL has.
 
-    `told` are more query parameters.
+    `told` are additional query parameters.
     """
     return _at(f"/agent/cases/{number}", request, TOLD, told)
 
 
 def next_place(request: Web, **told: object) -> str:
-    """Return the path and query of the page of the next case in the list that this request carries.
+    """Return the path and query of the next case in the list that the request's URL has.
 
-    After the last case, or without a list, it is that of the list. `told` are more query parameters.
+    After the last case, or without a list, return those of the list of cases. `told` are additional query parameters.
     """
     following = number_in(request.query_params.get("next"))
     path = f"/agent/cases/{following}" if following else "/agent/cases"

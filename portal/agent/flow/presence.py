@@ -1,4 +1,4 @@
-"""Serve who else looks at a case and who else writes, and hear from its pages when somebody begins or stops writing."""
+"""Serve which other agents look at a case or write on it, and receive reports when somebody begins or stops writing."""
 
 from typing import Any
 
@@ -19,21 +19,24 @@ from portal.web.visit import Web
 
 
 class Writing(Struct, kw_only=True):
-    """What a page says of its composer: `state` is `writes` or `pauses`, `page` the word that names the page."""
+    """Form by which an open case page reports whether its agent is writing a reply or note.
+
+    `state` is `writes` or `pauses`. `page` is the id of the open page, the one in the URL of its event stream.
+    """
 
     page: str = ""
     state: str = ""
 
 
 def others_on(request: Web, case_id: int, reader: AgentReader) -> dict[str, Any]:
-    """Return the template variables of `_presence.html`: the names of who else writes on a case, and who looks at it."""
+    """Return the variables of `_presence.html`: the names of other agents who write on the case or look at it."""
     writing, looking = request.app.state.listener.present.others(case_id, reader)
     return {"writing": writing, "looking": looking}
 
 
 @get("/cases/{number:str}/presence")
 async def show_presence(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Serve the line of the case's page that names who else writes and who else looks."""
+    """Serve the line of the case page that names the other agents who write or look."""
     case = await Case.find(number, reader)
     return page(request, "agent/cases/_presence.html", case=case, **others_on(request, case.id, reader))
 
@@ -42,7 +45,10 @@ async def show_presence(request: Web, reader: NamedDependency[AgentReader], numb
 async def change_presence(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], number: FromPath[str]
 ) -> Response[Any]:
-    """Tell the other pages of the case that somebody begins or stops writing on it."""
+    """Report to the other pages of the case that the agent begins or stops writing on it, and return 204.
+
+    Raise `Invalid` for an unknown state or a malformed page id.
+    """
     fields = form.into(Writing)
     if fields.state not in ("writes", "pauses") or not PAGE.fullmatch(fields.page):
         raise Invalid({"": "This page cannot say that."})

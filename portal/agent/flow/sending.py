@@ -1,4 +1,4 @@
-"""Send the reply of an agent, which can be taken back for a few seconds."""
+"""Send the reply of an agent, and withdraw it within the first seconds."""
 
 import uuid
 from datetime import datetime
@@ -23,15 +23,15 @@ from portal.web.pages import see_other
 from portal.web.visit import Web
 
 THEN = {"wait": Status.WAITING_FOR_CUSTOMER, "resolve": Status.RESOLVED}
-"""The status that a reply sets, by the value of the button that sends it."""
+"""The status that a reply sets, by the value of the button with which it is sent."""
 
 
 class Written(Struct, kw_only=True):
-    """Composer of replies and notes: the form on the case page in which an agent writes.
+    """Form for a reply or a note on the case page.
 
     `kind` only keeps the selected tab; the button's URL decides what is written. `then` is a key of `THEN` if the reply
-    also sets a status, or `next` if the next case of the list follows. `seen_reply` is the id of the newest reply that
-    the page showed.
+    also sets a status, or `next` to show the next case of the list afterwards. `seen_reply` is the id of the newest
+    reply that the page showed.
     """
 
     kind: str = ""
@@ -42,9 +42,9 @@ class Written(Struct, kw_only=True):
 
 
 async def send(request: Web, reader: AgentReader, form: Form, number: str, at: datetime) -> Response[Any]:
-    """Send a reply from the composer, and redirect to its case or to the next case of the list.
+    """Send a reply, and redirect to its case or to the next case of the list.
 
-    A form without a key, which a script may send, cannot be taken back: its reply goes out at once.
+    A form without a key, which only scripts send, cannot be withdrawn: its reply goes out at once.
     """
     fields, held = form.into(Written), None
     canned.refuse_unfilled(fields.body)
@@ -65,16 +65,16 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
 
 
 async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetime) -> None:
-    """Delete the saved draft of the composer, which both form URLs share."""
+    """Delete the draft of the text box for replies and notes, which may be stored under either of the two URLs."""
     for noun in ("replies", "notes"):
         await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
 
 
 def written_on(request: Web, number: str, case: Case, **told: object) -> str:
-    """Return the URL of the composer of `case`, on which something was written.
+    """Return the URL of the text box on the page of `case`, on which something was written.
 
-    If the case of the form was merged, its `number` is another one than that of `case`, and the page says so. `told` are
-    more query parameters.
+    If the case of the form was merged, `number` is not the number of `case`, and the page says so. `told` are
+    additional query parameters.
     """
     merged: dict[str, object] = {} if str(case.number) == number else {"from": number}
     return f"{place_of(request, case.number, **told, **merged)}#composer"
@@ -88,7 +88,10 @@ async def take_back(
     number: FromPath[str],
     reply: FromPath[int],
 ) -> Response[Any]:
-    """Take back a reply that has not gone out, and put its text and its files into the composer of its case."""
+    """Withdraw a reply that has not gone out, and put its text and files back into the text box of its case.
+
+    Redirect to the case.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader)
         taken = await outgoing.take_back(reply, by=reader, at=at)
@@ -98,7 +101,7 @@ async def take_back(
 
 
 async def _write_again(reader: AgentReader, number: int, text: str, files_key: uuid.UUID, *, at: datetime) -> None:
-    """Put a text, and the files with this key, in front of the draft in the composer of a case."""
+    """Put a text, and the files with the key `files_key`, in front of the draft in the text box of a case."""
     address = f"/agent/cases/{number}/replies"
     async with transaction(None):
         begun = (await drafts.kept(reader, address))[address]

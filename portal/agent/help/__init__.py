@@ -1,4 +1,4 @@
-"""Serve the pages on which agents write help articles and add pictures to them."""
+"""Serve the pages on which agents write help articles and add images to them."""
 
 from typing import Any
 

@@ -26,20 +26,20 @@ from portal.web.visit import Web, visit_of
 
 
 class HelpForm(HelpFacts, kw_only=True):
-    """Form of an article. `then` is `preview` to show the typed text as readers would see it, without saving it."""
+    """Form of an article. If `then` is `preview`, the typed text is shown as readers would see it, and not saved."""
 
     then: str = ""
 
 
 class PictureForm(Struct, kw_only=True):
-    """Form that uploads a picture. The file itself is no field; `form_key` identifies the form."""
+    """Form that uploads an image. The file itself is not a field; `form_key` identifies the form."""
 
     form_key: str = ""
 
 
 @get("/help")
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all articles, drafts included, or those with every word of `?q=`; `?page=` counts from 1."""
+    """Show all articles, drafts included, or those with every word of `?q=`. `?page=` counts from 1."""
     query = request.query_params
     text = query.get("q", "").strip()
     async with searching(request, text):
@@ -64,7 +64,7 @@ async def _new(request: Web, **again: Any) -> Response[str]:
 async def add(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a draft and redirect to its page, or show the preview of the typed text."""
+    """Create a draft article and redirect to its page, or show the preview of the typed text."""
     fields = form.into(HelpForm)
     if fields.then == "preview":
         return await _preview(request, form, fields)
@@ -75,7 +75,7 @@ async def add(
 
 @get("/help/{article:int}")
 async def show(request: Web, article: FromPath[int]) -> Response[str]:
-    """Show an article as its readers see it, with its pictures and the buttons for what agents may do with it."""
+    """Show an article as its readers see it, with its images and the buttons for what agents may do with it."""
     return await _show(request, article=article)
 
 
@@ -107,7 +107,7 @@ async def change(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     article: FromPath[int],
 ) -> Response[Any]:  # fmt: skip
-    """Save a changed article, or show the preview of the typed text."""
+    """Save a changed article and redirect to its page, or show the preview of the typed text."""
     if form.get("then") == "preview":
         return await _preview(request, form, form.into(HelpForm), article=article)
     async with transaction(reader):
@@ -117,7 +117,10 @@ async def change(
 
 
 async def _preview(request: Web, form: Form, fields: HelpForm, *, article: int | None = None) -> Response[str]:
-    """Show the form again, and below it the typed text as its readers would see it. Raise `Invalid` for a bad field."""
+    """Show the form again, and below it the typed text as readers would see it.
+
+    Raise `Invalid` for a field that is not valid.
+    """
     checked(fields)
     async with transaction(visit_of(request).reader, readonly=True):
         slug = (await Article.find(article)).slug if article else "new"
@@ -131,7 +134,7 @@ async def _preview(request: Web, form: Form, fields: HelpForm, *, article: int |
 async def publish(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], article: FromPath[int]
 ) -> Response[Any]:
-    """Publish an article for its audience."""
+    """Publish an article for its audience, and redirect to its page."""
     async with transaction(reader):
         await (await Article.find(article, hold=True)).publish(at)
     return see_other(f"/agent/help/{article}")
@@ -139,7 +142,7 @@ async def publish(
 
 @post("/help/{article:int}/withdrawal")
 async def withdraw(reader: NamedDependency[AgentReader], article: FromPath[int]) -> Response[Any]:
-    """Make a published article a draft again."""
+    """Make a published article a draft again, and redirect to its page."""
     async with transaction(reader):
         await (await Article.find(article, hold=True)).withdraw()
     return see_other(f"/agent/help/{article}")
@@ -150,7 +153,7 @@ async def withdraw(reader: NamedDependency[AgentReader], article: FromPath[int])
 async def delete(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], article: FromPath[int]
 ) -> Response[Any]:
-    """Delete a draft with its pictures, and redirect to the list."""
+    """Delete a draft article with its images, and redirect to the list."""
     async with transaction(reader):
         await (await Article.find(article, hold=True)).discard()
     return see_other("/agent/help")
@@ -162,11 +165,14 @@ async def add_picture(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     storage: NamedDependency[Storage], article: FromPath[int],
 ) -> Response[Any]:  # fmt: skip
-    """Add an uploaded picture to an article, for use in its text. Raise `Invalid` if there is no file or no picture."""
+    """Add an uploaded image to an article, for use in its text, and redirect to the images.
+
+    Raise `Invalid` if there is no file, or if the file is not an image.
+    """
     form.into(PictureForm)
     if not form.files:
         raise Invalid({"picture": "Choose a picture."})
-    chosen = form.files[-1]  # The others were sent earlier with this form and refused.
+    chosen = form.files[-1]  # The other files were sent with this form before, and refused.
     drawing = await pictures.draw_stored(chosen.key, storage)
     async with transaction(reader):
         await pictures.add(await Article.find(article, hold=True), chosen.name, drawing, at)
@@ -180,7 +186,7 @@ async def add_picture(
 async def remove_picture(
     request: Web, reader: NamedDependency[AgentReader], article: FromPath[int], name: FromPath[str]
 ) -> Response[Any]:
-    """Remove a picture from an article that does not show it."""
+    """Delete an image that the text of its article does not use, and redirect to the images."""
     async with transaction(reader):
         await pictures.remove(await Article.find(article, hold=True), name)
     return see_other(f"/agent/help/{article}#pictures")

@@ -1,4 +1,4 @@
-"""Serve the schedule of billing, how drafts are edited, statements, and what follows an issued invoice."""
+"""Serve billing on schedule, the forms that edit drafts, statements, and payments and credits of issued invoices."""
 
 from typing import Any
 

@@ -42,10 +42,12 @@ FREE, WRITTEN_OFF = "free", "written_off"
 class CreditForm(Struct, kw_only=True):
     """Form that credits an invoice.
 
-    `line` are the ticked lines. `part` are the lines of which a part can be credited, and `amounts` what is typed for each
-    of them; `voucher` are the lines for vouchers, and `voucher_minutes` what is typed for each. `row` are the rows of time
-    that the page shows, and `minutes` what is typed for each of them. `sum` is the sum that the page showed before: a
-    credit note is issued only for a sum that somebody has seen.
+    `scope` is `everything`, `chosen` (what is ticked or typed) or `unused` (fees for days after the end of the
+    contract). `line` has the positions of the ticked lines. `part` and `amounts` have the positions of the lines that
+    can be credited in part, and the text typed for each; `voucher` and `voucher_minutes` those of lines for vouchers;
+    `row` and `minutes` those of the displayed rows of time. If `then` is `free`, the credited time can be billed again;
+    `written_off` writes it off. `sum` is the sum that the page showed: a credit note is issued only for a sum that
+    somebody has seen.
     """
 
     scope: str = EVERYTHING
@@ -62,7 +64,10 @@ class CreditForm(Struct, kw_only=True):
     form_key: str = ""
 
     def chosen(self, digits: int) -> Chosen:
-        """Return what is to be credited, with amounts of so many decimals. Raise `Invalid` for what cannot be read."""
+        """Return what is to be credited. Amounts may have `digits` decimals.
+
+        Raise `Invalid` for a text that cannot be read.
+        """
         if self.scope == EVERYTHING:
             return Chosen(everything=True)
         if self.scope == UNUSED:
@@ -86,7 +91,7 @@ def chosen_minutes(
 ) -> dict[int, int]:
     """Return the minutes that were typed for rows of a time detail, or for lines, by their positions.
 
-    What cannot be read is added to `problems`, at the field with its position.
+    For a text that is not a duration, add a message to `problems`, under `field` and the position.
     """
     minutes = dict[int, int]()
     for position, text in zip(places, typed, strict=False):
@@ -142,7 +147,10 @@ async def credit_invoice(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Show what the choice credits; once that sum has been seen, issue the credit note."""
+    """Show what the form would credit or, once that sum was shown, issue the credit note and redirect to it.
+
+    A repeated form leads to the credit note that it has issued.
+    """
     fields = form.into(CreditForm)
     async with transaction(reader):
         invoice = await Invoice.find(number, reader)
@@ -169,7 +177,10 @@ async def credit_invoice(
 
 @get("/credit-notes/{number:str}", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show a credit note as its customer sees it. `?lines=` and `?detail=` are the cursors of its lines and its time."""
+    """Show a credit note as its customer sees it.
+
+    `?lines=` and `?detail=` are the cursors of its lines and of its time.
+    """
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")
     return await agent_page(

@@ -1,4 +1,4 @@
-"""Serve the forms that edit a draft: its note to the customer, lines added by hand, and time put on it."""
+"""Serve the forms that edit a draft: its note to the customer, lines added by hand, and time added to it."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -35,12 +35,12 @@ from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 MOST_UNITS = 1_000_000
-"""A line is filled in for fewer units of a product than this; no line can hold the amount of so many."""
+"""The form fills in a line only for fewer units of a product than this, because no line can hold a larger amount."""
 
 
 @get("/drafts/{draft_id:int}/note", guards=[manager_only])
 async def show_note(request: Web, draft_id: FromPath[int]) -> Response[str]:
-    """Show the form for the note of a draft, which the customer reads on the invoice."""
+    """Show the form for the note of a draft. The customer reads the note on the invoice."""
     return await _note(request, draft_id=draft_id)
 
 
@@ -59,7 +59,7 @@ async def save_note(
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
 ) -> Response[Any]:
-    """Save the note of a draft to the customer."""
+    """Save the note of a draft, and redirect to the draft."""
     async with transaction(reader):
         draft = await hold_draft(draft_id, reader)
         await change_note(draft, edited(form, NoteFacts, note_of(draft)), by=reader, at=at)
@@ -89,10 +89,10 @@ async def _line(request: Web, *, draft_id: int, typed: dict[str, Any] | None = N
 
 
 def _from_price_list(request: Web, products: list[tuple[Product, Decimal]], digits: int) -> dict[str, Any] | None:
-    """Return the text and the amount of a line for the product and the count in the URL.
+    """Return the text and the amount of a line for the product and the number of units in the URL.
 
-    `products` are the products with a price in the draft's currency, which has `digits` decimals. Return None if the URL
-    names none of them, or `MOST_UNITS` units or more.
+    `products` are the products with a price in the draft's currency, which has `digits` decimals. Return None if the
+    URL names no such product, or `MOST_UNITS` units or more.
     """
     chosen = number_in(request.query_params.get("product", ""))
     count = number_in(request.query_params.get("count", "")) or 1
@@ -105,7 +105,10 @@ def _from_price_list(request: Web, products: list[tuple[Product, Decimal]], digi
 
 
 class LineForm(ExtraLineFacts, kw_only=True):
-    """Form that adds a line. `net` is the net sum of the draft that the page showed."""
+    """Form that adds a line.
+
+    `net` is the net sum of the draft that the page showed; if it has changed, the form is refused.
+    """
 
     net: str = ""
 
@@ -118,7 +121,7 @@ async def save_line(
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
 ) -> Response[Any]:
-    """Add a charge or a discount to a draft."""
+    """Add a charge or a discount to a draft, and redirect to the draft."""
     facts = form.into(LineForm)
     async with transaction(reader):
         await add_line(await hold_draft(draft_id, reader), facts, by=reader, at=at, seen=facts.net)
@@ -126,7 +129,10 @@ async def save_line(
 
 
 class RemovalForm(Struct, kw_only=True):
-    """Form that removes a line. `net` is the net sum of the draft that the page showed."""
+    """Form that removes a line.
+
+    `net` is the net sum of the draft that the page showed; if it has changed, the form is refused.
+    """
 
     net: str = ""
 
@@ -139,7 +145,7 @@ async def take_line_off(
     draft_id: FromPath[int],
     position: FromPath[int],
 ) -> Response[Any]:
-    """Remove a line that was added by hand from a draft."""
+    """Remove a line that was added by hand from a draft, and redirect to the draft."""
     async with transaction(reader):
         await remove_line(draft_id, position, by=reader, at=at, seen=form.into(RemovalForm).net)
     return see_other(f"/agent/drafts/{draft_id}")
@@ -152,7 +158,10 @@ async def put_entry_on(
     draft_id: FromPath[int],
     entry_id: FromPath[int],
 ) -> Response[Any]:
-    """Put an approved entry on a draft: one that was taken off it, or one that was approved after the billing run."""
+    """Add an approved entry to a draft: one that was removed from it, or one that was approved after the billing run.
+
+    Redirect to the draft.
+    """
     async with transaction(reader):
         await put_on(draft_id, entry_id, by=reader, at=at)
     return see_other(f"/agent/drafts/{draft_id}#detail")

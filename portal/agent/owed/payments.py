@@ -1,4 +1,4 @@
-"""Serve the form that records a payment of an issued invoice, and the button that takes a payment back."""
+"""Serve the form that records a payment of an issued invoice, and the button that cancels a payment."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ async def record(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Record money that was received for an invoice, or paid back to its customer."""
+    """Record money that was received for an invoice, or paid back to its customer, and redirect to the invoice."""
     async with transaction(reader):
         invoice = await Invoice.find(number, reader)
         await record_payment(invoice, form.into(PaymentFacts), by=reader, at=at, form_key=form.key)
@@ -39,7 +39,10 @@ async def take_back(
     number: FromPath[str],
     payment_id: FromPath[int],
 ) -> Response[Any]:
-    """Let a payment that was recorded by mistake no longer count; it stays on the page, with who took it back."""
+    """Cancel a payment that was recorded by mistake, and redirect to the invoice.
+
+    The payment no longer counts. It stays on the page, with the person who cancelled it.
+    """
     async with transaction(reader):
         await take_payment_back(await Invoice.find(number, reader), payment_id, by=reader, at=at)
     return see_other(f"/agent/invoices/{number}#payments")

@@ -1,4 +1,4 @@
-"""Serve the button that ends a customer's question about time once an agent has explained it in the case."""
+"""Serve the button that closes a customer's question about time once an agent has answered it in the case."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,10 @@ from portal.web.visit import Web, page_of
 async def end(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], question_id: FromPath[int]
 ) -> Response[Any]:
-    """End a customer's question, because an agent has explained it in the case, and show the page of the button again."""
+    """Close a customer's question about time, because an agent has answered it in the case.
+
+    Redirect to the page of the button.
+    """
     async with transaction(reader):
         await explain_entry(question_id, by=reader, at=at)
     return see_other(f"{page_of(request).partition('#')[0]}#questions")

@@ -28,7 +28,7 @@ PATH = "/agent/setup/billing"
 
 @get("/setup/billing", guards=[admin_only])
 async def show_schedule(request: Web) -> Response[str]:
-    """Show the form with the schedule of billing runs, and a page of the customers who are excluded from it (`?after=`)."""
+    """Show the form with the schedule of billing runs, and one page of the customers excluded from it (`?after=`)."""
     return await _schedule(request)
 
 
@@ -48,7 +48,10 @@ async def _schedule(request: Web, **again: Any) -> Response[str]:
 async def change_schedule(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save when billing runs begin by themselves, and what they make. They bill in the name of the admin who saves."""
+    """Save when billing runs begin automatically and what they create, and redirect to the page.
+
+    The runs bill in the name of the admin who saves.
+    """
     async with transaction(reader):
         stored = await BillingSchedule.find(hold=True)
         await BillingSchedule.change(edited(form, ScheduleFacts, stored.facts), by=reader, at=at)
@@ -56,7 +59,7 @@ async def change_schedule(
 
 
 class LeftOutForm(Struct, kw_only=True):
-    """Form that excludes a customer from scheduled runs: the id of the customer, and the text in the search field."""
+    """Form that excludes a customer from scheduled runs: the customer's id, and the text in the search field."""
 
     customer: str = ""
     customer_typed: str = ""
@@ -65,7 +68,10 @@ class LeftOutForm(Struct, kw_only=True):
 @post("/setup/billing/customers", guards=[admin_only])
 @on_refusal(_schedule)
 async def leave_customer_out(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Exclude a customer from scheduled billing runs. Raise `Invalid` if no customer is chosen."""
+    """Exclude a customer from scheduled billing runs, and redirect to the page.
+
+    Raise `Invalid` if no customer is chosen.
+    """
     form.into(LeftOutForm)
     async with transaction(reader):
         customer = (await chosen(form.typed, {"customer": CUSTOMERS}))["customer"]
@@ -77,7 +83,7 @@ async def leave_customer_out(reader: NamedDependency[AgentReader], form: NamedDe
 
 @post("/setup/billing/customers/{customer_id:int}/removal", guards=[admin_only])
 async def take_customer_in(reader: NamedDependency[AgentReader], customer_id: FromPath[int]) -> Response[Any]:
-    """Include a customer in scheduled billing runs again."""
+    """Include a customer in scheduled billing runs again, and redirect to the page."""
     async with transaction(reader):
         await take_in(customer_id)
     return see_other(PATH)

@@ -1,4 +1,4 @@
-"""Serve statements to managers, and the form that corrects one."""
+"""Serve statements to managers, and the form that corrects a statement."""
 
 import uuid
 from datetime import datetime
@@ -41,12 +41,15 @@ async def show(request: Web, reader: NamedDependency[AgentReader], statement_id:
 async def show_csv(
     request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Serve the CSV file with the time entries of a statement."""
+    """Serve the stored CSV file with the time entries of a statement, and record the download in the audit log."""
     return await statement_file(request, reader, statement_id)
 
 
 class CorrectionForm(Struct, kw_only=True):
-    """Form that corrects a statement: everything, or what is typed in `minutes` for the rows that the page shows."""
+    """Form that corrects a statement: all of it, or the time in `minutes`, typed for the displayed rows at `row`.
+
+    If `then` is `free`, the corrected time can be billed again; `written_off` writes it off.
+    """
 
     scope: str = EVERYTHING
     row: list[int]
@@ -56,7 +59,7 @@ class CorrectionForm(Struct, kw_only=True):
     form_key: str = ""
 
     def chosen(self) -> Chosen:
-        """Return what is given back. Raise `Invalid` for a duration that cannot be read."""
+        """Return what the correction takes off the statement. Raise `Invalid` for a text that is not a duration."""
         if self.scope == EVERYTHING:
             return Chosen(everything=True)
         problems = dict[str, str]()
@@ -68,7 +71,7 @@ class CorrectionForm(Struct, kw_only=True):
 
 @get("/statements/{statement_id:uuid}/correction", guards=[manager_only])
 async def show_form(request: Web, statement_id: FromPath[uuid.UUID]) -> Response[str]:
-    """Show what is left of a statement, with the form that corrects it.
+    """Show the time of a statement that was not corrected yet, with the form that corrects it.
 
     `?entry=` shows the time of one entry only, and `?detail=` is the cursor of the time.
     """
@@ -104,7 +107,7 @@ async def correct(
     at: NamedDependency[datetime],
     statement_id: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Make a statement that corrects this one, and show it."""
+    """Create a statement that corrects this one, and redirect to it."""
     fields = form.into(CorrectionForm)
     async with transaction(reader):
         statement = await Statement.find(statement_id, reader)

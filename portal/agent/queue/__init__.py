@@ -1,4 +1,4 @@
-"""The agents' own views of the list of cases, its filters, changes of many cases at once, and tags."""
+"""Serve agents' saved views of the list of cases, its filters, changes of many cases at once, its file, and tags."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve the change of many cases at once: its page, which says what will change, its progress, its report and its undoing."""
+"""Serve the change of many cases at once: a page with what will change, the progress, the report, and the undoing."""
 
 import uuid
 from datetime import datetime
@@ -32,7 +32,10 @@ HERE = "/agent/cases/changes"
 
 
 class Chosen(Struct, kw_only=True):
-    """Form of the list of cases: what is to be done, and with which: the ticked numbers, or all if `all` is "yes"."""
+    """Form of the list of cases that begins a change. `verb` is a value of `Verb`: what is changed.
+
+    `case` has the numbers of the ticked cases; if `all` is "yes", all cases that match the filters are changed.
+    """
 
     verb: str
     case: list[str]
@@ -40,7 +43,10 @@ class Chosen(Struct, kw_only=True):
 
 
 class Value(Struct, kw_only=True):
-    """Form that begins a change: the value that every case gets, as `Verb` says."""
+    """Form that carries out a change.
+
+    `value` is what every case gets: an id, a priority or, for tags, found by `value_typed`.
+    """
 
     value: str = ""
     value_typed: str = ""
@@ -50,7 +56,10 @@ class Value(Struct, kw_only=True):
 async def choose_cases(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Prepare a change of the ticked cases of a list, or of all that it finds, and redirect to the page about it."""
+    """Prepare a change of the ticked cases, or of all that match the filters, and redirect to the page of the change.
+
+    Raise `Invalid` if the form does not name what is to be changed.
+    """
     ticked = form.into(Chosen)
     if ticked.verb not in (Verb.ASSIGN, Verb.STATUS, Verb.PRIORITY, Verb.TAG, Verb.UNTAG):
         raise Invalid({"": "Choose what is to be changed."})
@@ -60,7 +69,10 @@ async def choose_cases(
 async def prepare(
     request: Web, reader: AgentReader, verb: Verb, numbers: list[str] | None, at: datetime
 ) -> Response[Any]:
-    """Prepare a change of cases of the list in the URL, and redirect to the page that asks what they get."""
+    """Prepare a change of cases in the URL's list, and redirect to the page that asks for the new value.
+
+    `numbers` are the case numbers, None for all cases of the list.
+    """
     question = Question.read(request.query_params.multi_items()).asked_at(at)
     async with transaction(reader):
         change = await BulkChange.prepare(verb, question, numbers, by=reader, at=at)
@@ -69,7 +81,7 @@ async def prepare(
 
 @get("/cases/changes/{change:uuid}")
 async def show_change(request: Web, change: FromPath[uuid.UUID]) -> Response[str]:
-    """Show what a change will do or, once it is begun, how far it came and which cases it could not change."""
+    """Show what a change will do or, once it has begun, its progress and the cases that it could not change."""
     return await _show(request, change=change)
 
 
@@ -89,7 +101,7 @@ async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[st
 
 
 async def _options(verb: Verb) -> list[tuple[Any, str]]:
-    """Return the values from which people choose what the cases get; none for tags, which are found by typing."""
+    """Return the values to choose from, with their words; none for tags, which are found by typing."""
     if verb.is_of_tags:
         return []
     if verb is Verb.STATUS:
@@ -105,7 +117,7 @@ async def begin_change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     change: FromPath[uuid.UUID],
 ) -> Response[Any]:  # fmt: skip
-    """Begin a change; the worker goes on with what is not done within a moment."""
+    """Begin a change, and redirect. The worker continues with what is not done within a moment."""
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)
         await found.begin(await _value(found, form, at), at)
@@ -113,7 +125,7 @@ async def begin_change(
 
 
 async def _value(change: BulkChange, form: Form, at: datetime) -> str:
-    """Return the value that was chosen; for a tag, the id of the one whose name was typed, which may be a new one."""
+    """Return the chosen value. For a tag, this is the id of the tag whose name was typed; a new name creates a tag."""
     fields = form.into(Value)
     if change.does is Verb.TAG:
         return str((await Tag.named(fields.value_typed, at, field="value")).id)
@@ -128,7 +140,7 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
 async def undo_change(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], change: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Give the cases that a change has changed their former values back, except those that somebody changed since."""
+    """Restore the former values of the cases of a change, except where somebody has changed them since, and redirect."""
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)
         undoing = await BulkChange.find(await found.undo(by=reader, at=at), reader)
@@ -136,7 +148,7 @@ async def undo_change(
 
 
 async def _carried_out(change: BulkChange, reader: AgentReader, at: datetime) -> Response[Any]:
-    """Carry out a change, and redirect to the list it was begun on or, if not all is changed, to the page about it."""
+    """Carry out a change. Redirect to its list or, unless all cases were changed at once, to the page of the change."""
     is_finished = await carry_out(change.id, by=reader, at=at)
     async with transaction(reader, readonly=True):
         progress = await change.progress()
@@ -146,7 +158,7 @@ async def _carried_out(change: BulkChange, reader: AgentReader, at: datetime) ->
 
 
 async def toast_of_change(request: Web, reader: AgentReader) -> dict[str, str] | None:
-    """Return the message about the change that the URL of the list names, or None if it names none of the reader's."""
+    """Return the message about the change with the id `?changed=`, or None if the reader has no such change."""
     change_id = uuid_in(request.query_params.get("changed"))
     change = await BulkChange.known(change_id, reader) if change_id else None
     if change is None:

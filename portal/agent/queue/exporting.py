@@ -1,4 +1,4 @@
-"""Serve the list of cases as a file."""
+"""Serve the list of cases as a CSV file."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from portal.web.visit import Web
 
 @get("/cases/export.csv")
 async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Serve the cases that the view and filters of the URL find as CSV, and record the download in the audit log."""
+    """Serve the cases that match the view and filters of the URL as CSV, and record the download in the audit log."""
     question = Question.read(request.query_params.multi_items()).asked_at(at)
     async with exporting(request):
         with reading(reader, None, at):

@@ -15,12 +15,12 @@ from portal.web.visit import Web, wants_fragment
 
 DUES = [(due.value, due.word) for due in Due]
 FINDERS = {"agent": Found(), "customer": Found(), "tag": Found()}
-"""The filters that are found by typing, with what their search fields show: nothing yet."""
+"""The filters whose values are found by typing, each with an empty search field."""
 
 
 @get("/cases/filters")
 async def choose_filters(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the filters of the list, in place, or on a page of their own if no script asks."""
+    """Show the filters of the list: as a fragment for htmx, otherwise on a page of their own."""
     question = Question.read(request.query_params.multi_items())
     shown: dict[str, Any] = {
         "question": question,

@@ -1,4 +1,4 @@
-"""Serve the views of the list of cases that agents save: to save, rename, share, delete and restore one."""
+"""Serve the saved views of the list of cases: save, rename, share, delete and restore a view."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ HERE = "/agent/cases/views"
 
 @get("/cases/views")
 async def own_views(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all saved views that the agent may use, and after a deletion the way to undo it."""
+    """Show all saved views that the agent may use, and after a deletion (`?gone=`) a button that undoes it."""
     gone = number_in(request.query_params.get("gone"))
     toast = {"words": "View deleted.", "undo": f"{HERE}/{gone}/restoration"} if gone else None
     views = await OwnView.listed(reader)
@@ -36,7 +36,7 @@ async def own_views(request: Web, reader: NamedDependency[AgentReader]) -> Respo
 async def count_views(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Serve the navigation's saved views with their counts, which a page requests once it has loaded."""
+    """Serve the saved views of the navigation with their counts. A page requests this fragment once it has loaded."""
     own = (await rail(reader, at)).own[:SHOWN]
     counts = await count_own(own, reader, at)
     open_own = number_in(request.query_params.get("open"))
@@ -59,7 +59,7 @@ async def _new_view(request: Web, *, typed: dict[str, Any] | None = None, **agai
 async def save_view(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save a view and open it."""
+    """Save a view, and redirect to the list with it."""
     async with transaction(reader):
         view = await OwnView.save_new(form.into(ViewFacts), by=reader, at=at)
     return see_other(f"/agent/cases{view.query}&own={view.id}")
@@ -67,7 +67,10 @@ async def save_view(
 
 @get("/cases/views/{view:int}")
 async def own_view(request: Web, view: FromPath[int]) -> Response[str]:
-    """Show the form that renames and shares a view, and takes over the filters of the URL, if it has any."""
+    """Show the form that renames and shares a view.
+
+    If the URL has filters, the form replaces the view's filters with them.
+    """
     return await _own_view(request, view=view)
 
 
@@ -88,7 +91,7 @@ async def _own_view(request: Web, *, view: int, **again: Any) -> Response[str]:
 async def change_view(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], view: FromPath[int]
 ) -> Response[Any]:
-    """Save the new name, sharing and filters of a view, and open it."""
+    """Save the new name, sharing and filters of a view, and redirect to the list with it."""
     async with transaction(reader):
         found = await OwnView.find(view, reader, hold=True)
         await found.change(edited(form, ViewFacts, found.facts), by=reader)
@@ -100,7 +103,7 @@ async def change_view(
 async def delete_view(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], view: FromPath[int]
 ) -> Response[Any]:
-    """Delete a view; the page that follows offers to undo that."""
+    """Delete a view, and redirect to the list of views, which offers to undo it."""
     async with transaction(reader):
         await (await OwnView.find(view, reader, with_deleted=True, hold=True)).discard(by=reader, at=at)
     return see_other(f"{HERE}?gone={view}")
@@ -108,7 +111,7 @@ async def delete_view(
 
 @post("/cases/views/{view:int}/restoration")
 async def restore_view(reader: NamedDependency[AgentReader], view: FromPath[int]) -> Response[Any]:
-    """Take back the deletion of a view."""
+    """Restore a deleted saved view, and redirect to the list of views."""
     async with transaction(reader):
         await (await OwnView.find(view, reader, with_deleted=True, hold=True)).restore(by=reader)
     return see_other(HERE)

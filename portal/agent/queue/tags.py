@@ -25,14 +25,14 @@ HERE = "/agent/setup/tags"
 
 
 class Tagging(Struct, kw_only=True):
-    """Form that puts a tag on a case: the text that was typed, and the id of the tag that was chosen, which is not used."""
+    """Form that adds a tag to a case by the typed name `tag_typed`. The id in `tag` is ignored."""
 
     tag_typed: str = ""
     tag: str = ""
 
 
 class Target(Struct, kw_only=True):
-    """Form that merges a tag into another one, which a search field finds."""
+    """Form that merges a tag into another tag, which a search field finds."""
 
     into_typed: str = ""
     into: str = ""
@@ -40,7 +40,7 @@ class Target(Struct, kw_only=True):
 
 @get("/cases/{number:str}/tags")
 async def tags_of_case(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the tags of a case, each with a button that takes it off, and the field that adds one."""
+    """Show the tags of a case, each with a button that removes it, and the field that adds one."""
     return await _tags_of_case(request, number=number)
 
 
@@ -57,7 +57,7 @@ async def tag_case(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Put a tag on the case; it is made if there is none of this name."""
+    """Add a tag to the case, and redirect to its tags. A tag of an unknown name is created."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await add_tag(case, await Tag.named(form.into(Tagging).tag_typed, at), by=reader, at=at)
@@ -68,7 +68,7 @@ async def tag_case(
 async def untag_case(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], tag: FromPath[int]
 ) -> Response[Any]:
-    """Take a tag off the case."""
+    """Remove a tag from the case, and redirect to its tags."""
     async with transaction(reader):
         await remove_tag(await Case.find(number, reader, itself=True), await Tag.find(tag), by=reader, at=at)
     return see_other(f"/agent/cases/{number}/tags")
@@ -76,7 +76,7 @@ async def untag_case(
 
 @get("/setup/tags", guards=[admin_only])
 async def tags(request: Web) -> Response[str]:
-    """Show one page of all tags with the number of their cases."""
+    """Show one page of all tags with the number of cases of each."""
     shown_tags, following = await listed(request.query_params.get("after", "").replace("\x00", ""))
     return await form_page(request, "agent/setup/tags.html", tags=shown_tags, following=following)
 
@@ -100,7 +100,7 @@ async def _tag(request: Web, *, tag: int, typed: dict[str, Any] | None = None, *
 async def rename_tag(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
 ) -> Response[Any]:
-    """Rename a tag on all its cases."""
+    """Rename a tag on all its cases, and redirect to the list of tags."""
     async with transaction(reader):
         found = await Tag.find(tag, hold=True)
         await found.rename(edited(form, TagName, found.facts))
@@ -112,7 +112,7 @@ async def rename_tag(
 async def merge_tag(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
 ) -> Response[Any]:
-    """Give the cases of a tag another one, and delete it."""
+    """Give all cases of a tag another tag instead, delete the tag, and redirect to the list of tags."""
     form.into(Target)
     async with transaction(reader):
         into = (await chosen(form.typed, {"into": TAGS}))["into"]
@@ -123,7 +123,7 @@ async def merge_tag(
 
 @post("/setup/tags/{tag:int}/deletion", guards=[admin_only])
 async def delete_tag(reader: NamedDependency[AgentReader], tag: FromPath[int]) -> Response[Any]:
-    """Delete a tag, and take it off its cases."""
+    """Delete a tag, remove it from its cases, and redirect to the list of tags."""
     async with transaction(reader):
         await (await Tag.find(tag, hold=True)).discard()
     return see_other(HERE)

@@ -1,4 +1,4 @@
-"""Serve the page on which agents link a case with others, and remove links."""
+"""Serve the page on which agents link a case with other cases and remove links."""
 
 from datetime import datetime
 from typing import Any
@@ -21,14 +21,14 @@ from portal.web.visit import Web, visit_of
 
 
 class NewLink(Struct, kw_only=True):
-    """Form that links a case with another one: the number of the other case, as people quote it."""
+    """Form that links a case with another one. `number` is the number of the other case, such as `#1042`."""
 
     number: str = ""
 
 
 @get("/cases/{number:str}/links")
 async def show_links(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the cases that are linked with a case, and the form that links another one."""
+    """Show the cases that are linked with a case, and the form that adds a link."""
     return await _links(request, number=number)
 
 
@@ -50,7 +50,7 @@ async def add_link(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Link the case with the one whose number was typed."""
+    """Link the case with the case whose number was typed, and redirect to the links."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await link(case, await _typed(form.into(NewLink).number, reader), by=reader, at=at)
@@ -58,7 +58,7 @@ async def add_link(
 
 
 async def _typed(text: str, reader: AgentReader) -> Case:
-    """Return the case with the typed number. Raise `Invalid` (`number`) if there is none."""
+    """Return the case with the typed number. Raise `Invalid` at the field `number` if there is none."""
     number = quoted_number(text.strip())
     if number is None:
         raise Invalid({"number": "Type the number of a case, such as #1042."})
@@ -73,7 +73,7 @@ async def _typed(text: str, reader: AgentReader) -> Case:
 async def remove_link(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], other: FromPath[int]
 ) -> Response[Any]:
-    """Remove the link between two cases."""
+    """Remove the link between two cases, and redirect to the links."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await unlink(case, await Case.find(other, reader), by=reader, at=at)

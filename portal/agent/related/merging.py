@@ -1,4 +1,4 @@
-"""Serve the page that asks which case several cases are merged into, and merge them (D53)."""
+"""Serve the page that asks into which case several cases are merged, and merge them (D53)."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,10 @@ HERE = "/agent/cases/merging"
 
 
 class Chosen(Struct, kw_only=True):
-    """Form of the list of cases: the numbers of the ticked cases. `all` is not used: at most `MOST` cases are merged."""
+    """Form of the list of cases: the numbers of the ticked cases.
+
+    `all` is ignored, because at most `MOST` cases are merged.
+    """
 
     case: list[str]
     all: str = ""
@@ -40,7 +43,7 @@ class Merging(Struct, kw_only=True):
 
 @post("/cases/merging/choice", opt={FORM_PAGE: "/agent/cases"})
 async def choose(form: NamedDependency[Form]) -> Response[Any]:
-    """Redirect from the ticked cases of a list to the page that asks how to merge them."""
+    """Redirect from the ticked cases of a list to the page that asks into which of them they are merged."""
     numbers = _numbers(form.into(Chosen).case)[
         : MOST + 1
     ]  # One more than the most, so that the page says that they are too many.
@@ -51,7 +54,7 @@ async def choose(form: NamedDependency[Form]) -> Response[Any]:
 async def ask(request: Web) -> Response[str]:
     """Ask which of the cases `?case=` remains, and show what will move there.
 
-    A further number can be typed in the page; it is one more `case`.
+    The page can add one more case by its number.
     """
     return await _ask(request)
 
@@ -78,7 +81,7 @@ async def _ask(
 async def merge_them(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Merge the cases, and redirect to the one that remains."""
+    """Merge the cases, and redirect to the case that remains."""
     fields = form.into(Merging)
     if fields.into is None:
         raise Invalid({"into": "Choose the case that remains."})
@@ -91,7 +94,7 @@ async def merge_them(
 
 
 def _numbers(typed: list[str]) -> list[int]:
-    """Return the different case numbers among the texts, in their order."""
+    """Return the case numbers in the texts, each once, in their order."""
     return list(dict.fromkeys(number for text in typed if (number := quoted_number(text.strip())) is not None))
 
 

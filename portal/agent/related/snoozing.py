@@ -20,7 +20,10 @@ from portal.web.visit import Web, visit_of
 
 
 class Snooze(SnoozeFacts, kw_only=True):
-    """Form that snoozes a case. `pick` is the day of a button, which wins over a typed one; `read` is how new the page was."""
+    """Form that snoozes a case. `pick` is the day of a button, which takes precedence over a typed day.
+
+    `read` is when the page was loaded; the form is refused if the customer has written since.
+    """
 
     pick: str = ""
     read: str = ""
@@ -50,7 +53,7 @@ async def snooze(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Snooze a case until the day and the time that were chosen."""
+    """Snooze a case until the chosen day and time, and redirect to it."""
     sent = form.into(Snooze)
     until = SnoozeFacts(day=sent.pick or sent.day, time=sent.time).until(reader, at)
     async with transaction(reader):
@@ -60,7 +63,7 @@ async def snooze(
 
 
 def _instant(text: str) -> datetime | None:
-    """Return the instant in a hidden field; None if it is empty. Raise `BadRequest` for other text."""
+    """Return the instant in a hidden field; None if the field is empty. Raise `BadRequest` for any other text."""
     try:
         read = datetime.fromisoformat(text) if text else None
     except ValueError as error:
@@ -74,7 +77,7 @@ def _instant(text: str) -> datetime | None:
 async def wake(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """End the snooze of a case."""
+    """End the snooze of a case, and redirect to it."""
     async with transaction(reader):
         await (await Case.find(number, reader, itself=True)).wake(by=reader, at=at)
     return see_other(f"/agent/cases/{number}")

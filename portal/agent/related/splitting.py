@@ -1,4 +1,4 @@
-"""Serve the page on which an agent splits messages off a case."""
+"""Serve the page on which an agent moves messages and time of a case to a new case."""
 
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,10 @@ class Splitting(Struct, kw_only=True):
 
 @get("/cases/{number:str}/splitting")
 async def show_splitting(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the messages and the time of a case, to choose what moves to a new case. `?before=` shows older messages."""
+    """Show the messages and time entries of a case, to choose which of them move to a new case.
+
+    `?before=` is the cursor of older messages.
+    """
     return await _splitting(request, number=number)
 
 
@@ -61,7 +64,7 @@ async def split_case(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Move the ticked messages and time entries to a new case, and redirect there."""
+    """Move the ticked messages and time entries to a new case, and redirect to it."""
     fields = form.into(Splitting)
     async with transaction(reader):
         case = await Case.find(number, reader)

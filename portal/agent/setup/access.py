@@ -17,10 +17,10 @@ from portal.web.visit import Web, visit_of
 async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
     """Return the variables of the template `agent/setup/_access.html` for an agent or a contact.
 
-    `sessions` holds the open sessions, `factors` the second factors, and `refusal` that of the person's mail address, or
-    None; `own` is true if the person is the signed-in admin, and `joins` if the person has not accepted this access yet,
-    but signs in for another customer. `mails` says whether the portal can send mails. The others
-    are those of `Person.invited`.
+    `sessions` are the person's open sessions, `factors` the second factors, and `refusal` is the refusal of the
+    person's mail address, or None. `own` is true if the person is the signed-in admin, and `joins` if the person has
+    not accepted this access yet but signs in for another customer. `mails` says whether the portal can send mails. The
+    other variables are those of `Person.invited`.
     """
     visit = visit_of(request)
     credential = await person.invited(visit.at)
@@ -38,7 +38,7 @@ async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
 
 
 async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
-    """End all sessions of the person. Call it inside the admin's transaction."""
+    """End all sessions of the person. Call this in the admin's transaction."""
     await sessions.end_all((await person.credential())["id"], at)
 
 
@@ -51,8 +51,7 @@ async def remove_factors(request: Web, reader: AgentReader, person: Agent | Cont
     """Remove all second factors of the person and end all their sessions.
 
     Afterwards the password alone gives access to the account, so the admin must have typed their own password recently
-    (R20); if not, the exception of `ask_for_password` leads to the page that asks for it. Raise `Conflict` for the
-    admin's own account.
+    (R20); otherwise raise the `Detour` of `ask_for_password`. Raise `Conflict` for the admin's own account.
     """
     ask_for_password(request)
     async with transaction(reader, readonly=True):

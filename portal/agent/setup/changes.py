@@ -27,7 +27,7 @@ FINDERS = {"who": audit.PEOPLE, "thing": audit.THINGS}
 
 
 async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[str, Found]]:
-    """Return the filter that the URL asks for, and what its search fields found, by field name.
+    """Return the filter that the URL describes, and the results of its search fields, by field name.
 
     Values that cannot be read are ignored.
     """
@@ -47,14 +47,14 @@ async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[
 def _id(query: Mapping[str, str], name: str, found: Mapping[str, Found]) -> int | None:
     """Return the id by which a search field filters.
 
-    An id without a text, as in a link, filters even if there is no such row, so that the page is empty then; without
-    the filter it would show all changes.
+    An id without a text, as in a link, filters even if there is no such row: the page is then empty. Without the filter
+    it would show all changes.
     """
     return found[name].id if f"{name}_typed" in query else number_in(query.get(name))
 
 
 def _query(wanted: audit.Filter, **more: object) -> str:
-    """Return the query string of a filter with the parameters `more`, leaving out what does not filter."""
+    """Return the query string of a filter with the parameters `more`, leaving out empty values."""
     values = {
         "who": wanted.who,
         "thing": wanted.thing,
@@ -85,7 +85,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
 async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
     """Serve the changes that match the URL's filter as CSV, and record the download in the audit log.
 
-    Raise `Invalid` if there are more than one file may have.
+    Raise `Invalid` if there are more changes than a file may have.
     """
     async with exporting(request):
         wanted, _ = await _asked(request, reader)
@@ -99,13 +99,13 @@ async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDe
 
 @get("/setup/changes/people", guards=[admin_only])
 async def suggest_people(request: Web) -> Response[str]:
-    """Return suggestions for the field *By*: the people who can sign in and whose names match the typed text."""
+    """Return suggestions for the field *By*: people who can sign in and whose names match the typed text."""
     return await suggested(request, audit.PEOPLE)
 
 
 @get("/setup/changes/things", guards=[admin_only])
 async def suggest_things(request: Web) -> Response[str]:
-    """Return suggestions for the field *About*: the people, customers, services and other rows that changes can be about.
+    """Return suggestions for the field *About*: people, customers, services and other rows that changes can be about.
 
     Their names match the typed text.
     """

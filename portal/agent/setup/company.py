@@ -28,14 +28,14 @@ from portal.web.visit import Web, visit_of
 class CompanyForm(CompanyFacts, kw_only=True):
     """Form of the company.
 
-    `password` is the admin's own password, which is required if the admin last typed it some time ago (R20).
+    `password` is that of the signed-in admin. It is required unless the admin typed it recently (R20).
     """
 
     password: str = ""
 
 
 NO_COMPANY = CompanyFacts(**dict.fromkeys(CompanyFacts.__struct_fields__, ""))
-"""The form's fields before the company is set up: all empty."""
+"""The values of the form before the company is set up: all empty."""
 
 
 @get("/setup/company", guards=[admin_only])
@@ -62,7 +62,7 @@ async def save_company(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create the company with its first rule of dispatch, or save its changed data."""
+    """Create the company and the first rule of dispatch, or save its changed data; then redirect to the set-up."""
     await confirm_person(request, form.into(CompanyForm).password, at)
     async with transaction(reader):
         held = await Company.find(hold=True)
@@ -78,7 +78,7 @@ async def save_company(
 class LogoForm(Struct, kw_only=True):
     """Form of the logo.
 
-    The picture is an uploaded file and not a field. `form_key` identifies the form to which the upload belongs.
+    The image is an uploaded file and not a field. `form_key` identifies the form to which the upload belongs.
     """
 
     form_key: str = ""
@@ -87,7 +87,10 @@ class LogoForm(Struct, kw_only=True):
 @post("/setup/company/logo", guards=[admin_only])
 @on_refusal(_company)
 async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save the uploaded picture as the company's logo. Raise `Invalid` if there is no file or no valid picture."""
+    """Save the uploaded image as the company's logo, and redirect to it.
+
+    Raise `Invalid` if there is no file, or if it is not a valid image.
+    """
     form.into(LogoForm)
     if not form.files:
         raise Invalid({"logo": "Choose a picture of the kind PNG or SVG."})
@@ -98,7 +101,7 @@ async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: 
 
 @post("/setup/company/logo/removal", guards=[admin_only])
 async def remove_logo(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Remove the logo, so that pages and documents show the company's name instead."""
+    """Remove the logo, so that pages and documents show the company's name instead, and redirect."""
     form.into(Nothing)
     async with transaction(reader):
         await logo.remove()

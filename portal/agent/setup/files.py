@@ -1,4 +1,4 @@
-"""Serve the set-up page for refused file name endings, such as `.exe`. Only admins may open it."""
+"""Serve the set-up page for refused file name extensions, such as `.exe`. Only admins may open it."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from portal.web.visit import Web
 
 @get("/setup/files", guards=[admin_only])
 async def files(request: Web) -> Response[str]:
-    """Show the file name endings that uploads must not have, and a form that adds one."""
+    """Show the file name extensions that uploads must not have, and the form that adds one."""
     return await _files(request)
 
 
@@ -32,7 +32,7 @@ async def _files(request: Web, **again: Any) -> Response[str]:
 @post("/setup/files", guards=[admin_only])
 @on_refusal(_files)
 async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Add an ending: files whose names end in it are refused from now on."""
+    """Refuse an extension: uploads with it are refused from now on. Redirect to the page."""
     async with transaction(reader):
         await RefusedEnding.refuse(form.into(EndingFacts))
     return see_other("/agent/setup/files")
@@ -40,7 +40,7 @@ async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDepende
 
 @post("/setup/files/{ending:str}/removal", guards=[admin_only])
 async def take_ending_again(reader: NamedDependency[AgentReader], ending: FromPath[str]) -> Response[Any]:
-    """Remove an added ending, so that uploads may have it again."""
+    """Accept uploads with an extension again that an admin had refused, and redirect to the page."""
     async with transaction(reader):
         await RefusedEnding.take_again(ending)
     return see_other("/agent/setup/files")

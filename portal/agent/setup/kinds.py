@@ -22,7 +22,7 @@ HERE = "/agent/setup/general-kinds"
 
 @get("/setup/general-kinds", guards=[admin_only])
 async def general_kinds(request: Web) -> Response[str]:
-    """Show all kinds of general time, and the form for adding a kind."""
+    """Show all kinds of general time, and the form that adds one."""
     return await _general_kinds(request)
 
 
@@ -41,7 +41,7 @@ async def add_general_kind(reader: NamedDependency[AgentReader], form: NamedDepe
 
 @get("/setup/general-kinds/{kind:int}", guards=[admin_only])
 async def general_kind(request: Web, kind: FromPath[int]) -> Response[str]:
-    """Show the form for renaming one kind of general time."""
+    """Show the form that renames a kind of general time."""
     return await _general_kind(request, kind=kind)
 
 

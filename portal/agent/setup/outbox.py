@@ -1,4 +1,4 @@
-"""Serve the set-up pages with what became of each mail, and what it says. Only admins may open them."""
+"""Serve the set-up pages that show the delivery state and the text of each mail. Only admins may open them."""
 
 import re
 from datetime import datetime
@@ -39,7 +39,7 @@ def _address(wanted: Filter, **more: object) -> str:
 
 @get("/setup/outbox", guards=[admin_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[str]:
-    """Show what became of the mails of the last weeks, latest first. `?after=` is the keyset cursor of a further page.
+    """Show the mails of the last weeks with their delivery states, latest first. `?after=` is the keyset cursor.
 
     `?who=`, `?kind=` and `?state=` filter the list; values that cannot be read are ignored.
     """
@@ -73,10 +73,10 @@ def _has_server(request: Web) -> bool:
 
 
 async def _written(request: Web, mail: Outgoing) -> EmailMessage | None:
-    """Write the mail as it would be sent now, in transactions of its receiver. Return None if it says nothing any more.
+    """Write the mail as it would be sent now, in transactions of its receiver.
 
-    A mail with a link for signing in is never written here, because that would make a link. The request's own
-    transaction ends.
+    Return None if there is nothing to send now. A mail with a link for signing in is never written here, because
+    writing it would create a link. The read-only transaction of the request is ended.
     """
     if mail.letter is None or mail.letter.has_link:
         return None
@@ -88,7 +88,7 @@ async def _written(request: Web, mail: Outgoing) -> EmailMessage | None:
 def _part(message: EmailMessage, kind: str) -> str:
     """Return the plain-text (`plain`) or the HTML part (`html`) of a mail, or "" if it has none.
 
-    A link that rates the solution of a case is cut off, because whoever has it rates as the receiver.
+    The token of a link that rates a case is removed, because whoever has the link can rate as the receiver.
     """
     body = message.get_body((kind,))
     return re.sub(r"/ratings/[\w.-]+", "/ratings/…", str(body.get_content())) if body else ""
@@ -96,7 +96,7 @@ def _part(message: EmailMessage, kind: str) -> str:
 
 @get("/setup/outbox/{mail:int}", guards=[admin_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPath[int]) -> Response[str]:
-    """Show one mail: what became of it, its text, and its HTML in a frame without active content."""
+    """Show one mail: its delivery state, its text, and its HTML in a frame without active content."""
     found = await outgoing.find(mail)
     message = await _written(request, found)
     async with transaction(reader, readonly=True):
@@ -113,7 +113,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPat
 
 @get("/setup/outbox/{mail:int}/html", guards=[admin_only])
 async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
-    """Serve the HTML part of a mail, for the frame of its page. Raise `NotFound` if the mail says nothing any more."""
+    """Serve the HTML part of a mail, for the frame of its page. Raise `NotFound` if there is nothing to send now."""
     message = await _written(request, await outgoing.find(mail))
     if message is None:
         raise NotFound
@@ -124,7 +124,10 @@ async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
 async def send_again(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], mail: FromPath[int]
 ) -> Response[Any]:
-    """Send a mail that was kept, refused or given up. Raise `NotFound` if the portal cannot send mails."""
+    """Send a mail that was kept, refused or given up, and redirect to it.
+
+    Raise `NotFound` if the portal cannot send mails.
+    """
     if not _has_server(request):
         raise NotFound
     async with transaction(reader):
@@ -134,7 +137,7 @@ async def send_again(
 
 @get("/setup/outbox/people", guards=[admin_only])
 async def suggest_people(request: Web) -> Response[str]:
-    """Return suggestions for the field *To*: the people who can sign in and whose names match the typed text."""
+    """Return suggestions for the field *To*: people who can sign in and whose names match the typed text."""
     return await suggested(request, audit.PEOPLE)
 
 

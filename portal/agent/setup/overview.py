@@ -1,4 +1,4 @@
-"""Serve the map of the set-up with its search, and the first steps above it. Only admins may open it."""
+"""Serve the map of the set-up with its search, below the first steps. Only admins may open it."""
 
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,9 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 @get("/setup", guards=[admin_only])
 async def overview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show every page of the set-up, and the steps to the first invoice that are left.
+    """Show every page of the set-up, and the remaining steps to the first invoice.
 
-    `?q=` searches the map; while something is searched for, the steps are not shown. htmx gets the map alone.
+    `?q=` searches the map; the steps are not shown in a search. htmx gets only the map.
     """
     search, rules = request.query_params.get("q", "").strip(), visit_of(request).rules
     steps = await first_steps.first_steps(rules, visit_of(request).at)
@@ -38,7 +38,7 @@ async def overview(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 
 @post("/setup/first-steps/dismissal", guards=[admin_only])
 async def dismiss(reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Hide the first steps, for all admins."""
+    """Hide the first steps for all admins, and redirect to the set-up."""
     async with transaction(reader):
         await Company.dismiss_steps(at)
     return see_other("/agent/setup")
@@ -46,7 +46,7 @@ async def dismiss(reader: NamedDependency[AgentReader], at: NamedDependency[date
 
 @post("/setup/first-steps/return", guards=[admin_only])
 async def show_again(reader: NamedDependency[AgentReader]) -> Response[Any]:
-    """Show the first steps again."""
+    """Show the first steps again to all admins, and redirect to the set-up."""
     async with transaction(reader):
         await Company.dismiss_steps(None)
     return see_other("/agent/setup")

@@ -1,4 +1,4 @@
-"""Render what several set-up pages share: a page with a form, and how a person is invited."""
+"""Provide what several set-up pages share: a page with a form, and how a person is invited."""
 
 from datetime import datetime
 from typing import Any
@@ -26,10 +26,9 @@ async def form_page(
 ) -> Response[str]:
     """Return a page with a form.
 
-    The form is filled with `typed`, the values of a refused submission; if there are none, with what the portal saved
-    for this person when a session ended; otherwise with the stored values `facts`. `seen` holds the values that the
-    form displays, with which a later submission is compared; it defaults to `facts`. `errors` holds the error messages
-    by field.
+    The form is filled with `typed`, the values of a refused submission; without them, with the reader's draft for this
+    path, if there is one; otherwise with the stored values `facts`. `seen` holds the values that the form displays,
+    with which a later submission is compared; it defaults to `facts`. `errors` holds the error messages by field.
     """
     reader: Any = visit_of(request).reader
     values = await form_values(request, facts, typed, seen=seen)
@@ -37,11 +36,11 @@ async def form_page(
 
 
 async def invite_person(request: Web, person: Agent | Contact, at: datetime, *, page: str, back: str) -> Response[Any]:
-    """Have a link mailed by which the person sets a password, and redirect to `page`, which is about the person.
+    """Mail the person a link for setting a password, and redirect to `page`, which is about the person.
 
-    If the portal cannot send mails, return a page that shows an invitation link to copy, which no later page shows
-    again; whoever has that link can choose the person's password. `back` is the URL that this page leads back to. Run
-    in the admin's transaction. Raise `Conflict` for a person who has left.
+    If the portal cannot send mails, return a page with an invitation link to copy, which is shown only this once;
+    whoever has the link can choose the person's password. `back` is the URL to which that page leads back. Call this in
+    the admin's transaction. Raise `Conflict` for a person who has left.
     """
     visit = visit_of(request)
     if visit.settings.smtp_url:

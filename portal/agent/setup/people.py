@@ -52,7 +52,7 @@ async def _departments(request: Web, **again: Any) -> Response[str]:
 @post("/setup/departments", guards=[admin_only])
 @on_refusal(_departments)
 async def add_department(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a department."""
+    """Create a department, and redirect to the departments."""
     async with transaction(reader):
         await Department.create(form.into(DepartmentFacts))
     return see_other("/agent/setup/departments")
@@ -78,7 +78,7 @@ async def _department(request: Web, *, department: int, **again: Any) -> Respons
 async def change_department(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], department: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a department and the department above it."""
+    """Save the name of a department and the department above it, and redirect to the departments."""
     async with transaction(reader):
         found = await Department.find(department, hold=True)
         await found.change(edited(form, DepartmentFacts, found.facts))
@@ -88,8 +88,8 @@ async def change_department(
 class AgentForm(AgentFacts, kw_only=True):
     """Form of an agent.
 
-    `password` is the signed-in admin's own. It is required unless the admin typed it recently: for a new agent, and
-    for a change of the mail address or grade (R20).
+    `password` is that of the signed-in admin. For a new agent, and for a change of the mail address or grade, it is
+    required unless the admin typed it recently (R20).
     """
 
     password: str = ""
@@ -97,7 +97,7 @@ class AgentForm(AgentFacts, kw_only=True):
 
 @get("/setup/agents", guards=[admin_only])
 async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agents, and name those whose time nobody else may approve. `?page=` is the number of a further page."""
+    """Show one page of the agents, and those whose time nobody else may approve. `?page=` counts from 1."""
     listed = await Agent.listed(number_in(request.query_params.get("page")))
     return await agent_page(
         request, reader, "agent/setup/agents.html", agents=listed, unapproved=await without_approver(),
@@ -128,9 +128,9 @@ def _ticked(
 ) -> list[str]:
     """Return the ids of the departments whose boxes are ticked on the form of an agent.
 
-    They come from the refused form, merged with a colleague's simultaneous change if there was one; otherwise from the
-    stored agent. For a new agent all boxes are ticked. They matter for managers only, as the departments whose time
-    the manager may approve.
+    These are the departments whose time a manager may approve. They come from the refused form, merged with a
+    colleague's simultaneous change if there was one; otherwise from the stored agent. For a new agent all boxes are
+    ticked.
     """
     if typed and isinstance(merged := typed.get("approves"), list):
         return merged
@@ -166,7 +166,7 @@ async def change_agent(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Save changed data of an agent. A new grade applies from the agent's next request on.
+    """Save changed data of an agent, and redirect to the agents. A new grade applies from the agent's next request on.
 
     A new mail address or grade gives rights, so it requires the admin's password.
     """
@@ -185,9 +185,10 @@ async def change_agent(
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Mail an agent a new link by which they set a password, or show one. The earlier link stops working.
+    """Mail an agent a new link for setting a password, or show the link if there is no mail server. The old link ends.
 
-    Whoever sees the link can choose the agent's password, so the admin must then have typed their own password recently.
+    Whoever sees the link can choose the agent's password, so without a mail server the admin must have typed their own
+    password recently; otherwise redirect to the page that asks for it.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -203,7 +204,7 @@ async def _invited(request: Web, agent: Agent, at: datetime) -> Response[Any]:
 async def revoke_invitation(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """End the open links by which an agent could set a password."""
+    """End the open links by which an agent could set a password, and redirect to the agent."""
     async with transaction(reader):
         await (await Agent.find(agent)).revoke_links(at)
     return see_other(f"/agent/setup/agents/{agent}#access")
@@ -213,9 +214,9 @@ class Handover(Struct, kw_only=True):
     """Form that ends an agent's access and names successors.
 
     Open cases go to the agent with the id `agent`, or become unassigned if it is None. Planned appointments go to the
-    agent with the id `appointments`, or are called off if it is None. The departments and services whose time a leaving
-    manager approves go to the manager with the id `approver`; if it is None, nobody takes them over. If `submits` is
-    true, the agent's drafts and rejected time entries are submitted.
+    agent with the id `appointments`, or are cancelled if it is None. The departments and services whose time a leaving
+    manager approves go to the manager with the id `approver`, or to nobody if it is None. If `submits` is true, the
+    agent's drafts and rejected time entries are submitted.
     """
 
     agent: int | None = None
@@ -226,7 +227,7 @@ class Handover(Struct, kw_only=True):
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
 async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show what an agent who leaves has open, such as cases and unsubmitted time, and ask who takes it over."""
+    """Show the open work of an agent whose access is to be ended, such as cases, and ask who takes it over."""
     return await _ending(request, agent=agent)
 
 
@@ -247,7 +248,10 @@ async def end(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """End an agent's access at once, and hand over open cases, appointments, unsubmitted time and approval duties."""
+    """End an agent's access at once, and redirect to the agents.
+
+    Open cases, appointments, unsubmitted time and approval duties are handed over.
+    """
     to = form.into(Handover)
     async with transaction(reader):
         await end_agent(
@@ -259,7 +263,7 @@ async def end(
 
 @post("/setup/agents/{agent:int}/resumption", guards=[admin_only])
 async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
-    """Give an agent whose access was ended their access back."""
+    """Restore the access of an agent whose access was ended, and redirect to the agents."""
     async with transaction(reader):
         await (await Agent.find(agent)).resume()
     return see_other("/agent/setup/agents")
@@ -269,7 +273,7 @@ async def resume_agent(reader: NamedDependency[AgentReader], agent: FromPath[int
 async def sign_out_agent(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """End all sessions of an agent, who may sign in again."""
+    """End all sessions of an agent, who may sign in again, and redirect to the agent."""
     async with transaction(reader):
         await sign_out_everywhere(await Agent.find(agent), at)
     return see_other(f"/agent/setup/agents/{agent}")
@@ -279,7 +283,7 @@ async def sign_out_agent(
 async def remove_agents_factors(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Remove the second factors of an agent who has lost them, and end the agent's sessions."""
+    """Remove the second factors of an agent who has lost them, end the agent's sessions, and redirect to the agent."""
     async with transaction(reader, readonly=True):
         found = await Agent.find(agent)
     await remove_factors(request, reader, found, at)
@@ -288,7 +292,7 @@ async def remove_agents_factors(
 
 @post("/setup/agents/{agent:int}/mail-refusal/removal", guards=[admin_only])
 async def try_agents_mail_again(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
-    """Send mails to the agent's address again although a mail server has refused it."""
+    """Send mails to the agent's address again although a mail server has refused it, and redirect to the agent."""
     async with transaction(reader):
         await try_mail_again(await Agent.find(agent))
     return see_other(f"/agent/setup/agents/{agent}")
@@ -296,7 +300,7 @@ async def try_agents_mail_again(reader: NamedDependency[AgentReader], agent: Fro
 
 @get("/setup/agents/{agent:int}/data.zip", guards=[admin_only])
 async def export_agent(request: Web, agent: FromPath[int]) -> Response[Any]:
-    """Download everything that is held about an agent."""
+    """Serve everything that is held about an agent as a ZIP file."""
     return await personal_data(request, (await (await Agent.find(agent)).credential())["id"])
 
 

@@ -1,4 +1,4 @@
-"""The map of the set-up: every page on which something is set up, with the words by which its search finds it."""
+"""The map of the set-up: every page on which something is set up, with the words by which the search finds it."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from portal.timekeeping.policy.switches import Rules
 
 
 class Place(NamedTuple):
-    """A page of the set-up: its URL, its name, what it is for, and what else it decides, for the search alone."""
+    """A page of the set-up: its URL, its name, what it is for (`words`), and words for the search alone (`decides`)."""
 
     address: str
     name: str
@@ -16,7 +16,7 @@ class Place(NamedTuple):
     decides: str = ""
 
     def fits(self, search: str, group: str) -> bool:
-        """Return whether each word of the search text occurs in the words of this place or of its group."""
+        """Return whether each word of the search text occurs in the texts of this place or in the name of its group."""
         text = folded(f"{self.name} {self.words} {self.decides} {group}")
         return all(word in text for word in folded(search).split())
 
@@ -117,13 +117,13 @@ PLACES: dict[str, tuple[Place, ...]] = {
 
 
 def found(search: str) -> dict[str, list[Place]]:
-    """Return the places that the search text finds, by group; all of them for an empty text."""
+    """Return the places that match the search text, by group; all places for an empty text."""
     fitting = {group: [place for place in places if place.fits(search, group)] for group, places in PLACES.items()}
     return {group: places for group, places in fitting.items() if places}
 
 
 def notes(ready: Readiness, rules: Rules) -> dict[str, str]:
-    """Return a sentence about what is missing or switched off, by the URL of the page where that is changed."""
+    """Return a note about what is missing or switched off, by the URL of the page on which that is changed."""
     said = {
         "/agent/setup/company": "" if ready.company else "Not set up yet.",
         "/agent/setup/roles": ready.rates_missing,

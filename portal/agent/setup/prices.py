@@ -46,7 +46,7 @@ async def _roles(request: Web, **again: Any) -> Response[str]:
 async def add_role(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a billing role with its first rate."""
+    """Create a billing role with its first rate, and redirect to the roles."""
     async with transaction(reader):
         await create_role(form.into(RoleFacts), at)
     return see_other("/agent/setup/roles")
@@ -68,7 +68,7 @@ async def _role(request: Web, *, role: int, **again: Any) -> Response[str]:
 async def rename_role(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], role: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a billing role."""
+    """Save the name of a billing role, and redirect to the roles."""
     async with transaction(reader):
         found = await Role.find(role, hold=True)
         await found.rename(edited(form, RoleName, found.facts).name)
@@ -76,11 +76,11 @@ async def rename_role(
 
 
 SCOPES = {"customer_id": choosable(CUSTOMERS), "service_id": choosable(SERVICES), "agent_id": choosable(AGENTS)}
-"""The type-ahead fields of a new rate."""
+"""The search fields of a new rate, by field name."""
 
 
 class RateForm(RateFacts, kw_only=True):
-    """Form of a new rate. Each type-ahead field sends an id, and the text that was typed beside it."""
+    """Form of a new rate. Each search field sends an id, and the text that was typed."""
 
     customer_id_typed: str = ""
     service_id_typed: str = ""
@@ -106,7 +106,7 @@ async def _rates(request: Web, **again: Any) -> Response[str]:
 async def add_rate(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a rate."""
+    """Create a rate, and redirect to the rates."""
     sent = form.into(RateForm)
     async with transaction(reader):
         scope = {name: str(id or "") for name, id in (await chosen(form.typed, SCOPES)).items()}
@@ -117,7 +117,7 @@ async def add_rate(
 
 @post("/setup/rates/{rate:int}/withdrawal", guards=[admin_only])
 async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int]) -> Response[Any]:
-    """Delete a rate. Raise `Conflict` if time has been approved at this rate."""
+    """Delete a rate, and redirect to the rates. Raise `Conflict` if time has been approved at this rate."""
     async with transaction(reader):
         await (await Rate.find(rate)).withdraw()
     return see_other("/agent/setup/rates")
@@ -136,7 +136,7 @@ async def _case_types(request: Web, **again: Any) -> Response[str]:
 @post("/setup/case-types", guards=[admin_only])
 @on_refusal(_case_types)
 async def add_case_type(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a case type."""
+    """Create a case type, and redirect to the case types."""
     async with transaction(reader):
         await CaseType.create(form.into(CaseTypeFacts))
     return see_other("/agent/setup/case-types")
@@ -158,7 +158,10 @@ async def _case_type(request: Web, *, case_type: int, **again: Any) -> Response[
 async def change_case_type(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a case type, and whether time that is logged from now on is billable by default."""
+    """Save the name of a case type, and whether time is billable by default, and redirect to the case types.
+
+    The default applies to time that is logged from now on.
+    """
     async with transaction(reader):
         found = await CaseType.find(case_type, hold=True)
         await found.change(edited(form, CaseTypeFacts, found.facts))
@@ -169,7 +172,7 @@ async def change_case_type(
 async def end_case_type(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], case_type: FromPath[int]
 ) -> Response[Any]:
-    """End a case type, so that forms stop offering it."""
+    """End a case type, so that forms no longer offer it, and redirect to the case types."""
     async with transaction(reader):
         await (await CaseType.find(case_type)).end(at)
     return see_other("/agent/setup/case-types")
@@ -177,7 +180,7 @@ async def end_case_type(
 
 @post("/setup/case-types/{case_type:int}/resumption", guards=[admin_only])
 async def resume_case_type(reader: NamedDependency[AgentReader], case_type: FromPath[int]) -> Response[Any]:
-    """Resume a case type that was ended, so that forms offer it again."""
+    """Resume a case type that was ended, so that forms offer it again, and redirect to the case types."""
     async with transaction(reader):
         await (await CaseType.find(case_type)).resume()
     return see_other("/agent/setup/case-types")

@@ -33,7 +33,10 @@ async def _time_rules(request: Web, **again: Any) -> Response[str]:
 
 
 def _shown(request: Web, rules: Rules) -> RulesFacts:
-    """Return the values that the form shows; until an admin chooses a time zone for the lock, that is the company's."""
+    """Return the values that the form shows.
+
+    The time zone of the lock is the company's until an admin chooses another.
+    """
     facts = rules.facts
     return replace(facts, lock_time_zone=facts.lock_time_zone or visit_of(request).company.time_zone)
 
@@ -43,7 +46,7 @@ def _shown(request: Web, rules: Rules) -> RulesFacts:
 async def change_time_rules(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
 ) -> Response[Any]:
-    """Save the rules of time tracking (S1.6 to S1.8, S1.24). They apply from the next request on."""
+    """Save the rules of time tracking (S1.6 to S1.8, S1.24), and redirect. They apply from the next request on."""
     async with transaction(reader):
         stored = _shown(request, await TimeRules.find(hold=True))
         await TimeRules.change(edited(form, RulesFacts, stored))

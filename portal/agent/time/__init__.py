@@ -1,4 +1,4 @@
-"""Serve the agents' pages for time: lists of their own entries and of those of a case or task, and forms for entries."""
+"""Serve the agents' pages for time: lists of their own entries and those of a case or task, and forms for entries."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Fill in the form for logging time: from its draft, from the query string, and from a timer that was stopped."""
+"""Fill in the form for logging time: from its draft, the query string, and a timer or appointment."""
 
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
     """Return the values that the form shows at first: the saved draft, overridden by the query string.
 
     With `?timer=` or `?appointment=`, the values of that timer or appointment replace those of the query string. The
-    draft is left out if it was begun for another case, project, service, kind, timer or appointment.
+    draft is ignored if it was begun for another case, project, service, kind, timer or appointment.
     """
     asked = {name: value for name, value in request.query_params.items() if name in Logged.__struct_fields__}
     kept = (await drafts.kept(reader, HERE))[HERE]
@@ -36,8 +36,9 @@ async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
 async def of_appointment(request: Web, reader: AgentReader, appointment: int) -> dict[str, str]:
     """Return the values of the form for the time of an appointment: its case, its day, and its planned length (S1.11).
 
-    Its agent is chosen if the reader may log time for others; the clock times are those of the agent's time zone, in
-    which they are read when the form is sent. Raise `NotFound` if there is no such appointment.
+    The agent of the appointment is preselected if the reader may log time for others; otherwise it is the reader. The
+    clock times are in the time zone of that agent, in which they are read when the form is sent. Raise `NotFound` if
+    there is no such appointment.
     """
     planned, number = await planned_appointment(appointment, reader)
     offered = [one.id for one in await offered_to(reader, visit_of(request).rules)]
@@ -51,10 +52,10 @@ async def of_appointment(request: Web, reader: AgentReader, appointment: int) ->
 
 
 async def of_timer(request: Web, reader: AgentReader, timer: int, *, on: str = "") -> dict[str, str]:
-    """Return the values of the form for the reader's timer `timer`.
+    """Return the values of the form for the reader's timer with the id `timer`.
 
-    `on` names the case, project or service of the page on which the timer was stopped; it is used if the timer is not
-    attached to anything. Raise `NotFound` if the reader has no such timer.
+    `on` is the id of the case, project or service of the page on which the timer was stopped; it is used if the timer
+    is not attached to anything. Raise `NotFound` if the reader has no such timer.
     """
     line, at = await find_line(timer, reader), visit_of(request).at
     began, ended = line.clock_times(at, reader.zone)

@@ -36,7 +36,7 @@ from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Said(Struct, kw_only=True):
-    """Values of a stored time entry as the text and ids with which the fields of its form are filled."""
+    """Values of a stored time entry, as the texts and ids with which the fields of its form are filled."""
 
     duration: str
     work_date: str
@@ -66,9 +66,9 @@ class Said(Struct, kw_only=True):
 
 
 class Deletion(Struct, kw_only=True):
-    """Fields of the form that deletes a time entry.
+    """Form that deletes a time entry.
 
-    `version` is the version of the entry that the agent saw; `back` is the URL path to redirect to afterwards.
+    `version` is the version of the entry that the page showed; `back` is the URL path to redirect to afterwards.
     """
 
     version: int
@@ -84,7 +84,7 @@ async def show_entry(request: Web, entry: FromPath[int]) -> Response[str]:
 async def show_again(
     request: Web, *, entry: int, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page of a time entry; `errors` and `typed` are those of a refused form on it."""
+    """Return the page of a time entry. `errors` and `typed` belong to a refused form on it."""
     visit = visit_of(request)
     reader: Any = visit.reader
     line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
@@ -107,7 +107,7 @@ async def show_again(
 
 
 def _kept(line: lists.ListedEntry, offered: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return the entry's service as a one-item list if `offered` lacks it (its contract has ended), else []."""
+    """Return the entry's service as a one-item list if `offered` lacks it because its contract has ended, else []."""
     if line.service_id is None or line.project_id or any(id == line.service_id for id, _ in offered):
         return []
     return [(line.service_id, line.service or "")]
@@ -120,7 +120,7 @@ async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
 
 
 async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
-    """Return the preview of the entry for the typed values, or for the stored values of fields that were not typed."""
+    """Return the preview of the entry for the typed values, and for the stored values of the other fields."""
     said = Said.by(line)
     reader: Any = visit_of(request).reader
     times = {"began": said.began, "ended": said.ended} | typed
@@ -139,7 +139,7 @@ async def change(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Save the changes to a time entry (S2.21, S2.25), submit it if the button says so, and redirect."""
+    """Save the changes to a time entry (S2.21, S2.25), submit it if the button asks for that, and redirect."""
     async with transaction(reader):
         line = await find_entry(reader, entry)
         said, fields = Said.by(line), form.into(Logged)
@@ -154,8 +154,8 @@ async def saved(
 ) -> Submission | None:
     """Write the typed fields of an entry whose stored values are `said`; with `submits`, submit it afterwards.
 
-    Return the submission, by which it can be taken back, or None without one.
-    `TimeEntry.change` changes drafts and rejected entries; billing changes submitted and approved entries.
+    Return the submission, with which it can be undone, or None without one. `TimeEntry.change` changes drafts and
+    rejected entries; billing changes submitted and approved entries.
     """
     found, fields = await TimeEntry.find(line.id, by), _as_meant(typed, said)
     service = line.service_id if line.project_id else fields.service
@@ -181,7 +181,10 @@ async def delete(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Delete a time entry (S2.22) and redirect. The log of the entry's case keeps a line about the deletion."""
+    """Delete a time entry (S2.22), and redirect. The log of the entry's case keeps a line about the deletion.
+
+    Raise `Conflict` if the entry has changed since the page was shown.
+    """
     sent = form.into(Deletion)
     async with transaction(reader):
         line, found = await find_entry(reader, entry), await TimeEntry.find(entry, reader)

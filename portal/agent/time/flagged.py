@@ -19,7 +19,7 @@ from portal.web.visit import safe_path
 
 
 class Answer(Struct, kw_only=True):
-    """The form of an answer; `back` is the URL path of the page on which it was written."""
+    """Form with an answer; `back` is the URL path of the page on which it was written."""
 
     answer: str
     back: str = ""
@@ -33,7 +33,7 @@ async def answer_flag(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Save the author's answer and redirect to the page of the form; the flag stays until a manager lifts it (C3)."""
+    """Save the author's answer, and redirect to the page of the form. The flag stays until a manager lifts it (C3)."""
     sent = form.into(Answer)
     async with transaction(reader):
         await flags.answer(entry, sent.answer, by=reader, at=at)

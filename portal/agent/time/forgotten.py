@@ -1,4 +1,4 @@
-"""Serve the page of forgotten time: work that the logs of cases show and for which nobody logged time."""
+"""Serve the page of forgotten time: work that the logs of cases show but for which nobody logged time."""
 
 from datetime import datetime
 from typing import Any
@@ -30,14 +30,14 @@ HERE = "/agent/time/forgotten"
 
 
 class Picked(Struct, kw_only=True):
-    """Fields of the forms of the page: the ticked suggestions, or the one whose own button was pressed."""
+    """Form of the page: `pick` has the ticked suggestions, `only` the one whose own button was pressed."""
 
     pick: list[str] = field(default_factory=list)
     only: str = ""
 
     @property
     def picks(self) -> list[Pick]:
-        """Return the suggestions that were chosen. Raise `Invalid` if there is none."""
+        """Return the chosen suggestions. Raise `Invalid` if there are none."""
         texts = [self.only] if self.only else self.pick
         if not (picks := [pick for text in texts if (pick := Pick.read(text))]):
             raise Invalid({"": "Tick the suggestions that you mean."})
@@ -46,7 +46,7 @@ class Picked(Struct, kw_only=True):
 
 @get("/time/forgotten")
 async def forgotten(request: Web) -> Response[str]:
-    """Show the days on which the agent worked on a case and logged nothing there, with suggested entries."""
+    """Show the days on which the agent worked on a case but logged no time on it, with suggested entries."""
     return await _forgotten(request)
 
 
@@ -71,9 +71,9 @@ async def _forgotten(
 async def accept(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Log the suggestions that were ticked.
+    """Log the ticked suggestions, and redirect to the agent's drafts.
 
-    If some cannot be logged, log the others and show the page with the reason for each refused one.
+    If some cannot be logged, log the others and show the page with the reason for each refused suggestion.
     """
     async with transaction(reader):
         outcome = await log_forgotten(reader, form.into(Picked).picks, at=at)
@@ -88,7 +88,7 @@ async def accept(
 async def dismiss_them(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Dismiss the ticked suggestions. For one day, the page shows them with a button that suggests them again."""
+    """Dismiss the ticked suggestions, and redirect to the page. For one day, it offers to suggest them again."""
     async with transaction(reader):
         await dismiss(reader, form.into(Picked).picks, at=at)
     return see_other(HERE)
@@ -99,7 +99,7 @@ async def dismiss_them(
 async def suggest_it_again(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Take back that a suggestion was dismissed."""
+    """Suggest dismissed suggestions again, and redirect to the page."""
     async with transaction(reader):
         for pick in form.into(Picked).picks:
             await suggest_again(reader, pick)

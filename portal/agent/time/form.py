@@ -1,4 +1,4 @@
-"""Define the form for logging or changing time: its fields, and the choices that it offers."""
+"""Define the form for logging or changing time: its fields, and what its selects offer."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,11 +24,12 @@ from portal.words import EntryBilling
 class Logged(Struct, kw_only=True):
     """Fields of the form for logging or changing time, as typed.
 
-    `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in the search field
-    beside it. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `kind` is the id of
-    the kind of general time, used only when an entry is changed. `timer` is the id of the timer that is logged,
-    `appointment` that of the appointment at which the work was done. `back` is the URL path to redirect to afterwards.
-    `then` is `submit` if the entry is submitted after the change.
+    `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in its search field.
+    `agent` is the id of the agent who worked, if a manager logs time for somebody else. `kind` is the id of the kind of
+    general time, used only when an entry is changed. `counts` is the billable duration if it is set by hand, and
+    `override_reason` why. `timer` is the id of the timer that is logged, `appointment` that of the appointment at which
+    the work was done. `back` is the URL path to redirect to afterwards. `then` is `submit` to submit the entry after
+    the change.
     """
 
     on: str = ""
@@ -54,9 +55,9 @@ class Logged(Struct, kw_only=True):
     then: str = ""
 
     async def work(self, worked_by: int, service_id: int | None, *, kind_id: int | None = None, held: int = 0) -> Work:
-        """Return the work that the fields describe. Raise `Invalid` with a sentence for each wrong field.
+        """Return the work that the fields describe. Raise `Invalid` with a message for each field that is not valid.
 
-        `worked_by` is the id of the agent who worked, whose working day a duration such as `0.25d` is a part of.
+        `worked_by` is the id of the agent who worked; a duration such as `0.25d` is a part of this agent's working day.
         `held` is the number of minutes that the entry already has: a duration such as `+15m` is added to them.
         """
         return Work.typed(
@@ -69,10 +70,10 @@ class Logged(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The choices that the form for time offers in its select fields.
+    """What the select fields of the form for time offer.
 
-    `usual` is the default of the field "billing". `people` are the agents for whom the reader may log time; it is empty
-    if readers may log only their own time.
+    `usual` is the default of the field `billing`. `people` are the agents for whom the reader may log time; it is empty
+    if the reader may log only their own time.
     """
 
     services: list[tuple[int, str]] = field(default_factory=list)
@@ -85,8 +86,8 @@ class Choices:
     async def of(cls, request: Web, on: On | None) -> "Choices":
         """Return the choices for a new time entry that is logged on `on`.
 
-        `on` is None until the reader has chosen what the time is logged on; no services and tasks are offered until
-        then.
+        `on` is None until the reader has chosen what the time is logged on; until then no services and tasks are
+        offered.
         """
         visit = visit_of(request)
         reader: Any = visit.reader
@@ -100,7 +101,7 @@ class Choices:
 
 
 async def services_of(request: Web, customer_id: int | None) -> list[tuple[int, str]]:
-    """Return the id and name of each service that the customer can use: services whose contract has not ended."""
+    """Return the id and name of each service that the customer can use, that is, whose contract has not ended."""
     visit = visit_of(request)
     reader: Any = visit.reader
     return await Service.offered(customer_id, today(reader.time_zone, visit.at)) if customer_id else []

@@ -1,4 +1,4 @@
-"""Let a manager submit the time entries that agents who have left never submitted.
+"""Let a manager submit the time entries that agents who have left did not submit.
 
 Another manager then approves or rejects these entries like any others.
 """

@@ -1,4 +1,4 @@
-"""List, filter and submit the time entries of an agent, case, service, project or task on the page of that object."""
+"""List, filter and submit time entries on the page of their agent, case, appointment, service, project or task."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -26,10 +26,10 @@ NOTHING_TICKED = "Tick the entries that you want to submit."
 
 
 class Chosen(Struct, kw_only=True):
-    """Fields of the form that submits time entries: the ids of the ticked ones, or `newest` for all that match.
+    """Form that submits time entries: the ids of the ticked entries in `entry`, or `newest` for all that match.
 
-    The button "submit all" sends `newest`, the highest entry id that the list had when it was shown. It is None if the
-    ticked entries are meant.
+    The button "submit all" sends `newest`, the highest entry id when the list was shown. It is None if the ticked
+    entries are meant.
     """
 
     entry: list[int] = field(default_factory=list)
@@ -38,14 +38,17 @@ class Chosen(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list of time entries is shown: the scope and id of its filter, and the URL path of its page."""
+    """Where a list of time entries is shown: the scope and the id of its filter, and the URL path of its page."""
 
     scope: Scope
     id: int
     path: str
 
     def link(self, query: str) -> str:
-        """Return the URL of the list with this query string. On the page of a service or project it jumps to the list."""
+        """Return the URL of the list with this query string.
+
+        On the page of a service or project it leads to the list.
+        """
         return f"{self.path}{query}{'#time' if self.scope in ('service', 'project') else ''}"
 
 
@@ -54,7 +57,7 @@ async def listing(
 ) -> dict[str, Any]:
     """Return the variables of the template `agent/time/_list.html`: one page of entries, and its filter.
 
-    `outcome` is the result of submitting entries, None if none were submitted.
+    `outcome` is the result of submitting entries; None if none were submitted.
     """
     which, agent = await _filter(request, place)
     return {
@@ -64,7 +67,7 @@ async def listing(
 
 
 async def _filter(request: Web, place: Place) -> tuple[Filter, Any]:
-    """Return the filter of the request's query string, and the agent in it as the finder shows it."""
+    """Return the filter of the request's query string, and the result of its search field for agents."""
     agent = await asked(request, "agent", AGENTS)
     return replace(Filter.asked(place.scope, place.id, request.query_params), agent_id=agent.id), agent
 
@@ -72,8 +75,8 @@ async def _filter(request: Web, place: Place) -> tuple[Filter, Any]:
 async def submit_here(request: Web, form: Form, show: Show, place: Place, **values: Any) -> Response[Any]:
     """Submit the ticked time entries, or all that match the filter, and redirect to their list (S0.24, S1.12).
 
-    If some entries cannot be submitted, call `show` with `values` instead, which returns the page with the reason for
-    each refused entry. Raise `Invalid` if no entry is chosen.
+    If some entries cannot be submitted, submit the others, and return `show(request, outcome=..., **values)`, the page
+    with the reason for each refused entry. Raise `Invalid` if no entry is chosen.
     """
     visit, chosen = visit_of(request), form.into(Chosen)
     reader: Any = visit.reader
@@ -95,9 +98,9 @@ async def submit_here(request: Web, form: Form, show: Show, place: Place, **valu
 
 
 def _after(which: Filter, outcome: Submission) -> str:
-    """Return the query string of the list that follows a submission.
+    """Return the query string of the list after a submission.
 
-    It filters by the state submitted, and carries the numbers for the message and the id by which the submission can be
+    It filters by the state submitted, and has the counts for the message and the id with which the submission can be
     undone.
     """
     state = None if which.scope == "left" else EntryState.SUBMITTED.value

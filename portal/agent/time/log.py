@@ -55,7 +55,7 @@ async def log_form(
     panel: str = "agent/time/_form.html",
     **around: Any,
 ) -> Response[str]:
-    """Return the form for logging time, filled with `typed` or, if that is None, with what the request asks for.
+    """Return the form for logging time, filled with `typed` or, if that is None, with what `begun` returns.
 
     The response is a page or, for htmx, the fragment `panel`, whose template also gets `around`.
     """
@@ -80,9 +80,9 @@ async def log_form(
 
 @get("/time/preview")
 async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the preview of what was typed so far.
+    """Return the preview of what was typed so far.
 
-    The parameter `entry` is the id of the entry that is changed; it is missing for a new entry.
+    `?entry=` is the id of the entry that is changed; it is missing for a new entry.
     """
     typed, entry = request.query_params, number_in(request.query_params.get("entry"))
     line = await find_entry(reader, entry) if entry else None
@@ -95,7 +95,7 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def _understood(
     request: Web, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
 ) -> Any:
-    """Return the preview of the typed values; see `understood` in `portal.timekeeping`.
+    """Return the preview of the typed values (see `portal.timekeeping.understood`).
 
     `line` is the entry that is changed, None for a new entry.
     """
@@ -112,13 +112,13 @@ async def _understood(
 
 
 def _service_of(typed: dict[str, Any], on: logged_on.On | None) -> int | None:
-    """Return the id of the chosen service; for a case whose form did not send one, that of the case's default service."""
+    """Return the id of the chosen service, or that of the default service for a case whose form sent none."""
     usual = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return usual or number_in(str(typed.get("service", "")))
 
 
 async def _standing(request: Web, typed: dict[str, Any], on: logged_on.On | None) -> Standing | None:
-    """Return what is left of the prepaid time of the chosen service on the typed day, once a duration is typed."""
+    """Return what is left of the prepaid time of the chosen service on the typed day; None until a duration is typed."""
     visit: Any = visit_of(request)
     service_id = _service_of(typed, on)
     if service_id is None or not str(typed.get("duration", "")).strip():
@@ -135,7 +135,7 @@ async def log_time(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a time entry (S1.20, S2.18) and return to the page on which the form was opened.
+    """Create a time entry (S1.20, S2.18), and redirect to the page on which the form was opened.
 
     If the form was opened for a timer, the timer ends with the entry.
     """
@@ -151,8 +151,8 @@ async def log_time(
 async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) -> TimeEntry:
     """Create the entry on the chosen case, project, service or kind of general time.
 
-    If the form did not send a service for a case, the entry gets the default service of the case. Raise `Invalid` if
-    nothing is chosen to log the time on.
+    If the form sent no service for a case, the entry gets the default service of the case. Raise `Invalid` if nothing
+    is chosen to log the time on.
     """
     sought = await logged_on.find(reader, fields.on, fields.on_typed if "on_typed" in form.fields else None)
     on = sought.on
@@ -169,7 +169,7 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
 
 
 async def _appointment(appointment: int | None, case: Case | None) -> Appointment | None:
-    """Return the appointment at which the work was done; None if another case than its own was chosen."""
+    """Return the appointment at which the work was done; None if the entry is logged on another case."""
     if appointment is None or case is None:
         return None
     with suppress(NotFound):
@@ -178,7 +178,7 @@ async def _appointment(appointment: int | None, case: Case | None) -> Appointmen
 
 
 async def _logged(request: Web, reader: AgentReader, entry_id: int, fields: Logged) -> Response[Any]:
-    """Return the response after time was logged: for the panel a message with an Undo button, otherwise a redirect.
+    """Return the response after time was logged: for the panel a message with an undo button, otherwise a redirect.
 
     For the panel, also delete the saved draft of the form.
     """

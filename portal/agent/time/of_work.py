@@ -1,4 +1,4 @@
-"""Serve the lists of all time entries of one case and of one task, where they are filtered, changed and submitted."""
+"""Serve the lists of all time entries of a case and of a task, in which they are filtered, changed and submitted."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve the list of the signed-in agent's own time entries by day, and the forms that submit them and undo that."""
+"""Serve the signed-in agent's own time entries by day, and the forms that submit them and undo a submission."""
 
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ HERE = "/agent/time"
 
 
 class Back(Struct, kw_only=True):
-    """Field of the form that takes a submission back: the URL path of the list to return to."""
+    """Form that undoes a submission. `back` is the URL path of the list to return to."""
 
     back: str = ""
 
@@ -34,7 +34,7 @@ class Back(Struct, kw_only=True):
 @get("/time")
 @reads_notices
 async def own_time(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show one page of the agent's own time entries, grouped by day, with a tick box for each that can be submitted."""
+    """Show one page of the agent's own time entries by day, with a tick box for each that can be submitted."""
     return await _own_time(request, reader=reader)
 
 
@@ -53,7 +53,7 @@ async def _own_time(
 @post("/time/submission")
 @on_refusal(_own_time)
 async def submit_time(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Submit the ticked time entries for approval, or all that match the filter (S0.24 to S0.26, S1.12).
+    """Submit the ticked time entries for approval, or all that match the filter (S0.24 to S0.26, S1.12), and redirect.
 
     If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry.
     Raise `Invalid` if no entry is chosen.
@@ -68,7 +68,10 @@ async def take_submission_back(
     at: NamedDependency[datetime],
     submission: FromPath[int],
 ) -> Response[Any]:
-    """Undo a submission: its entries can be changed and submitted again. Entries that a manager decided on stay."""
+    """Undo a submission, so that its entries can be changed and submitted again, and redirect to the list.
+
+    Entries on which a manager has decided stay submitted.
+    """
     back = safe_path(form.into(Back).back)
     async with transaction(reader):
         outcome = await take_back(submission, by=reader, at=at)

@@ -1,4 +1,4 @@
-"""Serve one row of a list of time entries, either to be read or as a form that changes the entry in its place (S1.12)."""
+"""Serve one row of a list of time entries, to be read or as a form that changes the entry in its place (S1.12)."""
 
 from datetime import datetime
 from typing import Any
@@ -26,9 +26,9 @@ from portal.web.visit import Web, page_of, visit_of, wants_fragment
 
 
 class RowFields(Struct, kw_only=True):
-    """Fields of a time entry that can be changed in its row, as typed; the page of the entry has further ones.
+    """Fields of a time entry that can be changed in its row, as typed; the page of the entry has more fields.
 
-    `then` is `submit` if the entry is submitted after the change.
+    `then` is `submit` to submit the entry after the change.
     """
 
     duration: str = ""
@@ -40,7 +40,7 @@ class RowFields(Struct, kw_only=True):
 
     @classmethod
     def of(cls, said: Said) -> "RowFields":
-        """Return those of the stored values `said` that a row shows."""
+        """Return the stored values `said` that a row shows."""
         return cls(
             duration=said.duration, work_date=said.work_date, billing=said.billing, external_comment=said.external_comment,
             description=said.description,
@@ -67,7 +67,7 @@ async def _row(
     errors: dict[str, str] | None = None,
     typed: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the row as a form. If the entry can no longer be changed, the row says why instead."""
+    """Return the row as a form or, if the entry can no longer be changed, the row with the reason."""
     line = await find_entry(reader, entry)
     if line.why_fixed(reader, visit_of(request).at):
         return await _shown(request, reader, line, errors)
@@ -102,9 +102,10 @@ async def change_row(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Save what was changed in the row of a time entry, and return the row.
+    """Save what was changed in the row of a time entry, submit the entry if the button asks for it, and return the row.
 
-    If the work date changed, the row belongs elsewhere, so the page is loaded again.
+    If the work date has changed, the row belongs elsewhere, so htmx loads the page again. Without htmx, redirect to the
+    entry.
     """
     async with transaction(reader):
         line = await find_entry(reader, entry)
@@ -123,7 +124,7 @@ async def change_row(
 
 
 def _with(said: Said, row: RowFields) -> Logged:
-    """Return the fields of the entry's whole form: those of the row as typed, the others as they are stored."""
+    """Return all form fields of the entry: those of the row as typed, the others as they are stored."""
     stored = Logged(**{name: getattr(said, name) for name in said.__struct_fields__})
     typed = {name: getattr(row, name) for name in RowFields.__struct_fields__ if name != "then"}
     return replace(stored, **typed)

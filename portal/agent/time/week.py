@@ -1,4 +1,4 @@
-"""Serve the week grid, in which an agent fills in time by day and by what it is logged on (S1.21)."""
+"""Serve the week grid, in which an agent fills in time by day and by case, project, service or kind (S1.21)."""
 
 import re
 import uuid
@@ -32,17 +32,17 @@ from portal.web.visit import Web, visit_of
 HERE = "/agent/time/week"
 WEEK = timedelta(days=7)
 MOST_ROWS = 100
-"""How many further rows a URL or a form may name; the others are ignored."""
+"""The maximum number of additional rows that a URL or a form may name; the others are ignored."""
 _CELL = re.compile(r"[a-z]+-\d+\.\d+\.\d+\.\d{4}-\d\d-\d\d", re.ASCII)
 _OF_ROW = re.compile(r"(words|task)\.([a-z]+-\d+\.\d+\.\d+)", re.ASCII)
 OWN = {"from", "row", "seen", "form_key", "on", "on_typed", "then"}
-"""The fields of the form that belong to no row and no cell."""
+"""The fields of the form that do not belong to a row or a cell."""
 
 
 @get("/time/week")
 @reads_notices
 async def show_week(request: Web) -> Response[str]:
-    """Show the week grid. `?from=` is a day of the week, `?row=` the key of a further row and may be repeated."""
+    """Show the week grid. `?from=` is a day of the week; each `?row=` is the key of an additional row."""
     return await _week(request)
 
 
@@ -67,7 +67,7 @@ async def _week(
 
 
 def _first(request: Web, reader: AgentReader, sent: str = "") -> date:
-    """Return the Monday of the week that the form or the URL names; of this week if none is named."""
+    """Return the Monday of the week that the form or the URL names, by default of this week."""
     return monday_of(
         day_in(sent or request.query_params.get("from", "")) or today(reader.time_zone, visit_of(request).at)
     )
@@ -107,9 +107,9 @@ def _sent(form: Form) -> grid.Typed:
 async def save_week(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save the cells that were changed, then add a row, copy last week's rows, or show the week again.
+    """Save the changed cells; then add a row, copy the rows of last week, or show the week again, as the button says.
 
-    Each cell is saved on its own; the page names those that were refused, and keeps what was typed in them.
+    Each cell is saved on its own. If some are refused, the page shows the reasons and keeps what was typed in them.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader):
@@ -125,7 +125,7 @@ async def save_week(
 async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[RowKey]:
     """Return the keys of the rows that the pressed button adds; none for the button that only saves.
 
-    Raise `Invalid` if the text of the search field names nothing that time can be logged on.
+    Raise `Invalid` if the text of the search field matches nothing on which time can be logged.
     """
     if form.get("then") == "copy":
         return await keys_of(reader, first - WEEK)
@@ -138,7 +138,7 @@ async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[Row
 
 
 async def _refused(request: Web, reader: AgentReader, form: Form, report: Report[str, None]) -> Response[str]:
-    """Return the page with a sentence for each refused cell; what was typed stays in these cells only."""
+    """Return the page with an error message for each refused cell. Only these cells keep what was typed."""
     errors = {name: grid.sentence_of(refusal) for name, refusal in report.refused.items()}
     kept = {name: form.get(name) for name in form.fields if name in errors or _OF_ROW.fullmatch(name) or name == "from"}
     async with transaction(reader, readonly=True):
@@ -148,14 +148,14 @@ async def _refused(request: Web, reader: AgentReader, form: Form, report: Report
 
 
 def _address(first: date, rows: Iterable[RowKey], *, saved: int) -> str:
-    """Return the URL of the week, with the further rows and the number of cells that were saved."""
+    """Return the URL of the week, with the additional rows and the number of cells that were saved."""
     told = [("saved", saved)] if saved else []
     return f"{HERE}?{urlencode([('from', first), *(('row', str(row)) for row in dict.fromkeys(rows)), *told])}"
 
 
 @get("/time/week/row")
 async def add_row(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return a row of the grid for what was chosen in the search field; htmx inserts it below the other rows."""
+    """Return a row of the grid for what is chosen in the search field. htmx inserts it below the other rows."""
     sought = await logged_on.find(reader, request.query_params.get("on", ""), None)
     if sought.on is None:
         return Response("", media_type=HTML)
@@ -171,9 +171,9 @@ async def add_row(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def sum_up(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[str]:
-    """Return the sums of the grid with what is typed so far, and a sentence for each text that is not a duration.
+    """Return the sums of the grid with what is typed so far, and an error message for each text that is not a duration.
 
-    Nothing is stored. The form is too long for the query string of a GET.
+    Nothing is stored. This is a POST because the form is too long for the query string of a GET.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader, readonly=True):

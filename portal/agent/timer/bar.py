@@ -26,13 +26,13 @@ from portal.web.visit import Web, last_part, page_of, safe_path, wants_fragment
 
 
 class Pressed(Struct, kw_only=True):
-    """Field of a button of the bar: `here` is the id of what the page shows, such as `case-1042`, or ""."""
+    """Form of a button of the bar. `here` is the id of what the page shows, such as `case-1042`, or ""."""
 
     here: str = ""
 
 
 class Start(Struct, kw_only=True):
-    """Fields of the form that starts a timer.
+    """Form that starts a timer.
 
     `here` is the id of what the page shows. `on` is the id of what was chosen in the search field, and `on_typed` its
     text.
@@ -46,16 +46,16 @@ class Start(Struct, kw_only=True):
 
 
 class Keeping(Struct, kw_only=True):
-    """Fields of the form about a forgotten timer: only the first `keep` minutes since it was started or resumed count."""
+    """Form about a forgotten timer: only the first `keep` minutes since it was started or resumed count."""
 
     keep: int = 30
     here: str = ""
 
 
 class Restoration(Struct, kw_only=True):
-    """Fields of the form that brings a timer back.
+    """Form that restores a timer.
 
-    `version` is the version of the time entry, if the timer was logged as one.
+    `version` is the version of the time entry, if the timer was logged as one. `back` is the path to redirect to.
     """
 
     version: int = 0
@@ -74,7 +74,7 @@ async def held(timer: int, reader: AgentReader) -> AsyncIterator[Timer]:
 
 @get("/timer/bar")
 async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the part of the bar that shows timers; `?here=` is the id of what the page shows."""
+    """Return the part of the bar that shows timers. `?here=` is the id of what the page shows."""
     here = request.query_params.get("here", "")
     return page(request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=here, problem={})
 
@@ -130,7 +130,7 @@ async def change(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a timer, resume one and pause the one that runs, or let one that seemed forgotten run on (D54).
+    """Pause a timer, resume one and pause the one that runs, or confirm that one that seemed forgotten runs on (D54).
 
     The portal asks about a confirmed timer again only if it runs for as long again.
     """
@@ -148,7 +148,7 @@ async def stop(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a timer and show the form for logging time with its values; the timer ends when that form is saved."""
+    """Pause a timer, and return the form for logging its time. The timer ends when that form is saved."""
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
         await found.pause(reader, at=at)
@@ -182,7 +182,7 @@ async def trim(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a forgotten timer, keep only the first minutes since it was started or resumed, and show the form (D54)."""
+    """Pause a forgotten timer, keep only the first minutes since it was started or resumed, and return the form (D54)."""
     fields = form.into(Keeping)
     async with held(timer, reader) as found:
         await found.keep(fields.keep, reader, at=at)
@@ -197,7 +197,7 @@ async def discard(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Discard a timer without logging it. For a day the page of all timers offers to bring it back."""
+    """Discard a timer without logging it. For one day, the page of all timers offers to restore it."""
     here = form.into(Pressed).here
     async with held(timer, reader) as found:
         await found.discard(reader, at=at)
@@ -215,9 +215,9 @@ async def restore(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Bring back a timer that was discarded or logged.
+    """Restore a timer that was discarded or logged, and redirect.
 
-    If it was logged, its time entry is deleted, and the timer is paused.
+    If it was logged, its time entry is deleted. The timer is then paused.
     """
     sent = form.into(Restoration)
     async with held(timer, reader) as found:

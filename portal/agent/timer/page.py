@@ -23,7 +23,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class TimerFields(Struct, kw_only=True):
-    """Fields of the form that changes a timer: what it is attached to, and its note."""
+    """Form that changes a timer: what it is attached to, and its note."""
 
     on: str = ""
     on_typed: str = ""
@@ -31,7 +31,7 @@ class TimerFields(Struct, kw_only=True):
 
 
 class TimerFacts(Struct, kw_only=True):
-    """Stored values of a timer, which the form that changes it shows."""
+    """Stored values of a timer, as the form that changes it shows them."""
 
     on: str
     note: str
@@ -46,7 +46,7 @@ async def own_timers(request: Web) -> Response[str]:
 async def timers_page(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page of all timers. After a refused form that htmx sent, return the timer bar with the error instead."""
+    """Return the page of all timers or, after a refused form that htmx sent, the timer bar with the error."""
     visit, values = visit_of(request), typed or {}
     reader: Any = visit.reader
     if wants_fragment(request) and request.method == "POST":
@@ -62,7 +62,7 @@ async def timers_page(
 
 @get("/timer/{timer:int}")
 async def show(request: Web, timer: FromPath[int]) -> Response[str]:
-    """Show the form that attaches a timer to a case, project, service or kind of general time."""
+    """Show the form that attaches a timer to a case, project, service or kind of general time, and changes its note."""
     return await _timer(request, timer=timer)
 
 
@@ -97,7 +97,7 @@ async def change(
 async def chosen_work(reader: AgentReader, on: str, typed: str) -> On | None:
     """Return what a timer is to be attached to, or None if nothing was chosen.
 
-    Raise `Invalid` if the typed text names nothing or several things.
+    Raise `Invalid` if the typed text matches nothing, or several things.
     """
     sought = await logged_on.find(reader, on, typed or None)
     if sought.on is None and (on or typed.strip()):

@@ -1,4 +1,4 @@
-"""Serve the reports for managers: timesheets, their files, figures on agents, costs of projects, and deleted entries."""
+"""Serve the reports for managers: timesheets, their files, work of agents, costs of projects, and deleted entries."""
 
 from typing import Any
 

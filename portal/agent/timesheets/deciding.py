@@ -42,7 +42,10 @@ VERBS = {"approval": "approved", "rejection": "rejected", "flags": "flagged"}
 async def decide(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Approve, reject or flag the ticked entries (S2.34, S2.35), as the page of approvals does."""
+    """Approve, reject or flag the ticked entries (S2.34, S2.35), and redirect to the timesheet.
+
+    If some are refused, show the timesheet with these entries and the reasons.
+    """
     verb = VERBS[last_part(request)]
     async with transaction(reader):
         outcome = await form.into(Decision).make(verb, by=reader, at=at)
@@ -53,7 +56,10 @@ async def decide(
 async def undo_decision(
     request: Web, reader: NamedDependency[AgentReader], decision: FromPath[uuid.UUID], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Undo a decision, as the page of approvals does."""
+    """Undo all approvals, rejections or flags of one decision, and redirect to the timesheet.
+
+    If some are refused, show the timesheet with these entries and the reasons.
+    """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
     return await _answer(request, outcome, "withdrawn")
@@ -62,8 +68,8 @@ async def undo_decision(
 async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
     """Redirect to the timesheet with a message, or return its page with the entries that were refused and why.
 
-    `done` is the verb of the message, such as `approved` or `withdrawn`. The redirect keeps the filters,
-    which are in the query string of the request.
+    `done` is a key of `DONE`, such as `approved` or `withdrawn`. The redirect keeps the filters, which are in the query
+    string of the request.
     """
     async with transaction(visit_of(request).reader, readonly=True):
         if outcome.refused:

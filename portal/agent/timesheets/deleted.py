@@ -18,7 +18,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/timesheets/deleted", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the time entries that were deleted in a range of days, by default in this month, the latest first."""
+    """Show the time entries that were deleted in a range of days, by default this month, latest first."""
     query, now = request.query_params, today(reader.time_zone, visit_of(request).at)
     question, before = Question.read(query, now), number_in(query.get("before"))
     return await agent_page(

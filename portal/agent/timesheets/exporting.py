@@ -32,10 +32,10 @@ FILES = f"{PATH}/files"
 
 @get([f"/timesheets.{format}" for format in TYPES], guards=[manager_only])
 async def export(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
-    """Serve the timesheet of the URL's filters as CSV, XLSX or XML, for `?layout=payroll` or `?layout=invoicing`.
+    """Serve the timesheet of the URL's filters as CSV, XLSX or XML, and record the download in the audit log.
 
-    The audit log records that. A timesheet of more than `MOST_AT_ONCE` entries is not served: the response is a page
-    with a button that starts a job.
+    `?layout=` is `payroll` or `invoicing`. For a timesheet of more than `MOST_AT_ONCE` entries, return a page with a
+    button that starts a job instead.
     """
     format, layout = request.url.path.rpartition(".")[2], _layout(request)
     async with exporting(request):
@@ -57,7 +57,7 @@ async def _offer(request: Web, reader: AgentReader, asked: Asked, layout: Layout
 
 
 def _layout(request: Web) -> Layout:
-    """Return the layout that the URL names, by default the one for payroll. Raise `NotFound` for any other."""
+    """Return the layout that the URL names, by default that for payroll. Raise `NotFound` for any other text."""
     asked = request.query_params.get("layout", Layout.PAYROLL.value)
     if asked not in list(Layout):
         raise NotFound
@@ -66,7 +66,10 @@ def _layout(request: Web) -> Layout:
 
 @post("/timesheets/files", guards=[manager_only], opt={FORM_PAGE: FILES})
 async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Have a job make the file that the URL describes, and redirect to its progress."""
+    """Have a job make the file that the URL describes, and redirect to its progress.
+
+    Raise `NotFound` for an unknown format or layout.
+    """
     format, layout = request.query_params.get("format", "csv"), _layout(request)
     if format not in TYPES:
         raise NotFound
@@ -85,13 +88,19 @@ async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Resp
 
 @get("/timesheets/files/ready", guards=[manager_only])
 async def ready_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show which of the agent's files are ready and not fetched yet; open pages request it when one was made."""
+    """Show which of the agent's files are ready and were not downloaded yet.
+
+    Open pages request it when a file was made.
+    """
     return page(request, "agent/timesheets/_ready.html", ready_files=await Export.waiting(reader))
 
 
 @get("/timesheets/files/{export_id:int}", guards=[manager_only])
 async def show_file(request: Web, reader: NamedDependency[AgentReader], export_id: FromPath[int]) -> Response[str]:
-    """Show the progress of one file, or the link to it. The page requests the fragment again until the file is ready."""
+    """Show the progress of one file, or the link to it.
+
+    The page requests the fragment again until the file is ready.
+    """
     found = await Export.find(export_id, reader)
     if wants_fragment(request):
         return page(request, "agent/timesheets/_progress.html", file=found)
@@ -106,7 +115,10 @@ async def fetch_file(
     at: NamedDependency[datetime],
     export_id: FromPath[int],
 ) -> Response[Any]:
-    """Serve a file that is ready, and record the download. Raise `NotFound` for others, and for those of other agents."""
+    """Serve a file that is ready, and record the download in the audit log.
+
+    Raise `NotFound` for a file that is not ready, and for the files of other agents.
+    """
     async with exporting(request):
         found = await Export.find(export_id, reader)
         key = await found.hand_out(storage, at)

@@ -1,4 +1,4 @@
-"""Serve the list of projects that compares the cost of their time with their budgets, for managers."""
+"""Serve the list of projects with the cost of their time beside their budgets, for managers."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ from portal.web.visit import Web
 
 @get("/projects/costs", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show one page of projects with cost, charge and budget (S2.6). `?state=` and `?customer=` are as in the list."""
+    """Show one page of projects with cost, charge and budget (S2.6).
+
+    `?state=` and `?customer=` are as in `list_all`.
+    """
     shown = await listed(request, "/agent/projects/costs")
     ids = [project.id for project in shown["projects"]]
     costs, charged = await costs_of_projects(reader, ids), await charged_on_projects(ids)

@@ -42,9 +42,9 @@ DONE = {
     "flagged": "flagged. Billing waits until the flag is lifted.",
     "withdrawn": "taken back.",
 }
-"""The words that follow the number of entries in the message after a decision.
+"""What follows the number of entries in the message after a decision.
 
-Each key is also the query parameter of the redirect that carries that number.
+Each key is also the query parameter of the redirect that carries this number.
 """
 
 
@@ -69,7 +69,7 @@ class Asked:
         return cls(question.with_ids(**ids), group, found)
 
     def query(self, **more: object) -> str:
-        """Return the query string of this timesheet with the parameters `more`; those with an empty value are left out."""
+        """Return the query string of this timesheet with the parameters `more`, leaving out empty values."""
         group = {} if self.group is Group.DAY else {"group": self.group.value}
         values = self.question.values | group | more
         return "?" + urlencode({name: value for name, value in values.items() if value not in ("", None)})
@@ -77,7 +77,7 @@ class Asked:
 
 @get("/timesheets", guards=[manager_only])
 async def show(request: Web) -> Response[str]:
-    """Show one page of a timesheet (S2.26 to S2.33), by default of all time in this month that is not on projects."""
+    """Show one page of a timesheet (S2.26 to S2.33), by default with all time of this month that is not on projects."""
     return await show_timesheet(request)
 
 
@@ -88,7 +88,7 @@ async def show_timesheet(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page of the timesheet that the URL asks for. `outcome` is the result of a decision on its entries."""
+    """Return the page of the timesheet that the URL describes. `outcome` is the result of a decision on its entries."""
     visit, query = visit_of(request), request.query_params
     reader: Any = visit.reader
     wanted = await Asked.of(request)
@@ -121,7 +121,7 @@ async def everything(request: Web) -> Response[str]:
 async def show_everything(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page that decides on everything; `errors` and `typed` are those of a refused form."""
+    """Return the page that decides on everything. `errors` and `typed` belong to a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
     wanted = await Asked.of(request)
@@ -135,7 +135,7 @@ async def show_everything(
 
 @get("/timesheets/sums", guards=[manager_only])
 async def show_sums(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the sums of all entries of a timesheet, which a page with many entries fetches after it is shown."""
+    """Return the sums of all entries of a timesheet, which a page with many entries requests once it has loaded."""
     wanted = await Asked.of(request)
     return page(
         request,
@@ -151,11 +151,11 @@ OFFERED = {
     "billing": [(one.value, one.word) for one in EntryBilling],
     "state": [(one.value, one.word) for one in EntryState],
 }
-"""The choices of the filters and of the grouping, as pairs of value and text."""
+"""The choices of the filters and of the grouping, by field name, as pairs of value and text."""
 
 
 def _turning(wanted: Asked, sheet: timesheets.Timesheet, *, turned: bool) -> dict[str, Any]:
-    """Return the pagination links of the timesheet: to the first and to the next page."""
+    """Return the pagination links of the timesheet: to the first page and to the next."""
     return {
         "turned": turned,
         "first": PATH + wanted.query(),

@@ -1,4 +1,4 @@
-"""Serve the pages of absences: of one's own, handing over cases, and for admins every agent's hours and cost rates."""
+"""Serve the pages of absences: an agent's own, handing over cases, and for admins the hours and costs of agents."""
 
 from typing import Any
 

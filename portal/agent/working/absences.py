@@ -1,4 +1,4 @@
-"""Serve the page of an agent's own absences, which also says which colleagues are away."""
+"""Serve the page of an agent's own absences, which also shows which colleagues are away."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ HERE = "/agent/absences"
 
 
 async def deputies_of(agent: Agent) -> list[Offered]:
-    """Return the managers who can stand in for the agent; an empty list unless the agent is a manager."""
+    """Return the managers who can be the agent's deputy; an empty list unless the agent is a manager."""
     return [one for one in await Agent.managers() if one.id != agent.id] if agent.grade == "manager" else []
 
 
 @get(HERE.removeprefix("/agent"))
 async def absences(request: Web) -> Response[str]:
-    """Show when the agent is away and which colleagues are, with a form that adds an absence."""
+    """Show when the agent is away and which colleagues are, with the form that adds an absence."""
     return await _absences(request)
 
 
@@ -45,7 +45,7 @@ async def _absences(request: Web, **again: Any) -> Response[str]:
 @post(HERE.removeprefix("/agent"))
 @on_refusal(_absences)
 async def add_absence(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Add an absence of the agent."""
+    """Add an absence of the agent, and redirect to the page."""
     async with transaction(reader):
         await Absence.create(await Agent.find(reader.id), form.into(AbsenceFacts), own=True)
     return see_other(HERE)
@@ -72,7 +72,7 @@ async def _absence(request: Web, *, absence: int, **again: Any) -> Response[str]
 async def change_absence(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], absence: FromPath[int]
 ) -> Response[Any]:
-    """Save the days, the deputy and the note of one of the agent's own absences."""
+    """Save the days, the deputy and the note of one of the agent's own absences, and redirect to the page."""
     async with transaction(reader):
         found = await Absence.find(absence, agent=reader.id, hold=True)
         await found.change(await Agent.find(reader.id), edited(form, AbsenceFacts, found.facts), own=True)
@@ -81,7 +81,7 @@ async def change_absence(
 
 @post("/absences/{absence:int}/removal")
 async def cancel_absence(reader: NamedDependency[AgentReader], absence: FromPath[int]) -> Response[Any]:
-    """Remove one of the agent's own absences."""
+    """Delete one of the agent's own absences, and redirect to the page."""
     async with transaction(reader):
         await (await Absence.find(absence, agent=reader.id)).cancel()
     return see_other(HERE)

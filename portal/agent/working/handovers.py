@@ -24,14 +24,17 @@ from portal.web.visit import Web, visit_of
 
 
 class Successor(Struct, kw_only=True):
-    """Form that hands over cases: the id of the agent who gets them, or None if the rules of dispatch choose."""
+    """Form that hands over cases.
+
+    `to` is the id of the agent who gets them, or None if the rules of dispatch choose.
+    """
 
     to: int | None = None
 
 
 @get("/handovers", guards=[manager_only])
 async def handovers(request: Web) -> Response[str]:
-    """Show who is away today and how many open cases they have, each with a form that hands these over."""
+    """Show who is away today and how many open cases they have, each with a form that hands over these cases."""
     return await _handovers(request)
 
 
@@ -56,9 +59,9 @@ async def hand_over_cases(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Give the open cases of an agent to a colleague, or to whoever the rules of dispatch choose.
+    """Give the open cases of an agent to a colleague, or to those whom the rules of dispatch choose, and redirect.
 
-    Redirect to the page about this change of many cases unless all could be handed over within a moment.
+    If not all could be handed over within a moment, redirect to the page of this change of many cases.
     """
     async with transaction(reader):
         await Agent.find(agent)

@@ -55,7 +55,10 @@ async def _hours(request: Web, *, agent: int, **again: Any) -> Response[str]:
 async def change_hours(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], agent: FromPath[int]
 ) -> Response[Any]:
-    """Save an agent's working hours from a day on; target hours and the meaning of a typed `1d` follow from them."""
+    """Save an agent's working hours from a given day on, and redirect to the agent.
+
+    The target hours and the meaning of a typed `1d` follow from them.
+    """
     async with transaction(reader):
         await Agent.find(agent, hold=True)
         await WorkingHours.arrange(agent, edited(form, HoursFacts, (await WorkingHours.of(agent)).latest.facts))
@@ -64,7 +67,7 @@ async def change_hours(
 
 @get(f"{PATH}/absences", guards=[admin_only])
 async def absences(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show when an agent is away, with a form that adds an absence."""
+    """Show when an agent is away, with the form that adds an absence."""
     return await _absences(request, agent=agent)
 
 
@@ -82,7 +85,7 @@ async def _absences(request: Web, *, agent: int, **again: Any) -> Response[str]:
 async def add_absence(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], agent: FromPath[int]
 ) -> Response[Any]:
-    """Add an absence of an agent."""
+    """Add an absence of an agent, and redirect to the agent's absences."""
     async with transaction(reader):
         await Absence.create(await Agent.find(agent), form.into(AbsenceFacts), own=False)
     return see_other(_page_of(agent, "absences"))
@@ -107,7 +110,7 @@ async def _absence(request: Web, *, agent: int, absence: int, **again: Any) -> R
 async def change_absence(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], agent: FromPath[int], absence: FromPath[int]
 ) -> Response[Any]:
-    """Save the days, the deputy and the note of an absence of an agent."""
+    """Save the days, the deputy and the note of an absence of an agent, and redirect to the agent's absences."""
     async with transaction(reader):
         found = await Absence.find(absence, agent=agent, hold=True)
         await found.change(await Agent.find(agent), edited(form, AbsenceFacts, found.facts), own=False)
@@ -118,7 +121,7 @@ async def change_absence(
 async def cancel_absence(
     reader: NamedDependency[AgentReader], agent: FromPath[int], absence: FromPath[int]
 ) -> Response[Any]:
-    """Remove an absence of an agent."""
+    """Delete an absence of an agent, and redirect to the agent's absences."""
     async with transaction(reader):
         await (await Absence.find(absence, agent=agent)).cancel()
     return see_other(_page_of(agent, "absences"))
@@ -126,7 +129,7 @@ async def cancel_absence(
 
 @get(f"{PATH}/cost-rates", guards=[admin_only])
 async def cost_rates(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show what an hour of an agent costs, with a form that adds a cost rate."""
+    """Show what an hour of an agent costs, with the form that adds a cost rate."""
     return await _cost_rates(request, agent=agent)
 
 
@@ -145,7 +148,7 @@ async def add_cost_rate(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Add a cost rate of an agent, which applies from its first day until the next one begins."""
+    """Add a cost rate of an agent, which applies from its first day until the next one begins, and redirect."""
     async with transaction(reader):
         await CostRate.create(await Agent.find(agent), form.into(CostRateFacts), at)
     return see_other(_page_of(agent, "cost-rates"))
@@ -155,7 +158,7 @@ async def add_cost_rate(
 async def withdraw_cost_rate(
     reader: NamedDependency[AgentReader], agent: FromPath[int], rate: FromPath[int]
 ) -> Response[Any]:
-    """Remove a cost rate of an agent."""
+    """Delete a cost rate of an agent, and redirect."""
     async with transaction(reader):
         await (await CostRate.find(rate, agent=agent)).withdraw()
     return see_other(_page_of(agent, "cost-rates"))

@@ -1,4 +1,4 @@
-"""Serve the set-up pages for what happens to cases, such as dispatch. Only admins may open them."""
+"""Serve the set-up pages of cases: dispatch and the workflow. Only admins may open them."""
 
 from typing import Any
 

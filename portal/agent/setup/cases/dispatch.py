@@ -30,18 +30,18 @@ from portal.words import Balance
 
 HERE = "/agent/setup/dispatch"
 SCOPES = {"customer_id": CUSTOMERS, "service_id": SERVICES}
-"""The type-ahead fields of a rule."""
+"""The search fields of a rule, by field name."""
 
 
 class RuleForm(RuleFacts, kw_only=True):
-    """Form of a rule. Each type-ahead field sends an id, and the text that was typed beside it."""
+    """Form of a rule. Each search field sends an id, and the text that was typed."""
 
     customer_id_typed: str = ""
     service_id_typed: str = ""
 
 
 class Place(Struct, kw_only=True):
-    """Form that moves the rule with the id `rule` up: `above` is the id of the rule above which it is put."""
+    """Form that moves the rule with the id `rule` up, to the place directly above the rule with the id `above`."""
 
     rule: int
     above: int
@@ -49,7 +49,10 @@ class Place(Struct, kw_only=True):
 
 @get("/setup/dispatch", guards=[admin_only])
 async def dispatch(request: Web) -> Response[str]:
-    """Show the rules in order, and a form that adds one. `?case=` is the number of a case to try them on."""
+    """Show the rules in order, and the form that adds one.
+
+    `?case=` is the number of a case on which to try the rules.
+    """
     return await _dispatch(request)
 
 
@@ -63,7 +66,8 @@ async def _dispatch(request: Web, **again: Any) -> Response[str]:
 async def _trial(request: Web) -> dict[str, Any]:
     """Return the template variables of a trial of the rules on the case whose number is `?case=`.
 
-    `tried_case` is the case, and `choice` what the rules would choose for it. Both are None without such a case.
+    `number` is the typed number, `tried_case` the case, and `choice` what the rules would choose for it. The last two
+    are None without such a case.
     """
     visit, number = visit_of(request), request.query_params.get("case", "").strip().removeprefix("#")
     reader: Any = visit.reader
@@ -78,7 +82,7 @@ async def _trial(request: Web) -> dict[str, Any]:
 
 
 async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, Any]:
-    """Return the options of the fields of a rule's form, and what its type-ahead fields show for `values`.
+    """Return the options of the fields of a rule's form, and what its search fields show for `values`.
 
     The agent of the stored `rule` is offered even if that agent has left.
     """
@@ -94,7 +98,7 @@ async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, A
 @post("/setup/dispatch", guards=[admin_only])
 @on_refusal(_dispatch)
 async def add_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a rule, which is tried after all others."""
+    """Create a rule, which is tried after all others, and redirect to the rules."""
     sent = form.into(RuleForm)
     async with transaction(reader):
         await DispatchRule.create(_facts(sent, await chosen(form.typed, SCOPES)))
@@ -120,7 +124,7 @@ async def _rule(request: Web, *, rule: int, typed: dict[str, Any] | None = None,
 async def change_rule(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], rule: FromPath[int]
 ) -> Response[Any]:
-    """Save the conditions and the choices of a rule."""
+    """Save the conditions and the choices of a rule, and redirect to the rules."""
     async with transaction(reader):
         found = await DispatchRule.find(rule, hold=True)
         fields = edited(form, RuleForm, found.facts)
@@ -131,9 +135,9 @@ async def change_rule(
 async def _scope(form: Form, rule: DispatchRule) -> dict[str, int | None]:
     """Return the ids of the customer and of the service that an edited rule is to have, by field name; None for any.
 
-    A field that the form does not change keeps its stored value. Without JavaScript, a change of a type-ahead field
-    changes its text and not its id, so both are read. Raise `Overtaken` if somebody else has changed the same field in
-    the meantime.
+    A field that the form does not change keeps its stored value. Without JavaScript, editing a search field changes its
+    text but not its id, so both are read. Raise `Overtaken` if somebody else has changed the same field in the
+    meantime.
     """
     stored, seen = rule.facts, seen_in(form, RuleFacts)
     scope = await chosen(form.typed, SCOPES)
@@ -153,7 +157,7 @@ def _facts(fields: RuleForm, scope: dict[str, int | None]) -> RuleFacts:
 
 @post("/setup/dispatch/order", guards=[admin_only])
 async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Put a rule above another one, so that it is tried before that one."""
+    """Move a rule above another one, so that it is tried first, and redirect to the rules."""
     place = form.into(Place)
     async with transaction(reader):
         await (await DispatchRule.find(place.rule)).move_above(place.above)
@@ -162,7 +166,7 @@ async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[
 
 @post("/setup/dispatch/{rule:int}/removal", guards=[admin_only])
 async def remove_rule(reader: NamedDependency[AgentReader], rule: FromPath[int]) -> Response[Any]:
-    """Delete a rule. Cases that it assigned keep their agent."""
+    """Delete a rule, and redirect to the rules. Cases that it assigned keep their agent."""
     async with transaction(reader):
         await (await DispatchRule.find(rule)).withdraw()
     return see_other(HERE)

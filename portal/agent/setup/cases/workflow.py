@@ -25,7 +25,7 @@ HERE = "/agent/setup/workflow"
 
 
 class Place(Struct, kw_only=True):
-    """Form that moves a status: the id of the one that moves, and that of the one above which it goes."""
+    """Form that moves the status with the id `status` to the place directly above the status with the id `above`."""
 
     status: int
     above: int
@@ -33,7 +33,7 @@ class Place(Struct, kw_only=True):
 
 @get("/setup/workflow", guards=[admin_only])
 async def workflow(request: Web) -> Response[str]:
-    """Show the statuses by category, and the form for adding one."""
+    """Show the statuses by category, and the form that adds one."""
     return await _workflow(request)
 
 
@@ -50,7 +50,7 @@ async def _workflow(request: Web, **again: Any) -> Response[str]:
 @post("/setup/workflow", guards=[admin_only])
 @on_refusal(_workflow)
 async def add_status(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a status as the last of its category."""
+    """Create a status as the last of its category, and redirect to the statuses."""
     async with transaction(reader):
         await CaseStatus.create(form.into(NewStatus))
     return see_other(HERE)
@@ -58,7 +58,7 @@ async def add_status(reader: NamedDependency[AgentReader], form: NamedDependency
 
 @get("/setup/workflow/follow-ups", guards=[admin_only])
 async def follow_ups(request: Web) -> Response[str]:
-    """Show the form that says for how many days a reply opens a case again."""
+    """Show the form that sets for how many days a contact's reply reopens a resolved or closed case."""
     return await _follow_ups(request)
 
 
@@ -69,7 +69,7 @@ async def _follow_ups(request: Web, **again: Any) -> Response[str]:
 @post("/setup/workflow/follow-ups", guards=[admin_only])
 @on_refusal(_follow_ups)
 async def change_follow_ups(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save for how many days a reply opens a case again."""
+    """Save for how many days a contact's reply reopens a resolved or closed case, and redirect to the statuses."""
     async with transaction(reader):
         await FollowUpRule.change(edited(form, FollowUpFacts, await FollowUpRule.facts()))
     return see_other(HERE)
@@ -100,7 +100,7 @@ async def _status(
 async def change_status(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], status: FromPath[int]
 ) -> Response[Any]:
-    """Save the names of a status, what may follow it, and whether the clock stands in it."""
+    """Save the names of a status, which statuses may follow it, and whether it pauses the clock, and redirect."""
     async with transaction(reader):
         found = await CaseStatus.find(status, hold=True)
         await found.change(edited(form, StatusFacts, await found.facts()))
@@ -109,7 +109,7 @@ async def change_status(
 
 @post("/setup/workflow/order", guards=[admin_only])
 async def move_status(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Put a status above another one of its category."""
+    """Move a status above another one of its category, and redirect to the statuses."""
     place = form.into(Place)
     async with transaction(reader):
         await (await CaseStatus.find(place.status)).move_above(place.above)
@@ -120,7 +120,7 @@ async def move_status(reader: NamedDependency[AgentReader], form: NamedDependenc
 async def end_status(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], status: FromPath[int]
 ) -> Response[Any]:
-    """End a status, so that it is no longer offered. Cases that have it keep it."""
+    """End a status, so that it is no longer offered, and redirect to the statuses. Cases in this status stay in it."""
     async with transaction(reader):
         await (await CaseStatus.find(status)).end(at)
     return see_other(HERE)
@@ -128,7 +128,7 @@ async def end_status(
 
 @post("/setup/workflow/{status:int}/resumption", guards=[admin_only])
 async def resume_status(reader: NamedDependency[AgentReader], status: FromPath[int]) -> Response[Any]:
-    """Resume an ended status, so that it is offered again."""
+    """Resume an ended status, so that it is offered again, and redirect to the statuses."""
     async with transaction(reader):
         await (await CaseStatus.find(status)).resume()
     return see_other(HERE)

@@ -1,4 +1,4 @@
-"""Serve the set-up pages for deadlines: business hours, days off, and what is promised. Only admins may open them."""
+"""Serve the set-up pages for deadlines: business hours, days off, and targets. Only admins may open them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve the page that shows how deadlines are computed, and the forms for own days on it."""
+"""Serve the page that shows how deadlines are computed, with the forms for the company's own days."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,12 +25,12 @@ HERE = "/agent/setup/deadlines"
 AHEAD = timedelta(days=365)
 """How far ahead public holidays are listed."""
 BACK = timedelta(days=365)
-"""How far back own days that have passed are listed, because deadlines of open cases still depend on them."""
+"""How far back the company's own days are listed, because deadlines of open cases still depend on past days."""
 
 
 @get("/setup/deadlines", guards=[admin_only])
 async def deadlines(request: Web) -> Response[str]:
-    """Show targets, business hours and days off, and how far the job that computes the deadlines again has come."""
+    """Show targets, business hours and days off, and the progress of the job that computes the deadlines again."""
     return await _deadlines(request)
 
 
@@ -46,7 +46,7 @@ async def _deadlines(request: Web, **again: Any) -> Response[str]:
 
 
 def _holidays(hours: Hours, since: date, known: set[date]) -> list[tuple[date, str]]:
-    """Return day and name of the public holidays of the next year, from `since` on, that fall on a working weekday.
+    """Return the day and the name of each public holiday within a year from `since` that falls on a working weekday.
 
     Days in `known`, for which the company has set whether it is open, are left out.
     """
@@ -65,7 +65,7 @@ def _holidays(hours: Hours, since: date, known: set[date]) -> list[tuple[date, s
 async def add_own_day(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a day on which the company is closed, or open in spite of a public holiday.
+    """Add a day on which the company is closed, or open in spite of a public holiday, and redirect.
 
     A job computes the deadlines of open cases again.
     """
@@ -78,7 +78,7 @@ async def add_own_day(
 
 @post("/setup/deadlines/days/{day:date}/removal", guards=[admin_only])
 async def remove_own_day(reader: NamedDependency[AgentReader], day: FromPath[date]) -> Response[Any]:
-    """Remove such a day, so that its weekday and the public holidays decide again whether the company is open.
+    """Remove one of the company's own days, so that its weekday and public holidays decide again; then redirect.
 
     A job computes the deadlines of open cases again.
     """

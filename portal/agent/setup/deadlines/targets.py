@@ -1,4 +1,4 @@
-"""Serve the forms for what is promised by priority: the usual targets, and those of a service (S3.20, S3.35)."""
+"""Serve the forms for what is promised by priority: the default targets, and those of a service (S3.20, S3.35)."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from portal.web.visit import Web
 
 @get("/setup/deadlines/targets", guards=[admin_only])
 async def usual(request: Web) -> Response[str]:
-    """Show the form with the usual targets, which apply to services without targets of their own."""
+    """Show the form with the default targets, which apply to services without targets of their own."""
     return await _usual(request)
 
 
@@ -35,7 +35,7 @@ async def _usual(request: Web, **again: Any) -> Response[str]:
 @post("/setup/deadlines/targets", guards=[admin_only])
 @on_refusal(_usual)
 async def save_usual(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save the usual targets, and have the deadlines of open cases computed again."""
+    """Save the default targets, have a job compute the deadlines of open cases again, and redirect."""
     async with transaction(reader):
         await recounting.begin()
         await save_targets(edited(form, TargetFacts, (await usual_targets()).facts))
@@ -44,7 +44,7 @@ async def save_usual(reader: NamedDependency[AgentReader], form: NamedDependency
 
 @get("/setup/deadlines/services", guards=[admin_only])
 async def choose(request: Web) -> Response[Any]:
-    """Redirect to the targets of the service that `?service=` names, or ask which one is meant."""
+    """Redirect to the targets of the service with the id `?service=`, or ask for the service."""
     found = await asked(request, "service", SERVICES)
     if found.id:
         return see_other(f"{HERE}/services/{found.id}")
@@ -53,7 +53,7 @@ async def choose(request: Web) -> Response[Any]:
 
 @get("/setup/deadlines/services/{service:int}", guards=[admin_only])
 async def of_service(request: Web, service: FromPath[int]) -> Response[str]:
-    """Show the form with the targets of a service, filled with the usual targets if it has none of its own."""
+    """Show the form with the targets of a service, filled with the default targets if it has none of its own."""
     return await _of_service(request, service=service)
 
 
@@ -67,7 +67,7 @@ async def _of_service(request: Web, *, service: int, **again: Any) -> Response[s
 async def save_of_service(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Save the own targets of a service, and have the deadlines of open cases computed again."""
+    """Save the targets of a service, have a job compute the deadlines of open cases again, and redirect."""
     async with transaction(reader):
         await recounting.begin()
         await save_targets(edited(form, TargetFacts, (await targets_of(service)).facts), service)
@@ -76,7 +76,10 @@ async def save_of_service(
 
 @post("/setup/deadlines/services/{service:int}/removal", guards=[admin_only])
 async def remove_of_service(reader: NamedDependency[AgentReader], service: FromPath[int]) -> Response[Any]:
-    """Delete the targets of a service, so that the usual ones apply, and have open deadlines computed again."""
+    """Delete the targets of a service, so that the default targets apply, and redirect.
+
+    A job computes the deadlines of open cases again.
+    """
     async with transaction(reader):
         await recounting.begin()
         await remove_targets(service)
