@@ -15,7 +15,7 @@ from portal.desk.overview import Overview, overview
 from portal.desk.workflow import PRIORITY_CHOICES, Priority, Status
 
 case_types = CaseType.offered
-"""Return the types of case that forms offer, in the order that an admin set."""
+"""Return the case types that forms offer, in the order that an admin has set."""
 
 __all__ = [
     "PRIORITY_CHOICES", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Due", "EndingFacts", "Feed", "Listed", "Message",

@@ -47,7 +47,8 @@ class AppointmentKind(StrEnum):
 class AppointmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of an appointment as typed. `begins` and `ends` are clock times in the reader's time zone.
 
-    If `ends` is not after `begins`, the appointment ends on the day after `day`.
+    `kind` is a value of `AppointmentKind`, and `agent_id` the agent who meets the customer. If `ends` is not after
+    `begins`, the appointment ends on the day after `day`.
     """
 
     kind: str = AppointmentKind.VISIT.value
@@ -61,8 +62,8 @@ class AppointmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Appointment(Table, tablename="appointment"):
     """An appointment at which an agent visits, calls or connects to a customer about a case.
 
-    `done_at` is set once it was held, `cancelled_at` once it was called off; both are None while it is planned.
-    `version` grows with each change.
+    `kind` is a value of `AppointmentKind`. `done_at` is when it was recorded that the appointment took place, and
+    `cancelled_at` when it was cancelled; both are None while it is planned. `version` is incremented with each change.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -81,7 +82,7 @@ class Appointment(Table, tablename="appointment"):
 
     @classmethod
     async def find(cls, appointment: int, case: Case, *, hold: bool = False) -> Self:
-        """Return the appointment of the case with the id `appointment`; with `hold`, lock it until the transaction ends.
+        """Return the appointment with this id if it belongs to the case; with `hold`, lock it until the transaction ends.
 
         Raise `NotFound` if the case has no such appointment.
         """
@@ -98,7 +99,7 @@ class Appointment(Table, tablename="appointment"):
         """Plan an appointment on a case that the caller has locked.
 
         Sending the same `form_key` again returns the appointment that was planned with it. Raise `Invalid` with a
-        sentence for each wrong field.
+        message for each field that is not valid.
         """
         if form_key:
             sent = await cls.objects().where((cls.case_id == case.id) & (cls.form_key == form_key)).first()
@@ -111,7 +112,7 @@ class Appointment(Table, tablename="appointment"):
         return made
 
     def facts(self, zone: ZoneInfo) -> AppointmentFacts:
-        """Return the stored values as form fields, with clock times in this time zone, to fill in the form that edits them."""
+        """Return the stored values as form fields, with clock times in the time zone `zone`."""
         begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         return AppointmentFacts(
             kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",
@@ -133,7 +134,7 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
     async def give_to(self, agent_id: int, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Make the agent with the id `agent_id` the agent of the appointment, and record that in the log of the case.
+        """Hand the appointment over to the agent with the id `agent_id`, and record that in the log of the case.
 
         The caller must have checked that the agent has not left.
         """
@@ -141,18 +142,18 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved", by, at)
 
     async def hold_it(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Record that the appointment took place. If that is recorded already, nothing changes.
+        """Record that the appointment took place. If this is recorded already, do nothing.
 
-        Raise `Conflict` if it was cancelled.
+        Raise `Conflict` if the appointment was cancelled.
         """
         await self._become("done_at", self.cancelled_at, case, "appointment.held", by, at)
 
     async def call_off(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Cancel the appointment. If it is cancelled already, nothing changes. Raise `Conflict` if it took place."""
+        """Cancel the appointment. If it is cancelled already, do nothing. Raise `Conflict` if it took place."""
         await self._become("cancelled_at", self.done_at, case, "appointment.cancelled", by, at)
 
     async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Take back that the appointment took place or was cancelled. If it is planned already, nothing changes."""
+        """Make an appointment that took place or was cancelled a planned one again. If it is planned, do nothing."""
         if self.done_at or self.cancelled_at:
             await self._set({"done_at": None, "cancelled_at": None})
             await self._record(case, "appointment.planned", by, at)
@@ -162,7 +163,7 @@ class Appointment(Table, tablename="appointment"):
     ) -> None:
         """Set `column` to `at` unless it is set already. `kind` is the kind of the log line.
 
-        `other` is the value of the column that excludes this one: raise `Conflict` if it is set.
+        `other` is the value of the column that excludes this one; raise `Conflict` if it is set.
         """
         if other is not None:
             raise Conflict("This appointment was held or called off in the meantime.")
@@ -195,10 +196,10 @@ class Appointment(Table, tablename="appointment"):
 
 
 async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int | None = None) -> dict[str, Any]:
-    """Validate the fields, and return the appointment's column values. Raise `Invalid` with a sentence for each wrong field.
+    """Validate the fields, and return the column values of the appointment.
 
-    `zone` is the time zone of the typed clock times. `known_agent` is the id of the agent whom the appointment has
-    already, and who is accepted even after leaving.
+    Raise `Invalid` with a message for each field that is not valid. `zone` is the time zone of the typed clock times.
+    `known_agent` is the id of the appointment's present agent, who is accepted even after leaving.
     """
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
@@ -224,7 +225,10 @@ async def _refuse_who_left(agent: int) -> None:
 
 
 def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
-    """Return the first instant at which the local time is `clock`. Raise `ValueError` if the clock skips that time."""
+    """Return the first instant on the day `on` at which the clocks of `zone` show `clock`.
+
+    Raise `ValueError` if the clocks skip that time.
+    """
     instant = datetime.combine(on, clock, zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) != datetime.combine(on, clock):
         raise ValueError(_SKIPPED)
@@ -233,7 +237,7 @@ def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An appointment, planned or not, as pages show it. `note` is "" for contacts, who may not read it."""
+    """An appointment, in any state, as pages show it. `note` is "" for contacts, who may not read it."""
 
     id: int
     kind: AppointmentKind
@@ -247,7 +251,7 @@ class Planned:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """Return the appointment in a database row that has a column for each field, and perhaps others."""
+        """Return the appointment in a database row that has a column for each field; other columns are ignored."""
         values = {name: row[name] for name in cls.__slots__}
         return cls(**values | {"kind": AppointmentKind(row["kind"])})
 
@@ -265,13 +269,13 @@ class Planned:
 SHOWN = 20
 """The maximum number of appointments that a case lists."""
 OPEN = "p.done_at is null and p.cancelled_at is null"
-"""SQL condition that the appointment `p` neither took place nor was cancelled."""
+"""SQL condition that the appointment `p` is planned: it neither took place nor was cancelled."""
 
 
 def appointments_sql(reader: Reader) -> str:
     """Return the SQL query for at most `$3` appointments of the case `$1`; if `$2` is true, only for planned ones.
 
-    Planned appointments come first, the next one first; then the others, the latest first.
+    Planned appointments come first, in order of time; then the others, latest first.
     """
     note = "p.note" if reader.is_agent else "'' as note"
     return (
@@ -282,10 +286,10 @@ def appointments_sql(reader: Reader) -> str:
 
 
 async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False) -> list[Planned]:
-    """Return the appointments of a case, at most `SHOWN`: first the planned ones, the next one first.
+    """Return at most `SHOWN` appointments of a case: first the planned ones, in order of time.
 
-    Those that were held or called off follow, the latest first. With `planned`, return only the planned ones. `reader`
-    must be one who may see the case.
+    Those that took place or were cancelled follow, latest first; with `planned`, they are left out. The caller must
+    have checked that `reader` may see the case.
     """
     rows = await current().fetch(appointments_sql(reader), case_id, planned, SHOWN)
     return [Planned.of_row(row) for row in rows]
@@ -298,7 +302,7 @@ from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.ca
 
 
 async def planned_appointment(appointment: int, reader: AgentReader) -> tuple[Planned, int]:
-    """Return the appointment with this id, planned or not, and the number of its case.
+    """Return the appointment with this id, in any state, and the number of its case.
 
     Raise `NotFound` if there is no such appointment.
     """
@@ -314,6 +318,6 @@ IS_TO_COME = "p.agent_id = $1 and p.starts_at > $2 and p.done_at is null and p.c
 
 
 async def appointments_to_come(agent_id: int, at: datetime) -> list[tuple[Planned, int]]:
-    """Return the planned appointments of an agent that begin after `at`, the next one first, each with its case number."""
+    """Return an agent's planned appointments that begin after `at`, in order of time, each with its case number."""
     rows = await current().fetch(f"{_WITH_NUMBER} where {IS_TO_COME} order by p.starts_at, p.id", agent_id, at)
     return [(Planned.of_row(row), row["number"]) for row in rows]

@@ -1,4 +1,4 @@
-"""Cases: the class `Case`, who may see a case, and how one is opened.
+"""Cases: the class `Case`, who may see a case, and how a case is opened.
 
 The methods that change a case are in the modules of `portal/desk/verbs`. They run in the caller's transaction. Each
 locks the row, then writes the change, a line in the case's log and a row in the outbox, which makes open pages update.
@@ -33,13 +33,14 @@ from portal.people.readers import ContactReader, Reader, System
 class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
-    Rows change only through the methods below. `updated_at` is the instant of the latest reply or change to a column.
-    `contact_id` is the contact who asks, `agent_id` the agent to whom the case is assigned. `merged_into_id` is the case
-    that a merged case is part of now: pages and lists show that case instead, and its number leads there. `clock_from` is
-    when its clock began, if a part of it was on another case before. `due_at` is the first deadline that is not met, and
-    `soon_at` when it comes near; both are None while the clock stands.
-    `waits_since` is since when it waits for an answer, `closes_at` when it closes without one, as the customer was told.
-    `snoozed_until` is when it comes back to the working views. `follows_id` is the closed case that it follows.
+    Rows change only through the methods below. `contact_id` is the contact who asks, `agent_id` the agent to whom the
+    case is assigned. `status` is the category of the status `status_id`. `updated_at` is the instant of the latest
+    reply or change to a column. `merged_into_id` is the case into which this case was merged: pages and lists show that
+    case instead, and the number of this case leads to it. `clock_from` is when the clock of the case began, if that was
+    on another case. `due_at` is the first deadline that is not met, and `soon_at` when it comes near; both are None
+    while the clock is paused. `waits_since` is since when the case waits for an answer, `reminded_at` when the customer
+    was reminded of it, and `closes_at` when it closes without an answer, as the customer was told. `snoozed_until` is
+    when a snoozed case returns to the working views. `follows_id` is the closed case that this case continues.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -72,16 +73,16 @@ class Case(Table, tablename="cases"):
     snoozed_until = Timestamptz(null=True, default=None)
     follows_id = BigInt(null=True, default=None)
     status_word: str
-    """The name of the status for whoever reads it; set only by functions that say so."""
+    """The name of the status for the reader. Only functions whose docstring says so set it."""
 
     @property
     def stands(self) -> Status:
-        """Return the column `status`, the category of the status with the id `status_id`, as a member of `Status`."""
+        """Return the category of the status (the column `status`) as a member of `Status`."""
         return Status(self.status)
 
     @property
     def clock_began_at(self) -> datetime:
-        """Return when the clock of the case began: when it was opened, or before."""
+        """Return when the clock of the case began: when the case was opened, unless `clock_from` says otherwise."""
         opened_at: datetime = self.opened_at
         return self.clock_from or opened_at
 
@@ -94,8 +95,8 @@ class Case(Table, tablename="cases"):
     def visible_sql(reader: Reader | System, alias: str = "cases") -> str:
         """Return an SQL condition on the table alias `alias` for the cases that `reader` may see (R23).
 
-        Agents see all cases. Contacts see those of their customer, or only their own if they may not see their
-        colleagues' cases; a case is theirs too if a case of theirs was merged into it. Nobody sees a merged case.
+        Agents see all cases. Contacts see those of their customer or, without the right to see all cases, only their
+        own ones and those into which one of their own was merged. Nobody sees a merged case.
         """
         shown = f"{alias}.merged_into_id is null"
         if not isinstance(reader, ContactReader):
@@ -114,15 +115,15 @@ class Case(Table, tablename="cases"):
     async def find(
         cls, number: str | int, reader: Reader | System, *, hold: bool = False, itself: bool = False
     ) -> Self:
-        """Return the case with the number `number`, or the case that it was merged into.
+        """Return the case with the number `number`, or the case into which it was merged.
 
-        With `hold`, lock its row until the transaction ends. With `itself`, raise `Conflict` if the case was merged: a
-        status or a fact is meant for the case that the page showed. Raise `NotFound` if there is no such case or the
-        reader may not see it.
+        With `hold`, lock its row until the transaction ends. With `itself`, raise `Conflict` if the case was merged,
+        because a new status or fact is meant for the case that the page showed. Raise `NotFound` if there is no such
+        case or the reader may not see it.
         """
         query = cls.visible_to(reader).where(WhereRaw(f"cases.id = {numbered('{}')}", number_of(number)))
         query = query.lock_rows("UPDATE") if hold else query
-        # A case that was merged while the query waited for its lock no longer matches; its number leads to another one now.
+        # A case that was merged while the query waited for its lock no longer matches; its number now finds another case.
         case = await query.first() or (await query.first() if hold else None)
         if case is None:
             raise NotFound
@@ -132,7 +133,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     def of_row(cls, values: dict[str, Any]) -> Self:
-        """Return a `Case` object for a row of the table that raw SQL has read with all its columns."""
+        """Return a `Case` for a row that raw SQL has read with all columns of the table."""
         case = cls(**values)
         case._exists_in_db = True
         return case
@@ -158,14 +159,14 @@ class Case(Table, tablename="cases"):
     ) -> Self:
         """Open a case with its first message, dispatch it, and return it.
 
-        The rules of dispatch choose who gets it; with `taken`, the agent who opens it takes it instead (S3.8). If a
-        contact opens it, `by` becomes the contact of the case. If an agent opens it, the contact with the id `contact_id`
-        does; with `customer_id`, that contact must belong to this customer. With `called`, the text is what this contact
-        said on the phone, and stands as their message; otherwise it is a reply of the agent, so no first reply is owed (D49).
-        The log lines `after` follow that of the opening. `follows` is a closed case that it follows. Sending the same
-        `form_key` again returns the case that was opened with it. Raise `Invalid` with a
-        sentence for each wrong field (`subject`, `body`, `case_type`, `priority`, `contact`, `files`), and `TooMany` if a
-        contact opens more than 30 cases in an hour.
+        The rules of dispatch choose the agent; with `taken`, it is the agent who opens the case (S3.8). If a contact
+        opens the case, `by` becomes its contact. If an agent opens it, its contact is the one with the id `contact_id`,
+        who must belong to the customer `customer_id` if that is given. With `called`, the text is what this contact
+        said on the phone, and is stored as the contact's message; otherwise it is a reply of the agent, so no first
+        reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the closed case that the
+        new case continues. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
+        with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`,
+        `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
@@ -211,7 +212,7 @@ class Case(Table, tablename="cases"):
     """The methods of the modules in `portal/desk/verbs` and `portal/desk/dispatch`."""
 
     def take_over(self, values: Mapping[str, Any]) -> None:
-        """Set columns of this object, but not of the stored row, to `values`."""
+        """Set attributes of this object to the column values `values`. The stored row is not changed."""
         for column, value in values.items():
             setattr(self, column, value)
 
@@ -224,7 +225,7 @@ class Case(Table, tablename="cases"):
 
 
 def numbered(number: str) -> str:
-    """Return the SQL for the id of the case with a number, or of the case that it was merged into.
+    """Return the SQL for the id of the case with a number, or of the case into which it was merged.
 
     `number` is the SQL of the number.
     """

@@ -24,28 +24,28 @@ SERVICE_NAME = shown_service("c.service_id")
 _DEPARTMENT = ("(select d.name from department d where d.id = c.department_id)", "null::text")
 """SQL for the name of the case's department, for agents and for contacts, who may not read departments."""
 _OUTGOING = (OUTGOING, "null::text")
-"""SQL for the replies that can still be taken back, for agents and for contacts, who may not read them."""
+"""SQL for the replies that can still be withdrawn, for agents and for contacts, who may not read them."""
 _TAGS = (tagging.tags_sql("c.id"), "null::text")
 """SQL for the tags of the case, for agents and for contacts, who may not read tags."""
 _MOVES = (moves_sql("c"), "'[]'")
-"""SQL for the statuses that may be set, for agents and for contacts, who choose none."""
+"""SQL for the statuses that may be set, for agents and for contacts, who cannot set one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
     """A case with the names of the people and things that its page shows.
 
-    `colleagues` are the names of the customer's other contacts who can read the case because they may see every case of
-    the customer, or because a case of theirs was merged into it; the contact who reads the page is left out. Agents and
-    contacts who have left are named too: `agent_works` is False if the case has no agent or its agent has left, and
-    `contact_reads` is False if the access of the case's contact or of the customer has ended. `merged` are the numbers
-    of the cases that were merged into it, `links` the linked cases that the reader may see. `department_name` is None for
-    contacts, and for a case that no rule of dispatch has given to a department. `clock` has
-    the deadlines. `outgoing` are the agents' replies that can still be taken back, none for contacts, and `last_reply` is
-    the id of the newest reply. `tags` are empty for contacts. `reopens_until` is until when a reply opens the case
-    again, None for always; `follows` is the number of the closed case that it follows. `status_word` is the name
-    of the status for the reader; `moves` are the statuses that an agent may set. `rating` is how the customer
-    rates the solution.
+    The agent and the contact are named even if they have left: `agent_works` is False if the case has no agent or its
+    agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. `colleagues`
+    are the names of the customer's other contacts who can read the case, without the contact who reads the page.
+    `department_name` is None for contacts, and for a case that was not dispatched to a department.
+
+    `merged` are the numbers of the cases that were merged into it, `links` the linked cases that the reader may see,
+    and `follows` is the number of the closed case that it continues. `clock` has the deadlines. `outgoing` are the
+    agents' replies that can still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the
+    id of the newest reply. `reopens_until` is until when a reply reopens the case, None for always. `status_word` is
+    the name of the status for the reader; `moves` are the statuses that an agent may set. `rating` is the customer's
+    rating of the solution.
     """
 
     case: Case
@@ -75,9 +75,10 @@ class Details:
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader) -> "Details":
-        """Return the case with the number `number` and the names that its page shows, read by one query.
+        """Return the case with the number `number` and the names that its page shows, read with one query.
 
-        Raise `NotFound` if there is no such case or the reader may not see it.
+        The number of a merged case finds the case into which it was merged. Raise `NotFound` if there is no such case
+        or the reader may not see it.
         """
         sql = f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
@@ -116,7 +117,7 @@ class Details:
         )
 
     def may_become(self, status: str) -> bool:
-        """Return whether an agent may set a status of this category, or the case has one already."""
+        """Return whether an agent may set a status of this category, or the case has such a status already."""
         return self.case.status == status or any(move.status == status for move in self.moves)
 
     def may_rate(self, at: datetime) -> bool:
@@ -124,17 +125,17 @@ class Details:
         return may_rate(self.case, at)
 
     def stands_for(self, number: str) -> bool:
-        """Return whether a URL has the number of a case that was merged into this one."""
+        """Return whether `number`, from a URL, is that of a case that was merged into this one."""
         return number_of(number) in self.merged
 
     def named_by(self, numbers: Iterable[str]) -> list[int]:
-        """Return those of the numbers that are the numbers of cases that were merged into this one."""
+        """Return the numbers in `numbers` that belong to cases merged into this one."""
         return [number for number in self.merged if number in {number_in(text) for text in numbers}]
 
     def others(self, reader: ContactReader) -> list[str]:
         """Return the names of the customer's contacts who can read the case, except `reader`.
 
-        Two may have the same name.
+        Two of them may have the same name.
         """
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 
@@ -145,5 +146,5 @@ class Details:
 
     @property
     def writes_with(self) -> str | None:
-        """Return the name of the agent who gets a contact's reply; None if nobody has the case or the agent has left."""
+        """Return the name of the agent who gets a contact's reply; None if the case has no agent or the agent has left."""
         return self.agent_name if self.agent_works else None

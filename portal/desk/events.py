@@ -1,6 +1,6 @@
 """The log of each case: what happened, who did it and when.
 
-An event is inserted in the transaction of the change that it records. The database refuses to update or delete one.
+An event is inserted in the transaction of the change that it records. The database refuses to update or delete events.
 """
 
 import json
@@ -20,8 +20,9 @@ from portal.people.readers import Reader, System
 class CaseEvent(Table, tablename="case_event"):
     """One line of a case's log.
 
-    `details` holds names and values as they were at the time of the event. `contact_id` or `agent_id` is the person who
-    did it, and `actor_name` their name at that time. Contacts may read the line only if `contact_may_know` is true.
+    `kind` decides the sentence (`words_of`). `details` holds names and values as they were at the time of the event.
+    `contact_id` or `agent_id` is the person who did it, and `actor_name` their name at that time. Contacts may read the
+    line only if `contact_may_know` is true.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -48,7 +49,7 @@ async def record(
 ) -> int:
     """Insert one line into the case's log, in the caller's transaction, and return its id.
 
-    `kind` decides the sentence (see `words_of`), and `details` holds the names and values that the sentence mentions.
+    `kind` decides the sentence (see `words_of`), and `details` holds the names and values that the sentence contains.
     With `contact_may_know` False, only agents see the line.
     """
     contact_id, agent_id = author_of(by)
@@ -61,7 +62,7 @@ async def record(
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:
-    """Return the ids of the contact and of the agent that `by` is: one of them is None, both for the portal itself."""
+    """Return the contact id and the agent id of `by`. One of them is None; both are None for the portal itself."""
     if isinstance(by, System):
         return None, None
     return (by.id, None) if by.is_contact else (None, by.id)
@@ -110,11 +111,14 @@ _STATUS_SIGNS = {
 }
 
 NOT_SHOWN = ("time.logged", "merged")
-"""Kinds of events that the feed leaves out, because it shows the time entry itself, or that the other case took this in."""
+"""Kinds of events that the feed does not show.
+
+It shows the time entry instead of `time.logged`, and instead of `merged` the event on the case that took this one in.
+"""
 
 
 def sign_of(kind: str, details: Mapping[str, Any]) -> str:
-    """Return the name of the icon for an event of this kind. For the kind `status`, the new status in `details` decides."""
+    """Return the name of the icon for an event of this kind. For `status`, the new status in `details` decides."""
     if kind == "status":
         return _STATUS_SIGNS.get(Status(details["to"]), "circle-dot")
     return _SIGNS.get(kind, "info")
@@ -123,8 +127,8 @@ def sign_of(kind: str, details: Mapping[str, Any]) -> str:
 def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool, zone: ZoneInfo) -> str:
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
-    `actor` is the name of the person who did it, and `details` holds the details that `record` stored. `zone` is the
-    reader's time zone, in which the times of an appointment are given.
+    `actor` is the name of the person who did it, and `details` are those that `record` stored. Times are written in the
+    reader's time zone `zone`.
     """
     to = details.get("to")
     if kind == "status":
@@ -169,7 +173,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
 
 
 def closing_words(details: Mapping[str, Any], zone: ZoneInfo) -> str:
-    """Return what a reminder announces, to follow a sentence; "" if it announces nothing."""
+    """Return when the case closes without an answer, as the end of a sentence about a reminder; "" for never."""
     if not (text := details.get("closes")):
         return ""
     return f": without one, the case closes {_moment(text, zone)}"
@@ -195,7 +199,10 @@ def _assigned_words(actor: str, to: str | None) -> str:
 
 
 def _dispatch_words(details: Mapping[str, Any]) -> str:
-    """Return which rule of dispatch chose what. Its log line has the names, and the number of the priority."""
+    """Return the sentence that says which rule of dispatch chose what.
+
+    `details` has the names, and the number of the priority.
+    """
     rule, whom, department = details["rule"], details["to"], details["department"]
     if rule is None:
         chosen = "No rule of dispatch chose an agent"
@@ -225,9 +232,9 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
 
 
 def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
-    """Return what follows "replied" in a sentence about a reply that set the status; "" if nobody needs to know of it.
+    """Return what follows "replied" in a sentence about a reply that set the status; "" for a status not worth saying.
 
-    `details` are those of the line about the status in the log of the case, empty if the status stayed as it was.
+    `details` are those of the log line about the status, empty if the reply did not change it.
     """
     if not details:
         return ""
@@ -238,7 +245,10 @@ def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
 
 
 def _status_words(actor: str, details: Mapping[str, Any], for_contact: bool) -> str:
-    """Return the sentence for a new status, which names it as it was called then, unless the verb says it already."""
+    """Return the sentence for a new status.
+
+    It contains the status's name at that time, unless the verb says the same.
+    """
     old, new = Status(details["from"]), Status(details["to"])
     name = str(details.get("name") or new.word)
     if for_contact:

@@ -21,7 +21,7 @@ _PROJECT = "select name from project where id = $1 and customer_id = $2"
 class Facts(TypedDict, total=False):
     """New values for a case, by field. A field whose key is missing does not change.
 
-    None as the service or the project removes it from the case.
+    None as `service_id` or `project_id` removes the service or the project from the case.
     """
 
     subject: str
@@ -46,11 +46,11 @@ class Fact:
 
 
 async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
-    """Check new values of a case, and return them by the name of their column.
+    """Check new values of a case, and return them by column name.
 
-    A new contact is held (`hold_contact`), so that nobody can end the contact before the transaction ends. Raise
-    `Invalid` with a sentence for each wrong field: `subject`, `case_type`, `priority`, `service`, `project` and
-    `contact`. The last three must belong to the customer with the id `customer_id` (R29).
+    A new contact is locked (`hold_contact`), so that nobody can end the contact's access before the transaction ends.
+    Raise `Invalid` with a message for each field that is not valid: `subject`, `case_type`, `priority`, `service`,
+    `project` and `contact`. The last three must belong to the customer with the id `customer_id` (R29).
     """
     tx, checked, problems = current(), dict[str, Fact](), dict[str, str]()
     if "subject" in facts:
@@ -85,7 +85,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """Return the subject without line breaks and invisible characters, and a dictionary with its error message.
+    """Return the subject without line breaks and invisible characters, and its error message in a dictionary.
 
     The dictionary has the key `subject`; it is empty if the subject is valid.
     """

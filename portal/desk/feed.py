@@ -22,12 +22,12 @@ WINDOW = 50
 """The maximum number of messages and events in one window of a feed."""
 
 FOLDED_FROM = 3
-"""How many events in a row are folded to one line for contacts."""
+"""From how many events in a row on they are folded into one line for contacts."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Item(Protocol):
-    """The attributes that every item of a feed has: `at`, its instant, and `shape`, which names its template fragment."""
+    """What every item of a feed has: `at`, its instant, and `shape`, the name of its template fragment."""
 
     @property
     def at(self) -> datetime: ...
@@ -37,7 +37,7 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a message: its name, its size in bytes, its URL, and how it is shown in place, if it is."""
+    """A file of a message: its name, its size in bytes, its URL, and the kind of its preview, None without one."""
 
     name: str
     size: int
@@ -49,9 +49,9 @@ class File:
 class Said:
     """A message in a feed: a reply, or a note if `is_note`.
 
-    `author` is the author's name. `side` is what is shown beside it: the name of the company or the customer, or "You"
-    for the message of the contact who reads. `ours` is True if an agent wrote the message.
-    `taken_by` is the name of the agent who wrote down what the author said on the phone.
+    `author` is the author's name. `side` is shown beside the message: the name of the company or the customer, or "You"
+    for a message of the contact who reads. `ours` is True if an agent wrote the message. `taken_by` is the name of the
+    agent who wrote down what the author said on the phone, or "".
     """
 
     id: int
@@ -68,10 +68,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event in a feed, such as a change of status. `sign` is the name of its icon, `words` the sentence that is shown.
+    """An event in a feed, such as a change of status. `sign` is the name of its icon, `words` its sentence.
 
-    `number` is the number of the case in whose log the event is, if that case was merged into the one that is shown.
-    `address` is the URL of the help article that the event names, "" if the reader may not read it.
+    `number` is the number of the merged case in whose log the event is; None for the case that is shown. `address` is
+    the URL of the help article that the event names; "" if there is none or the reader may not read it.
     """
 
     id: int
@@ -85,7 +85,10 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Several events in a row, which a feed shows as one line that opens. `at` is the instant of the first of them."""
+    """Several events in a row, which a feed shows as one line that can be opened.
+
+    `at` is the instant of the first event.
+    """
 
     at: datetime
     events: list[Happened]
@@ -96,9 +99,9 @@ class Folded:
 class Feed:
     """One window of a case's feed, oldest item first.
 
-    `earlier` is the cursor of the window before this one, or "" if this window begins with the first item of the case.
-    A time entry belongs in this window if it was created at or after `since` (None: no lower bound) and before `until`
-    (None: no upper bound).
+    `earlier` is the cursor of the previous window, or "" if this window begins with the first item of the case. A time
+    entry belongs in this window if it was created at or after `since` (None: no lower bound) and before `until` (None:
+    no upper bound).
     """
 
     items: list[Any]
@@ -107,7 +110,7 @@ class Feed:
     until: datetime | None
 
     def folded(self) -> "Feed":
-        """Return the window with each run of at least `FOLDED_FROM` events in a row as one item."""
+        """Return the window with each run of at least `FOLDED_FROM` events as one item."""
         items: list[Any] = []
         for is_event, run in groupby(self.items, key=lambda item: isinstance(item, Happened)):
             found = list(run)
@@ -121,7 +124,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A position in a feed: an instant, then a rank and an id that order the items of that instant.
+    """A position in a feed: an instant, and a rank and an id that order the items of the same instant.
 
     Its text in a URL is `<microseconds>.<rank>.<id>`.
     """
@@ -135,7 +138,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str) -> "Cursor | None":
-        """Return the cursor that a URL contains; None, for the newest window, if the text is not a cursor."""
+        """Return the cursor in a URL; None, which means the newest window, if the text is not a cursor."""
         numbers = [number for part in text.split(".") if (number := number_in(part, digits=16)) is not None]
         if len(numbers) != 3 or text.count(".") != 2:
             return None
@@ -144,8 +147,8 @@ class Cursor:
 
 
 # Rank items of the same instant: first the opening (0), then messages (1), then the events that followed (2). The events of merged cases
-# stay where they were written, and are read from each case by its index. For contacts, a status that came with a reply is left out: the
-# reply says it, unless it ends the case.
+# stay in the logs of those cases, and are read from each case by its index. For contacts, a status that was set by a reply is left out,
+# because the reply shows it, unless the status is resolved or closed.
 _FEED = """
 select * from (
   (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details, null::bigint as number,
@@ -173,11 +176,11 @@ select * from (
 
 
 async def feed_of(case: Case, reader: Reader, *, files_at: str, company: str, customer: str, before: str = "") -> Feed:
-    """Return the window of the feed that ends before the cursor `before`, read by one query.
+    """Return the window of the feed that ends before the cursor `before`, read with one query.
 
-    If `before` is not a cursor, return the newest window. `files_at` is the URL below which the case's files are found,
-    with a slash at the end. `company` and `customer` are the names of the company and the customer, which are shown
-    beside messages. A contact gets neither notes nor the events that only agents may know of.
+    If `before` is not a cursor, return the newest window. `files_at` is the URL prefix of the case's files, with a
+    slash at the end. `company` and `customer` are the names that are shown beside messages. A contact gets neither
+    notes nor the events that only agents may see.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -246,10 +249,10 @@ def _happened(row: Any, reader: Reader) -> Happened:
 
 
 async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[File, datetime]]:
-    """Return the newest `most` files of a case, the oldest first, each with the instant of its message.
+    """Return the newest `most` files of a case, oldest first, each with the instant of its message.
 
-    Row-level security leaves out the files of notes if the transaction runs for a contact. `files_at` is the URL below
-    which the files are found, with a slash at the end.
+    Row-level security leaves out the files of notes if the transaction runs for a contact. `files_at` is the URL prefix
+    of the files, with a slash at the end.
     """
     rows = await current().fetch(
         "select a.id, a.name, a.size, a.media_type, m.at from message m join attachment a on a.message_id = m.id where m.case_id = $1"

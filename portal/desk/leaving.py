@@ -1,4 +1,4 @@
-"""Find the open cases of an agent or a contact who leaves, and hand over an agent's appointments and a contact's cases."""
+"""Find the open cases of an agent or a contact who leaves, and hand over the appointments or cases."""
 
 from datetime import datetime
 
@@ -29,19 +29,19 @@ select id from cases where (agent_id = $1 and status not in ('resolved', 'closed
 
 
 async def hold_cases_of_agent(agent_id: int, at: datetime) -> None:
-    """Lock the agent's open cases and those of the agent's appointments after `at` until the transaction ends.
+    """Lock the agent's open cases, and those of the agent's planned appointments after `at`, until the transaction ends.
 
-    A transaction that assigns a case or plans an appointment locks the case first and then the agent. One that ends an
-    agent has to lock in the same order, so it calls this function first.
+    A transaction that assigns a case or plans an appointment locks first the case and then the agent. A transaction
+    that ends an agent's access has to lock in the same order, so it calls this function first.
     """
     await current().execute(_HELD, agent_id, at)
 
 
 async def hand_appointments(agent_id: int, successor_id: int | None, *, by: AgentReader, at: datetime) -> None:
-    """Give an agent's planned appointments after `at` to the agent `successor_id`; if that is None, call them off.
+    """Hand an agent's planned appointments after `at` over to the agent `successor_id`, or cancel them if it is None.
 
-    The cases and appointments are locked. The log of each case records the change, and the customer reads it there. Raise
-    `Invalid` (`appointments`) if the successor has left or does not exist.
+    The cases and appointments are locked. The log of each case records the change, and the customer can read it there.
+    Raise `Invalid` at the field `appointments` if the successor has left or does not exist.
     """
     if successor_id is not None and not await works(successor_id):
         raise Invalid({"appointments": WHO_WORKS})
@@ -55,7 +55,10 @@ async def hand_appointments(agent_id: int, successor_id: int | None, *, by: Agen
 
 
 async def open_cases_of_contact(contact_id: int, *, by_contact: bool = False) -> list[Case]:
-    """Return the open cases of a contact, with their `status_word` for agents or for contacts, sorted by number."""
+    """Return the open cases of a contact, with their `status_word`, sorted by number.
+
+    With `by_contact`, `status_word` is the name that contacts read.
+    """
     return await _open(None, contact_id, by_contact=by_contact)
 
 
@@ -74,9 +77,9 @@ async def end_contact(
 ) -> None:
     """End the access of a contact who leaves, and make the contact `successor_id` the contact of their open cases.
 
-    If `successor_id` is None, the cases keep their contact. The function first waits for transactions that are opening a
-    case for the contact, so that those cases are handed over too. Raise `Invalid` (`contact`) if the successor has left
-    or belongs to another customer.
+    If `successor_id` is None, the cases keep their contact. The function first waits for transactions that are opening
+    a case for the contact, so that those cases are handed over too. Raise `Invalid` at the field `contact` if the
+    successor has left or belongs to another customer.
     """
     await hold_contact(contact.id, ending=True)
     await contact.end(at)

@@ -1,4 +1,4 @@
-"""Find the agents whom a note names with "@", such as "@Ines Okafor", and record them, so that they are told of the note."""
+"""Find the agents whom a note mentions with "@", such as "@Ines Okafor", and record them, so that they are notified."""
 
 import re
 from collections import defaultdict
@@ -13,7 +13,7 @@ from portal.people.agents import Agent
 from portal.people.offered import Offered
 
 LONGEST = 250
-"""The maximum number of characters after an "@" that are compared with names, which have at most 200 characters."""
+"""How many characters after an "@" are compared with names, which have at most 200 characters."""
 _AT = re.compile(r"(?<!\w)@(?=\w)")
 _AFTER_NAME = re.compile(r"\W+$")
 
@@ -27,10 +27,10 @@ class Mention(Table, tablename="mention"):
 
 
 def named_in(text: str, agents: Iterable[Offered]) -> set[int]:
-    """Return the ids of the agents whom the text names after an "@": by their whole name, or by a first name.
+    """Return the ids of the agents whom the text mentions after an "@": by their whole name, or by a first name.
 
-    A first name is recognised only if no other agent has the same one. Case, accents and punctuation after a name make
-    no difference. An "@" inside a word, as in a mail address, names nobody.
+    A first name is recognised only if no other agent has the same one. Case, accents and punctuation after a name are
+    ignored. An "@" inside a word, as in a mail address, mentions nobody.
     """
     by_name, by_first_name = defaultdict(set), defaultdict(set)
     for agent in agents:
@@ -53,7 +53,10 @@ def _words(words: list[str]) -> list[str]:
 
 
 async def record(message_id: int, customer_id: int, text: str) -> None:
-    """Record which agents the note with the id `message_id` and this text mentions. Agents who have left are left out."""
+    """Record which agents the note with the id `message_id` and this text mentions.
+
+    Agents who have left are ignored.
+    """
     if "@" not in folded(text):
         return
     named = named_in(text, await Agent.offered())

@@ -1,4 +1,4 @@
-"""Write the messages of a case: replies, which both sides read, and notes, which only agents read.
+"""Write the messages of a case: replies, which customer and agents read, and notes, which only agents read.
 
 Row-level security also hides notes from contacts (D51).
 """
@@ -35,10 +35,10 @@ A longer message would block the event loop, so it is rendered in a worker threa
 
 
 class Message(Table, tablename="message"):
-    """A reply or a note on a case. A message is never changed.
+    """A reply or a note on a case (`kind`). A message is never changed.
 
-    `text` is its Markdown as typed, `html` the sanitized HTML made of it. `taken_by_id` is the agent who wrote down what
-    a contact said on the phone.
+    `text` is its Markdown as typed, `html` the sanitized HTML of it. `taken_by_id` is the agent who wrote down what a
+    contact said on the phone; `contact_id` is then that contact.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -66,7 +66,7 @@ class SentBefore(Invalid):
 class Writing:
     """A message that somebody sends: its Markdown text and its stored files.
 
-    If the same `form_key` is sent again, no second message is written.
+    A form with the same `form_key` that is sent again writes no second message.
     """
 
     text: str
@@ -90,13 +90,13 @@ class Writing:
         return {}
 
     def check(self) -> None:
-        """Raise `Invalid` (`body`) if the text is not valid."""
+        """Raise `Invalid` at the field `body` if the text is not valid."""
         if problems := self.problems():
             raise Invalid(problems)
 
 
 def problems_of(subject: str, text: str) -> dict[str, str]:
-    """Return an error message for each wrong field (`subject`, `body`) of the form for a new case.
+    """Return an error message for each field of the form for a new case (`subject`, `body`) that is not valid.
 
     A form that is refused for another reason shows these error messages as well.
     """
@@ -106,10 +106,10 @@ def problems_of(subject: str, text: str) -> dict[str, str]:
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
     """Return the id of the case on which `by` has already sent the form `writing.form_key`, or None if it was not sent.
 
-    An advisory lock on the form, held until the transaction ends, makes two requests that send it at the same moment
-    run one after the other. Raise `SentBefore` if the form was sent with another text, as another `kind` of message (also
-    as a reply that has not gone out) or, with `case_id`, on another case. That happens after the browser's Back button;
-    the new text is not stored yet, and the person has to be told so.
+    An advisory lock on the form, held until the transaction ends, makes simultaneous requests with this form wait for
+    each other. Raise `SentBefore` if the form was sent with another text, as another `kind` of message (also as a reply
+    that has not gone out) or, with `case_id`, on another case. That happens after the browser's Back button: the new
+    text is not stored yet, and the person must learn that.
     """
     if writing.form_key is None:
         return None
@@ -135,7 +135,7 @@ _HELD = "select true from outgoing_reply where form_key = $1 and agent_id = $2"
 
 
 async def html_of(writing: Writing) -> str:
-    """Return the text as sanitized HTML. Raise `Invalid` (`body`) if the text is not valid.
+    """Return the text as sanitized HTML. Raise `Invalid` at the field `body` if the text is not valid.
 
     Call this before locking the case, because rendering may be slow.
     """
@@ -159,8 +159,8 @@ async def write(
     """Insert a `reply` or a `note` on a case that the caller has locked, attach its files, and return the message's id.
 
     `html` is the result of `html_of`. `caller` is the id and the name of a contact who said on the phone what the agent
-    `by` writes: the message is theirs. Raise `NotFound` if a contact tries to write a note, and `NotFound` or `Invalid`
-    for the files as `attach` does.
+    `by` writes down; the contact is then the author. Raise `NotFound` if a contact tries to write a note, and
+    `NotFound` or `Invalid` for the files as `attach` does.
     """
     if kind == "note" and by.is_contact:
         raise NotFound

@@ -1,4 +1,4 @@
-"""Look up the names of people, for a case's log and for error messages."""
+"""Find the names of people, for the log of a case and for error messages."""
 
 from portal.errors import Invalid
 from portal.people.agents import Agent
@@ -16,7 +16,7 @@ async def contact_name(contact_id: int) -> str:
 async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
     """Return the name of the agent with this id.
 
-    Raise `Invalid` (`agent`) if there is no such agent or, with `who_works`, if the agent has left.
+    Raise `Invalid` at the field `agent` if there is no such agent or, with `who_works`, if the agent has left.
     """
     row = await Agent.select(Agent.name, Agent.ended_at).where(Agent.id == agent_id).first()
     if row is None or (who_works and row["ended_at"] is not None):

@@ -13,15 +13,15 @@ from portal.people.contacts import hold_contact
 from portal.people.readers import ContactReader
 
 MOST, WITHIN = 30, timedelta(hours=1)
-"""The maximum number of cases that a contact may open within this time."""
+"""The maximum number of cases that a contact may open, and the length of time for which it applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The customer, contact and service of a new case.
 
-    `problems` maps each wrong field (`case_type`, `contact`) to its error message. If it has `contact`, `customer_id`
-    is None.
+    `problems` maps each field that is not valid (`case_type`, `contact`) to its error message. If it has `contact`,
+    `customer_id` is None.
     """
 
     customer_id: int | None
@@ -37,9 +37,8 @@ async def origin_of(
 
     The service is the customer's default for the type, else the customer's default for all types, else None. With
     `customer_id`, the contact must belong to that customer; with `by_contact`, the type must be one that contacts may
-    choose. A contact or type that cannot be chosen, is unknown or has ended is reported in `Origin.problems`. The contact
-    is held (`hold_contact`): a transaction that is just ending the contact is waited for, and none can begin before this
-    one ends.
+    choose. `Origin.problems` reports a contact or type that cannot be chosen, is unknown or has ended. The contact is
+    locked (`hold_contact`), so that the contact's access cannot end before this transaction does.
     """
     if contact_id is not None:
         await hold_contact(contact_id)
@@ -64,7 +63,7 @@ async def origin_of(
 def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> str:
     """Check the fields of a new case, and return the subject without line breaks and invisible characters.
 
-    Raise `Invalid` with a sentence for each wrong field, those of `origin.problems` included.
+    Raise `Invalid` with a message for each field that is not valid, those of `origin.problems` included.
     """
     checked, problems = checked_subject(subject)
     problems |= writing.problems() | origin.problems

@@ -1,4 +1,4 @@
-"""Read the cases that a contact's home page shows: those that wait for the customer, other open ones, and recent results."""
+"""Read the cases on a contact's home page: those waiting for the customer, other open ones, and recently resolved ones."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The cases on a contact's home page, at most `MOST` in each list, the latest change first.
+    """The cases on a contact's home page, at most `MOST` in each list, latest change first.
 
     `waiting` lists cases that wait for the customer, and `waiting_count` is the number of all such cases. `in_work`
     lists other open cases and those that were resolved within `RECENTLY`. `total` is the number of all cases that the
@@ -60,7 +60,7 @@ class Overview:
 
 
 async def overview(reader: ContactReader, at: datetime) -> Overview:
-    """Return the cases for the home page of `reader` at the instant `at`, read by one query."""
+    """Return the cases for the home page of `reader` at the instant `at`, read with one query."""
     rows = await current().fetch(
         f"""
         with mine as (

@@ -133,10 +133,8 @@ class Visit:
 
     def _is_bound_to(self, what: bytes, token: str) -> bool:
         salt, _, signature = token.partition(".")
-        secrets_ = [
-            self.settings.secret,
-            self.settings.former_secret,
-        ]  # Tokens of pages that were loaded before the secret was rotated are still accepted.
+        # Tokens of pages that were loaded before the secret was rotated are still accepted.
+        secrets_ = [self.settings.secret, self.settings.former_secret]
         return (
             len(salt) == 16
             and bool(what)

@@ -62,9 +62,8 @@ async def log_form(
     visit = visit_of(request)
     reader: Any = visit.reader
     values = typed if typed is not None else await begun(request, reader)
-    if (
-        errors and "timer" in errors
-    ):  # The timer was logged before; if the form is sent again, the time is logged without it.
+    # The timer was logged before. If the form is sent again, the time is logged without the timer.
+    if errors and "timer" in errors:
         values = {name: value for name, value in values.items() if name != "timer"}
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
     context = {

@@ -1,4 +1,4 @@
-"""Prepare a bulk change, begin it, report what became of it, and undo it."""
+"""Prepare a bulk change, begin it, report its result, and undo it."""
 
 import uuid
 from collections.abc import Sequence
@@ -19,19 +19,26 @@ from portal.numbers import number_in
 from portal.people.readers import AgentReader
 
 MOST = 10_000
-"""How many cases one change may have."""
+"""The maximum number of cases of one change."""
 LONGEST_QUERY = 4000
-"""How long the query string of the list may be that a change leads back to; otherwise it leads to the list's view."""
+"""The maximum length of the list's query string that a change keeps, to lead back to it.
+
+Instead of a longer one, it keeps the view.
+"""
 REPORTED = 100
-"""How many refused cases one page of the report shows."""
+"""The number of refused cases on one page of the report."""
 WORKER_AFTER = timedelta(seconds=3)
-"""After which time the worker goes on with a change, if the request that began it has not finished it by then."""
+"""If the request that begins a change has not finished it after this time, the worker continues with it."""
 KEPT = timedelta(days=7)
-"""How long a change is kept, so that it can be looked at and undone."""
+"""For how long a change is kept, so that its report can be read and it can be undone."""
 
 
 class BulkMember(Table, tablename="bulk_member"):
-    """One case of a bulk change: its value before, the one that it got, and why it was refused. The key is both ids."""
+    """One case of a bulk change. The primary key is both ids.
+
+    `state` is `waiting`, `changed`, `same` (it had the value already) or `refused`. `former` is its value when the
+    change was prepared, `became` the value that it got, and `reason` why it was refused.
+    """
 
     change_id = UUID(primary_key=True, default=None)
     member_id = BigInt(default=None)
@@ -43,7 +50,7 @@ class BulkMember(Table, tablename="bulk_member"):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cases of a prepared change that have the same value now: the value in words, and their number."""
+    """The cases of a prepared change with the same present value: the value, the words for it, and their number."""
 
     value: str
     words: str
@@ -52,7 +59,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A case that was not changed, with the sentence that says why."""
+    """A case that was not changed; `reason` is the error message."""
 
     id: int
     number: int
@@ -75,10 +82,11 @@ class Progress:
 
 
 class BulkChange(Table, tablename="bulk_change"):
-    """A change of many cases by the agent `agent_id`, whom alone it is shown to.
+    """A change of many cases. It is shown only to the agent `agent_id`, who began it.
 
-    `value` is what every case gets; None until it is chosen, and in an undoing of the change `undoes`, unless it is a tag. `query` is the query
-    string of the list that it was begun on.
+    `verb` is a value of `Verb`. `value` is what every case gets; it is None until it is chosen, and in an undoing,
+    which gives each case its former value, unless it is a tag. `undoes` is the id of the change that this one undoes.
+    `query` is the query string of the list on which the change was begun.
     """
 
     id = UUID(primary_key=True, default=None)
@@ -103,16 +111,17 @@ class BulkChange(Table, tablename="bulk_change"):
 
     @classmethod
     async def known(cls, change: uuid.UUID, reader: AgentReader) -> Self | None:
-        """Return the reader's change with this id, or None if there is none, or none any more."""
+        """Return the reader's change with this id, or None if there is none or it was deleted."""
         return await cls.objects().where(cls.id == change, cls.agent_id == reader.id).first()
 
     @classmethod
     async def prepare(
         cls, verb: Verb, question: Question, numbers: Sequence[str] | None, *, by: AgentReader, at: datetime
     ) -> Self:
-        """Store a change of the cases that `question` finds, with their present values, and return it.
+        """Store a change of the cases that match `question`, with their present values, and return it.
 
-        With `numbers`, only the cases with these numbers. Raise `Invalid` (`case`) if there are none or more than `MOST`.
+        With `numbers`, change only the cases with these numbers. Raise `Invalid` at the field `case` if there are no
+        cases or more than `MOST`.
         """
         condition, values = question.conditions(by)
         if numbers is not None:
@@ -135,10 +144,10 @@ class BulkChange(Table, tablename="bulk_change"):
         return made
 
     async def begin(self, value: str, at: datetime) -> None:
-        """Choose the value that every case gets. A repeated request changes nothing.
+        """Begin the change, which gives every case this value. A repeated request does nothing.
 
-        The row has to be locked. Raise `Invalid` (`value`) for a value that no case can get, and `Conflict` if another one
-        was chosen before.
+        The caller has locked the row. Raise `Invalid` at the field `value` for a value that no case can get, and
+        `Conflict` if the change was begun with another value.
         """
         await self.does.rule.check(value)
         if self.begun_at:
@@ -149,10 +158,10 @@ class BulkChange(Table, tablename="bulk_change"):
         await _leave_to_worker(self.id)
 
     async def undo(self, *, by: AgentReader, at: datetime) -> uuid.UUID:
-        """Begin a change that gives each changed case its former value back, and return its id.
+        """Begin a change that restores the former value of each changed case, and return its id.
 
-        A second request returns the same id. The row has to be locked. Raise `Conflict` while the change is under way, and
-        for a change that is an undoing itself.
+        A second request returns the same id. The caller has locked the row. Raise `Conflict` while the change is
+        running, and for a change that itself undoes another one.
         """
         if not self.finished_at or self.undoes:
             raise Conflict("This cannot be undone now. Look at it again.")
@@ -167,17 +176,17 @@ class BulkChange(Table, tablename="bulk_change"):
         return made
 
     async def groups(self) -> list[Group]:
-        """Return the present values of the cases of a prepared change, the most frequent first."""
+        """Return the present values of the cases of a prepared change with their counts, most frequent first."""
         rows = await current().fetch(_GROUPS, self.id)
         words = await words_of(self.does, [row["former"] for row in rows])
         return [Group(row["former"], words.get(row["former"], ""), row["count"]) for row in rows]
 
     async def progress(self) -> Progress:
-        """Return how far the change has come."""
+        """Return how many cases of the change are in each state."""
         return Progress(**await current().fetchrow(_PROGRESS, self.id))
 
     async def refused(self, after: int = 0) -> tuple[list[Refused], int | None]:
-        """Return one page of the refused cases, and the cursor of the next page, None if this is the last one."""
+        """Return one page of the refused cases, and the cursor of the next page; None if this is the last page."""
         rows = await current().fetch(_REFUSED, self.id, after)
         shown = [Refused(**row) for row in rows[:REPORTED]]
         return shown, shown[-1].id if len(rows) > REPORTED else None
@@ -191,7 +200,7 @@ select ${count + 1}, c.id, 'waiting', {verb.rule.column} from cases c where {con
 
 
 async def _leave_to_worker(change_id: uuid.UUID) -> None:
-    """Let the worker go on with a change that begins in this transaction, once the request had its time for it."""
+    """Enqueue the job that continues with a change, to run after the time that the request has for it."""
     await jobs.enqueue_later("change_cases", WORKER_AFTER, change=str(change_id))
 
 
@@ -212,5 +221,8 @@ where m.change_id = $1 and m.state = 'refused' and m.member_id > $2 order by m.m
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete the changes that were prepared more than `KEPT` before `at`; what became of the cases stays in their logs."""
+    """Delete the changes that were prepared more than `KEPT` before `at`.
+
+    The logs of the cases keep what was changed.
+    """
     await BulkChange.delete().where(BulkChange.prepared_at < at - KEPT)

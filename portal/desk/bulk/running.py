@@ -14,15 +14,16 @@ from portal.people.agents import reader_of_agent
 from portal.people.readers import SYSTEM, AgentReader, Reader
 
 WITHIN = timedelta(seconds=1)
-"""For how long the request that begins a change goes on with it; the worker changes the other cases."""
+"""For how long the request that begins a change works on it; the worker changes the other cases."""
 
 
 async def go_on(change_id: uuid.UUID, *, by: AgentReader, at: datetime, within: timedelta | None = None) -> bool:
-    """Change the cases that wait, one after the other, and return whether none waits any more.
+    """Change the waiting cases, one after the other, and return whether none is waiting any more.
 
-    Each is changed in a transaction of its own, so that nobody waits for more than one case. With `within`, stop after
-    that time. Two processes may go on with the same change: each takes cases that the other has not taken. A case for
-    which the database is away, or which another transaction holds, still waits: raise `Unavailable` after the others.
+    Each case is changed in a transaction of its own, so that nobody waits for more than one case. With `within`, stop
+    after that time. Two processes may work on the same change: each takes cases that the other has not taken. A case
+    that another transaction has locked, or for which the database is not available, stays waiting: raise `Unavailable`
+    after the others.
     """
     began, away = monotonic(), None
     async with transaction(by, readonly=True) as tx:
@@ -51,7 +52,10 @@ _REFUSE = "update bulk_member set state = 'refused', reason = $3 where change_id
 
 
 async def _change_one(change_id: uuid.UUID, member_id: int, by: AgentReader, at: datetime) -> Unavailable | None:
-    """Change one case, unless another process does or did. Return why it still waits, if it does."""
+    """Change one case, unless another process has taken it.
+
+    Return the reason if the case stays waiting, otherwise None.
+    """
 
     async def step(_: int) -> None:
         row = await current().fetchrow(_TAKE, change_id, member_id)
@@ -73,7 +77,10 @@ async def _change_one(change_id: uuid.UUID, member_id: int, by: AgentReader, at:
 async def _write(
     change: BulkChange, number: int, former: str, value: str, by: AgentReader, at: datetime
 ) -> tuple[str, str]:
-    """Give the case its value, and return the state of the member and the value that the case has now."""
+    """Give the case its value, and return the new state of the member and the present value of the case.
+
+    Raise `Conflict` if somebody else has changed the value since the change was prepared.
+    """
     rule = change.does.rule
     case = await Case.find(number, by, hold=True, itself=True)
     now = rule.value_of(case)
@@ -95,7 +102,10 @@ async def _refuse(change_id: uuid.UUID, member_id: int, why: Refusal, reader: Re
 
 
 async def carry_out(change_id: uuid.UUID, *, by: AgentReader, at: datetime) -> bool:
-    """Go on with a change that was just begun, for a moment; the worker goes on with the rest. Return whether it is finished."""
+    """Work on a change that was just begun for a moment, and return whether it is finished.
+
+    The worker does the rest.
+    """
     try:
         return await go_on(change_id, by=by, at=at, within=WITHIN)
     except Unavailable:
@@ -103,10 +113,10 @@ async def carry_out(change_id: uuid.UUID, *, by: AgentReader, at: datetime) -> b
 
 
 async def resume(change_id: uuid.UUID, at: datetime) -> None:
-    """Go on with a change, as a job of the worker. Do nothing if it is finished or gone.
+    """Continue with a change, in a job of the worker. Do nothing if it is finished or deleted.
 
-    It goes on with the rights that its agent has by now; if the agent has left, the cases that wait are refused. Raise
-    `Unavailable` as `go_on` does.
+    The present rights of its agent apply; if the agent has left, the waiting cases are refused. Raise `Unavailable` as
+    `go_on` does.
     """
     async with transaction(SYSTEM) as tx:
         agent_id = await tx.fetchval(

@@ -1,4 +1,4 @@
-"""What a bulk change can do with a case: how a value is read and written, and which words people read for it."""
+"""What a bulk change can do with a case: how a value is read and written, and the words that people read for it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,11 @@ NOBODY = ""
 
 
 class Verb(StrEnum):
-    """What is done with the cases. `DISPATCH` gives each to somebody else, whom the rules of dispatch choose."""
+    """What a bulk change does with its cases.
+
+    `ASSIGN`, `STATUS` and `PRIORITY` set this value; `TAG` and `UNTAG` add and remove a tag. `DISPATCH` assigns each
+    case to another agent, whom the rules of dispatch choose.
+    """
 
     ASSIGN = "assign"
     DISPATCH = "dispatch"
@@ -39,7 +43,7 @@ class Verb(StrEnum):
 
     @property
     def is_of_tags(self) -> bool:
-        """Return whether the value is a tag, which a case has beside others."""
+        """Return whether the value is a tag, of which a case can have several."""
         return self in (Verb.TAG, Verb.UNTAG)
 
     @property
@@ -65,9 +69,10 @@ _DONE = {
 class Rule:
     """How one verb works.
 
-    `column` is the SQL for the present value of the case `c` as text, and `value_of` returns it for a `Case`. `write` sets
-    a value, and returns whether that changed the case. `check` raises `Invalid` (`value`) for one that no case can get.
-    `put_back` is what an undoing does instead of `write`, if it may set values that `write` may not.
+    `column` is the SQL for the present value of the case `c` as text, and `value_of` returns this value for a `Case`.
+    `write` sets a value, and returns whether that changed the case. `check` raises `Invalid` at the field `value` for a
+    value that no case can get. An undoing calls `put_back` instead of `write` if it may set values that `write`
+    refuses.
     """
 
     column: str
@@ -86,11 +91,14 @@ async def _agent(value: str) -> None:
 
 
 async def _rules(_: str) -> None:
-    """The rules of dispatch choose, so that any value will do."""
+    """Accept any value, because the rules of dispatch choose the agent."""
 
 
 async def settable() -> list[CaseStatus]:
-    """Return the statuses that many cases can get at once: no case becomes new again."""
+    """Return the statuses that a bulk change can set.
+
+    Those of the category new are left out: no case becomes new again.
+    """
     return [one for one in await CaseStatus.offered() if one.status is not Status.NEW]
 
 

@@ -1,4 +1,4 @@
-"""Compute with business hours: how much working time lies before an instant, and when some working time is over.
+"""Compute with business hours: how much working time lies before an instant, and when an amount of it has passed.
 
 This module knows neither the database nor the present instant. All instants are aware datetimes, and working time is
 counted in whole microseconds, so nothing is rounded.
@@ -16,24 +16,24 @@ import msgspec
 from portal.desk.deadlines.holidays import holidays_of, is_holiday
 
 A_DAY = 24 * 60
-"""The minutes of a day on the clock, which are also the latest end of a window: midnight at the end of the day."""
+"""The minutes of a day, and so the latest end of a window: midnight at the end of the day."""
 _MICROSECOND, _DAY = timedelta(microseconds=1), timedelta(days=1)
 _MINUTE = 60_000_000
 _BLOCK = 64
-"""How many days are laid out at once when an instant beyond those known is asked for."""
+"""How many more days are laid out at once if an instant beyond the known ones is asked for."""
 FARTHEST = 3700
-"""For how many days after its start a deadline is looked for; a calendar without working time has none."""
+"""For how many days after its start a deadline is searched. A calendar without working time has none."""
 
 WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
 """The windows that apply until an admin sets others: 9 to 17 o'clock from Monday to Friday."""
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
-    """The business hours of the company as they are stored.
+    """The stored business hours of the company.
 
-    `windows` are triples of ISO weekday (1 is Monday), and begin and end in minutes after midnight on the clock of the
-    time zone `zone`; they do not overlap. `country` and `region` choose public holidays, "" for none. `days` says for
-    own days whether the business is open, whatever the public holidays say.
+    `windows` are triples of the ISO weekday (1 is Monday) and the begin and end in minutes after midnight, by the
+    clocks of the time zone `zone`; they do not overlap. `country` and `region` choose the public holidays, "" for none.
+    `days` maps the company's own days to whether it is open, regardless of public holidays.
     """
 
     zone: str = "UTC"
@@ -43,7 +43,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     days: dict[date, bool] = {}
 
     def days_off(self, around: date) -> frozenset[date]:
-        """Return the public holidays and own days off of the year of `around` and of the years before and after it.
+        """Return the public holidays and own days off in the year of `around` and in the years before and after it.
 
         Public holidays on which the company is open are left out.
         """
@@ -54,7 +54,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset((public | self.days.keys()) - {day for day, is_open in self.days.items() if is_open})
 
     def windows_on(self, day: date) -> list[tuple[int, int]]:
-        """Return begin and end of each window of a day, in minutes after midnight; none if the business is closed."""
+        """Return begin and end of each window of a day, in minutes after midnight; none if the company is closed."""
         is_open = self.days.get(day)
         if is_open is None:
             is_open = not is_holiday(day, self.country, self.region)
@@ -69,9 +69,9 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 class Calendar:
     """Business hours laid out as stretches of instants, for as many days as have been asked for.
 
-    Working time is measured as a position: the working time from a fixed instant, the same for all positions of one
-    calendar, until the instant in question. `_begins`, `_ends` and `_before` have one item for each stretch: its first
-    instant, its end, and the position at its begin, all in microseconds.
+    Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
+    another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
+    the position at its begin, all in microseconds.
     """
 
     hours: Hours
@@ -84,14 +84,17 @@ class Calendar:
     @staticmethod
     @lru_cache(maxsize=8)
     def read(text: str) -> "Calendar":
-        """Return the calendar for `Hours` in JSON. Equal texts give the same object, so each day is laid out once."""
+        """Return the calendar for `Hours` in JSON.
+
+        Equal texts return the same object, so that each day is laid out once.
+        """
         return Calendar(msgspec.json.decode(text, type=Hours))
 
     def due(self, start: datetime, minutes: int, pauses: "Sequence[Stretch]" = ()) -> datetime | None:
-        """Return the first instant at which `minutes` of working time have passed since `start`, pauses left out.
+        """Return the first instant at which `minutes` of working time have passed since `start`, without the pauses.
 
-        `pauses` are sorted by their begin. Return None if a pause without an end begins before that, or if there is too
-        little working time within `FARTHEST` days.
+        `pauses` are sorted by their begin. Return None if a pause without an end begins before that instant, or if
+        there is too little working time within `FARTHEST` days.
         """
         mark = self.position(start) + minutes * _MINUTE
         for begin, end in _joined(start, pauses):
@@ -124,9 +127,9 @@ class Calendar:
         return self._before[index] + min(point, self._ends[index]) - self._begins[index]
 
     def instant(self, position: int, after: datetime) -> datetime | None:
-        """Return the first instant at which the working time from the fixed instant is `position` microseconds.
+        """Return the first instant at which the position is `position`, in microseconds.
 
-        The instant must not lie before `after`. Return None if it is more than `FARTHEST` days later than that.
+        The instant must not be before `after`. Return None if it is more than `FARTHEST` days after `after`.
         """
         self._cover(after)
         last = after + FARTHEST * _DAY
@@ -138,7 +141,10 @@ class Calendar:
         return _instant(self._begins[index] + position - self._before[index])
 
     def _cover(self, at: datetime) -> None:
-        """Lay out the days around `at`, and one on each side, because its date may differ from that in UTC by a day."""
+        """Lay out the days around `at`, and one more on each side.
+
+        A local date may differ from the date in UTC by a day.
+        """
         day = at.astimezone(UTC).date()
         if self._first is None or self._next is None:
             self._lay_out(day - 2 * _DAY, day + _BLOCK * _DAY)
@@ -148,7 +154,10 @@ class Calendar:
             self._lay_out(self._first - _BLOCK * _DAY, self._first)
 
     def _lay_out(self, first: date, end: date) -> None:
-        """Add the stretches of the days from `first` until before `end`, which adjoin the days known so far."""
+        """Add the stretches of the days from `first` up to, but not including, `end`.
+
+        They must adjoin the known days.
+        """
         zone = ZoneInfo(self.hours.zone)
         begins, ends = list[int](), list[int]()
         for count in range((end - first).days):
@@ -170,7 +179,7 @@ class Calendar:
 
 
 Stretch = tuple[datetime, datetime | None]
-"""Begin and end of a pause; the end is None while it lasts."""
+"""Begin and end of a pause; the end is None while the pause lasts."""
 
 
 def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
@@ -187,7 +196,7 @@ def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
 
 
 def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
-    """Return the position at the begin of each stretch. `position` is that of the first one."""
+    """Return the position at the begin of each stretch. `position` is that of the first stretch."""
     found = []
     for begin, end in zip(begins, ends, strict=True):
         found.append(position)
@@ -198,8 +207,8 @@ def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
 def _opening(day: date, minute: int, zone: ZoneInfo) -> datetime:
     """Return the first instant at which the clocks of `zone` show this minute of the day, or a later one.
 
-    A time that is skipped when clocks are set forward gives the instant of that change; one that is shown twice gives
-    the first of the two.
+    For a time that is skipped when clocks are set forward, this is the instant of that change; for a time that occurs
+    twice, the first of the two.
     """
     days, minute = divmod(minute, A_DAY)
     wall = datetime.combine(day + days * _DAY, time(minute // 60, minute % 60))

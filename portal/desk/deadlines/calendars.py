@@ -1,4 +1,4 @@
-"""Store when the company works: its windows on weekdays, the country of its public holidays, and own days."""
+"""Store when the company works: its windows on weekdays, the country of its public holidays, and its own days."""
 
 import re
 from datetime import date
@@ -23,7 +23,7 @@ HOURS = """
    'days', coalesce((select jsonb_object_agg(d.day, d.is_open) from business_day d), '{}')))
  from (select) as one left join company y on true left join business_calendar b on true)
 """
-"""SQL expression for the business hours as JSON, which `Calendar.read` reads as text."""
+"""SQL expression for the business hours as JSON. `Calendar.read` reads its text."""
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WINDOW = re.compile(
     r"([0-9]{1,2})(?:[:.h]([0-9]{2}))?\s*(?:[-–—]|to)\s*([0-9]{1,2})(?:[:.h]([0-9]{2}))?", re.IGNORECASE
@@ -34,7 +34,7 @@ LOCK = "select pg_advisory_xact_lock{}(hashtextextended('business hours and targ
 
 
 class BusinessCalendar(Table, tablename="business_calendar"):
-    """The row with the time zone of the business hours, and the country and region whose public holidays are off."""
+    """The only row with the time zone of the business hours, and the country and region of the public holidays."""
 
     id = SmallInt(primary_key=True, default=1)
     time_zone = Text(default=None)
@@ -43,7 +43,7 @@ class BusinessCalendar(Table, tablename="business_calendar"):
 
 
 class BusinessWindow(Table, tablename="business_window"):
-    """Minutes after midnight between which the company works on a weekday, 1 for Monday."""
+    """A window in which the company works on a weekday (1 is Monday), in minutes after midnight."""
 
     weekday = SmallInt(primary_key=True, default=None)
     opens = SmallInt(default=None)
@@ -51,7 +51,7 @@ class BusinessWindow(Table, tablename="business_window"):
 
 
 class BusinessDay(Table, tablename="business_day"):
-    """A day on which the company is closed or open, whatever the weekday and the public holidays say."""
+    """An own day of the company, on which it is closed or open regardless of the weekday and of public holidays."""
 
     day = Date(primary_key=True, default=None)
     name = Text(default=None)
@@ -59,7 +59,10 @@ class BusinessDay(Table, tablename="business_day"):
 
 
 class HoursFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the business hours as typed: the windows of each weekday, "" for a day off."""
+    """Form fields of the business hours as typed.
+
+    Those of the weekdays contain windows such as `9-12, 13-17`, "" for a day off.
+    """
 
     hours_monday: str = ""
     hours_tuesday: str = ""
@@ -74,7 +77,7 @@ class HoursFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DayFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an own day as typed. `kind` is `closed` or `open`."""
+    """Form fields of one of the company's own days as typed. `kind` is `closed` or `open`."""
 
     day: str = ""
     name: str = ""
@@ -87,7 +90,7 @@ async def business_hours() -> Hours:
 
 
 async def own_days(since: date) -> list[Any]:
-    """Return the own days from `since` on: rows with `day`, `name` and `is_open`."""
+    """Return the company's own days from `since` on, as rows with `day`, `name` and `is_open`."""
     return await current().fetch("select day, name, is_open from business_day where day >= $1 order by day", since)
 
 
@@ -103,18 +106,18 @@ def _typed(hours: Hours, weekday: int) -> list[str]:
 
 
 async def hold() -> None:
-    """Lock the computation of deadlines until this transaction ends, after waiting for those that compute one.
+    """Wait for transactions that compute a deadline, and let no other compute one until this transaction ends.
 
-    So each deadline is computed either before the change, and then again by the job that `recounting.begin` enqueues,
+    So each deadline is either computed before the change, and then again by the job that `recounting.begin` enqueues,
     or with the new values.
     """
     await current().execute(LOCK.format(""))
 
 
 async def save_hours(facts: HoursFacts) -> None:
-    """Replace the business hours. Raise `Invalid` with a sentence for each wrong field.
+    """Replace the business hours. Raise `Invalid` with a message for each field that is not valid.
 
-    The caller must call `recounting.begin` before, in the same transaction, so that deadlines follow.
+    The caller must have called `recounting.begin` in the same transaction, so that the deadlines are computed again.
     """
     checked, windows = Checked(), list[tuple[int, int, int]]()
     for weekday, name in enumerate(WEEKDAYS, 1):
@@ -139,10 +142,10 @@ async def save_hours(facts: HoursFacts) -> None:
 
 
 async def add_day(facts: DayFacts, *, since: date) -> None:
-    """Add an own day, or replace the one of that date. Raise `Invalid` with a sentence for each wrong field.
+    """Add one of the company's own days, or replace that of the same date.
 
-    A day before `since` is refused. The caller must call `recounting.begin` before, in the same transaction, so that
-    deadlines follow.
+    Raise `Invalid` with a message for each field that is not valid, and for a day before `since`. The caller must have
+    called `recounting.begin` in the same transaction, so that the deadlines are computed again.
     """
     checked = Checked()
     on, name = checked("day", day, facts.day), checked("name", line, facts.name)
@@ -155,14 +158,14 @@ async def add_day(facts: DayFacts, *, since: date) -> None:
 
 
 async def remove_day(on: date) -> None:
-    """Delete an own day. A repeat changes nothing."""
+    """Delete one of the company's own days. Idempotent."""
     await current().execute("delete from business_day where day = $1", on)
 
 
 def _windows(text: str) -> list[tuple[int, int]]:
     """Return the windows that were typed for a day, sorted: begin and end in minutes after midnight.
 
-    Raise `ValueError` with a sentence if there are too many, if one cannot be read, or if they overlap.
+    Raise `ValueError` with a message if there are too many, if one cannot be read, or if they overlap.
     """
     parts = [part for part in re.split(r"\s*(?:,|;|\band\b)\s*", one_line(text)) if part]
     if len(parts) > MOST_WINDOWS:
@@ -188,7 +191,7 @@ def _window(text: str) -> tuple[int, int]:
 def _region(text: str, country: str | None) -> str | None:
     """Return the code of a region in the spelling of `regions_of`, or None for the whole country.
 
-    Raise `ValueError` with a sentence if the country has no such region.
+    Raise `ValueError` with a message if the country has no such region.
     """
     if not (typed := one_line(text)):
         return None

@@ -1,4 +1,4 @@
-"""Look up public holidays, by country and region."""
+"""Find public holidays, by country and region."""
 
 from datetime import date
 from functools import lru_cache
@@ -11,9 +11,10 @@ from portal.regions import countries
 
 @lru_cache(maxsize=256)
 def holidays_of(year: int, country: str, region: str = "") -> dict[date, str]:
-    """Return the public holidays of a year with their names, for a region of a country or for the whole country.
+    """Return the names of the public holidays of a year by date, for a region of a country or for the whole country.
 
-    `country` is a code of `offered_countries`; for any other there are none. `region` is a code of `regions_of`, or "".
+    `country` is a code of `offered_countries`; any other code has no holidays. `region` is a code of `regions_of`, or
+    "".
     """
     if country not in offered_countries():
         return {}
@@ -22,7 +23,7 @@ def holidays_of(year: int, country: str, region: str = "") -> dict[date, str]:
 
 
 def is_holiday(day: date, country: str, region: str = "") -> bool:
-    """Return whether a day is a public holiday of this region of a country."""
+    """Return whether a day is a public holiday in this region of a country."""
     return bool(country) and day in holidays_of(day.year, country, region)
 
 
@@ -35,5 +36,5 @@ def offered_countries() -> dict[str, str]:
 
 @lru_cache(maxsize=32)
 def regions_of(country: str) -> tuple[str, ...]:
-    """Return the codes of the regions of a country that have public holidays of their own, such as HH for Hamburg."""
+    """Return the codes of the regions of a country that have their own public holidays, such as HH for Hamburg."""
     return tuple(public.country_holidays(country).subdivisions) if country in offered_countries() else ()

@@ -1,4 +1,4 @@
-"""Keep the pauses and the deadlines of cases in step with their status, priority, service and replies."""
+"""Update the pauses and deadlines of cases when their status, priority, service or replies change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class StoredDeadline(Table, tablename="deadline"):
-    """By when one duty on a case is to be done; `reckoning.Deadline` explains the columns. The key is case and duty."""
+    """The deadline of one duty on a case; `reckoning.Deadline` explains the columns.
+
+    The primary key is case and duty.
+    """
 
     case_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -33,7 +36,7 @@ class StoredDeadline(Table, tablename="deadline"):
 
 
 class StoredPause(Table, tablename="pause"):
-    """A stretch in which the clock of a case stands; `reckoning.Pause` explains the columns."""
+    """A stretch in which the clock of a case is paused; `reckoning.Pause` explains the columns."""
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -46,9 +49,9 @@ class StoredPause(Table, tablename="pause"):
 async def keep(case: "Case", at: datetime) -> None:
     """Store the pauses and the deadlines that a case has after a change at `at`.
 
-    Begin or end its pause if its status says so, and compute its deadlines, of which the case gets the first one. The
-    caller has locked the row of the case. Nothing is written if nothing differs. Whoever changes the business hours or
-    the targets waits until this transaction ends.
+    Begin or end its pause if its status requires that, compute its deadlines, and store the first one on the case. The
+    caller has locked the row of the case. Nothing is written if nothing differs. A change of the business hours or the
+    targets waits until this transaction ends.
     """
     await current().execute(LOCK.format("_shared"))
     calendar = await calendar_now()
@@ -69,18 +72,18 @@ async def calendar_now() -> Calendar:
 
 
 async def known_of(condition_values: Sequence[int]) -> list[tuple[int, int, Known]]:
-    """Return id, customer id and the values from which deadlines are computed, of the cases with these ids.
+    """Return the id, the customer id and the `Known` values of the cases with these ids, sorted by case number.
 
-    They are sorted by case number. The caller has locked the rows of the cases.
+    The caller has locked the rows of the cases.
     """
     rows = await current().fetch(_KNOWN, list(condition_values))
     return [(row["id"], row["customer_id"], _read(row)) for row in rows]
 
 
 async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: datetime) -> list[Pause]:
-    """End the pause under way unless it has this cause, begin one if there is a cause, and return all pauses, sorted.
+    """End the running pause unless it has this cause, begin one if there is a cause, and return all pauses, sorted.
 
-    The pauses are stored. `pauses` are those before the change, which happened at `at`.
+    The changes are stored. `pauses` are those before the change, which happened at `at`.
     """
     under_way = next((pause for pause in pauses if pause.ended_at is None), None)
     if cause == (under_way and under_way.cause):
@@ -100,9 +103,9 @@ async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: d
 
 
 async def follow_statuses(case_ids: Sequence[int], at: datetime) -> None:
-    """Begin and end the pauses of open cases, whose rows are locked, as their statuses say now.
+    """Begin and end the pauses of open cases as their statuses now require. The caller has locked the rows.
 
-    This is needed after an admin has changed whether the clock stands in a status; `keep` sees to every other case.
+    This is needed after an admin has changed whether a status pauses the clock; `keep` handles all other changes.
     """
     await current().execute(_GO_ON, list(case_ids), at)
     await current().execute(_STAND, list(case_ids), at)
@@ -111,9 +114,9 @@ async def follow_statuses(case_ids: Sequence[int], at: datetime) -> None:
 async def write(
     cases: Sequence[tuple[int, int, Known]], calendar: Calendar
 ) -> list[tuple[datetime | None, datetime | None]]:
-    """Compute and store the deadlines of these cases, and return for each case what `first_due` returns for them.
+    """Compute and store the deadlines of these cases, and return for each case the result of `first_due`.
 
-    A deadline is deleted if nothing is promised for its duty any more. All of this takes at most two statements.
+    A deadline is deleted if nothing is promised for its duty any more. This takes at most two statements.
     """
     changed, gone, first = list[tuple[int, int, Deadline]](), list[tuple[int, Duty]](), []
     for case_id, customer_id, known in cases:
@@ -175,8 +178,8 @@ def _read(row: Any) -> Known:
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
     """Give `target`, into which `sources` are merged, the earliest clock of those of the cases that are not done.
 
-    The pauses of that clock move along; the other pauses and all deadlines of `sources` are deleted. Return the changed
-    column of `target` with its value, if any. The caller has locked the rows of all cases.
+    The pauses of that clock are moved to `target`; the other pauses, and all deadlines of `sources`, are deleted.
+    Return the changed column of `target` with its value, if any. The caller has locked the rows of all cases.
     """
     left = [case for case in (target, *sources) if not case.stands.is_done]
     first = min(left, key=lambda case: case.clock_began_at, default=target)
@@ -190,7 +193,7 @@ async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any
 
 
 async def copy_clock(case: "Case", made: "Case") -> None:
-    """Copy to `made`, which was split off from `case`, its pauses that end after the clock of `made` begins."""
+    """Copy the pauses of `case` that end after the clock of `made` began to `made`, which was split off from it."""
     await current().execute(_COPY, case.id, made.id, made.clock_began_at)
 
 

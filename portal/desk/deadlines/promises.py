@@ -1,7 +1,7 @@
-"""Show the deadlines of a case: what is promised, how near it is, since when the clock stands, and what was kept.
+"""Show the deadlines of a case: what is promised, how near it is, since when the clock is paused, and what was kept.
 
-Both sides read the same words: the duty is always named, and a case that waits or is done is neither
-near nor late (S3.20, D49).
+Contacts and agents read the same words. The duty is always named, and a case that waits or is done is neither near nor
+late (S3.20, D49).
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from portal.durations import spoken
 from portal.render import formats
 
 IN_MINUTES = timedelta(hours=1)
-"""Within this time of a deadline, the words say how many minutes are left, and not when it is."""
+"""Within this time of a deadline, its words contain the minutes that are left instead of the time of day."""
 
 
 def clock_sql(alias: str) -> str:
-    """Return the SQL expression for the JSON that `Clock.read` reads, for the case that the table alias stands for.
+    """Return the SQL expression for the JSON that `Clock.read` reads, for the case with the table alias `alias`.
 
-    The hours are the same for all rows, so PostgreSQL puts them together once.
+    The hours are the same for all rows, so PostgreSQL computes them once.
     """
     return (
         f"json_build_object('deadlines', (select json_object_agg(d.duty, to_json(d)) from deadline d where d.case_id = {alias}.id),"  # noqa: S608
@@ -34,8 +34,8 @@ def clock_sql(alias: str) -> str:
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """The deadlines of a case as pages show them.
 
-    `deadlines` are those of each duty, None if nothing is promised. `pause` is the one under way, and `hours` the text
-    that `Calendar.read` reads.
+    `deadlines` maps each duty to its deadline; it is None if nothing is promised. `pause` is the running pause, and
+    `hours` the text that `Calendar.read` reads.
     """
 
     deadlines: Mapping[Duty, Deadline] | None = None
@@ -54,14 +54,14 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_done(self) -> bool:
-        """Return whether the clock stands because the case is resolved or closed."""
+        """Return whether the clock is paused because the case is resolved or closed."""
         return self.pause is not None and self.pause.cause == "done"
 
     @property
     def first(self) -> Deadline | None:
-        """Return the deadline that a list shows, or None: the first that is not met.
+        """Return the deadline that a list shows: the first one that is not met, or None.
 
-        Of a case that is done, it is the deadline of the solution if that was met.
+        For a case that is done, it is the deadline of the solution if the solution was given.
         """
         if self.is_done:
             solution = (self.deadlines or {}).get(Duty.SOLVE)
@@ -70,7 +70,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
         return min(left, key=lambda one: (one.due_at is None, one.due_at), default=None)
 
     def line(self, now: datetime) -> "Line | None":
-        """Return what a list shows of the deadlines at `now`, or None if it shows none.
+        """Return what a list shows of the deadlines at `now`, or None if it shows nothing.
 
         Times are written for the person for whom the page is rendered.
         """
@@ -93,7 +93,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def paused(self) -> str:
-        """Return since when the clock stands, in words; "" if it runs."""
+        """Return since when the clock is paused, in words; "" if it is running."""
         return f"Paused since {formats.since(self.pause.began_at)}" if self.pause else ""
 
     def _used(self, one: Deadline, now: datetime) -> float:
@@ -105,8 +105,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 class Line(NamedTuple):
     """What a page shows of a deadline.
 
-    `tone` is the class of its colour: `late`, `soon`, or "" for what has time, waits or is done. `used` is the share of
-    the promised time that is used, None where no pie is drawn. `sign` is `paused` while the clock stands.
+    `tone` is the class of its colour: `late`, `soon`, or "" for any other. `used` is the share of the promised time
+    that is used, None if no pie is drawn. `sign` is `paused` while the clock is paused.
     """
 
     words: str
@@ -116,7 +116,7 @@ class Line(NamedTuple):
 
 
 def _kept(one: Deadline) -> str:
-    """Return whether a duty that was done was done in time: `Solved in time` or `Replied 2 h late`."""
+    """Return whether a duty was done in time, in words: `Solved in time` or `Replied 2 h late`."""
     done = {Duty.REPLY: "Replied", Duty.SOLVE: "Solved"}[one.duty]
     if one.met_at is None or one.due_at is None or one.met_at <= one.due_at:
         return f"{done} in time"
@@ -124,7 +124,7 @@ def _kept(one: Deadline) -> str:
 
 
 def _span(time: timedelta) -> str:
-    """Return a span of time in words: in minutes below one hour, in hours below two days, and then in days."""
+    """Return a length of time in words: in minutes below one hour, in hours below two days, else in days."""
     minutes = max(1, time // timedelta(minutes=1))
     if minutes < 60:
         return spoken(minutes)

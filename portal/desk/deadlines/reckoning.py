@@ -1,4 +1,4 @@
-"""Compute the deadlines of a case from when its clock began, its pauses, what is promised, and what is done already.
+"""Compute the deadlines of a case from the begin of its clock, its pauses, the targets, and what is done already.
 
 This module knows neither the database nor the present instant (D49).
 """
@@ -13,7 +13,7 @@ from portal.desk.deadlines.business_hours import Calendar, Stretch
 
 
 class Duty(StrEnum):
-    """What the company owes on a case: the first reply that the customer reads, and the solution."""
+    """What the company owes on a case: the first reply to the customer, and the solution."""
 
     REPLY = "reply"
     SOLVE = "solve"
@@ -30,9 +30,10 @@ class Duty(StrEnum):
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch in which the clock of a case stands.
+    """A stretch in which the clock of a case is paused.
 
-    `cause` says why: it waits for the `customer` or for `others`, or it is `done`. `ended_at` is None while it lasts.
+    `cause` says why: the case waits for the `customer` or for `others`, or it is `done`. `ended_at` is None while it
+    lasts.
     """
 
     cause: str
@@ -43,10 +44,10 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """By when one duty is to be done.
 
-    `minutes` are those of business hours that were promised. `due_at` is None while the clock stands before it.
-    `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and `warn_at` when to warn of it
-    next. `soon_told` and `late_told` are the values of `due_at` of which somebody was warned: that it comes near, and
-    that it has passed.
+    `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused before the duty is
+    due. `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and `warn_at` when the next
+    warning of it is due. `soon_told` and `late_told` are the values of `due_at` for which a warning was sent: that the
+    deadline comes near, and that it has passed.
     """
 
     duty: Duty
@@ -60,10 +61,11 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What the deadlines of one case are computed from.
+    """The values from which the deadlines of one case are computed.
 
-    `began_at` is when its clock began. `targets` are the minutes that the set-up promises now, `done` when each duty
-    was done, and `deadlines` what was computed before, all by duty. `pauses` are sorted by their begin.
+    `began_at` is when its clock began. The others, except `pauses`, are by duty: `targets` are the minutes that are
+    promised now, `done` is when the duty was done, and `deadlines` are the deadlines that were computed before.
+    `pauses` are sorted by their begin.
     """
 
     began_at: datetime
@@ -74,15 +76,16 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_paused(self) -> bool:
-        """Return whether the clock stands."""
+        """Return whether the clock is paused."""
         return any(pause.ended_at is None for pause in self.pauses)
 
 
 def deadlines_of(known: Known, calendar: Calendar) -> dict[Duty, Deadline]:
     """Return the deadlines of a case by duty, without duties for which nothing is promised.
 
-    A duty that was done keeps its deadline and the promise of that time, so that no later change of the set-up makes it
-    late; if nothing was promised then, it has none. Pauses move only deadlines that were not met before them.
+    A duty that was done keeps its deadline and the promise of that time, so that no later change of the targets makes
+    it late; if nothing was promised then, it has no deadline. A pause moves only deadlines of duties that were not done
+    before.
     """
     found = dict[Duty, Deadline]()
     for duty in Duty:
@@ -111,8 +114,8 @@ def _deadline(
 ) -> Deadline | None:
     """Return the deadline of one duty, or None if there is none.
 
-    `before` is the deadline that was computed last, and `met_at` when the duty was done, if it was. A duty that was
-    done keeps the promise of `before`.
+    `before` is the deadline that was computed last, and `met_at` when the duty was done, or None. A duty that was done
+    keeps the promise of `before`.
     """
     promised = known.targets.get(duty) if met_at is None else before and before.minutes
     if not promised:
@@ -130,7 +133,7 @@ def _deadline(
 
 
 def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
-    """Return the pauses as stretches that end at `met_at` at the latest, or all of them unchanged if that is None."""
+    """Return the pauses as stretches that end at `met_at` at the latest; all of them unchanged if it is None."""
     stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
     if met_at is None:
         return stretches
@@ -138,10 +141,10 @@ def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
 
 
 def _near(due_at: datetime, minutes: int, began_at: datetime, calendar: Calendar) -> tuple[datetime, datetime]:
-    """Return when a deadline comes near, and when to warn that it comes near.
+    """Return when a deadline comes near, and when to warn of that.
 
-    It is near in its last hour of business hours, or in the last tenth of a long one. A promise of less than two hours
-    is warned of in its second half, so that nobody is warned at once.
+    It is near in its last business hour or, for a long promise, in the last tenth. For a promise of less than two hours
+    the warning comes in its second half, so that nobody is warned at once.
     """
     left = max(60, minutes // 10)
     warned = min(left, max(1, minutes // 2))

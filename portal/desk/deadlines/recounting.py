@@ -1,7 +1,7 @@
 """Compute the deadlines of all open cases again, in a job, after a change of business hours, targets or statuses.
 
-The job works through the cases by number, some in each transaction, and records how far it is. A change during a run
-begins a new one, and the job of the old one ends.
+The job handles the cases by number, a batch in each transaction, and records its progress. A change during a run begins
+a new run, and the job of the old run ends.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from portal.desk.deadlines.calendars import hold
 
 OPEN = "c.status not in ('resolved', 'closed')"
 BATCH = 500
-"""How many cases one transaction handles. Whoever changes one of them waits until that transaction ends."""
+"""The maximum number of cases in one transaction. Whoever changes one of them waits until that transaction ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """How far the latest run is: `done` of `total` cases; `ended_at` is None while it runs."""
+    """The progress of the latest run: `done` of `total` cases. `ended_at` is None while it runs."""
 
     version: int
     total: int
@@ -28,10 +28,10 @@ class Recount:
 
 
 async def begin() -> None:
-    """Enqueue the job that computes all open deadlines again. Call this in the transaction of the change, before it.
+    """Enqueue the job that computes all open deadlines again. Call this before the change, in its transaction.
 
     From then on until the transaction ends, nobody else computes a deadline, so none is computed with the old values. A
-    run under way is replaced.
+    running job is replaced.
     """
     version = await current().fetchval(_BEGIN)
     await hold()
@@ -39,15 +39,15 @@ async def begin() -> None:
 
 
 async def latest() -> Recount | None:
-    """Return how far the latest run is, or None if there never was one."""
+    """Return the progress of the latest run, or None if there was none."""
     row = await current().fetchrow("select version, total, done, ended_at from deadline_recount")
     return Recount(**row) if row else None
 
 
 async def recount(version: int, at: datetime) -> bool:
-    """Handle the next cases of the run `version`, in the caller's transaction, and return whether some are left.
+    """Handle the next batch of the run `version`, in the caller's transaction, and return whether cases are left.
 
-    Return False for a run that another change has replaced.
+    Return False for a run that a later change has replaced.
     """
     reached = await current().fetchval(_REACHED, version)
     if reached is None:

@@ -1,6 +1,6 @@
-"""Store the times within which the company replies to cases and solves them, and the goals (S3.20, S3.35).
+"""Store within which time the company replies to cases and solves them, and the goals (S3.20, S3.35).
 
-A goal is the percentage of the deadlines that the company wants to keep.
+A goal is the percentage of the deadlines that the company wants to meet.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,9 +23,9 @@ LONGEST = 1000 * 60
 
 
 class DeadlineTarget(Table, tablename="deadline_target"):
-    """What is promised for cases of one priority: of one service, or of all services that have no rows.
+    """What is promised for cases of one priority: of one service or, without a service, by default.
 
-    The minutes are those of business hours, None for no promise. `goal` is the percentage of the deadlines to keep.
+    The minutes are business minutes, None for no promise. `goal` is the percentage of the deadlines to be met.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -56,7 +56,7 @@ class TargetFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is promised for the cases of one priority; None where nothing is."""
+    """What is promised for the cases of one priority; None for no promise and no goal."""
 
     priority: Priority
     reply_minutes: int | None = None
@@ -66,9 +66,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The targets of a service, or the usual ones: then `service_id` is None and the names are "".
+    """The targets of a service, or the default targets: then `service_id` is None and the names are "".
 
-    `rows` has one item for each priority, the most urgent first. `is_set` is False if no row is stored.
+    `rows` has one item for each priority, most urgent first. `is_set` is False if no row is stored.
     """
 
     rows: tuple[Target, ...]
@@ -90,13 +90,13 @@ class Targets:
 
 
 async def usual_targets() -> Targets:
-    """Return the usual targets, which apply to services without targets of their own."""
+    """Return the default targets, which apply to services without targets of their own."""
     rows = await current().fetch(f"{_ROWS} where service_id is null")
     return Targets(_by_priority(rows), is_set=bool(rows))
 
 
 async def targets_of(service_id: int) -> Targets:
-    """Return the targets of a service; the usual ones, with `is_set` False, if it has none of its own.
+    """Return the targets of a service; the default targets, with `is_set` False, if it has none of its own.
 
     Raise `NotFound` for an unknown service.
     """
@@ -143,10 +143,10 @@ def _by_priority(rows: list[Any]) -> tuple[Target, ...]:
 
 
 async def save_targets(facts: TargetFacts, service_id: int | None = None) -> None:
-    """Replace the usual targets, or those of a service.
+    """Replace the default targets, or those of a service.
 
-    Deadlines that are not met yet follow if `recounting.begin` was called before in the same transaction. Raise
-    `Invalid` for a bad value, `NotFound` for an unknown service.
+    If the caller has called `recounting.begin` in the same transaction, deadlines that are not met yet are computed
+    again. Raise `Invalid` for a value that is not valid, `NotFound` for an unknown service.
     """
     read = read_targets(facts)
     customer_id = None if service_id is None else (await _service(service_id))["customer_id"]
@@ -156,7 +156,7 @@ async def save_targets(facts: TargetFacts, service_id: int | None = None) -> Non
 
 
 async def remove_targets(service_id: int) -> None:
-    """Delete the targets of a service, so that the usual ones apply. A repeat changes nothing.
+    """Delete the targets of a service, so that the default targets apply. Idempotent.
 
     Raise `NotFound` for an unknown service.
     """
@@ -172,9 +172,9 @@ async def _service(service_id: int) -> Any:
 
 
 def read_targets(facts: TargetFacts) -> list[Target]:
-    """Validate the form fields, and return the target of each priority, the most urgent first.
+    """Validate the form fields, and return the target of each priority, most urgent first.
 
-    Raise `Invalid` with a sentence for each wrong field.
+    Raise `Invalid` with a message for each field that is not valid.
     """
     checked, read = Checked(), list[Target]()
     for priority in reversed(Priority):

@@ -11,16 +11,16 @@ from portal.people.readers import SYSTEM
 BATCH = 200
 """The maximum number of deadlines that one transaction handles."""
 GRACE = timedelta(minutes=10)
-"""How long after the end of business hours people are still warned, because many deadlines are due at that end."""
+"""For how long after the end of business hours warnings are still sent, because many deadlines end at that time."""
 
 
 async def warn(at: datetime, most: int = BATCH) -> int:
-    """Warn of at most `most` deadlines whose time for a warning has come at `at`, and return how many they were.
+    """Warn of at most `most` deadlines whose `warn_at` has come at `at`, and return their number.
 
-    Run as `SYSTEM`, in the caller's transaction. Nobody is warned outside business hours (D49), but for the first
-    minutes after they end. Each deadline is warned of once when it comes near and once when it has passed; one that has
-    passed already is not said to come near. Deadlines of cases that another transaction is changing are left for the
-    next run.
+    Run as `SYSTEM`, in the caller's transaction. No warning is sent outside business hours (D49), except within `GRACE`
+    after they end. There is one warning when a deadline comes near and one when it has passed; a deadline that has
+    passed already gets only the second. Deadlines of cases that another transaction is changing are left for the next
+    run.
     """
     calendar = await calendar_now()
     if calendar.position(at + at.resolution) == calendar.position(at - GRACE):

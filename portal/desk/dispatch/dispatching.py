@@ -1,4 +1,4 @@
-"""Dispatch a case: let the rules choose who gets it. The rules can also be tried on a case without changing it."""
+"""Dispatch a case: let the rules choose its agent. The rules can also be tried on a case without changing it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 async def dispatch(
     case: "Case", *, by: Reader, at: datetime, opening: bool = False, leaving: int | None = None
 ) -> None:
-    """Give the case to the agent and the department that the rules choose, and record in its log which rule that was.
+    """Give the case to the agent and the department that the rules choose, and record the rule in its log.
 
-    Nothing changes if there are no rules or the case is done. If a rule fits but nobody of its department is there, the
-    case is assigned to nobody. `opening` says that the case is just being opened; only then may a rule set its
-    priority, and the deadlines follow. `leaving` is the id of an agent who must not get it. Agents who are away on
-    their present day never get one. Raise `NotFound` if a contact dispatches a case without opening it.
+    Nothing changes if there are no rules or the case is done. If a rule matches but nobody of its department is
+    available, the case becomes unassigned. `opening` says that the case is just being opened; only then may a rule set
+    its priority, and the deadlines are computed again. `leaving` is the id of an agent who must not get the case. An
+    agent who is absent today, in their time zone, never gets a case. Raise `NotFound` if a contact dispatches a case
+    without opening it.
     """
     if not opening:
         agents_only(by)
@@ -38,8 +39,8 @@ async def dispatch(
 class Choice:
     """What the rules would choose for a case now.
 
-    `rule` is the name of the rule that decides who gets it, `priority_rule` that of the rule that sets the priority;
-    None if no rule does. `agent` is None if nobody is there.
+    `rule` is the name of the rule that chooses the agent, `priority_rule` that of the rule that sets the priority; None
+    if no rule does. `agent` is None if nobody is available.
     """
 
     rule: str | None
@@ -57,6 +58,6 @@ from cases c, lateral dispatch_choice(c.customer_id, c.service_id, c.case_type_i
 
 
 async def tried(case: "Case", at: datetime) -> Choice:
-    """Return what the rules would choose for the case if it were opened now. Nothing changes."""
+    """Return what the rules would choose for the case if it were opened now. Nothing is changed."""
     row = await current().fetchrow(_TRIED, case.id, at)
     return Choice(**dict(row) | {"priority": Priority(row["priority"])})

@@ -14,7 +14,7 @@ from portal.words import CaseView
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """An agent who is away today, with the last day of the absence and the number of their open cases."""
+    """An agent who is absent today, with the last day of the absence and the number of their open cases."""
 
     id: int
     name: str
@@ -31,16 +31,16 @@ where a.ended_at is null order by folded(a.name), a.id
 
 
 async def away_now(at: datetime) -> list[Away]:
-    """Return the agents who are away on their present day, sorted by name."""
+    """Return the agents who are absent today, each in their own time zone, sorted by name."""
     return [Away(**row) for row in await current().fetch(_AWAY, at)]
 
 
 async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at: datetime) -> BulkChange | None:
-    """Begin to give each open case of the agent `leaving` to the agent `successor` or, if None, to whoever the rules choose.
+    """Begin to give each open case of the agent `leaving` to `successor` or, if None, to those whom the rules choose.
 
-    Return the change of these cases, which `portal.desk.bulk.running` carries out: a case that cannot be handed over stops
-    no other, and one that somebody else has by then stays with them. Return None if there is no open case. Raise `Invalid`
-    (`to`) if `successor` is `leaving` or works here no longer.
+    Return the change of these cases, which `portal.desk.bulk.running` carries out: a case that cannot be handed over
+    does not stop the others, and a case that was assigned to somebody else meanwhile stays with them. Return None if
+    there is no open case. Raise `Invalid` at the field `to` if `successor` is `leaving` or has left.
     """
     if successor == leaving:
         raise Invalid({"to": "Choose a colleague."})

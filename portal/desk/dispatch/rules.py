@@ -21,9 +21,10 @@ _PRIORITY = whole(min(Priority), max(Priority))
 class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a rule as typed, not validated yet.
 
-    The conditions are `customer_id`, `service_id`, `case_type_id`, `for_priority` and `words`; "" fits any case.
+    The conditions are `customer_id`, `service_id`, `case_type_id`, `for_priority` and `words`; "" matches any case.
     `words` are separated by commas, and one of them has to occur in the subject. The choices are `department_id`,
-    `agent_id` and `sets_priority`; "" chooses nothing. `balance` says which agent of a department is next.
+    `agent_id` and `sets_priority`; "" chooses nothing. `balance` is a value of `Balance`: how an agent of the
+    department is chosen.
     """
 
     name: str
@@ -39,7 +40,7 @@ class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ListedRule(NamedTuple):
-    """A rule with the names that the list shows; None for what the rule leaves open.
+    """A rule with the names that the list shows. A name is None if the rule does not use that condition or choice.
 
     `agent_works` is False if the agent of the rule has left.
     """
@@ -59,7 +60,7 @@ class ListedRule(NamedTuple):
 
     @property
     def fits(self) -> str:
-        """Return the conditions as a text that begins with a capital letter."""
+        """Return the conditions as a text that begins with a capital letter, such as `All cases`."""
         priority = f"priority {Priority(self.for_priority).word}" if self.for_priority else None
         said = f"subject with {' or '.join(self.said)}" if self.words else None
         words = ", ".join(filter(None, (self.customer, self.service, self.case_type, priority, said))) or "all cases"
@@ -67,12 +68,12 @@ class ListedRule(NamedTuple):
 
     @property
     def said(self) -> list[str]:
-        """Return the words that the subject has to contain, each in quotation marks."""
+        """Return the words of which the subject has to contain one, each in quotation marks."""
         return [f"“{word.strip()}”" for word in self.words.split(",") if word.strip()]
 
     @property
     def outcome(self) -> list[str]:
-        """Return what the rule chooses as phrases: first who gets the case, then the priority."""
+        """Return what the rule chooses, as phrases: first who gets the case, then the priority."""
         whom = self.agent and (self.agent if self.agent_works else f"{self.agent} (has left)")
         among = self.department and f"{self.department}, {Balance(self.balance).word}"
         priority = f"priority {Priority(self.sets_priority).word}" if self.sets_priority else None
@@ -90,9 +91,10 @@ order by r.position, r.id
 
 
 class DispatchRule(Table, tablename="dispatch_rule"):
-    """A rule of dispatch: the conditions under which it fits a case, and what it chooses for it.
+    """A rule of dispatch: the conditions under which it matches a case, and what it chooses for the case.
 
-    `words` are separated by commas. `for_priority` is a condition, `sets_priority` a choice.
+    `position` is its place in the order in which rules are tried. `words` are separated by commas. `for_priority` is a
+    condition, `sets_priority` a choice. A condition that is null matches any case.
     """
 
     id = BigSerial(primary_key=True)
@@ -123,14 +125,17 @@ class DispatchRule(Table, tablename="dispatch_rule"):
 
     @classmethod
     async def create(cls, facts: RuleFacts) -> "DispatchRule":
-        """Add a rule after all others. Raise `Invalid` for a bad field, and for a name that another rule has."""
+        """Add a rule after all others, and return it.
+
+        Raise `Invalid` for a field that is not valid, and for the name of another rule.
+        """
         rule = cls(**await _read(facts), position=await next_position(cls))
         async with unless_taken("name", _taken(rule.name)):
             await rule.save()
         return rule
 
     async def change(self, facts: RuleFacts) -> None:
-        """Replace everything but the place of the rule. Cases that it has assigned before keep their agent.
+        """Replace all values of the rule, which keeps its place. Cases that it has assigned before keep their agent.
 
         Raise `Invalid` as `create` does.
         """
@@ -139,13 +144,13 @@ class DispatchRule(Table, tablename="dispatch_rule"):
             await DispatchRule.update(**values).where(DispatchRule.id == self.id)
 
     async def withdraw(self) -> None:
-        """Delete the rule. If it was deleted before, do nothing. The logs of cases keep its name."""
+        """Delete the rule. Idempotent. The logs of cases keep its name."""
         await DispatchRule.delete().where(DispatchRule.id == self.id)
 
     async def move_above(self, other: int) -> None:
-        """Put the rule directly above the rule with the id `other`, and lock the table until the transaction ends.
+        """Move the rule to the place directly above the rule with the id `other`.
 
-        If that rule was deleted, do nothing.
+        The table is locked until the transaction ends. If that rule was deleted, do nothing.
         """
         await current().execute("lock table dispatch_rule in share row exclusive mode")
         ordered = await DispatchRule.select(DispatchRule.id).order_by(DispatchRule.position, DispatchRule.id)
@@ -170,8 +175,8 @@ where r.id = w.id and r.position <> w.place
 async def seed_rule() -> None:
     """Add a rule that gives every case to the agent with the fewest open cases, unless there is a rule already.
 
-    The agents are those of the oldest department and of the departments below it. Without a department, nothing is
-    added.
+    It chooses among the agents of the oldest department and of the departments below it. Without a department, do
+    nothing.
     """
     department = await current().fetchval("select min(id) from department")
     if department and not await DispatchRule.exists():
@@ -183,7 +188,10 @@ def _taken(name: str) -> str:
 
 
 async def _read(facts: RuleFacts) -> dict[str, Any]:
-    """Validate the fields, and return the columns of the rule. Raise `Invalid` with a sentence for each bad field."""
+    """Validate the fields, and return the columns of the rule.
+
+    Raise `Invalid` with a message for each field that is not valid.
+    """
     checked = Checked()
     ids = ("customer_id", "service_id", "case_type_id", "department_id", "agent_id")
     values: dict[str, Any] = {"name": checked("name", line, facts.name)}
@@ -210,7 +218,10 @@ async def _read(facts: RuleFacts) -> dict[str, Any]:
 
 
 async def _unknown(values: dict[str, Any]) -> dict[str, str]:
-    """Return a sentence for each field whose id cannot be chosen, by field name. `values` are the columns of a rule."""
+    """Return an error message for each field whose id cannot be chosen, by field name.
+
+    `values` are the columns of a rule.
+    """
     row = await current().fetchrow(_KNOWN, *(values[name] for name in _FIELDS))
     wrong = [name for name in _FIELDS if values[name] is not None and not row[name]]
     words = {"service_id": "Choose a service of this customer."}

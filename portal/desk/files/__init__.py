@@ -1,1 +1,1 @@
-"""Files of cases: which ones are accepted, how drafts keep them until they are sent, and how messages get them."""
+"""The files of cases: which files are accepted, how drafts keep them until they are sent, and how messages get them."""

@@ -1,7 +1,7 @@
 """Attach stored files to messages, and limit how much one person and one customer may store.
 
 A file is recorded as a row in the table `upload` before its first byte is stored. When its message is sent, an
-attachment replaces the row; a file that is in no message is deleted after a day.
+attachment replaces the row. A file that is not part of any message is deleted after a day.
 """
 
 import uuid
@@ -42,7 +42,7 @@ class StoredFile(Protocol):
 
 
 class Upload(Table, tablename="upload"):
-    """A file that no message has taken yet.
+    """A file that is not part of a message yet.
 
     The row is written before the first byte is stored. The columns from `form_key` on are None until the file is stored
     and belongs to a form. `key` identifies the file in the storage, `id` on pages.
@@ -61,7 +61,10 @@ class Upload(Table, tablename="upload"):
 
 
 class Attachment(Table, tablename="attachment"):
-    """A file of a message. `id` identifies it in URLs, `key` in the storage; `name` is the file name that people see."""
+    """A file of a message.
+
+    `id` identifies it in URLs, `key` in the storage; `position` is its place among the message's files.
+    """
 
     id = UUID(primary_key=True, null=False, default=None)
     customer_id = BigInt(null=False, default=None)
@@ -75,9 +78,10 @@ class Attachment(Table, tablename="attachment"):
 
     @classmethod
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
-        """Return the file with this id if it belongs to a message of the case `case_id`, otherwise raise `NotFound` (R28).
+        """Return the file with this id if it belongs to a message of the case `case_id`.
 
-        Row-level security hides the files of notes if the transaction runs for a contact.
+        Otherwise raise `NotFound` (R28). Row-level security hides the files of notes if the transaction runs for a
+        contact.
         """
         row = await current().fetchrow(
             "select a.* from attachment a join message m on m.id = a.message_id where a.id = $1 and m.case_id = $2",
@@ -95,7 +99,7 @@ NO_ROOM = "The files of this customer fill the 20 GB that there are for them. Re
 
 
 MAX_PENDING = 40
-"""The maximum number of files that one person may upload within `PENDING_FOR` and not send in a message (R58)."""
+"""The maximum number of files that one person may upload within `PENDING_FOR` without sending them (R58)."""
 PENDING_FOR = timedelta(hours=1)
 MAX_WAITING = 1024**3
 """The maximum total size of one person's unsent files, in bytes. An unfinished upload counts as `MAX_SIZE`."""
@@ -108,8 +112,8 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
     Call this in its own transaction before the first byte is stored, so that a file never exists without a row (R60).
     An advisory lock makes simultaneous uploads of one person wait for each other. Raise `TooMany` if the person with
-    this credential has uploaded `MAX_PENDING` files within the last hour that no message contains, or if this person's
-    unsent files could exceed `MAX_WAITING` bytes (R58).
+    this credential has uploaded `MAX_PENDING` files within the last hour that are not part of a message, or if this
+    person's unsent files could exceed `MAX_WAITING` bytes (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)
@@ -134,8 +138,8 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 async def attach(files: Sequence[StoredFile], *, customer_id: int, message_id: int, by: Reader) -> None:
     """Attach stored files to the message `message_id`, and delete their rows in the table `upload`.
 
-    Raise `NotFound` if a file was not uploaded by `by` or is attached already (R29), and `Invalid` (`files`) if there
-    are more than `MAX_FILES` files or the customer's files would exceed `QUOTA` (R58).
+    Raise `NotFound` if a file was not uploaded by `by` or is attached already (R29), and `Invalid` at the field `files`
+    if there are more than `MAX_FILES` files or the customer's files would exceed `QUOTA` (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})
@@ -165,7 +169,7 @@ async def used_by(customer_id: int) -> int:
 
 
 async def sweep_uploads(storage: Storage, before: datetime) -> int:
-    """Delete files whose upload began before `before` and that are in no message. Return how many were deleted.
+    """Delete files whose upload began before `before` and that are not part of a message, and return their number.
 
     One call deletes at most 500 files, with their rows in `upload`. Each file is deleted before its row, so that a
     failed deletion is repeated next time. A file that cannot be deleted does not stop the deletion of the others.

@@ -1,8 +1,8 @@
-"""Keep the files that a person has chosen in a form that has not been sent yet.
+"""Keep the files that a person has uploaded for a form that is not submitted yet.
 
 The files are stored already. They are found by the form's key, so that they are still there after the form is refused
-or the page is reloaded. When the form is sent, `attach` adds them to its message; files that are in no message are
-deleted after a day.
+or the page is reloaded. When the form is submitted, `attach` adds them to its message; files that are not part of a
+message are deleted after a day.
 """
 
 import uuid
@@ -19,7 +19,10 @@ from portal.storage import Storage, Stored
 
 @dataclass(frozen=True, slots=True)
 class DraftFile:
-    """A file chosen in a form that has not been sent. `id` identifies it on pages, `key` in the storage."""
+    """A file that was uploaded for a form that is not submitted yet. It is in the storage already, under `key`.
+
+    `id` identifies it on pages.
+    """
 
     id: uuid.UUID
     name: str
@@ -35,7 +38,7 @@ def left_out(name: str) -> str:
 
 
 async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
-    """Return the files that `by` has chosen in the form `form_key`, in the order in which they were uploaded."""
+    """Return the files that `by` has uploaded for the form `form_key`, in the order in which they were uploaded."""
     # Each page of a case runs this query; raw SQL takes a quarter of the time that Piccolo takes.
     rows = await current().fetch(
         "select id, name, media_type, size, sha256, key from upload where credential_id = $1 and form_key = $2 order by kept_at, id",
@@ -48,8 +51,9 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
     """Add a stored file, which `announce` has recorded, to the form `form_key`.
 
     Do nothing if the form has a file with the same name and content already, as when one form is sent twice at once;
-    `sweep_uploads` deletes the second copy later. Raise `Invalid` (`files`) if the form has `MAX_FILES` files already,
-    and `Full` if `by` is a contact whose customer's files, with the contact's unsent ones, would exceed the quota.
+    `sweep_uploads` deletes the second copy later. Raise `Invalid` at the field `files` if the form has `MAX_FILES`
+    files already, and `Full` if `by` is a contact whose customer's files, with the contact's unsent files, would exceed
+    the quota.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
@@ -74,10 +78,10 @@ async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
-    """Delete the file with this id that the person `by` has chosen in a form. Do nothing if there is no such file.
+    """Remove the file with this id, which `by` has uploaded for a form, and delete it.
 
-    Call this function outside a transaction: it opens its own. The file leaves the form at once; if deleting it from the
-    storage then fails, `sweep_uploads` deletes it later.
+    Do nothing if there is no such file. Call this outside a transaction, because it opens its own. The file leaves the
+    form at once; if deleting it from the storage then fails, `sweep_uploads` deletes it later.
     """
     own = (Upload.id == file_id) & (Upload.credential_id == by.credential_id)
     async with transaction(by):

@@ -1,4 +1,4 @@
-"""File name extensions ("endings") that an admin has added to those that are always refused."""
+"""File name extensions ("endings") that an admin refuses, in addition to those that are always refused."""
 
 import re
 
@@ -30,8 +30,8 @@ class RefusedEnding(Table, tablename="refused_ending"):
     async def refuse(cls, facts: EndingFacts) -> None:
         """Refuse files with this extension from now on. Do nothing if it is refused already.
 
-        Files that are stored already stay. Raise `Invalid` (`ending`) if the text is not a file name extension, or is
-        one that is always refused.
+        Stored files stay. Raise `Invalid` at the field `ending` if the text is not a file name extension, or is one
+        that is always refused.
         """
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)

@@ -1,8 +1,8 @@
-"""Decide which files are accepted, and under which name.
+"""Decide which files are accepted, and under which names.
 
 A help desk must accept nearly every file, so only executables are refused: by their content, by the file name
 extensions that Windows runs, and by the extensions that an admin adds. Accepting all others is safe because browsers
-only ever save the files (R56). The media type that the browser sends is ignored.
+never open the files but only save them (R56). The media type that the browser sends is ignored.
 """
 
 import re
@@ -58,11 +58,11 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECA
 
 
 def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[str, str]:
-    """Return the name under which to keep a file, and its media type, which is `UNKNOWN` for everything but pictures.
+    """Return the name under which to keep a file, and its media type, which is `UNKNOWN` for everything but images.
 
-    `head` holds the first bytes of the file (4096 are enough), `refused` the extensions that an admin has added, in
-    lower case. If a picture has the extension of another kind of picture, the extension is replaced. Raise `Invalid`
-    (`files`) with a sentence for the sender if the file is refused.
+    `head` has the first bytes of the file (4096 are enough), `refused` the extensions that an admin has added, in lower
+    case. If an image has the extension of another kind of image, the extension is replaced. Raise `Invalid` at the
+    field `files` if the file is refused.
     """
     name = clean_name(name) or "file"
     ending = ending_of(name)
@@ -93,7 +93,7 @@ def is_executable(head: bytes) -> bool:
 
 
 def picture_of(head: bytes) -> str | None:
-    """Return the media type of the picture that begins with these bytes, or None if no known kind of picture does."""
+    """Return the media type of the image that begins with these bytes, or None if it is not a known kind of image."""
     return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 
@@ -101,7 +101,7 @@ def clean_name(name: str) -> str:
     """Return the file name without folders, invisible characters and characters that cannot be stored (R54, R55).
 
     The result may be "". It has at most `MAX_NAME` bytes; a longer name is shortened before its extension. A name that
-    Windows reserves for a device, such as `con.txt`, gets a `_` in front. Cleaning a clean name changes nothing.
+    Windows reserves for a device, such as `con.txt`, gets a `_` in front. The function is idempotent.
     """
     name = re.split(r"[/\\]", name)[-1]
     # Removing an invisible character can bring characters together that NFC then joins, and NFC can produce new

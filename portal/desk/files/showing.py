@@ -1,6 +1,6 @@
-"""Show files in place: a picture, the pages of a PDF, or the beginning of a text, but never the file itself (R56).
+"""Show previews of files: an image, the pages of a PDF, or the beginning of a text, but never the file itself (R56).
 
-Pictures and pages are drawn again by a limited process (R59). Each drawing is kept, so that it is made once.
+Images and pages are drawn again by a process with limits (R59). Each drawing is stored, so that it is made once.
 """
 
 import uuid
@@ -19,20 +19,20 @@ from portal.storage import Storage
 from portal.visible import visible
 
 SMALL, LARGE = 320, 1600
-"""The maximum width and height in pixels of a thumbnail, and of a picture or page that is shown in place."""
+"""The maximum width and height in pixels of a thumbnail, and of any other image or page."""
 PAGES_AT_ONCE = 5
-"""How many pages of a PDF are shown before a link leads to the next ones."""
+"""How many pages of a PDF are shown before a link leads to the next pages."""
 MOST_TEXT = 100_000
-"""How many bytes of a text are shown. The download has all of it."""
+"""How many bytes of a text are shown. The download contains all of it."""
 KEPT_FOR = timedelta(days=30)
-"""How long a drawing is kept. Then it is made again when somebody looks at the file."""
+"""How long a drawing is stored. After that it is made again when somebody looks at the file."""
 
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff"}
 _TEXTS = {"txt", "log", "csv", "tsv", "json", "xml", "yml", "yaml", "toml", "ini", "conf", "cfg", "md", "sql", "out", "err", "trace"}  # fmt: skip
 
 
 class Shape(StrEnum):
-    """How a file is shown in place."""
+    """The kind of preview that a file has."""
 
     PICTURE = "picture"
     PDF = "pdf"
@@ -40,7 +40,7 @@ class Shape(StrEnum):
 
 
 class FilePreview(Table, tablename="file_preview"):
-    """A drawing of a file, which is a picture or a page of a PDF, no larger than `side` pixels each way.
+    """A drawing of a file, an image or a page of a PDF, with at most `side` pixels in each direction.
 
     `content` is None if it cannot be drawn. `pages` is the number of pages of the file. Attachment, page and side are
     together the primary key, which Piccolo cannot express.
@@ -58,14 +58,14 @@ class FilePreview(Table, tablename="file_preview"):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The beginning of a text file. `is_whole` is False if the file has more."""
+    """The beginning of a text file. `is_whole` is False if the file is longer."""
 
     content: str
     is_whole: bool
 
 
 def shape_of(name: str, media_type: str) -> Shape | None:
-    """Return how a file with this name and media type is shown in place, or None if it can only be downloaded."""
+    """Return which kind of preview a file with this name and media type has, or None if it can only be downloaded."""
     if media_type in _PICTURES:
         return Shape.PICTURE
     ending = ending_of(name)
@@ -73,7 +73,7 @@ def shape_of(name: str, media_type: str) -> Shape | None:
 
 
 async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, previews.Drawing | None]:
-    """Return whether this page of a file was drawn before, and the stored drawing, or None if it could not be drawn.
+    """Return whether this page of a file was drawn before, and the stored drawing; None if it could not be drawn.
 
     `page` counts from 1, and `side` is the maximum width and height in pixels.
     """
@@ -87,9 +87,10 @@ async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, pr
 
 
 async def draw(attachment: Attachment, storage: Storage, page: int, side: int) -> previews.Drawing | None:
-    """Draw a picture, or a page of a PDF, with at most `side` pixels each way. Return None if it cannot be drawn.
+    """Draw an image, or a page of a PDF, with at most `side` pixels in each direction.
 
-    Run outside of any transaction. Raise `Unavailable` if too many others wait for their drawings, or if it takes too long.
+    Return None if it cannot be drawn. Call this outside any transaction. Raise `Unavailable` if too many drawings are
+    waiting, or if this one takes too long.
     """
     async with previews.turn():
         content = await storage.content(attachment.key, limit=attachment.size + 1)
@@ -114,7 +115,7 @@ async def keep(attachment_id: uuid.UUID, page: int, side: int, drawing: previews
 async def text_of(attachment: Attachment, storage: Storage) -> Text:
     """Return the beginning of a text file, at most `MOST_TEXT` bytes, without invisible characters.
 
-    The file is read as UTF-16 if it begins with a byte order mark of that, and otherwise as UTF-8.
+    The file is read as UTF-16 if it begins with the byte order mark of UTF-16, otherwise as UTF-8.
     """
     content = await storage.content(attachment.key, limit=MOST_TEXT)
     coding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"

@@ -27,7 +27,7 @@ LONGEST_SLUG = 60
 
 
 class Audience(StrEnum):
-    """Who may read a published article. `word` is what agents read."""
+    """Who may read a published article. `word` is the text that agents read."""
 
     EVERYBODY = "everybody"
     CUSTOMERS = "customers"
@@ -43,7 +43,7 @@ AUDIENCES = [(audience.value, audience.word) for audience in Audience]
 
 
 class HelpFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an article as typed; `audience` is a member of `Audience`, `text` is Markdown."""
+    """Form fields of an article as typed. `audience` is a value of `Audience`, `text` is Markdown."""
 
     title: str = ""
     text: str = ""
@@ -51,10 +51,11 @@ class HelpFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Article(Table, tablename="help_article"):
-    """A help article. `slug` is its name in URLs, which stays when the title changes.
+    """A help article.
 
-    `published_at` is None while the article is a draft, which only agents see. `edition` rises with each change of the
-    text.
+    `slug` identifies it in URLs and does not change when the title does. `audience` is a value of `Audience`.
+    `published_at` is None while the article is a draft, which only agents can read. `edition` is incremented whenever
+    the text changes.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -69,20 +70,23 @@ class Article(Table, tablename="help_article"):
 
     @property
     def is_published(self) -> bool:
-        """Return whether the article's audience sees it."""
+        """Return whether the article's audience can read it."""
         return bool(self.published_at)
 
     @classmethod
     async def find(cls, article_id: int, *, hold: bool = False) -> Self:
-        """Return the article with this id, for agents only. With `hold`, lock its row until the transaction ends.
+        """Return the article with this id, published or not; for pages of agents.
 
-        Raise `NotFound` for an unknown id.
+        With `hold`, lock its row until the transaction ends. Raise `NotFound` for an unknown id.
         """
         return await one(cls.objects().where(cls.id == in_range(article_id)), hold=hold)
 
     @classmethod
     async def write(cls, facts: HelpFacts, *, by: AgentReader, at: datetime) -> Self:
-        """Create a draft and return it. Raise `Invalid` for a bad field, and for a title that another article has."""
+        """Create a draft and return it.
+
+        Raise `Invalid` for a field that is not valid, and for the title of another article.
+        """
         columns, text = _read(facts)
         tx = current()
         await tx.execute("select pg_advisory_xact_lock(hashtextextended('help slug', 0))")
@@ -99,9 +103,10 @@ class Article(Table, tablename="help_article"):
         return found
 
     async def change(self, facts: HelpFacts, at: datetime) -> None:
-        """Replace title, text and audience of the locked article. If it is published, readers see them at once.
+        """Replace title, text and audience of the article, whose row the caller has locked.
 
-        Raise `Invalid` for a bad field, and for a title that another article has. Without a difference nothing changes.
+        If it is published, readers see the new text at once. Do nothing if nothing differs. Raise `Invalid` for a field
+        that is not valid, and for the title of another article.
         """
         columns, text = _read(facts)
         edition = self.edition + (text != await self.text())
@@ -117,15 +122,15 @@ class Article(Table, tablename="help_article"):
             )  # fmt: skip
 
     async def publish(self, at: datetime) -> None:
-        """Show the article to its audience. A repeat changes nothing."""
+        """Publish the article for its audience. Idempotent."""
         await Article.update({Article.published_at: at}).where(Article.id == self.id, Article.published_at.is_null())
 
     async def withdraw(self) -> None:
-        """Make the article a draft again, which only agents see. A repeat changes nothing."""
+        """Make the article a draft again, which only agents can read. Idempotent."""
         await Article.update({Article.published_at: None}).where(Article.id == self.id)
 
     async def discard(self) -> None:
-        """Delete the locked draft with its pictures. Raise `Conflict` for a published article."""
+        """Delete the draft with its images. The caller has locked its row. Raise `Conflict` for a published article."""
         if self.is_published:
             raise Conflict("This article is published. Withdraw it before you delete it.")
         await Article.delete().where(Article.id == self.id)
@@ -135,24 +140,27 @@ class Article(Table, tablename="help_article"):
         return str(await current().fetchval("select text from help_text where article_id = $1", self.id))
 
     async def facts(self) -> HelpFacts:
-        """Return the stored values of the article as form fields, to fill in the form that edits them."""
+        """Return the stored values of the article as form fields."""
         return HelpFacts(title=self.title, text=await self.text(), audience=self.audience)
 
 
 async def html_of(text: str, slug: str) -> str:
-    """Return the Markdown of an article as cleaned HTML. `slug` is the article's, for the URLs of its pictures."""
+    """Return the Markdown of an article as sanitized HTML.
+
+    `slug` is that of the article, for the URLs of its images.
+    """
     return await asyncio.to_thread(article, text, f"/help/{slug}/pictures/")
 
 
 def slug_of(title: str) -> str:
-    """Return the words of a title as a part of a URL, such as `set-up-the-vpn`; `article` if it has no Latin letter."""
+    """Return the words of a title as a slug, such as `set-up-the-vpn`; `article` without Latin letters and digits."""
     letters = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     slug = "-".join(re.findall("[a-z0-9]+", letters))
     return slug[:LONGEST_SLUG].strip("-") or "article"
 
 
 async def _free_slug(title: str) -> str:
-    """Return the slug of a title, with a number behind it if an article has that slug already."""
+    """Return the slug of a title, with a number appended if an article has that slug already."""
     slug = slug_of(title)
     rows = await current().fetch("select slug from help_article where slug = $1 or starts_with(slug, $1 || '-')", slug)
     taken, number = {row["slug"] for row in rows}, 1
@@ -182,12 +190,15 @@ def _body(text: str) -> str:
 
 
 def checked(facts: HelpFacts) -> None:
-    """Validate the fields of an article, and raise `Invalid` with a sentence for each bad one. Nothing is stored."""
+    """Validate the fields of an article without storing them.
+
+    Raise `Invalid` with a message for each that is not valid.
+    """
     _read(facts)
 
 
 def _read(facts: HelpFacts) -> tuple[dict[str, str], str]:
-    """Return the column values of an article, and its text. Raise `Invalid` for a bad field."""
+    """Return the column values of an article, and its text. Raise `Invalid` for a field that is not valid."""
     fields = Checked()
     columns = {
         "title": fields("title", _title, facts.title),

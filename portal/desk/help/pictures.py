@@ -1,4 +1,4 @@
-"""Add pictures to articles, and remove them. A limited process draws each picture; only its drawing is kept (R59)."""
+"""Add images to articles, and remove them. A process with limits draws each image again; only that is stored (R59)."""
 
 from datetime import datetime
 
@@ -12,15 +12,15 @@ from portal.errors import Conflict, Invalid
 from portal.storage import Storage
 
 MOST = 30
-"""The maximum number of pictures of one article."""
+"""The maximum number of images of one article."""
 SIDE = 1600
-"""The maximum width and height of a picture, in pixels."""
+"""The maximum width and height of an image, in pixels."""
 MOST_BYTES = 10 * 1024 * 1024
-"""The maximum size of an uploaded picture."""
+"""The maximum size of an uploaded image, in bytes."""
 
 
 class HelpPicture(Table, tablename="help_picture"):
-    """A picture of an article, as WebP. In the text of the article, `![words](name)` shows it.
+    """An image of an article, as WebP. In the text of the article, `![words](name)` shows it.
 
     The article and the name are together the primary key, which Piccolo cannot express.
     """
@@ -34,19 +34,19 @@ class HelpPicture(Table, tablename="help_picture"):
 
 
 async def draw_stored(key: str, storage: Storage) -> previews.Drawing:
-    """Return the picture that is stored under `key`, drawn again, as `draw` does.
+    """Return the image that is stored under `key`, drawn again as WebP. Raise `Invalid` as `draw` does.
 
-    Raise `Unavailable` if too many others wait for their drawings, or if it takes too long.
+    Raise `Unavailable` if too many drawings are waiting, or if this one takes too long.
     """
     async with previews.turn():
         return await draw(await storage.content(key, limit=MOST_BYTES + 1))
 
 
 async def draw(content: bytes) -> previews.Drawing:
-    """Draw an uploaded picture again as WebP, and return the drawing.
+    """Draw an uploaded image again as WebP, and return the drawing.
 
-    Raise `Invalid` (`picture`) if it is too large or cannot be drawn, and `Unavailable` if too many others wait for
-    theirs.
+    Raise `Invalid` at the field `picture` if it is too large or cannot be drawn, and `Unavailable` if that takes too
+    long.
     """
     if len(content) > MOST_BYTES:
         raise Invalid({"picture": "A picture may have at most 10 MB."})
@@ -57,9 +57,10 @@ async def draw(content: bytes) -> previews.Drawing:
 
 
 async def add(article: Article, file_name: str, drawing: previews.Drawing, at: datetime) -> str:
-    """Add a picture to the locked article, and return its name, which is made from the name of the uploaded file.
+    """Add an image to the article, whose row the caller has locked, and return its name.
 
-    Raise `Invalid` (`picture`) if the article has `MOST` pictures already.
+    The name is made from the name of the uploaded file. Raise `Invalid` at the field `picture` if the article has
+    `MOST` images already.
     """
     names = await names_of(article)
     if len(names) >= MOST:
@@ -76,7 +77,7 @@ async def add(article: Article, file_name: str, drawing: previews.Drawing, at: d
 
 
 async def names_of(article: Article) -> list[str]:
-    """Return the names of the pictures of an article, in the order in which they were added."""
+    """Return the names of the images of an article, in the order in which they were added."""
     rows = await current().fetch(
         "select name from help_picture where article_id = $1 order by added_at, folded(name)", article.id
     )
@@ -84,7 +85,7 @@ async def names_of(article: Article) -> list[str]:
 
 
 async def remove(article: Article, name: str) -> None:
-    """Remove a picture of the locked article. Do nothing if there is no such picture.
+    """Remove an image of the article, whose row the caller has locked. Do nothing if there is no such image.
 
     Raise `Conflict` if the text shows it.
     """

@@ -1,6 +1,6 @@
-"""Find and read published articles: each reader finds those that are meant for them, a visitor those for everybody.
+"""Find and read published articles. Each reader finds those for their audience; visitors find those for everybody.
 
-Row-level security checks the audience a second time, except among agents, who see all articles.
+Row-level security checks the audience a second time, except for agents, who may see all articles.
 """
 
 import re
@@ -24,12 +24,15 @@ SUGGESTED = 3
 """The maximum number of articles that are suggested for a subject."""
 _SLUG = re.compile("[a-z0-9-]{1,80}")
 SHORTEST_WORD = 3
-"""How many letters a word of a subject needs for articles with it to be suggested."""
+"""The minimum number of letters of a word in a subject for which articles are suggested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An article as a list shows it. `excerpt` is the beginning of its text in plain words."""
+    """An article as a list shows it. `excerpt` is the beginning of its text, without Markdown.
+
+    `views` counts each signed-in reader once a day. `published_at` is None for a draft.
+    """
 
     id: int
     slug: str
@@ -66,7 +69,7 @@ class Shown:
 
 
 def audiences_of(reader: Reader | None) -> list[str]:
-    """Return the audiences to which a reader belongs; `reader` is None for a visitor without a session."""
+    """Return the audiences to which a reader belongs. `reader` is None for a visitor without a session."""
     if reader is None:
         return [Audience.EVERYBODY.value]
     if reader.is_contact:
@@ -122,7 +125,10 @@ def _shown(row: Any) -> Shown:
 
 
 async def as_written(article_id: int) -> Shown:
-    """Return an article as its page shows it, drafts included. For agents only. Raise `NotFound` for an unknown id."""
+    """Return an article, published or not, as its page shows it; for agents only.
+
+    Raise `NotFound` for an unknown id.
+    """
     row = await current().fetchrow(_WRITTEN, article_id)
     if row is None:
         raise NotFound
@@ -130,9 +136,9 @@ async def as_written(article_id: int) -> Shown:
 
 
 async def picture(slug: str, name: str, reader: Reader | None) -> tuple[bytes, bool]:
-    """Return a picture of an article as WebP, and whether everybody may see it.
+    """Return an image of an article as WebP, and whether everybody may see it.
 
-    Agents see those of drafts, too. Raise `NotFound` if there is none that the reader may see.
+    Agents also get images of drafts. Raise `NotFound` if there is no such image that the reader may see.
     """
     is_agent = reader is not None and reader.is_agent
     row = await current().fetchrow(_PICTURE, audiences_of(reader), slug, name, is_agent)
@@ -144,13 +150,13 @@ async def picture(slug: str, name: str, reader: Reader | None) -> tuple[bytes, b
 async def listed(reader: Reader | None, text: str = "", page: int = 1) -> FoundPage:
     """Return one page of the published articles that the reader may see and that contain every word of `text`.
 
-    Those with a word in the title come first, then the rest, both by title. `page` counts from 1.
+    Articles with a word in the title come first; both groups are sorted by title. `page` counts from 1.
     """
     return await _listed(audiences_of(reader), text, page)
 
 
 async def written(text: str = "", page: int = 1) -> FoundPage:
-    """Return one page of all articles, drafts included, for agents; otherwise as `listed` does."""
+    """Return one page of all articles, drafts included, like `listed`; for agents only."""
     return await _listed(None, text, page)
 
 
@@ -162,10 +168,10 @@ async def _listed(audiences: list[str] | None, text: str, page: int) -> FoundPag
 
 
 async def suggested(subject: str, reader: Reader) -> list[Found]:
-    """Return at most `SUGGESTED` readable articles with a word of `subject` in the title, the best match first.
+    """Return at most `SUGGESTED` articles that match the subject of a new case, best match first.
 
-    Readable are the published articles that the reader may see. The fewer of them contain a word, the more it counts.
-    Words of fewer than `SHORTEST_WORD` letters are ignored.
+    These are published articles that the reader may see and that have a word of `subject` in the title. A word counts
+    more the fewer articles contain it. Words of fewer than `SHORTEST_WORD` letters are ignored.
     """
     words = [word for word in words_of(subject) if len(word) >= SHORTEST_WORD][:MOST_WORDS]
     rows = await current().fetch(_SUGGESTED, audiences_of(reader), words) if words else []
@@ -173,7 +179,7 @@ async def suggested(subject: str, reader: Reader) -> list[Found]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a search text, without the punctuation marks around them."""
+    """Return the words of a search text, without punctuation around them."""
     return [word.strip(PUNCTUATION) or word for word in text.replace("\0", "")[:LONGEST_TEXT].split()]
 
 
@@ -186,10 +192,10 @@ def _found(row: Any) -> Found:
 
 
 async def count_view(article_id: int, day: date) -> None:
-    """Count that the signed-in reader of this transaction has read a published article on `day`, at most once."""
+    """Count that the signed-in reader of this transaction has read a published article on `day`, at most once a day."""
     await current().execute("select count_help_view($1, $2)", article_id, day)
 
 
 async def forget_readers(before: date) -> None:
-    """Delete the records of who read which article before this day. The numbers of views stay."""
+    """Delete the records, from before this day, of who has read which article. The numbers of views stay."""
     await current().execute("delete from help_reading where read_on < $1", before)

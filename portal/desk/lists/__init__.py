@@ -1,4 +1,4 @@
-"""List cases for agents and for contacts. Each page of a list costs one query."""
+"""List cases for agents and for contacts. Each page of a list takes one query."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,7 +27,7 @@ PAGE = 25
 class Row:
     """A case as one row of a list shows it. `status_word` is the name of its status for the reader.
 
-    Pages of contacts do not show `snoozed_until`.
+    Contacts are not shown `snoozed_until` and `tags`.
     """
 
     id: int
@@ -54,8 +54,8 @@ class Row:
 class Listed:
     """One page of a list of cases.
 
-    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number. `before` and `after` are the
-    cursors of the pages before and after this one, as text; both are "" if the list has no cursor.
+    `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number. `before` and `after` are
+    the cursors of the previous and the next page, as text; both are "" if the list has no cursors.
     """
 
     rows: list[Row]
@@ -79,7 +79,7 @@ class Listed:
 
     @property
     def next_count(self) -> int:
-        """Return the number of cases on the next page, as far as it is known; 0 if this is the last page."""
+        """Return the number of cases on the next page, or `PAGE` if it is not known; 0 if this is the last page."""
         if not self.has_next:
             return 0
         return PAGE if self.total > COUNTED else max(1, min(PAGE, self.total - self.page * PAGE))
@@ -107,11 +107,11 @@ def _listing(
 ) -> str:
     """Return the SQL for one page of the cases that meet `condition`, sorted by the SQL expressions `order`.
 
-    `for_contact` says whose names of statuses to read. It reads one row more than the page shows, which tells whether
-    there is a next page. `since` is the condition of a cursor, and `offset` the clause that skips earlier pages. `tags` is
-    the SQL for the tags of a case, which contacts may not read. Each row has the values of the expressions `keys` in the
-    columns `key_0` and so on. The column `total` has the number of all cases that meet `condition`, at most `COUNTED` + 1,
-    or `counted` instead of it.
+    `for_contact` chooses between the names of statuses for contacts and for agents. One more row than the page shows is
+    read, which tells whether there is a next page. `since` is the condition of a cursor, and `offset` the clause that
+    skips earlier pages. `tags` is the SQL for the tags of a case, which contacts may not read. Each row has the values
+    of the expressions `keys` in the columns `key_0` and so on. The column `total` is `counted` if that is given,
+    otherwise the number of all cases that meet `condition`, at most `COUNTED` + 1.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
     needed = "".join(join for alias, join in JOINS.items() if order.startswith(alias))
@@ -137,10 +137,10 @@ order by p.place
 
 
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
-    """Return one page of the cases that `question` asks for, read by one query.
+    """Return one page of the cases that match `question`, read with one query.
 
-    `counted` maps views to the numbers that the queries of `countings` returned, if the caller has them already. Then
-    the cases of a view without filters are not counted again.
+    `counted` maps views to their numbers of cases (see `countings`), if the caller has these already: then the cases of
+    a view without filters are not counted again.
     """
     condition, values = question.conditions(reader)
     order, cursor = ORDERS[question.sort], question.cursor
@@ -172,7 +172,7 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
 
 
 def countings(reader: AgentReader, at: datetime) -> dict[str, Counting]:
-    """Return the queries for the number of cases in each view that has a count, by the name of the view.
+    """Return the queries that count the cases of each view with a count, by the name of the view.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that the cost of the queries is limited.
     """
@@ -187,7 +187,7 @@ def _counting(condition: str, reader: AgentReader, at: datetime) -> Counting:
 
 
 async def customers_list(reader: ContactReader, *, everything: bool, text: str = "", page: int = 1) -> Listed:
-    """Return one page of the cases that the contact may see, the latest change first, read by one query.
+    """Return one page of the cases that the contact may see, latest change first, read with one query.
 
     Only open cases are listed unless `everything` is True. With `text`, only cases that match every word of the text
     are listed (see `conditions_of`). `page` counts from 1.
@@ -206,10 +206,11 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
 
 
 async def named_elsewhere(text: str, listed: Listed, reader: Reader) -> Case | None:
-    """Return the case whose number is the whole search text (`#1393`) if the page `listed` does not show that number.
+    """Return the case whose number is the whole search text (`#1393`), unless the page `listed` shows that number.
 
-    It has its `status_word` for agents. Such a case is in another view or on another page, a filter leaves it out, or it
-    was merged: then return the case that it is part of, also if that is on the page. Return None if there is no such case.
+    Such a case is in another view, on another page, or left out by a filter. For the number of a merged case, return
+    the case into which it was merged, even if the page shows that. The `status_word` of the case is set, for agents.
+    Return None if there is no such case.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):

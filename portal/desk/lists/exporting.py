@@ -1,4 +1,4 @@
-"""Write the agents' list of cases as a table for a file."""
+"""Export the agents' list of cases as a table."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from portal.exports import Column, Kind, Sheet
 from portal.people.readers import AgentReader
 
 MOST = 10_000
-"""How many cases one file may have."""
+"""The maximum number of cases in one file."""
 COLUMNS = (
     Column("Case", Kind.NUMBER), Column("Subject"), Column("Customer"), Column("Contact"), Column("Status"), Column("Priority"),
     Column("Type"), Column("Department"), Column("Agent"), Column("Tags"), Column("Opened", Kind.MOMENT),
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
-    """Return all cases that `question` asks for, in its order. Raise `Invalid` if they are more than `MOST`."""
+    """Return all cases that match `question`, in its order. Raise `Invalid` if there are more than `MOST`."""
     condition, values = question.conditions(reader)
     order = ORDERS[question.sort]
     joins = "".join(join for alias, join in JOINS.items() if order.expressions[0].startswith(alias))

@@ -1,4 +1,4 @@
-"""What the filters of the agents' list of cases offer, and the words for the filters that are set."""
+"""The filters of the agents' list of cases: what each offers, and the words for the filters that are set."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ order by filter, place, id
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One value of a filter, with its words. `is_set` is True if the list is limited to it."""
+    """One value of a filter, with its words. `is_set` is True if the list is filtered by it."""
 
     value: int | str
     words: str
@@ -39,9 +39,11 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of a list: the choices of each filter, by its name in the URL, and a chip for each value that is set.
+    """The filters of a list.
 
-    Customers and agents are found by typing, so that their choices are only those that are set.
+    `words` and `choices` have the name and the choices of each filter, by its name in the URL. `chips` has one item for
+    each value that is set. Customers, agents and tags are found by typing, so their choices are only those that are
+    set.
     """
 
     words: Mapping[str, str]
@@ -57,7 +59,7 @@ WORDS = {
 
 
 async def filters_of(question: Question) -> Filters:
-    """Return the filters of an agent's list of cases, read by one query."""
+    """Return the filters of an agent's list of cases, read with one query."""
     asked = question.chosen
     rows = await current().fetch(
         _OFFERED,
@@ -92,7 +94,7 @@ async def filters_of(question: Question) -> Filters:
 
 
 def _choices(named: Iterable[tuple[int | str, str, bool]], asked: tuple[int | str, ...]) -> Iterable[Choice]:
-    """Yield the choices of a filter, and those values of the URL at the end that stand for nothing any more."""
+    """Yield the choices of a filter, then the values in the URL that do not exist any more."""
     known = set()
     for value, words, is_offered in named:
         known.add(value)

@@ -1,4 +1,4 @@
-"""Views of the list of cases that agents save: a name for a view with filters, private or shared with all agents."""
+"""Saved views of the list of cases: a view with filters under a name, private or shared with all agents."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ from portal.fields import Checked, in_range, line
 from portal.people.readers import AgentReader
 
 MOST = 50
-"""How many views an agent may have."""
+"""The maximum number of views of one agent."""
 SHOWN = 30
-"""How many own views the navigation shows; the page of own views has all of them."""
+"""How many saved views the navigation shows; the page of saved views shows all."""
 LONGEST_NAME, LONGEST_QUERY = 60, 4000
 KEPT = timedelta(days=1)
-"""How long a deleted view can be restored."""
+"""For how long a deleted view can be restored."""
 
 
 class Named(NamedTuple):
@@ -40,7 +40,10 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListedView:
-    """A saved view as the list of them shows it, with the name of its owner."""
+    """A saved view as the page of saved views shows it.
+
+    `owner` is the name of its owner; `is_mine` says if that is the reader.
+    """
 
     id: int
     name: str
@@ -65,9 +68,10 @@ class ViewFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class OwnView(Table, tablename="own_view"):
-    """A saved view of the agent `agent_id`. Only the others' shared views are visible to an agent.
+    """A saved view of the agent `agent_id`. Other agents can use it only if it is shared.
 
-    `query` is the query string of the list's URL, so that renaming a customer or a department changes no view.
+    `query` is the query string of the list's URL. It has ids, so renaming a customer or a department does not change a
+    view. A deleted view is kept for a day.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -91,9 +95,10 @@ class OwnView(Table, tablename="own_view"):
 
     @classmethod
     async def find(cls, view: int, reader: AgentReader, *, with_deleted: bool = False, hold: bool = False) -> Self:
-        """Return the view with this id, with `with_deleted` also if it was deleted in the last day.
+        """Return the view with this id; with `with_deleted`, also if it was deleted within the last day.
 
-        `hold` locks its row until the transaction ends. Raise `NotFound` if there is none that the reader may use.
+        With `hold`, lock its row until the transaction ends. Raise `NotFound` if there is no such view that the reader
+        may use.
         """
         visible = cls.visible_sql(reader)
         visible = visible.removeprefix("own_view.deleted_at is null and ") if with_deleted else visible
@@ -101,9 +106,10 @@ class OwnView(Table, tablename="own_view"):
 
     @classmethod
     async def save_new(cls, facts: ViewFacts, *, by: AgentReader, at: datetime) -> Self:
-        """Save the view that `facts` describes, and return it.
+        """Save the view that `facts` describe, and return it.
 
-        Raise `Invalid` (`name`) for a bad name, one that the agent's views have already, or too many views.
+        Raise `Invalid` at the field `name` for a name that is not valid or that another view of the agent has, and for
+        too many views.
         """
         columns = _read(facts) | {"query": _query(facts.query), "agent_id": by.id, "created_at": at}
         # Requests of one agent wait for each other, so that they cannot exceed the limit together.
@@ -116,25 +122,31 @@ class OwnView(Table, tablename="own_view"):
         return view
 
     async def change(self, facts: ViewFacts, *, by: AgentReader) -> None:
-        """Change the name, the sharing and the filters. Raise `NotFound` if `by` may not, `Invalid` as `save_new` does."""
+        """Save the name, the sharing and the filters of the view.
+
+        Raise `NotFound` if `by` may not change it, and `Invalid` as `save_new` does.
+        """
         self._refuse(by)
         columns = _read(facts) | {"query": _query(facts.query)}
         async with unless_taken("name", _taken(str(columns["name"]))):
             await OwnView.update(columns).where(OwnView.id == self.id)
 
     async def discard(self, *, by: AgentReader, at: datetime) -> None:
-        """Delete the view; it can be restored for a day. Raise `NotFound` if `by` may not."""
+        """Delete the view, which can be restored for a day. Idempotent. Raise `NotFound` if `by` may not delete it."""
         self._refuse(by)
         await OwnView.update({OwnView.deleted_at: at}).where(OwnView.id == self.id, OwnView.deleted_at.is_null())
 
     async def restore(self, *, by: AgentReader) -> None:
-        """Take back the deletion. Raise `NotFound` if `by` may not, `Invalid` if its name is taken by now."""
+        """Restore a deleted saved view.
+
+        Raise `NotFound` if `by` may not, and `Invalid` at the field `name` if another view has its name now.
+        """
         self._refuse(by)
         async with unless_taken("name", _taken(self.name)):
             await OwnView.update({OwnView.deleted_at: None}).where(OwnView.id == self.id)
 
     def may_be_changed(self, by: AgentReader) -> bool:
-        """Return whether `by` may change the view: its owner, and managers if it is shared."""
+        """Return whether `by` may change the view: its owner may, and managers may if it is shared."""
         return bool(self.agent_id == by.id or (self.is_shared and by.is_manager))
 
     @property
@@ -148,7 +160,7 @@ class OwnView(Table, tablename="own_view"):
 
 
 def naming(reader: AgentReader) -> Counting:
-    """Return the query for the views that the navigation shows, as the JSON that `named` reads; own ones come first."""
+    """Return the query for the navigation's saved views, as JSON that `named` reads; the reader's own come first."""
     sql = (
         "select coalesce(json_agg(json_build_array(id, name, query)), '[]')::text from (select id, name, query from own_view"  # noqa: S608
         f" where {OwnView.visible_sql(reader)} order by agent_id <> $1, folded(name), id limit {SHOWN + 1}) as v"
@@ -157,18 +169,21 @@ def naming(reader: AgentReader) -> Counting:
 
 
 def named(text: str) -> list[Named]:
-    """Return the views in the JSON of `naming`: one more than `SHOWN` if there are more."""
+    """Return the views in the JSON of `naming`. There is one more than `SHOWN` if not all are shown."""
     return [Named(*row) for row in json.loads(text)]
 
 
 async def count_own(views: Sequence[Named], reader: AgentReader, at: datetime) -> Mapping[int, int]:
-    """Return the number of cases in each of the views by its id, read by one query; 1,001 stands for any larger number."""
+    """Return the number of cases in each of these views by its id, read with one query.
+
+    1,001 stands for any larger number.
+    """
     asked = {str(view.id): question_of(view.query, at).counting(reader) for view in views}
     return {int(id): count for id, count in (await count_all(asked)).items()} if asked else {}
 
 
 def question_of(query: str, at: datetime) -> Question:
-    """Return the view and filters of a saved query string, asked at the instant `at`."""
+    """Return the view and filters of a saved query string as a `Question` at the instant `at`."""
     return replace(Question.read(parse_qsl(query.removeprefix("?"))), at=at)
 
 
@@ -187,7 +202,7 @@ def _read(facts: ViewFacts) -> dict[Any, Any]:
 
 
 def _query(typed: str) -> str:
-    """Return the query string with only what a list understands, in the order that `Question.address` writes.
+    """Return the query string with only the parameters that a list knows, in the order that `Question.address` writes.
 
     Raise `Invalid` if it is too long to be saved.
     """

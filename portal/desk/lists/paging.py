@@ -1,4 +1,4 @@
-"""Turn the pages of a list of cases by a keyset cursor, so that a later page costs as much as the first one."""
+"""Page through a list of cases with keyset cursors, so that a later page costs as much as the first one."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +12,10 @@ _NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page of a list begins: behind a row, or, with `is_back`, in front of it.
+    """Where a page of a list begins: after a row or, with `is_back`, where it ends: before a row.
 
-    `values` are those of the expressions that the list is sorted by; `case_id` is the id of the row. As text, the cursor
-    is the id and the values, with a tilde between them.
+    `case_id` is the id of the row, and `values` are its values of the expressions by which the list is sorted. As text,
+    the cursor is the id and the values, separated by tildes.
     """
 
     case_id: int
@@ -24,12 +24,12 @@ class Cursor:
 
     @classmethod
     def of_row(cls, row: Any, order: Order, *, is_back: bool = False) -> Self:
-        """Return the cursor at a row of the list, which has the columns `key_0`, `key_1` and so on."""
+        """Return the cursor at a row of the list. The row has the columns `key_0`, `key_1` and so on."""
         return cls(row["id"], tuple(row[f"key_{place}"] for place in range(len(order.expressions))), is_back)
 
     @classmethod
     def parse(cls, text: str, order: Order, *, is_back: bool = False) -> Self | None:
-        """Return the cursor that `str` wrote as text, or None for a text that is no cursor of a list with this order."""
+        """Return the cursor that `str` wrote as text, or None if the text is not a cursor of a list with this order."""
         typed, *parts = text.split("~", len(order.expressions))
         case_id = number_in(typed)
         types = (order.type, *(datetime for _ in order.expressions[1:]))
@@ -46,7 +46,7 @@ class Cursor:
     def condition(self, order: Order, *, is_falling: bool, after: int) -> tuple[str, list[Any]]:
         """Return the SQL condition for the rows of the page, and its parameters, numbered from `after` + 1.
 
-        `is_falling` says in which direction the list is sorted.
+        `is_falling` says whether the list is sorted in descending order.
         """
         sign = "<" if is_falling is not self.is_back else ">"
         if self.values == (None,):
@@ -63,7 +63,10 @@ class Cursor:
 
 
 def sorting(order: Order, *, is_falling: bool, is_back: bool) -> str:
-    """Return the SQL that sorts a list; with `is_back`, in the opposite direction, because the rows are turned later."""
+    """Return the SQL that sorts a list.
+
+    With `is_back`, the order is reversed, because the caller reverses the rows later.
+    """
     way = "desc" if is_falling is not is_back else "asc"
     # For expressions that are never null, this would keep PostgreSQL from using an index.
     missing = f" nulls {'first' if is_back else 'last'}" if order.may_lack else ""
@@ -77,7 +80,7 @@ def _written(value: Any) -> str:
 
 
 def _read(text: str, kind: type[Any]) -> Any:
-    """Return the value that `_written` wrote, or None if the text is no such value."""
+    """Return the value that `_written` wrote as text, or None if the text is not such a value."""
     if text == _NONE:
         return None
     if kind is str:

@@ -23,11 +23,11 @@ from portal.words import CaseView
 LONGEST_TEXT = 200
 MOST_WORDS = 6
 MOST_VALUES = 50
-"""How many values of one filter a URL may have; the others are ignored."""
+"""The maximum number of values of one filter in a URL; the others are ignored."""
 COUNTED = 1000
-"""The number up to which a list counts its cases. If there are more, the list says "more than 1,000"."""
+"""The number up to which a list counts its cases. For more cases it shows "more than 1,000"."""
 NOBODY = 0
-"""The value of the filter by agent that stands for cases without an agent."""
+"""The value of the filter by agent that means cases without an agent."""
 
 Read = TypeVar("Read")
 
@@ -36,12 +36,12 @@ Read = TypeVar("Read")
 class Question:
     """The view, filters, order and page of an agent's list of cases.
 
-    A filter that has no values does not limit the list; one with several values lets the cases through that have one of
-    them. `statuses` are the ids of configured statuses, or categories, which stand for all of their statuses. Agents,
-    customers, departments, types and tags are ids. `turned` reverses the usual direction of the sort. `at` is the present
-    instant, which deadlines are compared with. `page` is the number of the page, and `after` or `before` is the cursor of
-    the row that it begins behind or ends in front of. `own` is the id of the saved view that the list began with, whose
-    filters may have been changed since.
+    A filter without values does not limit the list; with several values, cases match that have one of them. `statuses`
+    are ids of configured statuses, or categories, which stand for all of their statuses. Agents, customers,
+    departments, types and tags are ids. `turned` reverses the usual direction of the sort. `at` is the present instant,
+    with which deadlines are compared. `page` is the number of the page, `after` the cursor of the row after which it
+    begins, and `before` the cursor of the row before which it ends. `own` is the id of the saved view on which the list
+    is based; its filters may have been changed since.
     """
 
     view: CaseView = CaseView.ALL
@@ -65,7 +65,7 @@ class Question:
 
     @classmethod
     def read(cls, query: Iterable[tuple[str, str]]) -> Self:
-        """Return the view, filters, order and page that a URL's query string asks for, given as pairs of name and value.
+        """Return the view, filters, order and page in a URL's query string, given as pairs of name and value.
 
         Values that are not allowed are ignored.
         """
@@ -95,7 +95,7 @@ class Question:
         )
 
     def asked_at(self, at: datetime) -> Self:
-        """Return this question, asked at the instant `at`."""
+        """Return this question with `at` as its instant."""
         return replace(self, at=at)
 
     @property
@@ -122,9 +122,9 @@ class Question:
         return bool(self.text or self.project_id or self.due or any(self.chosen.values()))
 
     def address(self, **changes: Any) -> str:
-        """Return the query string of the URL for this list after `changes`, which are new values of fields by name.
+        """Return the query string of the URL for this list with `changes`, which are new values of fields by name.
 
-        Unless `page` is among the changes, the URL asks for the first page.
+        Unless `page` is among the changes, the URL is that of the first page.
         """
         start = {} if "page" in changes else {"page": 1}
         # A cursor belongs to one page.
@@ -157,7 +157,7 @@ class Question:
 
     @property
     def number(self) -> int | None:
-        """Return the case number that the search text consists of (`#1393`), or None if it is anything else."""
+        """Return the case number that is the whole search text (`#1393`); None for any other text."""
         return quoted_number(self.text)
 
     @property
@@ -166,27 +166,27 @@ class Question:
         return self.address(view=CaseView.CLOSED)
 
     def sorted_by(self, sort: Sort) -> str:
-        """Return the query string that sorts by `sort`, or that reverses the order if the list is sorted by it already."""
+        """Return the query string that sorts by `sort`, or reverses the order if the list is sorted by that already."""
         return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
 
     @property
     def is_falling(self) -> bool:
-        """Return whether the list is sorted in descending order: the largest or newest row comes first."""
+        """Return whether the list is sorted in descending order, largest or newest row first."""
         return ORDERS[self.sort].is_falling is not self.turned
 
     @property
     def cursor(self) -> Cursor | None:
-        """Return where the page begins, or None for the first page and for a URL without a cursor of this order."""
+        """Return where the page begins; None for the first page, and for a URL without a cursor of this order."""
         if self.page == 1:
             return None
         back = Cursor.parse(self.before, ORDERS[self.sort], is_back=True) if self.before else None
         return back or Cursor.parse(self.after, ORDERS[self.sort])
 
     def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
-        """Return the SQL condition on the table alias `c` for this list, and its parameters, which are numbered from `$1`.
+        """Return the SQL condition on the table alias `c` for this list, and its parameters, numbered from `$1`.
 
-        In the view of all open cases, a filter for statuses that are done finds resolved or closed cases nevertheless.
-        A status with an id may be one of those.
+        The view of all open cases is not limited to open cases if a filter names a category that is done, or any status
+        by id, because such a status may be done.
         """
         sql, values = [Case.visible_sql(reader, "c")], list[Any]()
 
@@ -243,13 +243,13 @@ _OF_STATUSES = (
 
 
 def _status(text: str) -> Status | int | None:
-    """Return the category or the id of a status that a URL names; None for other text."""
+    """Return the category or the id of a status in a URL; None for any other text."""
     category: Status | None = _chosen(Status, text)
     return category or number_in(text)
 
 
 def _several(query: Mapping[str, list[str]], name: str, read: Callable[[str], Read | None]) -> tuple[Read, ...]:
-    """Return the different values of a filter that `read` can read, at most `MOST_VALUES`, in the order of the URL."""
+    """Return the values of a filter that `read` can read, each once, at most `MOST_VALUES`, in the order of the URL."""
     found = (read(text) for text in query.get(name, [])[:MOST_VALUES])
     return tuple(dict.fromkeys(value for value in found if value is not None))
 
@@ -260,7 +260,7 @@ def searched(query: Mapping[str, str]) -> str:
 
 
 def quoted_number(word: str) -> int | None:
-    """Return the case number that a word is, as people quote it (`#1403`, `1403,`), or None for another word."""
+    """Return the case number in a word, as people quote it (`#1403`, `1403,`); None for any other word."""
     return number_in(unicodedata.normalize("NFKC", word).strip(PUNCTUATION).removeprefix("#"))
 
 
@@ -277,10 +277,10 @@ _NUMBERED = f"(c.id = {numbered('?::bigint')} or strpos(c.subject, (?::bigint)::
 def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, Any]]:
     """Yield an SQL condition and its parameter for each of the first `MOST_WORDS` words of the search text.
 
-    Each `?` in a condition stands for its parameter. A number matches the case with that number, or the one that it was
-    merged into, and any subject that contains it. Any other word matches a part of the subject or of the contact's name.
-    An agent (`by_agent`) also finds cases by the customer's name, by the contact's mail address (a word with `@`), and by
-    the contact's telephone number if the text is nothing else; such a text yields one condition.
+    Each `?` in a condition stands for its parameter. A number matches the case with that number, or the case into which
+    it was merged, and any subject that contains it. Any other word matches a part of the subject or of the contact's
+    name. For an agent (`by_agent`), it also matches the customer's name, or the contact's mail address if it contains
+    `@`. A text that is a telephone number yields one condition, which matches the contact's number.
     """
     if by_agent and (digits := telephone_digits(text)):
         places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)

@@ -1,7 +1,7 @@
-"""The views of the agents' list of cases, and what a list can be sorted by.
+"""The views of the agents' list of cases, and by what a list can be sorted.
 
-A condition is SQL on the table alias `c`, in which `:me` stands for the id of the agent who reads the list, and `:at` for
-the present instant.
+A condition is SQL on the table alias `c`, in which `:me` stands for the id of the agent who reads the list, and `:at`
+for the present instant.
 """
 
 import re
@@ -14,7 +14,7 @@ from portal.words import CaseView
 
 OPEN = "c.status not in ('resolved', 'closed')"
 AT_WORK = f"{OPEN} and c.snoozed_until is null"
-"""SQL condition for the cases of the working views, which leave out what is snoozed."""
+"""SQL condition for the cases of the working views, which leave out snoozed cases."""
 WAITING = "c.status in ('waiting_for_customer', 'waiting_for_others')"
 OVERDUE = f"{OPEN} and c.due_at <= :at"
 # The index cases_ending_soon has these ranges, so that a count reads no case with a deadline that is far away.
@@ -22,9 +22,9 @@ ENDING_SOON = f"{OPEN} and c.due_at is not null and tstzrange(c.soon_at, c.due_a
 
 
 class Sort(StrEnum):
-    """What a list of cases can be sorted by. Choosing the same member again reverses the order.
+    """By what a list of cases can be sorted. Choosing the same member again reverses the order.
 
-    `TURN` puts the cases first in which it is the company's turn, and of these the one that changed last.
+    `TURN` lists first the cases that wait for the company, and among them first the one that changed last.
     """
 
     UPDATED = "updated"
@@ -45,10 +45,11 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The SQL expressions that a list is sorted by; the id of the case decides between equal rows.
+    """The SQL expressions by which a list is sorted. Rows with equal values are sorted by the id of the case.
 
-    `type` is the Python type of the first expression's values. `is_falling` is True if the usual direction is descending.
-    `may_lack` is True if the only expression can be null: cases without a value come last in both directions.
+    `type` is the Python type of the first expression's values. `is_falling` is True if the usual direction is
+    descending. `may_lack` is True if the only expression can be null: cases without a value come last in both
+    directions.
     """
 
     expressions: tuple[str, ...]
@@ -72,7 +73,7 @@ ORDERS = {
 
 
 class Due(StrEnum):
-    """Which deadlines the cases of a list have: those that have passed, or those that come near."""
+    """A filter by deadline: cases whose deadline has passed, or comes near."""
 
     OVERDUE = "overdue"
     SOON = "soon"
@@ -92,9 +93,9 @@ class Due(StrEnum):
 class ViewRule:
     """What one view of the list of cases shows.
 
-    `sort` is the order until another one is chosen. `has_count` is True if the navigation shows the number of cases,
-    `has_agents` if the cases may be assigned to several agents, so that a filter by agent is offered. `empty` is the
-    sentence that an empty list shows.
+    `condition` is the SQL for its cases, and `sort` the order until another one is chosen. `has_count` is True if the
+    navigation shows the number of cases, and `has_agents` if the cases may be assigned to several agents, so that a
+    filter by agent is offered. `empty` is the sentence that an empty list shows.
     """
 
     condition: str
@@ -132,7 +133,7 @@ VIEWS = {
 
 
 def filled_in(condition: str, me: int, at: datetime | None, values: list[Any]) -> str:
-    """Return the condition with numbered parameters instead of `:me` and `:at`, and add their values to `values`."""
+    """Return the condition with numbered parameters for `:me` and `:at`, and append their values to `values`."""
 
     def numbered(name: re.Match[str]) -> str:
         values.append({"me": me, "at": at}[name[1]])

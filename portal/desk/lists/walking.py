@@ -1,4 +1,4 @@
-"""Find the cases before and after one in the list from which it was opened, so that agents walk through the list."""
+"""Find the cases before and after a case in the list from which it was opened, so that agents can page through."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ from portal.words import CaseView
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """The place of a case in an agents' list: the numbers of the cases after and before it, None at the ends.
+    """The place of a case in an agents' list.
 
-    The page of the case carries it in its URL, so that the place stays the same when the case itself moves in the list,
-    for example because it was answered. `in_list` is False if the page was opened from elsewhere.
+    `next` and `previous` are the numbers of the cases beside it, None at the ends. The URL of the case's page contains
+    them, so that the place stays the same when the case itself moves in the list, for example because it was answered.
+    `in_list` is False if the page was not opened from a list.
     """
 
     question: Question
@@ -33,14 +34,14 @@ class Walk:
 
     @property
     def query(self) -> str:
-        """Return the query string with which the page of the case is shown again at this place; "" without a list."""
+        """Return the query string that shows the page of the case again at this place; "" without a list."""
         if not self.in_list:
             return ""
         return f"{self.onward}&{urlencode({'next': self.next or '', 'previous': self.previous or ''})}"
 
     @property
     def onward(self) -> str:
-        """Return the query string with which another case of the same list is shown."""
+        """Return the query string that shows another case of the same list."""
         return self.question.address(page=self.question.page)
 
     @property
@@ -50,10 +51,11 @@ class Walk:
 
 
 async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, str]], at: datetime) -> Walk:
-    """Return the place of the case in the list that the query string of its page names, given as pairs of name and value.
+    """Return the place of the case in the list that the query string of its page, given as pairs, describes.
 
-    Numbers in the query string are taken as they are. Otherwise one query finds them. If the page was not opened from a
-    list, there is nothing to find; the way back leads to the reader's own cases if it is one of them, otherwise to all.
+    If the query string has the numbers of the next and the previous case, they are used; otherwise one query finds
+    them. If the page was not opened from a list, return a `Walk` whose `question` is the reader's own cases, if this is
+    one of them, or all cases.
     """
     pairs = list(pairs)
     query = dict(pairs)
@@ -69,7 +71,7 @@ async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, st
 
 
 def _neighbours(question: Question, reader: AgentReader, case_id: int) -> tuple[str, list[Any]]:
-    """Return the SQL query for the numbers of the cases beside the case with this id, and its parameters."""
+    """Return the SQL query for the numbers of the cases before and after the case with this id, and its parameters."""
     condition, values = question.conditions(reader)
     order, falling = ORDERS[question.sort], question.is_falling
     keys, first = order.expressions, order.expressions[0]

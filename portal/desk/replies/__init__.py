@@ -1,1 +1,1 @@
-"""What agents reply with: canned replies, and replies that can be taken back before they go out."""
+"""Canned replies, and replies of agents that can be withdrawn before they go out."""

@@ -1,4 +1,4 @@
-"""Canned replies: texts with placeholders that agents insert into what they write, their own or those for everybody."""
+"""Canned replies: texts with placeholders that agents insert into replies. They are private or for all agents."""
 
 import re
 from collections.abc import Mapping
@@ -21,19 +21,22 @@ from portal.visible import visible
 
 LONGEST = 10_000
 MOST = 20
-"""How many replies the composer offers at once; typing finds the others."""
+"""How many canned replies are offered at once; typing finds the others."""
 PLACEHOLDERS = {
     "customer": "the customer", "contact": "the contact's name", "first name": "the contact's first name", "agent": "your name",
     "number": "the number of the case", "subject": "its subject", "service": "its service", "company": "our name",
 }  # fmt: skip
-"""What a text may have in braces, such as `{contact}`, with what stands there afterwards."""
+"""The placeholders that a text may have in braces, such as `{contact}`, each with a description of its value."""
 _BRACES = re.compile(r"\{([^{}\n]{1,40})\}")
 UNFILLED = re.compile(r"⟦[^⟦⟧\n]{1,40}⟧")
-"""A placeholder that could not be filled. No reply is sent with one."""
+"""A placeholder without a value, such as `⟦service⟧`. No reply is sent with one."""
 
 
 class CannedFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a canned reply as typed. Without a department or a case type it is offered for all of them."""
+    """Form fields of a canned reply as typed. `shared` is "yes" for a reply for all agents.
+
+    Without a department or a case type, the reply is offered for all of them.
+    """
 
     name: str
     text: str
@@ -43,7 +46,10 @@ class CannedFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CannedReply(Table, tablename="canned_reply"):
-    """A canned reply of the agent `agent_id`, or one for everybody if that is None."""
+    """A canned reply of the agent `agent_id`, or one for all agents if that is None.
+
+    `department_id` and `case_type_id` limit the cases for which it is offered.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     agent_id: Any = BigInt(null=True, default=None)
@@ -54,13 +60,16 @@ class CannedReply(Table, tablename="canned_reply"):
 
     @classmethod
     async def listed(cls, reader: AgentReader) -> "list[CannedReply]":
-        """Return the reader's own replies and those for everybody, sorted by name."""
+        """Return the reader's own canned replies and those for all agents, sorted by name."""
         seen = cls.agent_id.is_null() | (cls.agent_id == reader.id)
         return sorted(await cls.objects().where(seen), key=lambda reply: (folded(reply.name), reply.id))
 
     @classmethod
     async def find(cls, reply: int, reader: AgentReader, *, hold: bool = False) -> "CannedReply":
-        """Return the reply with this id. Raise `NotFound` for an unknown id or a reply of another agent."""
+        """Return the canned reply with this id; with `hold`, lock its row.
+
+        Raise `NotFound` for an unknown id, and for a private reply of another agent.
+        """
         found = await one(cls.objects().where(cls.id == in_range(reply)), hold=hold)
         if found.agent_id not in (None, reader.id):
             raise NotFound
@@ -68,27 +77,31 @@ class CannedReply(Table, tablename="canned_reply"):
 
     @classmethod
     async def create(cls, facts: CannedFacts, reader: AgentReader) -> None:
-        """Add a reply of the reader's own or, if it is shared, one for everybody.
+        """Create a canned reply: a private one of the reader or, if `facts.shared`, one for all agents.
 
-        Raise `Invalid` for each wrong field, and `Forbidden` if a reader who is no manager shares it.
+        Raise `Invalid` with a message for each field that is not valid, and `Forbidden` if the reader shares it and is
+        not a manager.
         """
         reply = cls(**_read(facts, reader))
         async with unless_taken("name", _TAKEN):
             await reply.save()
 
     async def change(self, facts: CannedFacts, reader: AgentReader) -> None:
-        """Save the changed reply. Raise `Forbidden` and `Invalid` as `create` does."""
+        """Save the new values of the canned reply.
+
+        Raise `Forbidden` as `refuse_change` does, and both errors as `create` does.
+        """
         self.refuse_change(reader)
         async with unless_taken("name", _TAKEN):
             await CannedReply.update(_read(facts, reader)).where(CannedReply.id == self.id)
 
     async def discard(self, reader: AgentReader) -> None:
-        """Delete the reply. Raise `Forbidden` if it is for everybody and the reader is no manager."""
+        """Delete the canned reply. Raise `Forbidden` as `refuse_change` does."""
         self.refuse_change(reader)
         await CannedReply.delete().where(CannedReply.id == self.id)
 
     def refuse_change(self, reader: AgentReader) -> None:
-        """Raise `Forbidden` if the reader may use the reply and not change it."""
+        """Raise `Forbidden` if the canned reply is for all agents and the reader is not a manager."""
         if not (self.agent_id or reader.is_manager):
             raise Forbidden
 
@@ -105,7 +118,7 @@ _TAKEN = "There is a canned reply of this name already."
 
 
 def _read(facts: CannedFacts, reader: AgentReader) -> dict[Any, Any]:
-    """Return the columns of a canned reply from its form fields. Raise `Invalid` and `Forbidden`."""
+    """Return the columns of a canned reply from its form fields. Raise `Invalid` and `Forbidden` as `create` does."""
     if facts.shared and not reader.is_manager:
         raise Forbidden
     checked = Checked()
@@ -127,7 +140,7 @@ def _text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A canned reply as it is inserted into a reply on one case: `text` has the values in place of the placeholders."""
+    """A canned reply for one case: `text` has values in place of the placeholders."""
 
     id: int
     name: str
@@ -137,9 +150,9 @@ class Filled:
 async def offered(
     details: Details, reader: AgentReader, company: str, *, search: str = ""
 ) -> tuple[list[Filled], bool]:
-    """Return at most `MOST` replies for a case, sorted by name, and whether there are more.
+    """Return at most `MOST` canned replies for a case, sorted by name, and whether there are more.
 
-    They are those for its department and its type, with every word of `search` in their names or texts.
+    They match the type of the case, its department or that of the reader, and every word of `search` in name or text.
     """
     case = details.case
     rows = await current().fetch(
@@ -150,7 +163,7 @@ async def offered(
 
 
 async def filled_for(reply: int, details: Details, reader: AgentReader, company: str) -> str:
-    """Return the text of the reply with this id for a case. Raise `NotFound` as `CannedReply.find` does."""
+    """Return the text of the canned reply with this id for a case. Raise `NotFound` as `CannedReply.find` does."""
     found = await CannedReply.find(reply, reader)
     return filled(found.text, _values(details, reader, company))
 
@@ -173,9 +186,9 @@ def _values(details: Details, reader: AgentReader, company: str) -> dict[str, st
 
 
 def filled(text: str, values: Mapping[str, str | None]) -> str:
-    """Return the text with values in place of the placeholders. What has no value is marked, as in `⟦service⟧`.
+    """Return the text with values in place of the placeholders.
 
-    Braces around other words stay as they are.
+    A placeholder without a value is marked, as in `⟦service⟧`. Other words in braces stay as they are.
     """
 
     def value(found: re.Match[str]) -> str:
@@ -186,6 +199,6 @@ def filled(text: str, values: Mapping[str, str | None]) -> str:
 
 
 def refuse_unfilled(text: str) -> None:
-    """Raise `Invalid` (`body`) for a text with a placeholder that could not be filled."""
+    """Raise `Invalid` at the field `body` for a text with a placeholder without a value."""
     if left := UNFILLED.search(text):
         raise Invalid({"body": f"Write what {left[0]} stands for, or remove it: this case has no value for it."})

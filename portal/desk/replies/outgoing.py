@@ -1,7 +1,7 @@
-"""Hold the replies of agents for a few seconds before they go out, so that who sent one can take it back.
+"""Hold the replies of agents for a few seconds before they go out, so that their authors can withdraw them.
 
 Until then a reply is a row of `outgoing_reply`, which contacts cannot read: it changes no status and no deadline, and
-nobody is told. A job of the worker turns it into a message (`go_out`); a job that is killed runs again.
+nobody is notified. A job of the worker turns it into a message (`go_out`); a job that is killed runs again.
 """
 
 import uuid
@@ -25,13 +25,17 @@ from portal.errors import Conflict, Invalid, NotFound, Refusal, Unavailable
 from portal.people.readers import SYSTEM, AgentReader
 
 HELD_FOR = timedelta(seconds=10)
-"""For how long a reply can be taken back."""
+"""For how long a reply can be withdrawn."""
 KEPT_FOR = timedelta(days=1)
-"""How long a reply that was taken back is remembered, so that its form does not send it once more."""
+"""How long the row of a withdrawn reply is kept, so that its form does not send the reply again."""
 
 
 class OutgoingReply(Table, tablename="outgoing_reply"):
-    """A reply that an agent has sent and that has not gone out. `problem` says why it could not."""
+    """A reply that an agent has sent and that has not gone out.
+
+    `then_status` is the status that it sets, if any, and `seen_status` the status of the case when it was sent.
+    `withdrawn_at` is when its author withdrew it. `problem` says why it could not go out, if it was refused.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     case_number = BigInt(default=None)
@@ -48,7 +52,7 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A reply on the page of its case that has not gone out; `agent` is the name of who sent it."""
+    """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author."""
 
     id: int
     agent_id: int
@@ -59,7 +63,7 @@ class Outgoing:
 
     @staticmethod
     def read(text: str | None) -> "list[Outgoing]":
-        """Return the replies that the SQL of `OUTGOING` found."""
+        """Return the replies in the JSON of `OUTGOING`."""
         return msgspec.json.decode(text or "[]", type=list[Outgoing])
 
 
@@ -69,7 +73,7 @@ OUTGOING = """
  from outgoing_reply g join agent h on h.id = g.agent_id
  where g.withdrawn_at is null and g.case_number in (select k.number from cases k where k.id = c.id or k.merged_into_id = c.id))
 """
-"""SQL for the replies on the case `c` that have not gone out."""
+"""SQL for the replies on the case `c` that have not gone out, as JSON."""
 LAST_REPLY = "(select max(m.id) from message m where m.case_id = c.id and m.kind = 'reply')"
 """SQL for the id of the newest reply on the case `c`."""
 
@@ -85,10 +89,10 @@ async def send(
 ) -> int | None:
     """Hold a reply, which goes out after `HELD_FOR`, and return its id; None if its form was sent before.
 
-    The files of the form move to a key of their own (`_files_key`). `then` is the status that the case gets with the
-    reply. `seen` is the id of the newest reply that the page showed, None if it does not matter. Raise `Crossed` if a
-    contact or another agent has replied since, `Invalid` for the text or a status that may not follow, and
-    `SentBefore` if the form was sent with another text or taken back.
+    The files of the form move to a key of their own (`_files_key`). `then` is the status that the reply sets. `seen` is
+    the id of the newest reply that the page showed, or None to accept any. Raise `Crossed` if a contact or another
+    agent has replied since, `Invalid` for the text or a status that may not follow, and `SentBefore` if the form was
+    sent with another text or its reply was withdrawn.
     """
     agents_only(by)
     writing.check()
@@ -119,7 +123,10 @@ values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
 
 
 def _files_key(form_key: uuid.UUID) -> uuid.UUID:
-    """Return the key of the files of a held reply: its form, if a browser shows it again, neither adds nor takes any."""
+    """Return the key of the files of a held reply.
+
+    It differs from that of the form, so that the form can no longer change them.
+    """
     return uuid.uuid5(form_key, "held reply")
 
 
@@ -132,7 +139,7 @@ where m.case_id = $1 and m.id > $2 and m.kind = 'reply' and m.agent_id is distin
 async def _held_before(writing: Writing, by: AgentReader) -> bool:
     """Return whether the form was sent already and its reply has not gone out. The caller holds the lock on the form.
 
-    Raise `SentBefore` if the reply was taken back, or had other words.
+    Raise `SentBefore` if the reply was withdrawn or has another text.
     """
     row = await current().fetchrow(
         "select text, withdrawn_at from outgoing_reply where form_key = $1 and agent_id = $2", writing.form_key, by.id
@@ -143,9 +150,9 @@ async def _held_before(writing: Writing, by: AgentReader) -> bool:
 
 
 async def take_back(reply_id: int, *, by: AgentReader, at: datetime) -> tuple[str, uuid.UUID] | None:
-    """Take back a reply of `by`, and return its text and the key of its files.
+    """Withdraw a reply of `by` that has not gone out, and return its text and the key of its files.
 
-    Return None if it was taken back before. Raise `NotFound` for a reply of somebody else, and `Conflict` once it has
+    Return None if it was withdrawn before. Raise `NotFound` for a reply of another agent, and `Conflict` once it has
     gone out.
     """
     held = await current().fetchrow("select * from outgoing_reply where id = $1 for update", reply_id)
@@ -161,10 +168,11 @@ async def take_back(reply_id: int, *, by: AgentReader, at: datetime) -> tuple[st
 
 
 async def go_out(reply_id: int, at: datetime) -> None:
-    """Write a held reply on its case, as a job of the worker. Do nothing if it has gone out or was taken back.
+    """Write a held reply on its case, in a job of the worker. Do nothing if it has gone out or was withdrawn.
 
-    The status that the agent chose is set unless the case has another one by now, or its contact has replied since.
-    If the reply is refused, `problem` says why on the page of the case. Raise `Unavailable` if the database is away.
+    The status that the agent chose is set unless the status of the case has changed or its contact has replied since.
+    If the reply is refused, its `problem` says why on the page of the case. Raise `Unavailable` if the database is not
+    available.
     """
     async with transaction(SYSTEM) as tx:
         person = await tx.fetchrow(_AGENT, reply_id)
@@ -203,12 +211,12 @@ _ANSWERED = "select true from message where case_id = $1 and contact_id is not n
 
 
 async def delete_old(at: datetime) -> None:
-    """Forget the replies that were taken back more than `KEPT_FOR` ago."""
+    """Delete the rows of replies that were withdrawn more than `KEPT_FOR` ago."""
     await current().execute("delete from outgoing_reply where withdrawn_at < $1", at - KEPT_FOR)
 
 
 async def _tell(case: Case, by: AgentReader, at: datetime) -> None:
-    """Let the agents' open pages of the case show what is held; no notice is made of it."""
+    """Make the agents' open pages of the case show the held replies. No notice is made."""
     await outbox.tell(
         kind="case.held", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
         contact_may_know=False, actor=by, at=at,

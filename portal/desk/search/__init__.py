@@ -1,7 +1,7 @@
-"""The one search: cases by the words of their subject, messages, notes and file names, and by whose they are.
+"""The search: cases by the words of their subject, messages, notes and file names, and by their contact and customer.
 
-`Asked.read` understands what was typed, `found_cases` and `found_files` search. All of them use the table `case_words`,
-which triggers keep (migrations/m0340_case_words.py and m0380_bounded_words.py).
+`Asked.read` parses the search text; `found_cases` and `found_files` search. All of them use the table `case_words`,
+which triggers keep up to date (migrations/m0340_case_words.py and m0380_bounded_words.py).
 """
 
 from portal.desk.search.asked import LONGEST, Asked

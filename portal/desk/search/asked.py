@@ -1,4 +1,4 @@
-"""Understand what was typed into the search: words, phrases in quotation marks, numbers, and parts of telephone numbers."""
+"""Parse a search text: words, phrases in quotation marks, numbers, and parts of telephone numbers."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from portal.people.readers import Reader
 LONGEST = 200
 """The maximum number of characters of a search text. A longer one is refused."""
 SHORTEST_BEGINNING = 3
-"""How many letters the last word needs to be searched as the beginning of words, too; shorter ones begin too many."""
+"""The minimum length of the last word for it to match the beginnings of words; shorter ones match too many."""
 _TYPED = re.compile('["„“”«»]([^"„“”«»]+)(["„“”«»])?|(\\S+)')
 _CUT = 60
 """`search_vector` cuts longer words to this length."""
@@ -21,11 +21,12 @@ _FORMS = "select search_form(typed) from unnest($1::text[]) with ordinality t (t
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A word or a phrase: its `words` in the form in which they are searched, which follow one another in a text.
+    """A word or a phrase of a search text.
 
-    `is_beginning` says whether the last of them may also be the beginning of a longer word. `mail` and `digits` are the
-    part as (a part of) a mail address or a telephone number, or "". `named` are the customers and contacts with this
-    name, address or number; their cases match, too.
+    `words` are in the form in which they are searched; a text must have them in a row. `is_beginning` says whether the
+    last word may also be the beginning of a longer word. `mail` and `digits` are the part read as (a part of) a mail
+    address or a telephone number, or "". `named` are the customers and contacts with this name, address or number;
+    their cases match too.
     """
 
     words: tuple[str, ...]
@@ -37,7 +38,7 @@ class Part:
     def query(self, mark: str = "", *, exact: bool = False) -> str:
         """Return the tsquery for the words, each with the capital letter `mark` before it (see `case_words`).
 
-        With `exact`, the beginnings of words do not match.
+        With `exact`, words that only begin with the last word do not match.
         """
         quoted = " <-> ".join(f"'{mark}{word}'" for word in self.words)
         typed = f"{quoted}:*" if self.is_beginning and not exact else quoted
@@ -46,10 +47,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search text, understood. `problem` is a sentence if the text cannot be searched.
+    """A parsed search text. `problem` is the error message if the text cannot be searched, otherwise "".
 
-    A case matches if all `parts` do. `number` is the case number that the text consists of, and `is_quoted` says whether
-    it was written with `#`.
+    A case matches if all `parts` match. `number` is the case number if the text is one, and `is_quoted` says whether it
+    was typed with `#`.
     """
 
     text: str = ""
@@ -60,7 +61,7 @@ class Asked:
 
     @classmethod
     async def read(cls, typed: str, reader: Reader) -> Self:
-        """Return the search text of a URL, understood for this reader. Two queries."""
+        """Parse the search text of a URL for this reader, with two queries."""
         text = " ".join(typed.replace("\0", "").split())
         if len(text) > LONGEST:
             return cls(text[:LONGEST], problem=f"The text is too long. Search for at most {LONGEST} characters.")
@@ -82,17 +83,20 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """Return the tsquery for all words, for texts that are nothing but a name."""
+        """Return the tsquery for all words, for searching names."""
         return " & ".join(f"({part.query()})" for part in self.parts)
 
     @property
     def names_too_many(self) -> bool:
-        """Return whether a word names more customers or contacts than the search looks through."""
+        """Return whether a word matches more customers or contacts than the search considers."""
         return any(part.named.is_cut for part in self.parts)
 
 
 def _part(form: str, typed: str, digits: str, *, is_beginning: bool) -> Part:
-    """Return the part of a text with this `form`. `digits` are those of the whole text if that is a telephone number."""
+    """Return the part of a text with this `form`.
+
+    `digits` are those of the whole text if it is a telephone number, else "".
+    """
     words = tuple(word[:_CUT] for word in form.split(" "))
     is_long_enough = len(words[-1]) >= SHORTEST_BEGINNING
     return Part(words, is_beginning and is_long_enough, mail_part(typed.strip(PUNCTUATION)), digits)

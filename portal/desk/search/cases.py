@@ -1,4 +1,4 @@
-"""Find cases: the best matches first, each with the place where the words are."""
+"""Find cases, best matches first, each with the piece of a message that matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from portal.people.readers import Reader
 PAGE = 25
 """The maximum number of cases on one page."""
 _LOOKED_THROUGH = 300
-"""How many messages of a case, the newest ones, are looked through for the place to show."""
+"""How many messages of a case, newest first, are searched for the piece to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCase:
-    """A case as the search shows it.
+    """A case as the results of a search show it.
 
-    `subject` and `excerpt` are pieces of text, those that match being marked. `excerpt` is from the message with most of
-    the words, which has the id `message_id`; it is empty if no message has any.
+    `subject` and `excerpt` are pieces of text, in which the matching words are marked. `excerpt` is from the message
+    with the most matching words, whose id is `message_id`; it is empty if no message has any.
     """
 
     number: int
@@ -42,9 +42,9 @@ class FoundCase:
 
 
 def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
-    """Return the SQL condition for cases with all parts in the subject or in the names of their people, and its parameters.
+    """Return the SQL condition for better matches, and its parameters, which are numbered from `$2`.
 
-    `$1` is taken already.
+    These are cases of which every part is in the subject, or names their customer or contact.
     """
     conditions, values = [], list[Any]()
     for part in asked.parts:
@@ -58,7 +58,7 @@ def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
 
 
 def _listing(reader: Reader, in_subject: str, last: int) -> str:
-    """Return the SQL of one page. The parameters after `$last` are those of the cursor and all words."""
+    """Return the SQL of one page. The parameters after `$last` are those of the cursor, and all words."""
     is_better, case_id, words = (f"${last + place}" for place in (1, 2, 3))
     return f"""
 with {hits_sql(reader)}, kept as (select id from found order by id desc limit {MOST}),
@@ -86,10 +86,10 @@ order by r.is_better desc, r.id desc
 
 
 async def found_cases(asked: Asked, reader: Reader, after: str = "") -> Found[FoundCase]:
-    """Return one page of the cases that match and that `reader` may see, open and closed ones.
+    """Return one page of the open and closed cases that match and that `reader` may see.
 
-    Those with all words in the subject and in names come first, and otherwise the newest ones. `after` is the cursor of
-    an earlier page; any other text leads to the first page.
+    Cases with all words in the subject or in names come first; both groups are sorted newest first. `after` is the
+    cursor from an earlier page; any other text means the first page.
     """
     if not asked.parts:
         return Found()

@@ -1,4 +1,4 @@
-"""Mark the words that were searched in a text, and cut the piece out of a message in which they are."""
+"""Mark the words of a search in a text, and cut the piece with these words out of a message."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from portal.folding import folded
 LONGEST = 180
 """The maximum number of characters of an excerpt."""
 _BEFORE = 50
-"""How many characters before the first marked word an excerpt shows at most."""
+"""The maximum number of characters before the first marked word of an excerpt."""
 _WORD = re.compile(
     "[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]|[^\\W_\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]+"
 )
@@ -18,14 +18,14 @@ _MARKDOWN = re.compile(r"[*`]+|^[#>]+ ", re.MULTILINE)
 
 
 class Piece(NamedTuple):
-    """A piece of a text. `is_marked` says whether it is a word that was searched."""
+    """A piece of a text. `is_marked` says whether it is a word of the search."""
 
     text: str
     is_marked: bool
 
 
 def marked(text: str, parts: Sequence[Part]) -> list[Piece]:
-    """Return the text in pieces, so that each word of the search in it can be marked. Joined, they are the text."""
+    """Return the text in pieces, in which the words of the search are marked. Joined, they are the text."""
     exact = {word for part in parts for word in part.words}
     beginnings = tuple(part.words[-1] for part in parts if part.is_beginning)
     pieces, end = list[Piece](), 0
@@ -38,7 +38,10 @@ def marked(text: str, parts: Sequence[Part]) -> list[Piece]:
 
 
 def excerpt(text: str, parts: Sequence[Part]) -> list[Piece]:
-    """Return the piece of a message around the first word of the search in it, on one line and without Markdown."""
+    """Return the piece of a message around the first word of the search, as marked pieces.
+
+    It is on one line and without Markdown.
+    """
     plain = " ".join(_MARKDOWN.sub("", text).split())
     first = marked(plain, parts)[0] if plain else Piece("", True)
     before = 0 if first.is_marked or first.text == plain else len(first.text)

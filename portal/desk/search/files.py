@@ -11,7 +11,7 @@ from portal.people.readers import Reader
 
 
 class FoundFile(NamedTuple):
-    """A file as the search shows it, with the case that it is on."""
+    """A file as the results of a search show it, with the number, subject and customer of its case."""
 
     id: Any
     name: str
@@ -34,9 +34,9 @@ def _of_name(reader: Reader) -> Callable[..., str]:
 
 
 async def found_files(asked: Asked, reader: Reader, after: str = "", *, limit: int) -> Found[FoundFile]:
-    """Return one page of the files whose names contain all words, the newest first.
+    """Return one page of the files whose names contain all words, newest first.
 
-    `after` is the cursor of an earlier page; any other text leads to the first page. Row-level security hides the files
+    `after` is the cursor from an earlier page; any other text means the first page. Row-level security hides the files
     of notes from contacts.
     """
     if not asked.parts:

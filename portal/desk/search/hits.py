@@ -1,7 +1,7 @@
-"""Find the ids of the cases that match, the newest first, in a time that does not grow with the number of cases.
+"""Find the ids of the cases that match, newest first, in a time that does not grow with the number of cases.
 
-The query for a common word would return most cases. So the search begins with the newest ids of cases and goes on to
-older ones only until it has `MOST` cases: the lexemes X, Y and Z of `case_words` limit a query to a range of ids.
+The query for a common word would return most cases. So the search begins with the newest case ids and continues with
+older ids only until it has `MOST` cases: the lexemes X, Y and Z of `case_words` limit a query to a range of ids.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from portal.desk.search.asked import Asked, Part
 from portal.people.readers import Reader
 
 MOST = 1000
-"""The maximum number of cases that a search finds: the newest ones. If there are more, the page says so."""
+"""The maximum number of cases that a search finds. These are the newest; the page says if there are more."""
 _RANGES = {"X": 12, "Y": 15, "Z": 18}
-"""The lexemes that limit a query to a range of ids, with the number of bits of an id that a range ignores."""
+"""The lexemes that limit a query to a range of ids. A range contains the ids that differ only in this many low bits."""
 _FEW = 2 << _RANGES["X"]
-"""Up to this many cases, one query for all of them is fast."""
+"""With at most this many cases, one query for all of them is fast."""
 _SIZE = f"""
 select max(id) as newest, count(*) as cases from (select id from cases order by id desc limit {_FEW + 1}) c
 """  # noqa: S608
@@ -29,9 +29,10 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[Row]):
-    """One page of what was found. `total` is the number on all pages, `MOST` + 1 for any larger one.
+    """One page of the results of a search.
 
-    `after` is the cursor of the next page, or None on the last one.
+    `total` is their number on all pages; `MOST` + 1 stands for any larger number. `after` is the cursor of the next
+    page, or None on the last page.
     """
 
     rows: Sequence[Row] = field(default=())
@@ -40,7 +41,7 @@ class Found(Generic[Row]):
 
     @property
     def is_cut(self) -> bool:
-        """Return whether there is more than what the pages show."""
+        """Return whether there are more results than the pages show."""
         return self.total > MOST
 
     @property
@@ -49,14 +50,15 @@ class Found(Generic[Row]):
 
 
 TOTAL = f"(select case when count(*) > {MOST} then count(*) else count(distinct id) end from hits)"  # noqa: S608
-"""SQL expression for the number of cases that were found, `MOST` + 1 for any larger one; for queries with `hits_sql`."""
+"""SQL expression for the number of cases found, `MOST` + 1 for any larger number; for queries with `hits_sql`."""
 
 
 def hits_sql(reader: Reader) -> str:
     """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
 
-    Its parameter `$1` are the queries of `queries_for`, which are run one after the other until there are enough.
-    Two of them find the same case if its words stand in several rows of `case_words`, so `hits` may have an id twice.
+    Its parameter `$1` is the result of `queries_for`; these queries run one after the other until there are enough
+    cases. Two of them find the same case if its words are in several rows of `case_words`, so `hits` may have an id
+    twice.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
     return f"""
@@ -69,9 +71,10 @@ hits as materialized (
 
 
 async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str]:
-    """Return the tsqueries whose cases together match all parts of the text; no row of `case_words` matches two of them.
+    """Return the tsqueries that together find all cases in which all parts match.
 
-    `of_part` returns the tsquery for one part; with `exact=True`, without the beginnings of words.
+    No row of `case_words` matches two of them. `of_part` returns the tsquery for one part; with `exact=True`, words
+    that only begin with the part do not match.
     """
     wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in asked.parts) for only in (False, True))
     sql, values = (_SIZE_OF_CUSTOMER, [reader.customer_id]) if reader.is_contact else (_SIZE, [])
@@ -79,7 +82,7 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     if size is None or size["cases"] <= _FEW:
         return [wanted]
     x, y, z = (_newest(mark, size["newest"] >> bits) for mark, bits in _RANGES.items())
-    # A common word is found in the first query; only if it is not, is it worth reading all words that it begins.
+    # A common word is found by the first query. Words that begin with it are read only if that query finds too few cases.
     beginnings = [f"({wanted}) & !({exactly}) & {x}"] if wanted != exactly else []
     return [
         f"({exactly}) & {x}", *beginnings, f"({wanted}) & {y} & !{x}", f"({wanted}) & {z} & !{y}", f"({wanted}) & !{z}",
@@ -87,12 +90,12 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
 
 
 def _newest(mark: str, bucket: int) -> str:
-    """Return the tsquery for the two newest ranges of ids of one size."""
+    """Return the tsquery for the two newest ranges of one size."""
     return f"({mark}{bucket} | {mark}{bucket - 1})" if bucket else f"{mark}0"
 
 
 def of_text(reader: Reader) -> Callable[..., str]:
-    """Return a function that returns the tsquery for the cases whose texts contain a part, or whose people it names."""
+    """Return a function that returns the tsquery for the cases that a part matches by texts, customer or contact."""
 
     marks = ("",) if reader.is_contact else ("", "N")
 

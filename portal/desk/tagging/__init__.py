@@ -1,4 +1,7 @@
-"""The SQL about tags that lists, merges and splits of cases share; `portal/desk/tagging/tags.py` has the tags themselves."""
+"""The SQL for tags that lists, merges and splits of cases share.
+
+The tags themselves are in `portal/desk/tagging/tags.py`.
+"""
 
 import json
 from typing import NamedTuple
@@ -6,7 +9,7 @@ from typing import NamedTuple
 COPY = (
     "insert into case_tag (case_id, tag_id) select $2, tag_id from case_tag where case_id = $1 on conflict do nothing"
 )
-"""SQL that gives the case $2 the tags of the case $1."""
+"""SQL that adds the tags of the case $1 to the case $2."""
 
 
 class ShownTag(NamedTuple):
@@ -17,7 +20,10 @@ class ShownTag(NamedTuple):
 
 
 def tags_sql(case_id: str) -> str:
-    """Return the SQL expression for the tags of a case, as the JSON that `read` reads; `case_id` is the SQL of its id."""
+    """Return the SQL expression for the tags of a case, as JSON that `read` reads.
+
+    `case_id` is the SQL of the case's id.
+    """
     return (
         "(select json_agg(json_build_array(t.id, t.name) order by folded(t.name), t.id)"  # noqa: S608
         f" from case_tag g join tag t on t.id = g.tag_id where g.case_id = {case_id})::text"

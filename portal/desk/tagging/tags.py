@@ -1,6 +1,6 @@
-"""Tags: words that agents put on cases, to find them again. Contacts never see them.
+"""Tags: words that agents add to cases, to find them again. Contacts never see them.
 
-Every agent makes new tags while typing. Admins rename, merge and delete them.
+Every agent creates new tags by typing them. Admins rename, merge and delete tags.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 LONGEST = 40
 MOST = 20
-"""How many tags a case may have."""
+"""The maximum number of tags of a case."""
 SHOWN = 100
-"""How many tags one page of the set-up shows."""
+"""The number of tags on one page of the set-up."""
 TAGS = Finder("tag", "select id, name, '' as about, false as is_last from tag")
 
 
@@ -52,26 +52,32 @@ class Tag(Table, tablename="tag"):
 
     @classmethod
     async def named(cls, typed: str, at: datetime, *, field: str = "tag") -> Self:
-        """Return the tag with the typed name, which is made if there is none. Raise `Invalid` (`field`) for a bad name."""
+        """Return the tag with the typed name, which is created if there is none.
+
+        Raise `Invalid` at the field `field` for a name that is not valid.
+        """
         name = _checked(field, typed)
         row = await current().fetchrow(_NAMED, name, at) or await current().fetchrow(_KNOWN, name)
         return await cls.find(row["id"])
 
     async def rename(self, facts: TagName) -> None:
-        """Rename the tag. Raise `Invalid` (`name`) for a bad name, or one that another tag has."""
+        """Rename the tag. Raise `Invalid` at the field `name` for a name that is not valid or that another tag has."""
         name = _checked("name", facts.name)
         async with unless_taken("name", f"There is a tag “{name}” already. Merge them instead."):
             await Tag.update({Tag.name: name}).where(Tag.id == self.id)
 
     async def merge_into(self, target: "Tag") -> None:
-        """Give every case with this tag the tag `target` instead, and delete this one. Raise `Invalid` for itself."""
+        """Give every case with this tag the tag `target` instead, and delete this tag.
+
+        Raise `Invalid` at the field `into` if both are the same tag.
+        """
         if target.id == self.id:
             raise Invalid({"into": "Choose another tag."})
         await current().execute(_RETAG, self.id, target.id)
         await self.discard()
 
     async def discard(self) -> None:
-        """Delete the tag, and take it off every case."""
+        """Delete the tag, and remove it from every case."""
         await current().execute("delete from case_tag where tag_id = $1", self.id)
         await Tag.delete().where(Tag.id == self.id)
 
@@ -90,7 +96,7 @@ class CaseTag(Table, tablename="case_tag"):
 
 @dataclass(frozen=True, slots=True)
 class ListedTag:
-    """A tag in the set-up, with the number of its cases, at most 1,001."""
+    """A tag in the set-up, with the number of its cases; 1,001 stands for any larger number."""
 
     id: int
     name: str
@@ -98,15 +104,18 @@ class ListedTag:
 
 
 async def listed(after: str = "") -> tuple[list[ListedTag], str]:
-    """Return one page of all tags, sorted by name, and the cursor of the next page, "" if this is the last one."""
+    """Return one page of all tags, sorted by name, and the cursor of the next page; "" if this is the last page.
+
+    `after` is the cursor of this page.
+    """
     rows = [ListedTag(**row) for row in await current().fetch(_LISTED, after)]
     return rows[:SHOWN], rows[SHOWN - 1].name if len(rows) > SHOWN else ""
 
 
 async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
-    """Put a tag on the case, and return whether it was not there before. The log says so, for agents only.
+    """Add a tag to the case, and return whether the case did not have it. The log records it, for agents only.
 
-    Raise `Conflict` if the case was merged, and `Invalid` (`tag`) if it has too many tags.
+    Raise `Conflict` if the case was merged, and `Invalid` at the field `tag` if it has `MOST` tags already.
     """
     agents_only(by)
     await lock(case, by)
@@ -120,7 +129,10 @@ async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> b
 
 
 async def remove_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
-    """Take a tag off the case, and return whether it was there. The log says so, for agents only."""
+    """Remove a tag from the case, and return whether the case had it. The log records it, for agents only.
+
+    Raise `Conflict` if the case was merged.
+    """
     agents_only(by)
     await lock(case, by)
     gone = await current().fetchval(

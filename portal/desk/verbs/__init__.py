@@ -1,1 +1,1 @@
-"""What agents and contacts may do with a case: each module holds a few methods of the class `Case`, by what they do."""
+"""What agents and contacts may do with a case. Each module has the methods of the class `Case` for one purpose."""

@@ -22,8 +22,8 @@ async def take(case: "Case", *, by: AgentReader, at: datetime) -> None:
 async def assign(case: "Case", agent_id: int | None, *, by: AgentReader, at: datetime) -> None:
     """Assign the case to the agent with this id, or to nobody if `agent_id` is None.
 
-    Raise `Invalid` (`agent`) if the agent has left or does not exist, and `Conflict` if the case was assigned to
-    somebody else in the meantime.
+    Raise `Invalid` at the field `agent` if the agent has left or does not exist, and `Conflict` if the case was
+    assigned to another agent since it was loaded.
     """
     agents_only(by)
     seen = case.agent_id

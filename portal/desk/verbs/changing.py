@@ -28,10 +28,10 @@ def agents_only(by: Reader) -> None:
 
 
 async def lock(case: "Case", by: Reader, *, follows: bool = False) -> None:
-    """Lock the row until the transaction ends, and set the columns of `case` to their present values.
+    """Lock the row until the transaction ends, and set the attributes of `case` to its present column values.
 
-    If the case was merged since it was loaded, raise `Conflict`; with `follows`, `case` becomes the case that it was
-    merged into. Raise `NotFound` if `by` may not see the case.
+    If the case was merged since it was loaded, raise `Conflict`; with `follows`, make `case` the case into which it was
+    merged instead. Raise `NotFound` if `by` may not see the case.
     """
     # Foreign keys to the case need no stronger lock: a change of a time entry locks the entry first, and then writes to the log.
     locking = f"select * from cases where id = $1 and {case.visible_sql(by)} for no key update"  # noqa: S608
@@ -46,7 +46,10 @@ async def lock(case: "Case", by: Reader, *, follows: bool = False) -> None:
 
 
 async def lock_all(cases: Sequence["Case"]) -> None:
-    """Lock the rows of several cases in the order of their numbers, as `lock` does for one. Raise `Conflict` as it does."""
+    """Lock the rows of several cases in the order of their numbers, and update their attributes as `lock` does.
+
+    Raise `Conflict` if one of them was merged since it was loaded.
+    """
     sql = "select * from cases where id = any($1) order by number for no key update"
     rows = {row["id"]: dict(row) for row in await current().fetch(sql, [case.id for case in cases])}
     for case in cases:
@@ -57,7 +60,7 @@ async def lock_all(cases: Sequence["Case"]) -> None:
 
 
 def part_of(number: int, target: int) -> str:
-    """Return the sentence that refuses a change of the merged case `number`, which is now part of the case `target`."""
+    """Return the message that refuses a change of the merged case `number`, which is now part of the case `target`."""
     return f"#{number} is now part of #{target}. Look at that case."
 
 
@@ -96,9 +99,9 @@ async def finish(
 ) -> None:
     """Compute the deadlines of a case, add lines to its log, and write an outbox row, from which notices are made.
 
-    Every method that opens or changes a case, or writes on it, ends here once its rows are written. `told_as` is the
-    kind of the outbox row. `record_id` is the id of the message that was written; if it is None, the outbox row names
-    the first of the lines.
+    Every method that opens or changes a case, or writes on it, calls this once its rows are written. `told_as` is the
+    kind of the outbox row. `record_id` is the id of the message that was written; if it is None, the outbox row has the
+    id of the first log line.
     """
     if told_as != "case.noted":  # No note moves a deadline.
         await keeping.keep(case, at)
@@ -114,6 +117,6 @@ async def finish(
 
 
 async def participants(case_id: int) -> list[int]:
-    """Return the ids of the contacts whose cases were merged into this one."""
+    """Return the ids of the contacts whose cases were merged into this case."""
     rows = await current().fetch("select distinct contact_id from cases where merged_into_id = $1", case_id)
     return [row["contact_id"] for row in rows]

@@ -1,4 +1,4 @@
-"""Let a contact answer: on the case, or, if it was closed too long ago, with a new case that follows it (S3.18)."""
+"""Let a contact answer: on the case or, if it was closed too long ago, with a new case that continues it (S3.18)."""
 
 import uuid
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ async def answer(
     at: datetime,
     form_key: uuid.UUID | None = None,
 ) -> "Case":
-    """Write a contact's reply, and return the case that it is on.
+    """Write a contact's reply, and return the case on which it is.
 
-    If the case was closed too long ago, it stays closed, and the reply is the first message of a new case of the same
-    subject, which has the type of the old one if contacts may choose that, and its priority. Sending the same `form_key`
-    again does nothing. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
+    If the case was closed too long ago, it stays closed, and the reply is the first message of a new case with the same
+    subject and priority, and with the same type if contacts may choose that. Sending the same `form_key` again does
+    nothing. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
     """
     types = [one.id for one in await CaseType.offered_to_contacts()]
     if not types or not await is_too_late(case.id, at):

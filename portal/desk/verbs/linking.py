@@ -1,4 +1,4 @@
-"""Link cases that have to do with each other, and read the links of a case."""
+"""Link related cases, and read the links of a case."""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +31,10 @@ class CaseLink(Table, tablename="case_link"):
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A case to which another one is linked, with what its link shows."""
+    """A case to which another case is linked, with what its link shows.
+
+    `status_word` is the name of its status for the reader.
+    """
 
     number: int
     subject: str
@@ -45,9 +48,10 @@ class Linked:
 
 
 def links_sql(case_id: str, visible: str, *, for_contact: bool) -> str:
-    """Return the SQL expression for the links of a case, as the JSON that `Linked.read` reads, the latest number first.
+    """Return the SQL expression for the links of a case, as JSON that `Linked.read` reads, highest case number first.
 
-    `case_id` is the SQL of its id, `visible` the condition that the reader may see the case with the table alias `o`.
+    `case_id` is the SQL of the case's id, and `visible` the condition that the reader may see the case with the alias
+    `o`.
     """
     name = name_sql("o", for_contact=for_contact)
     return (
@@ -58,10 +62,10 @@ def links_sql(case_id: str, visible: str, *, for_contact: bool) -> str:
 
 
 async def link(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Link two cases, of one customer or of two, and record that in both logs, for agents only.
+    """Link two cases, of the same or of different customers, and record it in both logs, for agents only.
 
-    If they are linked already, nothing changes. Raise `Invalid` (`number`) for a link of a case with itself, and
-    `Conflict` if one of them is merged.
+    If they are linked already, do nothing. Raise `Invalid` at the field `number` for a link of a case with itself, and
+    `Conflict` if one of them was merged.
     """
     agents_only(by)
     if case.id == other.id:
@@ -77,9 +81,9 @@ async def link(case: "Case", other: "Case", *, by: AgentReader, at: datetime) ->
 
 
 async def unlink(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Remove the link between two cases, and record that in both logs, for agents only.
+    """Remove the link between two cases, and record it in both logs, for agents only.
 
-    Both cases are locked until the transaction ends. Without a link, nothing changes.
+    Both cases are locked until the transaction ends. If they are not linked, do nothing.
     """
     agents_only(by)
     await lock_all([case, other])
@@ -91,7 +95,7 @@ async def unlink(case: "Case", other: "Case", *, by: AgentReader, at: datetime) 
 
 
 async def move_links(source_id: int, target_id: int) -> None:
-    """Move the links of a case to the case that it is merged into. A link between the two is deleted.
+    """Move the links of a case to the case into which it is merged. A link between the two is deleted.
 
     A case that is linked with both keeps one link.
     """

@@ -1,4 +1,4 @@
-"""Merge cases: everything on them moves to one case, to which their numbers lead from then on (D53).
+"""Merge cases: everything on them moves to one case, which their numbers find from then on (D53).
 
 Route handlers call `portal.timekeeping.moving`, which also moves the time.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from portal.desk.cases import Case
 
 MOST = 10
-"""The maximum number of cases that can be merged at once, the one that remains included."""
+"""The maximum number of cases that can be merged at once, including the case that remains."""
 TOO_MANY = f"Choose at most {MOST} cases at once."
 
 
 def refuse_to_merge(cases: Sequence["Case"]) -> None:
-    """Raise `Invalid` (`case`) unless these are two to `MOST` cases of one customer."""
+    """Raise `Invalid` at the field `case` unless these are at least two and at most `MOST` cases of one customer."""
     if reason := why_not_merged(len(cases), {case.customer_id for case in cases}):
         raise Invalid({"case": reason})
 
@@ -45,20 +45,20 @@ def why_not_merged(count: int, customers: Collection[int]) -> str:
 
 
 async def hold_to_merge(target: "Case", sources: Sequence["Case"]) -> None:
-    """Check that `sources` can be merged into `target`, and lock them all until the transaction ends.
+    """Check that `sources` can be merged into `target`, and lock all of them until the transaction ends.
 
-    Raise `Invalid` as `refuse_to_merge` does, and `Conflict` if somebody has merged one of them meanwhile.
+    Raise `Invalid` as `refuse_to_merge` does, and `Conflict` if one of them was merged since it was loaded.
     """
     refuse_to_merge([target, *sources])
     await lock_all([target, *sources])
 
 
 async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, at: datetime) -> None:
-    """Merge the locked `sources` into the locked `target`: their messages, files, appointments and links move there.
+    """Merge the locked `sources` into the locked `target`: move their messages, files, appointments and links to it.
 
-    The log of each stays where it was written, and the page of `target` shows it too. The contacts of `sources` may see
-    `target` from then on. If work is left on one of `sources` while `target` waits or is done, it is opened. An agent or a
-    project that only a source has becomes that of `target`. The clock that began first counts on.
+    The log of each case stays there; the page of `target` shows it too. The contacts of `sources` may see `target` from
+    then on. If one of `sources` is the company's turn while `target` waits or is done, `target` becomes open. If only
+    `sources` have an agent or a project, `target` gets it. The clock that began first is kept.
     """
     lines: list[LogLine] = []
     for source in sources:
@@ -77,14 +77,17 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
 
 def _opens(target: Status, sources: Collection[Status]) -> bool:
-    """Return whether a merge opens the target, so that no question of the customer waits where nobody looks."""
+    """Return whether a merge opens the target, so that no question of the customer is overlooked."""
     if target.is_done:
         return not all(source.is_done for source in sources)
     return not target.is_ours and any(source.is_ours for source in sources)
 
 
 async def _inherited(target: "Case", sources: Sequence["Case"]) -> tuple[dict[str, Any], list[LogLine]]:
-    """Return the columns and log lines of what `target` lacks and a source has: an agent who works here, and a project."""
+    """Return the columns and log lines for what `target` gets from `sources` because it lacks it.
+
+    This can be an agent who has not left, and a project.
+    """
     columns, lines = dict[str, Any](), list[LogLine]()
     agents = [source.agent_id for source in sources if source.agent_id and await works(source.agent_id)]
     projects = [source.project_id for source in sources if source.project_id]
@@ -99,9 +102,9 @@ async def _inherited(target: "Case", sources: Sequence["Case"]) -> tuple[dict[st
 
 
 async def _move(source_id: int, target_id: int, at: datetime) -> None:
-    """Close a case as part of another one, and move its messages, its appointments and its rating there.
+    """Close a case as part of another case, and move its messages, appointments, tags and rating there.
 
-    Cases that were merged into it before belong to the other one too.
+    Cases that were merged into it before become part of the other case too.
     """
     tx, ids = current(), (source_id, target_id)
     await tx.execute("update cases set merged_into_id = $2 where merged_into_id = $1", *ids)

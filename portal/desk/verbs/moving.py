@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 async def change_status(
     case: "Case", status: Status | int, *, by: AgentReader, at: datetime, seen: int | None = None
 ) -> None:
-    """Set a status that agents may choose (`moves.chosen`): one with this id, or the first of a category.
+    """Set a status that agents may choose (`moves.chosen`): the one with this id, or the first of a category.
 
-    `seen` is the id of the status on the page that `by` saw; None stands for the status of this object. Raise `Conflict`
-    if somebody else changed the status in the meantime, and `Invalid` (`status`) if it may not follow.
+    `seen` is the id of the status that the page showed; None means the status of this object. Raise `Conflict` if
+    somebody else has changed the status since, and `Invalid` at the field `status` if the new status may not follow.
     """
     agents_only(by)
     seen = seen or case.status_id
@@ -33,25 +33,25 @@ async def change_status(
 
 
 async def put_back(case: "Case", status_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Set the status with this id that the case had before; every one, because an undoing is no move."""
+    """Set the former status of the case, to undo a change. No rule about which status may follow applies."""
     agents_only(by)
     await lock(case, by)
     await _set(case, await standing(status_id), by, at)
 
 
 async def close(case: "Case", *, by: Reader, at: datetime) -> None:
-    """Close the case. Contacts may close a case too, from every status."""
+    """Close the case. Agents and contacts may do this, whatever the status is."""
     await _move(case, Status.CLOSED, by, at)
 
 
 async def wait_for_customer(case: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Let a case wait for the customer from its opening on; that is no move, so none has to be allowed."""
+    """Set a case that was just opened to waiting for the customer. No rule about which status may follow applies."""
     agents_only(by)
     await _move(case, Status.WAITING_FOR_CUSTOMER, by, at)
 
 
 async def reopen(case: "Case", *, by: Reader, at: datetime) -> None:
-    """Set a resolved or closed case to the first open status; do nothing for a case in another status.
+    """Set a resolved or closed case to the first open status; do nothing for any other case.
 
     Raise `Conflict` for a contact if the case was closed too long ago (`follow_ups`).
     """
@@ -77,10 +77,10 @@ async def _set(case: "Case", to: Standing, by: Reader | System, at: datetime) ->
 
 
 async def moved(case: "Case", to: Status | Standing, at: datetime) -> tuple[dict[str, Any], list[LogLine]]:
-    """Return the column values and the log lines of a change to a status, or to the first one of a category.
+    """Return the column values and the log lines of a change to a status, or to the first status of a category.
 
-    Both are empty if the case has that status, or a status of that category, already. The log keeps the name that the
-    status has now.
+    Both are empty if the case already has that status, or a status of that category. The log keeps the present name of
+    the status.
     """
     if to is case.stands or (isinstance(to, Standing) and to.id == case.status_id):
         return {}, []

@@ -1,4 +1,4 @@
-"""Rate how a case was solved. Contacts do it for `WITHIN` days after the case was resolved or closed."""
+"""Rate how a case was solved. Contacts may do this for `WITHIN` after the case was resolved or closed."""
 
 import json
 from dataclasses import dataclass
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 WITHIN = timedelta(days=14)
 LONGEST = 1000
 VERDICTS = {"good": "Good", "bad": "Not good"}
-"""The verdicts as they are stored, and the words that people read."""
+"""The words that people read, by the stored verdict."""
 
 
 class CaseRating(Table, tablename="case_rating"):
-    """The rating of one case. `contact_id` is the contact who gave or changed it last."""
+    """The rating of one case. `verdict` is a key of `VERDICTS`.
+
+    `contact_id` is the contact who last gave or changed it.
+    """
 
     case_id = BigInt(primary_key=True)
     customer_id = BigInt(default=None)
@@ -36,7 +39,7 @@ class CaseRating(Table, tablename="case_rating"):
 
 
 class Rated(Struct, frozen=True, kw_only=True):
-    """What the form of a rating contains. `verdict` is a key of `VERDICTS`, or "" if the case has no rating yet."""
+    """Form fields of a rating. `verdict` is a key of `VERDICTS`, or "" if the case has no rating yet."""
 
     verdict: str = ""
     words: str = ""
@@ -44,7 +47,7 @@ class Rated(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A rating as pages show it. `by` is the name of the contact who gave or changed it last."""
+    """A rating as pages show it. `by` is the name of the contact who last gave or changed it."""
 
     verdict: str
     words: str
@@ -53,7 +56,7 @@ class Rating:
 
     @classmethod
     def read(cls, text: str | None) -> Self | None:
-        """Return the rating from the JSON text that `RATING` selects, or None."""
+        """Return the rating in the JSON of `RATING`, or None if there is none."""
         if text is None:
             return None
         values = json.loads(text)
@@ -68,11 +71,11 @@ RATING = """
 (select json_build_object('verdict', r.verdict, 'words', r.words, 'by', o.name, 'at', r.rated_at)
  from case_rating r join contact o on o.id = r.contact_id where r.case_id = c.id)::text
 """
-"""SQL expression for the rating of the case `c` as JSON text, which `Rating.read` reads."""
+"""SQL expression for the rating of the case `c`, as JSON that `Rating.read` reads."""
 
 
 def rated_until(case: "Case") -> datetime | None:
-    """Return until when the case may be rated, or a rating changed; None for a case that is not solved."""
+    """Return until when the case may be rated and its rating changed; None for a case that is not solved."""
     solved: datetime | None = case.closed_at or case.resolved_at
     return solved + WITHIN if case.stands.is_done and solved else None
 
@@ -84,16 +87,16 @@ def may_rate(case: "Case", at: datetime) -> bool:
 
 
 async def rating_of(case: "Case") -> Rated:
-    """Return the present rating of a case as its form shows it."""
+    """Return the present rating of a case as form fields."""
     row = await current().fetchrow("select verdict, words from case_rating where case_id = $1", case.id)
     return Rated(**dict(row)) if row else Rated()
 
 
 async def rate(case: "Case", rated: Rated, *, by: Reader, at: datetime) -> None:
-    """Store the rating of a case, or change it; do nothing if it has this rating already.
+    """Store or change the rating of a case; do nothing if it has this rating already.
 
-    Raise `Conflict` if the case is not solved, or was solved longer than `WITHIN` ago, and `Invalid` (`verdict`,
-    `words`).
+    Raise `NotFound` for an agent, `Conflict` if the case is not solved or was solved longer than `WITHIN` ago, and
+    `Invalid` at the fields `verdict` and `words`.
     """
     if not isinstance(by, ContactReader):
         raise NotFound
@@ -114,14 +117,14 @@ async def rate(case: "Case", rated: Rated, *, by: Reader, at: datetime) -> None:
 
 
 def why_not_rated(case: "Case") -> str:
-    """Return the sentence that refuses a rating of this case."""
+    """Return the message that refuses a rating of this case."""
     if not case.stands.is_done:
         return "You can rate a case once it is solved."
     return f"A case can be rated for {WITHIN.days} days after it was solved."
 
 
 async def move_rating(source_id: int, target_id: int) -> None:
-    """Move the rating of a case that is merged to the case that it becomes a part of; if that has one, it stays."""
+    """Move the rating of a case to the case into which it is merged, unless that has a rating; then delete it."""
     await current().execute(_DROP, source_id, target_id)
     await current().execute("update case_rating set case_id = $2 where case_id = $1", source_id, target_id)
 

@@ -1,7 +1,7 @@
 """Signed links in mails by which a contact rates the solution of a case without signing in.
 
-A link names the person, the case and until when it works. It gives no other access, and what it rates is checked with the rights that
-the person has when it is used.
+A link names the person, the case and an expiry. It gives no other access, and a rating is checked with the rights that
+the person has at that time.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _PURPOSE = "rating"
 
 @dataclass(frozen=True, slots=True)
 class RatingLink:
-    """What a link is for: the case with this number, rated by the contact with this credential, until an instant."""
+    """What a link is for: rating the case with this number as the contact with this credential, until an instant."""
 
     credential_id: int
     number: int
@@ -29,7 +29,7 @@ class RatingLink:
 
     @classmethod
     def read(cls, token: str, sealer: Sealer, at: datetime) -> Self:
-        """Return what a link is for. Raise `NotFound` for a token that was not made here, is cut off, or has expired."""
+        """Return what a link is for. Raise `NotFound` for a token that is forged, incomplete or expired."""
         try:
             credential_id, number, until = map(int, sealer.signed(_PURPOSE, token).split())
         except Broken:
@@ -40,11 +40,11 @@ class RatingLink:
         return link
 
     def token(self, sealer: Sealer) -> str:
-        """Return the token for the link `/ratings/{token}`, the same each time."""
+        """Return the token of the link `/ratings/{token}`. It is the same each time."""
         return sealer.sign(_PURPOSE, f"{self.credential_id} {self.number} {int(self.until.timestamp())}")
 
     async def reader(self) -> ContactReader:
-        """Return the contact. Raise `NotFound` if their access has ended. Call this function outside a transaction."""
+        """Return the contact. Raise `NotFound` if their access has ended. Call this outside a transaction."""
         async with transaction(None, readonly=True) as tx:
             row = await tx.fetchrow("select * from person_of($1)", self.credential_id)
         reader = reader_of(row) if row and not row["disabled"] else None
@@ -56,7 +56,8 @@ class RatingLink:
 async def rating_link(number: int | None, receiver: Reader, at: datetime) -> RatingLink | None:
     """Return the link for a mail to `receiver` about the case with this number. Run as the receiver.
 
-    Return None if there is nothing to rate: the receiver is no contact, the case is not solved, or it is rated already.
+    Return None if there is nothing to rate: the receiver is not a contact, the case is not solved, it was solved too
+    long ago, or it is rated already.
     """
     if number is None or not isinstance(receiver, ContactReader):
         return None

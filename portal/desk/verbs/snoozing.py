@@ -1,6 +1,6 @@
 """Snooze a case: it leaves the working views until an instant, or until the customer replies (S3.18).
 
-The database ends the snooze of a case that the customer replies to, or that is done (`m0332`). Deadlines count on.
+The database ends the snooze of a case on which the customer replies, or that is done (`m0332`). Deadlines continue.
 """
 
 from datetime import date, datetime, timedelta
@@ -28,10 +28,10 @@ class SnoozeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     time: str = ""
 
     def until(self, by: AgentReader, at: datetime) -> datetime:
-        """Return the instant at which the case comes back.
+        """Return the instant at which the snooze ends.
 
-        Raise `Invalid` (`day`, `time`) for a bad value, for an instant that has passed at `at`, and for one that is more
-        than a year away.
+        Raise `Invalid` at the field `day` or `time` for a value that is not valid, for an instant that has passed at
+        `at`, and for one more than a year ahead.
         """
         checked = Checked()
         on, clock = checked("day", day, self.day), checked("time", clock_time, self.time)
@@ -44,7 +44,7 @@ class SnoozeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def offered(today: date) -> list[tuple[date, str]]:
-    """Return the days that the form offers as one button each, with their names; `today` is the agent's day."""
+    """Return the days that the form offers as buttons, with their names. `today` is the agent's present day."""
     monday = today + timedelta(days=7 - today.weekday())
     return [
         (today + timedelta(days=1), "Tomorrow"),
@@ -54,10 +54,10 @@ def offered(today: date) -> list[tuple[date, str]]:
 
 
 async def snooze(case: "Case", until: datetime, *, by: AgentReader, at: datetime, seen: datetime | None = None) -> None:
-    """Let the case come back at `until`. If it is snoozed until then already, do nothing.
+    """Snooze the case until `until`. If it is snoozed until then already, do nothing.
 
-    Raise `Conflict` if the case is done, or if the customer has written since `seen`, when the page of `by` was up to
-    date; None stands for the last change of this object.
+    Raise `Conflict` if the case is done, or if the customer has written since `seen`, the instant at which the page was
+    loaded; None means the latest change of this object.
     """
     agents_only(by)
     seen = seen or case.updated_at
@@ -82,7 +82,10 @@ async def wake(case: "Case", *, by: AgentReader, at: datetime) -> None:
 async def store(
     case: "Case", until: datetime | None, kind: str, details: dict[str, object], by: AgentReader | System, at: datetime
 ) -> None:
-    """Store when the locked case comes back, with a line that only agents read. A case that comes back moves up."""
+    """Store until when the locked case is snoozed, None for not at all, with a log line for agents only.
+
+    A case whose snooze ends counts as changed at `at`, so that it moves up in lists.
+    """
     line = (case.id, case.customer_id, kind)
     event_id = await events.record(*line, by=by, contact_may_know=False, at=at, details=details)
     columns = {"snoozed_until": until, "updated_at": case.updated_at if until else at}

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 async def split(case: "Case", message_ids: Collection[int], subject: str, *, by: AgentReader, at: datetime) -> "Case":
-    """Move messages of the case, with their files, to a new case with this subject, and return it; the two are linked.
+    """Move messages of the case, with their files, to a new case with this subject, and return it.
 
-    The new case has the type, priority, service, project and agent of the old one; if nobody has that, the rules of
-    dispatch choose. Its contact is who wrote the first
-    of the messages, or the contact of the old case. If the messages have been split off already, return the case that
-    they became. Raise `Invalid` (`subject`, `message`), and `Conflict` if a message is on another case by now.
+    The cases are linked. The new case has the type, priority, service, project and agent of the old case; without an
+    agent, the rules of dispatch choose one. Its contact is the one who wrote the first of the messages, or the contact
+    of the old case. If exactly these messages were split off already, return the case that they became. Raise `Invalid`
+    at the fields `subject` and `message`, and `Conflict` if a message is on another case now.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)
@@ -59,12 +59,15 @@ async def split(case: "Case", message_ids: Collection[int], subject: str, *, by:
 
 
 SHOWN = 100
-"""How many messages the page offers at once."""
+"""How many messages the page shows at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splittable:
-    """A message that may move to a new case. `said` is the beginning of its text."""
+    """A message that can be moved to a new case.
+
+    `said` is the beginning of its text, `files` the number of its files.
+    """
 
     id: int
     at: datetime
@@ -75,9 +78,9 @@ class Splittable:
 
 
 async def messages_to_split(case: "Case", before: int | None = None) -> tuple[list[Splittable], int | None]:
-    """Return the latest `SHOWN` messages of a case, oldest first, and the cursor of earlier ones, None if there are none.
+    """Return the latest `SHOWN` messages of a case, oldest first, and the cursor of earlier ones, None without any.
 
-    `before` is the cursor: the id of the message before which to end.
+    `before` is such a cursor: the id of the message before which to end.
     """
     rows = await current().fetch(_MESSAGES, case.id, before)
     shown = [Splittable(**dict(row) | {"said": plain(row["said"])}) for row in rows[:SHOWN][::-1]]
@@ -100,9 +103,9 @@ select id, kind, contact_id, agent_id, at, id = any($2) as chosen from message w
 async def _opened(case: "Case", chosen: list[Any], subject: str, by: AgentReader, at: datetime) -> "Case":
     """Insert the new case with this subject for the rows of messages in `chosen`, and return it.
 
-    Its contact, who is locked, wrote the first of the messages; if none of them did, or that contact's access has ended,
-    it is the contact of `case`. A case that is done becomes an open one. Its clock began when a contact wrote the first of
-    the messages, and stood whenever that of `case` did.
+    Its contact, who is locked, wrote the first of the messages; if no contact wrote one, or the contact's access has
+    ended, it is the contact of `case`. If `case` is done, the new case is open. Its clock began when a contact wrote
+    the first of the messages, and was paused whenever that of `case` was.
     """
     contact_id = next((row["contact_id"] for row in chosen if row["contact_id"]), case.contact_id)
     await hold_contact(contact_id)

@@ -28,24 +28,25 @@ async def reply(
     then: Status | int | None = None,
     form_key: uuid.UUID | None = None,
 ) -> None:
-    """Write a reply, which both sides read, and set the status that follows from it (see `workflow.after_reply`).
+    """Write a reply, which customer and agents read, and set the status that follows (see `workflow.after_reply`).
 
-    `then` is the status that an agent has chosen for the case after the reply: its id, or its category. Sending the same
-    `form_key` again does nothing. Raise `Invalid` (`body`, `files`, and `status` if `then` may not follow), and `NotFound`
-    if `by` may not see the case or did not upload one of the files.
+    `then` is the status that an agent has chosen for after the reply: its id, or its category. Sending the same
+    `form_key` again does nothing. Raise `Invalid` at the fields `body` and `files`, and at `status` if `then` may not
+    follow, and `NotFound` if `by` may not see the case or did not upload one of the files.
     """
     message_id = await _write(case, "reply", Writing(text, files, form_key), by, at)
     if message_id is None:
         return
     first = {"first_replied_at": at} if by.is_agent and not case.first_replied_at else {}
     columns, lines = await moved(case, await _after(case, by, then), at)
-    if case.stands is Status.WAITING_FOR_CUSTOMER and not columns:  # The customer has all the time for the new reply.
+    # The time to answer begins again with the new reply.
+    if case.stands is Status.WAITING_FOR_CUSTOMER and not columns:
         columns = {"waits_since": at, "reminded_at": None, "closes_at": None} if by.is_agent else {}
     await change(case, first | columns, lines, by, at, told_as="case.replied", record_id=message_id)
 
 
 async def _after(case: "Case", by: Reader, then: Status | int | None) -> Status | Standing:
-    """Return the status of the case after a reply, or its category. Raise `Invalid` if the chosen one may not follow."""
+    """Return the status of the case after a reply, or its category. Raise `Invalid` if `then` may not follow."""
     if by.is_agent and then is not None and then not in (case.stands, case.status_id):
         return await chosen(case.status_id, then)
     return after_reply(case.stands, by_agent=by.is_agent, then=None if then is None else case.stands)
@@ -73,7 +74,7 @@ async def note(
 async def _write(case: "Case", kind: str, writing: Writing, by: Reader, at: datetime) -> int | None:
     """Lock the case, write a message of this kind (`reply` or `note`), and return its id.
 
-    If the case was merged since it was loaded, write on the case that it was merged into. Return None if this form was
+    If the case was merged since it was loaded, write on the case into which it was merged. Return None if this form was
     sent before.
     """
     writing.check()

@@ -1,6 +1,6 @@
-"""The categories of statuses, the priorities, their names for people, and the category that follows from a reply.
+"""The categories of statuses, the priorities, their names, and the category that follows from a reply.
 
-Every status that an admin configures (`statuses`) belongs to one category, and every rule depends on the category alone.
+Every status that an admin configures (`statuses`) belongs to one category, and every rule depends only on the category.
 """
 
 from datetime import datetime
@@ -9,7 +9,10 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """The categories of statuses. `word` is the name of the category, and of its first status until an admin renames it."""
+    """The categories of statuses.
+
+    `word` is the name of the category, and that of its first status until an admin renames it.
+    """
 
     NEW = "new"
     OPEN = "open"
@@ -29,7 +32,7 @@ class Status(StrEnum):
 
     @property
     def is_done(self) -> bool:
-        """Return whether the case is resolved or closed."""
+        """Return whether a case of this category is resolved or closed."""
         return self in (Status.RESOLVED, Status.CLOSED)
 
     @property
@@ -39,9 +42,9 @@ class Status(StrEnum):
 
     @property
     def pause_cause(self) -> str | None:
-        """Return why the clock of a case stands: `customer`, `others` or `done`; None if it is the company's turn.
+        """Return why the clock of a case is paused: `customer`, `others` or `done`; None if it is the company's turn.
 
-        An admin may let the clock run in a status that waits (`CaseStatus.pauses`).
+        An admin may let the clock run in a status in which the case waits (`CaseStatus.pauses`).
         """
         if self.is_done:
             return "done"
@@ -54,7 +57,7 @@ class Status(StrEnum):
 
 
 NEEDED = (Status.NEW, Status.OPEN, Status.WAITING_FOR_CUSTOMER, Status.CLOSED)
-"""The categories of which the portal itself sets the first status, so that each of them needs one."""
+"""The categories that the portal itself sets, so that each of them needs a status."""
 
 
 class Priority(IntEnum):
@@ -75,10 +78,10 @@ PRIORITY_CHOICES = [(int(priority), priority.word) for priority in Priority]
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
-    """Return the category that a reply gives to a case of the category `status`.
+    """Return the category of a case after a reply. `status` is the category before it.
 
     An agent's reply sets `then`, if it is given; otherwise it opens a new case. A contact's reply opens a case that
-    waited for the customer, was resolved or was closed. In all other cases the status stays.
+    waited for the customer, was resolved or was closed. In all other cases the category stays.
     """
     if by_agent:
         return then or (Status.OPEN if status is Status.NEW else status)
@@ -90,7 +93,8 @@ def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Statu
 def columns_of(status: Status, status_id: int, resolved_at: datetime | None, at: datetime) -> dict[str, Any]:
     """Return the values of the columns that change when a case gets a status at the instant `at`.
 
-    `status` is the category of the status with the id `status_id`. A resolved case that is closed keeps its `resolved_at`.
+    `status` is the category of the status with the id `status_id`. `resolved_at` is the present value of that column,
+    which a resolved case keeps when it is closed.
     """
     return {
         "status": status.value,

@@ -1,4 +1,4 @@
-"""Store for how many days a reply opens a case again; later ones begin a new case (S3.18)."""
+"""Store for how many days a contact's reply reopens a case; a later reply opens a new case (S3.18)."""
 
 from datetime import datetime
 
@@ -13,13 +13,13 @@ LONGEST = 3650
 
 
 class FollowUpFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form of the rule as typed: the days after which a case stays closed; "" if every reply opens it again."""
+    """Form field of the rule as typed: the days after which a case stays closed; "" if every reply reopens it."""
 
     reopen_days: str = ""
 
 
 class FollowUpRule(Table, tablename="follow_up_rule"):
-    """The one row with the number of days; without it, every reply opens a case again."""
+    """The only row with the number of days; without it, every reply reopens a case."""
 
     id = SmallInt(primary_key=True, default=1)
     reopen_days = SmallInt(default=None)
@@ -32,7 +32,7 @@ class FollowUpRule(Table, tablename="follow_up_rule"):
 
     @classmethod
     async def change(cls, facts: FollowUpFacts) -> None:
-        """Store the rule. Raise `Invalid` (`reopen_days`) for anything but a number of days."""
+        """Store the rule. Raise `Invalid` at the field `reopen_days` unless it is a number of days or ""."""
         checked = Checked()
         days = checked("reopen_days", optional(whole(1, LONGEST, "days")), facts.reopen_days)
         checked.done()
@@ -43,7 +43,7 @@ class FollowUpRule(Table, tablename="follow_up_rule"):
 
 
 def reopens_until_sql(alias: str) -> str:
-    """Return the SQL expression for the instant until which a reply opens the case `alias` again.
+    """Return the SQL expression for the instant until which a reply reopens the case `alias`.
 
     It is null for a case that is not done, and if there is no rule.
     """
@@ -52,7 +52,7 @@ def reopens_until_sql(alias: str) -> str:
 
 
 async def is_too_late(case_id: int, at: datetime) -> bool:
-    """Return whether a contact's reply at `at` no longer opens this case, but begins a new one."""
+    """Return whether a contact's reply at `at` no longer reopens this case but opens a new one."""
     return bool(await current().fetchval(_TOO_LATE, case_id, at))
 
 

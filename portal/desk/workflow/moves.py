@@ -1,4 +1,4 @@
-"""Find the status that a case may get, and the names that people read for statuses."""
+"""Find the status that a case may get, and the names of statuses."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from portal.numbers import number_in
 
 
 class Standing(NamedTuple):
-    """A configured status. `customer_name` is what contacts read instead of its name; None if they read that."""
+    """A configured status. `customer_name` is the name that contacts read, or None if they read `name`."""
 
     id: int
     status: Status
@@ -20,7 +20,7 @@ class Standing(NamedTuple):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """A status that an agent may set, with the name of the button."""
+    """A status that an agent may set, with its name."""
 
     id: int
     status: Status
@@ -28,7 +28,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 def name_sql(alias: str, *, for_contact: bool) -> str:
-    """Return the SQL expression for the name of the status of the case `alias`, as contacts or as agents read it."""
+    """Return the SQL expression for the name of the status of the case `alias`, for contacts or for agents."""
     name = "coalesce(k.customer_name, k.name)" if for_contact else "k.name"
     return f"(select {name} from case_status k where k.id = {alias}.status_id)"  # noqa: S608
 
@@ -38,13 +38,13 @@ from case_status k join case_status f on f.id = {status_id}
 where k.ended_at is null and k.id <> f.id and (k.category <> 'new' or f.category = 'new')
   and (f.moves_freely or exists (select from status_move m where m.from_status_id = f.id and m.to_status_id = k.id))
 """
-"""SQL for the statuses `k` that agents may set on a case with a status: a case is new only until something is done."""
+"""SQL for the statuses `k` that agents may set on a case with a given status. No case becomes new again."""
 RANK = "array_position(array['new', 'open', 'waiting_for_customer', 'waiting_for_others', 'resolved', 'closed'], k.category)"
-"""SQL for the place of the category of the status `k`."""
+"""SQL for the place of the category of the status `k` among the categories."""
 
 
 def moves_sql(alias: str) -> str:
-    """Return the SQL expression for the statuses that agents may set on the case `alias`, which `read_moves` reads."""
+    """Return the SQL expression for the statuses that agents may set on the case `alias`, as JSON for `read_moves`."""
     found = _FROM_HERE.format(status_id=f"{alias}.status_id")
     one = "json_build_object('id', k.id, 'status', k.category, 'name', k.name)"
     return f"(select coalesce(json_agg({one} order by {RANK}, k.position, k.id), '[]') {found})::text"
@@ -56,7 +56,10 @@ def read_moves(text: str) -> list[Move]:
 
 
 def wanted_status(text: str) -> Status | int:
-    """Return the id of a status, or the category, that a form names. Raise `Invalid` (`status`) for other text."""
+    """Return the id of a status, or the category, in a form field.
+
+    Raise `Invalid` at the field `status` for any other text.
+    """
     if (status_id := number_in(text)) is not None:
         return status_id
     try:
@@ -71,15 +74,15 @@ async def standing(status_id: int) -> Standing:
 
 
 async def first_of(status: Status) -> Standing:
-    """Return the first status of a category that is still offered: the one that the portal itself sets."""
+    """Return the first status of a category that has not ended: the one that the portal itself sets."""
     return _read(await current().fetchrow(_FIRST, status.value))
 
 
 async def chosen(status_id: int, wanted: Status | int) -> Standing:
     """Return the status that an agent sets on a case whose status is `status_id`.
 
-    `wanted` is the id of a status, or a category, which stands for the first of its statuses that may be set. Raise
-    `Invalid` (`status`) if there is no such status, or none that may follow.
+    `wanted` is the id of a status, or a category, which means the first of its statuses that may follow. Raise
+    `Invalid` at the field `status` if there is no such status, or it may not follow.
     """
     row = await current().fetchrow(_CHOSEN, status_id, *_wanted(wanted))
     if row is None:

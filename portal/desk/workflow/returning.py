@@ -1,4 +1,4 @@
-"""Bring snoozed cases back when their time has come (S3.18)."""
+"""End the snooze of cases when its time has come (S3.18)."""
 
 from datetime import datetime
 
@@ -8,13 +8,14 @@ from portal.desk.verbs.snoozing import store
 from portal.people.readers import SYSTEM
 
 BATCH = 100
-"""The maximum number of cases that one transaction brings back."""
+"""The maximum number of cases in one transaction."""
 
 
 async def wake(at: datetime, most: int = BATCH) -> int:
-    """Bring back at most `most` cases whose time has come at `at`, on top of the lists, and return how many.
+    """End the snooze of at most `most` cases whose time has come at `at`, and return their number.
 
-    Run as `SYSTEM`, in the caller's transaction. Cases that another transaction is changing are left for the next run.
+    The cases move to the top of lists. Run as `SYSTEM`, in the caller's transaction. Cases that another transaction is
+    changing are left for the next run.
     """
     rows = await current().fetch(_DUE, at, most)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Store the statuses that admins configure, and which of them agents may set after which (S3.18)."""
+"""Store the statuses that admins configure, and which of them may follow which (S3.18)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ from portal.fields import Checked, identifier, in_range, line, one_of, optional,
 LONGEST = 60
 """The maximum number of characters of a name, so that it fits the column of a list."""
 MOST = 50
-"""The maximum number of statuses that have not ended, so that the menu of a case shows them all."""
+"""The maximum number of statuses that have not ended, because the menu of a case shows all of them."""
 EVERY, SOME = "every", "some"
 """The values of `StatusFacts.moves`: every other status may follow, or only those in `next`."""
 
@@ -33,10 +33,11 @@ class NewStatus(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class StatusFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a status as typed: `moves` is `every` or `some`, and `next` has the ids of the statuses that may follow.
+    """Form fields of a status as typed.
 
-    `pauses` (`yes` or `no`) says whether the clock stands; it is "" for a category for which there is no choice.
-    `remind_days` and `close_days` are those after which an unanswered case is reminded of and closed; "" for never.
+    `moves` is `every` or `some`, and `next` has the ids of the statuses that may follow. `pauses` (`yes` or `no`) says
+    whether the clock is paused; it is "" for a category without that choice. `remind_days` and `close_days` are the
+    days after which the customer is reminded of an unanswered case and after which it is closed; "" for never.
     """
 
     name: str
@@ -52,9 +53,9 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     """A status of cases, in one of the categories of `Status`, on which all rules depend.
 
     `position` orders the statuses of a category; the portal itself sets the first. `pauses` says whether the clock of a
-    case stands. With `moves_freely`, every other status may follow, and `StatusMove` is kept for later; otherwise only
-    those of `StatusMove`. A status that
-    has ended is no longer offered, but cases that have it keep it.
+    case is paused. With `moves_freely`, every other status may follow, and the rows of `StatusMove` are ignored;
+    otherwise only the statuses in these rows. `remind_days` and `close_days` are as in `StatusFacts`, None for never. A
+    status that has ended is no longer offered, but cases in it stay in it.
     """
 
     id = BigSerial(primary_key=True)
@@ -96,8 +97,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     async def create(cls, facts: NewStatus) -> "CaseStatus":
         """Add a status as the last of its category, and return it.
 
-        Every other status may follow it, and it may follow those for which that holds. Raise `Invalid` for a bad field,
-        if another status has the name, or if there are `MOST` statuses.
+        Every other status may follow it, and it may follow every status with `moves_freely`. Raise `Invalid` for a
+        field that is not valid, for the name of another status, and if there are `MOST` statuses.
         """
         checked = Checked()
         if await cls.count().where(cls.ended_at.is_null()) >= MOST:
@@ -113,11 +114,11 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         return status
 
     async def change(self, facts: StatusFacts) -> None:
-        """Replace the names, what may follow, and whether the clock stands. The row is locked.
+        """Replace the names, the statuses that may follow, whether the clock is paused, and the days.
 
-        Without `close_days`, no closing that was announced takes place. If the clock is to stand or to run now, a job
-        sees to it for the cases that have the status. Logs keep the names that they have. Raise
-        `Invalid` for a bad field, or if another status has the name.
+        The caller has locked the row. Without `close_days`, closings that were announced are dropped. If `pauses`
+        changes, a job updates the clocks of the cases in this status. Logs keep the names that they have. Raise
+        `Invalid` for a field that is not valid, and for the name of another status.
         """
         checked = Checked()
         values: dict[str, Any] = _names(checked, facts.name, facts.customer_name)
@@ -137,7 +138,10 @@ class CaseStatus(Endable, Table, tablename="case_status"):
             )
 
     def _days(self, checked: Checked, facts: StatusFacts) -> dict[str, int | None]:
-        """Return after how many days a case is reminded of and closed; never, unless it waits for the customer."""
+        """Return after how many days the customer is reminded of a case, and after how many it is closed.
+
+        Both are None unless a case in this status waits for the customer.
+        """
         if self.status is not Status.WAITING_FOR_CUSTOMER:
             return {"remind_days": None, "close_days": None}
         days = {
@@ -148,12 +152,15 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         return days
 
     async def _allow(self, following: Sequence[int]) -> None:
-        """Store which statuses may follow. Ids that no status has, and the status itself, are left out."""
+        """Store which statuses may follow. Unknown ids, and the id of this status, are ignored."""
         await current().execute(_FORBID, self.id, list(following))
         await current().execute(_ALLOW, self.id, list(following))
 
     async def end(self, at: datetime) -> None:
-        """End the status, so that it is no longer offered. Raise `Conflict` if the portal would have none of its category."""
+        """End the status, so that it is no longer offered.
+
+        Raise `Conflict` if it is the last of a category that the portal sets.
+        """
         await current().execute("lock table case_status in share row exclusive mode")
         left = [one for one in await CaseStatus.offered() if one.category == self.category]
         if self.status in NEEDED and [one.id for one in left] == [self.id]:
@@ -161,9 +168,9 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         await super().end(at)
 
     async def move_above(self, other: int) -> None:
-        """Put the status directly above another one of its category, and lock the table until the transaction ends.
+        """Move the status to the place directly above another status of its category.
 
-        Do nothing if `other` is not the id of one.
+        The table is locked until the transaction ends. If `other` is not the id of such a status, do nothing.
         """
         await current().execute("lock table case_status in share row exclusive mode")
         ids = [one.id for one in await CaseStatus.listed() if one.category == self.category and one.id != self.id]
@@ -172,7 +179,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
             await current().execute(_ORDER, ids)
 
     async def facts(self) -> StatusFacts:
-        """Return the stored values of the status as form fields, to fill in the form that edits them."""
+        """Return the stored values of the status as form fields."""
         rows = await StatusMove.select(StatusMove.to_status_id).where(StatusMove.from_status_id == self.id)
         pauses = ("yes" if self.pauses else "no") if self.status.waits else ""
         return StatusFacts(
@@ -182,13 +189,16 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         )  # fmt: skip
 
     def may_follow(self, before: "CaseStatus") -> bool:
-        """Return whether an admin may let this status follow `before`: it is offered, and no case becomes new again."""
+        """Return whether an admin may allow this status after `before`.
+
+        It must not have ended, and no case becomes new again.
+        """
         is_new_again = self.status is Status.NEW and before.status is not Status.NEW
         return self.id != before.id and not self.ended_at and not is_new_again
 
 
 class StatusMove(Table, tablename="status_move"):
-    """One status that agents may set after another one, unless that one moves freely."""
+    """A status (`to_status_id`) that agents may set after another one, unless that has `moves_freely`."""
 
     from_status_id = BigInt(primary_key=True, default=None)
     to_status_id = BigInt(default=None)

@@ -1,7 +1,7 @@
 """Remind customers of cases that wait for their answer, and close cases that stay unanswered (S3.18).
 
-An admin says after how many days, for each status that waits for the customer. Each step is recorded on the case in the
-transaction that takes it, so a worker that is killed, stands still or runs twice repeats none.
+An admin sets after how many days, for each status in which a case waits for the customer. Each step is recorded on the
+case in the transaction that takes it, so a worker that is killed, pauses or runs twice repeats no step.
 """
 
 from datetime import datetime, timedelta
@@ -20,11 +20,11 @@ BATCH = 100
 
 
 async def remind(at: datetime, most: int = BATCH) -> int:
-    """Remind the customers of at most `most` cases that have waited long enough at `at`, and return how many.
+    """Remind the customers of at most `most` cases that have waited long enough at `at`, and return their number.
 
-    The reminder announces when the case closes: the customer has all days between reminder and closing, however late the
-    reminder is. Run as `SYSTEM`, in the caller's transaction. Cases that another transaction is changing are left for the
-    next run.
+    The reminder announces when the case closes: the customer gets all days between reminder and closing, even if the
+    reminder is late. Run as `SYSTEM`, in the caller's transaction. Cases that another transaction is changing are left
+    for the next run.
     """
     rows = await current().fetch(_TO_REMIND, at, most)
     for row in rows:
@@ -41,9 +41,9 @@ async def remind(at: datetime, most: int = BATCH) -> int:
 
 
 async def close(at: datetime, most: int = BATCH) -> int:
-    """Close at most `most` cases whose announced closing has come at `at`, and return how many.
+    """Close at most `most` cases whose announced closing has come at `at`, and return their number.
 
-    Run as `remind`. A case that was answered no longer waits, so it is not closed.
+    Run this like `remind`. A case that was answered no longer waits, so it is not closed.
     """
     rows = await current().fetch(_TO_CLOSE, at, most)
     for row in rows:

@@ -71,9 +71,8 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
         await credentials.hold(proven)
         if not await factors.are_set_up(proven.login_id):
             return see_other(await enter(request, proven.login_id, next_path, at))
-        if session := visit_of(
-            request
-        ).session:  # The cookie may belong to another person; one browser never acts as two people.
+        # The cookie may belong to another person; one browser never acts as two people.
+        if session := visit_of(request).session:
             await sessions.end(session.id, at)
     remember_step(request, proven, next_path, at)
     return see_other("/sign-in/second-factor")
