@@ -237,7 +237,10 @@ def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An appointment, in any state, as pages show it. `note` is "" for contacts, who may not read it."""
+    """An appointment, in any state, as pages show it. `agent` is the name of the agent who meets the customer.
+
+    `note` is "" for contacts, who may not read it. `done_at` and `cancelled_at` are as in `Appointment`.
+    """
 
     id: int
     kind: AppointmentKind

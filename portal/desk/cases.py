@@ -34,13 +34,16 @@ class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
     Rows change only through the methods below. `contact_id` is the contact who asks, `agent_id` the agent to whom the
-    case is assigned. `status` is the category of the status `status_id`. `updated_at` is the instant of the latest
-    reply or change to a column. `merged_into_id` is the case into which this case was merged: pages and lists show that
-    case instead, and the number of this case leads to it. `clock_from` is when the clock of the case began, if that was
-    on another case. `due_at` is the first deadline that is not met, and `soon_at` when it comes near; both are None
-    while the clock is paused. `waits_since` is since when the case waits for an answer, `reminded_at` when the customer
-    was reminded of it, and `closes_at` when it closes without an answer, as the customer was told. `snoozed_until` is
-    when a snoozed case returns to the working views. `follows_id` is the closed case that this case continues.
+    case is assigned, and `department_id` the department to which a rule of dispatch gave it. `opened_by_agent_id` is
+    None if the contact opened the case. `status` is the category of the status `status_id`. `updated_at` is the instant
+    of the latest reply or change to a column. `first_replied_at` is when the contact got the first reply of an agent.
+
+    `merged_into_id` is the case into which this case was merged: pages and lists show that case instead, and the number
+    of this case leads to it. `follows_id` is the closed case that this case continues. `clock_from` is when the clock
+    of the case began, if that was on another case. `due_at` is the first deadline that is not met, and `soon_at` when
+    it comes near; both are None while the clock is paused. `waits_since` is since when the case waits for an answer,
+    `reminded_at` when the customer was reminded of it, and `closes_at` when it closes without an answer, as the
+    customer was told. `snoozed_until` is when a snoozed case returns to the working views.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

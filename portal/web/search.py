@@ -24,8 +24,9 @@ _LONGEST_NUMBER = 60
 class Results:
     """What the search found. `kind` is the one kind that the page shows, or "" if it shows all of them.
 
-    `case` is the case whose number was typed. `documents` are the invoices and credit notes with the typed number: the
-    path of each below the area, and its number. `more` holds, by kind, the results that only one of the areas has.
+    `asked` is the parsed search text. `case` is the case whose number was typed. `cases` and `files` are pages of
+    results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number: the path
+    of each below the area, and its number. `more` holds, by kind, the results that only one of the areas has.
     """
 
     asked: Asked

@@ -53,7 +53,8 @@ async def _nothing() -> None:
 class Visit:
     """One request: when and from where it came, who is signed in, and the state that the layers of the app share.
 
-    `at` is the instant of the request, `address` the client's IP address, and `reader` None if nobody is signed in.
+    `at` is the instant of the request, `address` the client's IP address. `session` is the browser's session, active or
+    ended, or None without one, and `reader` is None if nobody is signed in.
     """
 
     settings: Settings

@@ -36,7 +36,7 @@ from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Said(Struct, kw_only=True):
-    """Values of a stored time entry, as the texts and ids with which the fields of its form are filled."""
+    """Values of a stored time entry, with the names of the fields of `Logged`, as its form shows them."""
 
     duration: str
     work_date: str

@@ -25,11 +25,12 @@ class Logged(Struct, kw_only=True):
     """Fields of the form for logging or changing time, as typed.
 
     `on` is the id of what the time is logged on (see `timekeeping.logged_on`), `on_typed` the text in its search field.
-    `agent` is the id of the agent who worked, if a manager logs time for somebody else. `kind` is the id of the kind of
-    general time, used only when an entry is changed. `counts` is the billable duration if it is set by hand, and
-    `override_reason` why. `timer` is the id of the timer that is logged, `appointment` that of the appointment at which
-    the work was done. `back` is the URL path to redirect to afterwards. `then` is `submit` to submit the entry after
-    the change.
+    `service`, `task` and `role` are ids, and `kind` is the id of the kind of general time, used only when an entry is
+    changed. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `billing` is a value
+    of `EntryBilling`. Customers read `external_comment`; only agents read `description`. `counts` is the billable
+    duration if it is set by hand, and `override_reason` why. `timer` is the id of the timer that is logged,
+    `appointment` that of the appointment at which the work was done. `back` is the URL path to redirect to afterwards.
+    `then` is `submit` to submit the entry after the change.
     """
 
     on: str = ""

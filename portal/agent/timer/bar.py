@@ -130,7 +130,7 @@ async def change(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a timer, resume one and pause the one that runs, or confirm that one that seemed forgotten runs on (D54).
+    """Pause a timer, resume it and pause the running one, or confirm that a timer that seemed forgotten is right (D54).
 
     The portal asks about a confirmed timer again only if it runs for as long again.
     """

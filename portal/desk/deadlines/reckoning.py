@@ -100,7 +100,7 @@ def deadlines_of(known: Known, calendar: Calendar) -> dict[Duty, Deadline]:
 def first_due(deadlines: Mapping[Duty, Deadline], *, is_paused: bool) -> tuple[datetime | None, datetime | None]:
     """Return when the first deadline that is not met is due, and when it comes near.
 
-    Both are None while the clock stands, and if there is no such deadline.
+    Both are None while the clock is paused, and if there is no such deadline.
     """
     open_ones = [one for one in deadlines.values() if one.due_at and not one.met_at]
     if is_paused or not open_ones:

@@ -42,10 +42,11 @@ class StoredFile(Protocol):
 
 
 class Upload(Table, tablename="upload"):
-    """A file that is not part of a message yet.
+    """A file that is not part of a message yet. `credential_id` is the credential of the person who uploads it.
 
     The row is written before the first byte is stored. The columns from `form_key` on are None until the file is stored
-    and belongs to a form. `key` identifies the file in the storage, `id` on pages.
+    and belongs to a form. `key` identifies the file in the storage, `id` on pages. `kept_at` is when the form got the
+    file.
     """
 
     key = Text(primary_key=True, default=None)

@@ -30,7 +30,7 @@ _EXECUTABLE_STARTS = (
     b"\xca\xfe\xba\xbf",
 )
 
-# Map each media type to the extensions of its pictures, the usual extension first.
+# Map each media type to the extensions of its images, the usual extension first.
 _PICTURES = {
     "image/png": ("png",),
     "image/jpeg": ("jpg", "jpeg"),
@@ -73,7 +73,7 @@ def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[s
     if ending in refused:
         raise Invalid({"files": f"Files ending in “.{ending}” are not taken here. Remove “{name}”."})
     picture = picture_of(head)
-    # Replace an extension only if it belongs to another kind of picture: raw photographs begin like TIFF files and
+    # Replace an extension only if it belongs to another kind of image: raw photographs begin like TIFF files and
     # have many different extensions.
     if picture and ending in _PICTURE_ENDINGS and ending not in _PICTURES[picture]:
         name = f"{name.rpartition('.')[0]}.{_PICTURES[picture][0]}"

@@ -25,9 +25,10 @@ PAGE = 25
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A case as one row of a list shows it. `status_word` is the name of its status for the reader.
+    """A case as one row of a list shows it. `customer`, `contact` and `agent` are names.
 
-    Contacts are not shown `snoozed_until` and `tags`.
+    `clock` has the deadlines. `status_word` is the name of the status for the reader. Contacts are not shown
+    `snoozed_until` and `tags`.
     """
 
     id: int

@@ -89,7 +89,7 @@ class OwnView(Table, tablename="own_view"):
 
     @classmethod
     async def listed(cls, reader: AgentReader) -> list[ListedView]:
-        """Return the views that `reader` may use, own ones first, sorted by name."""
+        """Return the views that `reader` may use: first the reader's own, then the shared ones, each sorted by name."""
         rows = await current().fetch(_LISTED.format(visible=cls.visible_sql(reader)), reader.id)
         return [ListedView(**row) for row in rows]
 

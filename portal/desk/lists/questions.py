@@ -37,11 +37,11 @@ class Question:
     """The view, filters, order and page of an agent's list of cases.
 
     A filter without values does not limit the list; with several values, cases match that have one of them. `statuses`
-    are ids of configured statuses, or categories, which stand for all of their statuses. Agents, customers,
-    departments, types and tags are ids. `turned` reverses the usual direction of the sort. `at` is the present instant,
-    with which deadlines are compared. `page` is the number of the page, `after` the cursor of the row after which it
-    begins, and `before` the cursor of the row before which it ends. `own` is the id of the saved view on which the list
-    is based; its filters may have been changed since.
+    are ids of configured statuses, or categories, which stand for all of their statuses. Agents (`NOBODY` for none),
+    customers, departments, types and tags are ids. `text` is the search text. `turned` reverses the usual direction of
+    `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the page, `after`
+    the cursor of the row after which it begins, and `before` the cursor of the row before which it ends. `own` is the
+    id of the saved view on which the list is based; its filters may have been changed since.
     """
 
     view: CaseView = CaseView.ALL

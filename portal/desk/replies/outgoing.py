@@ -33,8 +33,9 @@ KEPT_FOR = timedelta(days=1)
 class OutgoingReply(Table, tablename="outgoing_reply"):
     """A reply that an agent has sent and that has not gone out.
 
-    `then_status` is the status that it sets, if any, and `seen_status` the status of the case when it was sent.
-    `withdrawn_at` is when its author withdrew it. `problem` says why it could not go out, if it was refused.
+    `case_number` is the number of its case when it was sent; the case may have been merged since. `then_status` is the
+    status that the reply sets, if any, and `seen_status` the status of the case when it was sent. `withdrawn_at` is
+    when its author withdrew it. `problem` says why it could not go out, if it was refused.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -52,7 +53,10 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author."""
+    """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author.
+
+    `goes_out_at` is when it goes out, or `problem` says why it could not.
+    """
 
     id: int
     agent_id: int

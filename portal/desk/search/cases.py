@@ -25,7 +25,8 @@ class FoundCase:
     """A case as the results of a search show it.
 
     `subject` and `excerpt` are pieces of text, in which the matching words are marked. `excerpt` is from the message
-    with the most matching words, whose id is `message_id`; it is empty if no message has any.
+    with the most matching words, whose id is `message_id`; it is empty if no message has any. `author` wrote this
+    message, and `is_note` says whether it is a note. `status_word` is the name of the status for the reader.
     """
 
     number: int

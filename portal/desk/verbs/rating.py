@@ -25,7 +25,7 @@ VERDICTS = {"good": "Good", "bad": "Not good"}
 
 
 class CaseRating(Table, tablename="case_rating"):
-    """The rating of one case. `verdict` is a key of `VERDICTS`.
+    """The rating of one case. `verdict` is a key of `VERDICTS`, `words` an optional comment.
 
     `contact_id` is the contact who last gave or changed it.
     """

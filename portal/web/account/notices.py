@@ -27,8 +27,7 @@ HOURS = [(hour, f"{hour:02}:00") for hour in range(24)]
 def _name(kind: Kind, of: str) -> str:
     """Return the name of a form field for a kind of notice.
 
-    `of` is `app` for the field that says whether the app shows the notices, and `mail` for the one that says how they
-    are mailed.
+    With `of="app"`, the field says whether the app shows the notices; with `of="mail"`, how they are mailed.
     """
     return f"{kind.name.replace('.', '_')}_{of}"
 
