@@ -30,7 +30,7 @@ class Seen:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Seen":
-        """Return the state that the URL of a refresh carries. A URL without `since` opens a new page."""
+        """Return the state in the query string of a refresh. A URL without `since` opens a new page."""
         since = number_in(query.get("since"), digits=10)
         if since is None:
             return cls()

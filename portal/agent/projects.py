@@ -118,8 +118,8 @@ async def show_project(
 ) -> Response[str]:
     """Return the page of a project.
 
-    `outcome` is the result of submitting time entries, None if none were submitted. `again` holds, after a refused
-    form on this page, the values that were typed and the error messages.
+    `outcome` is the result of submitting time entries; None if none were submitted. `again` has the typed values and
+    the error messages of a refused form on this page.
     """
     found = await shown_project(project)
     cases = await agents_list(reader, Question(project_id=found.id))

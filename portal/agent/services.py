@@ -36,8 +36,8 @@ async def show_service(
 ) -> Response[str]:
     """Return the page of a service.
 
-    `outcome` is the result of submitting time entries, None if none were submitted. `again` holds, after a refused
-    form on this page, the values that were typed and the error messages.
+    `outcome` is the result of submitting time entries; None if none were submitted. `again` has the typed values and
+    the error messages of a refused form on this page.
     """
     found, visit = await Service.find(service, reader), visit_of(request)
     day = today(visit.company.time_zone, visit.at)

@@ -54,7 +54,10 @@ class Decision(Struct, kw_only=True):
 @get("/approvals", guards=[manager_only])
 @reads_notices
 async def show(request: Web) -> Response[str]:
-    """Show the time entries that wait for a decision, by agent. Entries with a warning show it and are not ticked."""
+    """Show the time entries that wait for a decision, by agent, with their warnings.
+
+    Those with a warning are not ticked.
+    """
     return await show_page(request)
 
 

@@ -126,7 +126,7 @@ def unticked_of(form: Form) -> str:
 
 
 def ids(text: str) -> list[int]:
-    """Return the first 1,000 ids of a text that joins ids by full stops, leaving out parts that are not numbers."""
+    """Return the ids in a text that joins them by full stops, at most 1,000. Parts that are not numbers are ignored."""
     found = (number_in(part) for part in text.split(".")[:1000])
     return [id for id in found if id is not None]
 
@@ -176,7 +176,7 @@ def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
 
 
 async def read_filters(request: Web) -> tuple[dict[str, Found], Filters]:
-    """Return what the URL chooses in each search field, by the field's name, and the filters of the list.
+    """Return the results of the URL's search fields, by field name, and the filters of the list.
 
     Values in the URL that are not valid are ignored.
     """

@@ -140,7 +140,10 @@ async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) 
 async def choose_default(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], customer: FromPath[int]
 ) -> Response[Any]:
-    """Save the default service of the customer's new cases, for one case type or all others, and redirect."""
+    """Save the default service of the customer's new cases, and redirect to the customer.
+
+    It applies to one case type, or to all case types without a default of their own.
+    """
     case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
     async with transaction(reader):
         found = await Customer.find(customer, reader, hold=True)

@@ -117,7 +117,10 @@ async def begin_change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     change: FromPath[uuid.UUID],
 ) -> Response[Any]:  # fmt: skip
-    """Begin a change, and redirect. The worker continues with what is not done within a moment."""
+    """Begin a change, and redirect to the list or to the page of the change.
+
+    The worker continues with what is not done within a moment.
+    """
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)
         await found.begin(await _value(found, form, at), at)
@@ -140,7 +143,10 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
 async def undo_change(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], change: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Restore the former values of the cases of a change, except where somebody has changed them since, and redirect."""
+    """Restore the former values of the cases of a change, and redirect to the list or to the page of the undoing.
+
+    Cases that somebody has changed since are left as they are.
+    """
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)
         undoing = await BulkChange.find(await found.undo(by=reader, at=at), reader)

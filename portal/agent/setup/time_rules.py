@@ -46,7 +46,10 @@ def _shown(request: Web, rules: Rules) -> RulesFacts:
 async def change_time_rules(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]
 ) -> Response[Any]:
-    """Save the rules of time tracking (S1.6 to S1.8, S1.24), and redirect. They apply from the next request on."""
+    """Save the rules of time tracking (S1.6 to S1.8, S1.24), and redirect to the set-up.
+
+    They apply from the next request on.
+    """
     async with transaction(reader):
         stored = _shown(request, await TimeRules.find(hold=True))
         await TimeRules.change(edited(form, RulesFacts, stored))

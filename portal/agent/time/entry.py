@@ -139,7 +139,10 @@ async def change(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Save the changes to a time entry (S2.21, S2.25), submit it if the button asks for that, and redirect."""
+    """Save the changes to a time entry (S2.21, S2.25), and redirect to the page on which the form was opened.
+
+    Also submit the entry if the button asks for that.
+    """
     async with transaction(reader):
         line = await find_entry(reader, entry)
         said, fields = Said.by(line), form.into(Logged)
@@ -181,9 +184,10 @@ async def delete(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Delete a time entry (S2.22), and redirect. The log of the entry's case keeps a line about the deletion.
+    """Delete a time entry (S2.22), and redirect to the page on which the form was opened.
 
-    Raise `Conflict` if the entry has changed since the page was shown.
+    The log of the entry's case keeps a line about the deletion. Raise `Conflict` if the entry has changed since the
+    page was shown.
     """
     sent = form.into(Deletion)
     async with transaction(reader):

@@ -84,7 +84,10 @@ async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 async def start(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Start a timer on what the page shows, on what was chosen, or on nothing yet (S1.3)."""
+    """Start a timer on what the page shows, on what was chosen, or on nothing yet (S1.3), and return the bar.
+
+    Without htmx, redirect to the page of the button.
+    """
     fields = form.into(Start)
     async with transaction(reader):
         on = await chosen_work(reader, fields.on or fields.here, fields.on_typed)
@@ -110,7 +113,7 @@ async def attach(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Attach a timer to what the page shows."""
+    """Attach a timer to what the page shows, and return the bar. Without htmx, redirect to the page of the button."""
     here = form.into(Pressed).here
     async with held(timer, reader) as found:
         await found.change(await chosen_work(reader, here, ""), found.note, reader, at=at)
@@ -132,7 +135,7 @@ async def change(
 ) -> Response[Any]:
     """Pause a timer, resume it and pause the running one, or confirm that a timer that seemed forgotten is right (D54).
 
-    The portal asks about a confirmed timer again only if it runs for as long again.
+    The portal asks about a confirmed timer again only if it runs for as long again. The response is as in `start`.
     """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
@@ -215,7 +218,7 @@ async def restore(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Restore a timer that was discarded or logged, and redirect.
+    """Restore a timer that was discarded or logged, and redirect to `back` or to the page of all timers.
 
     If it was logged, its time entry is deleted. The timer is then paused.
     """

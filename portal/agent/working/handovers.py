@@ -61,7 +61,7 @@ async def hand_over_cases(
 ) -> Response[Any]:
     """Give the open cases of an agent to a colleague, or to those whom the rules of dispatch choose, and redirect.
 
-    If not all could be handed over within a moment, redirect to the page of this change of many cases.
+    Redirect to the page of handovers or, if not all could be handed over within a moment, to that of this bulk change.
     """
     async with transaction(reader):
         await Agent.find(agent)

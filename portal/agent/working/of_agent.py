@@ -148,7 +148,10 @@ async def add_cost_rate(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Add a cost rate of an agent, which applies from its first day until the next one begins, and redirect."""
+    """Add a cost rate of an agent, which applies from its first day until the next one begins.
+
+    Redirect to the agent's cost rates.
+    """
     async with transaction(reader):
         await CostRate.create(await Agent.find(agent), form.into(CostRateFacts), at)
     return see_other(_page_of(agent, "cost-rates"))
@@ -158,7 +161,7 @@ async def add_cost_rate(
 async def withdraw_cost_rate(
     reader: NamedDependency[AgentReader], agent: FromPath[int], rate: FromPath[int]
 ) -> Response[Any]:
-    """Delete a cost rate of an agent, and redirect."""
+    """Delete a cost rate of an agent, and redirect to the agent's cost rates."""
     async with transaction(reader):
         await (await CostRate.find(rate, agent=agent)).withdraw()
     return see_other(_page_of(agent, "cost-rates"))

@@ -24,7 +24,7 @@ LARGEST = 350_000
 """How many bytes one draft may have, including its field names; the database table enforces the same limit."""
 KEPT_FOR = timedelta(days=30)
 LATE = timedelta(hours=1)
-"""How long the key of a sent form is remembered: a delayed request that saves its draft may arrive until then."""
+"""For how long the key of a sent form is remembered, so that a delayed request cannot save its draft again."""
 
 NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
 """Fields that no draft contains: passwords, and values that prove or create a second factor."""
@@ -33,7 +33,7 @@ FILES_AGAIN = "files_again"
 
 
 class KeptDraft(Table, tablename="draft"):
-    """The texts of one form that a person has not sent, by field name.
+    """The texts of one form that a person has not sent, by field name. `kept_at` is when they were last saved.
 
     `fields` is {} once the form was sent or the draft discarded; `sent_form` is then the key of the sent form, if it
     had one. The credential and the address are together the primary key, which Piccolo cannot express.
@@ -126,7 +126,7 @@ async def all_of(credential_id: int) -> list[str]:
 
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
-    """Return the texts of the reader's drafts under these addresses: address -> field -> text, {} without a draft."""
+    """Return the texts of the reader's drafts under these addresses: a dictionary for each address, {} without a draft."""
     # Each page of a case runs this query. Raw SQL takes a third of the time of a Piccolo query.
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2)",
@@ -213,7 +213,7 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete drafts that were last changed more than `KEPT_FOR` ago. Run as the sign-in role."""
+    """Delete drafts that were last saved more than `KEPT_FOR` ago. Run as the sign-in role."""
     await KeptDraft.delete().where(KeptDraft.kept_at < at - KEPT_FOR)
 
 

@@ -24,9 +24,9 @@ from portal.web.visit import Web, safe_path, wants_fragment
 async def keep_typed(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[None]:
-    """Save the current text of a form as a draft, or empty the draft if all fields of the form are empty.
+    """Save the current text of a form as a draft, or empty the draft if all fields of the form are empty; return 204.
 
-    The field `address` names the draft. Raise `Conflict` if the form was sent already.
+    The field `address` is the address of the draft. Raise `Conflict` if the form was sent already.
     """
     fields = dict(form.fields)
     address = _checked(fields.pop("address", [""])[-1])

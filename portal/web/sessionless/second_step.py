@@ -72,7 +72,10 @@ async def _again(request: Web, **again: Any) -> Response[Any]:
 @post("/sign-in/second-factor", before_request=_needs_step_first)
 @on_refusal(_again, TooMany, only=[])
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted."""
+    """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted.
+
+    Without a password typed before, redirect to the sign-in page; also if the password was changed since.
+    """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -100,9 +103,9 @@ def _overtaken(request: Web) -> Response[Any]:
 
 
 async def _proved(request: Web, login_id: int, proof: Proof, at: datetime) -> factors.Factor:
-    """Return which factor the code or the passkey's answer proves.
+    """Return which kind of factor the code or the passkey's response proves.
 
-    Raise `Invalid` if it is wrong, `TooMany` after too many wrong ones.
+    Raise `Invalid` if it is wrong, `TooMany` after too many wrong attempts.
     """
     if not proof.answer:
         return await factors.check_code(login_id, proof.code, visit_of(request).settings.sealer, at)

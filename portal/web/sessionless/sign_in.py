@@ -55,7 +55,11 @@ async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
 @post("/sign-in")
 @on_refusal(_again, TooMany, only=["email"])
 async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the password and begin a new session. A session that the browser had before is never used again (R14)."""
+    """Check the password, begin a new session, and redirect to the path `next` of the form.
+
+    A person with a second factor is redirected to the second step instead. A session that the browser had before is
+    never used again (R14).
+    """
     given = form.into(SignIn)
     proven = await credentials.verify(given.email, given.password, address=visit_of(request).address, at=at)
     return await let_in(request, proven, safe_path(given.next or "/"), at)

@@ -100,7 +100,11 @@ async def _status(
 async def change_status(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], status: FromPath[int]
 ) -> Response[Any]:
-    """Save the names of a status, which statuses may follow it, and whether it pauses the clock, and redirect."""
+    """Save a status, and redirect to the statuses.
+
+    The form contains its names, which statuses may follow it, whether it pauses the clock, and after how many days an
+    unanswered case is closed.
+    """
     async with transaction(reader):
         found = await CaseStatus.find(status, hold=True)
         await found.change(edited(form, StatusFacts, await found.facts()))

@@ -36,7 +36,10 @@ async def _hours(request: Web, **again: Any) -> Response[str]:
 @post("/setup/deadlines/hours", guards=[admin_only])
 @on_refusal(_hours)
 async def save(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save the business hours, have a job compute the deadlines of open cases again (D49), and redirect."""
+    """Save the business hours, and redirect to the page of deadlines.
+
+    A job computes the deadlines of open cases again (D49).
+    """
     async with transaction(reader):
         await recounting.begin()
         await save_hours(edited(form, HoursFacts, facts_of(await business_hours())))

@@ -65,7 +65,7 @@ def _holidays(hours: Hours, since: date, known: set[date]) -> list[tuple[date, s
 async def add_own_day(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a day on which the company is closed, or open in spite of a public holiday, and redirect.
+    """Add a day on which the company is closed, or open in spite of a public holiday, and redirect to the page.
 
     A job computes the deadlines of open cases again.
     """
@@ -78,7 +78,7 @@ async def add_own_day(
 
 @post("/setup/deadlines/days/{day:date}/removal", guards=[admin_only])
 async def remove_own_day(reader: NamedDependency[AgentReader], day: FromPath[date]) -> Response[Any]:
-    """Remove one of the company's own days, so that its weekday and public holidays decide again; then redirect.
+    """Remove one of the company's own days, so that its weekday and public holidays decide again, and redirect to the page.
 
     A job computes the deadlines of open cases again.
     """

@@ -35,7 +35,10 @@ async def _usual(request: Web, **again: Any) -> Response[str]:
 @post("/setup/deadlines/targets", guards=[admin_only])
 @on_refusal(_usual)
 async def save_usual(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save the default targets, have a job compute the deadlines of open cases again, and redirect."""
+    """Save the default targets, and redirect to the page of deadlines.
+
+    A job computes the deadlines of open cases again.
+    """
     async with transaction(reader):
         await recounting.begin()
         await save_targets(edited(form, TargetFacts, (await usual_targets()).facts))
@@ -67,7 +70,10 @@ async def _of_service(request: Web, *, service: int, **again: Any) -> Response[s
 async def save_of_service(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], service: FromPath[int]
 ) -> Response[Any]:
-    """Save the targets of a service, have a job compute the deadlines of open cases again, and redirect."""
+    """Save the targets of a service, and redirect to the page of deadlines.
+
+    A job computes the deadlines of open cases again.
+    """
     async with transaction(reader):
         await recounting.begin()
         await save_targets(edited(form, TargetFacts, (await targets_of(service)).facts), service)
@@ -76,7 +82,7 @@ async def save_of_service(
 
 @post("/setup/deadlines/services/{service:int}/removal", guards=[admin_only])
 async def remove_of_service(reader: NamedDependency[AgentReader], service: FromPath[int]) -> Response[Any]:
-    """Delete the targets of a service, so that the default targets apply, and redirect.
+    """Delete the targets of a service, so that the default targets apply, and redirect to the page of deadlines.
 
     A job computes the deadlines of open cases again.
     """
