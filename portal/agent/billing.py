@@ -81,7 +81,7 @@ async def make_run(
         run_id = await begin_run(until, fields.customer, by=reader, at=at)
     try:
         ending = await go_on_with_run(run_id, by=reader, at=at, reader=reader, within=PATIENCE)
-    except Unavailable:  # Somebody holds a customer: the job bills the rest.
+    except Unavailable:  # Another transaction has locked a customer: the job bills the rest.
         ending = Ending.UNDER_WAY
     if ending is Ending.NOTHING:
         return see_other(f"/agent/billing?until={until.isoformat()}&nothing=yes")

@@ -67,7 +67,8 @@ async def save_company(
     async with transaction(reader):
         held = await Company.find(hold=True)
         facts = edited(form, CompanyForm, await held.facts() if held else NO_COMPANY)
-        if held and held.time_zone != facts.time_zone:  # The business hours follow it.
+        # Business hours without a time zone of their own have the company's.
+        if held and held.time_zone != facts.time_zone:
             await recounting.begin()
         await Company.set_up(facts)
         if held is None:

@@ -31,7 +31,7 @@ async def dispatch(
     row = await current().fetchrow("select * from dispatch_case($1, $2, $3, $4)", case.id, at, opening, leaving)
     if row:
         case.take_over(dict(row))
-    if opening and row:  # The priority that a rule has set decides the deadlines.
+    if opening and row:  # The deadlines depend on the priority that a rule may have set.
         await keeping.keep(case, at)
 
 

@@ -18,8 +18,8 @@ MAX_NAME = 255
 """The maximum length of a file name, in bytes of UTF-8."""
 UNKNOWN = "application/octet-stream"
 
-# ELF, then Mach-O in both byte orders for 32 and 64 bits, then Mach-O for several processors. A Java class file begins
-# like the last but one, and is refused too.
+# ELF, then Mach-O in both byte orders for 32 and 64 bits, then Mach-O for several processors. A Java class file
+# also begins with CA FE BA BE, and is refused too.
 _EXECUTABLE_STARTS = (
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",

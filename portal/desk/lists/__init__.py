@@ -86,7 +86,7 @@ class Listed:
         return PAGE if self.total > COUNTED else max(1, min(PAGE, self.total - self.page * PAGE))
 
 
-# Joined tables, by alias, that sorting by a name needs. "offset 0" makes PostgreSQL call folded() once for each name
+# The joins that sorting by a name needs, by table alias. "offset 0" makes PostgreSQL call folded() once for each name
 # and not once for each case.
 JOINS = {
     "u.": " join (select id, folded(name) as folded from customer offset 0) u on u.id = c.customer_id",
@@ -181,7 +181,8 @@ def countings(reader: AgentReader, at: datetime) -> dict[str, Counting]:
 
 
 def _counting(condition: str, reader: AgentReader, at: datetime) -> Counting:
-    # A merged case is closed, so a condition for open cases needs no other; an index alone then answers the query.
+    # Merged cases are closed, so a condition for open cases leaves them out. Without a further condition, an index alone
+    # answers the query.
     values = list[Any]()
     filled = filled_in(condition, reader.id, at, values)
     return Counting(f"select count(*) from (select from cases c where {filled} limit {COUNTED + 1}) x", tuple(values))  # noqa: S608

@@ -53,7 +53,7 @@ class Cursor:
             same = f"{order.expressions[0]} is null and c.id {sign} ${after + 1}"
             return (f"({same} or {order.expressions[0]} is not null)" if self.is_back else same), [self.case_id]
         values = [*self.values, self.case_id]
-        # Whole numbers are compared as bigint, so that one from a URL that no column can have breaks nothing.
+        # Whole numbers are compared as bigint, so that a number in a URL that is too large for its column is no error.
         casts = ["::bigint" if order.type is int else "", *[""] * (len(values) - 2), "::bigint"]
         places = ", ".join(f"${after + place}{cast}" for place, cast in enumerate(casts, 1))
         condition = f"({', '.join((*order.expressions, 'c.id'))}) {sign} ({places})"
