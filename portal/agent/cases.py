@@ -52,8 +52,9 @@ class NewCase(Struct, kw_only=True):
     """Form with which an agent opens a case for a contact.
 
     `customer`, `contact` and `case_type` are ids, `priority` is a number of `Priority`. If `then` is `wait`, the case
-    starts with the status waiting for the customer. If `to` is `me`, it is assigned to the signed-in agent, otherwise
-    to the agent whom the rules of dispatch choose. `called` says that the text is what the contact said on the phone.
+    starts with the status waiting for the customer. If `to` is `me`, the case is assigned to the signed-in agent,
+    otherwise to the agent whom the rules of dispatch choose. `called` says that the text is what the contact said on
+    the phone.
     """
 
     customer: int | None = None

@@ -153,8 +153,8 @@ class Gate:
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
         """Look up and prolong the session, and call the Litestar app.
 
-        The text of a form whose session has ended is saved as a draft instead. A GET of a signed-in reader runs in one
-        read-only transaction, which ends before the first byte of the response is sent. For other methods no
+        If the session has ended, the text of a form is saved as a draft instead. A GET of a signed-in reader runs in
+        one read-only transaction, which ends before the first byte of the response is sent. For other methods no
         transaction is open: the handler opens one. After a successful form, its draft is deleted. A GET without a
         session gets the cookie to which forms are then bound. Raise `Forbidden` for a form of another site.
         """

@@ -31,8 +31,8 @@ from portal.web.visit import Web, visit_of
 class ContactForm(ContactFacts, kw_only=True):
     """Form of a contact.
 
-    `password` is that of the signed-in admin. It is required to set the mail address unless the admin typed it recently
-    (R20).
+    `password` is that of the signed-in admin. It is required for a new contact and for a new mail address, unless the
+    admin typed it recently (R20).
     """
 
     password: str = ""

@@ -106,10 +106,10 @@ class OwnView(Table, tablename="own_view"):
 
     @classmethod
     async def save_new(cls, facts: ViewFacts, *, by: AgentReader, at: datetime) -> Self:
-        """Save the view that `facts` describe, and return it.
+        """Save the view in `facts` for the agent `by`, and return it.
 
-        Raise `Invalid` at the field `name` for a name that is not valid or that another view of the agent has, and for
-        too many views.
+        Raise `Invalid` at the field `name` for a name that is not valid, that another view of the agent has, or for
+        more than `MOST` views, and `Invalid` for too many filters.
         """
         columns = _read(facts) | {"query": _query(facts.query), "agent_id": by.id, "created_at": at}
         # Requests of one agent wait for each other, so that they cannot exceed the limit together.

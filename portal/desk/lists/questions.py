@@ -280,7 +280,8 @@ def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, A
     Each `?` in a condition stands for its parameter. A number matches the case with that number, or the case into which
     it was merged, and any subject that contains it. Any other word matches a part of the subject or of the contact's
     name. For an agent (`by_agent`), it also matches the customer's name, or the contact's mail address if it contains
-    `@`. A text that is a telephone number yields one condition, which matches the contact's number.
+    `@`. A text that can be a telephone number yields one condition for an agent, which matches the contact's number
+    and, if the text can be a case number, what a number matches.
     """
     if by_agent and (digits := telephone_digits(text)):
         places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)

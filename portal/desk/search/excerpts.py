@@ -38,9 +38,9 @@ def marked(text: str, parts: Sequence[Part]) -> list[Piece]:
 
 
 def excerpt(text: str, parts: Sequence[Part]) -> list[Piece]:
-    """Return the piece of a message around the first word of the search, as marked pieces.
+    """Cut the text around the first word of the search out of a message, and return it as marked pieces.
 
-    It is on one line and without Markdown.
+    It is on one line, without Markdown, and not longer than about `LONGEST` characters.
     """
     plain = " ".join(_MARKDOWN.sub("", text).split())
     first = marked(plain, parts)[0] if plain else Piece("", True)

@@ -24,11 +24,12 @@ async def answer(
     at: datetime,
     form_key: uuid.UUID | None = None,
 ) -> "Case":
-    """Write a contact's reply, and return the case on which it is.
+    """Write a contact's reply, and return the case that contains it.
 
     If the case was closed too long ago, it stays closed, and the reply is the first message of a new case with the same
-    subject and priority, and with the same type if contacts may choose that. Sending the same `form_key` again does
-    nothing. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
+    subject and priority, and with the same type if contacts may choose that, otherwise the first type that they may
+    choose. If contacts may choose no type, the reply is written on the closed case. Sending the same `form_key` again
+    does nothing. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
     """
     types = [one.id for one in await CaseType.offered_to_contacts()]
     if not types or not await is_too_late(case.id, at):

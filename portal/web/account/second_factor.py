@@ -39,9 +39,9 @@ def must_keep_one(request: Web) -> bool:
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
     """Return the response after a second factor was set up: the page with the new recovery codes, or a redirect.
 
-    `codes` are the recovery codes that were made with the first factor; they are shown only this once. Without codes,
-    the response redirects to the page of second factors. `lacked_one` says that the reader had no factor before and
-    could use no other page.
+    `codes` are the recovery codes if the reader had none before; they are shown only this once. Without codes, the
+    response redirects to the page of second factors. `lacked_one` says that the reader had no factor before and could
+    use no other page.
     """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
@@ -72,10 +72,10 @@ async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDepen
 
 
 async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | None) -> Response[Any]:
-    """Remove a passkey, or the authenticator app if `passkey` is None; then redirect to the page of second factors.
+    """Remove a passkey, or the authenticator app if `passkey` is None, and redirect to the page of second factors.
 
     All sessions of the reader end, because some may have been opened with the removed factor; this browser gets a new
-    one. Redirect to the page that asks for the password instead unless the reader typed it recently.
+    session. Redirect to the page that asks for the password instead unless the reader typed it recently.
     """
     ask_for_password(request)
     async with transaction(None):
