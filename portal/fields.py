@@ -103,9 +103,12 @@ def phone(text: str) -> str:
     return read
 
 
-def in_range(number: int) -> int:
-    """Return a row id that came from a URL. Raise `NotFound` if no row can have it: it is below 1 or too large for bigint."""
-    if not 0 < number < 2**63:
+def in_range(number: int, *, bits: int = 63) -> int:
+    """Return a row id that came from a URL. Raise `NotFound` if no row can have it: it is below 1 or too large for bigint.
+
+    A position is an integer, of 31 `bits`.
+    """
+    if not 0 < number < 2**bits:
         raise NotFound
     return number
 

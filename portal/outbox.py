@@ -19,6 +19,7 @@ KINDS = frozenset(
         "case.reminded",
         "time.logged", "time.changed", "time.deleted", "time.submitted", "time.approved", "time.rejected", "time.flagged", "time.answered",
         "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "invoice.mailed", "invoice.paid", "invoice.credited", "statement.made",
+        "statement.corrected",
         "invoice.asked", "contract.renewed", "voucher.sold",
         "notice.changed",
     }
@@ -26,7 +27,7 @@ KINDS = frozenset(
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
 For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run; for `notice` the credential of the
+`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, of a correction, its `told_id`; for `notice` the credential of the
 person whose notices have changed.
 """
 

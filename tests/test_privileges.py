@@ -183,6 +183,19 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
     }
 
 
+async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> None:
+    """R88: whether, by whom and by what a question is ended is for agents to write."""
+    columns = await owner.fetch(
+        "select attname from pg_attribute where attrelid = 'entry_question'::regclass and attnum > 0 and not attisdropped"
+        " and has_column_privilege('portal_contact', attrelid, attnum, 'insert') order by 1"
+    )
+    assert [row["attname"] for row in columns] == [
+        "asked_at", "case_number", "customer_id", "detail_position", "entry_id", "form_key", "invoice_id"
+    ]  # fmt: skip
+    assert not await owner.fetchval("select has_any_column_privilege('portal_contact', 'entry_question', 'update')")
+    assert not await owner.fetchval("select has_table_privilege('portal_contact', 'entry_question', 'delete')")
+
+
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
     """Statements that the agents' role must not run, and functions that need more privileges and still work for agents."""

@@ -30,15 +30,22 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class RunForm(Struct, kw_only=True):
-    """Form that starts a billing run: the date up to which time is billed, and the ids of the ticked customers."""
+    """Form that starts a billing run: the date up to which time is billed, and the ids of the ticked customers.
+
+    `all` is "yes" for all customers, those on the other pages of the preview included, whether they are ticked or not.
+    """
 
     until: str
     customer: list[int]
+    all: str = ""
 
 
 @get("/billing", guards=[manager_only])
 async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
-    """Show what a billing run up to the date `?until=` would bill and what it would skip."""
+    """Show what a billing run up to the date `?until=` would bill and what it would skip.
+
+    `?documents=` and `?skipped=` are the numbers of the pages of the two lists; the sums are those of all pages.
+    """
     try:
         return await _show(request, until=request.query_params.get("until", ""))
     except Invalid as refusal:
@@ -78,7 +85,7 @@ async def make_run(
     fields = form.into(RunForm)
     async with transaction(reader):
         until = (await until_days(at)).parse(fields.until)
-        run_id = await begin_run(until, fields.customer, by=reader, at=at)
+        run_id = await begin_run(until, None if fields.all == "yes" else fields.customer, by=reader, at=at)
     try:
         ending = await go_on_with_run(run_id, by=reader, at=at, reader=reader, within=PATIENCE)
     except Unavailable:  # Another transaction has locked a customer: the job bills the rest.

@@ -15,7 +15,7 @@ from portal.billing.credits.notes import CreditNote, contents_of_credit, credits
 from portal.billing.credits.questions import EntryQuestion, open_questions, questions_of
 from portal.billing.credits.questions import ask as ask_about_entry
 from portal.billing.credits.questions import explain as explain_entry
-from portal.billing.credits.statements import correct_statement, correctable
+from portal.billing.credits.statements import correct_statement, correctable, minutes_of
 from portal.billing.credits.unused import invoices_past_end
 from portal.billing.deciding.approvals import approve, flag, lift, reject
 from portal.billing.deciding.approved import (
@@ -62,6 +62,7 @@ from portal.billing.documents.editing import (
     NoteFacts,
     add_line,
     addable,
+    asks_for_service,
     change_note,
     note_of,
     put_on,
@@ -182,6 +183,7 @@ __all__ = [
     "approve",
     "approved_time",
     "ask_about_entry",
+    "asks_for_service",
     "balance_of",
     "balances",
     "begin_run",
@@ -237,6 +239,7 @@ __all__ = [
     "list_matching",
     "list_statements",
     "list_waiting",
+    "minutes_of",
     "missing",
     "missing_on",
     "moves_of",

@@ -94,6 +94,10 @@ INVARIANTS: dict[str, str | Callable[[], Awaitable[list[dict[str, Any]]]]] = {
         where d.statement_id is not null and (a.amount <> 0 or a.kind = 'held')""",
     "nothing flagged is settled": """
         select d.entry_id from settled_entry d join flag f on f.entry_id = d.entry_id where f.lifted_at is null""",
+    "approved time of which a question is open is flagged or settled": """
+        select q.id, q.entry_id from entry_question q join time_entry e on e.id = q.entry_id and e.state = 'approved'
+        where q.ended_at is null and not exists (select from settled_entry d where d.entry_id = e.id)
+          and not exists (select from flag f where f.entry_id = e.id and f.lifted_at is null)""",
     "the latest version of an entry says its state and version": """
         select e.id, v.state, v.version from time_entry e
         join lateral (select state, version from entry_version v where v.entry_id = e.id order by v.id desc limit 1) v on v.version is not null

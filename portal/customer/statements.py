@@ -14,11 +14,13 @@ from portal.billing import Statement, detail_of, part_of
 from portal.customer.questions import questions_about
 from portal.people.readers import ContactReader
 from portal.web.files import statement_file
+from portal.web.notices import reads_notices
 from portal.web.pages import page
 from portal.web.visit import Web
 
 
 @get("/statements/{statement_id:uuid}")
+@reads_notices
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:

@@ -148,4 +148,4 @@ ISSUED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join contact t on t.customer_id = o.customer_id and t.sees_invoices join credential c on c.contact_id = t.id
 """
-"""The contacts of the customer who may see its invoices."""
+"""The contacts of the customer who may see its invoices and statements."""

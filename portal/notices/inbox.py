@@ -5,6 +5,7 @@ person may still see them.
 """
 
 import json
+import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -65,7 +66,8 @@ class Told:
     entry. A reminder has the `amount` that it counts, such as minutes, and its `day`. A warning says in `warned` of what, and has the `name` of the
     service, voucher or contract, its ids and its `day`, and in `amount` the minutes that were left; `renews` says whether the contract renews itself
     unless notice is given `notice_days` before its end. The notice of a payment
-    has the amount `paid`, negative if it was paid back, and its `currency`.
+    has the amount `paid`, negative if it was paid back, and its `currency`. That of a corrected statement has the id of the
+    correction, the minutes that it gives back, the `name` of the contract, and in `day` the day up to which the statement is.
     """
 
     id: int
@@ -99,6 +101,7 @@ class Told:
     notice_days: int = 0
     renews: bool = False
     paid: Decimal = Decimal(0)
+    statement_id: uuid.UUID | None = None
     currency: str = ""
 
     @property
@@ -139,7 +142,7 @@ def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
-        invoices = f"(n.kind = 'invoice.issued' or {_PAID})" if reader.sees_invoices else "false"
+        invoices = f"(n.kind in ('invoice.issued', 'statement.corrected') or {_PAID})" if reader.sees_invoices else "false"
         hours = _WARNED if reader.sees_hours else "false"
         case = f"(n.kind like 'case.%' and exists (select from cases c where c.id = {SUBJECT} and {cases}))"
         mine = f"({invoices} or {hours} or {case})"
@@ -168,7 +171,7 @@ async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
 
 
 def kinds_about(what: str | None) -> list[str]:
-    """Return the names of the kinds of notices about `case`, `time`, `invoice` or `day`, or of all kinds."""
+    """Return the names of the kinds of notices about `case`, `time`, `invoice`, `statement` or `day`, or of all kinds."""
     return [kind.name for kind in KINDS.values() if what in (None, kind.about)]
 
 
@@ -264,13 +267,16 @@ _STATUS_SET = """
 """SQL expression for the details of the status that a reply, the message `m`, has set; null if it set none."""
 _OF_CONTACT = f"""
 select n.id, n.kind, n.record_id, n.subject_id, n.at, n.read_at, n.in_app, coalesce(m.author_name, e.actor_name) as actor,
-  k.number, k.subject, coalesce(e.details, {_STATUS_SET}) as details, i.number as invoice, p.amount as paid, p.currency, n.amount, {_WARNING}
+  k.number, k.subject, coalesce(e.details, {_STATUS_SET}) as details, i.number as invoice, p.amount as paid, p.currency, n.amount,
+  st.id as statement_id, (select sum(d.minutes)::int from detail_row d where d.statement_id = st.id) as minutes,
+  {_WARNING.replace("w.day", "coalesce(w.day, st.until) as day").replace("wc.name)", "wc.name, st.contract_name)")}
 from notice n
 left join message m on n.kind in ('case.opened', 'case.replied') and m.id = n.record_id
 left join cases k on n.kind like 'case.%' and k.id = {SUBJECT}
 left join case_event e on n.kind in ('case.status', 'case.reminded') and e.id = n.record_id
 left join invoice i on n.kind in ('invoice.issued', 'invoice.paid') and i.id = n.subject_id
 left join payment p on n.kind = 'invoice.paid' and p.id = n.record_id
+left join statement st on n.kind = 'statement.corrected' and st.told_id = n.record_id
 {_OF_WARNING}
 """  # noqa: S608
 _OF_AGENT = f"""

@@ -58,7 +58,7 @@ class Kind:
 
     @property
     def about(self) -> str:
-        """Return the type of a notice's subject: `case`, `time`, `invoice`, `contract`, `warning`, or `day`."""
+        """Return the type of a notice's subject: `case`, `time`, `invoice`, `statement`, `contract`, `warning`, or `day`."""
         if self.is_warning:
             return "warning"
         return self.name.partition(".")[0] if self.told_as else "day"
@@ -183,6 +183,10 @@ def _paid(told: "Told") -> str:
     return f"We have received {amount} for invoice {told.invoice}"
 
 
+def _corrected(told: "Told") -> str:
+    return f"The statement on “{told.name}” up to {day_long(told.day)} is corrected: {spoken(told.minutes)} given back"
+
+
 _ALL = [
     Kind(
         "case.opened", told_as=("case.opened",), audience=audiences.OPENED, place=_case,
@@ -263,6 +267,11 @@ _ALL = [
         place=lambda told: f"/invoices/{told.invoice}",
         for_contacts=Side("A payment that we have received or paid back", _DIGEST), right="sees_invoices",
         button="Open the invoice",
+    ),
+    Kind(
+        "statement.corrected", told_as=("statement.corrected",), audience=audiences.ISSUED, words=_corrected,
+        place=lambda told: f"/statements/{told.statement_id}", button="Open the correction",
+        for_contacts=Side("A statement of covered time that we correct", _AT_ONCE), right="sees_invoices",
     ),
     Kind(
         "invoice.asked", told_as=("invoice.asked",), audience=audiences.ASKED, managers_only=True,

@@ -1,5 +1,6 @@
 """Test the billing pages over HTTP: the preview, starting a billing run, and the list of earlier runs."""
 
+import re
 from datetime import date
 
 import pytest
@@ -12,7 +13,7 @@ from tests.billing.work import log
 from tests.browser import Browser
 from tests.faulty import refusing
 from tests.queries import counted
-from tests.world import ACME, ADA, GLOBEX, GLOBEX_HELPDESK, INES, MAX, NOW
+from tests.world import ACME, ACME_CONTRACT, ADA, GLOBEX, GLOBEX_HELPDESK, HELPDESK, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -164,3 +165,35 @@ async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
         assert f"{PATH}/runs/{run.id}?skipped=50#skipped" in html
         rest = (await browser.get(f"{PATH}/runs/{run.id}?skipped=50")).text
         assert [f"Deed {number:02}" in rest for number in (0, 49, 50)] == [False, False, True]
+
+
+async def test_the_preview_has_pages_with_the_sums_of_all_and_bills_one_page_or_all(app: Gate) -> None:
+    """R81, D47: of 101 customers with a fee, the first page lists 100; the run bills those ticked there, or all."""
+    async with transaction(SYSTEM) as tx:
+        for table, where, changes in (
+            ("customer", ACME, "'name', 'Customer ' || lpad(n::text, 3, '0'), 'vat_id', null"),
+            ("contract", ACME_CONTRACT, "'customer_id', 1000 + n"),
+            ("service", HELPDESK, "'customer_id', 1000 + n, 'contract_id', 1000 + n, 'settlement', 'subscription', 'fee', 10, "
+             "'included_minutes', 60, 'due', 'advance', 'overflow', 'bill'"),
+        ):  # fmt: skip
+            await tx.execute(
+                f"insert into {table} select (jsonb_populate_record(t, jsonb_build_object('id', 1000 + n, {changes}))).*"
+                f" from {table} t, generate_series(1, 101) n where t.id = {where}"
+            )
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        first, second = [(await browser.get(f"{PATH}?documents={page}")).text for page in (1, 2)]
+        ticks = [re.findall(r'name="customer" value="(\d+)"', page) for page in (first, second)]
+        assert [len(some) for some in ticks] == [100, 1]
+        assert not set(ticks[0]) & set(ticks[1])
+        assert ("1 to 100 of 101" in first, "101 to 101 of 101" in second) == (True, True)
+        assert ("Make all 101 drafts" in first.replace("\xa0", " "), "Bill those ticked on this page" in first) == (True, True)
+        for page in (first, second):
+            assert "€11,110.00" in page.partition("<tfoot")[2], "11 months at €10.00"
+        sent = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": ticks[1]})
+        assert sent.status_code == 303
+        sent = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "all": "yes"})
+        assert sent.status_code == 303
+    async with transaction(SYSTEM) as tx:
+        counts = "select count(*) as n from run_customer where customer_id > 1000 group by run_id order by run_id"
+        assert [row["n"] for row in await tx.fetch(counts)] == [1, 101]
+        assert await billing.violations() == {}

@@ -1,5 +1,6 @@
 """Test that a statement is corrected by a further one that names it, as a credit note corrects an invoice."""
 
+import asyncio
 import uuid
 from datetime import date
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 import asyncpg
 import pytest
 
-from portal import billing
+from portal import billing, notices
 from portal.billing import Chosen, Statement, correct_statement
 from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid
+from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.billing.test_prepaid_persistence import PLAN, VOUCHER, a_voucher, approved, billed, pieces
 from tests.billing.work import Logged, a_service, states
 from tests.browser import Browser, text_of
-from tests.world import ACME, ACME_CONTRACT, INES, MAX, NOOR, NOW
+from tests.forms import form_of
+from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, INES, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
 
@@ -126,8 +129,8 @@ async def test_what_is_refused_changes_nothing() -> None:
     async with transaction(MAX):
         statement, _, _ = await a_statement()
         for chosen, options, words in (
-            (Chosen(minutes={1: 61}), {}, "Only 1:00 are left"),
-            (Chosen(minutes={2: 1}), {}, "credited already"),
+            (Chosen(minutes={1: 61}), {}, "Only 1:00 are left to give back"),
+            (Chosen(minutes={2: 1}), {}, "given back already"),
             (Chosen(), {}, "Choose what is given back"),
             (Chosen(everything=True), {"reason": " "}, "Say why"),
         ):
@@ -151,3 +154,55 @@ async def test_the_database_gives_back_no_more_than_the_statement_has() -> None:
             with pytest.raises(asyncpg.IntegrityConstraintViolationError):
                 async with transaction(MAX):
                     await current().execute(insert, ACME, correction.id, corrects, entry.id)
+
+
+@pytest.mark.usefixtures("clock")
+async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anything_more_is_given_back(app: Gate) -> None:
+    """R94: both have seen 1:00; the second gets 409 with a sentence and a form for the rest. A form without the sum too."""
+    async with transaction(MAX):
+        statement, _, _ = await a_statement()
+    path = f"/agent/statements/{statement.id}/correction"
+    typed = {"scope": "chosen", "minutes": "0:20", "reason": "Logged twice."}
+    async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, NOOR, at=NOW) as noor:
+        forms = [form_of((await who.get(path)).text, path).fields for who in (max_, noor)]
+        assert [form["left"] for form in forms] == [["60"], ["60"]]
+        sent = await asyncio.gather(
+            *(who.post(path, data=form | typed) for who, form in zip((max_, noor), forms, strict=True))
+        )
+        assert sorted(answer.status_code for answer in sent) == [303, 409]
+        [late] = [answer.text for answer in sent if answer.status_code == 409]
+        assert "given back in the meantime" in text_of(late)
+        assert form_of(late, path).fields["left"] == ["40"]
+        assert (await noor.send_form(path, typed | {"left": ""})).status_code == 409
+        repeated = await asyncio.gather(*(max_.post(path, data=forms[0] | typed) for _ in range(2)))
+        assert {answer.status_code for answer in repeated} <= {303, 409}
+        assert (await noor.send_form(path, {"reason": "All of it.", "left": "40"})).status_code == 303
+        assert (await max_.post(path, data=forms[0] | typed | {"form_key": str(uuid.uuid4())})).status_code == 409
+    async with transaction(MAX):
+        back = await current().fetch("select minutes from corrected_time order by minutes")
+        assert [row["minutes"] for row in back] == [20, 40]
+        assert await billing.violations() == {}
+
+
+async def test_contacts_with_the_right_to_invoices_are_told_of_a_correction_once(app: Gate) -> None:
+    """S3.4: Ada is told which statement is corrected and how much is given back; the notice leads to the correction.
+
+    Alan, who may not see invoices, and Gil of another customer are told nothing.
+    """
+    async with transaction(MAX):
+        correction = await corrected((await a_statement())[0], Chosen(minutes={1: 20}))
+    async with transaction(SYSTEM):
+        for _ in range(2):
+            await notices.pass_on(NOW)
+            await current().execute("update outbox set passed_on = false where kind = 'statement.corrected'")
+        told = await current().fetch("select credential_id, mail from notice where kind = 'statement.corrected'")
+        assert [tuple(row) for row in told] == [(ADA.credential_id, "at_once")]
+    async with transaction(ADA, readonly=True):
+        [told] = (await notices.inbox(ADA)).notices
+        assert told.words.replace("\u00a0", " ") == (
+            "The statement on “Support 2026” up to 1 Nov 2026 is corrected: 20 min given back"
+        )
+        assert told.place == f"/statements/{correction.id}"
+    for other in (ALAN, GIL):
+        async with transaction(other, readonly=True):
+            assert (await notices.inbox(other)).notices == []

@@ -14,7 +14,9 @@ from portal.errors import Conflict
 from portal.people.readers import SYSTEM
 from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.moving.merging import merge
+from portal.web.gate import Gate
 from tests.billing.test_prepaid_persistence import billed
+from tests.browser import Browser, text_of
 from tests.billing.work import OCTOBER, Logged, a_case, a_service, log
 from tests.world import ACME, ACME_CONTRACT, INES, MAX, NOOR, NOW
 
@@ -165,6 +167,26 @@ async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -
         await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
         waiting = await billing.list_waiting(MAX, at=NOW)
         assert sorted((entry.billable_minutes, entry.cost.amount) for entry in waiting.entries) == [(2, 4), (13, 26)]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_wherever_they_are_listed(app: Gate) -> None:
+    """D4: the total of entries that are on several pages is what was logged; the page says so, and why, on each of them."""
+    async with transaction(MAX):
+        await log(60, on=OCTOBER + timedelta(days=1))
+        filters, pages = billing.Filters(), list[Any]()
+        for after in ("before a day is rounded", "after"):
+            pages.append(await billing.list_waiting(MAX, filters, at=NOW, size=1))
+            if after != "after":
+                await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
+        assert [(page.groups[0].count, page.groups[0].rounds_days) for page in pages] == [(1, False), (3, True)]
+        assert pages[1].groups[0].all_minutes == 64
+        assert not (await billing.list_waiting(MAX, at=NOW)).groups[0].rounds_days  # Here the sum of the page is true.
+        await log(60, on=OCTOBER + timedelta(days=2), comment="Other")
+        for _ in range(50):
+            await log(1, on=OCTOBER + timedelta(days=3))
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "as logged, because each day is rounded as a whole" in text_of((await browser.get("/agent/approvals")).text)
 
 
 async def test_a_deleted_entry_gives_the_difference_back() -> None:

@@ -82,8 +82,9 @@ async def test_a_row_has_one_open_question() -> None:
     assert told.count("asked") == 1
     with pytest.raises(Conflict, match="open question"):
         await ask(invoice)
-    with pytest.raises(NotFound):
-        await ask(invoice, 9)
+    for position in (9, 0, -1, 2**31, 10**30):
+        with pytest.raises(NotFound):
+            await ask(invoice, position)
     with pytest.raises(Invalid):
         await ask(invoice, 2, " ")
     assert await open_ones() == 1
@@ -266,6 +267,86 @@ async def test_a_question_about_time_on_a_draft_follows_it_onto_the_invoice() ->
     async with transaction(MAX):
         await billing.issue_credit(invoice, Chosen(minutes={1: 60}), reason="Agreed.", freed=False, by=MAX, at=NOW)
     assert await open_ones() == 0
+
+
+@pytest.mark.parametrize("way", ["the draft is deleted", "the entry is taken off", "approved again"])
+async def test_time_of_which_a_question_is_open_is_flagged_once_it_is_free(way: str) -> None:
+    """C3: however time becomes free or approved while its question is open, no run bills it until it is explained."""
+    async with transaction(MAX):
+        entry, other = await log(60), await log(30)
+        await billing.approve([entry.choice, other.choice], by=MAX, at=NOW)
+        [draft] = (await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).draft_ids
+        if way == "approved again":
+            invoice = await billing.issue(draft, by=MAX, at=NOW)
+            await billing.issue_credit(invoice, Chosen(everything=True), reason="Wrong.", freed=True, by=MAX, at=NOW)
+            await billing.withdraw(entry.id, by=MAX, at=NOW)
+    async with transaction(ADA):
+        about = (
+            await billing.time_on_invoice(invoice, 1)
+            if way == "approved again"
+            else await billing.time_in_hours(entry.id, ADA)
+        )
+        assert about.entry_id == entry.id
+        await billing.ask_about_entry(about, "Really?", by=ADA, at=NOW)
+    async with transaction(MAX) as tx:
+        assert await tx.fetchval("select count(*) from flag") == 0
+        if way == "the draft is deleted":
+            await billing.delete_draft(draft, by=MAX, at=NOW)
+        elif way == "approved again":
+            version = await tx.fetchval("select version from time_entry where id = $1", entry.id)
+            await billing.approve([billing.Choice(entry.id, version)], by=MAX, at=NOW)
+        else:
+            await billing.take_off(draft, entry.id, by=MAX, at=NOW)
+            await billing.delete_draft(draft, by=MAX, at=NOW)
+        flagged = await tx.fetch("select entry_id, question_id is null as ours from flag where lifted_at is null")
+        assert [tuple(row) for row in flagged] == [(entry.id, False)]
+        assert await billing.violations() == {}
+        [draft] = (await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).draft_ids
+        assert (await Invoice.find_draft(draft, MAX)).net == 60  # Half an hour.
+        question = await tx.fetchval("select id from entry_question")
+        await billing.explain_entry(question, by=MAX, at=NOW)
+        assert len((await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).draft_ids) == 1
+        assert await billing.violations() == {}
+
+
+async def test_time_that_a_credit_frees_is_not_flagged_because_the_credit_ends_its_question() -> None:
+    """D39: once Max has credited the time that Ada asks about, the next run bills what he corrects."""
+    invoice = await invoiced()
+    await ask(invoice, 1)
+    async with transaction(MAX) as tx:
+        await billing.issue_credit(invoice, Chosen(everything=True), reason="Agreed.", freed=True, by=MAX, at=NOW)
+        assert await tx.fetchval("select count(*) from flag") == 0
+        assert await billing.violations() == {}
+    assert await open_ones() == 0
+
+
+async def test_an_explanation_lifts_only_the_flag_of_its_question() -> None:
+    """R94: while Noor lifts the customer's flag and asks herself, Max explains the time; her flag stays."""
+    async with transaction(MAX):
+        entry = await log(60)
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+    async with transaction(ADA):
+        await billing.ask_about_entry(await billing.time_in_hours(entry.id, ADA), "Really?", by=ADA, at=NOW)
+    async with transaction(SYSTEM) as tx:
+        question = await tx.fetchval("select id from entry_question")
+    locked = asyncio.Event()
+
+    async def explain() -> None:
+        await locked.wait()
+        async with transaction(MAX):
+            await billing.explain_entry(question, by=MAX, at=NOW)
+
+    explaining = asyncio.create_task(explain())
+    async with transaction(NOOR) as tx:
+        await tx.execute("lock table flag in share row exclusive mode")
+        locked.set()
+        while not explaining.done() and not await tx.fetchval("select count(*) from pg_locks where not granted"):
+            await asyncio.sleep(0.02)
+        await billing.lift(await tx.fetchval("select id from flag where lifted_at is null"), by=NOOR, at=NOW)
+        await billing.flag([entry.choice], question="Which router?", by=NOOR, at=NOW)
+    await explaining
+    async with transaction(MAX) as tx:
+        assert await tx.fetchval("select array_agg(flagged_by_id) from flag where lifted_at is null") == [NOOR.id]
 
 
 async def test_covered_time_is_asked_about_and_credited_back_to_its_period(app: Gate) -> None:

@@ -14,7 +14,7 @@ from portal.database import transaction
 from portal.errors import NotFound
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
-from tests.billing.work import NOVEMBER, log
+from tests.billing.work import NOVEMBER, a_service, log
 from tests.browser import Browser
 from tests.forms import form_of
 from tests.people.test_people import but, refused
@@ -160,6 +160,7 @@ async def test_a_line_on_a_draft_is_filled_in_from_the_price_list(app: Gate) -> 
         await router.set_price(ProductPriceFacts(price="149.9", currency="EUR"))
         await switch.set_price(ProductPriceFacts(price="80", currency="CHF"))
     async with transaction(MAX):
+        await a_service(ACME, ACME_CONTRACT, "Care")
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -175,17 +176,20 @@ async def test_a_line_on_a_draft_is_filled_in_from_the_price_list(app: Gate) -> 
         assert form_of((await browser.get(f"{here}?product=2&count=9999999999")).text, here).fields["label"] == [""]
         for product in (book, router):
             page = (await browser.get(f"{here}?product={product.id}")).text
-            fields = form_of(page, here).fields | {"service": str(HELPDESK)}
+            fields = form_of(page, here).fields
+            assert "service" not in fields, "its VAT is that of the product"
             assert ("Books bear no VAT." in page) == (product is book)
             wrong = await browser.send_form(here, fields | {"product": "4711"})
             assert (wrong.status_code, "no longer offered" in wrong.text) == (422, True)
             assert (await browser.send_form(here, fields)).status_code == 303
-        page = (await browser.get(here.removesuffix("/lines"))).text
+        net = {"net": form_of((await browser.get(here)).text, here).fields["net"]}
+        missing = await browser.send_form(here, {"what": "charge", "label": "Cable", "amount": "5"} | net)
+        assert (missing.status_code, "Choose one from the list." in missing.text) == (422, True)
     async with transaction(MAX) as tx:
-        lines = "select label, vat_category, vat_rate, exemption_reason from invoice_line where kind = 'extra' order by position"
+        lines = "select label, vat_category, vat_rate, exemption_reason, service_id from invoice_line where kind = 'extra' order by position"
         assert [tuple(row) for row in await tx.fetch(lines)] == [
-            ("Book", "E", Decimal(0), "Books bear no VAT."),
-            ("Router", "S", Decimal(19), None),
+            ("Book", "E", Decimal(0), "Books bear no VAT.", HELPDESK),
+            ("Router", "S", Decimal(19), None, HELPDESK),
         ]
         assert await billing.violations() == {}
         issued = await billing.issue(made.draft_ids[0], by=MAX, at=NOW)

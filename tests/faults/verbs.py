@@ -173,7 +173,7 @@ async def correct() -> Prepared:
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert made is not None
         statement, key = made.statement_ids[0], uuid.uuid4()
-    typed = {"scope": "everything", "then": "free", "reason": "Agreed.", "form_key": str(key)}
+    typed = {"scope": "everything", "then": "free", "reason": "Agreed.", "left": "60", "form_key": str(key)}
     path = f"/agent/statements/{statement}/correction"
     count = (
         "select count(*) from statement s where form_key = $1 and exists (select from document d where d.statement_id = s.id)"

@@ -33,6 +33,7 @@ RECORDS = {
     "time.missing": _DAY,
     "invoice.issued": "select id, id from invoice where number is not null limit 1",
     "invoice.paid": "select id, invoice_id from payment where taken_back_at is null limit 1",
+    "statement.corrected": "select told_id, told_id from statement order by corrects_id nulls last limit 1",
     "invoice.asked": "select id, invoice_id from entry_question limit 1",
     "hours.low": _WARNING.format(acme=ACME, what=f"'low', {HELPDESK}, null, null"),
     "hours.expiring": _WARNING.format(acme=ACME, what=f"'expiring', null, (select max(id) from voucher where customer_id = {ACME}), null"),

@@ -15,6 +15,7 @@ from portal.billing import (
     Invoice,
     NoteFacts,
     add_line,
+    asks_for_service,
     change_note,
     draft_context,
     hold_draft,
@@ -81,9 +82,10 @@ async def _line(request: Web, *, draft_id: int, typed: dict[str, Any] | None = N
     products = await Product.priced(draft.currency)
     typed = _from_price_list(request, products, draft.digits) if typed is None else typed
     chosen = number_in(str((typed or {}).get("product", "")))
+    services = await services_of(draft)
     return await form_page(
         request, "agent/invoices/line.html", draft=draft, about=await draft_context(draft),
-        services=await services_of(draft), products=products, typed=typed,
+        services=services if asks_for_service(services, chosen) else [], products=products, typed=typed,
         product=next((one for one, _ in products if one.id == chosen), None), **again,
     )  # fmt: skip
 

@@ -12,9 +12,18 @@ from msgspec import Struct
 from portal.agent.owed.credits import EVERYTHING, FREE, chosen_minutes
 from portal.agent.pages import agent_page
 from portal.agent.setup.pages import form_page
-from portal.billing import Chosen, Statement, correct_statement, correctable, detail_of, part_of, questions_of
+from portal.billing import (
+    Chosen,
+    Statement,
+    correct_statement,
+    correctable,
+    detail_of,
+    minutes_of,
+    part_of,
+    questions_of,
+)
 from portal.database import transaction
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.numbers import number_in
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -48,7 +57,8 @@ async def show_csv(
 class CorrectionForm(Struct, kw_only=True):
     """Form that corrects a statement: all of it, or the time in `minutes`, typed for the displayed rows at `row`.
 
-    If `then` is `free`, the corrected time can be billed again; `written_off` writes it off.
+    If `then` is `free`, the corrected time can be billed again; `written_off` writes it off. `left` is how many minutes of
+    the statement were left when the page was shown.
     """
 
     scope: str = EVERYTHING
@@ -56,6 +66,7 @@ class CorrectionForm(Struct, kw_only=True):
     minutes: list[str]
     then: str = FREE
     reason: str = ""
+    left: str = ""
     form_key: str = ""
 
     def chosen(self) -> Chosen:
@@ -93,14 +104,14 @@ async def _form(
     time = [each for each in left if entry is None or each.row.entry_id == entry]
     fields = form.fields if form else {}
     return await form_page(
-        request, "agent/invoices/correction.html", statement=statement, left={each.row.position: each.minutes for each in time},
+        request, "agent/invoices/correction.html", statement=statement, left={each.row.position: each.minutes for each in time}, total=minutes_of(left),
         detail=part_of([each.row for each in time], turned(request, "detail").get("detail")), entry=entry, errors=errors, typed=typed,
         minutes=dict(zip(fields.get("row", []), fields.get("minutes", []), strict=False)),
     )  # fmt: skip
 
 
 @post("/statements/{statement_id:uuid}/correction", guards=[manager_only])
-@on_refusal(_form)
+@on_refusal(_form, Conflict)
 async def correct(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
@@ -119,6 +130,7 @@ async def correct(
             by=reader,
             at=at,
             form_key=form.key,
+            seen=fields.left,
         )
     return see_other(f"/agent/statements/{made.id}")
 

@@ -45,22 +45,20 @@ class AskedTime:
 
 async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
     """Return the row at `position` of an invoice's time detail. Raise `NotFound` unless there is one for time."""
-    for row in await detail.copied(invoice_id=invoice.id):
-        if row.position == position and row.entry_id is not None:
-            return _asked(row, invoice.customer_id, f"invoice {invoice.number}", invoice.id)
-    raise NotFound
+    rows = await detail.copied(invoice_id=invoice.id, position=in_range(position, bits=31))
+    return _asked(rows, invoice.customer_id, f"invoice {invoice.number}", invoice.id)
 
 
 async def time_on_statement(statement: Statement, position: int) -> AskedTime:
     """Return the row at `position` of a statement's time detail. Raise `NotFound` unless there is one for time."""
-    for row in await detail.copied(statement_id=statement.id):
-        if row.position == position and row.entry_id is not None:
-            return _asked(row, statement.customer_id, f"the statement up to {statement.until:%-d %b %Y}")
-    raise NotFound
+    rows = await detail.copied(statement_id=statement.id, position=in_range(position, bits=31))
+    return _asked(rows, statement.customer_id, f"the statement up to {statement.until:%-d %b %Y}")
 
 
-def _asked(row: DetailRow, customer_id: int, place: str, invoice_id: int | None = None) -> AskedTime:
-    assert row.entry_id is not None and row.work_date is not None  # noqa: S101, PT018
+def _asked(rows: list[DetailRow], customer_id: int, place: str, invoice_id: int | None = None) -> AskedTime:
+    row = next(iter(rows), None)
+    if row is None or row.entry_id is None or row.work_date is None:
+        raise NotFound
     return AskedTime(
         customer_id=customer_id, entry_id=row.entry_id, case_number=row.case_number, work_date=row.work_date, minutes=row.minutes or 0,
         service_name=row.service_name, external_comment=row.external_comment, covered_by=row.covered_by, place=place,

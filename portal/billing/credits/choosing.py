@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.billing.allocating.book import Row
 from portal.billing.credits.lines import lines_of
@@ -24,10 +24,24 @@ from portal.errors import Invalid
 from portal.money import cash_amount, hourly_amount, percent_of, total
 
 NOTHING = "Choose what is to be credited: everything, a line, or time."
-TOO_MUCH = "Only {minutes} are left to credit."
 DISCOUNTED = "With the discount on this invoice, that is not what is left of it. Choose the discount as well, or less."
-WHOLE_FEE = "This cost a fixed fee, which is credited as a whole: write {minutes}, or leave it empty."
 ALL_CREDITED = "Everything on this invoice is credited already."
+
+
+class Refusals(NamedTuple):
+    """The sentences that refuse minutes of time: too many, a part of a fixed fee, and time of which nothing is left."""
+
+    too_much: str
+    whole_fee: str
+    gone: str
+
+
+CREDITED = Refusals(
+    "Only {minutes} are left to credit.",
+    "This cost a fixed fee, which is credited as a whole: write {minutes}, or leave it empty.",
+    "Some of this time is credited already. Look at it again.",
+)
+"""What is refused where an invoice is credited; a statement has sentences of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +283,7 @@ def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
     for position, minutes in chosen.vouchers.items():
         left = of.vouchers[position].left if position in of.vouchers else 0
         if minutes > left:
-            problems[f"voucher-{position}"] = TOO_MUCH.format(minutes=_clock(left))
+            problems[f"voucher-{position}"] = CREDITED.too_much.format(minutes=_clock(left))
     if problems:
         raise Invalid(problems)
     return {position: amount for position, amount in chosen.amounts.items() if amount} | {
@@ -277,7 +291,9 @@ def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
     }
 
 
-def chosen_time(time: Sequence[Left], chosen: Chosen, digits: int) -> Iterable[tuple[DetailRow, int, Decimal]]:
+def chosen_time(
+    time: Sequence[Left], chosen: Chosen, digits: int, refusals: Refusals = CREDITED
+) -> Iterable[tuple[DetailRow, int, Decimal]]:
     """Yield the rows of the time detail that are credited, with minutes and amounts. Raise `Invalid` for too many minutes."""
     problems = {}
     known = {left.row.position for left in time}
@@ -288,15 +304,15 @@ def chosen_time(time: Sequence[Left], chosen: Chosen, digits: int) -> Iterable[t
         if minutes is None:
             continue
         if row.has_fixed_fee and 0 < minutes < left.minutes:
-            problems[f"minutes-{row.position}"] = WHOLE_FEE.format(minutes=_clock(left.minutes))
+            problems[f"minutes-{row.position}"] = refusals.whole_fee.format(minutes=_clock(left.minutes))
         elif minutes > left.minutes:
-            problems[f"minutes-{row.position}"] = TOO_MUCH.format(minutes=_clock(left.minutes))
+            problems[f"minutes-{row.position}"] = refusals.too_much.format(minutes=_clock(left.minutes))
         elif minutes == left.minutes:
             yield row, minutes, left.amount
         elif minutes:
             yield row, minutes, left.amount - _amount(row, left.minutes - minutes, digits)
     if problems or chosen.minutes.keys() - known:
-        raise Invalid(problems or {"": "Some of this time is credited already. Look at it again."})
+        raise Invalid(problems or {"": refusals.gone})
 
 
 def _clock(minutes: int) -> str:

@@ -16,6 +16,7 @@ from portal.billing.documents.invoices import Invoice
 from portal.billing.documents.statements import Statement
 from portal.contracts.case_types import CaseType
 from portal.database import current
+from portal.database.rows import insert_one
 from portal.desk import Case
 from portal.durations import spoken
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
@@ -70,14 +71,14 @@ async def ask(
     if found:
         raise Conflict(ASKED.format(number=found.case_number))
     case = await _case(about, _words(about, text), by, at)
-    question = EntryQuestion(
-        customer_id=about.customer_id, entry_id=about.entry_id, invoice_id=about.invoice_id, detail_position=about.position,
-        case_number=case, form_key=form_key, asked_at=at,
-    )  # fmt: skip
-    [stored] = await EntryQuestion.insert(question).returning(EntryQuestion.id)
+    question = {
+        "customer_id": about.customer_id, "entry_id": about.entry_id, "invoice_id": about.invoice_id, "detail_position": about.position,
+        "case_number": case, "form_key": form_key, "asked_at": at,
+    }  # fmt: skip
+    question_id = await insert_one(EntryQuestion, question, returning="id")
     # Without an invoice, the notice leads to the case.
     await outbox.tell(
-        kind="invoice.asked", subject_id=about.invoice_id or 0, record_id=stored["id"], customer_id=about.customer_id,
+        kind="invoice.asked", subject_id=about.invoice_id or 0, record_id=question_id, customer_id=about.customer_id,
         contact_may_know=False, actor=by, at=at,
     )  # fmt: skip
     return case

@@ -1,6 +1,7 @@
 """Correct statements: give time back that a statement has settled, by a further statement that names it."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from piccolo.columns import UUID, BigInt, Boolean, Integer
@@ -8,7 +9,7 @@ from piccolo.table import Table
 
 from portal import outbox
 from portal.billing.allocating.allocations import reallocate
-from portal.billing.credits.choosing import Chosen, Left, chosen_time, left_of
+from portal.billing.credits.choosing import Chosen, Left, Refusals, chosen_time, left_of
 from portal.billing.credits.issuing import checked_reason
 from portal.billing.credits.questions import end_corrected
 from portal.billing.documents import detail, files
@@ -22,6 +23,12 @@ from portal.people.readers import AgentReader
 NOTHING_CHOSEN = "Choose what is given back: everything, or time."
 ALL_BACK = "All time on this statement is given back already."
 IS_CORRECTION = "This corrects another statement: correct that one."
+CHANGED = "Part of this time was given back in the meantime. Look at what is left."
+GIVEN_BACK = Refusals(
+    "Only {minutes} are left to give back.",
+    "This has a fixed fee, so it is given back as a whole: write {minutes}, or leave it empty.",
+    "Some of this time is given back already. Look at it again.",
+)
 
 
 class CorrectedTime(Table, tablename="corrected_time"):
@@ -49,6 +56,11 @@ async def correctable(statement: Statement) -> list[Left]:
     return list(left_of(rows, back))
 
 
+def minutes_of(left: Iterable[Left]) -> int:
+    """Return how many minutes are left to give back."""
+    return sum(each.minutes for each in left)
+
+
 async def correct_statement(
     statement: Statement,
     chosen: Chosen,
@@ -58,14 +70,16 @@ async def correct_statement(
     by: AgentReader,
     at: datetime,
     form_key: uuid.UUID | None = None,
+    seen: str | None = None,
 ) -> Statement:
     """Make a statement that corrects another one, for a part of its time or for all of it, and return it.
 
     With `freed`, the time becomes free again: it can be changed, and the next billing run settles it. Otherwise it is
     written off. Covered minutes go back to their period or voucher either way. The customer is locked until the transaction
-    ends, and the outbox gets a row. Sending the same `form_key` again returns the correction that it made. Raise `Invalid`
-    for a missing reason, nothing chosen or more than is left, `Conflict` if the statement is a correction itself or the form
-    was sent with another one, and `Forbidden` if `by` is not a manager.
+    ends, and the outbox gets a row. Sending the same `form_key` again returns the correction that it made. `seen` is how
+    many minutes were left when the page was shown, as text; None if there was no page. Raise `Invalid` for a missing reason,
+    nothing chosen or more than is left, `Conflict` if no longer as much is left as was seen, if the statement is a
+    correction itself or if the form was sent with another one, and `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may correct statements.")
@@ -77,9 +91,11 @@ async def correct_statement(
         return made
     if statement.corrects_id:
         raise Conflict(IS_CORRECTION)
-    reason = checked_reason(reason)
     left = await correctable(statement)
-    time = list(chosen_time(left, chosen, 0))
+    if seen is not None and seen != str(minutes_of(left)):
+        raise Conflict(CHANGED)
+    reason = checked_reason(reason)
+    time = list(chosen_time(left, chosen, 0, GIVEN_BACK))
     if not time:
         raise Invalid({"": NOTHING_CHOSEN if left else ALL_BACK})
     rows = [row._replace(position=place, minutes=minutes) for place, (row, minutes, _) in enumerate(time, 1)]
@@ -109,9 +125,9 @@ async def correct_statement(
     entries = sorted({row.entry_id for row in rows if row.entry_id is not None})
     await end_corrected(entries, by=by, at=at, correction_id=correction.id)
     await reallocate([statement.customer_id], entries)
-    # The row has the id of the run, as that of the statement has.
+    told_id: int = await current().fetchval("select told_id from statement where id = $1", correction.id)
     await outbox.tell(
-        kind="statement.made", subject_id=statement.run_id or 0, customer_id=statement.customer_id, contact_may_know=True,
-        actor=by, at=at,
+        kind="statement.corrected", subject_id=told_id, record_id=told_id, customer_id=statement.customer_id,
+        contact_may_know=True, actor=by, at=at,
     )  # fmt: skip
     return correction

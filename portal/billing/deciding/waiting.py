@@ -57,8 +57,7 @@ class Filters:
 class WaitingEntry:
     """One entry of the list, with its cost for the customer.
 
-    `billable_minutes` are those that the entry counts if all entries on the page are approved; `is_rounded` says whether they
-    differ from the stored ones, because its day is rounded together. `why` holds the reasons to
+    `billable_minutes` are those that the entry counts if all entries on the page are approved. `why` holds the reasons to
     look at the entry twice, beginning with why its approval would be refused, if it would. `flag` is its open flag.
     """
 
@@ -74,7 +73,6 @@ class WaitingEntry:
     actual_minutes: int
     billable_minutes: int
     stretches: str | None
-    is_rounded: bool
     cost: Cost
     why: tuple[Why, ...]
     flag: OpenFlag | None
@@ -94,20 +92,17 @@ class WaitingEntry:
 class Group:
     """The waiting entries of one agent.
 
-    `count` is the number and `all_minutes` the billable minutes of all of them. `entries` holds only those on this
-    page, latest day first.
+    `count` is the number and `all_minutes` the billable minutes of all of them, each by itself. `entries` holds only those on
+    this page, latest day first. If some are on another page, `rounds_days` says whether any of them is of a service that
+    rounds the minutes of a day together, so that they may count more or less once they are approved.
     """
 
     agent_id: int
     agent_name: str
     count: int
     all_minutes: int
+    rounds_days: bool = False
     entries: list[WaitingEntry] = field(default_factory=list)
-
-    @property
-    def rounds_days(self) -> bool:
-        """Return whether days are rounded together on this page, which `all_minutes` does not know yet."""
-        return any(entry.is_rounded for entry in self.entries)
 
     @property
     def minutes(self) -> int:
@@ -212,12 +207,29 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: dat
     by_agent = {group.agent_id: group for group in groups}
     for row in shown:
         by_agent[row["agent_id"]].entries.append(_entry(row, costs.get(row["id"], Cost())))
+    long = {group.agent_id: group for group in groups if 0 < len(group.entries) < group.count}
+    for row in await _rounding_days(list(long), condition, values):
+        long[row["agent_id"]].rounds_days = True
     last = shown[-1] if len(found) > size else None
     return Waiting(
         [group for group in groups if group.entries],
         sum(group.count for group in groups),
         GroupCursor(last["agent_id"], last["work_date"], last["id"]) if last else None,
     )
+
+
+async def _rounding_days(agent_ids: list[int], condition: str, values: list[Any]) -> Sequence[Row]:
+    """Return the ids of those of these agents who have waiting entries whose days are rounded together."""
+    if not agent_ids:
+        return []
+    agents = f"${len(values) + 1}"
+    return await current().fetch(WITH + _ROUNDING_DAYS.format(narrowed=condition, agents=agents), *values, agent_ids)
+
+
+_ROUNDING_DAYS = """
+select a.agent_id from unnest({agents}::bigint[]) as a (agent_id)
+where exists (select from time_entry e where e.agent_id = a.agent_id and e.rounded_by_day and {narrowed})
+"""
 
 
 async def _page(
@@ -272,7 +284,6 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
         actual_minutes=row["actual_minutes"],
         billable_minutes=row["billable_minutes"] if cost.minutes is None else cost.minutes,
         stretches=row["stretches"],
-        is_rounded=cost.minutes not in (None, row["billable_minutes"]),
         cost=cost,
         why=tuple(_why(row, cost)),
         flag=OpenFlag.read(row["flag"]),

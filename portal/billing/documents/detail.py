@@ -145,15 +145,22 @@ def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
 
 
 async def copied(
-    *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None, credit_note_id: int | None = None
+    *,
+    invoice_id: int | None = None,
+    statement_id: uuid.UUID | None = None,
+    credit_note_id: int | None = None,
+    position: int | None = None,
 ) -> list[DetailRow]:
     """Return the rows of an issued invoice, a statement or a credit note, as they were copied when it became final.
 
-    Pass exactly one of the ids. Row-level security returns no rows of other customers to a contact.
+    Pass exactly one of the ids. With `position`, only the row there is returned, if there is one. Row-level security
+    returns no rows of other customers to a contact.
     """
     names = [CopiedRow.line_position.as_alias("line") if name == "line" else name for name in DetailRow._fields]
     of = {"invoice_id": invoice_id, "statement_id": statement_id, "credit_note_id": credit_note_id}
     [document] = [getattr(CopiedRow, name) == id for name, id in of.items() if id is not None]
+    if position is not None:
+        document &= CopiedRow.position == position
     rows = await CopiedRow.select(*names).where(document).order_by(CopiedRow.position)
     return await asyncio.to_thread(lambda: [DetailRow(**row) for row in rows])
 

@@ -1,6 +1,7 @@
 """Edit drafts: a note to the customer, lines that are added by hand, and time that is put on."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -38,7 +39,8 @@ class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a line that is added to a draft, as typed.
 
-    `amount` is without VAT, which is that of the `product` on the price list or, without one, of the service.
+    `amount` is without VAT, which is that of the `product` on the price list or, without one, of the `service`. Where no
+    service needs to be chosen (`asks_for_service`), it may be missing.
     """
 
     what: str = CHARGE
@@ -62,6 +64,22 @@ async def services_of(draft: Invoice) -> list[Offered]:
         "select id, name from service where contract_id = $1 order by folded(name), id", draft.contract_id
     )
     return [Offered(row["id"], row["name"]) for row in rows]
+
+
+def asks_for_service(services: Sequence[Offered], product_id: int | None) -> bool:
+    """Return whether somebody has to choose the service of a line that is added: its VAT may depend on it, and there are several.
+
+    A product has a VAT of its own. Its line counts in the figures of the first service on the draft.
+    """
+    return product_id is None and len(services) > 1
+
+
+async def _service_of(draft: Invoice, facts: ExtraLineFacts, services: Sequence[Offered]) -> int | None:
+    """Return the service of a line: the chosen one or, if none needs to be chosen, the first one on the draft."""
+    if facts.service is not None or asks_for_service(services, facts.product):
+        return facts.service if facts.service in {service.id for service in services} else None
+    first = await InvoiceLine.objects().where(InvoiceLine.invoice_id == draft.id).order_by(InvoiceLine.position).first()
+    return first.service_id if first else services[0].id
 
 
 def note_of(draft: Invoice) -> NoteFacts:
@@ -101,7 +119,8 @@ async def add_line(
     what = checked("what", one_of((CHARGE, DISCOUNT)), facts.what)
     label = checked("label", line, facts.label)
     amount = checked("amount", lambda text: parse_money(text, draft.digits, largest=LARGEST_LINE), facts.amount)
-    if facts.service not in {service.id for service in await services_of(draft)}:
+    service = await _service_of(draft, facts, await services_of(draft))
+    if service is None:
         checked.refuse("service", "Choose one from the list.")
     if facts.product is not None and facts.product not in {product.id for product in await Product.offered()}:
         checked.refuse("", "This product is no longer offered. Choose another, or write the line yourself.")
@@ -110,7 +129,7 @@ async def add_line(
     checked.done()
     net = -amount if what == DISCOUNT else amount
     extra = {
-        "position": 0, "kind": LineKind.EXTRA.value, "service_id": facts.service, "label": label, "unit_price": net, "net": net,
+        "position": 0, "kind": LineKind.EXTRA.value, "service_id": service, "label": label, "unit_price": net, "net": net,
         "period_start": None, "active_from": None, "active_to": None, "voucher_id": None, "product_id": facts.product,
     }  # fmt: skip
     remade = await remake_of(draft, [extra])
@@ -131,7 +150,7 @@ async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: date
     if seen is not None and seen != str(draft.net):
         raise Conflict("The draft has changed. Look at it again.")
     added = (InvoiceLine.invoice_id == draft.id) & (InvoiceLine.kind == LineKind.EXTRA.value)
-    if not await InvoiceLine.exists().where(added & (InvoiceLine.position == position)):
+    if not await InvoiceLine.exists().where(added & (InvoiceLine.position == in_range(position, bits=31))):
         raise Conflict("This line is no longer on the draft.")
     remade = await remake_of(draft, without=position)
     problem = why_not(remade[1]) if remade else "Without this line nothing is left to charge: delete the draft instead."

@@ -155,7 +155,7 @@ async def preview_run(until: date) -> Preview:
         ]
     return Preview(
         until,
-        tuple(sorted(documents, key=lambda document: folded(document.customer_name))),
+        tuple(sorted(documents, key=lambda document: (folded(document.customer_name), document.customer_id))),
         tuple(sorted(omitted, key=lambda row: (row.reason, folded(row.customer_name)))),
         tuple(sorted(large, key=lambda row: folded(row.customer_name))),
     )

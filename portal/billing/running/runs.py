@@ -92,11 +92,11 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
 
 
 async def begin(
-    until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
+    until: date, customer_ids: Collection[int] | None, *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
 ) -> int:  # fmt: skip
     """Store a run with its customers, of whom nothing is billed yet, and return its id.
 
-    A job that goes on with the run begins after `PATIENCE`. Fees and vouchers that are due are billed without any
+    With None as `customer_ids`, the run is for all customers. A job that goes on with the run begins after `PATIENCE`. Fees and vouchers that are due are billed without any
     time. Customers of whom nothing can be due are left out. Raise `Forbidden` if `by` is not a manager, `Invalid` if the
     date is after tomorrow or if no customer is ticked.
     """
@@ -106,14 +106,15 @@ async def begin(
 
 
 async def _store(
-    until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
+    until: date, customer_ids: Collection[int] | None, *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
 ) -> int:  # fmt: skip
     if not by.is_manager:
         raise Forbidden("Only managers may bill.")
     (await until_days(at)).parse(until.isoformat())
-    if not customer_ids:
+    if customer_ids is not None and not customer_ids:
         raise Invalid({"customer": "Tick at least one customer."})
-    chosen = set(customer_ids)
+    due = await customers_due(until)
+    chosen = set(due if customer_ids is None else customer_ids)
     run_id: int = await insert_one(
         BillingRun,
         {"until": until, "run_by_id": by.id, "run_at": at, "issues": issues, "scheduled": scheduled},
@@ -121,7 +122,7 @@ async def _store(
     )
     await insert_all(
         RunCustomer,
-        [{"run_id": run_id, "customer_id": id} for id in await customers_due(until) if id in chosen],
+        [{"run_id": run_id, "customer_id": id} for id in due if id in chosen],
     )
     return run_id
 
