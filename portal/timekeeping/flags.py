@@ -128,21 +128,23 @@ async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) 
 
     The caller must have checked that `by` may do that.
     """
-    await _lift("entry_id = any($1)", sorted(entry_ids), by, at)
+    await _lift(_OF_ENTRIES, sorted(entry_ids), by, at)
 
 
 async def lift_customers(question_id: int, *, by: AgentReader, at: datetime) -> None:
     """Lift the open flag of a customer's question, if there is one; a manager's own flag on the entry stays."""
-    await _lift("question_id = $1", question_id, by, at)
+    await _lift(_OF_QUESTION, question_id, by, at)
 
 
-async def _lift(which: str, value: object, by: AgentReader, at: datetime) -> None:
-    """Lift the open flags for which the SQL condition `which` holds, whose `$1` is `value`."""
-    rows = await current().fetch(
-        f"with lifted as (update flag set lifted_at = $2, lifted_by_id = $3 where {which} and lifted_at is null returning entry_id)"  # noqa: S608
-        " select e.id, e.version, e.state from time_entry e join lifted l on l.entry_id = e.id order by e.id",
-        value, at, by.id,
-    )  # fmt: skip
+_OF_ENTRIES = """
+with lifted as (update flag set lifted_at = $2, lifted_by_id = $3 where entry_id = any($1) and lifted_at is null returning entry_id)
+select e.id, e.version, e.state from time_entry e join lifted l on l.entry_id = e.id order by e.id
+"""
+_OF_QUESTION = _OF_ENTRIES.replace("entry_id = any($1)", "question_id = $1")
+
+
+async def _lift(sql: str, whose: object, by: AgentReader, at: datetime) -> None:
+    rows = await current().fetch(sql, whose, at, by.id)
     await versions.keep(Verb.LIFTED, [Step(row["id"], row["version"], row["state"]) for row in rows], by, at)
 
 

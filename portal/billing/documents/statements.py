@@ -6,7 +6,7 @@ A statement has a time detail, but no number and no amount (D30). A wrong one is
 import uuid
 from typing import Self
 
-from piccolo.columns import UUID, BigInt, Date, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Date, Text, Timestamptz
 from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
@@ -20,6 +20,7 @@ class Statement(Table, tablename="statement"):
     """The time of one contract that cost nothing in a billing run. A statement is final as soon as it is made.
 
     One that corrects another has its id as `corrects_id`, a reason, and who made it; its time detail is what it gives back.
+    Notices name a statement by its `told_id`.
     """
 
     id: UUID = UUID(primary_key=True, default=None)
@@ -35,6 +36,7 @@ class Statement(Table, tablename="statement"):
     reason = Text(null=True, default=None)
     made_by_id = BigInt(null=True, default=None)
     form_key = UUID(null=True, default=None)
+    told_id = BigSerial()
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
