@@ -27,8 +27,8 @@ KINDS = frozenset(
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
 For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, of a correction, its `told_id`; for `notice` the credential of the
-person whose notices have changed.
+`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, of a
+correction, its `told_id`; for `notice` the credential of the person whose notices have changed.
 """
 
 

@@ -142,7 +142,9 @@ def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
-        invoices = f"(n.kind in ('invoice.issued', 'statement.corrected') or {_PAID})" if reader.sees_invoices else "false"
+        invoices = (
+            f"(n.kind in ('invoice.issued', 'statement.corrected') or {_PAID})" if reader.sees_invoices else "false"
+        )
         hours = _WARNED if reader.sees_hours else "false"
         case = f"(n.kind like 'case.%' and exists (select from cases c where c.id = {SUBJECT} and {cases}))"
         mine = f"({invoices} or {hours} or {case})"

@@ -186,7 +186,10 @@ async def test_the_preview_has_pages_with_the_sums_of_all_and_bills_one_page_or_
         assert [len(some) for some in ticks] == [100, 1]
         assert not set(ticks[0]) & set(ticks[1])
         assert ("1 to 100 of 101" in first, "101 to 101 of 101" in second) == (True, True)
-        assert ("Make all 101 drafts" in first.replace("\xa0", " "), "Bill those ticked on this page" in first) == (True, True)
+        assert ("Make all 101 drafts" in first.replace("\xa0", " "), "Bill those ticked on this page" in first) == (
+            True,
+            True,
+        )
         for page in (first, second):
             assert "€11,110.00" in page.partition("<tfoot")[2], "11 months at €10.00"
         sent = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": ticks[1]})

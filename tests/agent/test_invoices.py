@@ -201,7 +201,14 @@ async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app:
     path = f"/agent/statements/{run.statement_ids[0]}"
     async with await Browser.of(app, MAX, at=NOW) as browser:
         assert f"{path}/correction?entry={entry.id}" in (await browser.get(f"/agent/time/{entry.id}")).text
-        form = {"scope": "chosen", "row": "1", "minutes": "0:45", "then": "free", "reason": "Logged twice.", "left": "30"}
+        form = {
+            "scope": "chosen",
+            "row": "1",
+            "minutes": "0:45",
+            "then": "free",
+            "reason": "Logged twice.",
+            "left": "30",
+        }
         refused = await browser.send_form(f"{path}/correction", form)
         assert refused.status_code == 422
         assert "Only 0:30 are left to give back." in refused.text

@@ -157,7 +157,9 @@ async def test_the_database_gives_back_no_more_than_the_statement_has() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anything_more_is_given_back(app: Gate) -> None:
+async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anything_more_is_given_back(
+    app: Gate,
+) -> None:
     """R94: both have seen 1:00; the second gets 409 with a sentence and a form for the rest. A form without the sum too."""
     async with transaction(MAX):
         statement, _, _ = await a_statement()

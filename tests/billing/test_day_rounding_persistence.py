@@ -16,8 +16,8 @@ from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.moving.merging import merge
 from portal.web.gate import Gate
 from tests.billing.test_prepaid_persistence import billed
-from tests.browser import Browser, text_of
 from tests.billing.work import OCTOBER, Logged, a_case, a_service, log
+from tests.browser import Browser, text_of
 from tests.world import ACME, ACME_CONTRACT, INES, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -186,7 +186,9 @@ async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_where
         for _ in range(50):
             await log(1, on=OCTOBER + timedelta(days=3))
     async with await Browser.of(app, MAX, at=NOW) as browser:
-        assert "as logged, because each day is rounded as a whole" in text_of((await browser.get("/agent/approvals")).text)
+        assert "as logged, because each day is rounded as a whole" in text_of(
+            (await browser.get("/agent/approvals")).text
+        )
 
 
 async def test_a_deleted_entry_gives_the_difference_back() -> None:

@@ -173,7 +173,11 @@ async def test_a_page_of_a_draft_that_has_changed_since_changes_nothing(app: Gat
     """R94: a line sent twice is added once, a removal sent twice removes one line, and no sum is issued that was not seen."""
     draft_id, _ = await a_draft(60)
     path = f"/agent/drafts/{draft_id}"
-    line = {"what": "charge", "label": "Cable", "amount": "20"}  # The contract has one service, which nobody has to choose.
+    line = {
+        "what": "charge",
+        "label": "Cable",
+        "amount": "20",
+    }  # The contract has one service, which nobody has to choose.
     async with await Browser.of(app, MAX, at=NOW) as browser:
         [net] = re.findall(r'name="net" value="([^"]+)"', (await browser.get(f"{path}/lines")).text)
         assert (await browser.send_form(f"{path}/lines", line | {"net": net})).status_code == 303

@@ -1,14 +1,26 @@
 """Test the fees of periods that were billed in part, because the end of the contract was moved afterwards."""
 
+from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from portal.billing.engine import (
+    BillingState,
+    ContractTerms,
+    Rollup,
+    ServiceTerms,
+    Settlement,
+    VatCategory,
+    VatRate,
+)
+from portal.billing.engine import bill as bill_book
 from portal.billing.simulate import BadDocument, simulate
+from portal.periods import Cycle
 from tests.billing import books
 from tests.billing.documents import a_contract, a_plan, an_entry, extended, paid_by
 
@@ -95,6 +107,39 @@ def test_each_part_of_a_fee_is_credited_by_itself() -> None:
     output = outcome(*steps, end="2026-01-13")
     assert fees(output["corrections"]) == [[("2026-01-01/2026-01-13", "-38.71")]]
     assert fees(output["invoices"])[2:] == [[("2026-01-01/2026-01-13", "38.71")]]
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=2, max_size=5, unique=True),
+    st.integers(1, 99_999).map(lambda cents: Decimal(cents) / 100),
+    st.sampled_from([0, 2, 3]),
+)
+@example([0, 1, 16], Decimal("0.31"), 2)
+@books.quick
+def test_a_start_that_is_moved_earlier_costs_what_the_days_cost_together(
+    starts: list[int], fee: Decimal, digits: int
+) -> None:
+    """D26: March is billed from its last days on, each time the start was moved earlier; all lines are one share of the fee."""
+    until, first = date(2026, 4, 1), date(2026, 3, 1)
+    state, sum_of = BillingState(contracts=(), digits=digits), Decimal(0)
+    for start in sorted(starts, reverse=True):
+        begins = first + timedelta(days=start)
+        service = ServiceTerms(
+            1,
+            "Desk",
+            Settlement.SUBSCRIPTION,
+            Rollup.SERVICE,
+            VatRate(VatCategory.STANDARD, Decimal(20)),
+            begins,
+            fee=fee,
+        )
+        contract = ContractTerms(7, "Support", first, until, Cycle.MONTHLY, first, (service,))
+        billing = bill_book(replace(state, contracts=(contract,)), until)
+        nets = {line.sold: line.net for made in billing.documents for line in made.lines}
+        state = replace(billing.state, charged={**state.charged, **nets})
+        sum_of += sum(nets.values())
+    share = (fee * (31 - min(starts)) / 31).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    assert sum_of == share
 
 
 moves = st.lists(st.tuples(st.sampled_from(["end", "extend", "bill"]), st.integers(1, 120)), max_size=7)

@@ -156,3 +156,36 @@ async def test_the_database_refuses_charged_time_without_a_price() -> None:
                     " values ($1, $2, 1, 'charged', 0, 'EUR', $3)",
                     ACME, entry.id, Decimal(amount),
                 )  # fmt: skip
+
+
+async def test_a_start_that_is_moved_earlier_inside_a_billed_period_costs_the_fee_to_the_cent() -> None:
+    """D26: 15 of 30 days at 99.99 are 49.995, which is billed as 50.00; the 15 days before them then cost 49.99."""
+    async with transaction(MAX):
+        plan = await a_service(
+            ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal("99.99"), "effective_start": date(2026, 9, 16)}
+        )
+        lines = "select active_from, net from invoice_line where service_id = $1 and period_start = '2026-09-01' order by id"
+        for start in (date(2026, 9, 16), date(2026, 9, 1)):
+            await Service.update(effective_start=start).where(Service.id == plan)
+            run = await billed()
+            await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+        assert [tuple(row) for row in await current().fetch(lines, plan)] == [
+            (date(2026, 9, 16), Decimal("50.00")),
+            (date(2026, 9, 1), Decimal("49.99")),
+        ]
+        assert await billing.violations() == {}
+
+
+async def test_the_share_of_earlier_days_is_that_of_a_fee_that_was_changed_since() -> None:
+    """D26, D37: what was billed at the old fee stays; 15 of 30 days before it cost half of the new one, 200.00."""
+    async with transaction(MAX):
+        plan = await a_service(
+            ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal(100), "effective_start": date(2026, 9, 16)}
+        )
+        await billed()
+        await Service.update(fee=Decimal(200), effective_start=date(2026, 9, 1)).where(Service.id == plan)
+        await billed()
+        nets = (
+            "select array_agg(net order by id) from invoice_line where service_id = $1 and period_start = '2026-09-01'"
+        )
+        assert await current().fetchval(nets, plan) == [50, 100]

@@ -104,7 +104,8 @@ async def _form(
     time = [each for each in left if entry is None or each.row.entry_id == entry]
     fields = form.fields if form else {}
     return await form_page(
-        request, "agent/invoices/correction.html", statement=statement, left={each.row.position: each.minutes for each in time}, total=minutes_of(left),
+        request, "agent/invoices/correction.html", statement=statement, left={each.row.position: each.minutes for each in time},
+        total=minutes_of(left),
         detail=part_of([each.row for each in time], turned(request, "detail").get("detail")), entry=entry, errors=errors, typed=typed,
         minutes=dict(zip(fields.get("row", []), fields.get("minutes", []), strict=False)),
     )  # fmt: skip

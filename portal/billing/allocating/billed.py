@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from piccolo.columns import UUID, BigInt, Date
 from piccolo.table import Table
 
-from portal.billing.engine import BillingState, Key
+from portal.billing.engine import BillingState, Key, PoolKey
 from portal.database import current
 from portal.database.rows import insert_all
 from portal.periods import Period
@@ -46,11 +47,13 @@ class BilledVoucher(Table, tablename="billed_voucher"):
 class Billed:
     """The fees and the vouchers that were billed; falsy if there are none.
 
-    `fees` has the days for which a fee was billed, by service and first day of the period.
+    `fees` has the days for which a fee was billed, by service and first day of the period. `charged` has what they cost, by
+    service and first of these days, for periods of which earlier days may still become active.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
     vouchers: frozenset[Key] = frozenset()
+    charged: Mapping[PoolKey, Decimal] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.fees or self.vouchers)
@@ -76,12 +79,29 @@ async def load(customer_ids: Collection[int]) -> Billed:
         " union all select null, null, null, null, voucher_id from billed_voucher where customer_id = any($1)",
         list(customer_ids),
     )
+    late = await current().fetch(_CHARGED, list(customer_ids))
     fees: dict[tuple[Key, date], tuple[Period, ...]] = {}
     for row in rows:
         if row["voucher_id"] is None:
             fee = row["service_id"], row["period_start"]
             fees[fee] = (*fees.get(fee, ()), Period(row["active_from"], row["active_until"]))
-    return Billed(fees, frozenset(row["voucher_id"] for row in rows if row["voucher_id"] is not None))
+    return Billed(
+        fees,
+        frozenset(row["voucher_id"] for row in rows if row["voucher_id"] is not None),
+        {(row["service_id"], row["active_from"]): row["charged"] for row in late},
+    )
+
+
+# A credit for days after the end of the contract lowers what the others cost; any other credit leaves that as it is.
+_CHARGED = """
+select b.service_id, b.active_from, coalesce(l.net, 0) - coalesce((
+  select sum(c.net) from credit_line c
+  where c.invoice_id = l.invoice_id and c.line_position = l.position and c.unused_from is not null), 0) as charged
+from billed_fee b
+left join invoice_line l on (l.invoice_id, l.service_id, l.period_start, l.active_from) = (b.invoice_id, b.service_id, b.period_start, b.active_from)
+where b.customer_id = any($1)
+  and not exists (select from billed_fee f where f.service_id = b.service_id and f.period_start = b.period_start and f.active_from = f.period_start)
+"""
 
 
 async def record(

@@ -219,6 +219,7 @@ def _book(
             drawn=pools.drawn,
             rolled=pools.rolled,
             billed_fees=before.fees,
+            charged=before.charged,
             billed_vouchers=before.vouchers | pools.sold_elsewhere,
             digits=digits_of(currency),
         ),

@@ -11,7 +11,7 @@ from datetime import date
 
 from portal.billing.engine.allocation import add_draws, allocate
 from portal.billing.engine.documents import document_of
-from portal.billing.engine.fees import price_of_days
+from portal.billing.engine.fees import price_before
 from portal.billing.engine.rollups import ROLLUPS, Work
 from portal.billing.engine.settlements import SETTLEMENTS, IncludedMinutes
 from portal.billing.engine.terms import ContractTerms, Key, ServiceTerms, Voucher
@@ -125,8 +125,10 @@ def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTer
     the end of the contract was put off.
     """
     for fee in SETTLEMENTS[service.settlement].fees(contract, service, until):
-        for days in fee.active.without(state.billed_fees.get((service.id, fee.start), ())):
-            amount = price_of_days(contract, service, days, state.digits)
+        billed = state.billed_fees.get((service.id, fee.start), ())
+        charged = {part: state.charged.get((service.id, part.start)) for part in billed}
+        for days in fee.active.without(billed):
+            charged[days] = amount = price_before(contract, service, days, charged, state.digits)
             yield Line(
                 kind=LineKind.FEE,
                 service=service.id,

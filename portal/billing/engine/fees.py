@@ -1,5 +1,6 @@
 """What the days of a billing period cost, where the fee of the whole period is known (D26)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from portal.billing.engine.terms import ContractTerms, ServiceTerms
@@ -18,7 +19,31 @@ def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, 
     first = max(period.start, contract.start, service.effective_start)
     fee = service.at(first).fee
     before = (days.start - first).days
-    until_start, until_end = (
-        divide_half_up(EXACT.multiply(fee, count), period.days, digits) for count in (before, before + days.days)
-    )
+    until_start, until_end = (_share(fee, count, period, digits) for count in (before, before + days.days))
     return EXACT.subtract(until_end, until_start)
+
+
+def price_before(
+    contract: ContractTerms, service: ServiceTerms, days: Period, charged: Mapping[Period, Decimal | None], digits: int
+) -> Decimal:
+    """Return what `days` cost if days after them are billed already, as when the start was moved earlier.
+
+    `charged` maps the billed days of the period to what was charged for them, or to None if that is not known. Those were
+    rounded by themselves, so these days cost what all of them cost together, less what was charged. If that differs by more
+    than rounding does, the fee has been changed since, and these days cost their own share.
+    """
+    plain = price_of_days(contract, service, days, digits)
+    known = [amount for amount in charged.values() if amount is not None]
+    if len(known) < len(charged) or not any(part.start >= days.start for part in charged):
+        return plain
+    period = period_of(contract.anchor, contract.cycle, days.start)
+    first = max(period.start, contract.start, service.effective_start)
+    count = sum(part.days for part in (days, *charged))
+    together = _share(service.at(first).fee, count, period, digits)
+    rest = EXACT.subtract(together, sum(known, Decimal(0)))
+    is_rounding = abs(rest - plain) <= EXACT.scaleb(Decimal(len(known)), -digits)
+    return rest if is_rounding and rest >= 0 else plain
+
+
+def _share(fee: Decimal, count: int, period: Period, digits: int) -> Decimal:
+    return divide_half_up(EXACT.multiply(fee, count), period.days, digits)

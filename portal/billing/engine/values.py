@@ -239,6 +239,9 @@ class BillingState:
     - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that the end of
     a contract has credited are not among them.
 
+    - `charged`: what was charged for billed days of fees, as in `Line.sold`. It may be missing where days before them
+    cannot become active any more.
+
     - `billed_vouchers`: the vouchers that were billed before.
 
     - `rolled`: the minutes that were rolled over into a period, for each period whose predecessor a run has closed.
@@ -268,6 +271,7 @@ class BillingState:
     settled: Mapping[Key, tuple[Allocation, ...]] = field(default_factory=dict)
     drawn: Mapping[PoolKey, int] = field(default_factory=dict)
     billed_fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
+    charged: Mapping[PoolKey, Decimal] = field(default_factory=dict)
     billed_vouchers: frozenset[Key] = frozenset()
     rolled: Mapping[PoolKey, tuple[RolledMinutes, ...]] = field(default_factory=dict)
     freed: Mapping[Key, int] = field(default_factory=dict)
