@@ -1,4 +1,4 @@
-"""Begin and send the mails of notices in a child process, which a fault may kill meanwhile."""
+"""Begin and send the mails of notices and invoices in a child process, which a fault may kill meanwhile."""
 
 import asyncio
 from datetime import datetime
@@ -11,21 +11,25 @@ from portal.database import transaction
 from portal.mail import delivery, sending
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
-from portal.worker import begin_mails
+from portal.worker import begin_mails, pass_all_on
 from tests.faults.steps import FAULT, Mode, install
+
+SENT: list[int] = []
+"""The steps at which this process sent mails."""
 
 
 def run(environment: dict[str, str], at: datetime, mode: Mode, step: int, said: str) -> None:
-    """Begin the mails that are due and run their jobs as the worker does, with the fault `mode` at the step `step`.
+    """Pass changes on, begin the mails that are due, and run their jobs as the worker does, with the fault `mode` at the step `step`.
 
     Sending a mail is a step too; step 0 means no fault. `at` is the present instant. If the process is not killed, it
-    writes the number of its steps to the file `said`.
+    writes the number of its steps and that of the first mail to the file `said`.
     """
     install()
     send = sending.send
 
     async def counted_send(*args: object) -> None:
         FAULT.before()
+        SENT.append(FAULT.seen)
         await send(*args)  # type: ignore[arg-type]
         FAULT.after()
 
@@ -36,6 +40,7 @@ def run(environment: dict[str, str], at: datetime, mode: Mode, step: int, said: 
 async def _run(settings: Settings, at: datetime, mode: Mode, step: int, said: str) -> None:
     await database.start(str(settings.app_url), role="portal_app", size=2)
     FAULT.mode, FAULT.at, FAULT.armed, FAULT.seen = mode, step, True, 0
+    await pass_all_on(at)
     await begin_mails(at)
     while job := await _next_job():
         ids = msgspec.json.decode(job["payload"], type=mail.Ids)
@@ -43,7 +48,7 @@ async def _run(settings: Settings, at: datetime, mode: Mode, step: int, said: st
         async with transaction(SYSTEM) as tx:
             await tx.execute("delete from pgqueuer where id = $1", job["id"])
     with open(said, "w") as file:  # noqa: ASYNC230 (a test)
-        file.write(str(FAULT.seen))
+        file.write(f"{FAULT.seen} {SENT[0] if SENT else 0}")
     await database.stop()
 
 

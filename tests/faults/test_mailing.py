@@ -1,25 +1,26 @@
-"""Test that a worker that is killed while it mails notices forgets no mail, and repeats one only if it had just sent it."""
+"""Test that a worker that is killed while it mails forgets no notice or invoice, and repeats one only if it had just sent it."""
 
 import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from portal import notices
+from portal import billing, notices
 from portal.database import transaction
 from portal.desk import Case
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
+from tests.billing.work import NOVEMBER, log
 from tests.faults import mailing
 from tests.faults.children import CONTEXT
 from tests.faults.steps import Mode
 from tests.mail.sink import Server, Sink
 from tests.served import free_port
-from tests.world import ALAN, INCIDENT, INES, MAX, NOW
+from tests.world import ACME, ALAN, INCIDENT, INES, MAX, NOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
 TWO = 2
@@ -55,14 +56,63 @@ async def replied(number: int) -> None:
         await notices.pass_on(NOW)
 
 
-def mailed(environment: dict[str, str], mode: Mode, step: int, said: Path) -> int | None:
-    """Send the mails in a child process with a fault. Return the number of its steps, or None if it was killed."""
+async def invoiced() -> billing.Invoice:
+    """Issue an invoice of Acme, which is mailed to Ada and to the accounts address."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "update customer set invoices_by_mail = true, email = 'accounts@acme.example' where id = $1", ACME
+        )
+    async with transaction(MAX):
+        await billing.approve([(await log()).choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        assert run
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update outbox set passed_on = true")
+    async with transaction(MAX):
+        return await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
+
+
+async def credited() -> None:
+    """Credit an invoice of Acme; only the credit note is mailed."""
+    invoice = await invoiced()
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update outbox set passed_on = true")
+    async with transaction(MAX):
+        await billing.issue_credit(
+            invoice, billing.Chosen(everything=True), reason="Agreed.", freed=False, by=MAX, at=NOW
+        )
+
+
+def mailed(environment: dict[str, str], mode: Mode, step: int, said: Path) -> tuple[int, int] | None:
+    """Send the mails in a child process with a fault. Return its steps and that of the first mail, or None if it was killed."""
     said.unlink(missing_ok=True)
     process = CONTEXT.Process(target=mailing.run, args=(environment, NOW, mode, step, str(said)))
     process.start()
     process.join(60)
     assert process.exitcode in (0, -9), process.exitcode
-    return int(said.read_text()) if said.exists() else None
+    if not said.exists():
+        return None
+    steps, first = map(int, said.read_text().split())
+    return steps, first
+
+
+async def repeated_at(
+    step: int, mode: Mode, environment: dict[str, str], sink: tuple[Sink, Server], said: Path
+) -> int | None:
+    """Kill the worker at a step, let the next one send the rest, and return how many mails were sent twice; None without a kill.
+
+    Fail unless both people got their mail, and unless a mail that came twice had the same Message-ID and was not recorded.
+    """
+    sink[0].messages.clear()
+    before = await recorded_as_sent()
+    steps = await asyncio.to_thread(mailed, environment, mode, step, said)
+    accepted, recorded = len(sink[0].messages), await recorded_as_sent() - before
+    assert await asyncio.to_thread(mailed, environment, mode, 0, said)
+    received = Counter(message["message-id"] for message in sink[0].messages)
+    assert len(received) == TWO, step
+    assert received.total() - TWO == accepted - recorded <= 1, step
+    assert await recorded_as_sent() - before == TWO, step
+    return accepted - recorded if steps is None else None
 
 
 async def recorded_as_sent() -> int:
@@ -79,24 +129,53 @@ async def test_a_killed_worker_forgets_no_mail_and_repeats_at_most_the_one_it_wa
     The next worker sends what is missing. A mail that the server had accepted, but that was not yet recorded as sent, is
     sent once more under the same Message-ID; no other is.
     """
-    step, repeated = 0, 0
-    while True:
+    step, repeated, killed = 0, 0, True
+    while killed:
         step += 1
         await replied(step)
-        sink[0].messages.clear()
-        before = await recorded_as_sent()
-        steps = await asyncio.to_thread(mailed, environment, mode, step, tmp_path / "said")
-        accepted, recorded = len(sink[0].messages), await recorded_as_sent() - before
-        assert await asyncio.to_thread(mailed, environment, mode, 0, tmp_path / "said")
-        received = Counter(message["message-id"] for message in sink[0].messages)
-        assert len(received) == TWO, step
-        assert received.total() - TWO == accepted - recorded <= 1, step
-        repeated += accepted - recorded
-        assert await recorded_as_sent() - before == TWO, step
-        if steps is not None:
-            break
+        again = await repeated_at(step, mode, environment, sink, tmp_path / "said")
+        repeated, killed = repeated + (again or 0), again is not None
     assert step > 20
     assert repeated
+
+
+@pytest.mark.parametrize("change", [invoiced, credited])
+async def test_a_worker_that_is_killed_at_the_mail_of_an_invoice_or_a_credit_note_sends_both_mails(
+    change: Callable[[], Awaitable[object]], environment: dict[str, str], sink: tuple[Sink, Server], tmp_path: Path
+) -> None:
+    """R76, S2.43: SIGKILL right after the server has accepted the first mail, which then comes again with the same Message-ID."""
+    await change()
+    _, first = await asyncio.to_thread(mailed, environment, "killed after", 0, tmp_path / "said") or (0, 0)
+    assert len(sink[0].messages) == TWO
+    await change()
+    assert await repeated_at(first, "killed after", environment, sink, tmp_path / "said") == 1
+    await no_mail_waits()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["killed before", "killed after"])
+@pytest.mark.parametrize("change", [invoiced, credited])
+async def test_a_worker_that_is_killed_at_any_statement_of_mailing_invoices_forgets_none(
+    change: Callable[[], Awaitable[object]],
+    mode: Mode,
+    environment: dict[str, str],
+    sink: tuple[Sink, Server],
+    tmp_path: Path,
+) -> None:
+    """R76, S2.43: as above, at every statement and at every mail; nothing is lost, and only the mail in hand comes again."""
+    step, killed = 0, True
+    while killed:
+        step += 1
+        await change()
+        killed = await repeated_at(step, mode, environment, sink, tmp_path / "said") is not None
+    assert step > 20
+    await no_mail_waits()
+
+
+async def no_mail_waits() -> None:
+    async with transaction(SYSTEM) as tx:
+        assert {row["state"] for row in await tx.fetch("select distinct state from invoice_mail")} == {"sent"}
+        assert await billing.violations() == {}
 
 
 async def test_two_workers_send_each_mail_once(

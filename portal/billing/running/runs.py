@@ -97,8 +97,8 @@ async def begin(
     """Store a run with its customers, of whom nothing is billed yet, and return its id.
 
     With None as `customer_ids`, the run is for all customers. A job that goes on with the run begins after `PATIENCE`. Fees
-    and vouchers that are due are billed without any time. Customers of whom nothing can be due are left out. Raise `Forbidden` if `by` is not a manager, `Invalid` if the
-    date is after tomorrow or if no customer is ticked.
+    and vouchers that are due are billed without any time. Customers of whom nothing can be due are left out. Raise
+    `Forbidden` if `by` is not a manager, `Invalid` if the date is after tomorrow or if no customer is ticked.
     """
     run_id = await _store(until, customer_ids, by=by, at=at, issues=issues, scheduled=scheduled)
     await jobs.enqueue_later("bill", PATIENCE, run=run_id)
