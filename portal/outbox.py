@@ -16,7 +16,7 @@ from portal.database import Reader, current
 KINDS = frozenset(
     {
         "case.opened", "case.replied", "case.noted", "case.assigned", "case.moved", "case.changed", "case.held", "case.ending", "case.overdue",
-        "case.reminded",
+        "case.reminded", "case.shared", "case.hidden",
         "time.logged", "time.changed", "time.deleted", "time.submitted", "time.approved", "time.rejected", "time.flagged", "time.answered",
         "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "invoice.mailed", "invoice.paid", "invoice.credited", "statement.made",
         "statement.corrected",
@@ -43,14 +43,14 @@ async def tell(
     contact_id: int | None = None,
     record_id: int | None = None,
     agent_id: int | None = None,
-    participant_ids: Sequence[int] = (),
 ) -> None:
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
     `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the customer
     (notes, time). `contact_id` is the contact whose case has changed: a contact who may see only their own cases is told
-    of those only. `participant_ids` are other contacts for whom the case counts as their own. `actor` is who made the
-    change. `record_id` is the id of the row that records what happened, for notices: the message, the event of the case,
+    of those only. The database adds the other contacts who take part in a case, and whether only these and its contact
+    may know of the change. `actor` is who made the change. `record_id` is the id of the row that
+    records what happened, for notices: the message, the event of the case,
     the invoice, the payment, the question about an invoice or the renewal of a contract. `agent_id` is the agent to whom
     a case was assigned.
     Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
@@ -58,10 +58,9 @@ async def tell(
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
     await current().execute(
-        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at, record_id, agent_id, participant_ids)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into outbox (kind, customer_id, contact_id, contact_may_know, subject_id, actor_id, at, record_id, agent_id)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         kind, customer_id, contact_id, contact_may_know, subject_id, actor.credential_id if actor else None, at, record_id, agent_id,
-        list(participant_ids),
     )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ from portal.desk.replies.outgoing import OutgoingReply
 from portal.desk.tagging.tags import CaseTag, Tag
 from portal.desk.verbs.linking import CaseLink
 from portal.desk.verbs.rating import CaseRating
+from portal.desk.verbs.sharing import CaseWatcher
 from portal.desk.workflow.follow_ups import FollowUpRule
 from portal.desk.workflow.statuses import CaseStatus, StatusMove
 from portal.mail.outgoing import OutgoingMail
@@ -117,6 +118,7 @@ APP_CONFIG = AppConfig(
         BillingSchedule,
         Case,
         CaseLink,
+        CaseWatcher,
         CaseRating,
         CaseEvent,
         CaseStatus,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from portal.exports import Column, Kind, Sheet, harmless, write, write_csv
+from portal.exports.zips import member_name
 
 LINES = Sheet(
     "Detail",
@@ -152,3 +153,13 @@ def test_a_clock_in_a_csv_is_read_by_people() -> None:
 def test_an_unknown_format_is_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="pdf"):
         write("pdf", EVERY_KIND)
+
+
+@pytest.mark.parametrize("name", ["CON", "..", ".htaccess", "a/b\\c:d", "x" * 300 + ".log", "n\u00e9.txt"])
+def test_names_in_a_zip_file_are_safe_and_unique(name: str) -> None:
+    """R54: no name leaves the folder, is hidden, reserved or too long, and two of one name differ."""
+    made = member_name(7, name)
+    assert made.startswith("007-")
+    assert made != member_name(8, name)
+    assert not set(made) & set('\\/:*?"<>|\0')
+    assert len(made.encode()) <= 200

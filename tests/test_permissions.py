@@ -73,6 +73,7 @@ ADAS_DOCUMENT = Row(IN, 404, OK, 404, 404, LED, LED)
 """For a GET of Acme's documents: agents who may see the document are redirected to its page in the agents' area."""
 AGENTS = Row(IN, 404, 404, 404, OK, OK, OK)
 AGENTS_CASE = Row(IN, 404, LED, 404, OK, OK, OK)
+ADMINS_CASE = Row(IN, 404, LED, 404, 403, 403, OK)
 MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
@@ -157,6 +158,12 @@ MATRIX: dict[str, Row] = {
     "GET /cases/{number}/files/{file_id}/preview": ADAS_CASE,
     "POST /cases/{number}/replies": ADAS,
     "POST /cases/{number}/closure": ADAS,
+    "GET /cases/{number}/case.zip": ADAS_CASE,
+    "GET /cases/{number}/sharing": ADAS_CASE,
+    "POST /cases/{number}/watchers": ADAS,
+    "POST /cases/{number}/watchers/{contact}/removal": ADAS,
+    "POST /cases/{number}/confidentiality": ADAS,
+    "POST /cases/{number}/handover": ADAS,
     "GET /cases/{number}/rating": ADAS_CASE,
     "POST /cases/{number}/rating": ADAS,
     "POST /cases/{number}/reopening": ADAS,
@@ -256,6 +263,15 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/appointments/{appointment}/time/submission": AGENTS,
     "GET /agent/cases/{number}/feed": AGENTS_CASE,
     "GET /agent/cases/{number}/standing": AGENTS_CASE,
+    "GET /agent/cases/{number}/redaction": ADMINS_CASE,
+    "POST /agent/cases/{number}/redaction": ADMINS,
+    "GET /agent/cases/{number}/log": AGENTS_CASE,
+    "GET /agent/cases/{number}/log.csv": AGENTS_CASE,
+    "GET /agent/cases/{number}/case.zip": AGENTS_CASE,
+    "GET /agent/cases/{number}/sharing": AGENTS_CASE,
+    "POST /agent/cases/{number}/watchers": AGENTS,
+    "POST /agent/cases/{number}/watchers/{contact}/removal": AGENTS,
+    "POST /agent/cases/{number}/confidentiality": AGENTS,
     "GET /agent/cases/{number}/links": AGENTS_CASE,
     "POST /agent/cases/{number}/links": AGENTS,
     "POST /agent/cases/{number}/links/{other}/removal": AGENTS,

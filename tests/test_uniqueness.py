@@ -308,6 +308,7 @@ REASONED = {
     "case_link_pkey": UPSERT,
     "case_rating_pkey": "The case is locked first: test_two_people_at_once_do_not_silently_undo_each_others_rating.",
     "case_tag_pkey": UPSERT,
+    "case_watcher_pkey": UPSERT,
     "case_words_pkey": "Triggers write it, for a case that is locked by whoever writes to it.",
     "dispatch_turn_pkey": UPSERT,
     "status_move_pkey": UPSERT,

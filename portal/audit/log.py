@@ -21,7 +21,7 @@ MOST_IN_A_FILE = 20_000
 KINDS = {
     "access": (
         "Access and people",
-        "agent contact customer designation service_designation department invitation credential authenticator passkey recovery_code",
+        "redaction agent contact customer designation service_designation department invitation credential authenticator passkey recovery_code",
     ),
     "sessions": ("Sign-ins", "session"),
     "prices": (
@@ -37,7 +37,7 @@ KINDS = {
     "time": ("Submitted time", "time_entry"),
     "documents": (
         "Billing and downloads",
-        "billing_run invoice credit_note payment statement timesheet potential earnings cases changes person",
+        "billing_run invoice credit_note payment statement timesheet potential earnings cases case changes person",
     ),
 }
 """The kinds of changes by which the log can be filtered: by key, the label, and the tables separated by blanks."""

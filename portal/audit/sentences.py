@@ -57,6 +57,7 @@ ACTIONS = {
     "role.insert": "added the role {role_id}",
     "rate.insert": f"set {_RATE} to {{hourly_rate}} from {{effective_from}} on",
     "rate.delete": f"deleted {_RATE} of {{hourly_rate}} from {{effective_from}} on",
+    "redaction.insert": "redacted a part of a case of {customer_id}: {what}",
     "case_status.insert": "added the status {status_id} of cases",
     "follow_up_rule.insert": "limited for how many days a reply opens a case again",
     "follow_up_rule.delete": "let every reply open a case again",
@@ -98,6 +99,7 @@ ACTIONS = {
     "potential.export": "downloaded the invoicing potential as a {file} file",
     "earnings.export": "downloaded revenue and profit as a {file} file",
     "person.export": "downloaded what is held about {credential_id}",
+    "case.export": "downloaded a case or its log as a {file} file",
     "cases.export": "downloaded a list of cases as a {file} file",
     "changes.export": "downloaded these changes as a {file} file",
 }

@@ -14,6 +14,7 @@ from portal.customer import (
     questions,
     rating,
     search,
+    sharing,
     statements,
 )
 from portal.web import notices
@@ -35,6 +36,7 @@ router = Router(
                 *questions.handlers,
                 *rating.handlers,
                 *search.handlers,
+                *sharing.handlers,
                 *statements.handlers,
                 *credit_notes.handlers,
                 *notices.handlers,

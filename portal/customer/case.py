@@ -15,6 +15,7 @@ from portal.desk.appointments import appointments_of
 from portal.people.readers import ContactReader
 from portal.storage import Storage
 from portal.web import drafts, previews
+from portal.web.files import case_zip
 from portal.web.forms import Form
 from portal.web.notices import about_to_read, read_when_sent
 from portal.web.pages import download, on_refusal, page, see_other
@@ -144,4 +145,10 @@ async def show_preview(
     return page(request, template, number=number, address=f"/cases/{number}/files/{file_id}", **found)
 
 
-handlers: list[Any] = [show, reply, close, reopen, send_file, show_picture, show_preview]
+@get("/cases/{number:str}/case.zip")
+async def export(request: Web, number: FromPath[str]) -> Response[Any]:
+    """Serve the case with its files, as the contact sees it, as a ZIP file."""
+    return await case_zip(request, number)
+
+
+handlers: list[Any] = [show, export, reply, close, reopen, send_file, show_picture, show_preview]

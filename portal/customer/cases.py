@@ -36,6 +36,7 @@ class NewCase(Struct, kw_only=True):
     case_type: int | None = None
     priority: int | None = None
     article: str = ""
+    confidential: bool = False
     form_key: str = ""
 
     @classmethod
@@ -119,6 +120,7 @@ async def open_case(
         case = await Case.open(
             by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
             priority=fields.priority or 0, files=form.files, at=at, form_key=form.key, after=after,
+            confidential=fields.confidential,
         )  # fmt: skip
     return see_other(f"/cases/{case.number}")
 

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.billing import CreditNote, contents_of_credit, hand_out, part_of
+from portal.desk import Case
 from portal.people.readers import ContactReader
 from portal.web.limits import exporting
 from portal.web.pages import download, page, turned
@@ -18,9 +19,11 @@ async def show(request: Web, reader: NamedDependency[ContactReader], number: Fro
     """Show a credit note. `?lines=` and `?detail=` are the cursors of its lines and of the credited time."""
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")
+    detail = part_of(contents.detail, after.get("detail"))
     return page(
         request, "customer/invoices/credit_note.html", note=note, contents=contents,
-        lines=part_of(contents.lines, after.get("lines")), detail=part_of(contents.detail, after.get("detail")),
+        lines=part_of(contents.lines, after.get("lines")), detail=detail,
+        cases=await Case.seen_among([row.case_number for row in detail.rows if row.case_number], reader),
     )  # fmt: skip
 
 

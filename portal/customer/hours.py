@@ -51,7 +51,9 @@ async def show_service(
     entries, following = await approved_time(service, found[0].period, before)
     return page(
         request, "customer/hours/service.html", it=found[0], day=now, entries=entries, following=following,
-        turned=before is not None, **await questions_about([entry["id"] for entry in entries], reader),
+        turned=before is not None, **await questions_about(
+            [entry["id"] for entry in entries], reader, {entry["case_number"] for entry in entries}
+        ),
     )  # fmt: skip
 
 

@@ -71,7 +71,9 @@ async def show(
         credits=await credits_of(invoice), payments=await payments_of(invoice, reader),
         code=payment_code(invoice.copied, number, balance["open"], invoice.currency),
         lines=part_of(contents.lines, after.get("lines")), detail=part_of(contents.covered, after.get("detail")), explained=EXPLAINED,
-        **await questions_about([row.entry_id for row in contents.detail if row.entry_id is not None], reader),
+        **await questions_about(
+            [row.entry_id for row in contents.detail if row.entry_id is not None], reader, {row.case_number for row in contents.detail}
+        ),
     )  # fmt: skip
     response.background = BackgroundTask(_record, invoice, reader, at)
     return response

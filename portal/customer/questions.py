@@ -1,5 +1,6 @@
 """Serve the form by which a contact asks about time: on an invoice, on a statement, or in the hours."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -80,15 +81,16 @@ async def send(
     return see_other(f"/cases/{case}")
 
 
-async def questions_about(entry_ids: list[int], reader: ContactReader) -> dict[str, Any]:
-    """Return the template variables that show which of these entries have an open question.
+async def questions_about(
+    entry_ids: list[int], reader: ContactReader, numbers: Iterable[int | None] = ()
+) -> dict[str, Any]:
+    """Return the template variables that show which of these entries have an open question, and which cases are linked.
 
-    `questions` maps the id of an entry to the number of the case with its question. `cases` is the set of those numbers
-    that the reader may see.
+    `questions` maps the id of an entry to the number of the case with its question. `cases` is the set of those of these
+    numbers and of `numbers` that lead the reader to a case.
     """
     found = await open_questions(entry_ids)
-    cases = await Case.visible_to(reader).where(Case.number.is_in(list(found.values()))) if found else []
-    return {"questions": found, "cases": {case.number for case in cases}}
+    return {"questions": found, "cases": await Case.seen_among([*found.values(), *filter(None, numbers)], reader)}
 
 
 handlers: list[Any] = [show_form, send]

@@ -27,7 +27,11 @@ async def show(
     """Show a statement: its time entries, and what paid for each. `?detail=` is the cursor of the entries."""
     statement = await Statement.find(statement_id, reader)
     detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
-    asked = await questions_about([row.entry_id for row in detail.rows if row.entry_id is not None], reader)
+    asked = await questions_about(
+        [row.entry_id for row in detail.rows if row.entry_id is not None],
+        reader,
+        {row.case_number for row in detail.rows},
+    )
     return page(
         request, "customer/statements/show.html", statement=statement, detail=detail, related=await statement.related(),
         **asked,

@@ -7,22 +7,23 @@ change, it does nothing, so a repeated request is harmless.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
-from piccolo.columns import BigInt, BigSerial, SmallInt, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Boolean, SmallInt, Text, Timestamptz
 from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 from piccolo.table import Table
 
+from portal.database import current
 from portal.database.rows import insert_whole
 from portal.desk import messages, opening
 from portal.desk.dispatch import dispatching
 from portal.desk.files.attachments import StoredFile
 from portal.desk.messages import Writing
 from portal.desk.names import contact_name
-from portal.desk.verbs import assigning, changing, editing, following, moving, rating, snoozing
+from portal.desk.verbs import assigning, changing, editing, following, moving, rating, sharing, snoozing
 from portal.desk.verbs import writing as writes
 from portal.desk.workflow import Priority, Status
 from portal.errors import Conflict, NotFound
@@ -43,7 +44,8 @@ class Case(Table, tablename="cases"):
     of the case began, if that was on another case. `due_at` is the first deadline that is not met, and `soon_at` when
     it comes near; both are None while the clock is paused. `waits_since` is since when the case waits for an answer,
     `reminded_at` when the customer was reminded of it, and `closes_at` when it closes without an answer, as the
-    customer was told. `snoozed_until` is when a snoozed case returns to the working views.
+    customer was told. `snoozed_until` is when a snoozed case returns to the working views. On the customer's side, only its
+    contact and its watchers see a case that is `confidential`.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -75,6 +77,7 @@ class Case(Table, tablename="cases"):
     closes_at = Timestamptz(null=True, default=None)
     snoozed_until = Timestamptz(null=True, default=None)
     follows_id = BigInt(null=True, default=None)
+    confidential = Boolean(default=False)
     status_word: str
     """The name of the status for the reader. Only functions whose docstring says so set it."""
 
@@ -99,20 +102,28 @@ class Case(Table, tablename="cases"):
         """Return an SQL condition on the table alias `alias` for the cases that `reader` may see (R23).
 
         Agents see all cases. Contacts see those of their customer or, without the right to see all cases, only their
-        own ones and those into which one of their own was merged. Nobody sees a merged case.
+        own ones, those that they watch, and those into which one of their own was merged. Nobody sees a merged case.
+        Row-level security hides confidential cases from contacts who do not take part in them.
         """
         shown = f"{alias}.merged_into_id is null"
         if not isinstance(reader, ContactReader):
             return shown
         # An array instead of a subquery, so that PostgreSQL can use an index for both parts of the condition.
-        merged = f"select m.merged_into_id from cases m where m.contact_id = {int(reader.id)} and m.merged_into_id is not null"  # noqa: S608
-        own = f" and ({alias}.contact_id = {int(reader.id)} or {alias}.id = any(array({merged})))"
+        own = f" and ({alias}.contact_id = {int(reader.id)} or {alias}.id = any((select app_shared_cases())::bigint[]))"
         return f"{alias}.customer_id = {int(reader.customer_id)} and {shown}{'' if reader.sees_all_cases else own}"
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query for the cases that `reader` may see."""
         return cls.objects().where(WhereRaw(cls.visible_sql(reader)))
+
+    @classmethod
+    async def seen_among(cls, numbers: Collection[int], reader: Reader) -> set[int]:
+        """Return those of these numbers that lead `reader` to a case, its own or the one that it was merged into."""
+        sql = f"""
+            select n.number from cases n join cases c on c.id = coalesce(n.merged_into_id, n.id)
+            where n.number = any($1) and {cls.visible_sql(reader, "c")}"""  # noqa: S608
+        return {row["number"] for row in await current().fetch(sql, list(numbers))} if numbers else set()
 
     @classmethod
     async def find(
@@ -159,6 +170,7 @@ class Case(Table, tablename="cases"):
         taken: bool = False,
         called: bool = False,
         follows: "Case | None" = None,
+        confidential: bool = False,
     ) -> Self:
         """Open a case with its first message, dispatch it, and return it.
 
@@ -167,7 +179,7 @@ class Case(Table, tablename="cases"):
         who must belong to the customer `customer_id` if that is given. With `called`, the text is what this contact
         said on the phone, and is stored as the contact's message; otherwise it is a reply of the agent, so no first
         reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the closed case that the
-        new case continues. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
+        new case continues, whose watchers it takes along. `confidential` hides it from the contact's colleagues. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
         with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`,
         `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
         """
@@ -185,8 +197,11 @@ class Case(Table, tablename="cases"):
             "priority": priority, "status": Status.NEW.value, "service_id": origin.service_id, "opened_at": at, "updated_at": at,
             "opened_by_agent_id": None if by.is_contact else by.id,
             "first_replied_at": None if by.is_contact or called else at, "follows_id": follows.id if follows else None,
+            "confidential": confidential,
         }  # fmt: skip
         case = cls.of_row(await insert_whole(cls, columns))
+        if follows:
+            await sharing.copy_watchers(follows, case)
         caller = (case.contact_id, await contact_name(case.contact_id)) if called and not by.is_contact else None
         message_id = await messages.write(
             case.id, case.customer_id, "reply", writing, html, by=by, at=at, caller=caller
@@ -211,6 +226,10 @@ class Case(Table, tablename="cases"):
     snooze = snoozing.snooze
     wake = snoozing.wake
     change_facts = editing.change_facts
+    watch = sharing.watch
+    unwatch = sharing.unwatch
+    set_confidential = sharing.set_confidential
+    hand_over = sharing.hand_over
     dispatch = dispatching.dispatch
     """The methods of the modules in `portal/desk/verbs` and `portal/desk/dispatch`."""
 

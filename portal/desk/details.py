@@ -11,6 +11,7 @@ from portal.desk.cases import Case, number_of, numbered
 from portal.desk.deadlines.promises import Clock, clock_sql
 from portal.desk.replies.outgoing import LAST_REPLY, OUTGOING, Outgoing
 from portal.desk.tagging import ShownTag
+from portal.desk.verbs import sharing
 from portal.desk.verbs.linking import Linked, links_sql
 from portal.desk.verbs.rating import RATING, Rating, may_rate
 from portal.desk.workflow.follow_ups import reopens_until_sql
@@ -37,7 +38,8 @@ class Details:
 
     The agent and the contact are named even if they have left: `agent_works` is False if the case has no agent or its
     agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. `colleagues`
-    are the names of the customer's other contacts who can read the case, without the contact who reads the page.
+    are the names of the customer's other contacts who can read the case, without the contact who reads the page; `watchers`
+    are the names of the contacts who watch it.
     `department_name` is None for contacts, and for a case that was not dispatched to a department.
 
     `merged` are the numbers of the cases that were merged into it, `links` the linked cases that the reader may see,
@@ -61,6 +63,7 @@ class Details:
     service_name: str | None
     project_name: str | None
     colleagues: list[str]
+    watchers: list[str]
     merged: list[int]
     links: list[Linked]
     clock: Clock
@@ -87,8 +90,10 @@ class Details:
               (select j.name from project j where j.id = c.project_id) as project_name,
               (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
                where x.customer_id = c.customer_id and x.ended_at is null
-                 and (x.sees_all_cases or x.id in (select m.contact_id from cases m where m.merged_into_id = c.id))
+                 and (x.sees_all_cases and not c.confidential or x.id in (select m.contact_id from cases m where m.merged_into_id = c.id)
+                   or x.id in (select w.contact_id from case_watcher w where w.case_id = c.id))
                  and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues,
+              {sharing.WATCHING} as watchers,
               array(select m.number from cases m where m.merged_into_id = c.id order by m.number) as merged,
               {links_sql("c.id", Case.visible_sql(reader, "o"), for_contact=reader.is_contact)} as links, {clock_sql("c")} as clock,
               {name_sql("c", for_contact=reader.is_contact)} as status_word, {_MOVES[reader.is_contact]} as moves,

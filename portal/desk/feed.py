@@ -5,7 +5,7 @@ the window with `Feed.with_items`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -51,7 +51,7 @@ class Said:
 
     `author` is the author's name. `side` is shown beside the message: the name of the company or the customer, or "You"
     for a message of the contact who reads. `ours` is True if an agent wrote the message. `taken_by` is the name of the
-    agent who wrote down what the author said on the phone, or "".
+    agent who wrote down what the author said on the phone, or "". `redacted` says of each file that an admin destroyed who did that and why.
     """
 
     id: int
@@ -63,6 +63,7 @@ class Said:
     is_note: bool
     files: list[File]
     taken_by: str = ""
+    redacted: Sequence[str] = ()
     shape: str = "message"
 
 
@@ -154,7 +155,8 @@ select * from (
   (select m.at, 1 as rank, m.id, m.kind, m.author_name as name, m.contact_id, m.agent_id, m.html, null as details, null::bigint as number,
      (select json_agg(json_build_array(f.id, f.name, f.size, f.media_type) order by f.position)
       from attachment f where f.message_id = m.id)::text as files, null as article,
-     (select a.name from agent a where a.id = m.taken_by_id) as taken_by
+     (select a.name from agent a where a.id = m.taken_by_id) as taken_by,
+     array(select r.note from redaction r where r.message_id = m.id and r.what = 'file' order by r.id) as redacted
    from message m where m.case_id = $1 and ($2 or m.kind = 'reply')
    and ($3::timestamptz is null or (m.at <= $3 and (m.at, 1, m.id) < ($3, $4::int, $5::bigint)))
    order by m.at desc, m.id desc limit $6)
@@ -163,7 +165,7 @@ select * from (
      select e.at, case e.kind when 'opened' then 0 else 2 end as rank, e.id, e.kind, e.actor_name, e.contact_id, e.agent_id, null, e.details::text,
        case when k.id <> $1 then k.number end as number, null,
        case e.kind when 'read_article' then
-         (select a.slug from help_article a where a.slug = e.details ->> 'slug' and a.published_at is not null) end, null
+         (select a.slug from help_article a where a.slug = e.details ->> 'slug' and a.published_at is not null) end, null, '{}'::text[]
      from case_event e where e.case_id = k.id and ($2 or e.contact_may_know) and e.kind <> all ($7)
      and ($2 or e.kind <> 'status' or e.details ->> 'to' in ('resolved', 'closed')
        or not exists (select from message m where m.case_id = e.case_id and m.at = e.at and m.kind = 'reply'
@@ -233,6 +235,7 @@ def _said(row: Any, files: list[File], reader: Reader, company: str, customer: s
         is_note=row["kind"] == "note",
         files=files,
         taken_by=row["taken_by"] or "",
+        redacted=row["redacted"],
     )
 
 

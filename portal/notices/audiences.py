@@ -6,7 +6,7 @@ made the change, and people whose access has ended, are left out afterwards (`po
 """
 
 OF_CONTACT = "c.contact_id = any(k.contact_id || o.participant_ids)"
-"""SQL condition that the credential `c` is that of the contact of the case `k`, or of a case that was merged into it."""
+"""SQL condition that the credential `c` is that of the contact of the case `k`, of a case that was merged into it, or of a watcher."""
 
 _CONCERNED = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id
@@ -55,6 +55,12 @@ select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join cases k on k.id = o.subject_id join credential c on {OF_CONTACT} where k.reminded_at is not null
 """  # noqa: S608
 """The contact of the case, unless the case no longer waits."""
+
+SHARED = """
+select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
+from told o join case_event e on e.id = o.record_id join credential c on c.contact_id = (e.details ->> 'contact')::bigint
+"""
+"""The contact whom somebody made a watcher of the case, or to whom its contact gave it."""
 
 _MANAGERS = """
 array(

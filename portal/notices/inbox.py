@@ -275,7 +275,7 @@ select n.id, n.kind, n.record_id, n.subject_id, n.at, n.read_at, n.in_app, coale
 from notice n
 left join message m on n.kind in ('case.opened', 'case.replied') and m.id = n.record_id
 left join cases k on n.kind like 'case.%' and k.id = {SUBJECT}
-left join case_event e on n.kind in ('case.status', 'case.reminded') and e.id = n.record_id
+left join case_event e on n.kind in ('case.status', 'case.reminded', 'case.shared') and e.id = n.record_id
 left join invoice i on n.kind in ('invoice.issued', 'invoice.paid') and i.id = n.subject_id
 left join payment p on n.kind = 'invoice.paid' and p.id = n.record_id
 left join statement st on n.kind = 'statement.corrected' and st.told_id = n.record_id

@@ -129,6 +129,11 @@ def _replied(told: "Told") -> str:
     return told.actor + " replied" + events.after_reply_words(told.details, for_contact=told.for_contact)
 
 
+def _shared(told: "Told") -> str:
+    handed = "stays" in told.details
+    return f"{told.actor} {'gave you the case' if handed else 'shares the case with you'}"
+
+
 def _deadline(told: "Told") -> str:
     return events.deadline_words(told.kind.name, told.details, told.zone)
 
@@ -199,6 +204,10 @@ _ALL = [
         words=_replied,
         for_agents=Side("A reply on a case of yours, or of a customer on one that nobody has", _AT_ONCE),
         for_contacts=Side("A reply on your case", _AT_ONCE),
+    ),
+    Kind(
+        "case.shared", told_as=("case.shared",), audience=audiences.SHARED, place=_case, words=_shared,
+        for_contacts=Side("A case that a colleague shares with you or gives to you", _AT_ONCE),
     ),
     Kind(
         "case.assigned", told_as=("case.assigned",), audience=audiences.ASSIGNED, place=_case,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.database import current, transaction
+from portal.exports.zips import Sink
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
 
@@ -62,7 +63,7 @@ async def write_zip(person: Person, storage: Storage, drafts: Sequence[str]) -> 
     outside a transaction: each page of rows is read in a short transaction of its own, so that a slow download holds no
     connection.
     """
-    sink: Any = _Sink()
+    sink: Any = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for section in SECTIONS:
             if getattr(person, section.of) is None:
@@ -116,24 +117,6 @@ _FILES = """
 select a.id, a.name, a.key from attachment a join message m on m.id = a.message_id
 where (m.contact_id = $1 or m.agent_id = $2) and a.id > $3::uuid order by a.id limit $4
 """
-
-
-class _Sink:
-    """A write-only file without a position, of which `take` returns what was written since the last call."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing, because nothing is kept back. `zipfile` calls it."""
-
-    def take(self) -> bytes:
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
 
 
 SECTIONS = (
@@ -192,6 +175,11 @@ SECTIONS = (
         "cases",
         "contact_id",
         "select number, subject, status, priority, opened_at, closed_at from cases where contact_id = $1 order by id",
+    ),
+    Section(
+        "cases-watched",
+        "contact_id",
+        "select k.number, w.added_at from case_watcher w join cases k on k.id = w.case_id where w.contact_id = $1 order by k.number",
     ),
     Section(
         "messages",

@@ -30,7 +30,8 @@ order by folded(g.name), g.id, x.work_date
 # An approved entry has one allocation for each piece of its minutes that is paid for differently; other entries have none.
 _INVOICING = f"""
 select (a.position is null or a.position = 0)::int as entries, u.name as customer, {shown_contract("k")} as contract,
-  {shown_service("s.id")} as service, j.name as project, t.name as task, c.number, c.subject, e.work_date, g.name as agent,
+  {shown_service("s.id")} as service, j.name as project, t.name as task, c.number, case when not c.confidential then c.subject end as subject,
+  e.work_date, g.name as agent,
   coalesce(p.role_name, r.name) as role, e.external_comment, e.billing, e.state, a.kind, coalesce(a.minutes, e.billable_minutes) as minutes,
   a.hourly_rate, k.currency::text, a.amount,
   coalesce(i.number, case when i.id is not null then 'draft' when b.entry_id is not null then 'statement' end) as document

@@ -63,6 +63,7 @@ class ListedEntry:
     project: str | None
     case_number: int | None
     case_subject: str | None
+    case_confidential: bool
     settled_as: int | None
     customer: str | None
     kind_id: int | None
@@ -161,7 +162,8 @@ e.external_comment, e.description, e.agent_id, a.name as agent, e.created_at as 
 (select t.name from task t where t.id = e.task_id) as task, e.customer_id, e.project_id, j.name as project,
 e.general_kind_id as kind_id, (select g.name from general_kind g where g.id = e.general_kind_id) as kind,
 e.role_id, (select r.name from role r where r.id = e.role_id) as role, e.started_at, e.ended_at, e.stretches, e.time_zone, e.rejected_version,
-c.number as case_number, c.subject as case_subject, (select o.number from cases o where o.id = e.settled_on_id) as settled_as,
+c.number as case_number, c.subject as case_subject, coalesce(c.confidential, false) as case_confidential,
+(select o.number from cases o where o.id = e.settled_on_id) as settled_as,
 u.name as customer,
 {CHANGES} as changes, {OPEN_FLAG} as flag, {FIXING} as rules
 """  # noqa: S608

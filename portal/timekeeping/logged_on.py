@@ -22,7 +22,8 @@ class On(NamedTuple):
 
     `id` identifies it in forms and URLs: `case-1042` has the case's number, `service-7` the service's row id. `about`
     distinguishes things of the same name by customer, service and contract. `service_id` is the default service of the
-    time entry. `billable` is the entry's billing default; None if the service or the task decides.
+    time entry. `billable` is the entry's billing default; None if the service or the task decides. `confidential` is True for a
+    confidential case.
     """
 
     id: str
@@ -33,6 +34,7 @@ class On(NamedTuple):
     customer: str | None
     service_id: int | None
     billable: bool | None
+    confidential: bool
 
     @property
     def kind(self) -> str:
@@ -86,25 +88,25 @@ _UNDER = f"concat_ws(', ', u.name, s.name, {_CONTRACT})"
 _CASE = f"""
 select 'case-' || c.number as id, '#' || c.number || ' ' || c.subject as name,
   {_UNDER} || case when c.status in ('resolved', 'closed') then ', ' || {name_sql("c", for_contact=False)} else '' end as about,
-  c.id as row_id, c.customer_id, u.name as customer, c.service_id, t.billable
+  c.id as row_id, c.customer_id, u.name as customer, c.service_id, t.billable, c.confidential
 from cases c join customer u on u.id = c.customer_id join case_type t on t.id = c.case_type_id
 left join service s on s.id = c.service_id left join contract k on k.id = s.contract_id
 """  # noqa: S608
 _PROJECT = f"""
 select 'project-' || p.id as id, p.name, {_UNDER} as about, p.id as row_id, p.customer_id, u.name as customer, p.service_id,
-  null::boolean as billable
+  null::boolean as billable, false as confidential
 from project p join customer u on u.id = p.customer_id join service s on s.id = p.service_id join contract k on k.id = s.contract_id
 where p.state = 'open'
 """  # noqa: S608
 _SERVICE = f"""
 select 'service-' || s.id as id, s.name, concat_ws(', ', u.name, {_CONTRACT}) as about, s.id as row_id, s.customer_id, u.name as customer,
-  s.id as service_id, null::boolean as billable
+  s.id as service_id, null::boolean as billable, false as confidential
 from service s join customer u on u.id = s.customer_id join contract k on k.id = s.contract_id
 where u.ended_at is null
 """  # noqa: S608
 _GENERAL = """
 select 'general-' || g.id as id, g.name, 'General time' as about, g.id as row_id, null::bigint as customer_id, null as customer,
-  null::bigint as service_id, false as billable
+  null::bigint as service_id, false as billable, false as confidential
 from general_kind g where g.ended_at is null
 """
 _NAMED = {

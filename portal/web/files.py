@@ -1,4 +1,4 @@
-"""Serve style sheets, scripts, fonts and the company's logo, and the stored files of invoices and statements.
+"""Serve style sheets, scripts, fonts and the company's logo, the stored files of invoices and statements, and cases as files.
 
 Browsers cache style sheets, scripts, fonts and the logo for a year, because each URL contains the hash of the content.
 """
@@ -14,9 +14,14 @@ from litestar.params import FromPath
 from portal.billing import Invoice, Statement, hand_out
 from portal.contracts import logo
 from portal.database import transaction
+from portal.desk import Details
+from portal.desk.log import record_download, sheet_of
 from portal.errors import NotFound
-from portal.people.readers import Reader
+from portal.exports import write_csv
+from portal.people.readers import AgentReader, Reader
 from portal.render import assets, folder
+from portal.render.formats import reading
+from portal.reports.cases import time_of, write_zip
 from portal.web.compression import accepted
 from portal.web.headers import SANDBOX
 from portal.web.limits import exporting
@@ -83,3 +88,22 @@ async def statement_file(request: Web, reader: Reader, statement_id: uuid.UUID) 
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)
     return download(content, f"statement-{statement.until}.csv", media_type="text/csv")
+
+
+async def case_zip(request: Web, number: str) -> Response[Any]:
+    """Return a stream with the case, and record the download in the audit log.
+
+    Agents get notes, all time and the log, contacts what they see on the page. Raise `TooMany` after too many downloads.
+    """
+    visit = visit_of(request)
+    reader: Any = visit.reader
+    async with exporting(request):
+        details = await Details.find(number, reader)
+        with reading(reader, None, visit.at):
+            sheets = {"time.csv": await time_of(details, reader)}
+            if isinstance(reader, AgentReader):
+                sheets["log.csv"] = await sheet_of(details.case, reader)
+            tables = [(name, write_csv(sheet)) for name, sheet in sheets.items() if sheet]
+        await record_download(details.case, "zip")
+    content = write_zip(details, reader, visit.storage, tables)
+    return download(content, f"case-{details.case.number}.zip", media_type="application/zip")

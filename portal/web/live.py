@@ -241,7 +241,8 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
             return []
         if about in ("invoice", "statement"):
             return ["invoices"] if reader.sees_invoices else []
-        if not reader.sees_all_cases and reader.id not in (notice["contact"], *notice["participants"]):
+        everybody = reader.sees_all_cases and not notice["confidential"]
+        if not everybody and reader.id not in (notice["contact"], *notice["participants"]):
             return []
     return _events_of(notice)
 

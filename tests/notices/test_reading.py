@@ -105,6 +105,7 @@ async def test_only_what_the_rights_of_a_contact_let_them_be_told_is_offered_and
             "case_opened_mail",
             "case_reminded_mail",
             "case_replied_mail",
+            "case_shared_mail",
             "case_status_mail",
         }
         answer = await browser.post(

@@ -1,7 +1,14 @@
-"""Serve agents' saved views of the list of cases, its filters, changes of many cases at once, its file, and tags."""
+"""Serve agents' saved views of the list of cases, its filters, changes of many cases at once, its file, tags, and logs."""
 
 from typing import Any
 
-from portal.agent.queue import bulk, exporting, filters, own_views, tags
+from portal.agent.queue import bulk, exporting, filters, log, own_views, tags
 
-handlers: list[Any] = [*filters.handlers, *own_views.handlers, *bulk.handlers, *exporting.handlers, *tags.handlers]
+handlers: list[Any] = [
+    *filters.handlers,
+    *own_views.handlers,
+    *bulk.handlers,
+    *exporting.handlers,
+    *tags.handlers,
+    *log.handlers,
+]

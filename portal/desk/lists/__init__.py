@@ -41,6 +41,7 @@ class Row:
     agent: str | None
     updated_at: datetime
     has_files: bool
+    confidential: bool
     clock: Clock
     tags: Sequence[ShownTag] = ()
     status_word: str = ""
@@ -123,13 +124,13 @@ def _listing(
 with matching as (
   select found.*, row_number() over () as place from (
     select c.id, c.number, c.subject, c.status, c.status_id, c.snoozed_until, c.priority, c.updated_at, c.customer_id, c.contact_id,
-      c.agent_id{named}
+      c.agent_id, c.confidential{named}
     from cases c{needed} where {condition}{since and f" and {since}"} order by {order} limit {PAGE + 1}{offset}
   ) as found
 )
 select p.id, p.number, p.subject, p.status, {name_sql("p", for_contact=for_contact)} as status_word, p.snoozed_until, p.priority, p.updated_at,
   u.name as customer, o.name as contact, a.name as agent{shown},
-  exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
+  p.confidential, exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
   {clock_sql("p")} as clock, {tags} as tags,
   {total if counted is None else counted} as total
 from matching p join customer u on u.id = p.customer_id join contact o on o.id = p.contact_id left join agent a on a.id = p.agent_id

@@ -112,11 +112,5 @@ async def finish(
     await outbox.tell(
         kind=told_as, subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
         contact_may_know=told_as != "case.noted", actor=None if isinstance(by, System) else by, at=at, record_id=record_id,
-        agent_id=case.agent_id if told_as == "case.assigned" else None, participant_ids=await participants(case.id),
+        agent_id=case.agent_id if told_as == "case.assigned" else None,
     )  # fmt: skip
-
-
-async def participants(case_id: int) -> list[int]:
-    """Return the ids of the contacts whose cases were merged into this case."""
-    rows = await current().fetch("select distinct contact_id from cases where merged_into_id = $1", case_id)
-    return [row["contact_id"] for row in rows]

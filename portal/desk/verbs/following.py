@@ -37,6 +37,7 @@ async def answer(
         return case
     made = await type(case).open(
         by=by, subject=case.subject, text=text, files=files, at=at, form_key=form_key, priority=case.priority, follows=case,
+        confidential=case.confidential,
         case_type_id=case.case_type_id if case.case_type_id in types else types[0],
         after=[("follows", {"number": case.number})],
     )  # fmt: skip

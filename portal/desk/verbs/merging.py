@@ -15,6 +15,7 @@ from portal.desk.verbs.changing import LogLine, change, finish, lock_all
 from portal.desk.verbs.linking import move_links
 from portal.desk.verbs.moving import moved
 from portal.desk.verbs.rating import move_rating
+from portal.desk.verbs.sharing import move_watchers
 from portal.desk.workflow import Status
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
@@ -58,7 +59,8 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
     The log of each case stays there; the page of `target` shows it too. The contacts of `sources` may see `target` from
     then on. If one of `sources` is the company's turn while `target` waits or is done, `target` becomes open. If only
-    `sources` have an agent or a project, `target` gets it. The clock that began first is kept.
+    `sources` have an agent or a project, `target` gets it. `target` gets the watchers, and is confidential if one of
+    the cases was. The clock that began first is kept.
     """
     lines: list[LogLine] = []
     for source in sources:
@@ -66,8 +68,12 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
         lines.append(("took_in", {"number": source.number, "subject": source.subject}))
         await _move(source.id, target.id, at)
         await move_links(source.id, target.id)
+        await move_watchers(source.id, target.id)
     replied = [case.first_replied_at for case in (target, *sources) if case.first_replied_at]
     columns, inherited = await _inherited(target, sources)
+    if not target.confidential and any(source.confidential for source in sources):
+        columns |= {"confidential": True}
+        lines.append(("confidential", {"to": True}))
     columns |= {"first_replied_at": target.first_replied_at or min(replied, default=None)}
     columns, lines = columns | await take_clock(target, sources), lines + inherited
     if _opens(target.stands, [source.stands for source in sources]):
@@ -107,7 +113,7 @@ async def _move(source_id: int, target_id: int, at: datetime) -> None:
     Cases that were merged into it before become part of the other case too.
     """
     tx, ids = current(), (source_id, target_id)
-    await tx.execute("update cases set merged_into_id = $2 where merged_into_id = $1", *ids)
+    await tx.execute(_REPOINT, *ids)
     await tx.execute(_CLOSE, *ids, at)
     await tx.execute(COPY, *ids)
     await tx.execute("delete from case_tag where case_id = $1", source_id)
@@ -116,8 +122,12 @@ async def _move(source_id: int, target_id: int, at: datetime) -> None:
     await move_rating(*ids)
 
 
+_REPOINT = """
+update cases set merged_into_id = $2, confidential = (select t.confidential from cases t where t.id = $2) where merged_into_id = $1
+"""
 _CLOSE = """
-update cases set merged_into_id = $2, status = 'closed', closed_at = coalesce(closed_at, $3), resolved_at = coalesce(resolved_at, $3),
+update cases set merged_into_id = $2, confidential = (select t.confidential from cases t where t.id = $2),
+  status = 'closed', closed_at = coalesce(closed_at, $3), resolved_at = coalesce(resolved_at, $3),
   updated_at = $3, due_at = null, soon_at = null
 where id = $1
 """

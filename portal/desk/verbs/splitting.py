@@ -12,6 +12,7 @@ from portal.desk.facts import checked_subject
 from portal.desk.tagging import COPY
 from portal.desk.verbs.changing import agents_only, finish, lock
 from portal.desk.verbs.linking import link
+from portal.desk.verbs.sharing import copy_watchers
 from portal.desk.workflow import Status
 from portal.desk.workflow.moves import first_of, standing
 from portal.errors import Conflict, Invalid
@@ -117,11 +118,13 @@ async def _opened(case: "Case", chosen: list[Any], subject: str, by: AgentReader
         "customer_id": case.customer_id, "contact_id": contact_id, "subject": subject, "case_type_id": case.case_type_id,
         "priority": case.priority, "status": stands.status.value, "status_id": stands.id,
         "agent_id": case.agent_id, "department_id": case.department_id,
-        "service_id": case.service_id, "project_id": case.project_id, "opened_at": at, "updated_at": at, "opened_by_agent_id": by.id,
+        "service_id": case.service_id, "project_id": case.project_id, "confidential": case.confidential,
+        "opened_at": at, "updated_at": at, "opened_by_agent_id": by.id,
         "first_replied_at": min(replied, default=None), "clock_from": min((row["at"] for row in chosen if row["contact_id"]), default=None),
     }  # fmt: skip
     made = type(case).of_row(await insert_whole(type(case), columns))
     await copy_clock(case, made)
+    await copy_watchers(case, made)
     await current().execute(COPY, case.id, made.id)
     return made
 

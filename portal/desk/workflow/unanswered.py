@@ -10,7 +10,7 @@ from portal import outbox
 from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
-from portal.desk.verbs.changing import change, participants
+from portal.desk.verbs.changing import change
 from portal.desk.verbs.moving import moved
 from portal.desk.workflow import Status
 from portal.people.readers import SYSTEM
@@ -35,7 +35,7 @@ async def remind(at: datetime, most: int = BATCH) -> int:
         await current().execute(_REMINDED, row["id"], at, closes_at)
         await outbox.tell(
             kind="case.reminded", subject_id=row["id"], customer_id=row["customer_id"], contact_id=row["contact_id"],
-            contact_may_know=True, actor=None, at=at, record_id=event_id, participant_ids=await participants(row["id"]),
+            contact_may_know=True, actor=None, at=at, record_id=event_id,
         )  # fmt: skip
     return len(rows)
 

@@ -1,0 +1,75 @@
+"""Serve the page on which admins destroy a text or a file of a case for good."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.errors import Conflict, Invalid
+from portal.people.readers import AgentReader
+from portal.storage import Storage
+from portal.timekeeping.moving.redacting import delete_redacted, redact, redactable
+from portal.web.forms import Form
+from portal.web.guards import admin_only
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class Redaction(Struct, kw_only=True):
+    """Form that redacts what has the key `what`. Without `sure`, the response asks once more."""
+
+    what: str = ""
+    reason: str = ""
+    sure: bool = False
+
+
+SURE = "Read what goes for good, and confirm."
+
+
+@get("/cases/{number:str}/redaction", guards=[admin_only])
+async def show(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the texts and files of a case; with `?what=`, the one with that key, and the form that redacts it."""
+    return await _show(request, number=number)
+
+
+async def _show(
+    request: Web, *, number: str, typed: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    details = await Details.find(number, reader)
+    key = str((typed or {}).get("what") or request.query_params.get("what", ""))
+    found = await redactable(details.case, key)
+    asks = bool(errors) and "sure" in (errors or {})
+    return await form_page(
+        request, "agent/related/redaction.html", details=details, found=found, chosen=found[0] if key else None,
+        asks=asks, typed=typed or {}, errors={} if asks else errors,
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/redaction", guards=[admin_only])
+@on_refusal(_show, Conflict)
+async def send(
+    request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], storage: NamedDependency[Storage],
+    at: NamedDependency[datetime], number: FromPath[str],
+) -> Response[Any]:  # fmt: skip
+    """Ask once more, or destroy the text or the file. Its bytes are deleted after the commit."""
+    fields = form.into(Redaction)
+    async with transaction(reader):
+        case = await Case.find(number, reader, itself=True)
+        await redact(
+            case, fields.what, fields.reason, by=reader, zone=ZoneInfo(visit_of(request).company.time_zone), at=at
+        )
+        if not fields.sure:
+            raise Invalid({"sure": SURE})  # Everything is checked, and nothing is kept.
+    await delete_redacted(storage)
+    return see_other(f"/agent/cases/{case.number}")
+
+
+handlers: list[Any] = [show, send]

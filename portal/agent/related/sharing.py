@@ -1,0 +1,93 @@
+"""Serve the page on which agents choose who watches a case at its customer, and whether it is confidential."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.setup.pages import form_page
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.verbs.sharing import watchers_of
+from portal.errors import Conflict
+from portal.people.contacts import Contact
+from portal.people.offered import choices
+from portal.people.readers import AgentReader
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class NewWatcher(Struct, kw_only=True):
+    """Form that makes a contact of the customer a watcher."""
+
+    contact: int | None = None
+
+
+class Confidentiality(Struct, kw_only=True):
+    """Form with one button that makes a case confidential, or open to the customer's other contacts again."""
+
+    confidential: bool = False
+
+
+@get("/cases/{number:str}/sharing")
+async def show(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show who at the customer takes part in a case, and the forms that change it."""
+    return await _show(request, number=number)
+
+
+async def _show(
+    request: Web, *, number: str, typed: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    details = await Details.find(number, reader)
+    watching = await watchers_of(details.case)
+    known = {details.case.contact_id, *(one.id for one in watching)}
+    return await form_page(
+        request, "agent/related/sharing.html", details=details, watching=watching, typed=typed or {}, errors=errors,
+        strangers=choices(one for one in await Contact.offered(details.case.customer_id) if one.id not in known),
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/watchers")
+@on_refusal(_show, Conflict)
+async def add_watcher(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:  # fmt: skip
+    """Make a contact of the customer a watcher of the case."""
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.watch(form.into(NewWatcher).contact, by=reader, at=at)
+    return see_other(f"/agent/cases/{case.number}/sharing")
+
+
+@post("/cases/{number:str}/watchers/{contact:int}/removal")
+@on_refusal(_show, Conflict)
+async def remove_watcher(
+    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
+) -> Response[Any]:
+    """Let a contact watch the case no longer."""
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.unwatch(contact, by=reader, at=at)
+    return see_other(f"/agent/cases/{case.number}/sharing")
+
+
+@post("/cases/{number:str}/confidentiality")
+@on_refusal(_show, Conflict)
+async def set_confidential(
+    reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:  # fmt: skip
+    """Hide the case from all contacts of the customer who do not take part in it, or show it to them again."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, itself=True)
+        await case.set_confidential(form.into(Confidentiality).confidential, by=reader, at=at)
+    return see_other(f"/agent/cases/{case.number}/sharing")
+
+
+handlers: list[Any] = [show, add_watcher, remove_watcher, set_confidential]

@@ -1,0 +1,127 @@
+"""Serve the page on which contacts share a case with colleagues, hide it from the others, or hand it over."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.verbs.sharing import may_choose, owns, watchers_of
+from portal.errors import Conflict, NotFound
+from portal.people.contacts import Contact
+from portal.people.offered import choices
+from portal.people.readers import ContactReader
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, page, see_other
+from portal.web.visit import Web, visit_of
+
+
+class NewWatcher(Struct, kw_only=True):
+    """Form that makes a contact of the customer a watcher."""
+
+    contact: int | None = None
+
+
+class Handover(Struct, kw_only=True):
+    """Form that gives a case to the colleague `successor`. `stays` makes the contact who gives it a watcher."""
+
+    successor: int | None = None
+    stays: bool = False
+
+
+class Confidentiality(Struct, kw_only=True):
+    """Form with one button that makes a case confidential, or open to colleagues again."""
+
+    confidential: bool = False
+
+
+@get("/cases/{number:str}/sharing")
+async def show(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show who takes part in a case, and the forms that change it, as far as the contact may."""
+    return await _show(request, number=number)
+
+
+async def _show(
+    request: Web, *, number: str, typed: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    details = await Details.find(number, reader)
+    case, watching = details.case, await watchers_of(details.case)
+    chooses = may_choose(case, reader)
+    known = {case.contact_id, *(one.id for one in watching)}
+    contacts = [one for one in await Contact.offered(case.customer_id) if one.id != reader.id] if chooses else []
+    return page(
+        request, "customer/cases/sharing.html", details=details, case=case, watching=watching, chooses=chooses, owns=owns(case, reader),
+        colleagues=choices(contacts), strangers=choices(one for one in contacts if one.id not in known),
+        typed=typed or {}, errors=errors or {}, here=f"/cases/{case.number}",
+        may_watch=chooses and reader.id not in known,
+    )  # fmt: skip
+
+
+@post("/cases/{number:str}/watchers")
+@on_refusal(_show, Conflict)
+async def add_watcher(
+    reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:  # fmt: skip
+    """Make a colleague, or the signed-in contact, a watcher of the case."""
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.watch(form.into(NewWatcher).contact, by=reader, at=at)
+    return see_other(f"/cases/{case.number}/sharing")
+
+
+@post("/cases/{number:str}/watchers/{contact:int}/removal")
+@on_refusal(_show, Conflict)
+async def remove_watcher(
+    reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
+) -> Response[Any]:
+    """Let a contact watch the case no longer. Whoever leaves is led to the list if they do not see the case any more."""
+    async with transaction(reader):
+        case = await Case.find(number, reader)
+        await case.unwatch(contact, by=reader, at=at)
+    return see_other(await _after(case, reader))
+
+
+@post("/cases/{number:str}/confidentiality")
+@on_refusal(_show, Conflict)
+async def set_confidential(
+    reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:  # fmt: skip
+    """Hide the contact's case from all colleagues who do not take part in it, or show it to them again."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, itself=True)
+        await case.set_confidential(form.into(Confidentiality).confidential, by=reader, at=at)
+    return see_other(f"/cases/{case.number}/sharing")
+
+
+@post("/cases/{number:str}/handover")
+@on_refusal(_show, Conflict)
+async def hand_over(
+    reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:  # fmt: skip
+    """Give the contact's case to a colleague, who becomes its contact."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, itself=True)
+        fields = form.into(Handover)
+        await case.hand_over(fields.successor, stays=fields.stays, by=reader, at=at)
+    return see_other(await _after(case, reader))
+
+
+async def _after(case: Case, reader: ContactReader) -> str:
+    """Return the URL of the page about sharing, or of the list if the contact no longer sees the case."""
+    async with transaction(reader, readonly=True):
+        try:
+            await Case.find(case.number, reader)
+        except NotFound:
+            return "/cases"
+    return f"/cases/{case.number}/sharing"
+
+
+handlers: list[Any] = [show, add_watcher, remove_watcher, set_confidential, hand_over]

@@ -1,0 +1,177 @@
+"""Share a case inside its customer: who watches it, whether it is confidential, and who its contact is.
+
+The contact of a case and its watchers take part in it. They see it whatever their rights, and are told of it. On the
+customer's side, nobody else sees a confidential case; row-level security decides that (`m0420`).
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from piccolo.columns import BigInt, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.desk.names import contact_name
+from portal.desk.verbs.changing import LogLine, change, finish, lock
+from portal.errors import Conflict, Invalid, NotFound
+from portal.people.contacts import hold_contact
+from portal.people.offered import Offered
+from portal.people.readers import ContactReader, Reader
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+WATCHING = """
+(select coalesce(array_agg(x.name order by folded(x.name), x.id), '{}') from case_watcher w join contact x on x.id = w.contact_id
+ where w.case_id = c.id and x.id <> c.contact_id and x.ended_at is null)
+"""
+"""SQL expression for the names of those who watch the case `c`."""
+
+
+class CaseWatcher(Table, tablename="case_watcher"):
+    """A contact who watches a case. The primary key is the case and the contact."""
+
+    case_id = BigInt(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    contact_id = BigInt(default=None)
+    added_at = Timestamptz(default=None)
+
+
+def may_choose(case: "Case", by: Reader) -> bool:
+    """Return whether `by`, who sees the case, may choose who watches it.
+
+    Agents and the contact of the case may. Unless the case is confidential, contacts who see all cases and
+    administrators of the customer may too.
+    """
+    if not isinstance(by, ContactReader):
+        return True
+    return owns(case, by) or (not case.confidential and (by.sees_all_cases or by.manages_contacts))
+
+
+def owns(case: "Case", by: Reader) -> bool:
+    """Return whether `by` may make the case confidential: an agent, or the contact of the case."""
+    return by.is_agent or case.contact_id == by.id
+
+
+async def watchers_of(case: "Case") -> list[Offered]:
+    """Return the ids and names of those who watch the case, sorted by name, without those whose access has ended."""
+    rows = await current().fetch(
+        "select x.id, x.name from case_watcher w join contact x on x.id = w.contact_id"
+        " where w.case_id = $1 and x.id <> $2 and x.ended_at is null order by folded(x.name), x.id",
+        case.id, case.contact_id,
+    )  # fmt: skip
+    return [Offered(**row) for row in rows]
+
+
+async def watch(case: "Case", contact_id: int | None, *, by: Reader, at: datetime) -> None:
+    """Make a contact of the same customer a watcher, and tell them. Do nothing if they watch the case already.
+
+    Raise `Invalid` (`contact`) for nobody, for the contact of the case, and for somebody of another customer or whose access
+    has ended, and `NotFound` if `by` may not choose watchers.
+    """
+    name = await _colleague(case, contact_id)
+    await lock(case, by)
+    if not may_choose(case, by):
+        raise NotFound
+    if contact_id == case.contact_id:
+        raise Invalid({"contact": f"{name} is the contact of this case and reads it anyway."})
+    if await current().fetchval(_WATCH, case.id, case.customer_id, contact_id, at):
+        await finish(case, [("watched", {"to": name, "contact": contact_id})], by, at, told_as="case.shared")
+
+
+async def unwatch(case: "Case", contact_id: int, *, by: Reader, at: datetime) -> None:
+    """Let a contact watch the case no longer. Do nothing if they do not watch it.
+
+    Raise `NotFound` unless `by` may choose watchers or is the watcher.
+    """
+    await lock(case, by)
+    if not (may_choose(case, by) or contact_id == by.id):
+        raise NotFound
+    if await current().fetchval(_WATCHES, case.id, contact_id):
+        # The log first: whoever leaves a confidential case no longer sees it afterwards.
+        line: LogLine = ("unwatched", {"to": await contact_name(contact_id)})
+        await finish(case, [line], by, at, told_as="case.changed")
+        await current().execute(_UNWATCH, case.id, contact_id)
+
+
+async def set_confidential(case: "Case", confidential: bool, *, by: Reader, at: datetime) -> None:
+    """Hide the case from all contacts who do not take part in it, or show it to them again.
+
+    Do nothing if it is so already. Raise `NotFound` for a contact other than that of the case.
+    """
+    await lock(case, by)
+    if not owns(case, by):
+        raise NotFound
+    if case.confidential != confidential:
+        told_as = "case.hidden" if confidential else "case.changed"
+        await change(case, {"confidential": confidential}, [("confidential", {"to": confidential})], by, at, told_as=told_as)  # fmt: skip
+
+
+async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: ContactReader, at: datetime) -> None:
+    """Give the case of the contact `by` to a colleague, who becomes its contact and is told.
+
+    With `stays`, `by` becomes a watcher. Raise `Invalid` (`successor`) as `watch` does, and for `by`; `Conflict` if the case was
+    given to somebody else meanwhile, and `NotFound` if it never was that of `by`.
+    """
+    name, seen = await _colleague(case, contact_id, "successor"), case.contact_id
+    await lock(case, by)
+    if case.contact_id != by.id:
+        if seen != by.id:
+            raise NotFound
+        raise Conflict(f"{await contact_name(case.contact_id)} is the contact of this case now.")
+    if contact_id == by.id:
+        raise Invalid({"successor": "Choose a colleague."})
+    # A watcher until the end, because row-level security shows the row and its log only to those who take part.
+    await current().execute(_WATCH, case.id, case.customer_id, by.id, at)
+    await current().execute(_UNWATCH, case.id, contact_id)
+    line: LogLine = ("handed", {"from": by.name, "to": name, "contact": contact_id, "stays": stays})
+    await change(case, {"contact_id": contact_id}, [line], by, at, told_as="case.shared")
+    if not stays:
+        await current().execute(_UNWATCH, case.id, by.id)
+
+
+async def _colleague(case: "Case", contact_id: int | None, field: str = "contact") -> str:
+    """Return the name of a contact of the customer whose access has not ended, and hold the contact.
+
+    Raise `Invalid` (`field`) if there is none. People are held before cases, as everywhere.
+    """
+    if contact_id is not None:
+        await hold_contact(contact_id)
+    name = await current().fetchval(_NAMED, contact_id, case.customer_id)
+    if name is None:
+        raise Invalid({field: f"Choose a contact of {await current().fetchval(_CUSTOMER, case.customer_id)}."})
+    return str(name)
+
+
+async def copy_watchers(case: "Case", made: "Case") -> None:
+    """Let the watchers of `case` watch the case `made`, which was split off or follows it.
+
+    The contact of a confidential case watches it too, if somebody else is that of `made`.
+    """
+    await current().execute(_COPY, case.id, made.id, case.contact_id, made.contact_id, made.opened_at)
+
+
+async def move_watchers(source_id: int, target_id: int) -> None:
+    """Move the watchers of a case that is merged to the case that it becomes a part of."""
+    await current().execute(_MOVE, source_id, target_id)
+    await current().execute("delete from case_watcher where case_id = $1", source_id)
+
+
+_NAMED = "select name from contact where id = $1 and customer_id = $2 and ended_at is null"
+_CUSTOMER = "select name from customer where id = $1"
+_WATCHES = "select true from case_watcher where case_id = $1 and contact_id = $2"
+_UNWATCH = "delete from case_watcher where case_id = $1 and contact_id = $2"
+_WATCH = """
+insert into case_watcher (case_id, customer_id, contact_id, added_at) values ($1, $2, $3, $4) on conflict do nothing returning true
+"""
+_COPY = """
+insert into case_watcher (case_id, customer_id, contact_id, added_at)
+select c.id, c.customer_id, x.id, $5 from cases c
+join contact x on x.customer_id = c.customer_id and x.erased_at is null
+  and (x.id = $3 and c.confidential or x.id in (select w.contact_id from case_watcher w where w.case_id = $1))
+where c.id = $2 and x.id <> $4
+"""
+_MOVE = """
+insert into case_watcher (case_id, customer_id, contact_id, added_at)
+select $2, customer_id, contact_id, added_at from case_watcher where case_id = $1 on conflict do nothing
+"""

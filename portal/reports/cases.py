@@ -1,0 +1,119 @@
+"""Write a case with its files as a ZIP file, with what its reader may see (S3.17)."""
+
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from portal.database import current, transaction
+from portal.desk import Details
+from portal.errors import NotFound
+from portal.exports import Column, Kind, Sheet
+from portal.exports.zips import Sink, member_name
+from portal.people.readers import AgentReader, Reader
+from portal.storage import Storage
+
+PAGE = 200
+"""How many messages are read at once."""
+
+
+async def time_of(details: Details, reader: Reader) -> Sheet | None:
+    """Return the time of a case as `reader` may see it: all of it for agents, the approved for contacts who see hours.
+
+    None for a contact without the right.
+    """
+    if isinstance(reader, AgentReader):
+        rows = await current().fetch(_TIME, details.case.id)
+        return Sheet("Time", _TIME_COLUMNS, [tuple(row) for row in rows])
+    if not reader.sees_hours:
+        return None
+    rows = await current().fetch(_APPROVED, [details.case.number, *details.merged])
+    return Sheet("Time", _APPROVED_COLUMNS, [tuple(row) for row in rows])
+
+
+async def write_zip(
+    details: Details, reader: Reader, storage: Storage, tables: Sequence[tuple[str, bytes]]
+) -> AsyncIterator[bytes]:
+    """Yield the ZIP file chunk by chunk: the text of the case as Markdown, its files, and `tables`, pairs of name and CSV.
+
+    Call it outside a transaction: each page of messages is read in a short one of its own, as the reader, so that a slow
+    download holds no connection and nothing is handed out that the reader may no longer see.
+    """
+    sink: Any = Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        files: list[tuple[str, str]] = []
+        with archive.open("case.md", "w") as out:
+            out.write(_head(details, reader).encode())
+            async for row in _messages(details.case.id, reader):
+                out.write(_said(row, reader, files).encode())
+                yield sink.take()
+        for name, content in tables:
+            archive.writestr(name, content)
+        for name, key in files:
+            with archive.open(zipfile.ZipInfo(f"files/{name}"), "w", force_zip64=True) as out:
+                try:
+                    async for chunk in storage.read(key):
+                        out.write(chunk)
+                        yield sink.take()
+                except NotFound:  # It was redacted meanwhile.
+                    continue
+    yield sink.take()
+
+
+def _head(details: Details, reader: Reader) -> str:
+    case = details.case
+    facts = {
+        "Customer": details.customer_name, "Contact": details.contact_name, "Status": details.status_word, "Priority": case.urgency.word,
+        "Type": details.type_name, "Service": details.service_name, "Handled by": details.agent_name,
+        "Opened": f"{case.opened_at.astimezone(reader.zone):%Y-%m-%d %H:%M}",
+        "Includes": ", ".join(f"#{number}" for number in details.merged),
+    }  # fmt: skip
+    lines = "".join(f"- {name}: {value}\n" for name, value in facts.items() if value)
+    return f"# #{case.number} {case.subject}\n\n{lines}- All times in {reader.time_zone}\n"
+
+
+def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
+    """Return a message as Markdown, and add its files, pairs of their name in the ZIP file and their key, to `files`."""
+    note = ", internal note" if row["kind"] == "note" else ""
+    text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{row['text'].strip()}\n"
+    for name, key in zip(row["names"], row["keys"], strict=True):
+        files.append((member_name(len(files) + 1, name), key))
+        text += f"\n- File: files/{files[-1][0]}\n"
+    return text + "".join(f"\n- File: {gone}\n" for gone in row["redacted"])
+
+
+async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
+    """Yield the messages of a case with their files, oldest first. Row-level security leaves out notes for contacts."""
+    place: tuple[Any, Any] = (None, None)
+    while True:
+        async with transaction(reader, readonly=True) as tx:
+            rows = await tx.fetch(_MESSAGES, case_id, *place, PAGE)
+        for row in rows:
+            yield row
+        if len(rows) < PAGE:
+            return
+        place = (rows[-1]["at"], rows[-1]["id"])
+
+
+_MESSAGES = """
+select m.id, m.at, m.kind, m.author_name, m.text,
+  array(select a.name from attachment a where a.message_id = m.id order by a.position) as names,
+  array(select a.key from attachment a where a.message_id = m.id order by a.position) as keys,
+  array(select r.note from redaction r where r.message_id = m.id and r.what = 'file' order by r.id) as redacted
+from message m where m.case_id = $1 and ($2::timestamptz is null or (m.at, m.id) > ($2, $3::bigint)) order by m.at, m.id limit $4
+"""
+_TIME = """
+select e.work_date, g.name, s.name, e.actual_minutes, e.billable_minutes, e.billing, e.state, e.external_comment, e.description
+from time_entry e join agent g on g.id = e.agent_id left join service s on s.id = e.service_id
+where e.case_id = $1 order by e.work_date, e.id
+"""
+_TIME_COLUMNS = (
+    Column("Work date", Kind.DATE), Column("Agent"), Column("Service"), Column("Worked", Kind.MINUTES), Column("Counts", Kind.MINUTES),
+    Column("Billing"), Column("State"), Column("External comment"), Column("Internal description"),
+)  # fmt: skip
+_APPROVED = """
+select t.work_date, t.service_name, t.minutes, t.external_comment from approved_time t
+where t.case_number = any($1) order by t.work_date, t.id
+"""
+_APPROVED_COLUMNS = (
+    Column("Work date", Kind.DATE), Column("Service"), Column("Minutes", Kind.MINUTES), Column("Comment"),
+)  # fmt: skip

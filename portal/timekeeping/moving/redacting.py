@@ -1,0 +1,124 @@
+"""Redact a case: destroy a text or a file of it for good, and leave in its place who did that, when and why.
+
+The database function `redact` (`m0421`) destroys the words wherever they are kept. The bytes of a file are deleted by the
+sweep of uploads, which finds them even if this process dies right after the commit.
+"""
+
+import html
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from portal.database import current, transaction
+from portal.desk import events
+from portal.desk.cases import Case
+from portal.desk.files.attachments import sweep_uploads
+from portal.desk.verbs.changing import finish, lock
+from portal.errors import Invalid, NotFound
+from portal.fields import one_line
+from portal.people.readers import SYSTEM, AgentReader
+from portal.storage import Storage
+
+LONGEST = 120
+"""The maximum number of characters of a reason, so that it fits where a subject was."""
+NOUNS = {"subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry"}
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Redactable:
+    """A text or a file of a case that an admin may redact.
+
+    `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or the
+    name of the file; `about` says whose it is. `is_internal` is True for what only agents read, `why_not` is the sentence
+    that says why it stays, and "" if it can go.
+    """
+
+    what: str
+    id: str
+    text: str
+    about: str
+    at: datetime
+    is_internal: bool
+    why_not: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.what}-{self.id}"
+
+    @property
+    def noun(self) -> str:
+        return "a note" if self.what == "message" and self.is_internal else NOUNS[self.what]
+
+
+async def redactable(case: Case, only: str = "") -> list[Redactable]:
+    """Return the texts and files of a case, without those that are redacted already, or the one with the key `only`.
+
+    Raise `NotFound` if there is none with that key.
+    """
+    rows = await current().fetch(_REDACTABLE, case.id)
+    found = [Redactable(**row) for row in rows]
+    if not only:
+        return found
+    chosen = [one for one in found if one.key == only]
+    if not chosen:
+        raise NotFound
+    return chosen
+
+
+async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
+    """Destroy the text or the file with this key, and return what it was. It cannot be undone.
+
+    `zone` is the company's time zone, in which the day is named. Raise `Invalid` (`reason`) for a missing or too long reason,
+    and (`""`) for time on a document; `NotFound` for anybody but an admin, and if somebody else has redacted it meanwhile.
+    """
+    if not by.is_admin:
+        raise NotFound
+    reason = one_line(reason)
+    if not reason:
+        raise Invalid({"reason": "Say why, for whoever finds it missing."})
+    if len(reason) > LONGEST:
+        raise Invalid({"reason": f"Use at most {LONGEST} characters."})
+    await lock(case, by)
+    (chosen,) = await redactable(case, key)
+    if chosen.why_not:
+        raise Invalid({"": chosen.why_not})
+    day = at.astimezone(zone)
+    shown = f"Redacted by {by.name} on {day.day} {day:%b %Y}: {reason}"
+    await current().execute(
+        "select redact($1, $2, $3, $4, $5, $6)", case.id, chosen.what, chosen.id, shown, f"<p><em>{html.escape(shown)}</em></p>", at,
+    )  # fmt: skip
+    if chosen.what == "subject":
+        case.subject = shown[:200]
+    line = {"what": chosen.noun, "reason": reason}
+    await events.record(
+        case.id, case.customer_id, "redacted", by=by, contact_may_know=not chosen.is_internal, at=at, details=line
+    )
+    await finish(case, [], by, at, told_as="case.changed")
+    return chosen
+
+
+async def delete_redacted(storage: Storage) -> None:
+    """Delete the bytes of redacted files. Call it after the commit; what it does not reach, the next sweep deletes."""
+    async with transaction(SYSTEM):
+        await sweep_uploads(storage, _LONG_AGO)
+
+
+_REDACTABLE = """
+select 'subject' as what, '' as id, c.subject as text, 'Subject' as about, c.opened_at as at, false as is_internal, '' as why_not
+from cases c where c.id = $1 and not exists (select from redaction r where r.case_id = c.id and r.what = 'subject' and left(r.note, 200) = c.subject)
+union all
+select 'message', m.id::text, m.text, m.author_name, m.at, m.kind = 'note', ''
+from message m where m.case_id = $1 and not exists (select from redaction r where r.message_id = m.id and r.what = 'message')
+union all
+select 'file', a.id::text, a.name, m.author_name, m.at, m.kind = 'note', ''
+from message m join attachment a on a.message_id = m.id where m.case_id = $1
+union all
+select 'time', e.id::text, concat_ws(' / ', nullif(e.external_comment, ''), nullif(e.description, '')), g.name, e.created_at, true,
+  case when s.entry_id is not null then 'It is on a document, and what a document says stays as it is.' else '' end
+from time_entry e join agent g on g.id = e.agent_id
+left join lateral (select d.entry_id from settled_entry d where d.entry_id = e.id limit 1) s on true
+where e.case_id = $1 and (e.external_comment <> '' or e.description <> '')
+  and not exists (select from redaction r where r.entry_id = e.id and r.note in (e.external_comment, e.description))
+order by at, what desc, id
+"""

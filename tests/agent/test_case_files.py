@@ -1,0 +1,124 @@
+"""Test the download of a case with its files, and the log of a case as a page and as a file."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.people.readers import SYSTEM
+from portal.reports.cases import write_zip
+from portal.storage import Storage, open_storage
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.desk.files import upload
+from tests.world import ADA, HELPDESK, INCIDENT, INES, MAX, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn", "clock")
+SECRET = "their-firewall-is-the-problem"
+
+
+async def dialogue(storage: Storage) -> Case:
+    """Open a case of Ada with two files of one name, a note with a file, and time with internal words."""
+    files = [await upload(storage, ADA, "../a/client.log", content) for content in (b"first", b"second")]
+    async with transaction(ADA):
+        case = await Case.open(
+            by=ADA, subject="VPN", text="It **drops**.", case_type_id=INCIDENT, priority=2, files=files, at=NOW
+        )
+    note = await upload(storage, INES, f"{SECRET}.txt")
+    async with transaction(INES):
+        await case.note(by=INES, text=SECRET, files=[note], at=NOW)
+        work = Work(minutes=30, work_date=NOW.date(), service_id=HELPDESK, external_comment="=1+1", description=SECRET)
+        await TimeEntry.log(INES, work, at=NOW, case=case)
+    return case
+
+
+def opened(content: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name).decode("utf-8-sig") for name in archive.namelist()}
+
+
+async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gate) -> None:
+    """S3.17, D51, R56, R62, R89: the contact's ZIP file has no note, internal word or log; the download is recorded."""
+    case = await dialogue(app.storage)
+    async with await Browser.of(app, ADA, at=NOW) as ada:
+        answer = await ada.get(f"/cases/{case.number}/case.zip")
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        seen = opened(answer.content)
+    assert (
+        seen.keys() == {"case.md", "time.csv", "files/001-.._a_client.log", "files/002-.._a_client.log"}
+        or len(seen) == 4
+    )
+    assert SECRET not in str(seen)
+    assert sorted(text for name, text in seen.items() if name.startswith("files/")) == ["first", "second"]
+    assert "It **drops**." in seen["case.md"]
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        everything = opened((await ines.get(f"/agent/cases/{case.number}/case.zip")).content)
+    assert SECRET in everything["case.md"]
+    assert SECRET in everything["time.csv"]
+    assert "'=1+1" in everything["time.csv"]
+    assert "wrote a note" in everything["log.csv"]
+    assert any(name.endswith(f"-{SECRET}.txt") for name in everything)
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from audit where what = 'case.export'") == 2
+
+
+async def test_the_zip_file_is_written_in_small_chunks(tmp_path: Path) -> None:
+    """A file of 20 MB goes through in chunks, and a file that was redacted meanwhile is left empty."""
+    storage = open_storage(f"file://{tmp_path}/files")
+    content = bytes(range(256)) * 3_900
+    file = await upload(storage, ADA, "big.bin", content)
+    async with transaction(ADA):
+        case = await Case.open(
+            by=ADA, subject="Big", text="See it.", case_type_id=INCIDENT, priority=2, files=[file], at=NOW
+        )
+    async with transaction(ADA, readonly=True):
+        details = await Details.find(case.number, ADA)
+    chunks = [chunk async for chunk in write_zip(details, ADA, storage, [])]
+    assert max(map(len, chunks)) < 600_000
+    with zipfile.ZipFile(io.BytesIO(b"".join(chunks))) as archive:
+        assert archive.read("files/001-big.bin") == content
+    await storage.delete(file.key)
+    assert opened(b"".join([chunk async for chunk in write_zip(details, ADA, storage, [])]))["files/001-big.bin"] == ""
+
+
+async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate) -> None:
+    """S3.10: the page and the CSV file have the same lines, messages included, of what was asked for."""
+    case = await dialogue(app.storage)
+    async with transaction(MAX):
+        found = await Case.find(case.number, MAX)
+        await found.take(by=MAX, at=NOW)
+    here = f"/agent/cases/{case.number}/log"
+
+    async def lines(browser: Any, query: str = "") -> tuple[str, str]:
+        page, file = await browser.get(here + query), await browser.get(f"{here}.csv{query}")
+        assert page.status_code == file.status_code == 200
+        return page.text, file.text
+
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        page, file = await lines(ines)
+        for words in (
+            "Ada Lindqvist opened the case",
+            "Ines Okafor wrote a note",
+            "Ines Okafor logged time",
+            "Max Herrmann took the case",
+        ):
+            assert words in page
+            assert words in file
+        page, file = await lines(ines, "?person=Max+Herrmann")
+        assert "wrote a note" not in page + file
+        assert "took the case" in page
+        page, file = await lines(ines, "?kind=messages")
+        assert "took the case" not in page + file
+        assert "wrote a note" in page
+        page, file = await lines(ines, "?day=2026-11-19")
+        assert "No line matches" in page
+        assert "opened" not in file
+        for query in ("?day=x", "?kind=nothing&person=%00"):
+            await lines(ines, query)

@@ -1,0 +1,188 @@
+"""Test that an admin destroys a text or a file of a case for good, wherever it is kept, and that nobody else can."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import pytest
+
+from portal import notices
+from portal.billing.invariants import violations
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.files.attachments import sweep_uploads
+from portal.errors import Invalid, NotFound
+from portal.notices import mailing
+from portal.people.readers import SYSTEM
+from portal.storage import Storage, open_storage
+from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.moving.redacting import delete_redacted, redact, redactable
+from portal.web.gate import Gate
+from tests.browser import Browser
+from tests.desk.files import upload
+from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
+
+pytestmark = pytest.mark.usefixtures("dsn", "clock")
+BERLIN = ZoneInfo("Europe/Berlin")
+SECRET = "hunter2-is-the-password-of-everything"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return open_storage(f"file://{tmp_path}/files")
+
+
+async def dialogue(storage: Storage) -> tuple[Case, dict[str, str]]:
+    """Open a case of Ada whose texts all have the secret; return it and the keys of what can be redacted, by noun."""
+    file = await upload(storage, ADA, f"{SECRET}.txt")
+    async with transaction(ADA):
+        case = await Case.open(
+            by=ADA, subject=SECRET, text=f"It is {SECRET}.", case_type_id=INCIDENT, priority=2, files=[file], at=NOW
+        )
+    async with transaction(INES):
+        await case.note(by=INES, text=f"They use {SECRET}.", at=NOW)
+        work = Work(
+            minutes=30, work_date=NOW.date(), service_id=HELPDESK, external_comment=f"Set {SECRET}", description=SECRET
+        )
+        await TimeEntry.log(INES, work, at=NOW, case=case)
+    async with transaction(NOOR):
+        found = await redactable(case)
+    return case, {one.noun: one.key for one in found}
+
+
+async def gone(case: Case, key: str, reason: str = "A password", by: Any = NOOR) -> None:
+    async with transaction(by):
+        await redact(await Case.find(case.number, by), key, reason, by=by, zone=BERLIN, at=NOW)
+
+
+async def kept(dsn: str) -> dict[str, int]:
+    """Return the tables that still have the secret anywhere, each with the number of its rows that do."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        tables = await connection.fetch(
+            "select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'"
+        )
+        counts = {
+            row["name"]: await connection.fetchval(
+                f"select count(*) from \"{row['name']}\" t where strpos(to_jsonb(t)::text, $1) > 0"
+                " or strpos(to_jsonb(t)::text, 'hunter2') > 0", SECRET,
+            )
+            for row in tables
+        }  # fmt: skip
+    finally:
+        await connection.close()
+    return {name: count for name, count in counts.items() if count}
+
+
+async def test_what_is_redacted_is_nowhere_in_the_database(dsn: str, storage: Storage) -> None:
+    """Every text and the name of the file are destroyed in every table, the search index, the log and drafts included."""
+    case, keys = await dialogue(storage)
+    async with transaction(NOOR):
+        await case.change_facts(by=NOOR, at=NOW, subject=f"{SECRET} again")
+    async with transaction(None) as tx:
+        await tx.execute(
+            "insert into draft (credential_id, address, fields, kept_at) values ($1, $2, jsonb_build_object('body', $3::text), now())",
+            INES.credential_id, f"/agent/cases/{case.number}/replies", f"> It is {SECRET}.\n\nPlease change it.",
+        )  # fmt: skip
+    assert {"cases", "message", "attachment", "case_event", "case_words", "time_entry", "draft"} <= (
+        await kept(dsn)
+    ).keys()
+    for key in keys.values():
+        await gone(case, key)
+    assert await kept(dsn) == {}
+    async with transaction(ADA, readonly=True) as tx:
+        shown = "Redacted by Noor Haddad on 20 Nov 2026: A password"
+        assert (await Details.find(case.number, ADA)).case.subject == shown
+        assert await tx.fetchval("select text from message") == shown
+        assert [row["note"] for row in await tx.fetch("select note from redaction where what = 'file'")] == [shown]
+    async with transaction(SYSTEM):
+        assert not any((await violations()).values())
+
+
+async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(storage: Storage) -> None:
+    """R60: the commit leaves a row from which the sweep deletes the bytes; deleting them twice harms nothing."""
+    case, keys = await dialogue(storage)
+    async with transaction(SYSTEM) as tx:
+        key = await tx.fetchval("select key from attachment")
+    await gone(case, keys["a file"])  # As if the process was killed here.
+    assert storage.folder is not None
+    assert list(storage.folder.rglob(f"*{key}*"))
+    await delete_redacted(storage)
+    await delete_redacted(storage)
+    assert not list(storage.folder.rglob(f"*{key}*"))
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from upload") == 0
+        assert await sweep_uploads(storage, NOW) == 0
+
+
+async def test_only_an_admin_redacts_and_a_refusal_changes_nothing(dsn: str, storage: Storage) -> None:
+    """R24: a manager is refused by the code and by the database; a reason is needed."""
+    case, keys = await dialogue(storage)
+    before = await kept(dsn)
+    with pytest.raises(NotFound):
+        await gone(case, keys["a message"], by=MAX)
+    for reason in ("", " ", "x" * 121):
+        with pytest.raises(Invalid):
+            await gone(case, keys["a message"], reason)
+    for key in ("message-999", "message-x", "file-", "nothing"):
+        with pytest.raises(NotFound):
+            await gone(case, key)
+    for reader in (MAX, GIL):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(reader) as tx:
+                await tx.execute("select redact($1, 'subject', '', 'x', 'x', now())", case.id)
+    assert await kept(dsn) == before
+
+
+async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
+    """The second finds that it is gone; the log and the place have one reason."""
+    case, keys = await dialogue(storage)
+    outcomes = await asyncio.gather(
+        gone(case, keys["a message"], "First"), gone(case, keys["a message"], "Second"), return_exceptions=True
+    )
+    assert [type(one) for one in outcomes if one] == [NotFound]
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from case_event where kind = 'redacted'") == 1
+        assert await tx.fetchval("select count(*) from redaction") == 1
+
+
+async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(storage: Storage) -> None:
+    """S3.16: a mail is composed when it is sent, so one that waits no longer has the text."""
+    case, _ = await dialogue(storage)
+    async with transaction(INES):
+        await case.reply(by=INES, text=f"Use {SECRET}.", at=NOW)
+    async with transaction(SYSTEM) as tx:
+        while await notices.pass_on(NOW):
+            pass
+        await mailing.begin_mails(NOW)
+        batch = await tx.fetchval("select max(mail_batch) from notice where credential_id = $1", ADA.credential_id)
+        message = await tx.fetchval("select max(id) from message")
+    await gone(case, f"message-{message}")
+    async with transaction(ADA, readonly=True):
+        texts = [item.text for item in await mailing.items_of(batch, ADA)]
+    assert texts
+    assert all(SECRET not in text for text in texts)
+    assert "Redacted by Noor Haddad" in texts[-1]
+
+
+async def test_the_page_shows_what_goes_and_asks_once_more(app: Gate, storage: Storage) -> None:
+    """Noor sees the text, says why, is asked once more, and finds who redacted it in its place and in the log."""
+    case, keys = await dialogue(storage)
+    here = f"/agent/cases/{case.number}/redaction"
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        assert SECRET in (await noor.get(here)).text
+        assert "Nobody can" in (await noor.get(f"{here}?what={keys['a message']}")).text
+        sent = {"what": keys["a message"], "reason": "<b>Oops</b>"}
+        asked = await noor.send_form(here, sent)
+        assert asked.status_code == 422
+        assert "Destroy it for good" in asked.text
+        assert SECRET in asked.text
+        assert (await noor.send_form(here, {"what": keys["a message"], "reason": ""})).status_code == 422
+        done = await noor.send_form(here, sent | {"sure": "yes"})
+        assert done.headers["location"] == f"/agent/cases/{case.number}"
+        page = (await noor.get(f"/agent/cases/{case.number}")).text
+        assert "&lt;b&gt;Oops&lt;/b&gt;" in page
+        assert "Noor Haddad redacted a message" in page
+        assert (await noor.send_form(here, sent | {"sure": "yes"})).status_code == 404
