@@ -179,7 +179,8 @@ class Case(Table, tablename="cases"):
         who must belong to the customer `customer_id` if that is given. With `called`, the text is what this contact
         said on the phone, and is stored as the contact's message; otherwise it is a reply of the agent, so no first
         reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the closed case that the
-        new case continues, whose watchers it takes along. `confidential` hides it from the contact's colleagues. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
+        new case continues, whose watchers it takes along. `confidential` hides it from the contact's
+        colleagues. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
         with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`,
         `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
         """
