@@ -121,6 +121,9 @@ async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_sta
         assert await _count("service", "not taxable") >= 4
         assert await _count("(select distinct rate_source from approval where rate_source is not null) as s") == 6
         assert await _count("(select distinct currency from invoice) as s") == 2
+    with subtests.test("a customer has asked about an entry, and a case is snoozed"):
+        assert await _count("entry_question", "ended_at is null") == await _count("entry_question") == 1
+        assert await _count("cases", "snoozed_until is not null") == 1
     with subtests.test("all months but the last are billed, in their first days"):
         issued = "state = 'issued' and extract(day from issue_date) between 2 and 5"
         assert await _count("invoice", issued) == await _count("invoice", "state = 'issued'") >= 40

@@ -18,7 +18,7 @@ from portal.demo.scenario import Scenario
 from portal.demo.stories import articles, queue
 from portal.demo.timeline import Timeline
 from portal.people import passwords
-from portal.people.readers import SYSTEM
+from portal.people.readers import SYSTEM, ContactReader
 from portal.render import documents
 from portal.storage import Storage
 
@@ -40,23 +40,30 @@ NOTICE_AGE, UNREAD = timedelta(days=10), 3
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
     """Fill a migrated database with the demo, and return whether it was empty.
 
-    If the database has a company already, only set the password of the people in `ACCOUNTS`. Everything is written in
-    one transaction: if the process is killed, the database stays empty and the next start begins again. `say` is called
-    with progress messages. `storage` receives the attachments and documents. The same `now` always makes the same demo.
+    If the database has a company already, only set the password of the people in `ACCOUNTS`. Everything but one question
+    of a contact is written in one transaction: if the process is killed, the database stays empty and the next start
+    begins again. `say` is called with progress messages. `storage` receives the attachments and documents. The same
+    `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
         if is_empty:
             try:
-                await _write(now, password, storage, say)
+                ada = await _write(now, password, storage, say)
             finally:
                 documents.stop()
     if not is_empty:
         await _refresh_passwords(password)
-    return is_empty
+        return False
+    async with transaction(ada):  # Only contacts may ask about time.
+        await months.ask(ada, now - timedelta(minutes=5))
+    async with transaction(SYSTEM):
+        await _make_notices(now)
+    return True
 
 
-async def _write(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> None:
+async def _write(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> ContactReader:
+    """Write everything that agents may write, and return Ada."""
     calendar, rng = Calendar(now), Random(SEED)  # noqa: S311 (chance for stories, not for secrets)
     scenario = await _scenario(calendar, rng, DemoFiles(storage, rng))
     await _set_passwords(password)
@@ -75,6 +82,7 @@ async def _write(now: datetime, password: str, storage: Storage, say: Callable[[
     await company.create_canned_replies(scenario.agents["Noor Haddad"])
     await queue.arrange(scenario.agents, now)
     await _make_notices(now)
+    return scenario.customers["Acme"].contacts[0]
 
 
 async def _scenario(calendar: Calendar, rng: Random, files: DemoFiles) -> Scenario:

@@ -6,6 +6,7 @@ from functools import partial
 from portal import billing
 from portal.demo.scenario import Scenario
 from portal.money import divide_half_up
+from portal.people.readers import ContactReader
 
 DONE_FIRST = ("Globex", "Rovana Bikes")
 """The customers for whom last month is billed already.
@@ -17,6 +18,8 @@ Globex has a draft invoice, the trial customer a statement.
 SLOW = "Birkholm Foods"
 """The customer that pays half of each invoice on time, so that invoices of it are overdue."""
 QUARTER = 15
+QUESTION = "Was this not part of the visit on the day before? Please check whether it is on the invoice twice."
+"""What a contact asks about an entry on an invoice."""
 DAYS_TO_PAY = timedelta(days=16)
 """How many days after the end of a month its invoices are paid."""
 
@@ -79,3 +82,12 @@ async def _credit(scenario: Scenario, at: datetime) -> None:
             chosen = billing.Chosen(minutes={charged[0].row.position: QUARTER})
             reason = "The restart after the update was our mistake."
             await billing.issue_credit(invoice, chosen, reason=reason, freed=False, by=by, at=at)
+
+
+async def ask(ada: ContactReader, at: datetime) -> None:
+    """Let Ada ask about the last charged entry on the latest invoice that she sees. Nobody has answered it yet."""
+    for row in (await billing.list_issued(ada, limit=1)).rows:
+        invoice = await billing.Invoice.find(row["number"], ada)
+        charged = [row.position for row in (await billing.contents_of(invoice)).detail if row.minutes and row.amount]
+        about = await billing.time_on_invoice(invoice, charged[-1])
+        await billing.ask_about_entry(about, QUESTION, by=ada, at=at)

@@ -1,13 +1,16 @@
-"""Put tags on open cases of the demo, and save views of the list of cases."""
+"""Put tags on open cases of the demo, snooze one of them, and save views of the list of cases."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from portal.desk.cases import Case
 from portal.desk.lists import agents_list
 from portal.desk.lists.own_views import OwnView, ViewFacts
 from portal.desk.lists.questions import Question
+from portal.desk.lists.views import Sort
 from portal.desk.tagging.tags import Tag, add_tag
+from portal.desk.verbs.snoozing import snooze
+from portal.desk.workflow import Status
 from portal.people.readers import AgentReader
 
 WORDS = {"vpn": "VPN", "server": "server room", "printer": "printer", "mail": "mail"}
@@ -17,7 +20,7 @@ TAGGED = 5
 
 
 async def arrange(agents: Mapping[str, AgentReader], now: datetime) -> None:
-    """Tag open cases by a word of their subject, and save two views, of which all agents use one."""
+    """Tag open cases by a word of their subject, snooze one, and save two views, of which all agents use one."""
     ines, max_ = agents["Ines Okafor"], agents["Max Herrmann"]
     tags = {}
     for word, name in WORDS.items():
@@ -29,3 +32,7 @@ async def arrange(agents: Mapping[str, AgentReader], now: datetime) -> None:
         ("High and urgent", "?view=all&priority=4&priority=3&sort=due", max_, "yes"),
     ):
         await OwnView.save_new(ViewFacts(name=name, query=query, is_shared=is_shared), by=owner, at=now)
+    # The case that has waited longest for its customer comes back in three days.
+    waiting = Question(statuses=(Status.WAITING_FOR_CUSTOMER,), sort=Sort.UPDATED, turned=True, at=now)
+    for row in (await agents_list(ines, waiting)).rows[:1]:
+        await snooze(await Case.find(row.number, ines), now + timedelta(days=3), by=ines, at=now)
