@@ -198,7 +198,7 @@ def percentage(text: str) -> Decimal:
     try:
         return parse_money(typed, 4, largest=Decimal(100))
     except ValueError as error:
-        raise ValueError("Write per cent points from 0 to 100, such as 19 or 7.7.") from error
+        raise ValueError("Write a percentage from 0 to 100, such as 19 or 7.7.") from error
 
 
 def _read(facts: ContractFacts) -> dict[str, Any]:

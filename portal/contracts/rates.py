@@ -83,8 +83,7 @@ class Rate(Table, tablename="rate"):
         """Return a database row for each rate, the most general scopes first.
 
         Columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
-        effective_from, until (the day on which the next rate of the same scope begins, or None), role, agent, customer,
-        service.
+        effective_from, last_day (the one before the next rate of the same scope, or None), role, agent, customer, service.
         """
         return await current().fetch(LISTED)
 
@@ -138,7 +137,7 @@ async def create_role(facts: RoleFacts, at: datetime) -> Role:
 LISTED = f"""
 select r.id, r.hourly_rate, is_money(r.hourly_rate, r.currency) as is_money, r.currency, r.effective_from,
        o.name as role, a.name as agent, u.name as customer, {shown_service("r.service_id")} as service,
-       lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) as until
+       lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) - 1 as last_day
 from rate r
 left join role o on o.id = r.role_id left join agent a on a.id = r.agent_id
 left join customer u on u.id = r.customer_id left join service s on s.id = r.service_id

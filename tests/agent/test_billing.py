@@ -39,7 +39,7 @@ async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skippe
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get(PATH)).text.replace("\xa0", " ")
         for words in (
-            "Billing up to 1 Nov 2026", "Make 2 drafts", "Acme", "Support 2026", "€180.00", "Globex", "€120.00", "€300.00", "1 entry open",
+            "Billing up to 1 Nov 2026", "Make 2 drafts", "Acme", "Support 2026", "€180.00", "Globex", "€120.00", "€300.00", "1 entry not approved",
             "1 entry of Ines Okafor for Acme", "Not approved", 'name="until" value="2026-11-01"', 'value="2026-11-01" max="2026-11-21"',
         ):  # fmt: skip
             assert words in html, words

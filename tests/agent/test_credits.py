@@ -64,14 +64,18 @@ async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
 
 
 async def test_bad_input_keeps_what_was_typed(app: Gate) -> None:
-    """Too many minutes, text that is no time, and a missing reason are refused at their fields, which keep what was typed."""
+    """Too many minutes, text that is no time, and a missing reason are refused at their fields, which keep what was typed.
+
+    Nor is the whole invoice credited where minutes are typed but the choice still says everything.
+    """
     async with transaction(MAX):
         await issued(60, 30)
     async with await Browser.of(app, MAX, at=NOW) as browser:
-        for minutes, reason, sum_, sentence in (
-            ("2:00", "Why", "", "Only 1:00 are left to credit."), ("soon", "Why", "", "Write the time as"), ("0:15", "", "35.70", "Say why"),
+        for scope, minutes, reason, sum_, sentence in (
+            ("chosen", "2:00", "Why", "", "Only 1:00 are left to credit."), ("chosen", "soon", "Why", "", "Write the time as"),
+            ("chosen", "0:15", "", "35.70", "Say why"), ("everything", "0:15", "Why", "", "Lines or minutes are chosen below."),
         ):  # fmt: skip
-            fields = {"scope": "chosen", "row": ["1", "2"], "minutes": [minutes, ""], "reason": reason, "sum": sum_}
+            fields = {"scope": scope, "row": ["1", "2"], "minutes": [minutes, ""], "reason": reason, "sum": sum_}
             answer = await browser.send_form(f"{INVOICE}/credit", fields)
             assert answer.status_code == 422
             assert sentence in answer.text

@@ -380,9 +380,9 @@ async def test_the_list_says_until_when_a_rate_holds() -> None:
     async with transaction(NOOR):
         await Rate.create(ROLE_RATE, NOW)
         rows = [row for row in await Rate.listed() if row["role"] == "Senior consultant"]
-        assert [(row["hourly_rate"], row["until"]) for row in rows] == [
+        assert [(row["hourly_rate"], row["last_day"]) for row in rows] == [
             (Decimal("130"), None),
-            (Decimal("120"), date(2027, 1, 1)),
+            (Decimal("120"), date(2026, 12, 31)),
         ]
 
 

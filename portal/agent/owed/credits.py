@@ -36,6 +36,8 @@ from portal.web.pages import download, on_refusal, see_other, turned
 from portal.web.visit import Web, visit_of
 
 EVERYTHING, CHOSEN, UNUSED = "everything", "chosen", "unused"
+SCOPES_OF_ALL = (EVERYTHING, UNUSED)
+IGNORED = "Lines or minutes are chosen below. Say that they are what is credited, or empty them."
 FREE, WRITTEN_OFF = "free", "written_off"
 
 
@@ -64,10 +66,12 @@ class CreditForm(Struct, kw_only=True):
     form_key: str = ""
 
     def chosen(self, digits: int) -> Chosen:
-        """Return what is to be credited. Amounts may have `digits` decimals.
+        """Return what is to be credited, with amounts of at most `digits` decimals.
 
-        Raise `Invalid` for a text that cannot be read.
+        Raise `Invalid` for what cannot be read, and for a choice of lines or time that the scope would ignore.
         """
+        if self.scope in SCOPES_OF_ALL and (self.line or any((*self.amounts, *self.voucher_minutes, *self.minutes))):
+            raise Invalid({"scope": IGNORED})
         if self.scope == EVERYTHING:
             return Chosen(everything=True)
         if self.scope == UNUSED:

@@ -49,13 +49,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class ListedCost:
-    """A cost rate in the list of an agent's rates; `until` is the first day of the next rate, None for the latest."""
+    """A cost rate in the list of an agent's rates; `last_day` is the one before the next rate, None for the latest."""
 
     id: int
     hourly_cost: Decimal
     currency: str
     effective_from: date
-    until: date | None
+    last_day: date | None
 
     @property
     def is_money(self) -> bool:
@@ -87,7 +87,7 @@ class CostRate(Table, tablename="cost_rate"):
     async def listed(cls, agent_id: int) -> list[ListedCost]:
         """Return the cost rates of an agent, the latest first."""
         rows = await current().fetch(
-            "select id, hourly_cost, currency::text, effective_from, lead(effective_from) over (order by effective_from) as until"
+            "select id, hourly_cost, currency::text, effective_from, lead(effective_from) over (order by effective_from) - 1 as last_day"
             " from cost_rate where agent_id = $1 order by effective_from desc",
             agent_id,
         )
