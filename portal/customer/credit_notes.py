@@ -19,7 +19,7 @@ async def show(request: Web, reader: NamedDependency[ContactReader], number: Fro
     """Show a credit note. `?lines=` and `?detail=` are the cursors of its lines and of the credited time."""
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")
-    detail = part_of(contents.detail, after.get("detail"))
+    detail = part_of(contents.time, after.get("detail"))
     return page(
         request, "customer/invoices/credit_note.html", note=note, contents=contents,
         lines=part_of(contents.lines, after.get("lines")), detail=detail,

@@ -134,3 +134,4 @@ async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
         assert "This credits €11.90" in seen.text.replace("\xa0", " ")
         answer = await browser.send_form(f"{INVOICE}/credit", fields | {"amounts": ["10"], "sum": "11.90"})
         assert answer.headers["location"] == "/agent/credit-notes/C-0001"
+        assert "Time that is credited" not in (await browser.get("/agent/credit-notes/C-0001")).text

@@ -131,7 +131,7 @@ async def test_admins_keep_templates_on_their_pages(app: Gate) -> None:
         wrong = await noor.send_form(f"{here}/new", fields | {"fee": "dear"})
         assert (wrong.status_code, 'value="dear"' in wrong.text) == (422, True)
         await noor.send_form(f"{here}/new", fields | {"fee": "20", "included": "2h"})
-        assert "Subscription in EUR, 20 EUR for a month with 2 h" in " ".join((await noor.get(here)).text.split())
+        assert "Subscription in EUR, €20.00 for a month with 2 h" in " ".join((await noor.get(here)).text.split())
 
 
 async def test_the_cheapest_template_is_first_for_the_real_time_of_a_customer(app: Gate) -> None:

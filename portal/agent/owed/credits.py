@@ -189,7 +189,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader], number: FromP
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")
     return await agent_page(
         request, reader, "agent/invoices/credit_note.html", note=note, contents=contents,
-        lines=part_of(contents.lines, after.get("lines")), detail=part_of(contents.detail, after.get("detail")),
+        lines=part_of(contents.lines, after.get("lines")), detail=part_of(contents.time, after.get("detail")),
     )  # fmt: skip
 
 

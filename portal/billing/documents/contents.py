@@ -138,6 +138,11 @@ class Contents:
         return len({row.entry_id for row in self.detail if row.entry_id is not None and row.is_charged})
 
     @property
+    def time(self) -> list[DetailRow]:
+        """Return the rows of the detail that are time, and not fees or vouchers, which their lines name already."""
+        return [row for row in self.detail if row.minutes is not None]
+
+    @property
     def covered(self) -> list[DetailRow]:
         """Return the rows of the time detail that cost nothing: included, prepaid or at no charge."""
         return [row for row in self.detail if row.entry_id is not None and not row.is_charged]

@@ -1,6 +1,7 @@
 """Keep templates of services, which the company offers. A new service starts with the fields of a template."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -94,6 +95,12 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
         """Return the stored values of the template as form fields, to fill in the form that edits them."""
         own = {"name": self.name, "currency": self.currency, "cycle": self.cycle}
         return msgspec.convert(msgspec.json.decode(self.fields) | own, TemplateFacts)
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """Return the `fee` and the `voucher_price` of the template, each if it has one, as amounts in its currency."""
+        typed = {"fee": self.facts.fee, "voucher_price": self.facts.voucher_price}
+        return {name: Decimal(amount) for name, amount in typed.items() if amount}
 
     @property
     def service_fields(self) -> dict[str, str]:
