@@ -137,7 +137,8 @@ async def create_role(facts: RoleFacts, at: datetime) -> Role:
 LISTED = f"""
 select r.id, r.hourly_rate, is_money(r.hourly_rate, r.currency) as is_money, r.currency, r.effective_from,
        o.name as role, a.name as agent, u.name as customer, {shown_service("r.service_id")} as service,
-       lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) - 1 as last_day
+       lead(r.effective_from) over (partition by r.currency, r.role_id, r.agent_id, r.customer_id, r.service_id order by r.effective_from) - 1
+         as last_day
 from rate r
 left join role o on o.id = r.role_id left join agent a on a.id = r.agent_id
 left join customer u on u.id = r.customer_id left join service s on s.id = r.service_id

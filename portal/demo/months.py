@@ -88,6 +88,8 @@ async def ask(ada: ContactReader, at: datetime) -> None:
     """Let Ada ask about the last charged entry of a case on the latest invoice. Nobody has answered it yet."""
     for row in (await billing.list_issued(ada, limit=1)).rows:
         invoice = await billing.Invoice.find(row["number"], ada)
-        charged = [row.position for row in (await billing.contents_of(invoice)).detail if row.amount and row.case_number]
+        charged = [
+            row.position for row in (await billing.contents_of(invoice)).detail if row.amount and row.case_number
+        ]
         about = await billing.time_on_invoice(invoice, charged[-1])
         await billing.ask_about_entry(about, QUESTION, by=ada, at=at)
