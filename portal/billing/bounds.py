@@ -14,7 +14,7 @@ from portal.money import LARGEST, hourly_amount, percent_of
 
 
 def fits(document: Document) -> bool:
-    """Return whether the database can hold the amounts of `document`, of which the gross amount is the largest."""
+    """Return whether the database can hold the amounts of `document`. The gross amount is the largest of them."""
     return document.gross <= LARGEST
 
 
@@ -45,15 +45,15 @@ group by s.contract_id
 async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
     """Return the net amounts, by contract, of the approved open entries that `book.load_these` does not load.
 
-    These are the entries of time-spent services that round each entry by itself, of the customers `customer_ids` that are not among `entry_ids`. Open
-    means that no document has settled the entry.
+    These are the entries of the customers `customer_ids` under time-spent services that round each entry by itself,
+    without the entries `entry_ids`. Open means that no document has settled the entry.
     """
     rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
     return {row["contract_id"]: row["net"] for row in rows}
 
 
 class RunningTotals:
-    """A running total, by contract, of the amounts to bill, which tells how much more may be approved.
+    """The amounts to bill by contract, added up while entries are approved. They tell how much more may be approved.
 
     Included and prepaid hours are counted as if they were charged, so the total is never too low.
     """
@@ -77,7 +77,7 @@ class RunningTotals:
         self._nets[contract.id] = self._net_with(entry, price, contract)
 
     def can_add(self, entry: Entry, price: Price | None) -> bool:
-        """Return whether one document can hold this entry at `price` together with all that its contract has to bill.
+        """Return whether one document can hold this entry at `price` and everything else that its contract has to bill.
 
         The tax is computed at the highest VAT rate of the contract's services.
         """

@@ -20,8 +20,8 @@ async def counts_shown(
     """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
 
     `time` counts the reader's own time entries that need work: rejected and flagged ones, and drafts from before this
-    week. For managers, `approvals` counts the time entries that wait for their approval. `also` are further queries, of
-    the packages above this one, and of the desk.
+    week. For managers, `approvals` counts the time entries that wait for their approval. `also` are further queries by
+    view name, from packages that this one must not import.
     """
     week = monday_of(today(reader.time_zone, at))
     shown = countings(reader, at) | {"time": counting_overdue(reader.id, week)}

@@ -33,11 +33,13 @@ OVERDRAWN = (
 
 
 class StoredAllocation(Table, tablename="allocation"):
-    """An allocation as a row. `hourly_rate` and `rate_source` are None unless its minutes are charged or held.
+    """An allocation as a row: what pays for some minutes of an entry.
 
-    `pool_service_id` and `period_start` are the service and the first day of the period whose included minutes pay, and
-    `rolled_from` the first day of an earlier period that granted them, if they were rolled over. `voucher_id` is the
-    voucher that pays. They are None for minutes that are not prepaid.
+    `position` is the place in the entry's order of allocations. `hourly_rate` and `rate_source` are None unless the
+    minutes are charged or held. For included minutes, `pool_service_id` and `period_start` are the service and the
+    first day of the period that pays, and `rolled_from` is the first day of the earlier period from which the minutes
+    rolled over, or None. For minutes of a voucher, `voucher_id` is the voucher. These four are None for all other
+    minutes.
     """
 
     id = BigSerial(primary_key=True)
@@ -77,7 +79,7 @@ async def buyers(invoice_id: int) -> list[int]:
 
 
 async def reallocate_sold(invoice_id: int) -> None:
-    """Allocate open time again if an invoice sells a voucher, because the voucher may have become usable, or not (D25).
+    """Recompute the allocations of open time if an invoice sells a voucher, whose usability may have changed (D25).
 
     The caller must have locked the customer.
     """
@@ -86,10 +88,10 @@ async def reallocate_sold(invoice_id: int) -> None:
 
 @contextlib.asynccontextmanager
 async def changing_terms(customer_id: int) -> AsyncIterator[None]:
-    """Lock the customer, run the block, which changes what pays for time, and allocate all open time again.
+    """Lock the customer, run the block, which changes what pays for time, and recompute the allocations of open time.
 
     The block changes contracts, services or vouchers of the customer. Approved prices stay. Raise `Invalid` if settled
-    time would have drawn more included minutes than a period would then have.
+    time has then drawn more included minutes from a period than the period has.
     """
     await lock_customers([customer_id])
     yield
@@ -101,11 +103,10 @@ async def changing_terms(customer_id: int) -> AsyncIterator[None]:
 
 
 async def remove_voucher(customer_id: int, voucher: Voucher) -> None:
-    """Delete a voucher that has paid for nothing settled, and allocate all open time of the customer again without it.
+    """Delete a voucher that has paid for no settled time, and recompute the allocations of the customer's open time.
 
-    The customer with the id `customer_id`, whose voucher it is, is locked until the transaction ends. Raise `Conflict`
-    if the voucher must stay (`Voucher.withdraw`), and `Invalid` if settled time has drawn more included minutes than
-    its period has (`changing_terms`).
+    `customer_id` is the customer of the voucher, who is locked until the transaction ends. Raise `Conflict` if the
+    voucher cannot be deleted (`Voucher.withdraw`), and `Invalid` as `changing_terms` does.
     """
     async with changing_terms(customer_id):
         await current().execute(
@@ -119,13 +120,14 @@ async def remove_voucher(customer_id: int, voucher: Voucher) -> None:
 async def by_customer(
     entry_ids: Iterable[int], rows: Mapping[int, Row], step: Callable[[Sequence[int]], Awaitable[None]]
 ) -> Report[int, None]:
-    """Run `step` for these entries, recompute the allocations, and report the entries that were refused.
+    """Run `step` for these entries, recompute the allocations, and report which entries are done and which are refused.
 
     `rows` holds the rows of the entries by id; the caller must have locked their customers. The customers are processed
-    in groups, because few statements for many entries cost least. If a group fails, its halves are tried, and so on until
-    only the customers remain that fail alone. For each of these, `step` is run for smaller groups of entries, so that only
-    those entries are refused because of which it raises; if the allocations of the customer cannot be recomputed, all of
-    the customer's entries are refused. General time, which has no customer and no allocations, counts as one customer.
+    in groups, because a few statements for many entries cost least. If a group fails, its halves are tried, and so on,
+    until only those customers remain that fail alone. For each of these, `step` is run for smaller groups of entries,
+    so that only the entries for which it raises are refused. If the allocations of such a customer cannot be
+    recomputed, all entries of the customer are refused. General time, which has no customer and no allocations, counts
+    as one customer.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
@@ -169,10 +171,11 @@ def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | 
 
 
 async def write(of: Book) -> None:
-    """Store the allocations that the engine computes for the open entries of the book `of`, and how much each counts.
+    """Store the allocations that the engine computes for the open entries of the book `of`, and their billable minutes.
 
-    The stored rows of an entry are not touched if they equal the computed allocations. Raise `Conflict` if an entry would
-    count too much once its day is rounded, such as after another entry of the day was withdrawn or moved.
+    The stored rows of an entry are not touched if they equal the computed allocations. Raise `Conflict` if an entry
+    counts more than `LONGEST_COUNTED` minutes once its day is rounded, such as after another entry of the day was
+    moved.
     """
     now, before = await computed(of), await stored(of)
     gone = [id for id, pieces in before.items() if pieces != now.get(id, [])]
@@ -218,7 +221,7 @@ async def computed(of: Book) -> dict[Key, list[dict[str, object]]]:
 
 
 async def stored(of: Book) -> dict[Key, list[dict[str, object]]]:
-    """Return the stored allocations of the open entries of the book, by entry id."""
+    """Return the columns of the stored allocations of the open entries of the book, by entry id, as `computed` does."""
     pieces = defaultdict(list)
     for row in await current().fetch(
         "select a.entry_id, a.part, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount, a.pool_service_id, a.period_start,"
@@ -233,7 +236,7 @@ async def stored(of: Book) -> dict[Key, list[dict[str, object]]]:
 
 
 async def frozen(of: Book, draft_id: int) -> dict[Key, tuple[Allocation, ...]]:
-    """Return the allocations that a draft has settled as values of the engine, by entry id.
+    """Return the allocations of the entries that a draft has settled, as values of the engine, by entry id.
 
     `of` is the book with the entries of the draft.
     """
@@ -278,7 +281,7 @@ def _columns(piece: Allocation) -> dict[str, object]:
 
 
 def _pool_columns(piece: Allocation) -> dict[str, object]:
-    """Return the columns that name the pool from which a piece draws; all None if it draws from none."""
+    """Return the columns that identify the pool from which the minutes are drawn; all are None if there is no pool."""
     pool, period_start = piece.pool or (None, None)
     is_included = piece.kind is AllocationKind.INCLUDED
     return {

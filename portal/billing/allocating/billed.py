@@ -16,11 +16,12 @@ from portal.periods import Period
 
 
 class BilledFee(Table, tablename="billed_fee"):
-    """The fee of the days of one period from `active_from` to before `active_until`, and the document that billed it.
+    """The billed fee of one period for the days from `active_from` to before `active_until`, and its document.
 
-    That is a draft, an invoice or a statement; both are None if the run made no document, because all that was due cost
-    nothing. The primary key is the service, the first day of the period and `active_from`. Deleting a draft deletes the
-    row, so that the next run bills the fee. A credit for days after the end of the contract brings `active_until` forward.
+    The document is a draft or invoice (`invoice_id`) or a statement (`statement_id`). Both are None if the run `run_id`
+    made no document, because everything that was due cost nothing. The primary key is the service, the first day of the
+    period and `active_from`. Deleting a draft deletes the row, so that the next run bills the fee again. A credit for
+    days after the end of the contract moves `active_until` to an earlier day.
     """
 
     service_id = BigInt(primary_key=True, default=None)
@@ -45,10 +46,11 @@ class BilledVoucher(Table, tablename="billed_voucher"):
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """The fees and the vouchers that were billed; falsy if there are none.
+    """The fees and the vouchers that were billed; false in a condition if there are none.
 
-    `fees` has the days for which a fee was billed, by service and first day of the period. `charged` has what they cost, by
-    service and first of these days, for periods of which earlier days may still become active.
+    `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
+    service and the first of these days to what they cost, for periods of which earlier days may still become active.
+    `vouchers` are ids.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Billed:
 
     @classmethod
     def between(cls, before: BillingState, after: BillingState) -> "Billed":
-        """Return what a billing run billed that led from one state to the other."""
+        """Return what is billed in the state `after` a billing run but not in the state `before` it."""
         fees = {
             fee: new
             for fee, parts in after.billed_fees.items()
@@ -73,7 +75,7 @@ NOTHING_BILLED = Billed()
 
 
 async def load(customer_ids: Collection[int]) -> Billed:
-    """Return what was billed of these customers before."""
+    """Return the fees and vouchers of these customers that were billed before."""
     rows = await current().fetch(
         "select service_id, period_start, active_from, active_until, null as voucher_id from billed_fee where customer_id = any($1)"
         " union all select null, null, null, null, voucher_id from billed_voucher where customer_id = any($1)",
@@ -107,10 +109,11 @@ where b.customer_id = any($1)
 async def record(
     run_id: int, customer_id: int, of: BillingState, now: Billed, made: Mapping[Key, int | uuid.UUID | None]
 ) -> None:
-    """Record that a billing run billed `now` of a customer, whose state was `of`.
+    """Record that a billing run billed `now` of a customer, whose state before the run was `of`.
 
-    `made` is, by contract, the id of the draft or statement that the run made, or None where it made none. What belongs
-    to contracts that are missing there was not billed after all. The database refuses what was billed before.
+    `made` maps the id of a contract to the id of the draft or statement that the run made, or to None if it made none.
+    Fees and vouchers of a contract that is not in `made` were not billed, so they are skipped. The database refuses to
+    bill anything twice.
     """
     contracts = {service.id: contract.id for contract in of.contracts for service in contract.services}
     first = {voucher.id: voucher.services[0] for voucher in of.vouchers}

@@ -59,8 +59,8 @@ select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id
 from rate where customer_id is null or customer_id = any($1)
 """
 
-# Time that is rounded by day counts as it was worked before its day is rounded. A project has the negative of its id, so
-# that it is no case. Of an entry that is settled in part, the minutes are those that a credit note freed (D39).
+# Until its day is rounded, an entry that is rounded by day counts its unrounded minutes. A project has the negative of its id, so
+# that it is no case. Of an entry that is partly settled, the minutes are those that a credit note freed (D39).
 # The fee and the role of an approved entry are those stored by its approval; of any other, those of its task, and
 # the entry's own role or else the agent's present role.
 _ENTRIES = f"""
@@ -108,10 +108,10 @@ async def load(
 ) -> list[Book]:
     """Return the books of these customers, ordered by customer id and then by currency.
 
-    The books hold every approved entry that no document has settled, and, of the entries that are not approved, those
-    of days before `unapproved_before`. Entries that are not billable are not loaded. Only these books say which fees and
-    vouchers were billed before. They hold what was drawn from prepaid minutes that pay for days from `earliest` on; if it
-    is None, from those that the entries can draw.
+    The books hold every approved billable entry that no document has settled, and the other unsettled billable entries
+    of days before `unapproved_before`. They also hold the fees and vouchers that were billed before, which the other
+    functions leave out. What was drawn from prepaid minutes is loaded for periods and vouchers that pay for days from
+    `earliest` on; None means the first day of the loaded entries.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_ALL_APPROVED, ids, unapproved_before)
@@ -130,7 +130,7 @@ async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) 
 
 
 async def load_settled(customer_id: int, contract_id: int, entry_ids: Collection[Key]) -> Book:
-    """Return the book that holds a contract, with these entries of it, which a document has settled.
+    """Return the book of the given contract, filled with these entries, which a document has settled.
 
     The entries are as they were approved. Their allocations are not in the book.
     """
@@ -140,7 +140,7 @@ async def load_settled(customer_id: int, contract_id: int, entry_ids: Collection
 
 
 async def load_terms(customer_id: int) -> list[tuple[ContractTerms, str]]:
-    """Return the contracts of a customer with their services, in the order of their ids, each with its currency."""
+    """Return the contracts of a customer with their services, sorted by id, each in a tuple with its currency."""
     services = defaultdict(list)
     for row in await current().fetch(SERVICES, [customer_id]):
         services[row["contract_id"]].append(row)
@@ -185,8 +185,8 @@ def _filled(
 ) -> list[Book]:
     """Return a book for each customer and currency, sorted by both, from database rows.
 
-    `contracts` holds rows by customer and currency, `services` and `entries` hold rows by contract id; `rates`, `pools`
-    and `before`, which is what was billed before, are those of all these customers.
+    `contracts` holds rows by customer and currency; `services` and `entries` hold rows by contract id. `rates`, `pools`
+    and `before` (what was billed before) are those of all these customers.
     """
     return [
         _book(customer_id, currency, mine, services, entries, rates, pools, before)

@@ -17,7 +17,7 @@ Row = Any
 
 
 class VoucherMove(Table, tablename="voucher_move"):
-    """Minutes that an entry drew from a voucher, or that it gave back, which are negative. Rows never change."""
+    """Minutes that an entry drew from a voucher; negative minutes were given back. Rows never change."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -29,7 +29,7 @@ class VoucherMove(Table, tablename="voucher_move"):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is left of a voucher (`voucher`, a database row).
+    """The balance of a voucher (`voucher`, a row of `balances`).
 
     `drawn` are the minutes that settled time drew, `reserved` those of approved time that no document has settled yet.
     """
@@ -40,7 +40,7 @@ class Balance:
 
     @property
     def left(self) -> int:
-        """Return the minutes that nothing has drawn or reserved, also those that have expired."""
+        """Return the minutes that are neither drawn, reserved nor credited, even if they have expired."""
         return int(self.voucher["minutes"]) - int(self.voucher["credited_minutes"]) - self.drawn - self.reserved
 
     @property
@@ -50,9 +50,10 @@ class Balance:
         return end - timedelta(days=1) if end else None
 
     def state(self, on: date) -> str:
-        """Return where the voucher stands on the day `on`: `waiting`, `early`, `expired`, `used_up` or `open`.
+        """Return the status of the voucher on the day `on`. The first that applies counts.
 
-        A voucher is waiting if it cannot be used before its invoice is issued, and early before its first day.
+        `expired`: after its last day. `waiting`: its invoice has to be issued or paid first. `early`: before its first
+        day. `used_up`: no minutes are left. `open`: otherwise.
         """
         if self.voucher["end_on"] and self.voucher["end_on"] <= on:
             return "expired"
@@ -77,8 +78,9 @@ order by v.end_on nulls last, v.sold_on, v.id
 async def balances(customer_id: int, voucher_id: int | None = None) -> list[Balance]:
     """Return the balance of each voucher of a customer, or of one voucher, in the order in which time draws from them.
 
-    The rows of the vouchers also have `usable` (whether it pays for time already), `services` (names), and the `invoice`
-    number or the `draft_id` of its sale.
+    The rows of the vouchers also have `usable` (whether the voucher can pay for time), the names (`services`) and ids
+    (`service_ids`) of its services, and the number (`invoice`) or the `draft_id` of the document that sells it, or
+    None.
     """
     rows = await current().fetch(_BALANCES, customer_id, voucher_id)
     return [Balance(row, row["drawn"], row["reserved"]) for row in rows]
@@ -106,9 +108,9 @@ async def moves_of(
 ) -> tuple[list[Row], int | None]:
     """Return a page of the draws and reversals of a voucher, the latest first, and the cursor of the next page or None.
 
-    Each row has in `left_then` what was left after it. The entry's columns are None if the entry was deleted since; of
-    the entry, rows for a contact have only the `work_date`. `before` is the cursor, the id of the last row on the page
-    before.
+    `left_then` of a row is the balance after it. The columns of the entry are None if the entry was deleted since. With
+    `for_contact`, rows have only the `work_date` of the entry. `before` is the cursor: the id of the last row on the
+    previous page.
     """
     rows = await current().fetch(_OWN_MOVES if for_contact else _MOVES, voucher_id, before, MOVES + 1)
     return rows[:MOVES], rows[MOVES - 1]["id"] if len(rows) > MOVES else None
@@ -124,5 +126,8 @@ order by e.work_date, e.created_at, e.id
 
 
 async def reserved_by(voucher_id: int) -> list[Row]:
-    """Return the approved entries that would draw from a voucher if they were billed now, in the order of their days."""
+    """Return the approved, unsettled entries that reserve minutes of a voucher, sorted by day.
+
+    Each row has `entry_id`, `minutes`, `work_date`, `agent_name`, `case_number` and `service_name`.
+    """
     return await current().fetch(_RESERVED, voucher_id)

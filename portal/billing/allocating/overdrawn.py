@@ -7,9 +7,10 @@ from portal.billing.engine.settlements import IncludedMinutes
 
 
 def overdrawn(of: Book) -> list[tuple[str, date]]:
-    """Return the name of the service and the first day of each period from which more was drawn than it includes, in order.
+    """Return the periods from which more was drawn than they include, as sorted tuples.
 
-    The book must have been loaded with all that was ever drawn (`book.load` with `earliest`).
+    A tuple has the name of the service and the first day of the period. The book must have been loaded with
+    `earliest=date.min` (`book.load`), so that it holds all that was ever drawn.
     """
     places = of.state.places()
     included = IncludedMinutes(places, of.state.drawn, of.state.rolled)

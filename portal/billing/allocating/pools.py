@@ -42,8 +42,8 @@ where v.customer_id = any($1) and (v.end_on is null or v.end_on > $3) group by 1
 class Pools:
     """The vouchers of some customers, by customer id and currency, and the minutes drawn from pools by settled entries.
 
-    A voucher that cannot be used yet has 0 minutes. `sold_elsewhere` are the ids of those that are never billed. `rolled` is
-    what rolled into periods, as in `BillingState`.
+    A voucher that is not usable yet has 0 minutes. `sold_elsewhere` holds the ids of the vouchers that are never
+    billed. `rolled` are the minutes that rolled over into periods, as in `BillingState`.
     """
 
     vouchers: Mapping[tuple[int, str], list[Voucher]] = field(default_factory=dict)
@@ -56,10 +56,10 @@ NO_POOLS = Pools()
 
 
 async def load_pools(customer_ids: Collection[int], earliest: date, *, rolls: bool) -> Pools:
-    """Return the pools of these customers, from which entries of the day `earliest` and later days may draw.
+    """Return the pools of these customers from which entries of the day `earliest` and later days may draw.
 
-    What was drawn from periods and vouchers that ended before that day is left out. `rolls` is whether minutes roll over
-    from any period of theirs, or ever did.
+    Minutes drawn from periods and vouchers that ended before that day are left out. `rolls` says whether minutes roll
+    over, or ever did, for any service of these customers.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_VOUCHERS, ids)

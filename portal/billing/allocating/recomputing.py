@@ -15,7 +15,10 @@ AT_ONCE = 50
 
 
 async def differing() -> list[dict[str, Any]]:
-    """Return the customer and the entry of all open time whose stored allocations are not those of the engine (D21)."""
+    """Return the open entries whose stored allocations differ from those of the engine (D21).
+
+    Each is a dictionary with the ids `customer` and `entry`.
+    """
     found = []
     async for of in _all_books():
         expected, kept = await computed(of), await stored(of)
@@ -25,7 +28,10 @@ async def differing() -> list[dict[str, Any]]:
 
 
 async def overdrawn_periods() -> list[dict[str, Any]]:
-    """Return the customer, the service and the first day of each period whose included minutes are overdrawn."""
+    """Return the periods from which more included minutes were drawn than they have.
+
+    Each is a dictionary with the id of the `customer`, the name of the `service` and the first day of the `period`.
+    """
     return [
         {"customer": of.customer_id, "service": service, "period": start}
         async for of in _all_books()

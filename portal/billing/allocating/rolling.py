@@ -14,10 +14,10 @@ from portal.periods import period_of
 
 
 class StoredRolled(Table, tablename="rolled_minutes"):
-    """Minutes of the period that began on `origin`, which rolled into the period that begins on `period_start`.
+    """Minutes of the period that began on `origin`, which rolled over into the period that begins on `period_start`.
 
-    They may roll on `periods` more times. `run_id` is the run that closed the period before. The primary key is the
-    service with both days.
+    They may roll over `periods` more times. `run_id` is the billing run that closed the previous period. The primary
+    key is the service with both days.
     """
 
     customer_id = BigInt(default=None)
@@ -32,8 +32,8 @@ class StoredRolled(Table, tablename="rolled_minutes"):
 async def load(customer_ids: Collection[int]) -> dict[PoolKey, tuple[RolledMinutes, ...]]:
     """Return the minutes that rolled over into each period of these customers' services, the oldest first.
 
-    A key is a service id and the first day of the period. Only periods are included whose previous period a run has
-    closed; the value is empty if nothing rolled over.
+    A key is a service id and the first day of a period. A period is a key only if a run has closed the period before
+    it; the value is empty if nothing rolled over.
     """
     found: dict[PoolKey, list[RolledMinutes]] = defaultdict(list)
     for row in await current().fetch(

@@ -1,4 +1,4 @@
-"""Read what contracts and services agree on as values of the engine: how time is paid for, counted and priced."""
+"""Read the terms of contracts and services as values of the engine: how time is paid for, counted and priced."""
 
 from decimal import Decimal
 from typing import Any

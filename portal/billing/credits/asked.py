@@ -19,8 +19,9 @@ from portal.people.readers import ContactReader
 class AskedTime:
     """Time of one entry that a contact may ask about.
 
-    `place` says where the contact sees it, such as `invoice 2026-0001`, and is "" in the hours. `invoice_id` and `position`
-    name the row of the invoice's time detail; both are None elsewhere. `amount` is None where no price is shown.
+    `place` says where the contact sees it, such as `invoice 2026-0001`, and is "" in the hours. `invoice_id` and
+    `position` identify the row of the invoice's time detail; both are None elsewhere. `amount` is None where no price
+    is shown. `covered_by` says what pays for the time, as pages show it.
     """
 
     customer_id: int
@@ -39,18 +40,24 @@ class AskedTime:
 
     @property
     def words(self) -> str:
-        """Return the comment of the entry, or the name of its service if it has none."""
+        """Return the external comment of the entry, or the name of its service if it has none."""
         return self.external_comment or self.service_name
 
 
 async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
-    """Return the row at `position` of an invoice's time detail. Raise `NotFound` unless there is one for time."""
+    """Return the row at `position` of an invoice's time detail.
+
+    Raise `NotFound` if there is none, or if it is not for time.
+    """
     rows = await detail.copied(invoice_id=invoice.id, position=in_range(position, bits=31))
     return _asked(rows, invoice.customer_id, f"invoice {invoice.number}", invoice.id)
 
 
 async def time_on_statement(statement: Statement, position: int) -> AskedTime:
-    """Return the row at `position` of a statement's time detail. Raise `NotFound` unless there is one for time."""
+    """Return the row at `position` of a statement's time detail.
+
+    Raise `NotFound` if there is none, or if it is not for time.
+    """
     rows = await detail.copied(statement_id=statement.id, position=in_range(position, bits=31))
     return _asked(rows, statement.customer_id, f"the statement up to {statement.until:%-d %b %Y}")
 
@@ -68,7 +75,7 @@ def _asked(rows: list[DetailRow], customer_id: int, place: str, invoice_id: int 
 
 
 async def time_in_hours(entry_id: int, reader: ContactReader) -> AskedTime:
-    """Return approved time of the reader's customer. Raise `NotFound` for other time."""
+    """Return an approved entry of the reader's customer. Raise `NotFound` for any other entry."""
     row = await current().fetchrow(
         "select * from approved_time where id = $1 and customer_id = $2", in_range(entry_id), reader.customer_id
     )

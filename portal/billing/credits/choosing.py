@@ -29,7 +29,7 @@ ALL_CREDITED = "Everything on this invoice is credited already."
 
 
 class Refusals(NamedTuple):
-    """The sentences that refuse minutes of time: too many, a part of a fixed fee, and time of which nothing is left."""
+    """The error messages for minutes of time: too many, a part of a fixed fee, and time of which nothing is left."""
 
     too_much: str
     whole_fee: str
@@ -41,16 +41,17 @@ CREDITED = Refusals(
     "This cost a fixed fee, which is credited as a whole: write {minutes}, or leave it empty.",
     "Some of this time is credited already. Look at it again.",
 )
-"""What is refused where an invoice is credited; a statement has sentences of its own."""
+"""The error messages where an invoice is credited; a statement has its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What somebody chose to credit: everything, or lines of the invoice, parts of fees, and minutes of its time detail.
+    """What somebody chose to credit: everything, or lines of the invoice, parts of lines, and minutes of time.
 
-    `lines` are positions of lines; `amounts` maps positions of lines for fees, or of charges added by hand, to the part of
-    their net that is credited; `vouchers` maps positions of lines for vouchers to minutes, of which 0 choose nothing;
-    `minutes` maps positions of the time detail to minutes. With `unused`, what fees charge for days after the end of the contract is chosen instead.
+    `lines` are positions of lines that are credited as a whole. `amounts` maps the positions of lines for fees, or for
+    charges added by hand, to the part of their net amount that is credited. `vouchers` maps the positions of lines for
+    vouchers to minutes, where 0 chooses nothing. `minutes` maps positions of the time detail to minutes. `unused`
+    chooses, instead of lines, what fees charge for days after the end of the contract.
     """
 
     everything: bool = False
@@ -63,7 +64,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left to credit of one row of the invoice's time detail."""
+    """What is left to credit of one row of the time detail of an invoice or statement."""
 
     row: DetailRow
     minutes: int
@@ -71,7 +72,10 @@ class Left:
 
     @property
     def is_open(self) -> bool:
-        """Return whether something is left; an entry without billable minutes is left until it was credited once."""
+        """Return whether minutes are left.
+
+        A row without billable minutes has none, but is listed until it is credited once.
+        """
         return self.minutes > 0
 
 
@@ -79,10 +83,10 @@ class Left:
 class Creditable:
     """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
 
-    `groups` maps the VAT category and rate to the base and the tax that are left. Of a voucher, the undrawn minutes' share
-    of its price is left; `vouchers` has the vouchers by line. `due_again` are the lines whose fee or voucher can become due
-    again: fees, and vouchers of which nothing was drawn. `unused` is what fees charge for days after the end of the
-    contract, by line.
+    `lines` are all lines of the invoice. `groups` maps the VAT category and rate to the base and the tax that are left.
+    Of a voucher, the share of its price for undrawn minutes is left; `vouchers` has the vouchers by line. `due_again`
+    are the lines whose fee or voucher can become due again: fees, and vouchers of which nothing was drawn, that are not
+    credited yet. `unused` is what fees charge for days after the end of the contract, by line.
     """
 
     invoice: Invoice
@@ -110,9 +114,10 @@ class Creditable:
 class Credit:
     """What a credit note credits: its lines and VAT groups as columns, the credited time, and its time detail.
 
-    Each of `time` is a row of the invoice's time detail with the minutes and the amount that are credited of it.
-    `unused_from` has the first day of those that the credit of a fee gives back, by line of the invoice. `payable`
-    is by how much the credit lowers the sum to pay of the invoice, which is rounded to coins if the contract says so.
+    Each item of `time` is a row of the invoice's time detail with the credited minutes and amount. `due_again` are the
+    lines of the invoice whose fee or voucher can become due again. `unused_from` is the first credited day of a fee
+    whose contract has ended, and `voucher_minutes` the minutes taken back from a voucher, both by line of the invoice.
+    `payable` is the amount by which the credit lowers the sum to pay of the invoice, which may be rounded to coins.
     """
 
     lines: list[dict[str, object]]
@@ -129,7 +134,7 @@ class Credit:
 
     @property
     def gross(self) -> Decimal:
-        """Return the sum that is credited, with tax."""
+        """Return the credited sum with tax."""
         return self.net + self.tax
 
 
@@ -174,7 +179,7 @@ async def creditable(invoice: Invoice) -> Creditable:
 
 
 def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int, Decimal]) -> Decimal:
-    """Return what is left to credit of a line that is not for time; negative for a discount that still counts."""
+    """Return what is left to credit of a line that is not for time; negative for a discount that is not credited."""
     if voucher := vouchers.get(line["position"]):
         return voucher.amount(voucher.left)
     rest: Decimal = line["net"] - credited.get(line["position"], Decimal(0))
@@ -182,7 +187,10 @@ def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int,
 
 
 def left_of(rows: Iterable[DetailRow], credited: Mapping[int, Row]) -> Iterable[Left]:
-    """Yield what is left of each row of a time detail; `credited` has the minutes and the amount credited, by position."""
+    """Yield what is left of each row of a time detail that is for time and is not wholly credited.
+
+    `credited` has rows with the `minutes` and the `amount` that were credited before, by position.
+    """
     for row in rows:
         if row.entry_id is None:
             continue
@@ -204,7 +212,10 @@ def _groups(
 
 
 def credit(of: Creditable, chosen: Chosen) -> Credit:
-    """Return what the choice credits. Raise `Invalid` if it is nothing, or more than is left."""
+    """Return what the choice credits.
+
+    Raise `Invalid` if that is nothing, more than is left, or a part of a fixed fee.
+    """
     time = list(chosen_time(of.time, chosen, of.invoice.digits))
     unused = of.unused if chosen.unused else {}
     nets = {position: days.amount for position, days in unused.items()} if chosen.unused else _chosen_nets(of, chosen)
@@ -234,9 +245,9 @@ def credit(of: Creditable, chosen: Chosen) -> Credit:
 
 
 def _voucher_minutes(of: Creditable, chosen: Chosen, lines: Sequence[dict[str, object]]) -> dict[int, int]:
-    """Return how many minutes of vouchers the lines of a credit note take back, by line of the invoice.
+    """Return how many minutes of vouchers a credit note takes back, by line of the invoice.
 
-    A line that does not take all of a voucher gets a label that says how much it takes.
+    Change the label of each line that takes back only a part of a voucher, so that it shows how much.
     """
     taken = {}
     for line in lines:
@@ -256,7 +267,10 @@ def _chosen_nets(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
 
 
 def _payable(of: Creditable, gross: Decimal) -> Decimal:
-    """Return by how much a credit of `gross` lowers the sum to pay; several credits add up to what one would."""
+    """Return by how much a credit of `gross` lowers the sum to pay, which may be rounded to coins.
+
+    The results of several credits add up to that of a single credit of the same sum.
+    """
     left = total((base + tax for base, tax in of.groups.values()), of.invoice.digits)
     coin = of.invoice.cash_rounding
     if not coin:
@@ -272,7 +286,10 @@ def _due_again(of: Creditable, nets: Mapping[int, Decimal], chosen: Chosen) -> f
 
 
 def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
-    """Return the parts of lines that are credited, by position. Raise `Invalid` for a part of more than is left."""
+    """Return the credited parts of fees, charges and vouchers, by line.
+
+    Raise `Invalid` if a part is more than is left.
+    """
     if chosen.everything or chosen.unused:
         return {}
     problems = {
@@ -294,7 +311,11 @@ def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
 def chosen_time(
     time: Sequence[Left], chosen: Chosen, digits: int, refusals: Refusals = CREDITED
 ) -> Iterable[tuple[DetailRow, int, Decimal]]:
-    """Yield the rows of the time detail that are credited, with minutes and amounts. Raise `Invalid` for too many minutes."""
+    """Yield the rows of the time detail that are credited, each with its minutes and its amount.
+
+    Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of which nothing is left. `refusals`
+    has the error messages.
+    """
     problems = {}
     known = {left.row.position for left in time}
     for left in time:
@@ -320,12 +341,12 @@ def _clock(minutes: int) -> str:
 
 
 def _amount(row: DetailRow, minutes: int, digits: int) -> Decimal:
-    """Return what the invoice charges for so many minutes of a row; nothing where the row costs nothing."""
+    """Return what the invoice charges for so many minutes of a row; 0 if the row has no hourly rate."""
     return Decimal(0) if row.hourly_rate is None else hourly_amount(minutes, row.hourly_rate, digits)
 
 
 def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict[str, object]]:
-    """Yield the VAT groups of the credit note: the tax that is left of the invoice's, less the tax on what stays.
+    """Yield the VAT groups of the credit note. Its tax is what is left of the invoice's, less the tax on what stays.
 
     Raise `Invalid` if, because of a discount, more would be credited than is left, or less than nothing.
     """

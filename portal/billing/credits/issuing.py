@@ -45,11 +45,11 @@ async def issue_credit(
 ) -> CreditNote:
     """Issue a credit note for a part of an issued invoice or for all of it, and return it.
 
-    With `freed`, the credited minutes become free again, so that the next billing run bills them; otherwise they are
-    written off. The customer is locked until the transaction ends, and the outbox gets a row. Sending the same `form_key`
-    again returns the credit note that it made. `seen` is the gross sum that the page showed. Raise `Invalid` for a missing
-    reason and as `choosing.credit` does, `Conflict` if the sum is no longer the one that was seen or the same form was
-    sent with another invoice, and `Forbidden` if `by` is not a manager.
+    With `freed`, the credited minutes, and the fees and vouchers that are credited as a whole, can be billed again by
+    the next billing run; otherwise they are written off. The customer is locked until the transaction ends, and the
+    outbox gets a row. Sending the same `form_key` again returns the credit note that it made. `seen` is the gross sum
+    that the page showed. Raise `Invalid` for a missing or too long reason and as `choosing.credit` does, `Conflict` if
+    the sum differs from `seen` or the same form was sent for another invoice, and `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may issue credit notes.")
@@ -103,8 +103,8 @@ def checked_reason(text: str) -> str:
 async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None:
     """Store lines, VAT, time detail and credited time; a trigger frees the time or writes it off.
 
-    `of` names the customer, the credit note and the invoice. `freed` says whether the time is freed, and whether the
-    fees and vouchers in `what.due_again` are due again.
+    `of` holds the ids of the customer, the credit note and the invoice as columns. `freed` says whether the time is
+    freed, and whether the fees and vouchers in `what.due_again` become due again.
     """
     await insert_all(
         CreditLine,
@@ -125,7 +125,10 @@ async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None
 
 
 def _effect(position: Any, what: Credit, *, freed: bool) -> dict[str, Any]:
-    """Return the columns that say what becomes of the fee or the voucher of a line: due again, or days or minutes taken back."""
+    """Return the columns of a line that record what happens to its fee or voucher.
+
+    It is due again (`freed`), or days (`unused_from`) or minutes (`voucher_minutes`) of it are taken back.
+    """
     freed = freed and position in what.due_again
     return {
         "freed": freed,
@@ -137,7 +140,8 @@ def _effect(position: Any, what: Credit, *, freed: bool) -> dict[str, Any]:
 async def _number(of: dict[str, Any], what: Credit, parties: dict[str, Any], zone: str, at: datetime) -> dict[str, Any]:
     """Take a number, store the PDF and the CSV, and return the columns of the credit note with its number and dates.
 
-    The PDF shows the number. It is made with the expected number before the counter is locked, as that of an invoice.
+    The PDF shows the number. To keep the counter locked only briefly, the PDF is first made with the expected number,
+    and made again if the number or the day turns out different.
     """
     contents = Contents(with_entries(what.lines, what.detail, digits_of(what.currency)), what.vat, what.detail)
     picture, series = await logo.find(), await NumberSeries.ready_for_credits()
@@ -163,7 +167,7 @@ async def _number(of: dict[str, Any], what: Credit, parties: dict[str, Any], zon
 
 
 def _sentence(text: str) -> str:
-    """Return a text with a full stop, unless it ends like a sentence."""
+    """Return `text` with a full stop added, unless it ends with a mark that ends a sentence."""
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 

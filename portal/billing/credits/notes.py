@@ -35,7 +35,12 @@ from portal.people.readers import ContactReader, Reader, System
 
 
 class CreditNote(Table, tablename="credit_note"):
-    """The correction of an issued invoice. Amounts are positive: what is credited. It exists only as issued."""
+    """The correction of an issued invoice. There are no drafts of credit notes.
+
+    Amounts are positive sums that are credited; `payable` is the amount by which the sum to pay of the invoice falls.
+    `parties` is the JSON of `copied`. `form_key` identifies the form that made the credit note, so that sending it
+    twice makes one.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -62,16 +67,19 @@ class CreditNote(Table, tablename="credit_note"):
 
     @property
     def copied(self) -> dict[str, Any]:
-        """Return the data copied when the credit note was issued: those of an invoice, and `corrects`.
+        """Return the data copied when the credit note was issued: that of an invoice, the `reason`, and `corrects`.
 
-        `corrects` has the number and the date of issue of the invoice.
+        `corrects` has the `number` and the `issue_date` of the invoice.
         """
         parties: dict[str, Any] = json.loads(self.parties)
         return parties
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
-        """Return a query of the credit notes that `reader` may see: those of the invoices that `reader` may see."""
+        """Return a query of the credit notes that `reader` may see.
+
+        Managers see all, contacts who see invoices those of their customer, and other people none.
+        """
         if isinstance(reader, ContactReader):
             own = cls.customer_id == reader.customer_id
             return cls.objects().where(own if reader.sees_invoices else WhereRaw("false"))
@@ -90,7 +98,10 @@ class CreditNote(Table, tablename="credit_note"):
 
     @classmethod
     async def sent(cls, form_key: uuid.UUID | None, invoice: Invoice) -> Self | None:
-        """Return the credit note that the form with this key has made, or None. Raise `Conflict` for another invoice's."""
+        """Return the credit note that the form with this key has made, or None.
+
+        Raise `Conflict` if that credit note corrects another invoice than `invoice`.
+        """
         made = await cls.objects().where(cls.form_key == form_key).first() if form_key else None
         if made and made.invoice_id != invoice.id:
             raise Conflict(f"This form was sent before, and made {made.number}.")
@@ -100,9 +111,9 @@ class CreditNote(Table, tablename="credit_note"):
 class CreditLine(Table, tablename="credit_line"):
     """One line of a credit note. The primary key is the credit note and the position.
 
-    `line_position` is the line of the invoice that is corrected, None for minutes that cost nothing. `freed` says whether
+    `line_position` is the corrected line of the invoice, or None for minutes that cost nothing. `freed` says whether
     the fee or the voucher of the line is due again. `unused_from` is the first day whose fee is given back because the
-    contract ended, or None. `voucher_minutes` are those of a voucher that it takes back, or None.
+    contract ended, or None. `voucher_minutes` are the minutes that the line takes back from a voucher, or None.
     """
 
     customer_id = BigInt(default=None)
@@ -139,9 +150,9 @@ class CreditVat(Table, tablename="credit_vat"):
 
 
 class CreditedTime(Table, tablename="credited_time"):
-    """What a credit note credits of a row of the invoice's time detail. The primary key is the note and the row.
+    """What a credit note credits of one row of the invoice's time detail. The primary key is the note and the row.
 
-    `freed` says whether the minutes become free again; otherwise they are written off.
+    `freed` says whether the minutes can be billed again; otherwise they are written off.
     """
 
     customer_id = BigInt(default=None)
@@ -180,16 +191,17 @@ async def list_credit_notes(
 ) -> DocumentPage:
     """Return a page of the credit notes that `reader` may see, newest first, with the numbers of the invoices.
 
-    With `customer_id`, only credit notes of that customer are listed. `after` is the cursor, the number of the last
-    credit note on the page before.
+    With `customer_id`, only credit notes of that customer are listed. `after` is the cursor: the number of the last
+    credit note on the previous page.
     """
     return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
 
 
 async def credits_of(invoice: Invoice) -> list[Row]:
-    """Return the credit notes of an invoice in the order of their issue: number, issue_date, issued_at, gross, payable, reason.
+    """Return the credit notes of an invoice in the order in which they were issued.
 
-    `issued_by` is the name of the agent who issued it.
+    Each row has `number`, `issue_date`, `issued_at`, `gross`, `payable`, `reason`, and the name of the agent
+    `issued_by`.
     """
     return await current().fetch(
         "select number, issue_date, issued_at, gross, payable, reason, parties ->> 'issued_by' as issued_by from credit_note"

@@ -31,10 +31,10 @@ ASKED = "There is an open question about this time already, in case #{number}."
 class EntryQuestion(Table, tablename="entry_question"):
     """A customer's question about a time entry. The case `case_number` holds its text.
 
-    `invoice_id` and `detail_position` name the row of the invoice from which it was asked; they are None for a question
-    from a statement or from the hours. It is open until `ended_at` is set; `credit_note_id` or `correction_id` name the
-    credit note or the statement by which it ended, and both are None after an explanation. An entry has at most one open
-    question. While it is open, time that no document has settled is flagged.
+    `invoice_id` and `detail_position` identify the row of the invoice from which it was asked; they are None for a
+    question from a statement or from the hours. The question is open until `ended_at` is set. `credit_note_id` or
+    `correction_id` is the credit note or the statement that ended it; both are None after an explanation. An entry has
+    at most one open question. While a question is open, its entry is flagged unless a document has settled it.
     """
 
     id = BigSerial(primary_key=True)
@@ -54,13 +54,13 @@ class EntryQuestion(Table, tablename="entry_question"):
 async def ask(
     about: AskedTime, text: str, *, by: ContactReader, at: datetime, form_key: uuid.UUID | None = None
 ) -> int:
-    """Store a question about time, lock the customer for that, and return the number of the case that holds its text.
+    """Store a question about time, and return the number of the case that holds its text. Notify managers.
 
-    The text is written as a message into the case on which the time was logged. If there is none, or if `by` may not
-    see it, a new case is opened. Time that no document has settled is flagged, so that no run bills it. The caller has
-    checked that `by` may see the time. With the `form_key` of an earlier question, nothing is stored, and the case of
-    that question is returned. Raise `Invalid` (`body`) without a text, `Conflict` if there is an open question about the
-    entry, `TooMany` as `Case.open` does. Managers are notified.
+    The customer is locked. The text is written as a message into the case on which the time was logged. If there is
+    none, or if `by` may not see it, a new case is opened. Time that no document has settled is flagged, so that no run
+    bills it. The caller has checked that `by` may see the time. If `form_key` is that of an earlier question, store
+    nothing, and return the case of that question. Raise `Invalid` (`body`) if the text is empty or no case can be
+    opened, `Conflict` if there is an open question about the entry, and `TooMany` as `Case.open` does.
     """
     if form_key and (known := await EntryQuestion.objects().where(EntryQuestion.form_key == form_key).first()):
         return int(known.case_number)
@@ -85,7 +85,7 @@ async def ask(
 
 
 def _words(about: AskedTime, text: str) -> str:
-    """Return the text of the message: a line that names the work in question, and below it the question itself."""
+    """Return the text of the message: a line that identifies the work in question, and below it the question itself."""
     comment = f": “{' '.join(about.external_comment.split())}”" if about.external_comment.strip() else ""
     place = f" on {about.place}" if about.place else f" under “{about.service_name}”"
     return f"About {spoken(about.minutes)} of {about.work_date:%-d %b %Y}{place}{comment}\n\n{text}"
@@ -135,7 +135,7 @@ _LIVE = """
 async def questions_of(document: Invoice | Statement) -> list[Row]:
     """Return a row for each question about the time on a draft, an invoice or a statement, the open ones first.
 
-    Questions that were asked about it elsewhere, as in the hours, are among them.
+    A question about the same entry that was asked elsewhere, such as in the hours, is included.
     """
     is_draft = isinstance(document, Invoice) and not document.is_issued
     column = "statement_id" if isinstance(document, Statement) else "invoice_id"
@@ -145,7 +145,7 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
 
 
 async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """End a question, because an agent has explained it in the case, and lift its flag. A repeat changes nothing.
+    """End a question because an agent has explained the time in the case, and lift its flag. A repeat changes nothing.
 
     Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
     """
@@ -168,7 +168,7 @@ async def end_corrected(
     credit_note_id: int | None = None,
     correction_id: uuid.UUID | None = None,
 ) -> None:
-    """End the open questions about these entries, because a credit note or a further statement gives their time back.
+    """End the open questions about these entries because a credit note or a correcting statement gives their time back.
 
     Pass exactly one of the two ids.
     """

@@ -10,9 +10,10 @@ from portal.money import EXACT, divide_half_up
 
 @dataclass(frozen=True, slots=True)
 class SoldVoucher:
-    """A voucher on a line of an invoice: its minutes, those that are drawn or reserved, and those credited before.
+    """A voucher on a line of an invoice.
 
-    `price` is the net of the line, and `credited` how much of it was credited before.
+    `drawn` are its minutes that are drawn or reserved, `credited_minutes` those credited before. `price` is the net
+    amount of the line, and `credited` how much of it was credited before.
     """
 
     minutes: int
@@ -24,11 +25,14 @@ class SoldVoucher:
 
     @property
     def left(self) -> int:
-        """Return the minutes that can be credited: nothing has drawn, reserved or credited them."""
+        """Return the minutes that can be credited: those that are neither drawn, reserved nor credited."""
         return self.minutes - self.drawn - self.credited_minutes
 
     def amount(self, minutes: int) -> Decimal:
-        """Return what is credited for so many of the minutes left; several credits sum to what one would credit."""
+        """Return the net amount that is credited for so many of the minutes left.
+
+        The results of several credits add up to that of a single credit of the same minutes.
+        """
         if not self.minutes:
             return self.price - self.credited
         share = EXACT.multiply(self.price, self.credited_minutes + minutes)

@@ -1,4 +1,4 @@
-"""Correct statements: give time back that a statement has settled, by a further statement that names it."""
+"""Correct statements: give back time that a statement has settled, by a further statement that refers to it."""
 
 import uuid
 from collections.abc import Iterable
@@ -32,9 +32,10 @@ GIVEN_BACK = Refusals(
 
 
 class CorrectedTime(Table, tablename="corrected_time"):
-    """What a correction gives back of a row of the statement's time detail. The primary key is the correction and the row.
+    """What a correction gives back of one row of the statement's time detail. They are the primary key.
 
-    `freed` says whether the minutes become free again; otherwise they are written off.
+    `statement_id` is the correction, `corrects_id` the corrected statement. `freed` says whether the minutes can be
+    billed again; otherwise they are written off.
     """
 
     customer_id = BigInt(default=None)
@@ -50,7 +51,7 @@ _BACK = "select detail_position, sum(minutes)::int as minutes, 0::numeric as amo
 
 
 async def correctable(statement: Statement) -> list[Left]:
-    """Return what is left of each row of a statement's time detail that is not given back wholly."""
+    """Return what is left of each row of a statement's time detail that is not wholly given back."""
     rows = await detail.copied(statement_id=statement.id)
     back = {row["detail_position"]: row for row in await current().fetch(_BACK, statement.id)}
     return list(left_of(rows, back))
@@ -74,12 +75,13 @@ async def correct_statement(
 ) -> Statement:
     """Make a statement that corrects another one, for a part of its time or for all of it, and return it.
 
-    With `freed`, the time becomes free again: it can be changed, and the next billing run settles it. Otherwise it is
-    written off. Covered minutes go back to their period or voucher either way. The customer is locked until the transaction
-    ends, and the outbox gets a row. Sending the same `form_key` again returns the correction that it made. `seen` is how
-    many minutes were left when the page was shown, as text; None if there was no page. Raise `Invalid` for a missing reason,
-    nothing chosen or more than is left, `Conflict` if no longer as much is left as was seen, if the statement is a
-    correction itself or if the form was sent with another one, and `Forbidden` if `by` is not a manager.
+    With `freed`, the time can be changed again, and the next billing run settles it; otherwise it is written off.
+    Covered minutes go back to their period or voucher either way. The customer is locked until the transaction ends,
+    and the outbox gets a row. Sending the same `form_key` again returns the correction that it made. `seen` is how many
+    minutes were left when the page was shown, as text; None if there was no page. Raise `Invalid` for a missing or too
+    long reason, if nothing is chosen, or for more than is left; `Conflict` if fewer or more minutes are left than were
+    seen, if the statement is itself a correction or if the form was sent for another one; and `Forbidden` if `by` is
+    not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may correct statements.")

@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class UnusedDays:
-    """What can be credited of a fee for its days from `since`, which the contract no longer covers."""
+    """The net amount of a fee that can be credited for its days from `since` on, which the contract no longer covers."""
 
     amount: Decimal
     since: date
@@ -34,9 +34,9 @@ where b.invoice_id = $1 and b.active_until > k.end_on
 async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int, Decimal]) -> dict[int, UnusedDays]:
     """Return what to credit for fees of days after the end of the contract, by the position of the line.
 
-    Once it is credited, the invoice charges for each period what it would have charged if the end had been known.
-    `lines` are those of the invoice, and `left` is the amount of each that can still be credited, by position. For a
-    line that was credited in part before, only the rest is returned.
+    After the credit, the invoice charges for each period what it would have charged if the end had been known. `lines`
+    are those of the invoice, and `left` is the amount of each that can still be credited, by position. For a line of
+    which a part was credited before, only the rest is returned.
     """
     late = {row["position"]: row["since"] for row in await current().fetch(_PAID, invoice.id)}
     fees = [line for line in lines if line["position"] in late and left.get(line["position"])]
@@ -61,7 +61,7 @@ def _unused(
         used = Period(active.start, late[position])
         if price_of_days(contract, service, active, digits) == line["net"]:
             charged = price_of_days(contract, service, used, digits)
-        else:  # The fee was changed after it was billed, so the share is one of what was billed.
+        else:  # The fee was changed after it was billed, so the share is computed from the billed amount.
             charged = divide_half_up(EXACT.multiply(line["net"], used.days), active.days, digits)
         if (unused := left[position] - charged) > 0:
             yield position, UnusedDays(unused, late[position])
@@ -78,7 +78,7 @@ order by i.issued_at
 
 
 async def invoices_past_end(customer_id: int) -> dict[int, list[str]]:
-    """Return the numbers of the invoices with fees for days after the end of their contract, by contract id.
+    """Return the numbers of the invoices that charge fees for days after the end of their contract, by contract id.
 
     Invoices of which these fees were credited, in part or as a whole, are left out.
     """

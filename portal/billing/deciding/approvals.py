@@ -1,8 +1,8 @@
 """Approve, reject or flag time, as a manager, and lift flags.
 
 The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on the
-same entry at the same time. They send a few statements, however many entries were chosen, and at the end they recompute
-the allocations of each customer (D21). An entry that must not be decided on is reported with a sentence; the decision
+same entry at the same time. They send a few SQL statements, however many entries were chosen, and at the end they recompute
+the allocations of each customer (D21). An entry that must not be decided on is reported with an error message; the decision
 on the other entries takes effect nevertheless (D35).
 """
 
@@ -47,8 +47,8 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
     A draft entry is submitted and approved at once (C4). Return the entries that were approved and those that were
     refused. All approvals of one call share a `decision`, the id by which they can be withdrawn together.
 
-    An entry is refused, with a sentence, if it is the manager's own time (D33), if `by` is neither designated for its
-    department or service nor an admin (C10), if it is flagged (C3), if somebody changed or decided on it in the
+    An entry is refused, with an error message, if it is the manager's own time (D33), if `by` is neither designated for
+    its department or service nor an admin (C10), if it is flagged (C3), if somebody changed or decided on it in the
     meantime, if its day is outside the contract, if it has no price (D19), if its service refuses time that prepaid
     hours do not cover wholly (C8), or if the contract would have more to bill than one document can hold. Raise
     `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.
@@ -131,9 +131,10 @@ async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at:
     """Ask the authors of entries a question; the entries are not billed until a manager lifts the flag (C3, S2.35).
 
     The entries keep their state and their allocations. Drafts, submitted and approved entries can be flagged. Return
-    the entries that were flagged, and those that were refused: by the rules of `approve` about who may decide, because a
-    document has settled them, because they were changed in the meantime, or because they are flagged already. Raise
-    `Invalid` if the question is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
+    the entries that were flagged and those that were refused. An entry is refused by the rules of `approve` about who
+    may decide, if a document has settled it, if it was rejected or changed in the meantime, or if it is flagged
+    already. Raise `Invalid` if the question is empty or too long or if no entry was chosen, `Forbidden` if `by` is not
+    a manager.
     """
     question = flags.checked("question", question, "Write the question that the author is to answer.")
     decision = uuid.uuid4()
@@ -189,10 +190,10 @@ async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
 
 
 class _Prices:
-    """The hourly prices of the chosen entries, and for each contract a running total of what there is to bill.
+    """The hourly prices of the chosen entries, and for each contract a running total of the amounts to bill.
 
-    `books` hold the chosen entries. `others` holds, by contract, the net amounts of the approved entries that are not in
-    `books`.
+    `books` hold the chosen entries. `others` holds, by contract, the net amounts of the approved entries that are not
+    in `books`.
     """
 
     def __init__(self, books: Collection[book.Book], others: Mapping[Key, Decimal]) -> None:
@@ -205,9 +206,9 @@ class _Prices:
             self._totals |= dict.fromkeys((entry.id for entry in each.state.entries), RunningTotals(each.state, others))
 
     def of(self, row: Row) -> Price | None:
-        """Return the price of an hour of an entry, or None if the entry needs no price.
+        """Return the hourly price of an entry, or None if the entry needs no price.
 
-        Raise `Invalid` with a sentence if the entry must not be approved.
+        Raise `Invalid` with an error message if the entry must not be approved.
         """
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
@@ -220,16 +221,16 @@ class _Prices:
         return found
 
     def fee_of(self, row: Row) -> Decimal | None:
-        """Return the fixed fee of an entry's task, which a billable one costs instead of an hourly price, or None."""
+        """Return the fixed fee of the entry's task, which replaces the hourly price, or None if none is charged."""
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
         return self._places[row["id"]][0].fixed_fee
 
     def beyond(self, ids: Iterable[int], fixed: Mapping[int, Price | None]) -> dict[int, Refusal]:
-        """Return the refusal of each entry that only the others show: its day, rounded together, counts too much for one
-        entry, or prepaid minutes do not cover it wholly although its service demands that.
+        """Return the refusals, by entry id, that only show when all entries `ids` are approved together.
 
-        `ids` are all entries to approve together, each at its price in `fixed`.
+        An entry is refused if its day, rounded together, counts too much for one entry, or if prepaid minutes do not
+        cover it wholly although its service demands that. `fixed` holds the price of each entry.
         """
         prices: dict[Key, Price | None] = {id: fixed[id] for id in ids if id in self._places}
         long = {id for state in self._states for id in overlong(state, prices)}
@@ -274,9 +275,9 @@ async def _decide(
 ) -> Outcome:
     """Run `step` for the entries that `refusal` does not refuse, one customer after the other, and return the outcome.
 
-    `refusal` returns the reason against the decision on a row, or None; `together` returns the refusals, by entry id,
-    that only all the others together show. `seen` holds the ids of all chosen entries: those without a row were deleted
-    in the meantime. `decision` is the id by which the decision can be undone.
+    `refusal` returns the reason against the decision on a row, or None. `together` returns, by entry id, the refusals
+    that only show when all the given entries are decided on together. `seen` holds the ids of all chosen entries; those
+    without a row were deleted in the meantime. `decision` is the id by which the decision can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

@@ -25,7 +25,7 @@ LOOKED_AT = 200
 class Approved:
     """One page of the approvals that an agent may withdraw, the latest first.
 
-    `next` is the cursor of the next page: the id of the last approval that was examined; None on the last page.
+    `next` is the cursor of the next page (the id of the last approval that was examined), or None on the last page.
     """
 
     rows: list[Row]
@@ -95,7 +95,7 @@ where e.id = any($1)
 async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
     """Return copies of the listed entries with the decisions on them, which one query reads.
 
-    The copies say why the entry was rejected, who approved it, and which document has settled it.
+    The copies also hold why the entry was rejected, who approved it, and which document has settled it.
     """
     if not lines:
         return []
@@ -117,7 +117,7 @@ async def list_entries(reader: AgentReader, which: Filter) -> lists.Page:
 
 
 async def feed_with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed of a case with its time entries and the decisions on them, and the sums of the case's time.
+    """Return the feed of a case with its time entries and the decisions on them, and the totals of the case's time.
 
     `before` is the cursor of the page of the feed.
     """

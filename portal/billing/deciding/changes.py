@@ -15,10 +15,10 @@ from portal.timekeeping.work import Work
 
 
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
-    """Replace the fields of an entry that a manager may change by those of `work`, and return the entry.
+    """Replace the fields of an entry, as a manager, by those of `work`, and return the entry.
 
-    An approved entry gets the state from before its approval back, and has to be approved again. Raise `Conflict` if a
-    document has settled the entry or if somebody changed it since `version`, `Forbidden` if `by` is not a manager,
+    An approved entry returns to its state before the approval, and has to be approved again. Raise `Conflict` if a
+    document has settled the entry or if its version is no longer `version`, `Forbidden` if `by` is not a manager, and
     `Invalid` as `TimeEntry.log` does.
     """
     row = await _free(entry_id, version, by, at)
@@ -30,8 +30,8 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
 async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
     """Delete an entry in any state, as a manager.
 
-    The approval of an approved entry is withdrawn first. Raise `Conflict` if a document has settled the entry or if
-    somebody changed it since `version`, `Forbidden` if `by` is not a manager.
+    The approval of an approved entry is withdrawn first. Raise `Conflict` if a document has settled the entry or if its
+    version is no longer `version`, `Forbidden` if `by` is not a manager.
     """
     row = await _free(entry_id, version, by, at)
     await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
@@ -39,9 +39,9 @@ async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: date
 
 
 async def _free(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
-    """Lock an entry, withdraw its approval if it is approved, and return the row from before that.
+    """Lock an entry, withdraw its approval if it is approved, and return its row as it was before the withdrawal.
 
-    Raise `Conflict` if somebody changed the entry since `version`.
+    Raise `Conflict` if the version of the entry is no longer `version`, and as `open_for_change` does.
     """
     row = await open_for_change(entry_id, by=by, at=at)
     if row["version"] != version:
@@ -52,6 +52,6 @@ async def _free(entry_id: int, version: int, by: AgentReader, at: datetime) -> R
 
 
 async def _allocate(row: Row) -> None:
-    """Recompute the allocations of the customer's other entries if the entry in `row` was approved."""
+    """Recompute the allocations of the customer's open time if the entry in `row` was approved."""
     if row["state"] == "approved" and row["customer_id"] is not None:
         await reallocate([row["customer_id"]])

@@ -1,4 +1,4 @@
-"""Lock the time entries that a manager chose to approve or reject, and say why a decision on one is refused."""
+"""Lock the time entries that a manager chose to decide on, and tell why a decision on one is refused."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
@@ -28,7 +28,7 @@ class Choice:
 
     @classmethod
     def parse(cls, text: str) -> "Choice":
-        """Return the choice that a check box sends as `id:version`. Raise `Invalid` for other text."""
+        """Return the choice from the value of a tick box, `id:version`. Raise `Invalid` for other text."""
         entry_id, version = (number_in(part, digits=9) for part in text.partition(":")[::2])
         if entry_id is None or version is None:
             raise Invalid({"entry": "Tick entries in the list."})
@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntry:
-    """A time entry on which a decision was refused, with the sentence that says why.
+    """A time entry on which a decision was refused. `sentence` is the error message.
 
     `status` is the HTTP status for this kind of refusal. `entry` is the entry's row, with which a page describes the
     entry, or None if the entry has been deleted.
@@ -65,7 +65,7 @@ class Outcome:
     def of(cls, report: Report[int, Any], rows: Mapping[int, Row], decision: uuid.UUID | None = None) -> "Outcome":
         """Return the outcome for a report of entry ids.
 
-        `rows` holds the rows of the entries by id, `decision` the id that the approvals of the batch share.
+        `rows` holds the rows of the entries by id. `decision` is the id by which the batch can be undone, or None.
         """
         refused = [
             RefusedEntry(entry_id, reason.sentence, reason.status, rows.get(entry_id))
@@ -77,8 +77,8 @@ class Outcome:
     def status(self) -> int:
         """Return the HTTP status of the whole batch.
 
-        The status is 200 if at least one entry was decided on or none was refused. Otherwise it is 409 if an entry was
-        refused with 409, else the lowest status of the refused entries.
+        It is 200 if at least one entry was decided on or none was refused. Otherwise it is 409 if any entry was refused
+        with 409, else the lowest status of the refused entries.
         """
         statuses = {refused.status for refused in self.refused}
         return 200 if self.done or not statuses else Conflict.status if Conflict.status in statuses else min(statuses)
@@ -134,8 +134,8 @@ def customers_of(rows: Iterable[Row]) -> list[int]:
 def why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
     """Return the refusal if `by` must not decide on the time entry in `row`, or None if `by` may.
 
-    With `version`, the version that `by` saw, also refuse an entry that is approved or rejected, or that was changed
-    since. `row` comes from `chosen`.
+    `version` is the version that `by` saw. With it, an entry is also refused if it is approved or rejected, or was
+    changed since. `row` comes from `chosen`.
     """
     if row["agent_id"] == by.id:
         return Forbidden(REFUSED["own"])

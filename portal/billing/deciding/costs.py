@@ -27,9 +27,10 @@ WITHOUT_PRICE = {
 class Cost:
     """What an entry would cost the customer: `amount` in `currency`.
 
-    If `amount` is None, pages show the words `instead`, such as "no rate" or "included hours". `refusal` is the sentence
-    that says why the entry cannot be approved, or "" if it can. `minutes` are those that the entry would count, which
-    differ from the logged ones if its service rounds the minutes of a day together; None if it cannot be approved.
+    If `amount` is None, pages show the words `instead`, such as "no rate" or "included hours". `refusal` is the error
+    message that says why the entry cannot be approved, or "" if it can. `minutes` are the minutes that the entry would
+    count, which differ from the logged ones if its service rounds the minutes of a day together; None if it cannot be
+    approved.
     """
 
     amount: Decimal | None = None

@@ -28,7 +28,8 @@ PAGE = 100
 class HeldEntry:
     """A held entry (`row`, a database row), and what it would cost if all held time of its customer were released.
 
-    `covered` are the minutes that prepaid hours would then pay, `charged` the others, which cost `amount`.
+    `covered` are the minutes that prepaid hours would then pay for, `charged` the other minutes, which would cost
+    `amount`.
     """
 
     row: Row
@@ -43,7 +44,7 @@ class HeldEntry:
 
     @property
     def choice(self) -> str:
-        """Return the value of the entry's tick box."""
+        """Return the value of the entry's tick box, `id:version`."""
         return f"{self.row['id']}:{self.row['version']}"
 
 
@@ -71,8 +72,8 @@ where $4::bigint is null or position > $4 order by position limit $5
 async def list_held(by: AgentReader, *, at: datetime, after: int | None = None) -> Held:
     """Return a page of the held time of all customers, with what each entry would cost.
 
-    The rows have `may_decide`, whether `by` may release the entry. `after` is the cursor, the position of the last entry
-    on the page before. Raise `Forbidden` if `by` is not a manager.
+    The column `may_decide` of the rows says whether `by` may release the entry. `after` is the cursor: the position of
+    the last entry on the previous page. Raise `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")
@@ -95,16 +96,16 @@ def _with_costs(rows: Sequence[Row], books: Iterable[Book]) -> list[HeldEntry]:
 
 
 def _released(of: Book) -> dict[Key, tuple[Allocation, ...]]:
-    """Return the allocations of the book, by entry id, if all held time were released."""
+    """Return the allocations of the entries in the book, by entry id, as they would be if all held time were released."""
     return allocate(replace(of.state, released=frozenset(entry.id for entry in of.state.entries)))
 
 
 async def send_back(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
-    """Reject held entries instead of charging them: withdraw their approvals, and send them to their authors.
+    """Reject held entries instead of charging them: withdraw their approvals, and return them to their authors.
 
-    Return the entries that were rejected and those that were refused, by the rules of `reject`, or because they are no
-    longer held. The rejection can be undone as any other; the entries are then submitted. Raise `Invalid` if the reason
-    is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
+    Return the entries that were rejected and those that were refused, by the rules of `reject` or because they are no
+    longer held. The rejection can be undone like any other; the entries are then submitted. Raise `Invalid` if the
+    reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     flags.checked("reason", reason, "Say why, so that the author knows what to change.")
     seen = {choice.entry_id: choice for choice in choices}

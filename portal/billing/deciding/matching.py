@@ -1,6 +1,6 @@
 """Sum up all undecided time entries that match a filter, so that a manager can decide on all of them at once.
 
-The result names each entry with its version, so that the decision is checked entry by entry, like one on ticked rows:
+The result has the version of each entry, so that the decision is checked entry by entry, like one on ticked rows:
 entries that changed after the page was shown are left out and reported (D35).
 """
 
@@ -24,7 +24,7 @@ _CODES = tuple(rule.code for rule in RULES)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The chosen entries of one agent: their number, billable minutes, and what customers would pay, by currency."""
+    """The chosen entries of one agent: their number, their billable minutes, and what customers would pay, by currency."""
 
     agent_name: str
     count: int
@@ -36,10 +36,10 @@ class Share:
 class Matching:
     """The entries that match a filter, and how many of them look odd.
 
-    `choices` names the chosen entries as the tick boxes of a list do (`id:version`): all that match, or only those that
-    no rule of `oddness` finds odd. `odd` says how many matching entries look odd by each rule, by the code of the rule,
-    and `odd_count` how many look odd at all. `refusals` says how many of the chosen entries an approval would refuse,
-    by the sentence that says why. `more` is how many entries match beyond the first `MOST`.
+    `choices` identifies the chosen entries as the tick boxes of a list do (`id:version`): all that match, or only those
+    that no rule of `oddness` finds odd. `shares` sums them up by agent. `odd` counts the matching entries that look
+    odd, by the code of the rule, and `odd_count` all that look odd by any rule. `refusals` counts the chosen entries
+    whose approval would be refused, by the error message. `more` is how many entries match beyond the first `MOST`.
     """
 
     choices: tuple[str, ...]

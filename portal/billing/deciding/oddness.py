@@ -1,7 +1,7 @@
-"""The rules that find time entries odd: each has a code, and a sentence that says why to look twice.
+"""The rules by which time entries look odd: each has a code, and a sentence that says why to look twice.
 
-Each rule is an SQL expression on a time entry `e`: null if the entry is not odd by the rule, else the value that its
-sentence names. That is why the same rules can mark the rows of a page, filter rows, and count the rows of each kind.
+Each rule is an SQL expression on a time entry `e`: null if the rule does not apply, else the value that its
+sentence mentions. So the same rules can mark the rows of a page, filter rows, and count the rows of each kind.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,10 +51,10 @@ coalesce((select name from task where id = e.task_id),
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One reason to look twice.
+    """One reason to look twice at a time entry.
 
-    `title` is its name in filters and counts, `sql` the expression that finds it, and `sentence` returns the sentence
-    for a found value and its row.
+    `title` is its name in filters and counts, `sql` the expression that finds it, and `sentence` the function that
+    returns the sentence for the found value and the entry's row.
     """
 
     code: str
@@ -139,7 +139,7 @@ RULES = (
         lambda found, row: f"Same text as an entry of {found:{_DAY}} on this case.",
     ),
 )
-"""The rules, in the order in which pages name them."""
+"""The rules, in the order in which pages list them."""
 TITLES = {rule.code: rule.title for rule in RULES}
 
 COLUMNS = ", ".join(f"{rule.sql} as odd_{rule.code}" for rule in RULES)

@@ -1,4 +1,4 @@
-"""Say what the hours of an approved entry cost, and why they cost that (D17, D18)."""
+"""Tell the hourly prices of an approved entry, and where they come from (D17, D18)."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,9 +24,9 @@ WHY = {
 
 @dataclass(frozen=True, slots=True)
 class PricedMinutes:
-    """Minutes of an entry that are charged, or held, at one price, and `why`: where the price comes from, in words.
+    """Minutes of an entry that are charged, or held, at one price; `why` says where the price comes from.
 
-    `since` is the day from which the rate has been in force, or None if the price is no rate with a date.
+    `since` is the day from which the rate has been in force, or None if the price does not come from a dated rate.
     """
 
     minutes: int
@@ -50,7 +50,7 @@ order by a.place, a.hourly_rate
 async def prices_of(entry_id: int, reader: AgentReader) -> list[PricedMinutes]:
     """Return the prices of an approved entry in the order in which its minutes are allocated.
 
-    The list is empty for readers who are not managers.
+    The list is empty if `reader` is not a manager.
     """
     rows = await current().fetch(_PRICES, entry_id) if reader.is_manager else []
     return [

@@ -22,7 +22,7 @@ from portal.timekeeping.versions import Step, Verb
 class Release(Table, tablename="release"):
     """A manager's decision that the minutes of an entry beyond the prepaid hours are charged and not held.
 
-    It stays if the approval of the entry is withdrawn. Once a document has settled the entry, it cannot be taken back.
+    It stays if the approval of the entry is withdrawn. Once a document has settled the entry, it cannot be undone.
     """
 
     entry_id = BigInt(primary_key=True, default=None)
@@ -32,12 +32,12 @@ class Release(Table, tablename="release"):
 
 
 async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
-    """Charge the chosen entries from now on instead of holding them, and allocate the customers' open time again.
+    """Charge the chosen entries instead of holding them, and recompute the allocations of the customers' open time.
 
-    An entry may be released before it is approved. Return the entries that were released, also those that had been
-    before, and those that were refused: because `by` must not decide on them, because a document has settled them, or
-    because somebody changed them since `by` saw them. Raise `Invalid` if no entry was chosen, `Forbidden` if `by` is not
-    a manager.
+    An entry may be released before it is approved. Return the entries that are released now, including those that were
+    released before, and those that were refused: because `by` must not decide on them, because a document has settled
+    them, because they are general time, or because somebody changed them since `by` saw them. Raise `Invalid` if no
+    entry was chosen, `Forbidden` if `by` is not a manager.
     """
 
     async def step(rows: Sequence[Row]) -> None:
@@ -52,7 +52,7 @@ async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
 
 async def hold_again(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
-    """Take the release of the chosen entries back, and allocate the customers' open time again.
+    """Undo the release of the chosen entries, and recompute the allocations of the customers' open time.
 
     Entries that were not released do not change. The result and the exceptions are those of `release`.
     """
@@ -67,7 +67,7 @@ async def hold_again(choices: Iterable[Choice], *, by: AgentReader, at: datetime
 
 
 async def _record(verb: Verb, rows: Sequence[Row], changed: Sequence[Row], by: AgentReader, at: datetime) -> None:
-    """Write a version and an outbox row for each of the `rows` whose ids are in `changed`."""
+    """Write a version and an outbox row for each of the `rows` whose entry is in `changed`."""
     ids = {row["entry_id"] for row in changed}
     told = [row for row in rows if row["id"] in ids]
     await versions.keep(verb, [Step(row["id"], row["version"], row["state"]) for row in told], by, at)

@@ -1,4 +1,4 @@
-"""Take back whole decisions: the approvals, rejections or flags that a manager gave in one step (D35)."""
+"""Undo whole decisions: all approvals, rejections or flags that a manager gave in one step (D35)."""
 
 import uuid
 from collections import defaultdict
@@ -28,18 +28,19 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 
 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
-    """Take back the approvals, rejections or flags that `by` made in the step with the id `decision`.
+    """Undo the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved and rejected entries get their former state back, the authors of rejected ones the former time in which
+    Approved and rejected entries return to their former state, the authors of rejected ones get back the time in which
     they may change them, and flags are lifted. The entries are locked. Return the entries that were changed, and those
-    that stay as they are: a document has settled them since, or somebody changed or decided on them since. Raise
-    `NotFound` if `by` made no such decision, `Conflict` if it was taken back before.
+    that were refused, because a document has settled them or because they were submitted again. Entries that were
+    deleted or decided on anew are in neither list. Raise `NotFound` if `by` made no such decision, `Conflict` if
+    nothing of it is left to undo.
     """
     made = await current().fetch(_MADE, decision, by.id)
     if not made:
         raise NotFound
     rows = await chosen([row["entry_id"] for row in made if row["stands"]], by, at)
-    # Before this transaction had the locks, another one may have taken a part of the decision back or deleted an entry.
+    # Before this transaction had the locks, another one may have undone a part of the decision or deleted an entry.
     made = await current().fetch(_MADE, decision, by.id)
     standing = sorted(row["entry_id"] for row in made if row["stands"] and row["entry_id"] in rows)
     if not standing:
@@ -55,9 +56,9 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
 
 
 async def _reject_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
-    """Give entries back their state, and the time in which authors may change them, from before the rejection.
+    """Restore the state of entries from before their rejection, and the time in which their authors may change them.
 
-    Delete the rejection, and write outbox rows.
+    Delete the rejections, and write outbox rows.
     """
     versions = {row["id"]: row["version"] for row in rows}
     former: dict[Any, dict[int, int]] = defaultdict(dict)

@@ -57,8 +57,9 @@ class Filters:
 class WaitingEntry:
     """One entry of the list, with its cost for the customer.
 
-    `billable_minutes` are those that the entry counts if all entries on the page are approved. `why` holds the reasons to
-    look at the entry twice, beginning with why its approval would be refused, if it would. `flag` is its open flag.
+    `billable_minutes` are those that the entry counts if all entries on the page are approved. `why` holds the reasons
+    to look at the entry twice; the first is why its approval would be refused, if it would. `flag` is its open flag, or
+    None.
     """
 
     id: int
@@ -79,7 +80,7 @@ class WaitingEntry:
 
     @property
     def choice(self) -> str:
-        """Return the value of the tick box of this entry: its id and version."""
+        """Return the value of the tick box of this entry, `id:version`."""
         return f"{self.id}:{self.version}"
 
     @property
@@ -92,9 +93,10 @@ class WaitingEntry:
 class Group:
     """The waiting entries of one agent.
 
-    `count` is the number and `all_minutes` the billable minutes of all of them, each by itself. `entries` holds only those on
-    this page, latest day first. If some are on another page, `rounds_days` says whether any of them is of a service that
-    rounds the minutes of a day together, so that they may count more or less once they are approved.
+    `count` is the number of all of them, and `all_minutes` are their billable minutes, each counted by itself.
+    `entries` holds only those on this page, the latest day first. `rounds_days` matters if some are on another page: it
+    says whether the service of any of them rounds the minutes of a day together, so that they may count more or less
+    once approved.
     """
 
     agent_id: int
@@ -141,9 +143,9 @@ def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list
     """Return the SQL condition for the entries `e` on which `by` may decide at `at`, and its parameter values.
 
     The condition needs the tables of `WITH`. `$1` is the id of `by`, and `$2` the date at `at` in the time zone of
-    `by`. Managers decide on the time of the departments and services for which they, or a manager whose deputy they are
-    on that day, are designated; admins decide on all time; nobody decides on their own (C10, D33). `filters` narrows
-    the entries further; its cursor is ignored.
+    `by`. Managers decide on the time of the departments and services for which they are designated, or for which the
+    manager is designated whose deputy they are on that day. Admins decide on all time. Nobody decides on their own
+    (C10, D33). `filters` narrows the entries further; its cursor is ignored.
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id, today(by.time_zone, at)]
     if not by.is_admin:
@@ -196,6 +198,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: dat
     """Return a page of the time that `by` may decide on at `at`, grouped by agent.
 
     `filters` narrows the list and holds the cursor. If no entry follows the cursor (any longer), return the first page.
+    `size` is the maximum number of entries.
     """
     condition, values = narrowed(by, filters, at)
     rows = await current().fetch(WITH + _GROUPS.format(narrowed=condition), *values)
@@ -219,7 +222,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: dat
 
 
 async def _rounding_days(agent_ids: list[int], condition: str, values: list[Any]) -> Sequence[Row]:
-    """Return the ids of those of these agents who have waiting entries whose days are rounded together."""
+    """Return rows with the ids (`agent_id`) of those of these agents who have waiting entries with rounding by day."""
     if not agent_ids:
         return []
     agents = f"${len(values) + 1}"
@@ -293,7 +296,7 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 def _why(row: Row, cost: Cost) -> Iterable[Why]:
     """Yield the reasons to look twice at an entry.
 
-    If its approval would be refused, the reason for that comes first, and those that say the same are left out.
+    If its approval would be refused, the reason for that comes first, and reasons that repeat it are left out.
     """
     if cost.refusal:
         yield Why("refused", cost.refusal)
@@ -306,7 +309,7 @@ _COUNT = f"select count(*) from (select from time_entry e where {{narrowed}} lim
 
 
 def counting_waiting(by: AgentReader, at: datetime) -> Counting:
-    """Return the query for how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1.
+    """Return the query that counts the submitted entries on which `by` may decide at `at`, up to `COUNTED` + 1.
 
     For an agent who is not a manager, the query returns 0.
     """

@@ -1,6 +1,6 @@
 """Withdraw approvals, as long as no document has settled the entries (C2).
 
-The module `undoing` takes back whole decisions.
+The module `undoing` undoes whole decisions.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from portal.words import EntryState
 
 
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Withdraw the approval of an entry, which gets its former state back, and delete its allocations.
+    """Withdraw the approval of an entry, which returns to its former state, and delete its allocations.
 
     The allocations of the customer's other entries are recomputed. Raise `Conflict` if the entry is not approved, was
     deleted or is settled by a document (C2), `Forbidden` if `by` must not decide on it.

@@ -25,11 +25,11 @@ from portal.render import formats
 class PrintedLine:
     """One line of an invoice as it is printed.
 
-    `kind` is a member of `LineKind`. `quantity` is 1 on a line that is not for time. On a line for time it is for machines:
-    the hours that reproduce the amount; people read the minutes. `unit_price` is None if the entries of the line have
-    different rates or if nothing is charged. `minutes` is None on a line that is not for time. `rounding` says how the
-    amount comes about if minutes times price does not give it, and is "" otherwise. `entries` are the rows of the time
-    detail that belong to the line.
+    `kind` is a member of `LineKind`. `quantity` is 1 on a line that is not for time. On a line for time, `quantity` is
+    meant for machines: the hours that reproduce the amount (`printed_hours`); people read `minutes`. `unit_price` is
+    None if the entries of the line have different rates or if nothing is charged. `minutes` is None on a line that is
+    not for time. `rounding` explains an amount that is not minutes times price, and is "" otherwise. `entries` are the
+    rows of the time detail that belong to the line.
     """
 
     position: int
@@ -50,7 +50,8 @@ class PrintedLine:
     def words(self) -> str:
         """Return the printed name of the line: service name and label, such as "Network care, Consultant".
 
-        If the label begins with the name of the service, names a voucher, or was written by hand, it alone is the name.
+        The name is the label alone if the label begins with the name of the service, or if the line is for a voucher or
+        was added by hand.
         """
         alone = self.kind in (LineKind.VOUCHER, LineKind.EXTRA) or self.label.startswith(self.service_name)
         return self.label if alone else f"{self.service_name}, {self.label}"
@@ -62,7 +63,7 @@ class PrintedLine:
 
     @property
     def instead_of_price(self) -> str:
-        """Return what stands for the unit price of a line for time without one, such as `various rates`."""
+        """Return what is printed instead of the unit price of a line for time that has none, such as `various rates`."""
         charged = [row for row in self.entries if row.is_charged]
         if not charged:
             return formats.NOTHING
@@ -75,7 +76,7 @@ class PrintedLine:
 
     @property
     def rates(self) -> list[tuple[str, Decimal]]:
-        """Return the pairs of role and hourly rate of the line's entries, each pair once, in the entries' order."""
+        """Return the different pairs of role and hourly rate of the line's entries, in the order of the entries."""
         pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
         return list(dict.fromkeys(pairs))
 
@@ -113,12 +114,12 @@ class Part(Generic[Placed]):
 
 
 def part_of(rows: Sequence[Placed], after: str | None) -> Part[Placed]:
-    """Return a page of at most `SHOWN` rows, which are sorted by position.
+    """Return a page of at most `SHOWN` of the rows, which are sorted by position.
 
-    `after` is the cursor, the position of the last row on the page before; any other text leads to the first page.
+    `after` is the cursor: the position of the last row on the previous page. Any other text leads to the first page.
     """
     begin = bisect_right(rows, number_in(after) or 0, key=lambda row: row.position)
-    begin = begin if begin < len(rows) else 0  # The rows behind the cursor may have been taken off a draft.
+    begin = begin if begin < len(rows) else 0  # The rows behind the cursor may have been removed from a draft.
     shown = rows[begin : begin + SHOWN]
     more = begin + SHOWN < len(rows)
     return Part(shown, len(rows), begin + 1, shown[-1].position if more else None)
@@ -209,9 +210,9 @@ def _rounding(minutes: int, price: Decimal, net: Decimal, count: int, digits: in
 
 
 async def draft_context(draft: Invoice) -> Row:
-    """Return the present data of a draft's customer, contract and billing run, for the draft's page.
+    """Return the present data of a draft's customer, contract and billing run, as columns for the draft's page.
 
-    Issuing the draft copies the data of customer and contract into the invoice.
+    When the draft is issued, the data of the customer and the contract are copied into the invoice.
     """
     return await current().fetchrow(
         "select u.id as customer_id, u.name as customer_name, u.legal_name, u.street, u.postcode, u.city, u.country, u.vat_id,"

@@ -1,7 +1,7 @@
 """Read and export the time detail of a document: what its customer may see of the time (S0.19, D55, D57).
 
 There is one row for each allocation, then one for each invoice line that is not for time, so that the amounts sum to
-the net of the invoice. A row names the role of the agent instead of the agent; worked minutes, internal descriptions
+the net of the invoice. A row has the role of the agent instead of the name; worked minutes, internal descriptions
 and time that is not billable are not even read.
 """
 
@@ -31,8 +31,8 @@ WITHOUT_ROLE = "Agent"
 class CopiedRow(Table, tablename="detail_row"):
     """A `DetailRow` as it was copied when its document became final. `line_position` is the field `line` of that row.
 
-    The table has no primary key. Piccolo needs one, so `customer_id` is declared as such; really, the document (one of
-    the three ids) and the position identify a row.
+    The table has no primary key. Piccolo needs one, so `customer_id` is declared as such. In fact a row is identified
+    by its document (one of the three ids) and its position.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -56,12 +56,12 @@ class CopiedRow(Table, tablename="detail_row"):
 
 
 class DetailRow(NamedTuple):
-    """One row of the time detail: an allocation of a time entry, a fee or a voucher.
+    """One row of the time detail: an allocation of a time entry, a fee, a voucher or another line that is not for time.
 
     `line` is the position of the invoice line that contains the row, or None if the row is on no line because the time
-    costs nothing. `performed_by` is the role of the agent, and `covered_by` are the words for what pays (`COVERED_BY`). `factors` says how the
-    minutes of the whole entry were counted, such as `× 1.5`, or `OF_HOURS` (D27).
-    On a row for a fee or a voucher, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
+    costs nothing. `performed_by` is the role of the agent. `covered_by` says what pays (`COVERED_BY`). `factors` says
+    how the minutes of the whole entry were counted, such as `× 1.5`, or is `OF_HOURS` (D27). On a row that is not for
+    time, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
     """
 
     position: int
@@ -81,7 +81,7 @@ class DetailRow(NamedTuple):
 
     @property
     def is_charged(self) -> bool:
-        """Return whether the row is charged; a row that is charged at a rate of 0 counts as charged."""
+        """Return whether the row is charged, even at a rate of 0."""
         return self.covered_by == COVERED_BY["charged"] or self.has_fixed_fee
 
     @property
@@ -195,7 +195,7 @@ def _columns(row: DetailRow) -> dict[str, Any]:
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
     """Return the rows as a sheet for export, with a row of totals.
 
-    Its minutes are billable minutes, never worked minutes. `digits` is the number of decimals of the currency.
+    The minutes are billable minutes, never worked minutes. `digits` is the number of decimals of the currency.
     """
     columns = [
         Column("Date", Kind.DATE),

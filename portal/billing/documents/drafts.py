@@ -1,4 +1,4 @@
-"""Store draft invoices as the engine computes them, take single entries off a draft, and delete drafts.
+"""Store draft invoices as the engine computes them, remove single entries from a draft, and delete drafts.
 
 A time entry is settled if a draft, an issued invoice or a statement contains it.
 """
@@ -48,7 +48,7 @@ async def store(of: Book, document: Document, run_id: int) -> int:
 
 
 async def _fill(invoice_id: int, of: Book, document: Document) -> None:
-    """Store the lines and the VAT of a draft whose entries are settled."""
+    """Store the lines and the VAT of a draft whose entries are settled already."""
     places, products = of.state.places(), await _products({line.product for line in document.lines} - {None})
     lines = list(enumerate(document.lines, 1))
     draft = {"customer_id": of.customer_id, "invoice_id": invoice_id, "currency": of.currency}
@@ -85,12 +85,12 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
 
 
 async def _products(ids: Collection[Key | None]) -> dict[Key | None, Product]:
-    """Return these products of the price list by their ids."""
+    """Return the products of the price list with these ids, by id."""
     return {one.id: one for one in await Product.objects().where(Product.id.is_in(list(ids)))} if ids else {}
 
 
 def _active(line: Line, until: date) -> dict[str, object]:
-    """Return the first and the last day that a line for a fee pays for; None for another line."""
+    """Return the columns of the first and the last day that a line for a fee pays for; None for any other line."""
     if line.active is None:
         return {"active_from": None, "active_to": None}
     first, last = line.active.start, (line.active.end or until) - timedelta(days=1)
@@ -109,11 +109,9 @@ def _label(line: Line) -> str:
 async def settle(
     customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
 ) -> None:
-    """Record that the draft invoice or the statement with this id settles what is open of these entries.
+    """Record that the draft invoice or the statement with this id settles the open part of each of these entries.
 
-    Pass exactly one of the ids.
-
-    The database refuses an entry that is not approved or that is settled already.
+    Pass exactly one of the ids. The database refuses an entry that is not approved or that is settled already.
     """
     await current().execute(
         "insert into settled_entry (entry_id, part, customer_id, invoice_id, statement_id)"
@@ -137,12 +135,12 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 
 
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
-    """Take one time entry off a draft, make the lines of the draft again, and return it.
+    """Remove one time entry from a draft, compute the lines of the draft again, and return the draft.
 
     The next billing run bills the entry. What the other entries drew from prepaid minutes stays as it is. If nothing to
-    charge is left on the draft, delete it, so that the next run bills what else was on it, and return None. The change is
-    written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or would still
-    be larger than one document can be, and `Forbidden` if `by` is not a manager.
+    charge is left on the draft, delete it, so that the next run bills what else was on it, and return None. The change
+    is written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or would
+    still be too large for one document, and `Forbidden` if `by` is not a manager.
     """
     draft = await locked(draft_id, by)
     if not await _free(draft_id, entry_id):
@@ -159,7 +157,7 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
 
 
 def why_not(document: Document) -> str:
-    """Return a sentence if a draft cannot hold this document, or else ""."""
+    """Return an error message if a draft cannot hold this document, or else ""."""
     if not fits(document):
         return "What is left on this draft is more than one document can hold: delete the draft instead."
     if any(group.base < 0 for group in document.vat):
@@ -168,7 +166,7 @@ def why_not(document: Document) -> str:
 
 
 async def refill(draft: Invoice, of: Book, document: Document) -> None:
-    """Replace the lines and the sums of a locked draft by those of the document, and allocate open time again."""
+    """Replace the lines and the sums of a locked draft by those of the document, and recompute open allocations."""
     first, last = supply_of(of, document)
     await _without_lines(draft.id)
     await Invoice.update(
@@ -190,7 +188,7 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Lock the customer of a draft and then the draft, and return the draft. Decisions on time lock in the same order.
+    """Lock the customer of a draft and then the draft, as decisions on time do, and return the draft.
 
     Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
     """
@@ -237,7 +235,7 @@ async def _free(draft_id: int, entry_id: int) -> bool:
 async def remake_of(
     draft: Invoice, added: Sequence[Row] = (), without: int | None = None
 ) -> tuple[Book, Document] | None:
-    """Return the book and the invoice for what is on a draft: its entries, and its lines that are not for time.
+    """Return the book of a draft and the invoice computed from its entries and its lines that are not for time.
 
     `added` are further such lines, as columns; the line at the position `without` is left out. The allocations of the
     entries stay as they are. Return None if there is nothing to charge.
@@ -261,7 +259,10 @@ async def remake_of(
 
 
 def _vat(row: Row, of: Book, products: Mapping[Key | None, Product], rate: Decimal) -> VatRate:
-    """Return the present VAT of a line: that of its product or, without one, of its service. `rate` is the contract's."""
+    """Return the VAT that applies now to a line: that of its product or, if it has none, of its service.
+
+    `rate` is the VAT rate of the contract.
+    """
     if product := products.get(row["product_id"]):
         return vat_of(taxable=product.taxable, rate=rate)
     return of.state.places()[row["service_id"]][1].vat

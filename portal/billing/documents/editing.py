@@ -1,4 +1,4 @@
-"""Edit drafts: a note to the customer, lines that are added by hand, and time that is put on."""
+"""Edit drafts: a note to the customer, lines that are added by hand, and time that is added later."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ SHOWN = 50
 
 
 class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form field of a draft: what we write to the customer on the invoice, as typed."""
+    """Form field of a draft, as typed: the note to the customer that the invoice prints."""
 
     note: str = ""
 
@@ -39,8 +39,9 @@ class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a line that is added to a draft, as typed.
 
-    `amount` is without VAT, which is that of the `product` on the price list or, without one, of the `service`. Where no
-    service needs to be chosen (`asks_for_service`), it may be missing.
+    `what` is `CHARGE` or `DISCOUNT`. `service` and `product` are ids. `amount` is without VAT; the VAT is that of
+    `product`, a product of the price list, or of `service` if there is no product. `service` may be None where no
+    service needs to be chosen (`asks_for_service`).
     """
 
     what: str = CHARGE
@@ -52,14 +53,14 @@ class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Addable:
-    """Approved time that could be put on a draft: at most `SHOWN` rows, and how many there are altogether."""
+    """Approved time that can be added to a draft: at most `SHOWN` rows, and how many there are altogether."""
 
     rows: list[Row]
     total: int
 
 
 async def services_of(draft: Invoice) -> list[Offered]:
-    """Return the services of the draft's contract as options of a form field."""
+    """Return the services of the draft's contract, sorted by name, as options of a form field."""
     rows = await current().fetch(
         "select id, name from service where contract_id = $1 order by folded(name), id", draft.contract_id
     )
@@ -67,9 +68,10 @@ async def services_of(draft: Invoice) -> list[Offered]:
 
 
 def asks_for_service(services: Sequence[Offered], product_id: int | None) -> bool:
-    """Return whether somebody has to choose the service of a line that is added: its VAT may depend on it, and there are several.
+    """Return whether somebody has to choose the service of a line to add, because its VAT may depend on it.
 
-    A product has a VAT of its own. Its line counts in the figures of the first service on the draft.
+    That is so if there are several services and no product. A product has a VAT of its own; its line counts in the
+    figures of the first service on the draft.
     """
     return product_id is None and len(services) > 1
 
@@ -109,9 +111,10 @@ async def add_line(
 ) -> None:
     """Add a charge or a discount to a locked draft, compute its sums again, and make open pages of agents update.
 
-    `seen` is the net sum of the draft that a page showed, so that the same line is not added twice; None if there was no
-    page. Raise `Invalid` with a sentence for each wrong field, if the form showed another sum of the draft, for a discount of
-    more than what is charged at the same VAT rate, and for an amount that makes the draft too large for one document.
+    `seen` is the net sum of the draft that the page showed, which prevents that the same line is added twice; None if
+    there was no page. Raise `Invalid` with an error message for each bad field, if `seen` is no longer the net sum, for
+    a discount of more than what is charged at the same VAT rate, if nothing would be left to charge, and for an amount
+    that makes the draft too large for one document.
     """
     if seen is not None and seen != str(draft.net):
         raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})
@@ -143,8 +146,9 @@ async def add_line(
 async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> None:
     """Remove a line that was added by hand from a draft, compute its sums again, and make open pages of agents update.
 
-    `seen` is the net sum that a page showed, or None: if the draft changed since, another line may have the position. Raise
-    `Conflict` then, and if the draft was issued or deleted, has no such line, or if the rest could not be a document.
+    `seen` is the net sum that the page showed, or None. If the draft has changed since, another line may have the
+    position. Raise `Conflict` then, if the draft was issued or deleted, if it has no such line, and if the rest could
+    not be a document. Raise `Forbidden` if `by` is not a manager.
     """
     draft = await hold(draft_id, by)
     if seen is not None and seen != str(draft.net):
@@ -174,10 +178,10 @@ select e.id, e.work_date, e.external_comment, coalesce(o.minutes, e.billable_min
 
 
 async def addable(draft: Invoice) -> Addable:
-    """Return the approved time that could be put on a draft: time of its contract on days before `draft.until`.
+    """Return the approved time that can be added to a draft: time of its contract on days before `draft.until`.
 
-    This is time that was taken off the draft, and time that was approved after the run. Flagged and held time is left
-    out.
+    This is time that was removed from the draft, and time that was approved after the run. Flagged and held time is
+    left out.
     """
     of = (draft.customer_id, draft.contract_id, draft.until)
     rows = await current().fetch(_SHOWN, *of)
@@ -186,10 +190,11 @@ async def addable(draft: Invoice) -> Addable:
 
 
 async def put_on(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Put an approved entry on a draft, compute the draft's sums again, and make open pages of agents update.
+    """Add an approved entry to a draft, compute the draft's sums again, and make open pages of agents update.
 
-    The entry gets the price that it has now, less what included or prepaid minutes cover now. Raise `Conflict` if the
-    draft was issued or deleted, if the entry can no longer be put on it, or if it would be too large for one document.
+    The entry costs what it costs now, less what included or prepaid minutes cover now. Raise `Conflict` if the draft
+    was issued or deleted, if the entry can no longer be added, or if the draft would be too large for one document, and
+    `Forbidden` if `by` is not a manager.
     """
     draft = await hold(draft_id, by)
     found = await current().fetchval(

@@ -74,8 +74,8 @@ async def hand_out(kind: str, document: Invoice | Statement | CreditNote) -> byt
 async def stored(kind: str, document: Invoice | Statement | CreditNote) -> bytes:
     """Return a stored file (`kind` is `pdf` or `csv`) of a document, as it was made when the document became final.
 
-    The caller must have checked that the receiver may see the document, and records who gets it. Raise `NotFound` if
-    the document has no file of this kind.
+    The caller must have checked that the recipient may see the document, and must record who receives it. Raise
+    `NotFound` if the document has no file of this kind.
     """
     column = getattr(StoredDocument, f"{_OWNERS[type(document)]}_id")
     found = await one(StoredDocument.objects().where(StoredDocument.kind == kind, column == document.id))
@@ -87,7 +87,7 @@ _OWNERS: dict[type[Table], str] = {Invoice: "invoice", Statement: "statement", C
 
 
 async def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
-    """Return the time detail of a document, `rows`, as a CSV file; a thread writes it.
+    """Return the time detail of a document, `rows`, as a CSV file, which a worker thread writes.
 
     `title` is the title of the sheet. Amounts have as many decimals as `currency`, an ISO 4217 code, has. The file has
     no row of totals: the amounts sum to the net of the invoice, and such a row would be counted again (D55).

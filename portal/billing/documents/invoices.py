@@ -26,9 +26,10 @@ PAGE = 25
 class Invoice(Table, tablename="invoice"):
     """What the customer owes under one contract for work and fees up to the day before `until`.
 
-    An invoice is a draft at first and is issued later. Amounts have the decimals of the currency; `supply_to` is the
-    last day of the period of supply. The columns from `series_id` on are None until the invoice is issued. The database
-    refuses every change to an issued invoice (D37). `note` is what we write to the customer on it.
+    An invoice is a draft at first and is issued later. `supply_from` and `supply_to` are the first and the last day of
+    the period of supply. `payable` is the gross sum, rounded to coins of `cash_rounding` if that is not None. The
+    columns from `series_id` to `parties` are None until the invoice is issued; `parties` is the JSON of `copied`.
+    `note` is printed as a note to the customer. The database refuses every change to an issued invoice (D37).
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -67,9 +68,9 @@ class Invoice(Table, tablename="invoice"):
 
     @property
     def copied(self) -> dict[str, Any]:
-        """Return the data copied when the invoice was issued, by the keys that `issuing._parties` sets.
+        """Return the data copied when the invoice was issued, by the keys that `issuing.parties_of` sets.
 
-        These are `seller`, `buyer`, `bank`, `contract`, `issued_by` and `time_zone`. For a draft, return {}.
+        The keys are `seller`, `buyer`, `bank`, `contract`, `issued_by` and `time_zone`. For a draft, return {}.
         """
         parties: dict[str, Any] = json.loads(self.parties or "{}")
         return parties
@@ -109,7 +110,7 @@ class Invoice(Table, tablename="invoice"):
     async def number_of(cls, draft_id: int, reader: Reader | System) -> str | None:
         """Return the number under which a draft was issued, or None if it is still a draft or was deleted.
 
-        Return None too if `reader` may not see the invoice.
+        Return None as well if `reader` may not see the invoice.
         """
         row = await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "issued").first()
         return row.number if row else None
@@ -118,8 +119,9 @@ class Invoice(Table, tablename="invoice"):
 class InvoiceLine(Table, tablename="invoice_line"):
     """One line of an invoice. `minutes` is None on a line that is not for time.
 
-    A line for a fee has the first day of its billing period and the days that it pays for, both inclusive; a line for a
-    voucher has the voucher. These columns are None on other lines.
+    On a line for a fee, `period_start` is the first day of its billing period, and `active_from` and `active_to` are
+    the first and the last day that it pays for. On a line for a voucher, `voucher_id` is the voucher. These columns are
+    None on other lines. `product_id` is the product of the price list that a line added by hand charges, or None.
     """
 
     id = BigSerial(primary_key=True)
@@ -168,8 +170,8 @@ class InvoiceVat(Table, tablename="invoice_vat"):
 class SettledEntry(Table, tablename="settled_entry"):
     """A part of a time entry that an invoice or a statement has settled; exactly one of the two ids is set.
 
-    Part 0 is the whole entry; minutes that a credit note freed are a further part. The primary key is the entry and the
-    part.
+    Part 0 is the whole entry; minutes that a credit note freed are settled later as a further part. The primary key is
+    the entry and the part.
     """
 
     entry_id = BigInt(primary_key=True, default=None)
@@ -214,14 +216,14 @@ class DocumentPage:
     def of(cls, rows: list[Row], key: str, limit: int) -> Self:
         """Return a page of the first `limit` rows.
 
-        The caller fetches one row more than `limit`, so that this function can tell whether another page follows. `key`
+        The caller fetches one row more than `limit`, so that this method can tell whether another page follows. `key`
         is the column that holds the cursor.
         """
         return cls(rows[:limit], str(rows[limit - 1][key]) if len(rows) > limit else None)
 
 
 def id_of_cursor(text: str | None) -> int | None:
-    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is not an id."""
+    """Return the id in a cursor from a URL, or None, which leads to the first page, if the text is not an id."""
     return number_in(text)
 
 
@@ -241,8 +243,8 @@ async def listed(
     """Return a page of the documents that `reader` may see, read by the query `sql`.
 
     The parameters of the query are `$1`, the id of a customer or null, `$2`, the cursor `after`, and `$3`, the limit. A
-    contact with the right to invoices sees the documents of their own customer, whatever `customer_id` is; managers see
-    all documents, other readers none. `key` is the column that holds the cursor.
+    contact with the right to invoices sees the documents of their own customer, whatever `customer_id` is. Managers see
+    all documents, or those of `customer_id`; other readers see none. `key` is the column that holds the cursor.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id
@@ -256,8 +258,8 @@ async def list_issued(
 ) -> DocumentPage:
     """Return a page of the issued invoices that `reader` may see, newest first, with what is paid and still owed.
 
-    With `customer_id`, only invoices of that customer are listed. `after` is the cursor, the number of the last invoice
-    on the page before.
+    With `customer_id`, only invoices of that customer are listed. `after` is the cursor: the number of the last invoice
+    on the previous page.
     """
     return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
 
@@ -284,8 +286,8 @@ async def list_drafts(
 ) -> DocumentPage:
     """Return a page of the drafts, sorted by the name of the customer; readers who are not managers get an empty page.
 
-    With `customer_id`, only drafts of that customer are listed. Each row has in `total` the number of all drafts.
-    `after` is the cursor, the id of the last draft on the page before.
+    With `customer_id`, only drafts of that customer are listed. The column `total` of each row is the number of all
+    these drafts. `after` is the cursor: the id of the last draft on the previous page.
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return DocumentPage([], None)
@@ -295,9 +297,9 @@ async def list_drafts(
 
 @dataclass(frozen=True, slots=True, order=True)
 class DraftChoice:
-    """A draft that somebody ticked, with the sum to pay that the list showed.
+    """A draft that somebody ticked, with the sum to pay that the list showed (`seen`).
 
-    With its contract, if known, `draft_names` names the draft even after its deletion.
+    If `contract_id` is known, `draft_names` can describe the draft even after its deletion.
     """
 
     draft_id: int
@@ -306,7 +308,10 @@ class DraftChoice:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the choice that a check box sends as `draft.contract.sum`. Raise `Invalid` for text without a draft's id."""
+        """Return the choice from the value of a tick box, `draft.contract.sum`.
+
+        Raise `Invalid` without the id of a draft.
+        """
         draft, _, rest = text.partition(".")
         contract, _, seen = rest.partition(".")
         draft_id = number_in(draft)
@@ -316,9 +321,9 @@ class DraftChoice:
 
 
 async def draft_names(choices: Collection[DraftChoice], reader: Reader) -> dict[int, str]:
-    """Return "customer, contract" as the name of each chosen draft, by the draft's id, also of deleted drafts.
+    """Return "customer, contract" as the name of each chosen draft, by the draft's id.
 
-    Readers who are not managers get an empty dictionary.
+    A deleted draft is included if its choice has the contract. Readers who are not managers get an empty dictionary.
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return {}
@@ -339,7 +344,7 @@ async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> 
 
 
 async def seen(invoice: Invoice) -> list[Row]:
-    """Return a row for each contact who opened the invoice, in the order in which they first did.
+    """Return a row for each contact who opened the invoice, in the order in which they first opened it.
 
     Columns: contact_id, name, seen_at.
     """

@@ -25,7 +25,10 @@ from portal.render.letters import printing_note
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Something that has to be set up before an invoice can be issued, with the URL of the page where that is done."""
+    """Something that has to be set up before an invoice can be issued.
+
+    `sentence` says what is missing, and `address` is the URL of the page where it is set up.
+    """
 
     sentence: str
     address: str
@@ -44,10 +47,10 @@ async def missing() -> list[Missing]:
 
 
 def missing_on(about: Row) -> list[Missing]:
-    """Return what a draft lacks before it can be issued, once the company has been set up.
+    """Return what a draft lacks before it can be issued, assuming that the company is set up.
 
-    `about` is the row that `draft_context` returns. A draft lacks the order number that its contract demands (D46), and the
-    customer's VAT id if a customer in another country of the EU is charged without VAT (D42).
+    `about` is the row that `draft_context` returns. A draft may lack the order number that its contract demands (D46),
+    and the customer's VAT id if a customer in another country of the EU is charged without VAT (D42).
     """
     wanted, customer = list[Missing](), f"/agent/customers/{about['customer_id']}"
     if about["requires_order"] and not (about["order_reference"] or "").strip():
@@ -61,11 +64,11 @@ def missing_on(about: Row) -> list[Missing]:
 
 
 async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> Invoice:
-    """Issue a draft: give it a number, copy the data printed on it, and store its PDF and CSV.
+    """Issue a draft: give it a number, copy the data printed on it, and store its PDF and CSV. Return the invoice.
 
-    Return the issued invoice. No amount is computed again. The date of issue is the day of `at` in the company's time
-    zone; the instant of issue is at least that of the invoice with the number before. The number series is locked until
-    the transaction ends, and the outbox gets a row. `seen` is the sum to pay that a page showed; None if there was no page. Raise
+    No amount is computed again. The date of issue is the day of `at` in the company's time zone; the instant of issue
+    is not before that of the invoice with the previous number. The number series is locked until the transaction ends,
+    and the outbox gets a row. `seen` is the sum to pay that the page showed; None if there was no page. Raise
     `Conflict` if the sum has changed since or the draft has been issued already, `NotFound` if there is no such draft,
     `Forbidden` if `by` is not a manager, `Invalid` if the company or the number series is not set up or the draft lacks
     something (`missing_on`), and `Unavailable` if the PDF cannot be made in time.
@@ -113,9 +116,9 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | Non
 
 
 async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
-    """Return a sentence that names the letters of a draft that its PDF cannot show, or "" if it can show all of them.
+    """Return a sentence that lists the characters of a draft that its PDF cannot show, or "" if it can show all.
 
-    The company must have been set up, because its data are printed too, as is the name of the agent `by`.
+    The company must be set up, because its data are printed too, as is the name of the agent `by`.
     """
     parties, _, _ = await parties_of(draft.contract_id, by)
     texts = [value for party in parties.values() if isinstance(party, dict) for value in party.values()]
@@ -162,7 +165,7 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 async def parties_of(contract_id: int, by: AgentReader) -> tuple[dict[str, Any], int, str]:
     """Return the data that a document of a contract prints, the days until payment, and the company's time zone.
 
-    The data are those that seller, buyer, bank and contract have now, and the name of `by`, who issues the document.
+    The data are the present ones of seller, buyer, bank and contract, and the name of `by`, who issues the document.
     """
     row = await current().fetchrow(_PARTIES, contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

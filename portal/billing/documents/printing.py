@@ -1,4 +1,4 @@
-"""Put the data of an invoice or a credit note into the texts that its PDF prints, and have it typeset."""
+"""Format the data of an invoice or a credit note as the texts that its PDF prints, and have it typeset."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
 
 
 class Numbering(NamedTuple):
-    """What an invoice gets when it is issued: its number, its date of issue and its due date."""
+    """The data that an invoice gets when it is issued: its number, its date of issue and its due date."""
 
     number: str
     issue_date: date
@@ -44,11 +44,11 @@ class Sums(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What distinguishes one kind of document on paper from another.
+    """What distinguishes one kind of printed document from another.
 
-    `facts` are pairs of name and text, `sum_words` names the sum at the end, `terms` says what to do about it. `place` says
-    where the time detail is if it is not printed. `code` holds the SEPA payment code and its words, or is None. `note` is what we
-    write to the customer.
+    `facts` are pairs of name and text, `sum_words` is the label of the sum at the end, `terms` says what to do about
+    it. `place` says where the time detail is if it is not printed. `code` holds the SEPA payment code and its words, or
+    is None. `note` is the note to the customer.
     """
 
     title: str
@@ -101,9 +101,9 @@ async def typeset(
 ) -> bytes:
     """Return a document as a PDF.
 
-    `face` returns the `Face` of the document; it is called in a worker thread, with the formats of documents. `parties`
-    and `logo` are those of `invoice_pdf`.
-    The time detail follows on further pages if the contract wants it printed. Raise `Unavailable` as `invoice_pdf` does.
+    `face` returns the `Face` of the document; it is called in a worker thread, where the formats of documents apply.
+    `parties` and `logo` are those of `invoice_pdf`. If the contract asks for it, the time detail follows on further
+    pages. Raise `Unavailable` as `invoice_pdf` does.
     """
 
     def texts() -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) 
 
 
 def _where(face: Face, contents: Contents, *, prints_detail: bool) -> str:
-    """Return the sentence that says where the work behind the lines is listed, or "" if no line is for work."""
+    """Return the sentence that says where the time entries behind the lines are listed, or "" if there are none."""
     if all(row.entry_id is None for row in contents.detail):
         return ""
     return "Each piece of work behind these lines is listed " + (
@@ -169,7 +169,7 @@ def _where(face: Face, contents: Contents, *, prints_detail: bool) -> str:
 
 
 def _rounding(sums: Sums, currency: str) -> list[tuple[str, str]]:
-    """Return the gross and what rounding to coins adds to it, as names and amounts; empty if it adds nothing."""
+    """Return the gross sum and the rounding to coins, as pairs of name and amount; empty if rounding changes nothing."""
     if sums.payable == sums.gross:
         return []
     return [
@@ -179,7 +179,7 @@ def _rounding(sums: Sums, currency: str) -> list[tuple[str, str]]:
 
 
 def of_contract(parties: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a document says of its contract, as facts of a `Face`."""
+    """Return what a document prints about its contract, as facts of a `Face`."""
     contract = parties["contract"]
     return [("Contract", contract["name"]), ("Your order", contract["order_reference"] or "")]
 
@@ -198,12 +198,12 @@ def _line(line: PrintedLine, currency: str) -> dict[str, str]:
 
 
 def _running(amounts: Iterable[Decimal], currency: str) -> list[str]:
-    """Return the running totals of the amounts, formatted, which a further page begins with."""
+    """Return the running totals of the amounts, formatted. A page prints the last total of the previous page."""
     return [formats.amount(sum, currency) for sum in accumulate(amounts)]
 
 
 def _time(rows: Sequence[DetailRow], currency: str) -> dict[str, Any]:
-    """Return the pages of the time detail: the rows for time, with their sum, as formatted text."""
+    """Return the texts of the printed time detail: its title, its rows for time, and their total."""
     time = [row for row in rows if row.entry_id is not None]
     sums = _running([row.amount for row in time], currency)
     return {
@@ -234,7 +234,7 @@ def _time(rows: Sequence[DetailRow], currency: str) -> dict[str, Any]:
 
 
 def _code(parties: dict[str, Any], number: str, payable: Decimal, currency: str) -> dict[str, Any] | None:
-    """Return the SEPA payment code of an invoice as an SVG with its words, or None if there is none."""
+    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if there is none."""
     code = payment_code(parties, number, payable, currency)
     if code is None:
         return None

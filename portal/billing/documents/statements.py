@@ -1,6 +1,6 @@
 """Statements: what a billing run makes for a contract with time but nothing to charge.
 
-A statement has a time detail, but no number and no amount (D30). A wrong one is corrected by a further one that names it.
+A statement has a time detail, but no number and no amount (D30). A wrong statement is corrected by a further one.
 """
 
 import uuid
@@ -19,8 +19,9 @@ from portal.people.readers import ContactReader, Reader, System
 class Statement(Table, tablename="statement"):
     """The time of one contract that cost nothing in a billing run. A statement is final as soon as it is made.
 
-    One that corrects another has its id as `corrects_id`, a reason, and who made it; its time detail is what it gives back.
-    Notices name a statement by its `told_id`.
+    A statement that corrects another has the id of that one as `corrects_id`, a reason, and who made it; its time
+    detail is the time that it gives back. These columns are None on other statements. Notices refer to a statement by
+    its `told_id`.
     """
 
     id: UUID = UUID(primary_key=True, default=None)
@@ -61,7 +62,7 @@ class Statement(Table, tablename="statement"):
         return statement
 
     async def related(self) -> list["Statement"]:
-        """Return the statement that this one corrects, or else those that correct this one, in the order of their making."""
+        """Return the statement that this one corrects, or else those that correct this one, the oldest first."""
         if self.corrects_id:
             return await Statement.objects().where(Statement.id == self.corrects_id)
         return await Statement.objects().where(Statement.corrects_id == self.id).order_by(Statement.made_at)
@@ -80,16 +81,16 @@ order by s.made_at desc, s.id desc limit $3
 async def list_statements(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> DocumentPage:
-    """Return a page of the statements that `reader` may see, newest first, with their minutes, or those they give back.
+    """Return a page of the statements that `reader` may see, newest first, with their minutes.
 
-    With `customer_id`, only statements of that customer are listed. `after` is the cursor, the id of the last statement
-    on the page before.
+    The minutes of a correction are those that it gives back. With `customer_id`, only statements of that customer are
+    listed. `after` is the cursor: the id of the last statement on the previous page.
     """
     return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 
 
 def _id_of(text: str | None) -> uuid.UUID | None:
-    """Return the id that a cursor in a URL holds, or None, which leads to the first page, if the text is not a UUID."""
+    """Return the UUID in a cursor from a URL, or None, which leads to the first page, if the text is not a UUID."""
     try:
         return uuid.UUID(text or "")
     except ValueError:

@@ -46,7 +46,7 @@ def add_draws(drawn: dict[PoolKey, int], allocated: Iterable[Allocation]) -> Non
 class Sweep:
     """One pass over entries in their order, in which each entry draws from what the entries before it left.
 
-    `drawn` holds the minutes that were drawn from each pool before the pass.
+    `drawn` holds the minutes that were drawn from each pool before the pass; the mapping itself does not change.
     """
 
     def __init__(self, state: BillingState, drawn: Mapping[PoolKey, int]) -> None:
@@ -59,7 +59,7 @@ class Sweep:
     def allocate(self, entry: Entry, price: Price | None) -> tuple[Allocation, ...]:
         """Return the allocations of an entry that is approved at `price`, and count what it draws.
 
-        The entry must not be before the entry of the call before.
+        Call this for the entries in their order. Raise `ValueError` if the entry needs a price and has none.
         """
         draws: list[Draw] = []
         if draws_minutes(entry):
@@ -103,8 +103,8 @@ class Sweep:
     def _left(self, service: Key, day: date) -> list[Voucher]:
         """Return the vouchers for `service` without those at the front that have expired on `day` or are used up.
 
-        The list is changed in place: entries are allocated in the order of their days, so a voucher that has expired
-        for one entry has expired for all later entries.
+        The stored list is shortened in place: entries are allocated in the order of their days, so a voucher that has
+        expired for one entry has expired for all later entries.
         """
         vouchers = self._vouchers[service]
         if not vouchers:
@@ -131,9 +131,9 @@ def holds_rest(service: ServiceTerms) -> bool:
 
 
 def _by_service(state: BillingState) -> defaultdict[Key, list[Voucher]]:
-    """Return the vouchers that each service may draw from, by service id, the one that expires first before others.
+    """Return the vouchers that each service may draw from, by service id, in the order in which they expire.
 
-    A voucher without an end comes after all others. Minutes whose price was credited are left out.
+    A voucher without an end comes last. Minutes whose price was credited are subtracted.
     """
     found: defaultdict[Key, list[Voucher]] = defaultdict(list)
     for voucher in sorted(

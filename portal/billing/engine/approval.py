@@ -16,7 +16,7 @@ from portal.billing.engine.words import RefusalReason
 from portal.words import EntryBilling, Rollup
 
 LONGEST_COUNTED = 2880
-"""The most minutes that one entry counts: the table of time entries holds no more."""
+"""The maximum number of minutes that one entry counts: the table of time entries holds no more."""
 
 Refusals = tuple[tuple[Key, RefusalReason], ...]
 
@@ -24,10 +24,10 @@ Refusals = tuple[tuple[Key, RefusalReason], ...]
 def verdict(
     entry: Entry, contract: ContractTerms, service: ServiceTerms, rates: RateTable
 ) -> RefusalReason | Price | None:
-    """Return the first reason against approving `entry`, or, if there is none, the price that its approval fixes.
+    """Return the first reason to refuse the approval of `entry`, or else the price that its approval fixes.
 
-    None means that the entry may be approved and needs no price. An entry that is not billable is never refused. Whether
-    prepaid minutes cover the entry depends on other entries: see `coverable`.
+    None means that the entry may be approved and needs no price. An entry that is not billable is never refused.
+    Whether prepaid minutes cover the entry depends on other entries: see `coverable`.
     """
     if not entry.is_documented:
         return None
@@ -73,7 +73,8 @@ def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[
 def overlong(state: BillingState, prices: Mapping[Key, Price | None]) -> frozenset[Key]:
     """Return which of the entries in `prices` must not be approved together, because rounding by day would be too much.
 
-    They are all those of a day of one agent and service in which an entry would then count more than `LONGEST_COUNTED`.
+    They are all entries of each day of one agent and service on which an entry would then count more than
+    `LONGEST_COUNTED` minutes.
     """
     approved = approved_entries(replace(state, approved={**state.approved, **prices}))
     days = {_day(entry) for entry in approved if entry.billable_minutes > LONGEST_COUNTED}

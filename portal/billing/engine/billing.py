@@ -30,7 +30,7 @@ from portal.money import round_half_up
 
 
 def bill(state: BillingState, until: date) -> Billing:
-    """Bill all approved time of days before `until` that is neither held nor flagged, and the fees and vouchers that are due.
+    """Bill the approved time of days before `until` that is neither held nor flagged, and the fees and vouchers due.
 
     Return the documents, the skipped entries and the new state; `state` itself does not change. The skipped entries are
     those of days before `until` that stay open because they are flagged, held or not approved. Entries that are not
@@ -103,8 +103,8 @@ def remake(
 ) -> Document | None:
     """Return the document of a contract that settles these entries with their frozen allocations; None if it is empty.
 
-    `kept` are the lines for fees and vouchers that the document keeps, in the order of `bill`, and those that were added by
-    hand, which come last. The lines for time are made again.
+    `kept` are the lines that the document keeps: those for fees and vouchers, in the order of `bill`, and those that
+    were added by hand, which come last. The lines for time are computed again.
     """
     by_service: dict[Key, list[Work]] = defaultdict(list)
     for work in sorted(settled, key=lambda done: done.entry.order):
@@ -121,8 +121,8 @@ def remake(
 def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Line]:
     """Yield a line for each fee that is due.
 
-    Of a period whose fee was billed when fewer of its days were active, the line is for the others, such as those by which
-    the end of the contract was put off.
+    If a fee was billed for only a part of the days of its period, the line is for the other days, such as those by
+    which the end of the contract was put off later.
     """
     for fee in SETTLEMENTS[service.settlement].fees(contract, service, until):
         billed = state.billed_fees.get((service.id, fee.start), ())
@@ -190,7 +190,10 @@ def _drawn(before: Mapping[PoolKey, int], allocated: Iterable[tuple[Allocation, 
 def _rolled(
     state: BillingState, allocations: Mapping[Key, tuple[Allocation, ...]], until: date
 ) -> dict[PoolKey, tuple[RolledMinutes, ...]]:
-    """Return what rolls on from each period that has ended by `until`: what no approved entry draws, settled or not."""
+    """Return the minutes that roll over from each period that has ended by `until`.
+
+    They are those that no approved entry draws, settled or not.
+    """
     drawn = _drawn(state.drawn, allocations.values())
     return dict(IncludedMinutes(state.places(), drawn, state.rolled).closed(until))
 

@@ -24,10 +24,10 @@ class _Candidate(NamedTuple):
 def coverable(state: BillingState, prices: Prices) -> frozenset[Key]:
     """Return which of the entries in `prices` may be approved together at these prices.
 
-    An entry of a service that does not block time, a released one and one that draws nothing always may. Any other is
-    refused as a whole, unless what the approved entries leave covers it, and unless the approved entries of blocking
-    services stay covered. Entries that are approved already come first, then those of this call of services that do
-    not block, then those of blocking services in their order.
+    An entry always may if its service does not block time, if it is released, or if it draws no prepaid minutes. Any
+    other entry is refused as a whole unless the minutes that approved entries leave cover it, and all approved entries
+    of blocking services stay covered. Entries that are approved already come first, then those entries in `prices`
+    whose services do not block, then the others in their order.
     """
     entries = {entry.id: entry for entry in state.entries if entry.id in prices}
     places = state.places()
@@ -49,7 +49,7 @@ def _blocks(service: ServiceTerms) -> bool:
 
 
 def _left_over(before: BillingState, prices: Prices, blocked: Sequence[Entry]) -> Iterator[_Candidate]:
-    """Yield the entries that the minutes cover which the approved entries leave, each taking its own before the next."""
+    """Yield the entries that are covered by the minutes that approved entries leave; each draws before the next."""
     drawn = dict(before.drawn)
     for pieces in allocate(before).values():
         add_draws(drawn, pieces)
@@ -69,10 +69,11 @@ def _fitting(
     short: frozenset[Key],
     refused: dict[tuple[PoolKey, ...], int],
 ) -> frozenset[Key]:
-    """Return the candidates that can be approved without leaving an entry short that is not in `short`.
+    """Return the candidates that can be approved without leaving an entry short of minutes that is not in `short`.
 
-    They are tried together. If that fails, the first half is tried, and then the second half beside it. `refused` gets
-    the minutes of each refused entry by its pools; an entry with the same pools and as many minutes is not tried.
+    They are tried together. If that fails, the first half is tried, and then the second half together with what the
+    first half yielded. `refused` is filled with the minutes of the smallest refused entry by its pools; an entry with
+    the same pools and as many minutes or more is not tried.
     """
     tried = [each for each in candidates if each.minutes < refused.get(each.pools, each.minutes + 1)]
     if _short(_approving(before, {each.id: prices[each.id] for each in tried})) <= short:

@@ -17,9 +17,10 @@ def rounded_by_day(
 ) -> dict[Key, int]:
     """Return the minutes of the entries that rounding by day changes, by entry id.
 
-    `entries` are the approved entries that no document has settled, in order. The minutes of each group are added,
+    `entries` are the approved entries that no document has settled, in order. The minutes of each group are added and
     rounded once, and the difference goes to the last entry of the group, so it moves when a later entry is approved or
-    withdrawn. If rounding takes away more than the last entry has, the entry before it gives the rest.
+    withdrawn. If rounding subtracts more minutes than the last entry has, the rest is subtracted from the entry before
+    it.
     """
     groups: dict[_Group, list[Entry]] = {}
     rules: dict[_Group, Rounding] = {}

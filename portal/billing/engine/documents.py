@@ -19,7 +19,10 @@ def document_of(
     lines: Iterable[Line],
     digits: int,
 ) -> Document:
-    """Return the document with these entries, allocations and lines, and with their sums; `digits` as in `total`."""
+    """Return the document with these entries, allocations and lines, and with their sums.
+
+    `digits` is the number of decimals of the currency.
+    """
     lines = tuple(lines)
     groups = vat_groups(lines, digits)
     net = total((line.net for line in lines), digits)

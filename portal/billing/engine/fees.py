@@ -1,4 +1,4 @@
-"""What the days of a billing period cost, where the fee of the whole period is known (D26)."""
+"""Compute what some days of a billing period cost from the fee of the whole period (D26)."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,11 +9,11 @@ from portal.periods import Period, period_of
 
 
 def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, digits: int) -> Decimal:
-    """Return the share of the fee that `days` cost, which have an end and lie in one billing period.
+    """Return the share of the fee for `days`, which must have an end and lie in one billing period.
 
-    The fee is the one in force on the first day of the period on which the service is active. The first days of the period
-    up to any day cost their share of the fee, rounded once; days after others cost the difference. So parts of a period add
-    up to what they cost together, whenever and in whatever order they are billed or credited.
+    The fee is the one in force on the first active day of the period. The days from that one up to any day cost their
+    share of the fee, rounded once. Later days cost the difference between two such shares. So parts of a period add up
+    to what they cost together, whenever and in whatever order they are billed or credited.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)

@@ -27,8 +27,8 @@ def pieces(
 ) -> Iterator[Allocation]:
     """Yield the allocations of an entry that is approved at `price` and draws `draws`, numbered from `first`.
 
-    An entry at no charge and one with a fixed fee have one allocation each. If `holds`, an entry that is not covered as a
-    whole draws nothing and has one held allocation. `digits` is the decimals of the currency.
+    An entry at no charge and one with a fixed fee have one allocation each. With `holds`, an entry that is not covered
+    as a whole draws nothing and has one held allocation. `digits` is the number of decimals of the currency.
     """
     nothing = _nothing(digits)
     if entry.billing is EntryBilling.NO_CHARGE:
@@ -66,7 +66,7 @@ def _held(entry: Entry, price: Price | None, place: int, digits: int) -> Allocat
 def _charged(entry: Entry, price: Price | None, covered: int) -> Iterator[tuple[int, Price]]:
     """Yield the minutes after the first `covered` ones, in the order in which they were worked, with their prices.
 
-    Neighbouring minutes of one price are together. What rounding added belongs to the last stretch of the entry.
+    Consecutive minutes with the same price are one item. Minutes that rounding added belong to the last stretch.
     """
     stretches = entry.stretches or (Stretch(entry.billable_minutes),)
     begin, found = 0, list[tuple[int, Price]]()
@@ -84,7 +84,10 @@ def _charged(entry: Entry, price: Price | None, covered: int) -> Iterator[tuple[
 
 
 def _price_of(stretch: Stretch, price: Price | None) -> Price:
-    """Return the price of a stretch: the entry's own rate, or else that of the schedule, or else the approved price."""
+    """Return the price of a stretch: the entry's own rate, or else that of the schedule, or else the approved price.
+
+    Raise `ValueError` if `price` is None.
+    """
     if price is None:
         raise ValueError("a charged minute has no price")
     if stretch.hourly_rate is None or price.source is RateSource.ENTRY:

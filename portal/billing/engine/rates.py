@@ -22,7 +22,7 @@ SCOPES: dict[frozenset[str], RateSource] = {
     frozenset({"customer"}): RateSource.CUSTOMER,
     frozenset({"role"}): RateSource.ROLE,
 }
-"""The scopes of rates, the one with the highest precedence first, each with the source that an approval records for it.
+"""The scopes of rates by precedence, the highest first, each with the source that an approval records for it.
 
 A scope is the set of the fields of a rate that are set.
 """
@@ -72,8 +72,9 @@ class RateTable:
 def price_for(entry: Entry, service: ServiceTerms, rates: RateTable) -> Price | None:
     """Return the price of a charged hour of `entry`, or None if no rate applies.
 
-    It is the price of the minutes for which no schedule has a rate. If a schedule has a rate for every minute, the rate
-    of the last one is returned where no other applies. An entry that needs a price and has none cannot be approved.
+    It is the price of the minutes for which no schedule has a rate. If no other rate applies and the schedule has a
+    rate for every minute, it is the schedule's rate for the last of them. An entry that needs a price and has none
+    cannot be approved.
     """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)

@@ -26,7 +26,7 @@ class VatRate:
 
 @dataclass(frozen=True, slots=True)
 class RateTerms:
-    """An hourly price, in force from `starts`, for the scope that is given by the fields that are set (see `scope_of`).
+    """An hourly price, in force from the day `starts`. The fields that are set determine its scope (see `scope_of`).
 
     `customer` is True if the rate is for one customer only.
     """
@@ -44,7 +44,8 @@ class RateTerms:
 class Price:
     """The price of a charged hour of one entry, and where it comes from; the approval fixes it (D17).
 
-    `rate` is the id of the rate, or None if the price is the entry's own, of the schedule, or the service's overage rate.
+    `rate` is the id of the rate, or None if the price is the entry's own, the schedule's, or the service's overage
+    rate.
     """
 
     hourly_rate: Decimal
@@ -64,10 +65,10 @@ class PriceChange:
 
 @dataclass(frozen=True, slots=True)
 class Rollover:
-    """How unused included minutes roll on: they can be used in the next `periods` periods (D26).
+    """How unused included minutes roll over: they can be used in the next `periods` periods (D26).
 
-    At most `cap` minutes in all roll from one period into the next; None is no limit. What exceeds the cap is left
-    behind, the oldest minutes first. Nothing rolls on from periods before the one that contains the day `since`.
+    At most `cap` minutes in all roll over from one period into the next; None is no limit. Minutes beyond the cap
+    expire, the oldest first. Nothing rolls over from periods before the one that contains the day `since`.
     """
 
     periods: int
@@ -88,10 +89,10 @@ class ServiceTerms:
 
     - `changes`: later prices, ordered by the day from which they are in force; `at` applies them.
 
-    - `rollover`: how unused included minutes roll on; None if they expire with their period.
+    - `rollover`: how unused included minutes roll over; None if they expire with their period.
 
     - `shares`: the subscription of the same contract whose included minutes this service draws too, after its own; None
-    if there is none. A service draws nothing from a subscription that it does not name (D28).
+    if there is none. A service draws nothing from any other subscription (D28).
 
     - `day_rounding`: the rounding of the minutes of a day together (D4); None if each entry was rounded by itself.
     """
@@ -166,5 +167,5 @@ class Voucher:
         return self.valid_from <= day and not self.has_expired(day)
 
     def has_expired(self, day: date) -> bool:
-        """Return whether `day` is on the voucher's end or later."""
+        """Return whether the voucher is no longer valid on `day`."""
         return self.valid_until is not None and self.valid_until <= day

@@ -29,7 +29,7 @@ Order = tuple[date, datetime, Key]
 
 @dataclass(frozen=True, slots=True)
 class RolledMinutes:
-    """Included minutes of the period that began on `origin`, which may roll on `periods` more times."""
+    """Included minutes of the period that began on `origin`, which may roll over `periods` more times."""
 
     origin: date
     minutes: int
@@ -47,7 +47,7 @@ class Entry:
 
     - `role`: None if the agent has no role.
 
-    - `case`: what minutes of one day are rounded together for: the id of the case or project, or None.
+    - `case`: the id of the case or project, or None. Rounding by day rounds the minutes of one case together.
 
     - `is_override`: whether a manager set the billable minutes; then no rounding by day changes them.
 
@@ -79,7 +79,7 @@ class Entry:
         return self.date, self.created, self.id
 
     def last_minutes(self, minutes: int) -> "Entry":
-        """Return the entry with only its last `minutes` billable minutes, which no rounding changes."""
+        """Return the entry reduced to its last `minutes` billable minutes, which rounding does not change any more."""
         tail: list[Stretch] = []
         left, rounded = minutes, self.billable_minutes - sum(stretch.minutes for stretch in self.stretches)
         for stretch in reversed(self.stretches):
@@ -91,9 +91,10 @@ class Entry:
         return replace(self, billable_minutes=minutes, is_override=True, stretches=tuple(tail))
 
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
-        """Return the entry with only the minutes that these allocations of it do not hold, each at the price of its hour.
+        """Return the entry without the minutes that these allocations of it hold.
 
-        Allocations with a price hold minutes of that price, the last ones first; covered ones hold the first minutes.
+        An allocation with a price of the schedule holds minutes of that price, the last ones first; other charged
+        allocations hold minutes without such a price, and covered ones hold the first minutes.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):
@@ -116,10 +117,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A piece of an entry's billable minutes, and what pays for it.
+    """A part of an entry's billable minutes, and what pays for it.
 
-    `place` numbers the pieces of an entry from 0. `pool` is None unless prepaid minutes pay. `price` is None unless the
-    piece is charged or held; it is None too for a fixed fee, and for a held piece whose minutes have different prices.
+    `place` numbers the allocations of an entry from 0. `pool` is None unless prepaid minutes pay. `price` is None
+    unless the minutes are charged or held; it is also None for a fixed fee, and for held minutes of different prices.
     `origin` is the start of the period from which included minutes were rolled over, or None.
     """
 
@@ -191,10 +192,10 @@ class VatGroup:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An invoice or a statement for one contract, or what corrects one.
+    """An invoice or a statement for one contract, or a document that corrects one.
 
-    `detail` holds the ids of the entries that the document settles, `allocations` all allocations of these entries. On a
-    credit note and on a statement that corrects another, they are the entries and minutes that are given back, and
+    `detail` holds the ids of the entries that the document settles, `allocations` all allocations of these entries. On
+    a credit note and on a statement that corrects another, they are the entries and minutes that are given back, and
     minutes and amounts are negative.
     """
 
@@ -239,7 +240,7 @@ class BillingState:
     - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that the end of
     a contract has credited are not among them.
 
-    - `charged`: what was charged for billed days of fees, as in `Line.sold`. It may be missing where days before them
+    - `charged`: what was charged for billed days of fees, by `Line.sold`. It may be missing where days before them
     cannot become active any more.
 
     - `billed_vouchers`: the vouchers that were billed before.
@@ -248,10 +249,10 @@ class BillingState:
 
     - `freed`: the minutes of entries in `settled` that a credit has freed and that no document has settled again.
 
-    - `written_off`: the entries of which a credit has written off minutes; they stay settled.
+    - `written_off`: the entries whose minutes a credit has written off, in part or as a whole; they stay settled.
 
     - `next_place`: for entries on credited documents, the place from which their allocations are numbered, so that no
-    two allocations of an entry have one place.
+    two allocations of an entry have the same place.
 
     - `credited`: what was credited of the price of fees and vouchers, as in `Line.sold`.
 
@@ -289,7 +290,7 @@ class BillingState:
     def open_entries(self) -> list[Entry]:
         """Return the entries that may appear on a document and are not settled, whether approved or not, in order.
 
-        Of a settled entry of which a credit has freed a part, that part is returned.
+        If a credit has freed a part of a settled entry, that part is returned.
         """
         return sorted(
             (

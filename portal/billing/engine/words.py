@@ -16,7 +16,7 @@ class AllocationKind(StrEnum):
 class RateSource(StrEnum):
     """Where a price comes from: the entry, a schedule, the service's overage rate, or one of six scopes of rates.
 
-    The members are in order of precedence, the highest first (D18).
+    The members are in order of precedence, the highest first (D18). For `schedule`, see `price_for`.
     """
 
     ENTRY = "entry"

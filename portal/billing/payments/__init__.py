@@ -1,4 +1,4 @@
-"""Record the payments of issued invoices, and take back those that were recorded by mistake.
+"""Record the payments of issued invoices, and cancel those that were recorded by mistake.
 
 A payment is never deleted. What is paid, and what is still owed, is always a sum of the payments (`balances`).
 """
@@ -45,7 +45,8 @@ class PaymentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Payment(Table, tablename="payment"):
     """Money that was received for an invoice, in the invoice's currency; `amount` is negative if it was paid back.
 
-    `taken_back_at` is None as long as the payment counts. The database refuses every other change.
+    A payment counts as long as `taken_back_at` is None; setting it cancels the payment. The database refuses every
+    other change.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -67,10 +68,10 @@ async def record(
 ) -> None:
     """Record a payment of an issued invoice, and write the change to the outbox.
 
-    A voucher that the invoice sells may become usable, so open time is then allocated again. The customer is locked until
-    the transaction ends. Sending the same `form_key` again changes nothing. Raise `Invalid` with a sentence for each
-    wrong field, and for a payment that equals a recorded one in day, amount and reference, unless `facts.again` confirms
-    it; `Forbidden` if `by` is not a manager.
+    A voucher that the invoice sells may become usable, so the allocations of open time are recomputed. The customer is
+    locked until the transaction ends. Sending the same `form_key` again changes nothing. Raise `Invalid` with an error
+    message for each bad field, and for a payment that equals a recorded one in day, amount and reference, unless
+    `facts.again` is "yes". Raise `Forbidden` if `by` is not a manager.
     """
     await _lock(invoice, by)
     if form_key and await Payment.exists().where(Payment.form_key == form_key):
@@ -87,10 +88,10 @@ async def record(
 
 
 async def take_back(invoice: Invoice, payment_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Let a payment of the invoice no longer count, and record who did it and when.
+    """Cancel a payment of the invoice, so that it no longer counts, and record who did it and when.
 
-    A payment that was taken back before stays as it is. Raise `NotFound` if the invoice has no such payment, `Invalid`
-    if more would have been paid back than was received, `Forbidden` if `by` is not a manager.
+    Cancelling it again changes nothing. Raise `NotFound` if the invoice has no such payment, `Invalid` if more would
+    have been paid back than was received, `Forbidden` if `by` is not a manager.
     """
     await _lock(invoice, by)
     query = Payment.objects().where((Payment.id == in_range(payment_id)) & (Payment.invoice_id == invoice.id))
@@ -107,7 +108,8 @@ async def take_back(invoice: Invoice, payment_id: int, *, by: AgentReader, at: d
 async def payments_of(invoice: Invoice, reader: Reader) -> list[Row]:
     """Return the payments of an invoice in the order in which the money moved.
 
-    Agents also get the payments that were taken back, the references, and who recorded what and when.
+    Contacts get `id`, `amount`, `currency` and `paid_on` of the payments that count. Agents get all payments, also with
+    the reference, and with who recorded and who cancelled each, and when.
     """
     if isinstance(reader, ContactReader):
         return await current().fetch(
@@ -123,14 +125,17 @@ async def payments_of(invoice: Invoice, reader: Reader) -> list[Row]:
 
 
 async def _lock(invoice: Invoice, by: AgentReader) -> None:
-    """Lock the customer of the invoice, as decisions on its time do. Raise `Forbidden` if `by` is not a manager."""
+    """Lock the invoice's customer until the transaction ends. Raise `Forbidden` if `by` is not a manager.
+
+    Approvals, billing runs and issuing take the same lock, so none of them runs while a payment changes.
+    """
     if not by.is_manager:
         raise Forbidden("Only managers may record payments.")
     await lock_customers([invoice.customer_id])
 
 
 async def _checked(invoice: Invoice, facts: PaymentFacts, at: datetime) -> dict[str, Any]:
-    """Return the columns that the form gives. The caller must have locked the customer."""
+    """Return the columns of a payment from its form. Raise `Invalid` as `record` does. The customer must be locked."""
     checked = Checked()
     amount = checked("amount", lambda text: _amount(text, invoice.digits), facts.amount)
     paid_on = checked("paid_on", day, facts.paid_on)
@@ -174,7 +179,7 @@ async def _is_recorded(invoice: Invoice, amount: Decimal, paid_on: date, referen
 
 
 async def _tell(invoice: Invoice, by: AgentReader, at: datetime, payment_id: int | None = None) -> None:
-    """Write to the outbox that what is owed has changed; `payment_id` is the id of a new payment, for the notice of it."""
+    """Write to the outbox that the sum owed has changed. `payment_id` is the id of a new payment, for its notice."""
     await outbox.tell(
         kind="invoice.paid",
         subject_id=invoice.id,

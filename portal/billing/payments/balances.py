@@ -1,4 +1,4 @@
-"""Read what is paid and what is still owed on issued invoices; nothing of it is stored."""
+"""Read what is paid and what is still owed on issued invoices; both are computed, never stored."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from portal.database import current
 from portal.people.readers import ContactReader, Reader
 
 FEW = 3
-"""How many unpaid invoices a contact's home page and the page of a customer name."""
+"""How many unpaid invoices a contact's home page and the page of a customer list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unpaid:
-    """The unpaid invoices of a customer: how many they are, and the first of them, by due date."""
+    """The unpaid invoices of a customer: how many they are (`count`), and the first of them by due date (`first`)."""
 
     count: int
     first: list[Row]
@@ -46,15 +46,15 @@ async def balance_of(invoice: Invoice) -> Row:
 async def outstanding(customer_id: int, reader: Reader) -> list[Row]:
     """Return what a customer owes on all invoices together, one row for each currency: currency, open, invoices.
 
-    `invoices` is the number of unpaid invoices. What was paid too much on one invoice is subtracted. Return an empty list
-    for readers who may not see the customer's invoices.
+    `invoices` is the number of unpaid invoices. Overpaid sums of other invoices are subtracted from `open`. Return an
+    empty list for readers who may not see the customer's invoices.
     """
     rows = await current().fetch(_OUTSTANDING, customer_id) if _sees(customer_id, reader) else []
     return [row for row in rows if row["open"] or row["invoices"]]
 
 
 async def unpaid_of(customer_id: int, reader: Reader, limit: int = FEW) -> Unpaid:
-    """Return the unpaid invoices of a customer, the longest due first, at most `limit` of them.
+    """Return the unpaid invoices of a customer, sorted by due date, at most `limit` of them.
 
     Return none for readers who may not see the customer's invoices.
     """

@@ -10,7 +10,7 @@ from segno.helpers import make_epc_qr
 LEAST, MOST = Decimal("0.01"), Decimal("999999999.99")
 """The smallest and the largest amount that a payment code may have."""
 LONGEST_NAME, MOST_BYTES = 70, 200
-"""The maximum number of characters of the payee's name in a payment code, and of bytes, for which there is room."""
+"""The maximum number of characters of the payee's name in a payment code, and of bytes."""
 UTF_8 = 1
 """The number of the character set UTF-8 in a payment code."""
 
@@ -18,8 +18,8 @@ UTF_8 = 1
 def payment_code(parties: Mapping[str, Any], number: str, amount: Decimal, currency: str) -> QRCode | None:
     """Return the code that pays `amount` of the invoice `number` to the seller's bank.
 
-    `parties` is what was copied when the invoice was issued. Return None if there is nothing that a SEPA transfer can
-    pay: another currency than the euro, no IBAN, or an amount that no code may have.
+    `parties` is what was copied when the invoice was issued (`Invoice.copied`). Return None if no SEPA transfer can pay
+    it: the currency is not the euro, there is no IBAN, or a code cannot hold the amount.
     """
     bank = parties["bank"]
     if currency != "EUR" or not bank["iban"] or not LEAST <= amount <= MOST:

@@ -18,7 +18,7 @@ from portal.periods import period_of, today
 
 @dataclass(frozen=True, slots=True)
 class UntilDays:
-    """The days up to which a run may bill, in the company's time zone: the one that the form offers, and the latest."""
+    """The dates up to which a run may bill, in the company's time zone: the one that the form offers, and the latest."""
 
     offered: date
     latest: date
@@ -40,7 +40,10 @@ class UntilDays:
 
 
 async def until_days(at: datetime) -> UntilDays:
-    """Return the first day of this month as the offered date, and tomorrow as the latest one."""
+    """Return the first day of this month as the offered date, and tomorrow as the latest one.
+
+    Both are days in the company's time zone at the instant `at`.
+    """
     now = today(await company_zone(), at)
     return UntilDays(now.replace(day=1), now + timedelta(days=1))
 
@@ -58,14 +61,14 @@ BookKey = tuple[int, str]
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
     """Return the books of these customers with their open time, by customer and currency.
 
-    Every approved entry is included; of the entries that are not approved, those of days before `until`.
+    Every approved entry is included, and the other entries of days before `until`.
     """
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}
 
 
 async def billed_of(books: Mapping[BookKey, Book], until: date) -> Report[BookKey, Billing]:
-    """Bill each book up to `until` with the engine, and return the results and the refusals by book.
+    """Bill each book up to `until` with the engine, and return the results and the refusals by the key of the book.
 
     Nothing is stored. The engine runs in a worker thread, so that other requests are answered while it computes.
     """
@@ -83,7 +86,7 @@ def name_of(of: Book, document: Document) -> str:
 
 
 def newly_billed(of: Book, billing: Billing) -> Billed:
-    """Return the fees and vouchers that this run bills for the first time. The result is falsy if there are none."""
+    """Return the fees and vouchers that this run bills for the first time; false in a condition if there are none."""
     return Billed.between(of.state, billing.state)
 
 
@@ -104,7 +107,7 @@ async def customers_due(until: date) -> list[int]:
     """Return the ids of the customers for whom a run up to `until` may find something to bill, sorted.
 
     They have open billable or no-charge time of days before `until`, a voucher that was sold before `until` and is not
-    billed yet, or a subscription that has begun. Whether a fee of the subscription is due is left to the engine.
+    billed yet, or a subscription that has begun. The engine finds out whether a fee of the subscription is due.
     """
     return [row["customer_id"] for row in await current().fetch(_DUE, until)]
 

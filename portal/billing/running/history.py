@@ -13,11 +13,12 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A billing run (`run`), what it has made so far, and a page of the entries that it skipped, with the reasons.
+    """A billing run, and pages of what it has made and refused, and of the entries that it skipped with the reasons.
 
-    `run` counts as `free` the fees and vouchers at 0.00 that it billed without an invoice.
-    `sums` has a row for each currency, with the net of the invoices and drafts. `documents` is a page of the documents;
-    drafts that were deleted since are missing from it. `refused` is a page of the customers of whom something was refused.
+    `run` has the counts of these; `free` in it counts the fees and vouchers at 0.00 that were billed without an
+    invoice. `sums` has a row for each currency, with the net sum of the invoices and drafts. `documents` is a page of
+    the documents without drafts that were deleted since. `refused` is a page of the customers for whom the run refused
+    something.
     """
 
     run: Row
@@ -76,7 +77,7 @@ where $2::bigint is null or position > $2 order by position limit $3
 async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
     """Return a page of billing runs, the latest first, with the numbers of documents made and entries skipped.
 
-    `after` is the cursor, the id of the last run on the page before, as text. The caller must have checked that the
+    `after` is the cursor: the id of the last run on the previous page, as text. The caller must have checked that the
     reader is a manager.
     """
     sql = f"{_RUNS} where $1::bigint is null or r.id < $1 order by r.id desc limit $2"
@@ -87,8 +88,8 @@ async def past_runs(after: str = "", limit: int = 12) -> DocumentPage:
 async def find_run(run_id: int, reader: AgentReader, after: Mapping[str, str], limit: int = 50) -> PastRun:
     """Return the billing run with pages of its documents, its refusals and the entries that it skipped.
 
-    `after` maps "documents", "refused" and "skipped" to their cursors, the position of the last row on the page before; `limit` is
-    the length of a page. Raise `NotFound` if there is no such run or if `reader` is not a manager.
+    `after` maps "documents", "refused" and "skipped" to their cursors: the position of the last row on the previous
+    page. `limit` is the length of a page. Raise `NotFound` if there is no such run or if `reader` is not a manager.
     """
     fetch = current().fetch
     row = await current().fetchrow(f"{_RUNS} where r.id = $1", in_range(run_id)) if reader.is_manager else None

@@ -1,4 +1,4 @@
-"""Bill one customer of a run: store drafts and statements, and what is billed by them, in the caller's transaction."""
+"""Bill one customer of a run: store drafts and statements, and what they bill, in the caller's transaction."""
 
 import uuid
 from dataclasses import dataclass
@@ -25,7 +25,10 @@ TOO_MUCH = "“{contract}” has more due than one document can hold."
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a run does: bill up to the day before `until`, and issue the drafts at once if `issues` is set."""
+    """What a run does: bill the days before `until`, and issue the drafts at once if `issues` is set.
+
+    `by` is the agent in whose name it bills, `at` the present instant.
+    """
 
     run_id: int
     until: date
@@ -38,9 +41,10 @@ async def bill_customer(order: Order, customer_id: int) -> list[str]:
     """Make a draft or a statement for each contract of a customer, for what is due before `order.until`.
 
     Lock the customer until the transaction ends. Each currency is billed in a savepoint of its own, so that a refusal
-    in one does not stop the others. Record the entries that were not billed, and return a sentence for each refusal. A
-    draft that cannot be issued stays a draft, also if its PDF takes too long, so that the customer does not wait for
-    ever. Raise `Unavailable` if nothing could be billed because the database is away or another transaction holds a lock.
+    in one does not stop the others. Record the entries that were not billed, and return an error message for each
+    refusal. A draft that cannot be issued stays a draft, even if only its PDF takes too long, so that the customer is
+    not tried for ever. Raise `Unavailable` if the database was away, or another transaction held a lock, while
+    something was billed.
     """
     await lock_customers([customer_id])
     books = await load_books([customer_id], order.until)
@@ -82,7 +86,7 @@ async def _issue(order: Order, draft_ids: list[int]) -> list[Refusal]:
 async def _make_all(order: Order, of: Book, billing: Billing) -> list[int]:
     """Store the documents of one book and everything that they bill, and return the ids of the drafts.
 
-    Stored are the allocations of the book, the fees and vouchers that are billed now, and the minutes that roll over.
+    The allocations of the book, the fees and vouchers that are billed now, and the minutes that roll over are stored.
     Documents that are too large are left out.
     """
     await allocations.write(of)

@@ -22,8 +22,8 @@ class Becoming:
     """A document that a billing run would make: its minutes, and its amounts in `currency`.
 
     `kind` is a member of `DocumentKind`. `net` is the sum of `time`, the charged time, and `fees`, which include
-    vouchers. `open_count` and `held_count` count the entries of the contract that the run would skip because they are not
-    approved, or because they are held. `is_inside_period` is True if the run would cut a billing period in two.
+    vouchers. `open_count` and `held_count` count the entries of the contract that the run would skip because they are
+    not approved, or because they are held. `is_inside_period` says whether the run would cut a billing period in two.
     """
 
     customer_id: int
@@ -45,8 +45,8 @@ class Becoming:
 class Omitted:
     """The entries of one customer that a billing run would skip for the same reason.
 
-    `count` is their number, `minutes` their billable minutes, `agents` the names of the agents who logged them, and
-    `first` and `last` are the earliest and the latest of their days.
+    `reason` is a key of `sentences.SKIPPED`. `count` is their number, `minutes` their billable minutes, `agents` the
+    names of the agents who logged them, and `first` and `last` are the earliest and the latest of their days.
     """
 
     customer_id: int
@@ -82,7 +82,10 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a billing run for the days before `until` would do now."""
+    """What a billing run for the days before `until` would do now.
+
+    `documents` would be made, `omitted` entries skipped, and the documents in `too_large` left out.
+    """
 
     until: date
     documents: tuple[Becoming, ...]
@@ -130,11 +133,11 @@ def _sum(currency: str, documents: Sequence[Becoming]) -> Sum:
 
 
 AT_ONCE = 50
-"""The books of so many customers are in memory at the same time."""
+"""The maximum number of customers whose books are in memory at the same time."""
 
 
 async def preview_run(until: date) -> Preview:
-    """Compute what a billing run up to `until` would make of all that is due of all customers; store nothing.
+    """Compute what a billing run up to `until` would do for all customers for whom something is due; store nothing.
 
     Only the rows of the preview are kept in memory for all customers, not their books.
     """
@@ -164,7 +167,10 @@ async def preview_run(until: date) -> Preview:
 def _rows(
     until: date, books: Mapping[BookKey, Book], billed: Report[BookKey, Billing], names: dict[int, str]
 ) -> tuple[list[Becoming], list[Omitted]]:
-    """Return the rows for what the engine made of the books. `names` holds the names of the customers by id."""
+    """Return the documents and the omitted entries for what the engine made of the books.
+
+    `names` holds the names of the customers by id.
+    """
     documents = [
         _becoming(names, books[key], billing, document)
         for key, billing in billed.done.items()

@@ -1,4 +1,4 @@
-"""Renew the contracts that are due, each in a transaction of its own, and allocate open time again."""
+"""Renew the contracts that are due, each in a transaction of its own, and recompute open allocations."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from portal.periods import today
 async def renew_contracts(at: datetime) -> Report[tuple[int, int], bool]:
     """Renew every contract whose last day for notice has passed, and report which were renewed and which were refused.
 
-    The keys of the report are pairs of contract id and customer id. A refused contract stays as it is. A repeated call
+    The keys of the report are pairs of contract id and customer id. A refused contract does not change. A repeated call
     renews nothing more, so the job that calls this may run again at any time.
     """
     async with transaction(SYSTEM):

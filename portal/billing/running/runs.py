@@ -1,7 +1,7 @@
 """Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
 
 A run goes customer by customer. Outside another transaction, each customer has one of its own, so a run that is killed
-has billed some customers wholly and the others not at all, and `resume` continues it. A repeated run finds nothing left
+has billed some customers completely and the others not at all, and `resume` continues it. A repeated run finds nothing left
 to bill (D47).
 """
 
@@ -26,14 +26,14 @@ from portal.errors import Forbidden, Invalid, Refusal, Unavailable
 from portal.people.readers import SYSTEM, AgentReader
 
 PATIENCE = timedelta(seconds=3)
-"""For so long a run is carried out while the request waits. After that, a job goes on with it."""
+"""How long a run is carried out while the request waits. After that, a job continues it."""
 
 
 class BillingRun(Table, tablename="billing_run"):
     """One execution of billing up to the day before `until`.
 
-    With `issues`, its drafts are issued at once. `scheduled` runs were begun by the schedule. `finished_at` is None while
-    customers wait.
+    With `issues`, its drafts are issued at once. `scheduled` says whether the schedule began the run. `finished_at` is
+    None until all customers are billed.
     """
 
     id = BigSerial(primary_key=True)
@@ -48,7 +48,7 @@ class BillingRun(Table, tablename="billing_run"):
 class RunCustomer(Table, tablename="run_customer"):
     """A customer whom a run bills. The primary key is the run and the customer.
 
-    `done_at` is None until the customer is billed; `sentence` says what was refused, if anything was.
+    `done_at` is None until the customer is billed; `sentence` is the error message if something was refused, or None.
     """
 
     run_id = BigInt(primary_key=True, default=None)
@@ -67,7 +67,11 @@ class Run:
 
 
 class Ending(StrEnum):
-    """How far a run came: all customers are billed, nothing was due of any, or customers still wait."""
+    """How far a run came.
+
+    `finished`: all customers are billed. `nothing`: nothing was due for any customer, or there is no such run. `under
+    way`: customers still wait.
+    """
 
     FINISHED = "finished"
     NOTHING = "nothing"
@@ -75,10 +79,10 @@ class Ending(StrEnum):
 
 
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
-    """Make a draft or a statement for each contract of the ticked customers, for the approved time before `until`.
+    """Make a draft or a statement for each contract of these customers, for the approved time before `until`.
 
-    All of it happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of its
-    documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
+    All of it happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of
+    its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
     """
     reader = current().reader
     run_id = await _store(until, customer_ids, by=by, at=at)
@@ -96,9 +100,10 @@ async def begin(
 ) -> int:  # fmt: skip
     """Store a run with its customers, of whom nothing is billed yet, and return its id.
 
-    With None as `customer_ids`, the run is for all customers. A job that goes on with the run begins after `PATIENCE`. Fees
-    and vouchers that are due are billed without any time. Customers of whom nothing can be due are left out. Raise
-    `Forbidden` if `by` is not a manager, `Invalid` if the date is after tomorrow or if no customer is ticked.
+    If `customer_ids` is None, the run is for all customers. A job that continues the run starts after `PATIENCE`.
+    Customers for whom nothing can be due are left out; fees and vouchers can be due without any time. With `issues`,
+    the run also issues its drafts. Raise `Forbidden` if `by` is not a manager, `Invalid` if the date is after tomorrow
+    or if no customer is ticked.
     """
     run_id = await _store(until, customer_ids, by=by, at=at, issues=issues, scheduled=scheduled)
     await jobs.enqueue_later("bill", PATIENCE, run=run_id)
@@ -128,11 +133,11 @@ async def _store(
 
 
 async def resume(run_id: int, at: datetime) -> Ending:
-    """Go on with a run, as a job of the worker, and return how far it came. Do nothing if it is finished or gone.
+    """Continue a run, as a job of the worker, and return how far it came. Do nothing if it is finished or gone.
 
-    Somebody may look at the page of a run that they began, so it stays also if nothing was due. The run is still under way if
-    another process is billing one of its customers at this moment. It bills in the name of
-    the agent who began it, also if that agent has left since. Raise `Unavailable` as `go_on` does.
+    The run bills in the name of the agent who began it, even if that agent has left since. A run that was begun by hand
+    is kept even if nothing was due, because somebody may look at its page. It is still under way if another process is
+    billing one of its customers at this moment. Raise `Unavailable` as `go_on` does.
     """
     async with transaction(SYSTEM) as tx:
         row = await tx.fetchrow(
@@ -167,13 +172,13 @@ async def go_on(
     within: timedelta | None = None,
     keeps: bool = False,
 ) -> Ending:
-    """Bill the customers of a run who wait, one after the other, and return how far the run came.
+    """Bill the waiting customers of a run, one after the other, and return how far the run came.
 
     Each is billed in a transaction of `reader`, or in a savepoint inside a transaction. With `within`, stop after that
-    time. Two processes may go on with the same run: each takes the customers that the other has not taken. When no
-    customer waits, the run is finished, or removed if nothing was due, unless `keeps` is set. A refusal is recorded and stops no other customer.
-    A customer for whom the database is away, or whom another transaction holds, still waits: raise `Unavailable` after
-    the others.
+    time. Two processes may continue the same run: each takes the customers that the other has not taken. When no
+    customer waits, the run is finished; if nothing was due, it is removed instead, unless `keeps` is set. A refusal is
+    recorded and stops no other customer. A customer still waits if the database was away or another transaction held a
+    lock; then raise `Unavailable` once the others are billed.
     """
     began = monotonic()
     async with transaction(reader) as tx:
@@ -199,7 +204,7 @@ _TAKE = f"{_WAITING.replace(' order by customer_id', '')} and customer_id = $2 f
 async def _bill(order: Order, customer_id: int, reader: Reader | None) -> Unavailable | None:
     """Bill one customer of a run, unless another process does or did, and mark the customer as done.
 
-    Return why the customer still waits, if the database was away or another transaction held a lock.
+    Return the reason if the customer still waits, because the database was away or another transaction held a lock.
     """
 
     async def step(id: int) -> None:
@@ -243,9 +248,9 @@ from billing_run r where r.id = $1 for update
 
 
 async def _finish(order: Order, *, keeps: bool) -> Ending:
-    """Finish a run of which no customer waits, or remove it if nothing was due, and return how far it came.
+    """Finish a run of which no customer waits, and return how far it came.
 
-    With `keeps`, a run of which nothing was due is finished too.
+    If nothing was due, the run is removed instead, unless `keeps` is set.
     """
     tx, run_id = current(), order.run_id
     state = await tx.fetchrow(_STATE, run_id)

@@ -31,7 +31,9 @@ class ScheduleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class BillingSchedule(Table, tablename="billing_schedule"):
     """When billing runs begin by themselves. The table has at most one row; without it, runs begin by hand only.
 
-    The runs bill in the name of the agent `set_by_id`. No run begins for `last_day` or an earlier day.
+    `cycle` is a value of `CYCLES`, `outcome` one of `OUTCOMES`. `month_day` counts for the monthly cycle, `week_day`
+    for the weekly one. The runs bill in the name of the agent `set_by_id`. No run begins for `last_day` or an earlier
+    day.
     """
 
     id = SmallInt(primary_key=True, default=1)
@@ -77,7 +79,7 @@ class BillingSchedule(Table, tablename="billing_schedule"):
         )
 
     def day_by(self, day: date) -> date | None:
-        """Return the last day up to `day` on which a run begins, or None if the schedule is off."""
+        """Return the last day, up to and including `day`, on which a run begins, or None if the schedule is off."""
         if self.cycle == "weekly":
             return day - timedelta(days=(day.isoweekday() - self.week_day) % 7)
         if self.cycle == "monthly":
@@ -95,7 +97,7 @@ class BillingSchedule(Table, tablename="billing_schedule"):
         return None
 
     def until(self, day: date) -> date:
-        """Return the date up to which the run of `day` bills: `day` if weekly, the first of its month if monthly."""
+        """Return the date up to which the run of `day` bills: `day` if weekly, the first day of its month if monthly."""
         return day if self.cycle == "weekly" else day.replace(day=1)
 
 
@@ -117,7 +119,7 @@ where $1::bigint is null or position > $1 order by position limit $2
 async def left_out(after: str = "", limit: int = 50) -> DocumentPage:
     """Return a page of the customers who are excluded from scheduled billing runs, sorted by name.
 
-    `after` is the cursor, the position of the last row on the page before, as text.
+    `after` is the cursor: the position of the last row on the previous page, as text.
     """
     rows = await current().fetch(_LEFT_OUT, id_of_cursor(after), limit + 1)
     return DocumentPage.of(rows, key="position", limit=limit)
@@ -140,8 +142,8 @@ async def begin_scheduled(at: datetime) -> int | None:
     """Begin the scheduled billing run if its day has come in the company's time zone, and return the id of the run.
 
     The run bills in the name of the agent who set the schedule, and a job carries it out. If days were missed, because
-    no worker ran, one run begins for the last of them. Return None if no run is due, if nothing can be due of any
-    customer, or if that agent may no longer bill; the page of the schedule then says so (`stands_still`).
+    no worker ran, one run begins for the last of them. Return None if no run is due, if nothing can be due for any
+    customer, or if that agent may no longer bill; in that case the page of the schedule shows `stands_still`.
     """
     async with transaction(SYSTEM):
         schedule = await BillingSchedule.find()
@@ -164,7 +166,7 @@ async def begin_scheduled(at: datetime) -> int | None:
 
 
 async def stands_still(schedule: BillingSchedule) -> str:
-    """Return a sentence if no run begins because the agent who set the schedule may no longer bill, or else ""."""
+    """Return an error message if no run begins because the agent who set the schedule may no longer bill, or else ""."""
     if schedule.cycle == "off" or await manager_of(schedule.set_by_id):
         return ""
     return "No run begins, because whoever set the schedule may not bill any more. Save it again."

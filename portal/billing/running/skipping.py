@@ -20,9 +20,9 @@ UNTICKED, TOO_LARGE, FAILED = "customer_unticked", "too_large", "failed"
 
 
 class SkippedEntry(Table, tablename="skipped_entry"):
-    """An entry that a run did not bill, and why. The primary key is the run and the entry.
+    """An entry that a run did not bill. The primary key is the run and the entry.
 
-    `sentence` says why if billing was refused; otherwise it is None.
+    `reason` is a key of `sentences.SKIPPED`. `sentence` is the error message if billing was refused, or None.
     """
 
     run_id = BigInt(primary_key=True, default=None)
@@ -33,7 +33,7 @@ class SkippedEntry(Table, tablename="skipped_entry"):
 
 
 async def skip(run_id: int, of: Book, billing: Billing) -> None:
-    """Record the entries that the engine did not bill and those of documents that are too large, with reasons."""
+    """Record the entries that the engine did not bill and those of documents that are too large, each with its reason."""
     rows = [(skipped.entry, skipped.reason.value) for skipped in billing.skipped]
     rows += [(entry_id, TOO_LARGE) for entry_id in too_large(billing)]
     of_run = {"run_id": run_id, "customer_id": of.customer_id}
@@ -41,13 +41,19 @@ async def skip(run_id: int, of: Book, billing: Billing) -> None:
 
 
 async def skip_failed(run_id: int, customer_id: int, entry_ids: Iterable[Key], why: Refusal) -> None:
-    """Record these entries, whose billing was refused, with the sentence of `why`. The next run tries them again."""
+    """Record these entries, whose billing was refused, with the error message of `why`.
+
+    The next run tries them again.
+    """
     of = {"run_id": run_id, "customer_id": customer_id, "reason": FAILED, "sentence": why.sentence}
     await _record(run_id, [of | {"entry_id": entry_id} for entry_id in entry_ids])
 
 
 async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of one customer, in place of those of entries that have moved here while the run was under way."""
+    """Insert rows of one customer.
+
+    They replace the rows of entries that have moved to this customer while the run was under way.
+    """
     entries = [row["entry_id"] for row in rows]
     await current().execute("delete from skipped_entry where run_id = $1 and entry_id = any($2)", run_id, entries)
     await insert_all(SkippedEntry, rows)
@@ -55,7 +61,7 @@ async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
 
 _OPEN = "e.billing <> 'not_billable' and e.work_date < $2 and not exists (select 1 from closed_entry d where d.entry_id = e.id)"
 
-# An entry is recorded already if it has moved here from a customer with whom the run was done.
+# An entry is recorded already if it has moved here from a customer whom the run had billed.
 _ALL_FAILED = f"""
 insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence)
 select $1, e.id, e.customer_id, '{FAILED}', $4 from time_entry e
@@ -65,7 +71,7 @@ on conflict do nothing
 
 
 async def skip_all(run_id: int, until: date, customer_id: int, why: Refusal) -> None:
-    """Record all open approved entries of a customer before `until` with the sentence of `why`.
+    """Record all open approved entries of a customer before `until` with the error message of `why`.
 
     Use this if nothing of the customer could be billed.
     """

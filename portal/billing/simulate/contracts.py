@@ -14,7 +14,7 @@ CONTRACT = ("name", "start", "end", "cycle", "anchor", "services")
 def read_contracts(top: Fields, dialect: Dialect, schedules: dict[str, Schedule]) -> Offers:
     """Return every contract of the document `top` with its services, in the order of the document.
 
-    Errors are recorded in `top.errors`.
+    The errors are added to `top.errors`.
     """
     offers = Offers(dialect, _vat(top), schedules)
     for place, value in top.items("contracts"):

@@ -1,4 +1,4 @@
-"""What a document may contain: plain documents as always, extended ones more (`docs/simulate.md`)."""
+"""Which keys and values a document may have: extended documents may have more than plain ones (`docs/simulate.md`)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +12,7 @@ from portal.words import Overflow
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Which keys and values a document may have; `digits` is the decimals of its amounts."""
+    """Which keys and values a document may have; `digits` is the number of decimals of its amounts."""
 
     extended: bool = False
     digits: int = 2
@@ -22,7 +22,7 @@ class Dialect:
         return plain + more if self.extended else plain
 
     def choice(self, words: type[Choice]) -> Scalar[Choice]:
-        """Return a function that reads the members of `words` that such a document may have."""
+        """Return a function that reads the members of `words` that a document of this dialect may have."""
         return choice(words, () if self.extended else _EXTENDED_ONLY)
 
     @property
@@ -40,7 +40,7 @@ def is_extended(document: object) -> bool:
 
 
 def read_dialect(top: Fields) -> Dialect:
-    """Return the dialect of the document `top`, of which this reads `extended` and `currency`.
+    """Return the dialect of the document `top`, and record the errors of its keys `extended` and `currency`.
 
     The amounts of a plain document have two decimals in every currency.
     """

@@ -24,8 +24,8 @@ VOUCHER = ("id", "services", "minutes", "price", "sold", "valid_from", "valid_un
 class Input:
     """The values of a whole input document.
 
-    `logged` and `services` say how the minutes of the entries were counted. `cash_rounding` is the smallest coin, or None
-    if sums are paid to the cent.
+    `logged` and `services` tell how the minutes of the entries were counted. `cash_rounding` is the smallest coin, or
+    None if sums are paid to the cent.
     """
 
     dialect: Dialect
@@ -87,7 +87,7 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[RateTerms, ...]:
 
 
 def _check_scope(fields: Fields, one: RateTerms, seen: set[tuple[object, ...]]) -> None:
-    """Record an error if the fields of a rate form no known scope, or if a rate before it has the same scope and day (D18)."""
+    """Record an error if the fields of a rate form no known scope, or an earlier rate has the same scope and day (D18)."""
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
         fields.errors.add(fields.place, "not exactly one of the scopes of rates")

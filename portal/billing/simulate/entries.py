@@ -30,7 +30,10 @@ class Logged:
     started: datetime | None
 
     def counted(self, services: dict[str, Offer]) -> Entry:
-        """Return the entry with its stretches and billable minutes; `services` holds the services of the document by name."""
+        """Return the entry with its stretches and billable minutes.
+
+        `services` has the services of the document by name.
+        """
         offer = services[str(self.entry.service)]
         entry = self.entry
         if offer.schedule is not None and self.started is not None:
@@ -42,7 +45,7 @@ class Logged:
 
 
 def read_entries(top: Fields, offers: Offers) -> list[Logged]:
-    """Return the entries of the document `top` in its order. Errors are recorded in `top.errors`."""
+    """Return the entries of the document `top` in its order. The errors are added to `top.errors`."""
     found: list[Logged] = []
     seen: set[str] = set()
     for place, value in top.items("entries", required=False):

@@ -17,7 +17,7 @@ class BadDocument(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The path of a value, and its position: the indices, as in the file, of the keys and items that lead to the value.
+    """The path of a value, and its position: the indices, in the file, of the keys and items that lead to the value.
 
     Positions compare in document order; an object comes before its content.
     """

@@ -14,7 +14,7 @@ from portal.billing.simulate.json_text import MOST_DIGITS, Fraction, Pairs, TooL
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 Scalar = Callable[[object], T]
-"""A function that converts a JSON value to a Python value, or raises `ValueError` with what is wrong."""
+"""A function that converts a JSON value to a Python value, or raises `ValueError` with an error message."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -55,9 +55,9 @@ def boolean(value: object) -> bool:
 
 
 def integer(least: int) -> Scalar[int]:
-    """Return a function that reads integers of at least `least`, written without decimal point and exponent.
+    """Return a function that reads an integer of at least `least`, written without decimal point and exponent.
 
-    The function raises `ValueError` for any other value.
+    The function raises `ValueError` for any other value, and for a number of more than `MOST_DIGITS` digits.
     """
 
     def read(value: object) -> int:
@@ -75,9 +75,9 @@ def integer(least: int) -> Scalar[int]:
 
 
 def number(decimals: int) -> Scalar[Decimal]:
-    """Return a function that reads non-negative numbers, written as strings with at most `decimals` decimals.
+    """Return a function that reads a non-negative number from a string, with at most `decimals` decimal places.
 
-    The function raises `ValueError` for any other value.
+    The function raises `ValueError` for anything else, and for a number of more than `MOST_DIGITS` digits.
     """
 
     def read(value: object) -> Decimal:
@@ -131,7 +131,7 @@ def instant(value: object) -> datetime:
 
 
 def choice(words: type[Choice], without: Container[StrEnum] = ()) -> Scalar[Choice]:
-    """Return a function that reads the members of the enum `words` by their values, except those in `without`.
+    """Return a function that reads a member of the enum `words` by its value, except those in `without`.
 
     The function raises `ValueError` for any other value.
     """
@@ -150,9 +150,9 @@ def choice(words: type[Choice], without: Container[StrEnum] = ()) -> Scalar[Choi
 class Fields:
     """A JSON object that is being read key by key.
 
-    Its methods record each error in `errors` instead of raising it, and return None for a value that could not be read. A
-    key whose value is null counts as missing. `values` holds the location and the value of each key, `known` the keys that
-    the object may have, and `size` is the number of keys in the file.
+    Its methods record each error in `errors` instead of raising it, and return None for a value that could not be read.
+    A key whose value is null counts as missing. `place` is the location of the object. `values` holds the location and
+    the value of each key, `known` the keys that the object may have, and `size` is the number of keys in the file.
     """
 
     errors: Errors
@@ -198,7 +198,8 @@ class Fields:
     def at(self, name: str) -> Location:
         """Return the location of the value of the key `name`, for errors.
 
-        A key that is missing or null is located at the end of the object; several of them are in the order of `known`.
+        A key that is missing or null gets a location at the end of the object; several such keys are in the order of
+        `known`.
         """
         if self.has(name):
             return self.values[name][0]
@@ -230,9 +231,10 @@ class Fields:
         return self.take(name, scalar) if self.has(name) else default
 
     def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
-        """Return the object under the required key `name`; `known` are the keys that the object may have.
+        """Return the fields of the object under the required key `name`; `known` are the keys that the object may have.
 
-        If the key is missing or null, or its value is not an object, record one error and return an object without fields.
+        If the key is missing or null, or its value is not an object, record one error and return an object without
+        fields.
         """
         content = self.value(name)
         return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
@@ -275,7 +277,10 @@ def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) 
 
 
 def reference(fields: Fields, name: str, known: Container[object]) -> str:
-    """Return the name under the required key `name`; record an error if it is not in `known`."""
+    """Return the name under the required key `name`, even if it is not in `known`; then record an error.
+
+    If there is no string, record an error and return None.
+    """
     found: str = fields.take(name, text)
     if found is not None and found not in known:
         fields.wrong(name, "unknown")

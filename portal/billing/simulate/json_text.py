@@ -1,4 +1,4 @@
-"""Read JSON with repeated keys and the spelling of numbers, both of which the module `json` would lose; write JSON."""
+"""Read JSON with its repeated keys and the spelling of numbers, which the module `json` would lose; write JSON."""
 
 import codecs
 import json

@@ -24,17 +24,20 @@ Json = dict[str, object]
 
 
 def statement(made: Document) -> Json:
-    """Return a statement, which is also the head of an invoice."""
+    """Return a statement as JSON. The output of an invoice begins with the same keys."""
     return {"contract": made.contract, "until": str(made.until), "detail": list(made.detail)}
 
 
 def invoice(made: Document, cash_rounding: Decimal | None) -> Json:
-    """Return an invoice, with the sum to pay in coins of `cash_rounding` if it is not None."""
+    """Return an invoice as JSON. If `cash_rounding` is not None, it has the sum to pay in coins of that size."""
     return statement(made) | _sums(made, cash_rounding)
 
 
 def correction(made: Document, step: int, of: Json, cash_rounding: Decimal | None) -> Json:
-    """Return a credit note or a statement that step number `step` made and that corrects `of`."""
+    """Return a credit note or a correcting statement, made by step number `step`, as JSON.
+
+    `of` identifies the corrected document, such as `{"invoice": 0}`.
+    """
     sums = _sums(made, cash_rounding) if made.kind is DocumentKind.CREDIT_NOTE else {}
     pieces = [{"entry": piece.entry} | _allocation(piece) for piece in made.allocations]
     return {"step": step, "kind": made.kind, "of": of} | statement(made) | {"pieces": pieces} | sums
@@ -94,7 +97,7 @@ def _number(value: Decimal | None) -> str | None:
 
 
 def counted(document: Input) -> Json:
-    """Return how the minutes of each entry were counted whose service has a schedule, by its id (D27)."""
+    """Return, by the id of the entry, how the minutes of each entry whose service has a schedule were counted (D27)."""
     entries = {entry.id: entry for entry in document.state.entries}
     return {
         str(logged.entry.id): _counted(logged, entries[logged.entry.id])
@@ -104,7 +107,7 @@ def counted(document: Input) -> Json:
 
 
 def _counted(logged: Logged, entry: Entry) -> Json:
-    """Return the worked and the counted minutes of an entry and, if they count plainly, the reason."""
+    """Return the worked and the counted minutes of an entry, and the reason if the schedule did not apply (`plain`)."""
     plain = "no_clock_time" if logged.started is None else "billable_minutes" if entry.is_override else None
     return {
         "actual_minutes": logged.actual_minutes,
@@ -124,7 +127,7 @@ def _stretch(stretch: Stretch) -> Json:
 
 
 def rolled(state: BillingState) -> list[Json]:
-    """Return the minutes that were rolled over into each period whose predecessor is closed, by service and period."""
+    """Return the minutes that rolled over into each period whose predecessor is closed, sorted by service and period."""
     return [
         {"service": service, "period": str(start), "source": str(each.origin), "minutes": each.minutes}
         for (service, start), minutes in sorted(state.rolled.items(), key=lambda item: [str(part) for part in item[0]])

@@ -32,7 +32,7 @@ def run(document: Input) -> Json:
     """Run the steps of an input document, and return the output document.
 
     Its allocations are those after the last step, including the frozen allocations of settled entries. Raise
-    `BadDocument` for a credit of what no step has billed.
+    `BadDocument` if a step credits something that no earlier step has billed.
     """
     state = document.state
     billings: list[tuple[date, Billing]] = []
@@ -82,7 +82,7 @@ def _invoices(documents: Sequence[Document]) -> list[Document]:
 
 
 def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
-    """Return what is settled and what is not of each entry; after a credit, an entry may have both."""
+    """Return the settled and the open allocations of each entry; after a credit, an entry may have both."""
     open_ones = allocate(state)
     return {**state.settled, **{id: state.settled.get(id, ()) + pieces for id, pieces in open_ones.items()}}
 
@@ -90,7 +90,7 @@ def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 def _credit(
     state: BillingState, asked: CreditOf, documents: Sequence[Document]
 ) -> tuple[BillingState, list[tuple[Document, Json]]]:
-    """Return the state after a credit, and its document with what it corrects, unless nothing was left to credit."""
+    """Return the state after a credit, and a list with its document and what that corrects, or [] if nothing was left."""
     kind, number = ("invoice", asked.invoice) if asked.invoice is not None else ("statement", asked.statement)
     of_kind = [made for made in documents if made.kind == kind]
     if number is None or number >= len(of_kind):
@@ -124,7 +124,7 @@ def _choose(credit: Credit, asked: CreditOf, of: Document) -> None:
 def _end(
     state: BillingState, step: Step, documents: Sequence[Document]
 ) -> tuple[BillingState, list[tuple[Document, Json]]]:
-    """Return the state after the end of a contract, and its credit notes, each with the invoice that it corrects."""
+    """Return the state after the end of a contract, and the credit notes, each with the invoice that it corrects."""
     found: list[tuple[Document, Json]] = []
     for number, made in enumerate(_invoices(documents)):
         state, notes = end_contract(state, step.contract, step.until, [made])

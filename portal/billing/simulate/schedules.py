@@ -1,4 +1,4 @@
-"""Read the schedules of an input document, whose windows count or price time by the hour at which it was worked."""
+"""Read the schedules of an input document. Their windows count or price time by the hour at which it was worked."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ _DAY = timedelta(days=1)
 
 
 def read_schedules(top: Fields) -> dict[str, Schedule]:
-    """Return the schedules of the document `top` by name. Errors are recorded in `top.errors`."""
+    """Return the schedules of the document `top` by name. The errors are added to `top.errors`."""
     found: dict[str, Schedule] = {}
     for place, value in top.items("schedules", required=False):
         fields = Fields.of(top.errors, place, value, SCHEDULE)
@@ -36,7 +36,10 @@ def _zone(value: object) -> ZoneInfo:
 
 
 def _has_rates(schedule: Fields) -> bool:
-    """Return whether the windows have hourly rates; record an error for the first window that differs from the others."""
+    """Return whether the windows have hourly rates.
+
+    Record an error for the first window that differs from the first.
+    """
     kinds = []
     for place, value in schedule.items("windows", required=False):
         kinds.append(isinstance(value, dict) and value.get("hourly_rate") is not None)

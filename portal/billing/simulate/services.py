@@ -48,10 +48,10 @@ NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What vouchers and entries need to know of the service that they name. None is a value that could not be read.
+    """The data of a service that vouchers and entries need. None is a value that could not be read.
 
-    `rounding` is the rule for single entries; it changes nothing if the service rounds by day. `fixed_fees` has every task
-    of the service with its fixed fee, or None for a task that is priced by the hour.
+    `rounding` is the rule for single entries; it changes nothing if the service rounds by day. `fixed_fees` has every
+    task of the service with its fixed fee, or None for a task that is priced by the hour.
     """
 
     settlement: Settlement | None
@@ -63,7 +63,7 @@ class Offer:
 
 @dataclass(slots=True)
 class Offers:
-    """What a document defines: its contracts, their names, and the services by name, which is unique over all contracts.
+    """The contracts of a document, their names, and the services by name, which is unique over all contracts.
 
     `vat` is the VAT rate of taxable services; `schedules` holds the schedules by name.
     """
@@ -79,7 +79,7 @@ class Offers:
 def read_services(contract: Fields, start: date | None, offers: Offers) -> tuple[ServiceTerms, ...]:
     """Return the services of a contract that starts on `start`, and add them to `offers`.
 
-    Errors are recorded in the fields; None is a start that could not be read.
+    Errors are added to those of `contract`. `start` is None if it could not be read.
     """
     keys = offers.dialect.keys(SERVICE, SERVICE_EXTENDED)
     fields = [Fields.of(contract.errors, place, value, keys) for place, value in contract.items("services")]
@@ -120,8 +120,8 @@ def _service(fields: Fields, contract_start: date | None, offers: Offers) -> Ser
 def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
     """Return the values of the keys that only some settlements take, by the names of the engine.
 
-    Record an error for a key that `settlement` requires and that is missing or null, and for a key that it does not take.
-    If the settlement could not be read (None), neither is an error.
+    Record an error for a key that `settlement` requires and that is missing or null, and for a key that it does not
+    take. If the settlement could not be read (None), record neither.
     """
     scalars = _prices(dialect) | {"overflow": dialect.choice(Overflow), "due": choice(Due), "included_from": text}
     found: dict[str, Any] = {}
@@ -170,7 +170,10 @@ def _rollover(fields: Fields) -> Rollover | None:
 def _changes(
     fields: Fields, settlement: Settlement | None, terms: dict[str, Any], dialect: Dialect
 ) -> tuple[PriceChange, ...]:
-    """Return the price changes of a service, ordered by day; what a change does not name stays as it was before."""
+    """Return the price changes of a service, ordered by day.
+
+    Values that a change leaves out stay as they were before.
+    """
     taken = [name for name in PRICES if settlement is None or name in TAKEN[settlement]]
     found: dict[date, dict[str, Any]] = {}
     for place, value in fields.items("changes", required=False):
@@ -203,7 +206,7 @@ def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
 
 
 def _check_shared(fields: Fields, service: ServiceTerms, services: dict[Any, ServiceTerms], offers: Offers) -> None:
-    """Record an error unless the service whose included minutes `service` shares can be shared."""
+    """Record an error if the service whose included minutes `service` shares is not one that can be shared."""
     if service.shares is None:
         return
     other = services.get(service.shares)

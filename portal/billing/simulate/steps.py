@@ -1,4 +1,4 @@
-"""Read the steps of an input document: what is done, in which order."""
+"""Read the steps of an input document in their order."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -28,9 +28,10 @@ CREDIT = ("invoice", "statement", "lines", "entries", "minutes", "write_off")
 
 @dataclass(frozen=True, slots=True)
 class CreditOf:
-    """What a step credits: of the invoice or the statement with this number, everything unless the others say what.
+    """What a step credits of the invoice or the statement with this number.
 
-    `path` is the path of the step's object, for errors that only show when the step is run.
+    `lines`, `entries` or `minutes` choose a part of it; if all are None, everything is credited. `path` is the path of
+    the step's object, for errors that only show when the step is run.
     """
 
     path: str
@@ -44,10 +45,10 @@ class CreditOf:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what to do (`verb`), and the ids of the entries to do it to.
+    """One step: what to do (`verb`), and its arguments.
 
-    A step with the verb `bill` bills the days before `until`; those with the verbs `end` and `extend` let `contract` end on
-    that day. For `extend`, `end` is the new end, or None if the contract has no end any more.
+    `approve`, `withdraw` and `release` have the ids of `entries`. `bill` bills the days before `until`. `end` lets
+    `contract` end on `until`; `extend` gives it the later end `end`, or None for no end. `credit` has `credit`.
     """
 
     verb: Verb
@@ -59,7 +60,10 @@ class Step:
 
 
 def read_steps(top: Fields, entries: Container[object], offers: Offers) -> tuple[Step, ...]:
-    """Return the steps of the document `top`; `entries` are the ids of its entries. Errors are recorded in `top.errors`."""
+    """Return the steps of the document `top`. The errors are added to `top.errors`.
+
+    `entries` are the ids of the document's entries.
+    """
     found = []
     verbs = PLAIN_VERBS + MORE_VERBS if offers.dialect.extended else PLAIN_VERBS
     ends = {contract.id: (contract.start, contract.end) for contract in offers.contracts}
@@ -83,7 +87,10 @@ def read_steps(top: Fields, entries: Container[object], offers: Offers) -> tuple
 
 
 def _end(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
-    """Return a step that ends a contract. `ends` has the start and the present end of each, and gets the new end."""
+    """Return a step that ends a contract.
+
+    `ends` has the start and the present end of each contract; set the new end in it.
+    """
     contract, on = reference(fields, "contract", ends), fields.take("on", day)
     start, end = ends.get(contract, (None, None))
     if on is not None and start is not None:
@@ -96,7 +103,10 @@ def _end(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
 
 
 def _extend(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
-    """Return a step that puts the end of a contract off. `ends` has the present end of each, and gets the new end."""
+    """Return a step that moves the end of a contract to a later day, or removes it.
+
+    `ends` has the start and the present end of each contract; set the new end in it.
+    """
     contract, until = reference(fields, "contract", ends), fields.get("until", day)
     start, end = ends.get(contract, (None, None))
     if start is not None:

@@ -20,7 +20,7 @@ class Comparison:
     history: History
     trials: tuple[tuple[ServiceTemplate, Trial], ...]
     left_out: tuple[ServiceTemplate, ...]
-    """The templates that cannot be tried (`offer_of`), such as vouchers that do not name their hours and price."""
+    """The templates that cannot be tried (`offer_of`), such as vouchers without hours and a price."""
 
 
 async def compare(customer_id: int, year: Period) -> list[Comparison]:
@@ -50,10 +50,10 @@ async def _compared(history: History) -> Comparison:
 
 
 def offer_of(template: ServiceTemplate, history: History) -> Offer | None:
-    """Return the terms of a template as an offer, or None if it cannot be tried.
+    """Return the terms of a template as an offer, or None if it cannot be tried on `history`.
 
-    That is a template that is paid by vouchers and does not name their hours and price, or one with a field that is no
-    longer valid. `history` is that on which it is tried.
+    A template cannot be tried if it is paid by vouchers and has no hours or no price for them, or if one of its fields
+    is no longer valid.
     """
     facts = template.facts
     terms = TriedTerms(
@@ -67,5 +67,5 @@ def offer_of(template: ServiceTemplate, history: History) -> Offer | None:
         return None
     try:
         return read_offer(terms, history.digits, zone=history.zone, days_off=history.days_off)
-    except Invalid:  # A field that was valid when the template was stored and is not any more.
+    except Invalid:  # A field was valid when the template was stored, and no longer is.
         return None

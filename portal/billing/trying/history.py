@@ -1,4 +1,4 @@
-"""Read the work of a customer's last twelve months, and what was really billed for it."""
+"""Read the work of a customer in a past year, and what was really billed for it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -51,9 +51,9 @@ class Real:
 class History:
     """The approved time under some services of one customer in one currency, and what it really cost by month.
 
-    `active` is the part of the last twelve months in which one of the contracts was in force. `months` are the first
-    days of its months, which are the keys of `real`. `zone` is the company's time zone, and `days_off` are the days off of
-    its calendar, for terms that depend on the hour of the work.
+    `active` is the part of the year in which one of the contracts was in force. `real` has what each month really cost,
+    by its first day. `zone` is the company's time zone, and `days_off` are the days off of its calendar, for terms that
+    depend on the hour of the work.
     """
 
     currency: str
@@ -120,9 +120,9 @@ group by 1
 
 
 async def history_of(customer_id: int, contracts: Collection[int], year: Period) -> History | None:
-    """Return the history of these contracts of a customer in the days of `year`, read by seven queries.
+    """Return the history of these contracts of a customer in the days of `year`, read by several queries.
 
-    All contracts must be in the currency of the first. Return None if none of them was in force in these days.
+    All contracts must have the same currency. Return None if none of them was in force in these days.
     """
     wanted = [each for each in await book.load_terms(customer_id) if each[0].id in set(contracts)]
     in_force = [active for terms, _ in wanted if (active := Period(terms.start, terms.end).within(year)) is not None]

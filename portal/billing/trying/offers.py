@@ -1,4 +1,4 @@
-"""Describe terms under which past time is tried, read them from a form, and apply them to services of a contract."""
+"""Describe terms that are tried on past time, read them from a form, and apply them to services of a contract."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from portal.schedules.windows import holidays, schedule_of, windows
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Terms under which the time of a customer is tried.
+    """Terms that are tried on the past time of a customer.
 
     - `fee`, `included_minutes` and `cycle`: of a subscription, whose fee is for one period of `cycle`.
 
@@ -42,7 +42,7 @@ class Offer:
 
     - `schedule`: at which hours they count or cost more (D27). Without it, they count plainly, unless `rounding` is None too.
 
-    - `rollover`: how unused minutes of a subscription roll on (D26).
+    - `rollover`: how unused minutes of a subscription roll over (D26).
     """
 
     settlement: Settlement

@@ -35,9 +35,10 @@ NOTHING = Sum()
 class Figures:
     """The figures of a service, or of all services of a contract, in the currency of the contract.
 
-    `billed` is what drafts, invoices and statements settle now, `last` the part of it that the latest billing run settled
-    (`last_until` and `last_run_at` are of that run; None if nothing is billed), and `unbilled` what none settles yet. The
-    unbilled minutes include the `held` ones, which are charged only after a decision.
+    `billed` is what drafts, invoices and statements settle now, `last` the part of it that the latest billing run
+    settled, and `unbilled` what no document settles yet. `last_run` is the id of that run, with its date `last_until`
+    and its instant `last_run_at`; all three are None if nothing is billed. `held` are those of the unbilled minutes
+    that are charged only after a decision.
     """
 
     billed: Sum = NOTHING
@@ -54,7 +55,7 @@ class Figures:
         return self.billed + self.unbilled
 
     def __add__(self, other: "Figures") -> "Figures":
-        """Return the figures of both; of what was billed last, only the later run counts."""
+        """Return the sum of both figures. `last` is that of the later run, or of both if they have the same run."""
         earlier, later = sorted((self, other), key=lambda one: one.last_run or 0)
         same = earlier.last_run == later.last_run
         return Figures(
@@ -105,5 +106,5 @@ async def figures_of(service_ids: Collection[int]) -> dict[int, Figures]:
 
 
 def added(figures: Iterable[Figures]) -> Figures:
-    """Return the figures of several services of one contract together; without any service, zeros."""
+    """Return the sum of the figures of several services of one contract; zeros if there is no service."""
     return reduce(Figures.__add__, figures, Figures())

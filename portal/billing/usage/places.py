@@ -1,4 +1,4 @@
-"""Say to which customer, contract and service a figure belongs, and add figures up by one of them."""
+"""Represent the customer, contract and service to which a figure belongs, and add figures up by one of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a figure in `currency` is about: ids and names of a customer, a contract and a service, or a month.
+    """The customer, contract and service to which a figure in `currency` belongs, or its month.
 
     Fields are None or "" where the figure covers several of them, or where there is none, as for time without a
     service. `month` is the first day of the month.
@@ -44,7 +44,7 @@ class Place:
     month: date | None = None
 
     def within(self, by: By) -> "Place":
-        """Return the place that stands for the whole row of this place in a list grouped by `by`.
+        """Return the place of the row to which this place belongs in a list grouped by `by`.
 
         For example, its service and contract are empty if `by` is `By.CUSTOMER`.
         """

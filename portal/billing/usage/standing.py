@@ -26,7 +26,7 @@ FULL = 80
 class Forecast:
     """A plain projection: `minutes` in all `days` of the period, from the minutes `so_far` in the first `elapsed` days.
 
-    `beyond` is how many minutes more than the prepaid ones that would be; 0 if they last, or if there are none.
+    `beyond` is by how many minutes the projection exceeds the prepaid ones; 0 if they suffice, or if there are none.
     """
 
     minutes: int
@@ -41,12 +41,12 @@ class Standing:
     """The running statement of a service on the day `on`, in minutes. `service` has the prices of that day.
 
     `period` is the billing period that contains `on`; `active` are its days on which the service can be used, or None.
-    `granted` are the included minutes of the period, of which `included` are drawn and `rolled` were rolled over into it;
-    those that several services share count whole for each, whichever of them has drawn them. `rolled_on` are those
-    that a run has let roll on, which nothing draws here any more, and `rolls_over` says what becomes of those that are
-    left. The approved time of the service in the period is further paid for by vouchers (`from_vouchers`) or money
-    (`charged`), costs nothing (`free`), or waits for a decision (`held`). `pending` is time that is not approved.
-    `vouchers` are all vouchers for the service.
+    `granted` are the included minutes of the period. Of these, `included` are drawn and `rolled` were rolled over from
+    earlier periods. Minutes that several services share count in full for each, whichever of them has drawn them.
+    `rolled_on` are minutes that have rolled over into the next period, so that they can no longer be drawn here.
+    `rolls_over` says what happens to those that are left. Other approved time of the service in the period is paid for
+    by vouchers (`from_vouchers`) or money (`charged`), costs nothing (`free`), or waits for a decision (`held`).
+    `pending` is time that is not approved. `vouchers` are all vouchers for the service.
     """
 
     service: ServiceTerms
@@ -94,7 +94,7 @@ class Standing:
 
     @property
     def total(self) -> int:
-        """Return the prepaid minutes of the period, drawn or left: the length of the meter."""
+        """Return the prepaid minutes of the period, drawn or left, which are the length of the meter."""
         return self.covered + self.left
 
     @property
@@ -111,7 +111,7 @@ class Standing:
 
     @property
     def earlier(self) -> date | None:
-        """Return the last day of the period before, or None if the service could not be used then."""
+        """Return the last day of the previous period, or None if the service could not be used then."""
         whole = self.contract.active(self.service)
         day = self.period.start - timedelta(days=1)
         return day if whole is not None and whole.start <= day else None
@@ -123,14 +123,15 @@ class Standing:
 
     @property
     def is_refused_beyond(self) -> bool:
-        """Return whether time beyond the prepaid minutes is not approved."""
+        """Return whether approval of time beyond the prepaid minutes is refused."""
         return self.service.overflow is Overflow.BLOCK
 
     @property
     def forecast(self) -> Forecast | None:
         """Return the projection of the minutes that count, approved or pending, to the end of the period.
 
-        Return None if there is no time yet, or if the service cannot be used on the day `on`.
+        Minutes at no charge are left out. Return None if there is no time yet, or if the service cannot be used on the
+        day `on`.
         """
         so_far = self.used - self.free + self.pending
         if not so_far or self.active is None or self.on not in self.active:
@@ -146,8 +147,8 @@ async def standings(
 ) -> list[Standing]:
     """Return the running statement of services of a customer on the day `on`, by four queries, or six with rollover.
 
-    `on` is a day in the company's time zone. `service_ids` are the wanted services; if it is None, all whose contract
-    has not ended. A contact gets nothing of another customer.
+    `on` is a day in the company's time zone. `service_ids` are the wanted services; None means all whose contract has
+    not ended. A contact gets an empty list for another customer.
     """
     terms = await book.load_terms(customer_id)
     places = {service.id: service for contract, _ in terms for service in contract.services}

@@ -19,7 +19,10 @@ from portal.periods import Period
 
 
 class CannotCredit(ValueError):
-    """What was asked to be credited is not on the document, or not any more. `entry` is the entry in question."""
+    """Minutes of `entry` cannot be credited.
+
+    The document does not have them (any longer), or they are only a part of a fixed fee.
+    """
 
     def __init__(self, entry: Key, what: str) -> None:
         self.entry = entry
@@ -28,7 +31,7 @@ class CannotCredit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Minutes that are taken from an allocation: `left` is what stays of it, None if nothing does."""
+    """Minutes that are taken from an allocation. `left` is the rest of the allocation, or None if nothing is left."""
 
     live: Allocation
     left: Allocation | None
@@ -41,10 +44,10 @@ class Taken:
 
 
 class Credit:
-    """The minutes and lines of one document that are still live, from which parts are taken.
+    """The minutes and lines of one document that are not credited yet ("live"), from which parts are taken.
 
-    `state` has the entries of the document, although they are settled. `write_off` says that what is taken is not billed
-    again; otherwise the next run bills it.
+    `state` must contain the entries of the document, although they are settled. With `write_off`, what is taken is
+    never billed again; otherwise the next run bills it.
     """
 
     def __init__(self, state: BillingState, of: Document, *, write_off: bool = False) -> None:
@@ -67,7 +70,7 @@ class Credit:
         self._sold: set[PoolKey | None] = set()
 
     def take_all(self) -> None:
-        """Take everything that is live."""
+        """Take everything that is not credited yet."""
         self.take_entries(self._of.detail)
         self._sold |= {line.sold for line in self._of.lines}
 
@@ -85,7 +88,7 @@ class Credit:
         self._emptied |= self._empty.intersection(entries)
 
     def take_minutes(self, entry: Key, minutes: int) -> None:
-        """Take the last `minutes` live minutes of an entry, so those that were charged before those that were covered.
+        """Take the last `minutes` live minutes of an entry: those that were charged before those that were covered.
 
         Raise `CannotCredit` if fewer are live, or if that would split a fixed fee.
         """
@@ -104,7 +107,10 @@ class Credit:
         self._taken |= {_place(piece): Taken(piece, None) for piece in pieces}
 
     def _without(self, piece: Allocation, minutes: int) -> Allocation | None:
-        """Return what stays of an allocation; its amount is computed again, so that all credits sum to the first amount."""
+        """Return what is left of an allocation without `minutes`, or None if nothing is.
+
+        Its amount is computed again, so that all credits together sum to the amount that was charged.
+        """
         left = piece.minutes - minutes
         if not left:
             return None
@@ -114,7 +120,7 @@ class Credit:
         return replace(piece, minutes=left, amount=amount)
 
     def done(self) -> tuple[BillingState, Document | None]:
-        """Return the state after the credit, and the credit note or statement, or None if nothing was live."""
+        """Return the state after the credit, and the credit note or correcting statement (None if nothing was live)."""
         taken = [self._taken[place] for place in self._live if place in self._taken]
         state = _with_minutes_back(self._state, taken, self._emptied, write_off=self._write_off)
         lines = [*self._credit_lines(state), *self._covered_lines(state, taken)]
@@ -135,7 +141,7 @@ class Credit:
         return state, note
 
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
-        """Yield what is credited of each line of the document, in its order; `state` has the minutes back already."""
+        """Yield what is credited of each line of the document, in its order. `state` already has the minutes back."""
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
         for line in self._of.lines:
             if line.kind is LineKind.TIME:
@@ -180,7 +186,7 @@ def days_paid(state: BillingState, line: Line) -> Period | None:
 
 
 def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date = date.min) -> BillingState:
-    """Return the state in which no fee is billed for the days of these lines from `until` on.
+    """Return the state in which no fee counts as billed for the days of these lines from `until` on.
 
     `sold` is what the lines sell, as in `Line.sold`.
     """
@@ -215,9 +221,10 @@ def _place(piece: Allocation) -> tuple[Key, int]:
 def _with_minutes_back(
     state: BillingState, taken: Collection[Taken], emptied: Collection[Key], *, write_off: bool
 ) -> BillingState:
-    """Return the state in which these minutes are no longer settled and their pools have them back.
+    """Return the state in which these minutes are no longer settled and are back in their pools.
 
-    `emptied` are entries without minutes that are no longer settled.
+    `emptied` are entries without minutes that are no longer settled. With `write_off`, the entries stay settled
+    instead.
     """
     settled, freed, next_place = dict(state.settled), dict(state.freed), dict(state.next_place)
     drawn, written_off = dict(state.drawn), set(state.written_off)
@@ -248,9 +255,9 @@ def _with_minutes_back(
 
 
 def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Decimal:
-    """Return what can still be credited of a fee or a voucher; of a voucher, the share of the minutes nobody drew.
+    """Return the amount of a fee or a voucher that can still be credited.
 
-    `vouchers` has the minutes of each voucher.
+    For a voucher, that is the share of its undrawn minutes. `vouchers` has the minutes of each voucher.
     """
     share = line.net
     if line.voucher is not None and (minutes := vouchers[line.voucher]):
@@ -263,7 +270,7 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
 def _with_sales_back(state: BillingState, lines: Iterable[Line], *, write_off: bool) -> BillingState:
     """Return the state in which the fees and vouchers of these credit lines are due again, or written off.
 
-    A voucher of which minutes were drawn is never sold again; the others of its minutes are gone.
+    A voucher of which minutes were drawn is never sold again; its other minutes can no longer be drawn.
     """
     due: set[PoolKey] = set()
     reopened, credited, refunded = dict(state.reopened), dict(state.credited), dict(state.refunded)

@@ -16,7 +16,10 @@ from portal.periods import Period
 
 
 def extend_contract(state: BillingState, contract: Key, until: date | None) -> BillingState:
-    """Let `contract` end on `until`, later than it does, or never. The next run bills the fees of the days that this adds."""
+    """Move the end of `contract` to the later day `until`, or remove it (None).
+
+    The next run bills fees for the added days.
+    """
     contracts = tuple(replace(each, end=until) if each.id == contract else each for each in state.contracts)
     return replace(state, contracts=contracts)
 
@@ -24,11 +27,11 @@ def extend_contract(state: BillingState, contract: Key, until: date | None) -> B
 def end_contract(
     state: BillingState, contract: Key, on: date, documents: Iterable[Document]
 ) -> tuple[BillingState, list[Document]]:
-    """Let `contract` end on `on`, the first day that it does not cover, and credit the fees of its unused days.
+    """End `contract` on `on`, the first day that it does not cover, and credit the fees of its unused days.
 
-    `documents` are those made so far. Each invoice with such fees gives one credit note. Together they charge what would
-    have been charged if the end had been known. Should the contract be extended again, the credited days are billed again.
-    Approvals are not withdrawn.
+    `documents` are those made so far. Each invoice with such fees gets one credit note. Invoices and credit notes
+    together charge what would have been charged if the end had been known. If the contract is extended later, the
+    credited days are billed again. Approvals are not withdrawn.
     """
     state = extend_contract(state, contract, on)
     notes = []
@@ -44,7 +47,7 @@ def end_contract(
 
 
 def _unused(state: BillingState, line: Line, on: date) -> Decimal:
-    """Return what a fee line charges for days from `on`, without what was credited before; 0 for any other line."""
+    """Return what a fee line charges for days from `on` on, less what was credited before; 0 for any other line."""
     paid = days_paid(state, line)
     if paid is None or paid.end is None or paid.end <= on or line.sold is None or not is_live(state, line):
         return Decimal(0)
@@ -62,7 +65,7 @@ def _credit_line(state: BillingState, line: Line, amount: Decimal, on: date) -> 
 
 
 def _with_unused_back(state: BillingState, unused: Iterable[tuple[Line, Decimal]], on: date) -> BillingState:
-    """Return the state in which these amounts are credited of fee lines, and their days from `on` are not billed any more.
+    """Return the state in which these amounts of fee lines are credited, and no fee is billed for days from `on` on.
 
     A line of which no day is left is credited as a whole, so that a later line may bill its days again.
     """

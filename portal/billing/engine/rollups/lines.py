@@ -40,8 +40,7 @@ def time_line(
 ) -> Line:
     """Return one line that sums the charged allocations of `work`.
 
-    `pieces` are the allocations that the line lists as its own; with the rollup `none`, they include those that cost
-    nothing.
+    `pieces` are the allocations that the line contains; with the rollup `none`, they include those that cost nothing.
     """
     charged = [piece for done in work for piece in done.charged]
     return Line(
@@ -75,9 +74,9 @@ def grouped(
 
 
 def shared_price(charged: Iterable[Allocation]) -> Decimal | None:
-    """Return the hourly rate of the charged allocations, as that of the first is written; None if they differ.
+    """Return the hourly rate of the charged allocations, spelt as in the first; None if they differ.
 
-    None is returned too if there is no allocation or one with a fixed fee.
+    Return None as well if there is no allocation or if one has a fixed fee.
     """
     rates = [None if piece.price is None else piece.price.hourly_rate for piece in charged]
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

@@ -1,8 +1,8 @@
 """The included minutes of subscriptions: by period, shared by several services, and rolled over (D26).
 
-Minutes that were not used in a period roll on into the next one if the service says so. There they are drawn before the
-period's own minutes, the oldest first. Until a run has closed a period, what rolls on is computed from all approved
-entries; afterwards it is fixed, and an entry that is approved late finds only the minutes that did not roll on.
+Minutes that were not used in a period roll over into the next one if the service has a rollover. There they are drawn before the
+period's own minutes, the oldest first. Until a run has closed a period, what rolls over is computed from all approved
+entries; afterwards it is fixed, and an entry that is approved late can draw only the minutes that did not roll over.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,10 +19,10 @@ Rolled = tuple[RolledMinutes, ...]
 
 
 class IncludedMinutes:
-    """The included minutes of one customer's subscriptions, asked for in the order of days.
+    """The included minutes of one customer's subscriptions. Ask for days in ascending order.
 
     `drawn` is read each time, so the caller adds the minutes that an entry draws before it asks for the next entry.
-    `fixed` holds what rolled into a period, for each period whose predecessor is closed.
+    `fixed` holds the minutes that rolled over into a period, for each period whose predecessor is closed.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class IncludedMinutes:
         self._found: dict[tuple[Key, date], tuple[Pool, ...]] = {}
 
     def shared(self, service: ServiceTerms, day: date) -> Iterator[Pool]:
-        """Yield the included minutes that `service` shares, if the subscription that has them is active on `day`."""
+        """Yield the included minutes that `service` shares, if the subscription that grants them is active on `day`."""
         if service.shares is None:
             return
         contract, subscription = self._places[service.shares]
@@ -47,7 +47,7 @@ class IncludedMinutes:
     def of(self, service: Key, day: date) -> tuple[Pool, ...]:
         """Return the included minutes of the subscription `service` in the period of `day`, those rolled over first.
 
-        No pool has a minute that rolled on into the next period before this one was closed.
+        Minutes that have rolled over from this period into the next one, once it was closed, are left out.
         """
         if (service, day) not in self._found:
             self._found[service, day] = tuple(self._pools(service, day))
@@ -68,14 +68,14 @@ class IncludedMinutes:
         yield Pool(AllocationKind.INCLUDED, (service, period.start), left)
 
     def rolled_on(self, service: Key, day: date) -> int:
-        """Return the minutes that rolled on from the period of `day`, which a run has closed; 0 if it is not closed."""
+        """Return the minutes that rolled over from the period of `day` into the next one; 0 if no run has closed it."""
         contract, terms = self._places[service]
         return self._rolled_on(terms, period_of(contract.anchor, contract.cycle, day))
 
     def closed(self, until: date) -> Iterator[tuple[PoolKey, Rolled]]:
-        """Yield what rolls on into the next period from each period that has ended by `until`, by the next period.
+        """Yield what rolls over from each period that has ended by `until`, with the key of the next period.
 
-        The last active period is never closed: nobody could use what would roll on from it.
+        The last active period is never closed: nobody could use what would roll over from it.
         """
         for contract, terms in self._places.values():
             whole = contract.active(terms)
@@ -90,11 +90,15 @@ class IncludedMinutes:
                 period = following
 
     def _rolled_on(self, terms: ServiceTerms, period: Period) -> int:
-        """Return the minutes that rolled on from a closed period; 0 for a period that is not closed."""
+        """Return the minutes that rolled over from a closed period; 0 for a period that is not closed."""
         return sum(each.minutes for each in self._fixed.get((terms.id, period.end), ()))
 
     def _rolled_into(self, contract: ContractTerms, terms: ServiceTerms, period: Period) -> Rolled:
-        """Return what rolls into `period`, which is not before the period that was asked for last."""
+        """Return the minutes that roll over into `period`.
+
+        Periods are cheapest to ask for in ascending order; for an earlier one, the computation starts from the
+        beginning.
+        """
         whole = contract.active(terms)
         if whole is None or terms.rollover is None:
             return ()
@@ -113,7 +117,7 @@ class IncludedMinutes:
     def _next(
         self, contract: ContractTerms, terms: ServiceTerms, rollover: Rollover, period: Period, rolled: Rolled
     ) -> Rolled:
-        """Return what rolls on from `period` into the next one; `rolled` is what had rolled into `period`."""
+        """Return what rolls over from `period` into the next one; `rolled` is what had rolled over into `period`."""
         own = RolledMinutes(period.start, _own(contract, terms, period) or 0, rollover.periods)
         used = self._drawn.get((terms.id, period.start), 0)
         room = rollover.cap
@@ -127,13 +131,13 @@ class IncludedMinutes:
 
 
 def _first(contract: ContractTerms, rollover: Rollover, whole: Period) -> Period:
-    """Return the first period from which minutes roll on."""
+    """Return the first period from which minutes roll over."""
     since = max(whole.start, rollover.since or whole.start)
     return period_of(contract.anchor, contract.cycle, since)
 
 
 def _left(granted: list[RolledMinutes], used: int) -> Iterator[tuple[RolledMinutes, int]]:
-    """Yield each of the grants, the oldest first, with its minutes that are left when `used` minutes were drawn."""
+    """Yield each grant, the oldest first, with the minutes of it that are left once `used` minutes were drawn."""
     for each in granted:
         drawn = min(used, each.minutes)
         used -= drawn

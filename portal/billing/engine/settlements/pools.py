@@ -1,4 +1,4 @@
-"""What a settlement yields: prepaid minutes that cover entries, and fees that fall due."""
+"""The values that a settlement yields: pools of prepaid minutes that cover entries, and fees that fall due."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,8 +12,8 @@ from portal.periods import Period
 class Pool:
     """Prepaid minutes that entries draw from: a voucher, or the included minutes of one billing period.
 
-    `minutes` is how many minutes all entries together may have drawn from `key` when this pool is exhausted. So minutes
-    that were rolled over come first: their pool has the same key as the period's own and fewer minutes. `origin` is the
+    The pool is exhausted once all entries together have drawn `minutes` from `key`. A pool of minutes that were rolled
+    over has the same key as the period's own pool and fewer minutes, so that it is exhausted first. `origin` is the
     start of the period from which they were rolled over, or None.
     """
 

@@ -19,11 +19,12 @@ class Rules(Protocol):
         """Yield the pools that `entry` may draw from, in the order in which it draws.
 
         `included` knows the included minutes of every subscription of the customer. `vouchers` are the vouchers for
-        `service`, the one that expires first before others.
+        `service`, in the order in which they expire.
         """
 
     def fees(self, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Fee]:
         """Yield every fee of `service` that is due at `until`, in the order of periods.
 
-        Fees that were billed before, as a whole or in part, are included; the caller leaves out what they paid for.
+        Fees that were billed before, as a whole or in part, are included; the caller subtracts the days that were
+        billed.
         """

@@ -20,7 +20,7 @@ from portal.words import Due
 def pools(
     service: ServiceTerms, entry: Entry, included: IncludedMinutes, vouchers: Sequence[Voucher]
 ) -> Iterator[Pool]:
-    """Yield the included minutes of the period in which the entry was worked, then what the settlement `voucher` yields.
+    """Yield the included minutes of the period of the entry's day, then the pools of the settlement `voucher`.
 
     If no day of that period is active, there are no included minutes.
     """
