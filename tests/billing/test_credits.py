@@ -171,6 +171,72 @@ def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> Non
     assert [note["net"] for note in output["corrections"]] == ["-540.00", "-360.00"]
 
 
+def test_a_part_of_a_voucher_is_credited_and_the_others_of_its_minutes_stay() -> None:
+    """D38: of 10 h for 900.00, of which 4 h were drawn, 2 h are credited, 1 h more, and then all the rest.
+
+    | credited | of the price                       | this credit |
+    |----------|------------------------------------|-------------|
+    | 2 h      | 900.00 * 2 / 10 = 180.00           | 180.00      |
+    | 3 h      | 900.00 * 3 / 10 = 270.00           | 90.00       |
+    | 6 h      | 900.00 * 6 / 10 = 540.00, the rest | 270.00      |
+    """
+    entries = [an_entry("a", "2026-01-05", 240), an_entry("late", "2026-01-06", 240)]
+    output: Any = simulate(
+        extended(
+            contracts=[a_contract(HOURS)],
+            entries=entries,
+            vouchers=[VOUCHER],
+            steps=[
+                {"approve": ["a"]},
+                {"bill": {"until": FEBRUARY}},
+                credit(vouchers={"V": 120}),
+                {"approve": ["late"]},
+                credit(vouchers={"V": 60}),
+                credit(lines=[0]),
+                {"bill": {"until": FEBRUARY}},
+            ],
+        )
+    )
+    nets = ["-180.00", "-90.00", "-270.00"]
+    assert [lines(note) for note in output["corrections"]] == [[("voucher", None, net)] for net in nets]
+    assert paid_by(output, "late") == [("charged", 240, None)]
+    assert all(line["kind"] != "voucher" for line in output["invoices"][1]["lines"]), "it is never sold again"
+
+
+@given(st.lists(st.integers(1, 200), max_size=6), st.integers(1, 100_000))
+@books.quick
+def test_credits_of_a_voucher_in_parts_sum_to_its_price(parts: list[int], cents: int) -> None:
+    """D38, D41: whatever the parts, they and the rest sum to the price of a voucher that nobody used, to the cent."""
+    left, steps = 600, list[Any]()
+    for part in parts:
+        if part <= left:
+            steps.append(credit(vouchers={"V": part}))
+            left -= part
+    price = f"{Decimal(cents) / 100:.2f}"
+    again = {"bill": {"until": FEBRUARY}}
+    output = outcome(HOURS, [], *steps, credit(), again, vouchers=[VOUCHER | {"price": price}])
+    assert len(output["invoices"]) == (1 if steps else 2), "what was credited in part is not sold again"
+    assert sum(Decimal(note["net"]) for note in output["corrections"]) == -Decimal(price)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"vouchers": {"V": 601}}, "steps[2].credit.vouchers.V: 1 minutes more than are left of it"),
+        ({"vouchers": {"V": 0}}, "steps[2].credit.vouchers.V: less than 1"),
+        ({"vouchers": {"W": 1}}, "steps[2].credit.vouchers.W: unknown key"),
+        (
+            {"vouchers": {"V": 1}, "lines": [0]},
+            "steps[2].credit: more than one of lines, entries, minutes and vouchers",
+        ),
+    ],
+)
+def test_a_part_of_a_voucher_that_cannot_be_credited_is_an_error(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadDocument) as refusal:
+        outcome(HOURS, [], credit(**asked), vouchers=[VOUCHER])
+    assert str(refusal.value) == message
+
+
 def test_a_voucher_that_nobody_used_is_sold_again_by_the_next_run() -> None:
     output = outcome(HOURS, [], credit(), {"bill": {"until": FEBRUARY}}, vouchers=[VOUCHER])
     assert [invoice["net"] for invoice in output["invoices"]] == ["900.00", "900.00"]
@@ -207,7 +273,7 @@ def test_freed_minutes_keep_the_rate_of_their_hour() -> None:
     [
         ({"credit": {}}, "steps[2].credit: not exactly one of invoice and statement"),
         (credit(statement=0), "steps[2].credit: not exactly one of invoice and statement"),
-        (credit(lines=[0], entries=["a"]), "steps[2].credit: more than one of lines, entries and minutes"),
+        (credit(lines=[0], entries=["a"]), "steps[2].credit: more than one of lines, entries, minutes and vouchers"),
         ({"credit": {"invoice": 1}}, "steps[2].credit.invoice: no invoice of this number was made before"),
         ({"credit": {"statement": 0}}, "steps[2].credit.statement: no statement of this number was made before"),
         (credit(invoice=-1), "steps[2].credit.invoice: negative"),

@@ -52,7 +52,7 @@ def read(document: object) -> Input:
     vouchers = _vouchers(top, services, dialect)
     logged = read_entries(top, offers)
     cash_rounding = _cash_rounding(top, dialect)
-    steps = read_steps(top, {worked.entry.id for worked in logged}, offers)
+    steps = read_steps(top, {worked.entry.id for worked in logged}, {voucher.id for voucher in vouchers}, offers)
     errors.raise_first()
     entries = tuple(worked.counted(services) for worked in logged)
     state = BillingState(tuple(offers.contracts), vouchers, entries, digits=dialect.digits)

@@ -102,7 +102,7 @@ def _credit(
 
 
 def _choose(credit: Credit, asked: CreditOf, of: Document) -> None:
-    if asked.lines is None and asked.entries is None and asked.minutes is None:
+    if all(part is None for part in (asked.lines, asked.entries, asked.minutes, asked.vouchers)):
         credit.take_all()
     for place, line in enumerate(asked.lines or ()):
         if line >= len(of.lines):
@@ -113,12 +113,16 @@ def _choose(credit: Credit, asked: CreditOf, of: Document) -> None:
         if entry not in detail:
             raise BadDocument(f"{asked.path}.entries[{place}]", "not on this document")
     credit.take_entries(asked.entries or ())
-    for entry, minutes in (asked.minutes or {}).items():
-        try:
-            credit.take_minutes(entry, minutes)
-        except CannotCredit as refusal:
-            path = Location(f"{asked.path}.minutes").key(entry, 0).path
-            raise BadDocument(path, str(refusal)) from None
+    for name, take, parts in (
+        ("minutes", credit.take_minutes, asked.minutes),
+        ("vouchers", credit.take_voucher, asked.vouchers),
+    ):
+        for key, minutes in (parts or {}).items():
+            try:
+                take(key, minutes)
+            except CannotCredit as refusal:
+                path = Location(f"{asked.path}.{name}").key(key, 0).path
+                raise BadDocument(path, str(refusal)) from None
 
 
 def _end(

@@ -23,7 +23,7 @@ class Verb(StrEnum):
 
 
 PLAIN_VERBS, MORE_VERBS = (Verb.APPROVE, Verb.WITHDRAW, Verb.RELEASE, Verb.BILL), (Verb.CREDIT, Verb.END, Verb.EXTEND)
-CREDIT = ("invoice", "statement", "lines", "entries", "minutes", "write_off")
+CREDIT = ("invoice", "statement", "lines", "entries", "minutes", "vouchers", "write_off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class CreditOf:
     lines: tuple[int, ...] | None = None
     entries: tuple[str, ...] | None = None
     minutes: Mapping[str, int] | None = None
+    vouchers: Mapping[str, int] | None = None
     write_off: bool = False
 
 
@@ -59,10 +60,12 @@ class Step:
     credit: CreditOf = field(default_factory=lambda: CreditOf("", None, None))
 
 
-def read_steps(top: Fields, entries: Container[object], offers: Offers) -> tuple[Step, ...]:
+def read_steps(
+    top: Fields, entries: Container[object], vouchers: Container[object], offers: Offers
+) -> tuple[Step, ...]:
     """Return the steps of the document `top`. The errors are added to `top.errors`.
 
-    `entries` are the ids of the document's entries.
+    `entries` and `vouchers` are the ids of the document's entries and vouchers.
     """
     found = []
     verbs = PLAIN_VERBS + MORE_VERBS if offers.dialect.extended else PLAIN_VERBS
@@ -76,7 +79,7 @@ def read_steps(top: Fields, entries: Container[object], offers: Offers) -> tuple
         if verb is Verb.BILL:
             found.append(Step(verb, until=fields.inner(verb, ("until",)).take("until", day)))
         elif verb is Verb.CREDIT:
-            found.append(Step(verb, credit=_credit(fields.inner(verb, CREDIT), entries)))
+            found.append(Step(verb, credit=_credit(fields.inner(verb, CREDIT), entries, vouchers)))
         elif verb is Verb.END:
             found.append(_end(fields.inner(verb, ("contract", "on")), ends))
         elif verb is Verb.EXTEND:
@@ -118,18 +121,19 @@ def _extend(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
     return Step(Verb.EXTEND, end=until, contract=contract)
 
 
-def _credit(fields: Fields, entries: Container[object]) -> CreditOf:
+def _credit(fields: Fields, entries: Container[object], vouchers: Container[object]) -> CreditOf:
     if fields.has("invoice") == fields.has("statement"):
         fields.errors.add(fields.place, "not exactly one of invoice and statement")
-    if sum(fields.has(name) for name in ("lines", "entries", "minutes")) > 1:
-        fields.errors.add(fields.place, "more than one of lines, entries and minutes")
+    if sum(fields.has(name) for name in ("lines", "entries", "minutes", "vouchers")) > 1:
+        fields.errors.add(fields.place, "more than one of lines, entries, minutes and vouchers")
     return CreditOf(
         fields.place.path,
         fields.get("invoice", integer(0)),
         fields.get("statement", integer(0)),
         tuple(_lines(fields)) if fields.has("lines") else None,
         tuple(id for _, id in references(fields, "entries", entries)) if fields.has("entries") else None,
-        _minutes(fields, entries) if fields.has("minutes") else None,
+        _minutes(fields, "minutes", entries) if fields.has("minutes") else None,
+        _minutes(fields, "vouchers", vouchers) if fields.has("vouchers") else None,
         fields.get("write_off", boolean, False),
     )
 
@@ -144,8 +148,8 @@ def _lines(fields: Fields) -> list[int]:
     return found
 
 
-def _minutes(fields: Fields, entries: Container[object]) -> dict[str, int]:
-    value = fields.value("minutes")
-    known = tuple(name for name in value if name in entries) if isinstance(value, dict) else ()
-    inner = fields.inner("minutes", known)
-    return {name: inner.take(name, integer(1)) for name in known}
+def _minutes(fields: Fields, name: str, ids: Container[object]) -> dict[str, int]:
+    value = fields.value(name)
+    known = tuple(id for id in value if id in ids) if isinstance(value, dict) else ()
+    inner = fields.inner(name, known)
+    return {id: inner.take(id, integer(1)) for id in known}

@@ -19,13 +19,13 @@ from portal.periods import Period
 
 
 class CannotCredit(ValueError):
-    """Minutes of `entry` cannot be credited.
+    """Minutes of an entry or a voucher, whose id is `key`, cannot be credited.
 
     The document does not have them (any longer), or they are only a part of a fixed fee.
     """
 
-    def __init__(self, entry: Key, what: str) -> None:
-        self.entry = entry
+    def __init__(self, key: Key, what: str) -> None:
+        self.key = key
         super().__init__(what)
 
 
@@ -68,6 +68,7 @@ class Credit:
         self._taken: dict[tuple[Key, int], Taken] = {}
         self._emptied: set[Key] = set()
         self._sold: set[PoolKey | None] = set()
+        self._parts: dict[Key, int] = {}
 
     def take_all(self) -> None:
         """Take everything that is not credited yet."""
@@ -103,6 +104,19 @@ class Credit:
         if minutes:
             raise CannotCredit(entry, f"{minutes} minutes more than the document still has of it")
 
+    def take_voucher(self, voucher: Key, minutes: int) -> None:
+        """Take `minutes` of a sold voucher that nobody has drawn; nobody can draw them afterwards.
+
+        Raise `CannotCredit` if the document does not sell the voucher any more, or if fewer are left.
+        """
+        if not any(line.voucher == voucher and is_live(self._state, line) for line in self._of.lines):
+            raise CannotCredit(voucher, "not on this document")
+        all_of_it = next(each.minutes for each in self._state.vouchers if each.id == voucher)
+        gone = self._state.drawn.get((voucher, None), 0) + self._state.refunded.get(voucher, 0)
+        if minutes > all_of_it - gone:
+            raise CannotCredit(voucher, f"{minutes - all_of_it + gone} minutes more than are left of it")
+        self._parts[voucher] = minutes
+
     def _take(self, pieces: Iterable[Allocation]) -> None:
         self._taken |= {_place(piece): Taken(piece, None) for piece in pieces}
 
@@ -124,7 +138,7 @@ class Credit:
         taken = [self._taken[place] for place in self._live if place in self._taken]
         state = _with_minutes_back(self._state, taken, self._emptied, write_off=self._write_off)
         lines = [*self._credit_lines(state), *self._covered_lines(state, taken)]
-        state = _with_sales_back(state, lines, write_off=self._write_off)
+        state = _with_sales_back(state, lines, self._parts, write_off=self._write_off)
         entries = {each.live.entry for each in taken} | self._emptied
         if not entries and not lines:
             return state, None
@@ -148,6 +162,9 @@ class Credit:
                 taken = [self._taken[place] for place in map(_place, line.allocations) if place in self._taken]
                 if taken:
                     yield time_line_of(line, [each.given_back for each in taken], state.digits)
+            elif line.voucher in self._parts and is_live(state, line):
+                amount = _price_of_part(state, line, vouchers, self._parts[line.voucher])
+                yield replace(line, net=-amount, unit_price=-amount)
             elif line.sold in self._sold and is_live(state, line):
                 amount = _refund(state, line, vouchers)
                 if line.sold is not None and (amount or line.sold not in state.credited):
@@ -267,10 +284,23 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
     return max(EXACT.subtract(share, credited), round_half_up(Decimal(0), state.digits))
 
 
-def _with_sales_back(state: BillingState, lines: Iterable[Line], *, write_off: bool) -> BillingState:
+def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int], minutes: int) -> Decimal:
+    """Return the price of so many undrawn minutes of the voucher of `line`; credits in parts sum to one of all of them."""
+    if line.voucher is None or line.sold is None:
+        return Decimal(0)
+    gone = EXACT.multiply(line.net, state.refunded.get(line.voucher, 0) + minutes)
+    share = divide_half_up(gone, vouchers[line.voucher], state.digits)
+    credited = state.credited.get(line.sold, Decimal(0))
+    return max(EXACT.subtract(share, credited), round_half_up(Decimal(0), state.digits))
+
+
+def _with_sales_back(
+    state: BillingState, lines: Iterable[Line], parts: Mapping[Key, int], *, write_off: bool
+) -> BillingState:
     """Return the state in which the fees and vouchers of these credit lines are due again, or written off.
 
-    A voucher of which minutes were drawn is never sold again; its other minutes can no longer be drawn.
+    `parts` has the minutes of vouchers that are credited in part. A voucher of which minutes were drawn, or that was
+    credited in part, is never sold again; its other minutes can no longer be drawn once all of it is credited.
     """
     due: set[PoolKey] = set()
     reopened, credited, refunded = dict(state.reopened), dict(state.credited), dict(state.refunded)
@@ -279,10 +309,13 @@ def _with_sales_back(state: BillingState, lines: Iterable[Line], *, write_off: b
         if line.sold is None:
             continue
         drawn = 0 if line.voucher is None else state.drawn.get((line.voucher, None), 0)
-        if write_off or drawn:
+        in_parts = line.voucher is not None and (line.voucher in parts or line.sold in credited)
+        if write_off or drawn or in_parts:
             credited[line.sold] = EXACT.subtract(credited.get(line.sold, Decimal(0)), line.net)
             if line.voucher is not None:
-                refunded[line.voucher] = vouchers[line.voucher] - drawn
+                part = parts.get(line.voucher)
+                gone = vouchers[line.voucher] - drawn if part is None else refunded.get(line.voucher, 0) + part
+                refunded[line.voucher] = gone
             continue
         due.add(line.sold)
         reopened[line.sold] = line.reopened + 1
