@@ -1,4 +1,4 @@
-"""Compose and send the mails of the portal, and record what became of each. The worker (`portal/worker.py`) does so.
+"""Compose and send the mails of the portal, and record the outcome of each. The worker (`portal/worker.py`) does so.
 
 `letters` composes each kind of mail, `sending` speaks SMTP, `delivery` does both for a job. `outgoing` has the records that
 admins read, and `refusals` the addresses that a mail server has refused for good.

@@ -1,4 +1,4 @@
-"""Put a mail together: its headers, and its plain-text and HTML parts, which templates make."""
+"""Compose a mail: its headers, and its plain-text and HTML parts, which are rendered from templates."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +13,11 @@ from portal.render import render
 from portal.settings import Settings
 
 NOBODY = "portal@localhost"
-"""The sender of mails that are kept, if no sender is configured."""
+"""The sender address if no sender is configured. Such mails are kept and not sent."""
 
 
 class Receiver(Protocol):
-    """Who gets a mail: a person who signs in, or an address that belongs to nobody who does."""
+    """The recipient of a mail: a person who signs in, or a mail address with which nobody signs in."""
 
     @property
     def email(self) -> str: ...
@@ -31,7 +31,10 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts address of a customer as the receiver of a mail; `name` is the customer's."""
+    """The accounts mail address of a customer, as the recipient of a mail.
+
+    `name` is the name of the customer, `time_zone` that of the company.
+    """
 
     email: str
     name: str
@@ -40,7 +43,7 @@ class Accounts:
 
 
 class Mail(EmailMessage):
-    """A mail of the portal. `credential_id` is that of its receiver, or None for an address of nobody who signs in."""
+    """A mail of the portal. `credential_id` is that of its recipient, or None if nobody signs in with the address."""
 
     credential_id: int | None = None
 
@@ -58,9 +61,10 @@ def letter(
 ) -> Mail:
     """Return a mail to `receiver` with a plain-text and an HTML part, rendered from the templates `mail/<name>`.
 
-    `sender` is the name by which the mail is signed, and `context` is passed to the templates. `id` is the part of the
-    Message-ID before the @, the same each time the mail is sent, so that mail programs recognise a mail that is sent again
-    (R76); without `id`, each mail has a new Message-ID. `EmailMessage` raises `ValueError` for line breaks in headers (R75).
+    `sender` is the name that signs the mail, and `context` is passed to the templates. `id` is the part of the
+    Message-ID before the @. It must be the same each time the mail is sent, so that mail programs recognise a repeated
+    mail (R76); without `id`, each mail gets a new Message-ID. `EmailMessage` raises `ValueError` for line breaks in
+    headers (R75).
     """
     mailbox = parseaddr(settings.mail_from or NOBODY)[1]
     domain = domain_of(settings)
@@ -86,7 +90,7 @@ def letter(
 
 
 def name_in(settings: Settings) -> str:
-    """Return the name in PORTAL_MAIL_FROM, "" if it has only a mail address."""
+    """Return the name in PORTAL_MAIL_FROM, or "" if it has only a mail address."""
     return parseaddr(settings.mail_from or NOBODY)[0]
 
 
@@ -98,7 +102,7 @@ def domain_of(settings: Settings) -> str:
 class _Unfolded(UnstructuredHeader):
     """A header that is written on one line, such as one with a URL.
 
-    The standard library would split a long URL into encoded words, which mail programs do not put together again.
+    The standard library would split a long URL into encoded words, which mail programs do not join again.
     """
 
     def fold(self, *, policy: Any) -> str:

@@ -1,4 +1,4 @@
-"""Write the mail of a job and send it, and record what became of it."""
+"""Compose the mail of a job and send it, and record the outcome."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ REFUSED_BEFORE = "A mail server has refused this address. No mail is sent to it 
 class Delivery:
     """One attempt, at the instant `at`, to send the mail of the job `job_id`, which was enqueued at `since`.
 
-    `kind` is a name in `LETTERS`, and `ids` is what the letter is written from.
+    `kind` is a name in `LETTERS`, and `ids` are the ids from which the mail is composed.
     """
 
     job_id: int
@@ -41,10 +41,10 @@ class Delivery:
         return LETTERS[self.kind]
 
     async def begin(self, to: Addressee, *, has_server: bool) -> bool:
-        """Record that the mail is written to this address, and return whether it is to be sent now.
+        """Record that the mail goes to this address, and return whether it is to be sent now.
 
-        It is not if there is no mail server, if one has refused the address before and the mail has no link for signing in,
-        or if the receiver has been erased. `has_server` says whether a mail server is configured.
+        It is not sent if there is no mail server (`has_server`), if a mail server has refused the address before and
+        the mail has no link for signing in, or if the recipient has been erased.
         """
         async with transaction(SYSTEM):
             state, reason = MailState.WAITING, ""
@@ -57,11 +57,11 @@ class Delivery:
         return is_recorded and state is MailState.WAITING
 
     async def end(self, to: Addressee, failure: NotSent | None) -> MailState:
-        """Record the outcome of sending the mail to `to`, and return the state of the mail: `waiting` if it is to be tried again.
+        """Record the outcome of sending the mail to `to`, and return its state: `waiting` if it is to be tried again.
 
         `failure` is None if the mail server accepted the mail, which also ends an earlier refusal of the address. A
-        failure that is due to the address is recorded as a refusal of it. If the receiver has been erased meanwhile,
-        nothing is recorded.
+        failure that is due to the address is recorded as a refusal of it. Nothing is recorded if the recipient has been
+        erased in the meantime.
         """
         state, reason = MailState.SENT, ""
         if failure:
@@ -78,14 +78,14 @@ class Delivery:
         return state
 
     async def drop(self) -> None:
-        """Record that nothing is to be said any more, because the receiver has lost access or stopped such mails."""
+        """Delete the record of the mail: its recipient has lost access or has switched such mails off."""
         async with transaction(SYSTEM):
             await outgoing.drop(self.job_id)
             if self.letter.note:
                 await self.letter.note(self.ids, None, "", self.at)
 
     async def _record(self, to: Addressee, state: MailState, reason: str, *, tries: int = 0) -> bool:
-        """Record the state, and return whether it was recorded, as `outgoing.record` does."""
+        """Record the state of the mail, and return whether that was possible, as `outgoing.record` does."""
         is_recorded = await outgoing.record(self.job_id, self.kind, self.ids, to, state, reason, self.at, tries=tries)
         if is_recorded and self.letter.note and state is not MailState.WAITING:
             await self.letter.note(self.ids, state, reason, self.at)
@@ -93,13 +93,13 @@ class Delivery:
 
 
 async def deliver(delivery: Delivery, settings: Settings) -> None:
-    """Send the mail of a job: write it for its receiver as of now, send it, and record the outcome (R76).
+    """Send the mail of a job: compose it from the present data, send it, and record the outcome (R76).
 
     A job that runs again, because the worker was killed, sends its mail again only if the outcome was not recorded.
-    Without a mail server the mail is kept, and is not sent later by itself; one with a link is not even written. No mail
-    is sent to a refused address, and nothing is said that the receiver has stopped or may not see any more, however long
-    the mail has waited. Raise `NotSent` if the mail is to be tried again later; after every other outcome the
-    job is done.
+    Without a mail server the mail is kept, and is not sent later by itself; a mail with a link is not even composed. No
+    mail is sent to a refused address unless it has a link. However long the mail has waited, it contains nothing that
+    the recipient has switched off or may not see any more. Raise `NotSent` if the mail is to be tried again later;
+    after every other outcome the job is done.
     """
     letter = delivery.letter
     if settings.smtp_url is None and letter.has_link:

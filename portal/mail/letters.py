@@ -1,4 +1,4 @@
-"""Compose each mail of the portal from data that its receiver may see; links begin with the base URL (R8)."""
+"""Compose each mail of the portal from data that its recipient may see. Links begin with the base URL (R8)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ async def _letter(
     answers_to: str = "",
     **context: Any,
 ) -> Mail:
-    """Return a mail, as `composing.letter` does, signed with the name in PORTAL_MAIL_FROM, or else that of the company.
+    """Return a mail, as `composing.letter` does, signed with the name in PORTAL_MAIL_FROM or else that of the company.
 
-    Answers go to `answers_to`, or else to the mail address of the company, as the mail says.
+    Replies go to `answers_to`, or else to the mail address of the company; the text of the mail says so.
     """
     async with transaction(SYSTEM, readonly=True):
         company = await Company.find()
@@ -49,7 +49,7 @@ async def _letter(
 
 
 async def password_reset(login_id: int, settings: Settings, at: datetime) -> Mail | None:
-    """Create a password-reset link and return the mail with it.
+    """Create a password-reset link, and return the mail with it.
 
     Return None if the account is unknown or its access has ended. Earlier password-reset links of this account stop
     working.
@@ -72,8 +72,8 @@ async def _reset(settings: Settings, receiver: Reader, token: str, at: datetime)
 async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Mail | None:
     """Make the token of a link that somebody asked the portal to mail, and return the mail with it.
 
-    Return None if the link was mailed or has ended meanwhile, or if its owner's access has ended. Each mail has a new
-    Message-ID, because a mail that is sent again has a new link.
+    Return None if the link was mailed, has ended or has expired, or if the recipient's access has ended. Each mail has
+    a new Message-ID, because a mail that is sent again has a new link.
     """
     async with transaction(None) as tx:
         made = await invitations.renew(invitation_id, at)
@@ -127,11 +127,11 @@ async def factor_changed(
 
 
 async def told(batch: int, settings: Settings, at: datetime) -> Mail | None:
-    """Return the mail with a batch of notices (`portal.notices.mailing`), as far as its receiver may see them now.
+    """Return the mail with those notices of a batch (`portal.notices.mailing`) that its recipient may see now.
 
-    It says what the person may see at the instant `at`. Mails about one case, entry or invoice refer to the same
-    Message-ID, so that mail programs show them as one thread. That of a solved case has a link to rate the solution.
-    Return None if the person has no access any more, to the portal or to anything that the notices are about.
+    Mails about one case, entry or invoice refer to the same Message-ID, so that mail programs show them as one thread.
+    The mail about a solved case has a link to rate the solution. Return None if the person no longer has access to the
+    portal, or to anything that the notices are about.
     """
     async with transaction(SYSTEM, readonly=True):
         found = await mailing.find(batch)
@@ -162,13 +162,13 @@ async def told(batch: int, settings: Settings, at: datetime) -> Mail | None:
 
 
 def _let_stop(message: Mail, stop: str) -> None:
-    """Add the headers by which mail programs offer to stop such mails with one click (RFC 8058)."""
+    """Add the headers by which mail programs offer to switch such mails off with one click (RFC 8058)."""
     message["List-Unsubscribe"] = f"<{stop}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 def _about(told: Told) -> tuple[str, str]:
-    """Return the subject and the label of the button of a mail about one case, entry, invoice or warning."""
+    """Return the subject and the label of the button of a mail whose notices are all about one thing."""
     if told.number is not None:
         return f"#{told.number} {told.subject}", "Open the case"
     return told.words, told.kind.button
@@ -223,7 +223,10 @@ async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None
 
 
 async def _accounts(customer_id: int) -> Accounts | None:
-    """Return the accounts address of a customer, or None if it has none. Run as `SYSTEM`."""
+    """Return the accounts address of a customer, or None if it has none or the company is not set up.
+
+    Run as `SYSTEM`.
+    """
     customer, company = await Customer.find(customer_id, SYSTEM), await Company.find()
     return Accounts(customer.email, customer.name, company.time_zone) if customer.email and company else None
 
@@ -246,9 +249,9 @@ async def _owner(credential_id: int) -> Reader | None:
 
 
 async def _owner_of_login(tx: Any, login_id: int) -> Reader | None:
-    """Return the owner of a login, with an access that they have accepted; None if all of these have ended.
+    """Return the owner of a login as the reader of an access that they have accepted; None if no such access is left.
 
-    `login_id` may also be another credential of the person, because a login moves when the credential that keeps it is
+    `login_id` may also be another credential of the person, because a login moves when the credential that holds it is
     erased.
     """
     row = await tx.fetchrow(
@@ -273,12 +276,12 @@ Ids = dict[str, int | str]
 class Letter:
     """A kind of mail.
 
-    `word` is what admins read for it. `write` returns the mail for the ids with which its job was enqueued, or None if
-    nothing is to be said any more. Sending is given up when the mail was due longer than `tried_for` ago. A letter that
-    `has_link` lets whoever reads it sign in: nobody else ever reads it, and it is sent to a refused address too, because
-    somebody asks for it. `note` records the outcome where it is shown beside the list of mails, in the transaction that
-    records it there: it gets the ids, the state (None if nothing was to be said), the reason and the instant. `recheck`
-    takes out, before each attempt to send the mail, what its receiver has stopped since; it gets the ids and the instant.
+    `word` is its name for admins. `write` returns the mail for the ids with which its job was enqueued, or None if it
+    has become obsolete. Sending is given up when the mail was due longer than `tried_for` ago. With `has_link`, the
+    mail lets whoever reads it sign in: nobody but the recipient ever reads it, and it is sent to a refused address too,
+    because somebody asks for it. `note` records the outcome where it is shown besides the list of mails, in the same
+    transaction; it gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` removes,
+    before each attempt to send the mail, what its recipient has switched off since; it gets the ids and the instant.
     """
 
     word: str
@@ -298,7 +301,7 @@ async def _write_invitation(ids: Ids, settings: Settings, at: datetime) -> Mail 
 
 
 async def _note_invitation(ids: Ids, state: MailState | None, _: str, at: datetime) -> None:
-    """Record at the invitation that it was mailed. The page about the person shows it, and refusals of the address."""
+    """Record at the invitation that it was mailed, for the page about the person, which shows refused addresses itself."""
     if state is MailState.SENT:
         await invitations.mark_mailed(int(ids["invitation"]), at)
 

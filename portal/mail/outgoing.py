@@ -1,7 +1,7 @@
-"""Record what became of each mail that the worker was to send, for admins: waiting, sent, refused, given up or kept.
+"""Record the state of each mail that the worker is to send, for admins: waiting, sent, refused, given up or kept.
 
-A record holds ids and no text. What a mail says is read from the database when it is sent, and again when an admin opens
-it, with the rights that its receiver has then.
+A record holds ids and no text. The mail is composed from the database when it is sent, and again when an admin opens
+it, with the rights that its recipient has then.
 """
 
 import json
@@ -24,11 +24,11 @@ from portal.words import MailState
 PAGE = 50
 """How many mails one page of the list shows."""
 KEPT = timedelta(days=30)
-"""How long the record of a mail is kept once nothing happens to it any more."""
+"""How long the record of a mail is kept after its last change."""
 
 
 class OutgoingMail(Table, tablename="outgoing_mail"):
-    """The record of one mail as it is stored. `kind` is a name in `LETTERS`, `ids` what its letter is written from."""
+    """The record of one mail as it is stored. `kind` is a name in `LETTERS`, `ids` are the ids it is composed from."""
 
     id: BigSerial = BigSerial(primary_key=True)
     job_id = BigInt(default=None)
@@ -47,8 +47,8 @@ class OutgoingMail(Table, tablename="outgoing_mail"):
 class Outgoing:
     """The record of one mail, for admins.
 
-    `name` is the name of its receiver, "" for an address that belongs to nobody who signs in. `next_at` is when it is
-    tried again, or None.
+    `kind` and `ids` are as in `OutgoingMail`. `name` is the name of its recipient, or "" if nobody signs in with the
+    address. `reason` says why it was not sent, or is "". `next_at` is when it is tried again, or None.
     """
 
     id: int
@@ -75,12 +75,15 @@ class Outgoing:
 
     @property
     def word(self) -> str:
-        """Return the words for the kind of mail."""
+        """Return the name of the kind of mail, as admins read it."""
         return self.letter.word if self.letter else self.kind
 
     @property
     def can_be_sent(self) -> bool:
-        """Return whether it makes sense to send the mail again, or for the first time if it was kept."""
+        """Return whether the mail can be sent again, or for the first time if it was kept.
+
+        It must have no link for signing in, and be kept, refused or given up.
+        """
         return bool(self.letter and not self.letter.has_link) and self.state in _TO_SEND_AGAIN
 
 
@@ -88,13 +91,13 @@ _TO_SEND_AGAIN = (MailState.KEPT, MailState.REFUSED, MailState.GIVEN_UP)
 
 
 async def is_done(job_id: int) -> bool:
-    """Return whether the mail of a job was sent already, or will not be sent by it. Run as `SYSTEM`."""
+    """Return whether the job has sent its mail, or has ended without sending it. Run as `SYSTEM`."""
     state = await current().fetchval("select state from outgoing_mail where job_id = $1", job_id)
     return state is not None and state != MailState.WAITING
 
 
 class Addressee(NamedTuple):
-    """Who gets a mail: the mail address, and the id of the credential if it is somebody who signs in."""
+    """The recipient of a mail: the mail address, and the id of the credential if somebody signs in with it."""
 
     email: str
     credential_id: int | None = None
@@ -106,7 +109,7 @@ async def record(
     """Record that the mail of a job is now in this state, and return whether it was recorded. Run as `SYSTEM`.
 
     `tries` is the number of attempts to add: 1 when an attempt begins, 0 for its outcome. Nothing is recorded if the
-    receiver has been erased since the mail was written, because a record has their mail address.
+    recipient has been erased since the mail was composed, because a record has their mail address.
     """
     if to.credential_id is not None and not await current().fetchval(_STANDS, to.credential_id):
         return False
@@ -131,7 +134,7 @@ async def drop(job_id: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which mails a list shows: to one person (the id of their credential), of one kind, in one state; None for all."""
+    """Which mails a list shows: to one person (the id of their credential), of one kind, in one state; None means all."""
 
     credential_id: int | None = None
     kind: str | None = None
@@ -155,7 +158,7 @@ left join pgqueuer q on q.id = m.job_id and q.status = 'queued' and m.state = 'w
 async def listed(wanted: Filter, after: int | None = None) -> tuple[list[Outgoing], int | None]:
     """Return one page of the mails that match the filter, latest first, and the cursor of the next page or None.
 
-    `after` is the id of the mail after which the page begins.
+    `after` is the cursor: the id of the last mail on the previous page.
     """
     rows = await current().fetch(
         f"{_LISTED} where {_WHERE} and ($4::bigint is null or m.id < $4) order by m.id desc limit $5",
@@ -173,7 +176,7 @@ async def how_many(wanted: Filter) -> int:
 
 
 async def not_begun() -> int:
-    """Return the number of mails that are due, but that no worker has begun to send."""
+    """Return the number of mails in the job queue that no worker has begun to send."""
     return int(await current().fetchval(_NOT_BEGUN, list(LETTERS)))
 
 
@@ -192,10 +195,10 @@ async def find(mail_id: int) -> Outgoing:
 
 
 async def send_again(mail_id: int, at: datetime) -> None:
-    """Enqueue a mail that was kept, refused or given up, and try its address again if that was refused.
+    """Enqueue a mail that was kept, refused or given up. If its address was refused, end the refusal.
 
-    Do nothing if the mail waits or was sent by now. Raise `NotFound` if there is none, and `Conflict` if it has a
-    link for signing in, which is made again when somebody asks for it.
+    Do nothing if the mail is waiting or was sent in the meantime. Raise `NotFound` if there is no such mail, and
+    `Conflict` if it has a link for signing in: whoever needs the link asks for a new one.
     """
     await current().fetchval("select id from outgoing_mail where id = $1 for update", in_range(mail_id))
     mail = await find(mail_id)
@@ -219,5 +222,8 @@ _LOST = "select count(*) from outgoing_mail where state = 'given_up' and changed
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete the records of mails to which nothing has happened for longer than `KEPT`. Run as `SYSTEM`."""
+    """Delete the records of mails that have not changed for longer than `KEPT`, except waiting ones.
+
+    Run as `SYSTEM`.
+    """
     await current().execute("delete from outgoing_mail where changed_at < $1 and state <> 'waiting'", at - KEPT)

@@ -1,6 +1,6 @@
-"""Mail addresses that a mail server has refused for good: no mail is sent to them until somebody says to try again.
+"""Mail addresses that a mail server has refused for good: no mail is sent to them until somebody ends the refusal.
 
-A refusal belongs to the address. If a person gets another one, mails go there, and the refusal no longer shows.
+A refusal belongs to the address. If a person gets another address, mails go there, and the refusal is no longer shown.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ KEPT = timedelta(days=365)
 
 
 class MailRefusal(Table, tablename="mail_refusal"):
-    """The latest refusal of one mail address. `kind` is the kind of the mail, `reason` what the mail server answered."""
+    """The latest refusal of one mail address. `kind` is the kind of the mail, `reason` the reply of the mail server."""
 
     email = Text(primary_key=True, default=None)
     kind = Text(default=None)
@@ -26,7 +26,7 @@ class MailRefusal(Table, tablename="mail_refusal"):
 
     @property
     def word(self) -> str:
-        """Return the words for the kind of the refused mail."""
+        """Return the name of the kind of the refused mail, as people read it."""
         return LETTERS[self.kind].word if self.kind in LETTERS else self.kind
 
 
@@ -45,7 +45,7 @@ async def find(email: str) -> MailRefusal | None:
 
 
 async def of_addresses(emails: Collection[str]) -> dict[str, MailRefusal]:
-    """Return the refusals of these mail addresses by address, as far as the reader may see them."""
+    """Return the refusals of these mail addresses, by address, without those that the reader may not see."""
     if not emails:
         return {}
     found = await MailRefusal.objects().where(MailRefusal.email.is_in(list(emails)))
@@ -53,11 +53,17 @@ async def of_addresses(emails: Collection[str]) -> dict[str, MailRefusal]:
 
 
 async def forget(email: str) -> None:
-    """Send mails to this address again. Do nothing if it is not refused, or if the reader may not decide on it."""
+    """End the refusal of a mail address, so that mails are sent to it again.
+
+    Do nothing if it is not refused, or if the reader may not decide on it.
+    """
     await MailRefusal.delete().where(MailRefusal.email == email)
 
 
 async def delete_old(at: datetime) -> None:
-    """Delete the refusals from more than `KEPT` ago, and those of addresses that nobody has any more. Run as `SYSTEM`."""
+    """Delete the refusals from more than `KEPT` ago, and those of addresses that nobody uses any more.
+
+    Run as `SYSTEM`.
+    """
     await MailRefusal.delete().where(MailRefusal.refused_at < at - KEPT)
     await current().execute("select forget_refusals()")

@@ -15,15 +15,15 @@ SECONDS_IN_ALL = 90
 """The timeout in seconds for one mail altogether: a slow server can respond many times without exceeding `SECONDS`."""
 NO_UTF8 = "The mail server takes no address with letters such as “ü” before the @ (it lacks SMTPUTF8)."
 LONGEST_ANSWER = 300
-"""How many characters of a server's answer are kept."""
+"""The maximum number of characters of a server's reply that are kept."""
 
 
 class NotSent(Exception):
-    """Raised if a mail was not sent. Its message is the type of the error and the SMTP status; it has no mail address.
+    """A mail was not sent. The message is the type of the error and the SMTP status; it contains no mail address.
 
-    `answer` is what the server said, which may name the mail address, or a sentence for admins. `is_permanent`
-    is true if the server will refuse the same mail whenever it is sent, and `is_of_address` if it will refuse every
-    other mail to this address too.
+    `answer` is the server's reply, which may contain the mail address, or an error message for admins. `is_permanent`
+    is True if the server will refuse the same mail every time, and `is_of_address` if it will refuse every other mail
+    to this address too.
     """
 
     def __init__(self, words: str, answer: str, *, is_permanent: bool = False, is_of_address: bool = False) -> None:
@@ -71,13 +71,13 @@ async def send(message: EmailMessage, smtp_url: str) -> None:
 
 
 _STATUS = re.compile(r"\b[245]\.(\d{1,3})\.\d{1,3}\b")
-"""An enhanced status code (RFC 3463). Its second number says what it is about: 1 the address, 2 the mailbox."""
+"""An enhanced status code (RFC 3463). Its second number is the topic: 1 is the address, 2 is the mailbox."""
 _OF_ADDRESS = (550, 551, 553)
-"""SMTP replies that mean, without an enhanced status code, that the mailbox is not there (RFC 5321, 4.2.3)."""
+"""SMTP replies that, without an enhanced status code, mean that the mailbox does not exist (RFC 5321, 4.2.3)."""
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> NotSent:
-    """Return the error to raise for the server's reply to the receiver or to the mail.
+    """Return the error to raise for the server's reply to the recipient or to the content of the mail.
 
     A reply about policy or content, such as `550 5.7.1`, concerns the sender or this mail, and not the address.
     """

@@ -1,4 +1,4 @@
-"""Name what each recorded mail is about, for the list that admins read, without writing the mails."""
+"""Describe what each recorded mail is about, for the list that admins read, without composing the mails."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -12,7 +12,7 @@ from portal.render.formats import plural
 
 
 class About(NamedTuple):
-    """What a mail is about: its subject, such as a case, or "", and the kinds of its notices, or its own kind."""
+    """What a mail is about: `subject`, such as a case, or "", and the labels of the kinds of its notices or its own."""
 
     subject: str
     kinds: str
@@ -21,7 +21,7 @@ class About(NamedTuple):
 async def subjects_of(mails: Iterable[Outgoing]) -> dict[int, About]:
     """Return what each of these mails is about, by the id of its record. Run as `SYSTEM`.
 
-    The rights of the receivers do not matter, because admins read this, and all agents see all cases and invoices.
+    The rights of the recipients do not matter, because admins read this, and all agents see all cases and invoices.
     """
     found = list(mails)
     told = await _told([int(mail.ids["batch"]) for mail in found if "batch" in mail.ids])
@@ -64,7 +64,7 @@ where n.mail_batch = any($1) group by 1, 2, 3, 4, 5, 6 order by 1, min(n.at), 2
 
 
 async def _invoices(mail_ids: list[int]) -> dict[int, str]:
-    """Return `Invoice 2026-0147`, or `Credit note` with its number, for what each of these mails brings, by the mail's id."""
+    """Return "Invoice" or "Credit note" with the number of the document that each of these mails brings, by mail id."""
     rows = await current().fetch(_INVOICES, mail_ids) if mail_ids else []
     return {row["id"]: row["subject"] for row in rows}
 

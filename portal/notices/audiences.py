@@ -1,12 +1,12 @@
-"""Select the receivers of a row of the outbox: one SQL query for each kind of notice.
+"""Select the recipients of the notices that an outbox row causes: one SQL query for each kind of notice.
 
-Each query reads `told`, the rows of the outbox that are passed on, and returns one row for each person:
+Each query reads `told`, the outbox rows to process, and returns one row for each person:
 `credential_id`, `record_id` and `subject_id` of the notice, and `actor_id` and `at` of the outbox row. The person who
 made the change, and people whose access has ended, are left out afterwards (`portal.notices.passing`).
 """
 
 OF_CONTACT = "c.contact_id = any(k.contact_id || o.participant_ids)"
-"""SQL condition that the credential `c` is that of the contact of the case `k`, of a case that was merged into it, or of a watcher."""
+"""SQL condition that the credential `c` is that of the contact or of a watcher of the case `k`, or of a case merged into it."""
 
 _CONCERNED = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id
@@ -19,13 +19,13 @@ REPLIED = f"""{_CONCERNED}
 where c.agent_id is null or h.id is not null
   or not exists (select from credential a where a.id = o.actor_id and a.agent_id is not null)
 """
-"""The same, but no agent of a reply that a colleague wrote on a case that is assigned to nobody."""
+"""The same, but no agents if an agent replied on a case that is assigned to nobody."""
 
 OPENED = f"""{_CONCERNED}
 where not exists (
   select from outbox d where d.at = o.at and d.kind = 'case.assigned' and d.subject_id = o.subject_id and d.agent_id = c.agent_id)
 """
-"""Whoever is concerned, without an agent who is told that the case was dispatched to them."""
+"""The same, without an agent who is notified that the case was dispatched to them."""
 
 ASSIGNED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join credential c on c.agent_id = o.agent_id
@@ -36,7 +36,7 @@ MENTIONED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join mention m on m.message_id = o.record_id join credential c on c.agent_id = m.agent_id
 """
-"""The agents whom the note names."""
+"""The agents whom the note mentions."""
 
 MOVED = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
@@ -45,7 +45,7 @@ join credential c on {OF_CONTACT} or (c.agent_id = k.agent_id and e.contact_id i
 where o.at > k.opened_at
   and (e.details ->> 'to' in ('resolved', 'closed', 'waiting_for_customer') or e.details ->> 'from' in ('resolved', 'closed'))
 """  # noqa: S608
-"""The contact of the case if it is resolved, closed, open again or waits for them; its agent if a contact did that.
+"""The contact of the case if it is resolved, closed, open again or waits for them; its agent if a contact changed the status.
 
 A status that is set in the step in which the case is opened is left out, because the notice of the new case covers it.
 """
@@ -60,7 +60,7 @@ SHARED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join case_event e on e.id = o.record_id join credential c on c.contact_id = (e.details ->> 'contact')::bigint
 """
-"""The contact whom somebody made a watcher of the case, or to whom its contact gave it."""
+"""The contact who became a watcher of the case, or to whom its contact handed it over."""
 
 _MANAGERS = """
 array(
@@ -84,7 +84,7 @@ select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from t
 left join agent h on h.id = k.agent_id and h.ended_at is null
 join credential c on c.agent_id = h.id or (h.id is null and c.agent_id = any({_MANAGERS}))
 """  # noqa: S608
-"""The agent to whom the case is assigned; if nobody has it, the managers of its department."""
+"""The agent to whom the case is assigned; if it is assigned to nobody, the managers of its department."""
 
 OVERDUE = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id
@@ -102,7 +102,7 @@ group by c.id, o.decision, o.actor_id, o.at
 """
 """The authors of the entries that were rejected in one decision. Each gets one notice, whatever the number of entries.
 
-The decision is found by who made it and when, because the rejection that the outbox row names may be undone already.
+The decision is found by who made it and when, because the rejection in the outbox row may be undone already.
 """
 
 FLAGGED = """
@@ -130,14 +130,14 @@ select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join payment p on p.id = o.record_id and p.taken_back_at is null
 join contact t on t.customer_id = o.customer_id and t.sees_invoices join credential c on c.contact_id = t.id
 """
-"""The contacts of the customer who may see its invoices, unless the payment was taken back since."""
+"""The contacts of the customer who may see its invoices, unless the payment was cancelled in the meantime."""
 
 ASKED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join entry_question q on q.id = o.record_id and q.ended_at is null
 join agent a on a.grade <> 'agent' and a.ended_at is null join credential c on c.agent_id = a.id
 """
-"""The managers, who all may bill, unless the question was answered since."""
+"""All managers and admins, because all of them may bill, unless the question was answered in the meantime."""
 
 RENEWED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o
@@ -148,7 +148,7 @@ cross join lateral (
 join agent a on a.grade <> 'agent' and a.ended_at is null and (named.ids is null or a.id = any(named.ids))
 join credential c on c.agent_id = a.id
 """
-"""The managers who are designated for a service of the contract, or without any all managers and admins."""
+"""The managers who are designated for a service of the contract; if there are none, all managers and admins."""
 
 ISSUED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at

@@ -1,4 +1,4 @@
-"""Store how people are notified of each kind of notice: in the app, by mail at once, in the daily digest, or not."""
+"""Store how people are notified of each kind of notice: in the app, by mail at once, in the daily digest, or not at all."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -43,12 +43,15 @@ class Choice(NamedTuple):
 
     @property
     def is_told(self) -> bool:
-        """Return whether the person is notified at all."""
+        """Return whether the person is notified at all, in the app or by mail."""
         return self.in_app or self.mail is not Mail.NEVER
 
 
 class NoticeChoice(Table, tablename="notice_choice"):
-    """The stored choices of one person. People without a row have the default choices."""
+    """How one person wants to be notified: by kind of notice (`choices`), with the hours of the digest and of quiet.
+
+    The hours are in the person's time zone. A person without a row has the defaults.
+    """
 
     credential_id = BigInt(primary_key=True, default=None)
     choices = JSONB(default=None)
@@ -61,9 +64,10 @@ class NoticeChoice(Table, tablename="notice_choice"):
 class Choices:
     """The choices of one person.
 
-    `kinds` maps the names of kinds to the choices that the person has made; other kinds have their defaults.
-    `digest_hour`, `quiet_from` and `quiet_to` are hours of the day in the person's time zone `zone`. During the quiet
-    hours, no mail is sent at once; they may span midnight, as from 22 to 7, and both are None if there are none.
+    `of_contact` says whether the person is a contact. `kinds` maps the names of kinds to the choices that the person
+    has made; other kinds have their defaults. `digest_hour`, `quiet_from` and `quiet_to` are hours of the day in the
+    person's time zone `zone`. During the quiet hours, no mail is sent at once; they may span midnight, as from 22 to 7.
+    `quiet_from` and `quiet_to` are None if there are no quiet hours.
     """
 
     of_contact: bool
@@ -83,7 +87,10 @@ class Choices:
         return cls(of_contact, zone, kinds, row["digest_hour"], row["quiet_from"], row["quiet_to"])
 
     def of(self, kind: "Kind") -> Choice | None:
-        """Return how the person is notified of a kind, or None for a kind of which only the other side is notified."""
+        """Return how the person is notified of a kind, or None if people on their side are never notified of it.
+
+        The sides are contacts and agents.
+        """
         side = kind.side(of_contact=self.of_contact)
         return self.kinds.get(kind.name, side.usual) if side else None
 
@@ -166,7 +173,7 @@ async def save(reader: Reader, choices: Choices) -> None:
     """Store the reader's choices. They apply to notices that are made afterwards.
 
     Raise `Invalid` (`quiet_to`, `digest_hour`) if only one end of the quiet hours is set, if both ends are equal, or if
-    the hour of the digest lies in the quiet hours.
+    the hour of the digest is in the quiet hours.
     """
     if problems := choices.problems():
         raise Invalid(problems)

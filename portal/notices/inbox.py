@@ -1,6 +1,6 @@
-"""Read the notices of one person, with the sentences that they have now.
+"""Read the notices of one person, with their present sentences.
 
-A notice stores no text. Its sentence is made from the rows that it refers to whenever it is shown, and only if the
+A notice stores no text. Its sentence is composed from the rows that it refers to whenever it is shown, and only if the
 person may still see them.
 """
 
@@ -34,10 +34,11 @@ KEPT = timedelta(days=90)
 class Notice(Table, tablename="notice"):
     """One stored notice to one person.
 
-    `record_id` is the id of what happened, such as a message, and `subject_id` that of what it is about, such as the
-    case (`Kind.about`). A person has at most one notice of a kind about a record. `read_at` is None until the person
-    has read it. `mail` and `mail_due_at` are None if it is not mailed; `mail_batch` identifies the mail that contains
-    it.
+    `record_id` is the id of the event, such as a message, and `subject_id` the id of the thing it concerns, such as the
+    case (`Kind.about`). A person has at most one notice of a kind about a record. `in_app` says whether the app shows
+    it. `read_at` is None until the person has read it. `mail` and `mail_due_at` are None if it is not mailed;
+    `mail_batch` identifies the mail that contains it, and `mail_begun_at` is the instant at which that mail was
+    enqueued. `decision` is the id of the decision of a rejection. `amount` is as in `Told`.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -119,8 +120,8 @@ SUBJECT = """
 (select coalesce(s.case_id, i.merged_into_id, i.id) from cases i left join message s on s.id = n.record_id
    and n.kind in ('case.opened', 'case.replied', 'case.mentioned') where i.id = n.subject_id)
 """
-"""SQL expression for the id of the case that the notice `n` is about now: the one of its message, which may have moved, or
-the one that its case was merged into."""
+"""SQL expression for the id of the case that the notice `n` is about now: that of its message, which may have moved, or
+the case that its case was merged into."""
 
 
 _WARNINGS = ", ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.is_warning)
@@ -128,17 +129,17 @@ _WARNED = f"(n.kind in ({_WARNINGS}) and exists (select from warning w where w.i
 _PAID = (
     "(n.kind = 'invoice.paid' and exists (select from payment p where p.id = n.record_id and p.taken_back_at is null))"
 )
-"""SQL conditions that the notice `n` is a warning of what still exists, or about a payment that counts."""
+"""SQL conditions that the notice `n` is a warning about something that still exists, or about a payment that counts."""
 
 
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """Return an SQL condition on the table `notice n` for the notices in the app that `reader` may see now (R12, R26).
 
-    `shown` is an SQL condition that replaces the one that notices are shown in the app; mails pass another one.
-
-    Rights are checked whenever notices are counted, shown or mailed: a contact does not see notices about cases or
-    invoices that they may no longer open, or about hours without the right to them, and an agent who is no longer a
-    manager does not see those for managers. The notice of a rejection is left out once it is undone for all entries of the person.
+    `shown` is an SQL condition that replaces the condition that the app shows the notice; mails pass another one.
+    Rights are checked whenever notices are counted, shown or mailed. A contact does not see notices about cases or
+    invoices that they may no longer open, or about hours without the right to them. An agent who is no longer a manager
+    does not see those for managers. The notice of a rejection is left out once the rejection is undone for all entries
+    of the person.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
@@ -163,7 +164,7 @@ def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
 async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
     """Return how many notices the reader has not read, at most `COUNTED` + 1.
 
-    `about` limits them to those about a subject, such as `("case", 7)`.
+    `about` limits them to those about one thing, such as `("case", 7)`.
     """
     what, subject_id = about or (None, None)
     sql = f"""select count(*) from (select from notice n where n.read_at is null and {in_sight(reader)}
@@ -173,7 +174,7 @@ async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
 
 
 def kinds_about(what: str | None) -> list[str]:
-    """Return the names of the kinds of notices about `case`, `time`, `invoice`, `statement` or `day`, or of all kinds."""
+    """Return the names of the kinds of notices whose `Kind.about` is `what`, or of all kinds if it is None."""
     return [kind.name for kind in KINDS.values() if what in (None, kind.about)]
 
 
@@ -181,7 +182,7 @@ def kinds_about(what: str | None) -> list[str]:
 class Inbox:
     """One page of a person's notices, the newest first.
 
-    `newest` is the id of the person's newest notice, or 0; `next_after` is the cursor of the older ones, or None if
+    `newest` is the id of the person's newest notice, or 0. `next_after` is the cursor of the older ones, or None if
     there are none.
     """
 
@@ -191,14 +192,14 @@ class Inbox:
 
     @property
     def days(self) -> list[list[Told]]:
-        """Return the notices by day, in the reader's time zone."""
+        """Return the notices grouped by day, in the reader's time zone."""
         return [list(told) for _, told in groupby(self.notices, key=lambda told: told.at.astimezone(told.zone).date())]
 
 
 async def inbox(reader: Reader, *, only_unread: bool = False, after: int | None = None) -> Inbox:
-    """Return one page of the reader's notices; with `only_unread`, only those that are not read.
+    """Return one page of the reader's notices; with `only_unread`, only unread ones.
 
-    `after` is the id of the notice after which the page begins.
+    `after` is the cursor: the id of the last notice on the previous page.
     """
     where = f"{in_sight(reader)}{' and n.read_at is null' if only_unread else ''}"
     sql = f"""{_FACTS[reader.is_contact]} where {where}
@@ -222,9 +223,9 @@ async def find(notice_id: int, reader: Reader) -> Told:
 
 
 async def leading_to(places: Collection[str], reader: Reader) -> list[Told]:
-    """Return the reader's latest unread notices, also those that are only mailed, that lead to one of these URLs.
+    """Return the reader's latest unread notices that lead to one of these URLs, even if they are only mailed.
 
-    Notices about cases are left out: `read` finds them by their case.
+    Notices about cases are left out: `marking.read` finds them by their case.
     """
     sql = f"""{_FACTS[reader.is_contact]} where {in_sight(reader, "n.read_at is null")} and n.kind not like 'case.%'
       order by n.id desc limit {COUNTED}"""
@@ -233,13 +234,13 @@ async def leading_to(places: Collection[str], reader: Reader) -> list[Told]:
 
 
 async def told_in_batch(batch: int, reader: Reader) -> list[Told]:
-    """Return the notices of a batch, which one mail contains, that the reader may still see, oldest first."""
+    """Return the notices of a batch (the contents of one mail) that the reader may still see, oldest first."""
     sql = f"{_FACTS[reader.is_contact]} where {in_sight(reader, 'n.mail_batch = $1')} order by n.at, n.id"
     return [_told(row, reader) for row in await current().fetch(sql, batch)]
 
 
 def _told(row: Any, reader: Reader) -> Told:
-    """Return a notice from a row of `_FACTS`. The subject of a reminder is its day as a number."""
+    """Return a notice from a row of `_FACTS`. The `subject_id` of a reminder is its day as a number."""
     values = {name: value for name, value in row.items() if value is not None}
     kind = KINDS[values.pop("kind")]
     details = json.loads(values.pop("details", "{}"))

@@ -1,8 +1,8 @@
-"""Mail issued invoices: who gets one, and what became of each mail.
+"""Mail issued invoices: who gets a mail, and the outcome of each mail.
 
 A customer chooses how its invoices are delivered (`portal.people.customers.DeliveryFacts`). For a contact who is mailed
-of new invoices at once, the mail of the invoice takes the place of the mail of the notice; the accounts address gets a
-mail of its own. Each mail is one row, which never changes once the mail was sent.
+of new invoices at once, the mail that brings the invoice replaces the mail of the notice; the accounts address gets a
+separate mail. Each mail is one row, which never changes once the mail was sent.
 """
 
 import uuid
@@ -26,11 +26,12 @@ WITHDRAWN = "withdrawn"
 
 
 class InvoiceMail(Table, tablename="invoice_mail"):
-    """One mail of an invoice to one receiver: the contact `contact_id` or, if that is None, the accounts address `email`.
+    """One mail that brings an invoice to one recipient.
 
-    `state` is a `MailState`, or `withdrawn` if the receiver was no longer to get the mail when it was to be sent.
-    With `credit_note_id`, the mail brings that credit note of the invoice. `form_key` and `asked_by_id` are None for the
-    mail of the issue; otherwise an agent asked for the mail. `reason` is why it was not sent.
+    The recipient is the contact `contact_id` or, if that is None, the accounts address `email`. `state` is a
+    `MailState`, or `withdrawn` if the recipient must no longer get the mail. With `credit_note_id`, the mail brings
+    that credit note of the invoice. `form_key` and `asked_by_id` are None for a mail that was caused by issuing;
+    otherwise an agent asked for the mail. `reason` says why it was not sent.
     """
 
     id = BigSerial(primary_key=True)
@@ -50,7 +51,7 @@ class InvoiceMail(Table, tablename="invoice_mail"):
 
 
 class ToContact(NamedTuple):
-    """A mail of an invoice to a contact, who is named by their credential, from the instant `due_at` on."""
+    """A mail that brings an invoice to a contact, identified by their credential. It is due at the instant `due_at`."""
 
     invoice_id: int
     credential_id: int
@@ -58,7 +59,7 @@ class ToContact(NamedTuple):
 
 
 async def mailed_to_contacts(invoice_ids: Collection[int]) -> set[int]:
-    """Return those of the invoices whose customers want them mailed to contacts."""
+    """Return those of these invoices (ids) whose customers want their invoices mailed to contacts."""
     rows = await current().fetch(_MAILED, list(invoice_ids)) if invoice_ids else []
     return {row["id"] for row in rows}
 
@@ -69,7 +70,10 @@ _MAILED = (
 
 
 async def mail_to_contacts(mails: Iterable[ToContact], at: datetime) -> None:
-    """Insert the mails of issued invoices to contacts. A contact who has the mail of an issue gets no second one."""
+    """Queue the mails that bring newly issued invoices to contacts, as rows of `invoice_mail`.
+
+    Skip a contact for whom this mail of the invoice is queued or sent already.
+    """
     if rows := sorted(mails):
         await current().execute(_TO_CONTACTS, *zip(*rows, strict=True), at)
 
@@ -83,10 +87,10 @@ on conflict do nothing
 
 
 async def mail_to_accounts(told: Collection[int], at: datetime) -> None:
-    """Insert the mails of issued invoices to the accounts addresses of their customers.
+    """Queue the mails that bring newly issued invoices to the accounts addresses of their customers.
 
-    `told` are the ids of outbox rows of the kind `invoice.issued`. An address that is also a contact's who gets the
-    invoice gets it once.
+    `told` are the ids of outbox rows of the kind `invoice.issued`. Skip an address if a contact with the same address
+    gets the invoice.
     """
     await current().execute(_TO_ACCOUNTS, list(told), at)
 
@@ -102,10 +106,11 @@ order by o.id on conflict do nothing
 
 
 async def mail_credits(told: Collection[int], at: datetime) -> None:
-    """Insert the mails of credit notes, which go where the invoices of their customers go.
+    """Queue the mails that bring credit notes, to those who get the invoices of the customer.
 
-    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails of invoices get none; the
-    others get it at once, after their quiet hours. An address that is also that of a contact who gets it gets it once.
+    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails of invoices get none;
+    the others get them at once, or after their quiet hours. Skip the accounts address if a contact with the same
+    address gets the credit note.
     """
     from portal.notices.kinds import KINDS  # noqa: PLC0415 (kinds reads this package's audiences)
 
@@ -145,7 +150,8 @@ on conflict do nothing
 async def begin(at: datetime) -> None:
     """Enqueue a job for each mail of an invoice that is due at `at`. Run as `SYSTEM`.
 
-    Mails of issues to contacts who have switched mails of new invoices off since are withdrawn.
+    Withdraw the mails to contacts who have switched mails of new invoices off since, unless an agent asked for the
+    mail.
     """
     await current().execute(_NOT_WANTED, at)
     for row in await current().fetch(_BEGIN, at):
@@ -174,7 +180,7 @@ async def find(mail_id: int) -> InvoiceMail | None:
 
 
 async def withdraw_stopped(mail_id: int, at: datetime) -> None:
-    """Withdraw the mail of an issue if its receiver has switched mails of new invoices off since. Run as `SYSTEM`.
+    """Withdraw a mail if its recipient has switched mails of new invoices off since. Run as `SYSTEM`.
 
     A mail that an agent asked for stays.
     """
@@ -190,9 +196,9 @@ async def credential_of(contact_id: int) -> int | None:
 
 
 async def end(mail_id: int, state: MailState | None, at: datetime, reason: str = "") -> None:
-    """Record what became of a mail, and let open pages of its invoice know. Run as `SYSTEM`.
+    """Record the outcome of a mail, and make open pages of its invoice update. Run as `SYSTEM`.
 
-    With the state None, the mail is withdrawn: its receiver is no longer to get it. `reason` is why it was not sent. A
+    If `state` is None, the mail is withdrawn: its recipient must no longer get it. `reason` says why it was not sent. A
     mail that was sent or withdrawn keeps its state.
     """
     row = await current().fetchrow(_END, mail_id, state.value if state else WITHDRAWN, at, reason or None)
@@ -211,7 +217,7 @@ returning invoice_id, customer_id
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Somebody to whom invoices of a customer can be mailed: a contact with the right to see them, or the accounts address.
+    """A possible recipient of a customer's invoices: a contact with the right to see them, or the accounts address.
 
     `contact_id` is None for the accounts address. `choice` is how the contact wants to be mailed of new invoices.
     """
@@ -223,9 +229,9 @@ class Receiver:
 
 
 async def receivers(customer_id: int) -> list[Receiver]:
-    """Return to whom invoices of a customer can be mailed: contacts with access, sorted by name, and the accounts address.
+    """Return the possible recipients of a customer's invoices: contacts with access by name, then the accounts address.
 
-    Whether contacts get each invoice by mail is the customer's choice; it is not looked at here.
+    The result does not depend on whether the customer wants each invoice mailed to contacts.
     """
     from portal.notices.kinds import KINDS  # noqa: PLC0415 (kinds reads this package's audiences)
 
@@ -254,10 +260,10 @@ order by place nulls last, contact_id
 async def ask(
     invoice: Invoice, contact_id: int | None, *, form_key: uuid.UUID | None, by: AgentReader, at: datetime
 ) -> Receiver:
-    """Mail an issued invoice once more, to a contact or, with None, to the accounts address of its customer.
+    """Mail an issued invoice again, to a contact or, if `contact_id` is None, to the accounts address of its customer.
 
-    Return the receiver. Nothing is mailed if this form was sent before, or if a mail to the receiver is waiting already. Raise `Conflict` if
-    the receiver may not get the customer's invoices any more.
+    Return the recipient. Nothing is mailed if the same form was sent before, or if a mail to the recipient is waiting
+    already. Raise `Conflict` if the recipient may not get the customer's invoices any more.
     """
     chosen = next((one for one in await receivers(invoice.customer_id) if one.contact_id == contact_id), None)
     if chosen is None:
@@ -283,8 +289,8 @@ async def history(invoice: Invoice) -> list[Any]:
     """Return a row for each mail of an invoice and for each contact who has opened it, in the order of their instants.
 
     Columns: `state` ("seen" for an opening), contact_id, name (of the contact, or the accounts address), reason,
-    asked_by (None for the mail of the issue), credit_number (of the credit note that the mail brings), asked_at, due_at, and
-    at: when it ended, was opened, or is due.
+    asked_by (None if nobody asked for the mail), credit_number (of the credit note that the mail brings, or None),
+    asked_at, due_at, and at: when the mail ended or is due, or when the invoice was opened.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

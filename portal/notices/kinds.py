@@ -1,4 +1,4 @@
-"""Define the kinds of notices: one entry of `KINDS` for each, with everything that is particular to it.
+"""Define the kinds of notices: one entry of `KINDS` for each, with everything that is specific to it.
 
 A new kind is one entry here, its name in the check constraint of the table `notice`, and, if a change causes it, its
 query in `portal.notices.audiences` and the kind of its outbox rows. `portal.notices.inbox` reads the values that the
@@ -35,13 +35,13 @@ class Side:
 class Kind:
     """One kind of notice.
 
-    `told_as` are the kinds of outbox rows that cause it, and `audience` is the SQL query that selects its receivers. Both
-    are empty for reminders, which `portal.notices.reminders` makes at fixed times, and for warnings (`is_warning`), which
-    `portal.notices.warnings` makes. `words` returns the sentence in the app, without a full stop, and `place` the URL to
-    which the notice links. `for_agents` and `for_contacts` are
-    None if that side is never notified of it. `managers_only` hides it from people who are no longer managers, and
-    `right` is the attribute of a `ContactReader` that says whether a contact may see what it is about; "" if every
-    contact may. `button` is the label of the button in its mail.
+    `told_as` are the kinds of outbox rows that cause it, and `audience` is the SQL query that selects its recipients.
+    Both are empty for reminders, which `portal.notices.reminders` makes at fixed times, and for warnings
+    (`is_warning`), which `portal.notices.warnings` makes. `words` returns the sentence in the app, without a full stop,
+    and `place` the URL to which the notice links. `for_agents` and `for_contacts` are None if no agent or no contact is
+    ever notified of it. `managers_only` hides it from people who are no longer managers. `right` is the attribute of a
+    `ContactReader` that says whether a contact may see what it is about; "" if every contact may. `button` is the label
+    of the button in its mail.
     """
 
     name: str
@@ -69,11 +69,11 @@ class Kind:
         return self.name in ("case.opened", "case.replied", "case.mentioned")
 
     def side(self, *, of_contact: bool) -> Side | None:
-        """Return label and default choice for contacts or for agents; None if they are never notified of it."""
+        """Return the label and the default choice for contacts or for agents; None if they are never notified of it."""
         return self.for_contacts if of_contact else self.for_agents
 
     def is_for(self, reader: Reader) -> bool:
-        """Return whether the person can be notified of this kind, with the rights that they have now."""
+        """Return whether the reader can be notified of this kind, with their present rights."""
         if not self.side(of_contact=reader.is_contact):
             return False
         if reader.is_contact:
@@ -82,7 +82,10 @@ class Kind:
 
 
 class Due(NamedTuple):
-    """A notice that is to be made for one person, unless the person has it already."""
+    """A notice that is to be made for one person, unless the person has it already.
+
+    The fields are those of `Notice`.
+    """
 
     kind: Kind
     credential_id: int
@@ -104,7 +107,7 @@ def _message(told: "Told") -> str:
 
 
 def _time(told: "Told") -> str:
-    """Return the URL of the entry's page; of the list of one's own time for several entries or a deleted one."""
+    """Return the URL of the entry's page, or of the list of one's own time for several entries or a deleted one."""
     return f"/agent/time/{told.subject_id}" if told.entry_exists and told.count == 1 else "/agent/time"
 
 
@@ -125,7 +128,7 @@ def _assigned(told: "Told") -> str:
 
 
 def _replied(told: "Told") -> str:
-    """Return who replied, and what the reply did to the case, such as `Ines Okafor replied and resolved the case`."""
+    """Return who replied, and the status that the reply set, such as `Ines Okafor replied and resolved the case`."""
     return told.actor + " replied" + events.after_reply_words(told.details, for_contact=told.for_contact)
 
 
@@ -150,7 +153,7 @@ def _missing(told: "Told") -> str:
 
 
 def _hours(told: "Told") -> str:
-    """Return the URL of the page with the hours: of a voucher or of a service, or of all services of the customer."""
+    """Return the URL of the page with the hours of a voucher or of a service, or with all hours of the customer."""
     if told.for_contact:
         return f"/hours/vouchers/{told.voucher_id}" if told.voucher_id else "/hours"
     if told.voucher_id:
@@ -318,5 +321,5 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 
 
 def told_to(reader: Reader) -> list[Kind]:
-    """Return the kinds of which the person can be notified with their rights, in the order of the page of choices."""
+    """Return the kinds of which the reader can be notified with their rights, in the order of the page of choices."""
     return [kind for kind in _ALL if kind.is_for(reader)]

@@ -2,7 +2,7 @@
 
 A batch holds notices of one person. A batch that is mailed at once is about one case, entry or invoice, so that mail
 programs show its mails as one thread; a digest holds everything. The contents are read when the mail is sent, with the
-rights that its receiver has at that moment.
+rights that its recipient has at that moment.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from portal.notices.inbox import Told, told_in_batch
 from portal.people.readers import Reader
 
 APART = timedelta(minutes=5)
-"""The minimum time between two mails at once to a person about one case, entry or invoice.
+"""The minimum time between two mails to a person, outside the digest, about one case, entry or invoice.
 
 Notices that are made in between are mailed together.
 """
@@ -32,7 +32,7 @@ class Item:
 
 
 class Batch(NamedTuple):
-    """Whom a batch is mailed to, by the id of their credential, and whether it is a digest."""
+    """The recipient of a batch, by the id of their credential, and whether the batch is a digest."""
 
     credential_id: int
     is_digest: bool
@@ -41,8 +41,8 @@ class Batch(NamedTuple):
 async def begin_mails(at: datetime) -> int:
     """Put the notices that are due at `at` into batches, enqueue a job for each, and return the number of batches.
 
-    Run as `SYSTEM`. Notices that their receivers have read by now are not mailed, nor those of a kind for which the
-    receiver has switched mails off since. A batch gets no further notice, so a mail that is sent again says the same.
+    Run as `SYSTEM`. Notices are not mailed if their recipients have read them already or have switched mails of their
+    kind off since. A batch gets no further notices, so a mail that is sent again has the same contents.
     """
     tx = current()
     await tx.execute(_NOT_WANTED, at)
@@ -52,23 +52,23 @@ async def begin_mails(at: datetime) -> int:
 
 
 async def leave_out_stopped(batch: int) -> None:
-    """Take those notices out of a batch whose kind its receiver has switched mails off for since. Run as `SYSTEM`.
+    """Remove those notices from a batch for whose kind its recipient has switched mails off since. Run as `SYSTEM`.
 
-    Call it before each attempt to send the mail, which may be days after the batch was made.
+    Call this before each attempt to send the mail, which may be days after the batch was made.
     """
     await current().execute(_STOPPED, batch)
 
 
 async def find(batch: int) -> Batch | None:
-    """Return whom a batch is mailed to, or None if its notices are deleted. Run as `SYSTEM`."""
+    """Return the recipient of a batch, or None if its notices are deleted. Run as `SYSTEM`."""
     row = await current().fetchrow("select credential_id, mail from notice where mail_batch = $1 limit 1", batch)
     return Batch(row["credential_id"], row["mail"] == Mail.DIGEST) if row else None
 
 
 async def items_of(batch: int, receiver: Reader) -> list[Item]:
-    """Return the notices of a batch that its receiver may see now, oldest first. Run as the receiver.
+    """Return the notices of a batch that its recipient may see now, oldest first. Run as the recipient.
 
-    The list is empty if the receiver may see none of them any more.
+    The list is empty if the recipient may see none of them any more.
     """
     told = await told_in_batch(batch, receiver)
     texts = await _texts([one.record_id for one in told if one.kind.has_message], receiver)
@@ -76,7 +76,7 @@ async def items_of(batch: int, receiver: Reader) -> list[Item]:
 
 
 async def _texts(message_ids: Sequence[int], receiver: Reader) -> dict[int, str]:
-    """Return the texts of messages by id. Notes are left out if the receiver is a contact."""
+    """Return the texts of messages by id. Notes are left out if the recipient is a contact."""
     rows = await current().fetch(
         "select id, text from message where id = any($1) and (kind = 'reply' or $2)", message_ids, receiver.is_agent
     )

@@ -1,4 +1,4 @@
-"""Mark notices of one person as read, and as unread again."""
+"""Mark notices of one person as read or unread."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -17,10 +17,10 @@ async def read(
     about: tuple[str, int] | None = None,
     newest: int | None = None,
 ) -> int:
-    """Mark notices of the reader as read, let the reader's other pages know, and return how many. Idempotent.
+    """Mark notices of the reader as read, make the reader's other pages update, and return how many were marked.
 
-    Mark the notices with the ids `notice_ids`, those about a subject (`about`, such as `("case", 7)`), or all up to the id
-    `newest`, so that a notice that was made after the list was shown stays unread.
+    A repeat changes nothing. Mark the notices with the ids `notice_ids`, those about one thing (`about`, such as
+    `("case", 7)`), or all up to the id `newest`, so that a notice that was made after the list was shown stays unread.
     """
     what, subject_id = about or (None, None)
     marked = await current().fetch(_READ, reader.credential_id, at, notice_ids, kinds_about(what), subject_id, newest)
@@ -29,7 +29,7 @@ async def read(
 
 
 async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
-    """Mark the notices as unread that the reader marked as read at the instant `read_at`. Idempotent."""
+    """Mark the notices as unread that the reader marked as read at the instant `read_at`. A repeat changes nothing."""
     marked = await current().fetch(
         "update notice set read_at = null where credential_id = $1 and read_at = $2 and in_app returning id",
         reader.credential_id, read_at,
@@ -38,7 +38,7 @@ async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
 
 
 async def _tell_own_pages(count: int, reader: Reader, at: datetime) -> None:
-    """Let the reader's other pages know that `count` of their notices have changed, if there are any."""
+    """Make the reader's other pages update, because `count` of their notices have changed, unless that is 0."""
     if count:
         await outbox.tell(
             kind="notice.changed", subject_id=reader.credential_id, customer_id=reader.customer_id,
@@ -46,7 +46,7 @@ async def _tell_own_pages(count: int, reader: Reader, at: datetime) -> None:
         )  # fmt: skip
 
 
-# A notice that the app does not show is read too if the page that it leads to is opened, so that it is not mailed any more.
+# A notice that the app does not show is marked too if the page that it leads to is opened, so that it is no longer mailed.
 _READ = f"""
 update notice n set read_at = $2
 where credential_id = $1 and (in_app or $3::bigint[] is not null or $5::bigint is not null) and read_at is null

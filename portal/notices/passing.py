@@ -1,4 +1,4 @@
-"""Process the rows of the outbox: make one notice for each person who is to be notified of what happened.
+"""Process the rows of the outbox: make one notice for each person who is to be notified of the event.
 
 The column `passed_on` marks the rows that are done. It is set in the transaction that inserts their notices, so a
 worker that is killed leaves either both or neither. Rows are found by this mark and not by a cursor on their ids,
@@ -22,14 +22,14 @@ BATCH = 500
 
 
 USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
-"""The kinds of outbox rows after which more prepaid hours may be used: of approvals, and of vouchers that are sold or become usable."""
+"""The kinds of outbox rows that can change how far prepaid hours are used: approvals, and vouchers sold or made usable."""
 
 
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
-    """Make the notices of at most `most` outbox rows, in the caller's transaction, and return the number of rows.
+    """Make the notices for at most `most` outbox rows, in the caller's transaction, and return the number of rows.
 
     Run as `SYSTEM`. Rows that another worker has locked are skipped. `at` is the present instant, which decides when a
-    notice is mailed. With `mails=False`, the notices are never mailed, as the demo does for its invented past.
+    notice is mailed. With `mails=False`, the notices are never mailed; the demo uses this for its invented past.
     """
     tx = current()
     rows = await tx.fetch(_WAITING, most)
@@ -64,7 +64,7 @@ returning n.credential_id
 
 
 async def _due(kind: Kind, told: list[int]) -> list[Due]:
-    """Return the notices of a kind that the outbox rows `told` (ids) cause, except to whoever made the change."""
+    """Return the notices of a kind that the outbox rows `told` (ids) cause, except to the person who made the change."""
     if not told:
         return []
     sql = f"with told as (select * from outbox where id = any($1)) {kind.audience}"  # noqa: S608
@@ -78,7 +78,7 @@ async def _due(kind: Kind, told: list[int]) -> list[Due]:
 async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
     """Return the notices that prepaid hours of these customers run out (`warnings.of_hours`).
 
-    A failure for one customer is logged and stops no other notice. Raise `Unavailable` if it may pass by itself.
+    A failure for one customer is logged and stops no other notice. Raise `Unavailable` if the failure may be temporary.
     """
     report = await all_or_report(
         sorted(customer_ids), lambda customer_id: warnings.of_hours([customer_id], at), reader=SYSTEM
@@ -90,11 +90,11 @@ async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
 
 
 async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
-    """Insert these notices, in the caller's transaction, and notify the open pages of their receivers.
+    """Insert these notices, in the caller's transaction, and make the open pages of their recipients update.
 
-    Idempotent. Notices of a kind that their receiver has switched off, and those for a person whose access has ended,
-    are left out. The mail of an invoice that the customer wants by mail replaces the mail of its notice. `at` is the
-    present instant. With `mails=False`, none is mailed.
+    Notices that exist already are skipped, as are those of a kind that their recipient has switched off, and those for
+    a person whose access has ended. If the customer wants invoices mailed to contacts, the mail that brings the invoice
+    replaces the mail of its notice. `at` is the present instant. With `mails=False`, none is mailed.
     """
     choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
     by_mail = await invoice_mails.mailed_to_contacts(
@@ -132,7 +132,7 @@ on conflict (credential_id, kind, record_id) do nothing returning credential_id
 
 
 async def tell_pages(credential_ids: Collection[int], at: datetime) -> None:
-    """Add outbox rows that make the bells on the open pages of these people update."""
+    """Add outbox rows that make the unread counts on the open pages of these people update."""
     if credential_ids:
         await current().execute(_TELL, list(set(credential_ids)), at)
 

@@ -1,7 +1,7 @@
-"""Make the notices that no change causes: time that waits for approval, and time of last week that is missing.
+"""Make reminders, which no change causes: of time that waits for approval, and of time of last week that is missing.
 
-A reminder is made in the morning of its day, in the time zone of its reader. Its `record_id` is the day as a number, so
-that nobody gets it twice: the one about approvals is made once on each working day, the one about last week once a
+A reminder is made in the morning of its day, in the time zone of its recipient. Its `record_id` is the day as a number, so
+that nobody gets it twice. The reminder of approvals is made once on each working day, that of last week once a
 week, on the first working day.
 """
 
@@ -26,7 +26,8 @@ WEEK = 7
 async def remind(at: datetime) -> None:
     """Make the reminders and warnings that are due at `at`, in the caller's transaction.
 
-    Run as `SYSTEM`, at least once an hour. Nobody is reminded of time on a day off, in an absence, or while time tracking is switched off.
+    Run as `SYSTEM`, at least once an hour. Nobody is reminded of time on a day off, during an absence, or while time
+    tracking is switched off.
     """
     await make(await warnings.of_days(at), at)
     if not (await TimeRules.find()).tracks_time:
@@ -45,7 +46,7 @@ _AGENTS = (
 
 
 async def _due(agent: AgentReader, today: date, at: datetime) -> list[Due]:
-    """Return the reminders that one agent is to get on the day `today` and does not have yet."""
+    """Return the reminders that one agent has to get on the day `today` and does not have yet."""
     monday = monday_of(today)
     last = monday - timedelta(days=WEEK)
     told = await current().fetch(_TOLD, agent.credential_id, _number(today), _number(last))
@@ -66,7 +67,7 @@ _TOLD = "select kind from notice where credential_id = $1 and (kind, record_id) 
 async def _missing(agent: AgentReader, monday: date) -> int | None:
     """Return the minutes that the agent has not logged in the week from `monday`; 0 if only the submission is missing.
 
-    Return None if nothing is missing. An agent who has never logged time is not reminded.
+    Return None if nothing is missing, or if the agent has never logged time.
     """
     target = sum((await WorkingHours.targets(agent.id, monday)).values())
     row = await current().fetchrow(_LOGGED, agent.id, monday, monday + timedelta(days=WEEK))
@@ -88,5 +89,5 @@ def _reminder(kind: str, agent: AgentReader, day: date, amount: int, at: datetim
 
 
 def _number(day: date) -> int:
-    """Return a day as the number by which a reminder is recorded: 20261120."""
+    """Return a day as the number that is the `record_id` of its reminder, such as 20261120."""
     return int(f"{day:%Y%m%d}")

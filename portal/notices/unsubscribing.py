@@ -1,6 +1,6 @@
-"""Links in mails that switch off further mails like them, without a sign-in (RFC 8058).
+"""Links in mails that switch off further mails of the same kinds, without a sign-in (RFC 8058).
 
-A link names a person and what to switch off: kinds of notices, or the digest. It is signed, so that nobody can make one
+A link identifies a person and what to switch off: kinds of notices, or the digest. It is signed, so that nobody can make one
 for somebody else, and it works for as long as the secret of the installation is accepted, because people keep mails.
 """
 
@@ -24,7 +24,7 @@ _CONTACT, _AGENT = "contact", "agent"
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """What the link in a mail switches off: mails of the kinds with these names, or `DIGEST`, for one person."""
+    """What the link in a mail switches off for one person: mails of the kinds `names`, or of the digest (`DIGEST`)."""
 
     credential_id: int
     of_contact: bool
@@ -37,7 +37,10 @@ class Unsubscription:
 
     @classmethod
     def read(cls, token: str, sealer: Sealer) -> Self:
-        """Return what a link switches off. Raise `NotFound` for a token that was not made here, or is cut off."""
+        """Return what a link switches off.
+
+        Raise `NotFound` for a token that was not made here, or that is incomplete.
+        """
         try:
             credential_id, side, *names = sealer.signed(_PURPOSE, token).split()
         except Broken:
@@ -51,14 +54,14 @@ class Unsubscription:
 
     @property
     def words(self) -> list[str]:
-        """Return what is switched off, as the page of choices names it; kinds that no longer exist are left out."""
+        """Return the labels of what is switched off, as on the page of choices, without kinds that no longer exist."""
         if DIGEST in self.names:
             return ["The daily digest"]
         kinds = [KINDS[name] for name in self.names if name in KINDS]
         return [side.word for kind in kinds if (side := kind.side(of_contact=self.of_contact))]
 
     async def carry_out(self) -> None:
-        """Switch these mails off for the person. The app goes on showing what it shows. Idempotent.
+        """Switch these mails off for the person. The app still shows the notices. A repeat changes nothing.
 
         Call this function outside a transaction: it opens its own, as the person. Do nothing for a person whose access
         has ended.

@@ -1,6 +1,6 @@
-"""Warn both sides, once, of prepaid hours that run out, of vouchers that expire and of contracts that end (S2.3).
+"""Warn contacts and agents, once, of prepaid hours that run out, vouchers that expire and contracts that end (S2.3).
 
-What people are warned of is a row of the table `warning`, which is inserted in one transaction with its notices: a
+Each warning is a row of the table `warning`, which is inserted in one transaction with its notices: a
 worker that is killed leaves both or neither, and usage that falls and rises again warns nobody a second time.
 """
 
@@ -19,7 +19,7 @@ from portal.words import Settlement
 
 DAY = timedelta(days=1)
 AHEAD = 30
-"""How many days before its end a voucher or a contract is warned of; at most a quarter of the days for which it counts.
+"""How many days before the end of a voucher or a contract people are warned; at most a quarter of its whole length.
 
 For a contract that renews itself, the days count back from the last day on which notice can be given.
 """
@@ -33,7 +33,7 @@ _NOTICES = {"low": "hours.low", "used_up": "hours.low", "expiring": "hours.expir
 class Reached(NamedTuple):
     """Something of which people are to be warned unless they have been. The fields are the columns of `warning`.
 
-    `minutes` are those that are left.
+    `kind` is a key of `_NOTICES`. `minutes` are the minutes that are left; the table does not have them.
     """
 
     customer_id: int
@@ -46,10 +46,10 @@ class Reached(NamedTuple):
 
 
 async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Return the notices that prepaid hours of these customers run out, and record that people are warned of it.
+    """Return the notices that prepaid hours of these customers run out, and record the warnings.
 
-    Included hours are looked at in the present billing period and in the one before, whose time is often approved late.
-    Run as `SYSTEM`, after time was approved or a voucher became usable.
+    The included hours of the present billing period and of the previous one are checked, because time is often approved
+    late. Run as `SYSTEM`, after time was approved or a voucher became usable.
     """
     company = await Company.find()
     rows = await current().fetch(_PREPAID, list(customer_ids)) if company and customer_ids else []
@@ -65,9 +65,9 @@ _PREPAID = (
 
 
 async def _of_customer(customer_id: int, on: date) -> list[Reached]:
-    """Return the included hours and vouchers of a customer that are used to 80 % or more on the day `on`.
+    """Return the included hours and vouchers of a customer that are used to `FULL` percent or more on the day `on`.
 
-    Included hours are those of the present billing period and of the one before.
+    Included hours are those of the present billing period and of the previous one.
     """
     found = [one for one in await standings(SYSTEM, customer_id, on) if one.is_prepaid]
     before: list[Standing] = []
@@ -89,16 +89,16 @@ async def _of_customer(customer_id: int, on: date) -> list[Reached]:
 
 
 def _kind(used: int, size: int) -> str:
-    """Return how far `size` prepaid minutes are used: `used_up`, `low`, or "" as long as there are enough."""
+    """Return how far `size` prepaid minutes are used: `used_up`, `low`, or "" if enough are left."""
     if not size or used * 100 < size * FULL:
         return ""
     return "used_up" if used >= size else "low"
 
 
 async def of_days(at: datetime) -> list[Due]:
-    """Return the notices that vouchers expire and contracts end soon, and record that people are warned of it.
+    """Return the notices that vouchers expire and contracts end soon, and record the warnings.
 
-    Run as `SYSTEM`, at least once an hour. Before the morning, nothing is due.
+    Run as `SYSTEM`, at least once an hour. Before `MORNING`, nothing is due.
     """
     company = await Company.find()
     if company is None or at.astimezone(ZoneInfo(company.time_zone)).hour < MORNING:
@@ -124,9 +124,10 @@ order by customer_id, kind, voucher_id, contract_id
 
 
 async def _warn(reached: Iterable[Reached], at: datetime) -> list[Due]:
-    """Record each warning, and return the notices of those that nobody was warned of before.
+    """Record each warning, and return the notices for those that are new.
 
-    For hours that are used up, the warning `low` is recorded too, without a notice, so that it never follows.
+    For hours that are used up, the warning `low` is recorded too, without a notice, so that it is never given
+    afterwards.
     """
     by_key = {one[2:6]: one for one in reached}
     rows = [one._replace(kind=kind) for one in by_key.values() for kind in {"low", one.kind} if _applies(kind, one)]
@@ -169,4 +170,4 @@ join agent a on a.grade <> 'agent' and a.ended_at is null
   and (a.id in (select agent_id from designated d where d.id = w.id) or not exists (select from designated d where d.id = w.id))
 join credential c on c.agent_id = a.id where w.id = any($1)
 """
-"""The contacts who may see the hours, and the managers of the services, or without any all managers and admins."""
+"""The contacts who may see the hours, and the managers of the services; if there are none, all managers and admins."""

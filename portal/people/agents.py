@@ -27,8 +27,8 @@ GRADES = ("agent", "manager", "admin")
 class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of an agent as typed, not validated yet.
 
-    `approves` holds the ids of the departments whose time entries this manager may approve. It is ignored for other
-    grades.
+    `grade` is one of `GRADES`. `approves` holds the ids of the departments whose time entries this manager may approve.
+    It is ignored for other grades.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def listed(cls, number: int | None = None) -> Page:
-        """Return the page `number` of the agents, sorted by name, with those who have left last: a database row for each.
+        """Return the page `number` of the agents as rows, sorted by name, with those who have left last.
 
         Columns: id, name, email, grade, role (its name, or None), department (its name), ended_at, accepted_at.
         """
@@ -94,7 +94,7 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
-        """Create an agent with a mail address and no password; they set one through an invitation link.
+        """Create an agent with a mail address and no password. The agent sets a password through an invitation link.
 
         A manager is also designated for the departments in `facts.approves`. Raise `Invalid` for a bad field or a mail
         address that somebody else has, `NotFound` for an unknown role or department.
@@ -123,7 +123,8 @@ class Agent(Person, Table, tablename="agent"):
     async def end(self, at: datetime) -> None:
         """Record that the agent has left, and end their access, their sessions and their open links at once (R12).
 
-        Idempotent. Their time entries and messages stay. Raise `Conflict` for an admin if no other admin can sign in (R31).
+        A repeat changes nothing. Their time entries and messages stay. Raise `Conflict` for an admin if no other admin
+        can sign in (R31).
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
@@ -194,8 +195,8 @@ from agent a join credential c on c.agent_id = a.id where a.id = $1 and a.ended_
 async def without_approver(leaving: int = 0) -> list[str]:
     """Return the names of the agents whose time no other admin and no other designated manager may approve (C10).
 
-    The agent with the id `leaving` is treated as if they had left, to show what their departure would cause. 0 stands
-    for nobody.
+    The agent with the id `leaving` is treated as if they had left, to show the effect of their departure. 0 means
+    nobody.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
@@ -233,8 +234,8 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
 async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
     """Validate the fields, and return the agent's column values, mail address and designated departments.
 
-    The departments are ids that may be unknown; the list is empty unless the grade is manager. Raise `Invalid` for a
-    bad field, `NotFound` for an unknown role or for an unknown department of the agent's own.
+    The designated departments are ids that may be unknown; there are none unless the grade is manager. Raise `Invalid`
+    for a bad field, `NotFound` if the role or the agent's own department is unknown.
     """
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)

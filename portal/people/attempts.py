@@ -36,7 +36,7 @@ class Limit:
     """A rate limit: after `free` attempts, each further one has to wait twice as long as the one before.
 
     The waiting time starts at `first_wait` and never exceeds `longest_wait`. Attempts older than `within` (at most
-    `LONGEST`) do not count. `what` names the attempts in the sentence of a refusal.
+    `LONGEST`) do not count. `what` is the word for the attempts in the error message.
     """
 
     free: int

@@ -1,6 +1,6 @@
-"""Find contacts by name, mail address or telephone number: SQL conditions for several lists, and the queries of the search.
+"""Find contacts by name, mail address or telephone number: SQL conditions for lists, and the queries of the search.
 
-Other functions recognise a telephone number or a mail address in the text that was typed.
+Other functions find a telephone number or a mail address in the text that was typed.
 """
 
 import re
@@ -52,11 +52,11 @@ def mail_part(word: str) -> str:
 
 
 MOST_NAMED = 100
-"""How many customers, and how many contacts, one word of the search can stand for."""
+"""The maximum number of customers, and of contacts, that one word of the search can match."""
 
 
 class Named(NamedTuple):
-    """The ids of the customers and contacts that a word names. `is_cut` says whether it names more of them."""
+    """The ids of the customers and contacts whose data match a word. `is_cut` says whether more of them match."""
 
     customers: tuple[int, ...] = ()
     contacts: tuple[int, ...] = ()
@@ -85,10 +85,11 @@ order by folded(t.name), t.id limit $5
 
 
 async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list[Named]:
-    """Return the customers and contacts that each of these words of a search stands for.
+    """Return the customers and contacts that each of these words of a search matches, in the order of the words.
 
-    A word is the tsquery for it in names, its `mail_part` and its `telephone_digits`. Contacts find people by their names
-    only, because the portal does not show them the mail address and the telephone number of everybody.
+    A word is a tuple: the tsquery that finds it in names, its `mail_part` and its `telephone_digits`. Readers who are
+    contacts find people by their names only, because the portal does not show them everybody's mail address and
+    telephone number.
     """
     words, mails, digits = zip(*queries, strict=True) if queries else ((), (), ())
     if reader.is_contact:
@@ -105,10 +106,11 @@ async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list
 
 
 async def found_contacts(query: str, mail: str, digits: str, *, after: int | None, limit: int) -> list[Any]:
-    """Return `limit` contacts, sorted by name, whose names match a tsquery, or who have the mail address or number.
+    """Return at most `limit` contacts, sorted by name, that match by name, mail address or telephone number.
 
-    Columns: id, customer_id, name, phone, email, ended_at, customer (its name). `after` is the id of the last contact on
-    the page before. For agents only.
+    `query` is a tsquery for names, `mail` a `mail_part`, `digits` are `telephone_digits`; one match suffices. Columns:
+    id, customer_id, name, phone, email, ended_at, customer (its name). `after` is the id of the last contact on the
+    previous page. For agents only.
     """
     return await current().fetch(_FOUND, query, mail, digits, after, limit)
 
@@ -127,5 +129,5 @@ where o.ended_at is null and u.ended_at is null
 
 
 def sought(text: str) -> str:
-    """Return the text by which `CALLERS` searches: the digits of a telephone number, any other text as it is."""
+    """Return the text to search for with `CALLERS`: the digits of a telephone number, or any other text unchanged."""
     return telephone_digits(text) or text

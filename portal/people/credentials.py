@@ -1,7 +1,7 @@
 """Credentials: how contacts and agents sign in, and how their mail address and password are checked (R1-R6).
 
-A login is a mail address with its password and second factors. It belongs to one agent, or to the contacts of one or
-more customers who have this mail address: each of them has a credential, and the login is kept at one of these.
+A login is a mail address with its password and second factors. It belongs to one agent, or to the contacts, at one or
+more customers, who have this mail address. Each of them has a credential, and one of these credentials holds the login.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ USED = "Somebody signs in with this address already."
 class Credential(Table, tablename="credential"):
     """The access of exactly one agent, or of one contact to their customer.
 
-    `login_id` is the id of the credential that keeps the login: its own, or that of another contact with the same mail
-    address. Only there are `password_hash`, which is None until the person sets a password, and second factors.
-    `accepted_at` is the instant at which the person accepted this access, or None: until then it is an invitation.
-    `disabled_at` is the instant at which the access ended, or None; contacts of a customer that has ended cannot sign in
-    either.
+    `login_id` is the id of the credential that holds the login: its own, or that of another contact with the same mail
+    address. Only that credential has second factors and a `password_hash`, which is None until the person sets a
+    password. `accepted_at` is the instant at which the person accepted this access, or None: until then it is an
+    invitation. `disabled_at` is the instant at which the access ended, or None; contacts of a customer that has ended
+    cannot sign in either.
     """
 
     id = BigSerial(primary_key=True)
@@ -60,9 +60,10 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
     if the sign-in is refused, and no database connection is held while a password is hashed. The right password resets
     the count, and its hash is renewed if the parameters are outdated. `address` is the IP address of the browser. Raise
     `TooMany` after too many wrong passwords from this IP address (R6), and `Unavailable` if too many passwords are
-    being hashed. Raise `Invalid` with the same sentence and after the same work for a wrong password, an unknown mail
-    address, a person whose access has ended and a person without a password, so that the response does not reveal who
-    has an account (R5). `joining` is the id of a credential that the person is about to accept, which counts as accepted.
+    being hashed. Raise `Invalid` for a wrong password, an unknown mail address, a person whose access has ended, and a
+    person without a password. The error message and the work are the same for all of these, so that the response does
+    not reveal who has an account (R5). `joining` is the id of a credential that the person is about to accept, which
+    counts as accepted.
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -94,7 +95,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
 async def hold(proven: Proven, *, joining: int | None = None) -> None:
     """Lock the login until the transaction ends, so that password and access stay as `verify` found them.
 
-    `joining` is that of `verify`. Raise `Invalid` if the password was changed or the access was ended since.
+    `joining` is as in `verify`. Raise `Invalid` if the password was changed or the access was ended since.
     """
     row = await current().fetchrow(
         f"{_LOGIN} where h.id = $2 and h.login_id = h.id for update of h", joining, proven.login_id
@@ -104,7 +105,7 @@ async def hold(proven: Proven, *, joining: int | None = None) -> None:
 
 
 async def memberships(login_id: int) -> list[int]:
-    """Return the ids of the credentials with which the owner of a login can be signed in, the last used or accepted first."""
+    """Return the ids of the accepted credentials of a login that have not ended, the last used or accepted first."""
     rows = await current().fetch(_MEMBERSHIPS, login_id)
     return [row["id"] for row in rows]
 
@@ -112,8 +113,8 @@ async def memberships(login_id: int) -> list[int]:
 async def join(token: str, password: str, *, address: str, at: datetime) -> Proven:
     """Let the owner of a login accept access to a further customer by an invitation, and return the proof.
 
-    `password` is that of the login and stays; `address` is the IP address of the browser. Raise `NotFound` for a token
-    that `invitations.find` refuses. Raise `Invalid` and `TooMany` as `verify` does.
+    `password` is that of the login, which does not change; `address` is the IP address of the browser. Raise `NotFound`
+    for a token that `invitations.find` refuses. Raise `Invalid`, `TooMany` and `Unavailable` as `verify` does.
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at)
@@ -137,7 +138,7 @@ async def find_active(email: str) -> int | None:
 
 
 async def of_customer(customer_id: int) -> list[int]:
-    """Return the ids of the credentials of all contacts of a customer, also of those who have left, in ascending order."""
+    """Return the ids of the credentials of all contacts of a customer, with those who have left, in ascending order."""
     ids = Credential.select(Credential.id).where(Credential.customer_id == customer_id).order_by(Credential.id)
     return await ids.output(as_list=True)
 
@@ -153,7 +154,8 @@ async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
 async def open_for_contact(customer_id: int, contact_id: int, email: str, at: datetime) -> int:
     """Create a credential without a password for a contact, and return its id.
 
-    Raise `Invalid` at the field `email` if another person has this mail address.
+    Raise `Invalid` at the field `email` if an agent or another contact of the same customer has this mail address. It
+    joins the login of contacts of other customers who have this mail address.
     """
     return await _open(email, None, customer_id, contact_id, at)
 
@@ -167,11 +169,12 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Change the mail address of a credential. Raise `Invalid` if another person has the new mail address.
+    """Change the mail address of a credential. Raise `Invalid` (`email`) if the new mail address cannot be used.
 
-    Open invitation and password-reset links end, because they were sent to the old mail address. If the person has
-    access to other customers too, or if the new mail address belongs to somebody, the person leaves their login: the
-    password stays with the others, and they have to be invited to the new mail address. The database does this.
+    Neither an agent and a contact nor two contacts of one customer can have the same mail address. Open invitation and
+    password-reset links end, because they were sent to the old mail address. If the person has access to other
+    customers too, or if another contact has the new mail address, the credential leaves its login: the password stays
+    with the others, and the person has to be invited at the new mail address. The database does this.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):
@@ -183,8 +186,7 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 async def change_password(login: int, password_hash: str, at: datetime) -> None:
     """Store a new password hash, which `passwords.chosen` returned. Run as the sign-in role.
 
-    All sessions and open invitation and reset links of the person end, and a mail tells the person of the change
-    (R17).
+    All sessions and open invitation and reset links of the person end, and a mail tells the person of the change (R17).
     """
     await sessions.end_all_of_login(login, at)
     await Credential.update({Credential.password_hash: password_hash}).where(Credential.id == login)
@@ -218,7 +220,7 @@ class Person(Endable):
             raise Conflict(f"{self.name} has ended. Take that back before you invite them.")
 
     async def invite(self, at: datetime) -> str:
-        """Create an invitation link for the person and return its token. The person's earlier invitations end.
+        """Create an invitation link for the person, and return its token. The person's earlier invitations end.
 
         Raise `Conflict` as `refuse_ended` does.
         """
@@ -226,7 +228,7 @@ class Person(Endable):
         return await invitations.invite((await self.credential())["id"], at)
 
     async def mail_link(self, at: datetime) -> None:
-        """Have an invitation mailed to the person or, if they have accepted one already, a link for a new password.
+        """Send the person an invitation by mail or, if they have accepted one already, a link for a new password.
 
         Earlier links of the same kind end. Raise `Conflict` as `refuse_ended` does.
         """
@@ -235,10 +237,11 @@ class Person(Endable):
         await invitations.mail(credential["id"], "reset" if credential["accepted_at"] else "invitation", at)
 
     async def invited(self, at: datetime) -> dict[str, Any]:
-        """Return what the page about the person says of their access and of the latest link by which they set a password.
+        """Return the data about the person's access and the latest link by which they set a password, for a page.
 
-        It has what `credential` returns, and `accepted`: whether the person has accepted an invitation. `link` is the
-        latest invitation or reset, or None, and `link_state` its state (`invitations.Latest.state`).
+        The dictionary has what `credential` returns, and `accepted`: whether the person has accepted an invitation.
+        `link` is the latest invitation or reset, or None, and `link_state` its state at `at`
+        (`invitations.Latest.state`), or "".
         """
         credential = await self.credential()
         link = await invitations.latest(credential["id"])
@@ -250,11 +253,14 @@ class Person(Endable):
         }
 
     async def revoke_links(self, at: datetime) -> None:
-        """End the open invitation and reset links of the person. Idempotent."""
+        """End the open invitation and reset links of the person. A repeat changes nothing."""
         await invitations.end_all((await self.credential())["id"], at)
 
     async def end(self, at: datetime) -> None:
-        """End the person's access, their sessions and their open links at once (R12). Idempotent. What they wrote stays."""
+        """End the person's access, their sessions and their open links at once (R12). What they wrote stays.
+
+        A repeat changes nothing.
+        """
         await super().end(at)
         await disable((await self.credential())["id"], at)
 
@@ -270,7 +276,10 @@ async def set_first_password(credential: int, password_hash: str) -> None:
 
 
 async def disable(credential: int, at: datetime) -> None:
-    """End the person's access, all their sessions and their open invitation and reset links at once (R12). Idempotent."""
+    """End the person's access, all their sessions and their open invitation and reset links at once (R12).
+
+    A repeat changes nothing.
+    """
     enabled = (Credential.id == credential) & Credential.disabled_at.is_null()
     await Credential.update({Credential.disabled_at: at}).where(enabled)
     await sessions.end_all(credential, at)
@@ -298,7 +307,8 @@ async def forget_tries(email: str, address: str) -> None:
 async def _known(email: str, joining: int | None = None) -> Any:
     """Return a row with the columns id, password_hash and disabled of the login with this mail address, or None.
 
-    `disabled` is true if the person has no access: none that they accepted, or that is `joining`, and that has not ended.
+    `disabled` is true if the person has no access that counts: one that has not ended, and that they have accepted or
+    whose credential is `joining`.
     """
     return await current().fetchrow(f"{_LOGIN} where h.email = $2 and h.login_id = h.id", joining, _canonical(email))
 

@@ -31,8 +31,8 @@ class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of how the invoices of a customer are delivered, as typed. Contacts always see them in the portal.
 
     With `invoices_by_mail`, each invoice is also mailed to the contacts who may see invoices. `email` is the accounts
-    address, to which each invoice is mailed too; nobody signs in with it. With `invoices_with_csv`, these mails carry
-    the CSV file with the time detail besides the PDF (C7).
+    address, to which each invoice is mailed too; nobody signs in with it. With `invoices_with_csv`, these mails have
+    the CSV file with the time detail attached besides the PDF (C7).
     """
 
     invoices_by_mail: bool = False
@@ -41,7 +41,7 @@ class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Customer(Endable, Table, tablename="customer"):
-    """One customer. Each table with rows that its contacts may see has a column `customer_id` that holds its id.
+    """One customer. Each table whose rows the contacts of a customer may see has a column `customer_id` with its id.
 
     `email`, `invoices_by_mail` and `invoices_with_csv` are those of `DeliveryFacts`.
     """
@@ -81,12 +81,12 @@ class Customer(Endable, Table, tablename="customer"):
 
     @classmethod
     async def listed(cls, search: str = "", number: int | None = None) -> Page:
-        """Return a page of the customers that `search` finds, sorted by name: a database row for each.
+        """Return the page `number` of the customers that `search` finds as rows, sorted by name.
 
         Each of the first `MOST_WORDS` words has to be part of the name, the legal name, the city, or the name or mail
-        address of a contact who has not left. A text that is nothing but a telephone number also finds the customers of
-        contacts whose number contains it. Customers that have ended come last. Columns: id, name, city, country,
-        vat_id, ended_at, contacts (the number of contacts who have not left). `number` is that of the page.
+        address of a contact who has not left. If the whole text is a telephone number, the customers of contacts whose
+        number contains it are found too. Customers that have ended come last. Columns: id, name, city, country, vat_id,
+        ended_at, contacts (the number of contacts who have not left).
         """
         conditions, values = [], list[str]()
         for condition, value in _conditions_of(search[:LONGEST_TEXT].replace("\0", "")):
@@ -97,7 +97,7 @@ class Customer(Endable, Table, tablename="customer"):
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
-        """Create a customer. Raise `Invalid` with a sentence for each bad field, or for a name that is taken."""
+        """Create a customer. Raise `Invalid` with an error message for each bad field, or for a name that is taken."""
         customer = cls(**_read(facts), created_at=at)
         async with unless_taken("name", f"There is a customer “{customer.name}” already."):
             await customer.save()
@@ -134,7 +134,7 @@ class Customer(Endable, Table, tablename="customer"):
     async def end(self, at: datetime) -> None:
         """End the customer: its contacts' sessions and open links end at once (R12), and forms no longer offer it.
 
-        Idempotent.
+        A repeat changes nothing.
         """
         await super().end(at)
         for credential in await credentials.of_customer(self.id):
@@ -167,7 +167,7 @@ LONGEST_TEXT, MOST_WORDS = 200, 6
 
 
 def _conditions_of(search: str) -> Iterator[tuple[str, str]]:
-    """Yield an SQL condition and its parameter for each word of the search text, or for the telephone number that it is.
+    """Yield an SQL condition and its parameter for each word of the search text, or for the telephone number in it.
 
     Each `?` in a condition stands for its parameter.
     """

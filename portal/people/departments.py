@@ -1,4 +1,4 @@
-"""Departments: the tree to which agents belong, and which managers are designated to approve the time of each (C10)."""
+"""Departments: the tree to which agents belong, and the managers designated to approve the time of each (C10)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A department in the tree: `depth` is 0 at the top, and `managers` are the names of those designated for it itself."""
+    """A department in the tree. `depth` is 0 at the top. `managers` are the names of those designated for it itself."""
 
     id: int
     name: str
@@ -63,7 +63,10 @@ class Department(Table, tablename="department"):
 
     @classmethod
     async def tree(cls) -> list[Branch]:
-        """Return all departments from the top of the tree down: each is followed by those below it, sorted by name."""
+        """Return all departments as a tree in one list: each is followed by those below it.
+
+        Siblings are sorted by name.
+        """
         return [Branch(**row) for row in await current().fetch(_TREE)]
 
     @classmethod
@@ -88,8 +91,8 @@ class Department(Table, tablename="department"):
     async def change(self, facts: DepartmentFacts) -> None:
         """Rename the department or move it within the tree. Lock the table until the transaction ends.
 
-        Raise `Invalid` for a name that is taken, or if the department would come to lie below itself. Raise `NotFound`
-        for an unknown parent department.
+        Raise `Invalid` for a name that is taken, or if the department would be below itself. Raise `NotFound` for an
+        unknown parent department.
         """
         values = await _read(facts)
         # Moves run one after the other: two simultaneous moves could form a cycle that neither of them sees.

@@ -34,10 +34,10 @@ class Invitation(Table, tablename="invitation"):
     """One invitation or password-reset link.
 
     Only the SHA-256 of its token is stored, so that nobody can use a link that they read in the database or a backup.
-    `ended_at` is set when the link is used, replaced by a new one or withdrawn; a link that has merely expired has None.
-    `mail` is None for a link that is handed over by hand; otherwise it is "waiting" until the worker takes the mail on,
-    then "begun", and "sent" once the mail server has accepted it at `mailed_at`.
-    The database sets `by_agent`, whether an agent made the link, and `made_by_id`, the credential of who did.
+    `ended_at` is set when the link is used, replaced by a new one or withdrawn; a link that has merely expired has
+    None. `mail` is None for a link that is handed over without a mail. Otherwise it is "waiting" until a job for the
+    mail is enqueued, then "begun", and "sent" once the mail server has accepted the mail at `mailed_at`. The database
+    sets `by_agent` (whether an agent made the link) and `made_by_id` (the credential of the person who made it).
     """
 
     id = BigSerial(primary_key=True)
@@ -57,8 +57,9 @@ class Invitation(Table, tablename="invitation"):
 class Invited:
     """The person for whom an open link was created. `customer_name` is None for an agent.
 
-    If `joins`, the person signs in with this mail address at another customer. The link then sets no password, which
-    would open that customer too: the person accepts it with the password that they have.
+    `joins` is True if the person already signs in with this mail address at another customer. The link then sets no
+    password, because that password would open the other customer too: the person accepts the link with the password
+    that they have.
     """
 
     credential_id: int
@@ -79,8 +80,8 @@ async def invite(credential: int, at: datetime) -> str:
 async def begin_reset(credential: int, at: datetime) -> str:
     """Create a password reset, and return the token for its link `/password-resets/{token}`. Earlier resets end.
 
-    An open invitation stays valid: a stranger who knows the mail address can ask for a reset, and must not be able to
-    end an invitation in this way. Raise `NotFound` if there is no credential with the id `credential`.
+    Open invitations stay valid: a stranger who knows the mail address can request a reset, and must not be able to end
+    an invitation in this way. Raise `NotFound` if there is no credential with the id `credential`.
     """
     return await _begin("reset", credential, at)
 
@@ -88,7 +89,7 @@ async def begin_reset(credential: int, at: datetime) -> str:
 async def mail(credential: int, kind: Kind, at: datetime) -> None:
     """Create an invitation or a reset whose link the worker mails to the person. Earlier links of the same kind end.
 
-    Nobody but the receiver of the mail learns the link. Raise `NotFound` if there is no such credential.
+    Nobody but the recipient of the mail learns the link. Raise `NotFound` if there is no such credential.
     """
     await _begin(kind, credential, at, mail="waiting")
 
@@ -96,7 +97,7 @@ async def mail(credential: int, kind: Kind, at: datetime) -> None:
 async def begin_mails(at: datetime) -> None:
     """Enqueue a job for each link that waits to be mailed and is still valid. Run as `SYSTEM`.
 
-    The job queue is filled here, because the role of a customer's administrators has no right on it.
+    This is done here because the database role of a customer's administrators may not write to the job queue.
     """
     waiting = (Invitation.mail == "waiting") & Invitation.ended_at.is_null() & (Invitation.expires_at > at)
     for row in await Invitation.update({Invitation.mail: "begun"}).where(waiting).returning(Invitation.id):
@@ -118,9 +119,9 @@ class Renewed:
 
 
 async def renew(invitation: int, at: datetime) -> Renewed | None:
-    """Make the token of a link that is being mailed, and return it. Run as the sign-in role.
+    """Make the token of a link that is being mailed, and return it with its link. Run as the sign-in role.
 
-    The time for which the link is valid begins now. If the mail is sent again, the new token replaces the one before.
+    The time for which the link is valid begins now. If the mail is sent again, the new token replaces the previous one.
     Return None if the link was mailed, has ended or has expired.
     """
     row = await current().fetchrow(
@@ -144,7 +145,10 @@ async def mark_mailed(invitation: int, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The latest link of a person, as the pages about the person show it. `mail` is that of `Invitation`."""
+    """The latest link of a person, as the pages about the person show it.
+
+    `mail` and `mailed_at` are as in `Invitation`.
+    """
 
     kind: Kind
     created_at: datetime
@@ -154,10 +158,11 @@ class Latest:
     mailed_at: datetime | None
 
     def state(self, at: datetime) -> str:
-        """Return the state of the link at `at`.
+        """Return the state of the link at the instant `at`.
 
-        It is "ended" (used, replaced or withdrawn), "expired", "sent", "by_hand", "on_its_way", or "late" if the mail
-        server has not accepted the mail after `LATE`.
+        "ended": used, replaced or withdrawn. "expired": no longer valid. "by_hand": valid, and handed over without a
+        mail. "sent": the mail server has accepted its mail. "on_its_way": not accepted yet. "late": not accepted within
+        `LATE` after the link was created.
         """
         if self.ended_at is not None:
             return "ended"
@@ -169,7 +174,7 @@ class Latest:
 
 
 async def latest(credential: int) -> Latest | None:
-    """Return the latest invitation or reset of a person, also one that has ended, or None if there is none."""
+    """Return the latest invitation or reset of a person, even if it has ended, or None if there is none."""
     row = Invitation
     columns = (row.kind, row.created_at, row.expires_at, row.ended_at, row.mail, row.mailed_at)
     found = await row.select(*columns).where(row.credential_id == credential).order_by(row.id, ascending=False).first()
@@ -179,8 +184,8 @@ async def latest(credential: int) -> Latest | None:
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
     """Return the person to whom this token belongs. Run as the sign-in role.
 
-    `kind` says whether the token must be that of an invitation or that of a reset. Raise `NotFound` with the same
-    sentence for a used, ended, expired or unknown token, and if the person's access has ended.
+    The token must be that of a link of this `kind`. Raise `NotFound` for a used, ended, expired or unknown token, and
+    if the person's access has ended; the error message is the same for all.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
@@ -200,7 +205,7 @@ where i.token_hash = $1 and i.kind = $3 and i.ended_at is null and i.expires_at 
 
 
 async def use(token: str, at: datetime) -> None:
-    """Use up a link. Run as the sign-in role. Raise `NotFound` if it was used or ended meanwhile."""
+    """Use up a link. Run as the sign-in role. Raise `NotFound` if it has been used or ended in the meantime."""
     is_open = (Invitation.token_hash == sessions.hash_of(token)) & Invitation.ended_at.is_null()
     if not await Invitation.update({Invitation.ended_at: at}).where(is_open).returning(Invitation.id):
         raise NotFound(ENDED)
@@ -214,8 +219,8 @@ async def accept(
     All sessions and links of the person end, and after a reset a mail tells them. Call this function outside a
     transaction: it opens its own, so that no connection and no lock is held while the password is hashed. `known` holds
     words that an attacker would try first, such as the company's name: a password that consists of them is weak. Raise
-    `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak password, and `Conflict` for a
-    link that sets no password (`Invited.joins`); the link then remains valid.
+    `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak password, and `Conflict` for a link that sets
+    no password (`Invited.joins`); the link then remains valid. Raise `Unavailable` as `passwords.hashed` does.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
@@ -235,7 +240,7 @@ async def accept(
     return Proven(login, mark_of(password_hash))
 
 
-# A login that nobody has accepted yet is kept at the first credential that is accepted.
+# A login that nobody has accepted yet is held by the first credential that is accepted.
 _ACCEPT = """
 with kept_at as (
   select case when h.accepted_at is null then c.id else h.id end as id, h.id as before
@@ -281,8 +286,8 @@ _VALID: dict[Kind, timedelta] = {"invitation": VALID, "reset": RESET_VALID}
 async def _begin(kind: Kind, credential: int, at: datetime, *, mail: str | None = None) -> str:
     """Store the hash of a new token, end the person's earlier links of the same kind, and return the token.
 
-    `mail` is that of `Invitation`. The credential is locked until the transaction ends. Raise `NotFound` if there is no
-    such credential.
+    `mail` is that of `Invitation`. The login is locked until the transaction ends. Raise `NotFound` if there is no such
+    credential.
     """
     token = secrets.token_urlsafe(32)
     if not await sessions.take_turns(credential):  # so that the later of two simultaneous links ends the earlier

@@ -51,7 +51,10 @@ def mark_of(password_hash: str) -> str:
 
 @contextlib.asynccontextmanager
 async def slot() -> AsyncIterator[None]:
-    """Hold one of the two hashing slots of the process. Raise `Unavailable` if none is free within `QUEUE_SECONDS`."""
+    """Hold one of the `AT_ONCE` slots for hashing passwords while the block runs. Each event loop has its own slots.
+
+    Raise `Unavailable` if no slot becomes free within `QUEUE_SECONDS`.
+    """
     semaphore = _slots.setdefault(asyncio.get_running_loop(), Semaphore(AT_ONCE))
     try:
         await asyncio.wait_for(semaphore.acquire(), QUEUE_SECONDS)
@@ -66,7 +69,7 @@ async def slot() -> AsyncIterator[None]:
 async def hashed(password: str) -> str:
     """Return the argon2id hash of a password, which contains the parameters and a random salt.
 
-    Wait for a hashing slot; raise `Unavailable` if none gets free.
+    Wait for a hashing slot; raise `Unavailable` if none becomes free.
     """
     async with slot():
         return await asyncio.to_thread(HASHER.hash, _plain(password))
@@ -107,7 +110,7 @@ def renewed(password_hash: str, password: str) -> str | None:
 
 
 def refuse_weak(password: str, known: Iterable[str]) -> None:
-    """Raise `ValueError` with one sentence for a password that is too short, too long or easy to guess (R3, R4).
+    """Raise `ValueError` with an error message for a password that is too short, too long or easy to guess (R3, R4).
 
     `known` holds what a stranger would try first for this person, such as their name, their mail address and the names
     of customer and company.
@@ -123,7 +126,7 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
 
 
 def _length(password: str) -> int:
-    """Return the number of characters in Unicode form NFC, in which é counts once even if it was typed as two parts."""
+    """Return the number of characters in Unicode form NFC, in which é counts once even if two parts were typed."""
     return len(unicodedata.normalize("NFC", password))
 
 
@@ -136,7 +139,7 @@ def _plain(password: str) -> bytes:
 _NOBODYS_HASH = (
     f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
 )
-"""The dummy hash that `matches` checks if there is no account: salt and hash are zeros, which no password has.
+"""The dummy hash that `matches` checks if there is no account: salt and hash are zeros, which no password yields.
 
 It has the current parameters, so that the check takes as long as that of an account.
 """

@@ -1,7 +1,7 @@
 """Readers: the signed-in person on whose behalf a query runs.
 
 Queries filter by `visible_to(reader)`. Transactions run as the PostgreSQL role `database_role` of the reader, so that
-row-level security checks the customer of each row a second time, but not the rights of a contact.
+row-level security checks the customer of each row a second time. It does not check the rights of a contact.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,7 +36,7 @@ class ContactReader:
 
     @property
     def sees_hours(self) -> bool:
-        """Return whether the contact may see what is used and left of the customer's hours, which are those of all cases."""
+        """Return whether the contact may see what is used and left of the customer's hours, which all cases share."""
         return self.sees_all_cases or self.sees_invoices
 
     def as_administrator(self) -> "AdministratorReader":
@@ -53,8 +53,8 @@ class ContactReader:
 class AdministratorReader(ContactReader):
     """A contact with the right `manages_contacts`, while they invite, change or end contacts of their customer.
 
-    The database role may write contacts and how they sign in, which the role of other contacts may not. Row-level
-    security checks the right again for each row that is written.
+    The database role of this reader may write contacts and their credentials; the role of other contacts may not.
+    Row-level security checks the right again for each row that is written.
     """
 
     database_role = "portal_administrator"

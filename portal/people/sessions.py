@@ -28,7 +28,7 @@ KEPT = timedelta(days=7)
 
 
 class SessionRow(Table, tablename="session"):
-    """One session as it is stored. `ended_at` is None until the session is ended; an expired one may still have None.
+    """One session as it is stored. `ended_at` is None until the session is ended, and stays None if it only expires.
 
     `address` is the IP address and `browser` the user agent of the sign-in. `confirmed_at` and `factor` are those of
     `Session`.
@@ -48,7 +48,7 @@ class SessionRow(Table, tablename="session"):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The access of the same person to another customer, to which they can switch."""
+    """The access of the signed-in person to another customer, to which they can switch."""
 
     credential_id: int
     customer_name: str
@@ -58,9 +58,9 @@ class Membership:
 class Session:
     """One signed-in browser.
 
-    If the session has ended or expired, or its owner's access has ended, `live` is False and `reader` is None; otherwise
-    `reader` is the session's owner. If `to_be_touched`, the last use on record is more than a minute old, and the caller
-    should call `touch`. `login_id` is that of the owner's credential.
+    If the session has ended or expired, or its owner's access has ended, `live` is False and `reader` is None;
+    otherwise `reader` is the session's owner. `to_be_touched` is True if the last use on record is more than a minute
+    old; the caller should then call `touch`. `login_id` is that of the owner's credential.
     """
 
     id: int
@@ -104,9 +104,9 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime,
 
 
 async def switch(session: Session, credential_id: int, at: datetime) -> str:
-    """Replace a session by one with the person's access to another customer, and return the token of the new one.
+    """Replace a session by one with the person's access to another customer, and return the token of the new session.
 
-    The new session is as old as the one before, so that switching neither prolongs the sign-in (R16) nor counts as
+    The new session keeps the age of the old one, so that switching neither prolongs the sign-in (R16) nor counts as
     typing the password again (R20). Run as the sign-in role, after `hold`. Raise `NotFound` if the person has no such
     access.
     """
@@ -137,9 +137,9 @@ async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Ses
     """Return the session with this token and the database row it was read from, or None for an unknown token.
 
     A session that has ended or expired is returned too, with `live` False. `beside` is an SQL select of at most one
-    row. Its columns are read by the same statement and become part of the returned row, because each request needs them
-    and one round trip is quicker than two. The row's column `snapshot` is the database snapshot of this statement. The
-    page reads its data later, so that the data is at least as new as this snapshot (`portal.outbox.told_since`).
+    row. The same statement reads its columns and adds them to the returned row, because every request needs them and
+    one round trip is quicker than two. The row's column `snapshot` is the database snapshot of this statement. The page
+    reads its data later, so the data is at least as new as this snapshot (`portal.outbox.told_since`).
     """
     return await _find(hash_of(token), at, beside)
 
@@ -201,10 +201,10 @@ async def touch(session: Session, at: datetime) -> None:
 
 
 async def hold(session: Session) -> bool:
-    """Lock the session until the transaction ends, and return whether it has not been ended. Run as the sign-in role.
+    """Lock the session until the transaction ends, and return whether it is not ended. Run as the sign-in role.
 
-    The credential is locked too, which makes the caller and `end_all` run one after the other, so that `end_all` misses
-    no session that begins in the meantime.
+    The login is locked too, so that the caller and `end_all` run one after the other, and `end_all` misses no session
+    that begins in the meantime.
     """
     await take_turns(session.credential_id)
     return bool(
@@ -221,12 +221,12 @@ async def take_turns(credential_id: int) -> bool:
 
 
 async def end(session_id: int, at: datetime) -> None:
-    """End a session. Idempotent: a session that has ended keeps the instant of its first end."""
+    """End a session. A session that has ended already keeps the instant of its first end."""
     await SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.id == session_id, _is_open())
 
 
 async def end_all(credential_id: int, at: datetime) -> None:
-    """End all sessions with this credential, because its access ends (R12). Those with other customers go on.
+    """End all sessions with this credential, because its access ends (R12). Sessions with other customers continue.
 
     The login is locked until the transaction ends.
     """
@@ -252,7 +252,7 @@ async def confirm(session: Session, at: datetime) -> None:
 
 
 async def end_own(login_id: int, session_id: int, at: datetime) -> None:
-    """End the session with this id, which must belong to the person with this login. Idempotent.
+    """End the session with this id, which must belong to the person with this login. A repeat changes nothing.
 
     Raise `NotFound` for an unknown session or one of somebody else.
     """
@@ -264,7 +264,10 @@ async def end_own(login_id: int, session_id: int, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One session as its owner sees it in a list. `address` is the IP address, `browser` the user agent."""
+    """One session as its owner sees it in a list.
+
+    `address` is the IP address, `browser` the user agent, and `factor` is that of `Session`.
+    """
 
     id: int
     created_at: datetime
@@ -275,7 +278,7 @@ class Listed:
 
 
 async def live_ones(login_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
-    """Return the person's sessions that have neither ended nor expired, with all their customers, the last used first.
+    """Return the person's sessions with all their customers that have neither ended nor expired, the last used first.
 
     `is_agent` says whether the person is an agent, whose sessions expire earlier than those of contacts.
     """
@@ -292,7 +295,7 @@ _OF_LOGIN = "credential_id in (select c.id from credential c where c.login_id = 
 
 
 async def of_person(credential_id: int) -> list[bytes]:
-    """Return the token hashes of a person's latest 20 sessions, open and ended, the newest first.
+    """Return the token hashes of the latest 20 sessions with this credential, open and ended, the newest first.
 
     Ended sessions are included, because an open page may belong to one.
     """

@@ -77,7 +77,10 @@ def asks_for_service(services: Sequence[Offered], product_id: int | None) -> boo
 
 
 async def _service_of(draft: Invoice, facts: ExtraLineFacts, services: Sequence[Offered]) -> int | None:
-    """Return the service of a line: the chosen one or, if none needs to be chosen, the first one on the draft."""
+    """Return the id of the service of a line: the chosen one or, if none needs to be chosen, the draft's first one.
+
+    Return None if a service has to be chosen, and none of the draft's contract is.
+    """
     if facts.service is not None or asks_for_service(services, facts.product):
         return facts.service if facts.service in {service.id for service in services} else None
     first = await InvoiceLine.objects().where(InvoiceLine.invoice_id == draft.id).order_by(InvoiceLine.position).first()

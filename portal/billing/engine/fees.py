@@ -26,11 +26,11 @@ def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, 
 def price_before(
     contract: ContractTerms, service: ServiceTerms, days: Period, charged: Mapping[Period, Decimal | None], digits: int
 ) -> Decimal:
-    """Return what `days` cost if days after them are billed already, as when the start was moved earlier.
+    """Return what `days` cost if days after them are billed already, such as after the start was moved forward.
 
-    `charged` maps the billed days of the period to what was charged for them, or to None if that is not known. Those were
-    rounded by themselves, so these days cost what all of them cost together, less what was charged. If that differs by more
-    than rounding does, the fee has been changed since, and these days cost their own share.
+    `charged` maps the billed days of the period to what was charged for them, or to None if that is not known. Those
+    days were rounded by themselves, so `days` cost what all of them cost together, less what was charged. If that
+    differs from their own share by more than rounding does, the fee has changed since, and they cost their own share.
     """
     plain = price_of_days(contract, service, days, digits)
     known = [amount for amount in charged.values() if amount is not None]

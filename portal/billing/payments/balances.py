@@ -63,7 +63,7 @@ async def unpaid_of(customer_id: int, reader: Reader, limit: int = FEW) -> Unpai
 
 
 def _sees(customer_id: int, reader: Reader) -> bool:
-    """Return whether the reader may see invoices of the customer: managers, and its contacts with the right to them."""
+    """Return whether the reader may see the customer's invoices: managers may, and its contacts with the right."""
     if isinstance(reader, ContactReader):
         return reader.sees_invoices and reader.customer_id == customer_id
     return reader.is_manager

@@ -22,10 +22,10 @@ order by t.work_date desc, t.id desc limit $5
 async def approved_time(
     service_id: int, period: Period, before: int | None = None
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Return a page of the approved entries of a service in a period, the latest first, and the cursor of the next page.
+    """Return a page of the approved entries of a service in a period, the latest first, and the next cursor or None.
 
-    Each has the words `covered_by` for what pays for it. `before` is the cursor: the id of the last entry on the page
-    before.
+    `covered_by` of an entry says what pays for it. `before` is the cursor: the id of the last entry on the previous
+    page.
     """
     rows = await current().fetch(_ENTRIES, service_id, period.start, period.end, before, SHOWN + 1)
     shown = [dict(row) | {"covered_by": cover_words(row["kinds"])} for row in rows[:SHOWN]]

@@ -99,7 +99,7 @@ class Standing:
 
     @property
     def tone(self) -> str:
-        """Return the colour of the meter: late if no prepaid time is left, soon if little is."""
+        """Return the colour of the meter: `late` if nothing prepaid is left, `soon` from `FULL` percent, else `accent`."""
         if not self.left:
             return "late"
         return "soon" if self.covered * 100 >= self.total * FULL else "accent"
@@ -194,7 +194,7 @@ def refuse_without_hours(reader: ContactReader) -> None:
 def _pools(
     contract: ContractTerms, service: ServiceTerms, places: Mapping[Key, ServiceTerms], on: date
 ) -> list[ServiceTerms]:
-    """Return the service, and the subscription whose included minutes it draws too if that is active on the day `on`."""
+    """Return the service and, if it draws the included minutes of a subscription active on `on`, that subscription."""
     shared = places[service.shares] if service.shares is not None else None
     whole = contract.active(shared) if shared else None
     return [service, shared] if shared and whole and on in whole else [service]
@@ -232,7 +232,7 @@ async def _included(
 
 
 def _granted(included: IncludedMinutes, service: ServiceTerms, on: date) -> tuple[int, int]:
-    """Return the included minutes of the period of the day `on`, as the engine grants them, and how many of them rolled over."""
+    """Return the included minutes of the period of the day `on`, and how many of them rolled over, as the engine does."""
     pools = included.of(service.id, on) if service.settlement is Settlement.SUBSCRIPTION else ()
     if not pools:
         return 0, 0

@@ -42,8 +42,9 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Contact(Person, Table, tablename="contact"):
     """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
 
-    `erased_at` is the instant at which an admin erased them, or None: the row then only signs what they wrote. A contact
-    never moves to another customer: for a person who changes employer, the new customer gets a new contact.
+    `erased_at` is the instant at which an admin erased them, or None. The row of an erased contact is kept only as the
+    author of what they wrote. A contact never moves to another customer: for a person who changes employer, the new
+    customer gets a new contact.
     """
 
     id = BigSerial(primary_key=True)
@@ -83,9 +84,9 @@ class Contact(Person, Table, tablename="contact"):
 
     @classmethod
     async def listed(cls, customer: int, number: int | None = None) -> Page:
-        """Return the page `number` of a customer's contacts, sorted by name, with those who have left last.
+        """Return the page `number` of a customer's contacts as rows, sorted by name, with those who have left last.
 
-        The columns of a row: id, name, phone, email, the three rights, ended_at, accepted_at.
+        Columns: id, name, phone, email, the three rights, ended_at, accepted_at.
         """
         return await page_of(LISTED, customer, number=number)
 
@@ -98,12 +99,12 @@ class Contact(Person, Table, tablename="contact"):
     async def create(
         cls, customer: Customer, facts: ContactFacts, at: datetime, *, by: Reader | System = SYSTEM
     ) -> "Contact":
-        """Create a contact with a mail address and no password; they set one through an invitation link.
+        """Create a contact with a mail address and no password. The contact sets a password through an invitation link.
 
         The customer is locked, so that it cannot end before the transaction does. If `by` is an administrator of the
         customer, whose database role may not lock it, a customer that ends at the same moment can get a contact, who
-        cannot sign in. Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the customer
-        has ended.
+        cannot sign in. Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the
+        customer has ended.
         """
         values, address = _read(facts)
         ended = "select ended_at from customer where id = $1"
@@ -146,7 +147,7 @@ class Contact(Person, Table, tablename="contact"):
 
 
 async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
-    """Take an advisory lock on a contact until the transaction ends, so that no contact gets a case while they are ended.
+    """Take an advisory lock on a contact until the transaction ends, so that nobody gives a case to an ended contact.
 
     A transaction that makes somebody the contact of a case takes the lock shared. A transaction that ends the contact
     takes it exclusively, with `ending`, and so waits for all of the others. A row lock would need the privilege to

@@ -20,9 +20,9 @@ async def administering(reader: ContactReader) -> AsyncIterator[AdministratorRea
     """Open a transaction in which `reader` may change the contacts of their customer, and yield its reader.
 
     The transactions of the administrators of one customer run one after the other, so that two of them cannot take the
-    right from each other and leave nobody who has it. The yielded reader sees all cases of the customer, because those
-    of a contact who leaves are handed over even if the administrator may not read them. Raise `NotFound` if the contact
-    does not have the right, or has lost it in the meantime.
+    right from each other and leave nobody who has it. The yielded reader sees all cases of the customer, because the
+    cases of a contact who leaves are handed over even if the administrator may not read them. Raise `NotFound` if the
+    contact does not have the right, or has lost it in the meantime.
     """
     by = replace(reader.as_administrator(), sees_all_cases=True)
     async with transaction(by) as tx:
@@ -33,12 +33,12 @@ async def administering(reader: ContactReader) -> AsyncIterator[AdministratorRea
 
 
 def refuse_own_end(contact: Contact, by: ContactReader) -> None:
-    """Raise `Conflict` if an administrator ends their own access."""
+    """Raise `Conflict` if `contact`, whose access is to be ended, is the administrator `by`."""
     if contact.id == by.id:
         raise Conflict(OWN_ACCESS)
 
 
 def refuse_own_loss(contact: Contact, facts: ContactFacts, by: ContactReader) -> None:
-    """Raise `Invalid` (`manages_contacts`) if an administrator takes that right from themselves."""
+    """Raise `Invalid` (`manages_contacts`) if the administrator `by` takes this right from themselves."""
     if contact.id == by.id and not facts.manages_contacts:
         raise Invalid({"manages_contacts": OWN_RIGHT})

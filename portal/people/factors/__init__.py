@@ -71,10 +71,10 @@ async def are_set_up(login_id: int) -> bool:
 async def check_code(login_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
     """Use up a code of a person, and return which factor it proves.
 
-    Digits are a code of the authenticator app, other text is a recovery code; blanks and hyphens are ignored. Call this
-    function outside a transaction: it opens its own, so that an attempt is counted even if the code is wrong. A right
-    code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field `code` for a wrong
-    code, `TooMany` after too many wrong codes.
+    A code of digits is one of the authenticator app, any other text is a recovery code; blanks and hyphens are ignored.
+    Call this function outside a transaction: it opens its own, so that an attempt is counted even if the code is wrong.
+    A right code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field `code` for a
+    wrong code, `TooMany` after too many wrong codes.
     """
     await admit(login_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
@@ -92,7 +92,10 @@ async def check_code(login_id: int, code: str, sealer: Sealer, at: datetime) -> 
 
 
 async def admit(login_id: int, at: datetime) -> None:
-    """Count one attempt to prove a second factor, in a transaction of its own. Raise `TooMany` after too many attempts."""
+    """Count one attempt to prove a second factor, in a transaction of its own.
+
+    Raise `TooMany` after too many attempts.
+    """
     async with transaction(None):
         await attempts.admit({_key(login_id): PER_PERSON}, at)
 
@@ -103,7 +106,7 @@ async def forget_tries(login_id: int) -> None:
 
 
 async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
-    """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None; return whether it existed.
+    """Remove the passkey with the id `passkey`, or the authenticator app if that is None; return whether it existed.
 
     A mail tells the person of the removal. With the last factor, the recovery codes are removed too. With `keep_one`,
     raise `Conflict` instead of removing the last factor. Run as the sign-in role. The credential is locked, so that

@@ -74,8 +74,9 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
 async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bool:
     """Use up a code of the person's authenticator app, and return whether it was right and unused.
 
-    Return False too if the person has no app or its secret cannot be decrypted. `sealer` decrypts the stored secret and
-    encrypts it again with the current key. A row lock lets only one of two simultaneous uses of the same code succeed.
+    Return False as well if the person has no app or its secret cannot be decrypted. `sealer` decrypts the stored secret
+    and encrypts it again with the current key. A row lock lets only one of two simultaneous uses of the same code
+    succeed.
     """
     found = await Authenticator.objects().where(Authenticator.credential_id == credential_id).lock_rows().first()
     if found is None:

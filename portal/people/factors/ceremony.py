@@ -17,7 +17,7 @@ _MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError)
 
 
 class CeremonyRefused(ValueError):
-    """Raised if a browser's response is malformed or does not fit the challenge."""
+    """A browser's response is malformed or does not fit the challenge."""
 
 
 def options_to_add(
@@ -25,8 +25,8 @@ def options_to_add(
 ) -> str:
     """Return the JSON options for `navigator.credentials.create`.
 
-    `host` is the relying party ID. `known` holds the WebAuthn credential IDs of the person's passkeys: a device that has
-    one of them creates no second one.
+    `host` is the relying party ID. `known` holds the WebAuthn credential IDs of the person's passkeys: a device that
+    has one of them does not create a second one.
     """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
@@ -71,7 +71,7 @@ def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes,
 
 
 def handle_of(answer: str) -> bytes:
-    """Return the WebAuthn credential ID of the passkey that an authentication response, a JSON text, names.
+    """Return the WebAuthn credential ID of the passkey that made an authentication response, which is a JSON text.
 
     The signature is not verified. Raise `CeremonyRefused` if the response is malformed.
     """
@@ -84,9 +84,9 @@ def handle_of(answer: str) -> bytes:
 def used(answer: str, host: str, origin: str, challenge: bytes, *, public_key: bytes, count: int) -> int:
     """Verify the signature of an authentication response, a JSON text, and return the passkey's new signature counter.
 
-    Raise `CeremonyRefused` if the response is malformed, if another key signed, if the challenge, `host` or `origin` differs,
-    or if the counter is not higher than `count`, the one stored at the last use: that reveals a copied passkey.
-    Passkeys that do not count always send 0, which is accepted.
+    Raise `CeremonyRefused` if the response is malformed, if another key signed it, if the challenge, `host` or `origin`
+    differs, or if the counter is not higher than `count`, the one stored at the last use: that reveals a copied
+    passkey. Passkeys that do not count always send 0, which is accepted.
     """
     try:
         return webauthn.verify_authentication_response(

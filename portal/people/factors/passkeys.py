@@ -68,8 +68,8 @@ async def options_to_add(
 ) -> str:
     """Return the JSON options for `navigator.credentials.create`. Run as the sign-in role.
 
-    A device that has one of the person's passkeys already creates no second one. `email` and `name` are what the device
-    shows for the account.
+    A device that has one of the person's passkeys already does not create a second one. The device shows `email` and
+    `name` for the account.
     """
     known = await _handles(credential_id)
     made: str = _ceremony().options_to_add(

@@ -63,7 +63,7 @@ class ListedAbsence:
 class Dispatched(NamedTuple):
     """An agent to whom a case can be assigned.
 
-    `away_until` is the last day of the absence in which the agent is, None if the agent is not away.
+    `away_until` is the last day of the agent's present absence, or None if the agent is not away.
     """
 
     id: int
@@ -129,7 +129,7 @@ class Absence(Table, tablename="absence"):
             await cls.insert(cls(**values, agent_id=agent.id))
 
     async def change(self, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
-        """Replace the days, the deputy and the note. `agent` is whose absence it is; for the rest, see `create`."""
+        """Replace the days, the deputy and the note. `agent` is the agent who is absent; see `create` for the rest."""
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
             await Absence.update(**values).where(Absence.id == self.id)
@@ -184,7 +184,7 @@ async def _read(agent: Agent, facts: AbsenceFacts) -> dict[str, Any]:
 
 
 async def _why_no_deputy(agent: Agent, deputy: int, first: date | None, last: date | None) -> str:
-    """Return a sentence that says why `deputy` cannot be the deputy of `agent` on these days, or "" if they can."""
+    """Return the error message if `deputy` cannot be the deputy of `agent` on these days, or "" if they can."""
     row = await current().fetchrow(
         "select name, grade = 'manager' and ended_at is null as may, exists (select from absence b where b.agent_id = a.id"
         " and b.first_day <= $3 and b.last_day >= $2) as away from agent a where id = $1",

@@ -41,7 +41,7 @@ class CostRateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an hour of an agent costs us on one day, by the cost rate that applies."""
+    """What an hour of an agent costs us on one day, according to the cost rate in force."""
 
     hourly_cost: Decimal
     currency: str
@@ -95,7 +95,7 @@ class CostRate(Table, tablename="cost_rate"):
 
     @classmethod
     async def on(cls, agent_id: int, day: date) -> Cost | None:
-        """Return what an hour of the agent costs on `day`, or None if the agent's first rate begins later."""
+        """Return what an hour of the agent costs on `day`, or None if the agent has no rate in force on that day."""
         row = await current().fetchrow(
             "select hourly_cost, currency::text from cost_rate where agent_id = $1 and effective_from <= $2"
             " order by effective_from desc limit 1",
@@ -118,12 +118,12 @@ class CostRate(Table, tablename="cost_rate"):
             await cls.insert(cls(**values, agent_id=agent.id, created_at=at))
 
     async def withdraw(self) -> None:
-        """Delete the rate, so that the rate before it applies again. If it was deleted before, do nothing."""
+        """Delete the rate, so that the previous rate applies again. If it was deleted before, do nothing."""
         await CostRate.delete().where(CostRate.id == self.id)
 
 
 def _cost(text: str) -> Decimal:
-    """Return the hourly cost that `text` means: 0 or more, with at most four decimals.
+    """Return the hourly cost in `text`: 0 or more, with at most four decimals.
 
     Raise `ValueError` for other text.
     """

@@ -138,7 +138,7 @@ class WorkingHours(Table, tablename="working_hours"):
     async def targets(cls, agent_id: int, first: date, days: int = 7) -> dict[date, int]:
         """Return the minutes that the agent has to work on each of the `days` days from `first` on, read by one query.
 
-        On a day on which the agent is absent, that is 0.
+        The target of a day on which the agent is absent is 0.
         """
         row = await current().fetchrow(_TARGETS, agent_id, first, first + timedelta(days=days))
         hours, off = Hours.read(row["hours"]), set(row["off"])
@@ -147,10 +147,10 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def arrange(cls, agent_id: int, facts: HoursFacts) -> None:
-        """Set the working hours of an agent from a day on; hours that began on that day or later are replaced.
+        """Set the working hours of an agent from a day on; hours that begin on that day or later are replaced.
 
-        The hours before that day stay, so that the targets of earlier weeks do not move. Raise `Invalid` for a duration
-        or a day that cannot be read.
+        Earlier hours stay, so that the targets of earlier weeks do not change. Raise `Invalid` for a duration or a day
+        that cannot be read.
         """
         since, minutes = _read(facts)
         await current().execute(
@@ -169,7 +169,7 @@ async def workday_of(agent_id: int, duration: str, work_date: str) -> int:
     """Return how many minutes `1d` means in a duration that the agent typed for the day `work_date`.
 
     `duration` and `work_date` are form fields as typed. The working hours are read only if `duration` contains a `d`,
-    as in `0.25d`; otherwise, or if the date cannot be read, the result is `WORKDAY`.
+    as in `0.25d`; otherwise, or if the date cannot be read, return `WORKDAY`.
     """
     if "d" not in duration.lower() or (on := day_in(work_date)) is None:
         return WORKDAY
@@ -195,7 +195,7 @@ def _read(facts: HoursFacts) -> tuple[date, list[int]]:
 def _length(text: str) -> int:
     """Return the minutes of one working day; 0 for an empty field or a zero.
 
-    Raise `ValueError` with a sentence if the text is not a duration, or if it is longer than 24 h.
+    Raise `ValueError` with an error message if the text is not a duration, or if it is longer than 24 h.
     """
     if not text.strip() or text.strip() in ("0", "0h", "0m", "0:00"):
         return 0

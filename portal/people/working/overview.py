@@ -13,8 +13,8 @@ from portal.people.working.hours import HOURS, Hours, Week
 class WorkingTime:
     """An agent's working hours, present or next absence, and cost of an hour, as they are on one day.
 
-    `away_from` and `away_to` are the first and last day of the absence. They are None if there is no such absence;
-    `hourly_cost` and `currency` are None if no cost rate applies yet.
+    `away_from` and `away_to` are the first and last day of the absence; they are None if there is none. `hourly_cost`
+    and `currency` are None if no cost rate is in force yet.
     """
 
     week: Week
