@@ -62,11 +62,9 @@ def _listing(reader: Reader, in_subject: str, last: int) -> str:
     """Return the SQL of one page. The parameters after `$last` are those of the cursor, and all words."""
     is_better, case_id, words = (f"${last + place}" for place in (1, 2, 3))
     return f"""
-with {hits_sql(reader)}, kept as (select id from found order by id desc limit {MOST}),
-ranked as (
-  select c.id, ({in_subject}) as is_better from kept join cases c using (id)
-), turned as (
-  select * from ranked where {case_id}::bigint is null or (is_better, id) < ({is_better}::boolean, {case_id})
+with {hits_sql(reader, in_subject)}, kept as (select * from found order by id desc limit {MOST}),
+turned as (
+  select * from kept where {case_id}::bigint is null or (is_better, id) < ({is_better}::boolean, {case_id})
   order by is_better desc, id desc limit {PAGE + 1}
 )
 select c.id, c.number, c.subject, c.status, {name_sql("c", for_contact=reader.is_contact)} as status_word, c.updated_at,

@@ -53,21 +53,22 @@ TOTAL = f"(select case when count(*) > {MOST} then count(*) else count(distinct 
 """SQL expression for the number of cases found, `MOST` + 1 for any larger number; for queries with `hits_sql`."""
 
 
-def hits_sql(reader: Reader) -> str:
+def hits_sql(reader: Reader, is_better: str = "false") -> str:
     """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
 
-    Its parameter `$1` is the result of `queries_for`; these queries run one after the other until there are enough
-    cases. Two of them find the same case if its words are in several rows of `case_words`, so `hits` may have an id
-    twice.
+    Its column `is_better` is the SQL condition of this name on the case `c`. The parameter `$1` are the queries of
+    `queries_for`, which are run one after the other until there are enough. Two of them find the same case if its words
+    stand in several rows of `case_words`, so `hits` may have an id twice.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
     return f"""
 hits as materialized (
-  select x.id from unnest($1::text[]) with ordinality w (query, place) cross join lateral (
-    select c.id from {hits}(w.query::tsquery) h (id) join cases c on c.id = h.id
-    where {Case.visible_sql(reader, "c")} order by c.id desc limit {MOST + 1}
+  select x.* from unnest($1::text[]) with ordinality w (query, place) cross join lateral (
+    select c.id, ({is_better}) as is_better
+    from (select id from {hits}(w.query::tsquery) matching (id) order by id desc offset 0) h join cases c on c.id = h.id
+    where {Case.visible_sql(reader, "c")} order by h.id desc limit {MOST + 1}
   ) x limit {MOST + 1}
-), found as materialized (select distinct id from hits)"""  # noqa: S608
+), found as materialized (select distinct id, is_better from hits)"""  # noqa: S608
 
 
 async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str]:
@@ -81,12 +82,17 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     size = await current().fetchrow(sql, *values)
     if size is None or size["cases"] <= _FEW:
         return [wanted]
-    x, y, z = (_newest(mark, size["newest"] >> bits) for mark, bits in _RANGES.items())
-    # A common word is found by the first query. Words that begin with it are read only if that query finds too few cases.
-    beginnings = [f"({wanted}) & !({exactly}) & {x}"] if wanted != exactly else []
-    return [
-        f"({exactly}) & {x}", *beginnings, f"({wanted}) & {y} & !{x}", f"({wanted}) & {z} & !{y}", f"({wanted}) & !{z}",
-    ]  # fmt: skip
+    # A larger range that holds all cases is left out, because each query takes as long as reading a few cases.
+    newest, *older = (
+        _newest(mark, size["newest"] >> bits)
+        for mark, bits in _RANGES.items()
+        if mark == "X" or size["newest"] >> bits + 1
+    )
+    # A common word is found in the first query; only if it is not, is it worth reading all words that it begins.
+    queries = [f"({exactly}) & {newest}"] + [f"({wanted}) & !({exactly}) & {newest}"] * (wanted != exactly)
+    for ids in older:
+        queries, newest = [*queries, f"({wanted}) & {ids} & !{newest}"], ids
+    return [*queries, f"({wanted}) & !{newest}"]
 
 
 def _newest(mark: str, bucket: int) -> str:
