@@ -89,11 +89,18 @@ class Listed:
 
 # The joins that sorting by a name needs, by table alias. "offset 0" makes PostgreSQL call folded() once for each name
 # and not once for each case.
+# The customers are sorted, so that it can read the cases of one after those of another until the page is full.
 JOINS = {
-    "u.": " join (select id, folded(name) as folded from customer offset 0) u on u.id = c.customer_id",
+    "u.": " join (select id, folded(name) as folded from customer order by {order} offset 0) u on u.id = c.customer_id",
     "k.": f" join (select k.id, row_number() over (order by {RANK}, k.position, k.id) as place from case_status k) k on k.id = c.status_id",  # noqa: S608
     "a.": " left join (select id, folded(name) as folded from agent offset 0) a on a.id = c.agent_id",
 }
+
+
+def joined(order: str) -> str:
+    """Return the SQL that joins the table of the first column of the SQL `order`, or "" if that is one of the case."""
+    alias, first = order[:2], order.partition(", ")[0][2:]
+    return JOINS[alias].format(order=first) if alias in JOINS else ""
 
 
 def _listing(
@@ -116,7 +123,6 @@ def _listing(
     otherwise the number of all cases that meet `condition`, at most `COUNTED` + 1.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
-    needed = "".join(join for alias, join in JOINS.items() if order.startswith(alias))
     total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
     named = "".join(f", {key} as key_{place}" for place, key in enumerate(keys))
     shown = "".join(f", p.key_{place}" for place in range(len(keys)))
@@ -125,7 +131,7 @@ with matching as (
   select found.*, row_number() over () as place from (
     select c.id, c.number, c.subject, c.status, c.status_id, c.snoozed_until, c.priority, c.updated_at, c.customer_id, c.contact_id,
       c.agent_id, c.confidential{named}
-    from cases c{needed} where {condition}{since and f" and {since}"} order by {order} limit {PAGE + 1}{offset}
+    from cases c{joined(order)} where {condition}{since and f" and {since}"} order by {order} limit {PAGE + 1}{offset}
   ) as found
 )
 select p.id, p.number, p.subject, p.status, {name_sql("p", for_contact=for_contact)} as status_word, p.snoozed_until, p.priority, p.updated_at,

@@ -4,7 +4,7 @@ from typing import Any
 
 from portal.database import current
 from portal.desk import tagging
-from portal.desk.lists import JOINS
+from portal.desk.lists import joined
 from portal.desk.lists.paging import sorting
 from portal.desk.lists.questions import Question
 from portal.desk.lists.views import ORDERS
@@ -26,14 +26,8 @@ COLUMNS = (
 async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
     """Return all cases that match `question`, in its order. Raise `Invalid` if there are more than `MOST`."""
     condition, values = question.conditions(reader)
-    order = ORDERS[question.sort]
-    joins = "".join(join for alias, join in JOINS.items() if order.expressions[0].startswith(alias))
-    rows = await current().fetch(
-        _ROWS.format(
-            joins=joins, condition=condition, order=sorting(order, is_falling=question.is_falling, is_back=False)
-        ),
-        *values,
-    )
+    order = sorting(ORDERS[question.sort], is_falling=question.is_falling, is_back=False)
+    rows = await current().fetch(_ROWS.format(joins=joined(order), condition=condition, order=order), *values)
     if len(rows) > MOST:
         raise Invalid({"": f"A file has at most {MOST:,} cases. Narrow the list with a filter first."})
     return Sheet("Cases", COLUMNS, [_cells(dict(row)) for row in rows])

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from portal.database import current
 from portal.desk.cases import Case
-from portal.desk.lists import JOINS
+from portal.desk.lists import joined
 from portal.desk.lists.paging import sorting
 from portal.desk.lists.questions import Question
 from portal.desk.lists.views import ORDERS
@@ -75,7 +75,7 @@ def _neighbours(question: Question, reader: AgentReader, case_id: int) -> tuple[
     condition, values = question.conditions(reader)
     order, falling = ORDERS[question.sort], question.is_falling
     keys, first = order.expressions, order.expressions[0]
-    joins = "".join(join for alias, join in JOINS.items() if first.startswith(alias))
+    joins = joined(first)
     after, before = ("<", ">") if falling else (">", "<")
     own = [f"(select key_{place} from here)" for place in range(len(keys))]  # noqa: S608
     id = "(select id from here)"
