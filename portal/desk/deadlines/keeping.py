@@ -116,19 +116,23 @@ async def write(
 ) -> list[tuple[datetime | None, datetime | None]]:
     """Compute and store the deadlines of these cases, and return for each case the result of `first_due`.
 
-    A deadline is deleted if nothing is promised for its duty any more. This takes at most two statements.
+    A deadline is deleted if nothing is promised for its duty any more. This takes at most three statements.
     """
-    changed, gone, first = list[tuple[int, int, Deadline]](), list[tuple[int, Duty]](), []
+    added, changed = list[tuple[int, int, Deadline]](), list[tuple[int, int, Deadline]]()
+    gone, first = list[tuple[int, Duty]](), []
     for case_id, customer_id, known in cases:
         found = deadlines_of(known, calendar)
-        changed += [(case_id, customer_id, one) for one in found.values() if one != known.deadlines.get(one.duty)]
+        for one in found.values():
+            if (before := known.deadlines.get(one.duty)) != one:
+                (changed if before else added).append((case_id, customer_id, one))
         gone += [(case_id, duty) for duty in known.deadlines if duty not in found]
         first.append(first_due(found, is_paused=known.is_paused))
     if gone:
         await current().execute(_DELETE, [case_id for case_id, _ in gone], [duty.value for _, duty in gone])
-    if changed:
-        columns = [[getattr(one, name) for _, _, one in changed] for name in Deadline.__struct_fields__]
-        await current().execute(_STORE, *([row[place] for row in changed] for place in (0, 1)), *columns)
+    for sql, rows in ((_CHANGE, changed), (_ADD, added)):
+        if rows:
+            columns = [[getattr(one, name) for _, _, one in rows] for name in Deadline.__struct_fields__]
+            await current().execute(sql, *([row[place] for row in rows] for place in (0, 1)), *columns)
     return first
 
 
@@ -156,13 +160,17 @@ where c.id = any($1) and k.pauses and not exists (select from pause p where p.ca
 _DELETE = """
 delete from deadline d using unnest($1::bigint[], $2::text[]) as gone (case_id, duty) where d.case_id = gone.case_id and d.duty = gone.duty
 """
-_STORE = """
-insert into deadline (case_id, customer_id, duty, minutes, due_at, met_at, soon_at, warn_at, soon_told, late_told)
-select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-  $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
-on conflict (case_id, duty) do update set minutes = excluded.minutes, due_at = excluded.due_at, met_at = excluded.met_at,
-  soon_at = excluded.soon_at, warn_at = excluded.warn_at, soon_told = excluded.soon_told, late_told = excluded.late_told
+_COLUMNS = "case_id, customer_id, duty, minutes, due_at, met_at, soon_at, warn_at, soon_told, late_told"
+_ROWS = """
+unnest($1::bigint[], $2::bigint[], $3::text[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
+  $9::timestamptz[], $10::timestamptz[])
 """
+_ADD = f"insert into deadline ({_COLUMNS}) select * from {_ROWS}"  # noqa: S608
+_CHANGE = f"""
+update deadline d set minutes = n.minutes, due_at = n.due_at, met_at = n.met_at, soon_at = n.soon_at, warn_at = n.warn_at,
+  soon_told = n.soon_told, late_told = n.late_told
+from {_ROWS} as n ({_COLUMNS}) where d.case_id = n.case_id and d.duty = n.duty
+"""  # noqa: S608
 
 
 def _read(row: Any) -> Known:
