@@ -1,17 +1,19 @@
 """`.venv/bin/python -m benchmarks.deadlines`: measure how long the deadlines of 100,000 open cases take to compute.
 
-The comparison moves as many deadlines by an hour with two statements of plain SQL, in the same database.
+The comparison moves as many deadlines by an hour with two statements of plain SQL, in a copy of the database, for a twentieth of
+the cases at a time. The job goes on between these, so both are measured under the same load.
 """
 
 import argparse
 import asyncio
-import time
+import os
 from datetime import UTC, datetime
 
 import asyncpg
 
 from benchmarks.data import CASES, GROUND
-from benchmarks.server import temporary_server
+from benchmarks.server import copied, temporary_server
+from benchmarks.spent import Spent, sessions
 from portal import database
 from portal.database import schema, transaction
 from portal.desk.deadlines import recounting
@@ -27,14 +29,16 @@ TARGETS = TargetFacts(
         for noun, time in (("reply", "2h"), ("solve", "4d"))
     }
 )
+SLICES = 20
 PAUSES = """
 insert into pause (customer_id, case_id, cause, began_at, ended_at)
 select customer_id, id, 'customer', opened_at + n * interval '1 hour', opened_at + n * interval '1 hour' + interval '30 minutes'
 from cases, generate_series(1, 2) n
 """
 FLOOR = (
-    "update deadline set due_at = due_at + interval '1 hour', soon_at = soon_at + interval '1 hour', warn_at = warn_at + interval '1 hour'",
-    "update cases set due_at = due_at + interval '1 hour', soon_at = soon_at + interval '1 hour' where due_at is not null",
+    "update deadline set due_at = due_at + interval '1 hour', soon_at = soon_at + interval '1 hour', warn_at = warn_at + interval '1 hour'"
+    " where case_id between $1 and $2",
+    "update cases set due_at = due_at + interval '1 hour', soon_at = soon_at + interval '1 hour' where due_at is not null and id between $1 and $2",
 )
 
 
@@ -49,54 +53,75 @@ async def change(hours: str) -> None:
         await save_targets(TARGETS)
 
 
-async def recount() -> list[float]:
-    """Run the job that computes the deadlines to its end, and return how many seconds each of its transactions took."""
-    took, is_left = [], True
-    while is_left:
-        async with transaction(SYSTEM):
-            began = time.perf_counter()
-            latest = await recounting.latest()
-            assert latest
-            is_left = await recounting.recount(latest.version, datetime.now(UTC))
-            took.append(time.perf_counter() - began)
-    return took
+async def recount() -> bool:
+    """Carry out the next transaction of the job that computes the deadlines, and return whether one is left."""
+    async with transaction(SYSTEM):
+        latest = await recounting.latest()
+        assert latest
+        return await recounting.recount(latest.version, datetime.now(UTC))
 
 
-async def plain(owner_url: str) -> float:
-    """Move all deadlines by an hour with plain SQL, and return how many seconds that took."""
-    connection = await asyncpg.connect(owner_url)
-    began = time.perf_counter()
-    for statement in FLOOR:
-        await connection.execute(statement)
-    took = time.perf_counter() - began
-    await connection.close()
-    return took
+async def plain(connection: asyncpg.Connection, first: int, last: int) -> None:
+    """Move the deadlines of the cases with the ids `first` to `last` by an hour with plain SQL, in one transaction."""
+    async with connection.transaction():
+        for statement in FLOOR:
+            await connection.execute(statement, first, last)
 
 
-async def measured(owner_url: str, cases: int) -> None:
-    """Fill a new database with `cases` open cases, and print how long computing their deadlines takes.
+async def compare(beside: asyncpg.Connection, watched: list[int], cases: int) -> tuple[Spent, Spent, float]:
+    """Run the job to its end, and move the deadlines of the same number of cases by plain SQL, by turns.
 
-    The business hours are changed three times, and the deadlines computed after each change. Plain SQL is measured
-    last.
+    Return what plain SQL and what the job took, and how many seconds the longest transaction of the job took.
+    `watched` are the sessions of the job.
     """
+    floor, job, longest = Spent(), Spent(), 0.0
+    of_plain, done, is_left = await sessions(beside), 0, True
+    while is_left or done < cases:
+        if done < cases:
+            first, done = done + 1, min(done + -(-cases // SLICES), cases)
+            await floor.add(plain(beside, first, done), of_plain)
+        while is_left and (job.passed < floor.passed or done == cases):
+            before = job.passed
+            is_left = await job.add(recount(), watched)
+            longest = max(longest, job.passed - before)
+    return floor, job, longest
+
+
+async def measured(owner_url: str, open_cases: int) -> None:
+    """Fill a new database with `open_cases` open cases, and print how long computing their deadlines takes.
+
+    The business hours are changed three times, and the deadlines computed after each change. The first time there are none
+    yet, so only the other times are compared with plain SQL.
+    """
+    cases = open_cases * 5 // 3
     await schema.migrate(owner_url)
     connection = await asyncpg.connect(owner_url)
     await connection.execute(GROUND)
-    await connection.execute(CASES, cases * 5 // 3)
+    await connection.execute(CASES, cases)
     await connection.execute(PAUSES)
     await connection.execute("analyze")
     await connection.close()
     await database.start(owner_url, role="portal_app", size=1)
+    await change("")
+    while await recount():
+        pass
+    await database.stop()
+    beside_url = await copied(owner_url)
+    await database.start(owner_url, role="portal_app", size=1)
+    beside, owner = await asyncpg.connect(beside_url), await asyncpg.connect(owner_url)
     try:
-        for turn, hours in enumerate(("", "9-12", "9-13")):
+        for hours in ("9-12", "9-13"):
             await change(hours)
-            took = await recount()
-            what = "first time" if turn == 0 else "again"
+            floor, job, longest = await compare(beside, await sessions(owner), cases)
+            print(f"{open_cases:,} open cases; load of the machine {os.getloadavg()[0]:.1f}")
+            print(f"plain SQL    {floor.passed:7.1f} s, {floor.computing:7.1f} s of processor time")
             print(
-                f"{cases:,} open cases, {what}: {sum(took):.1f} s, the longest transaction {max(took) * 1000:,.0f} ms"
+                f"job          {job.passed:7.1f} s, {job.computing:7.1f} s of processor time, longest transaction {longest * 1000:,.0f} ms"
             )
-        print(f"plain SQL: {await plain(owner_url):.1f} s")
+            print(f"times as much {job.passed / floor.passed:6.2f}  {job.computing / floor.computing:7.2f}", flush=True)
     finally:
+        await beside.close()
+        await owner.close()
         await database.stop()
 
 

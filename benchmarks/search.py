@@ -7,16 +7,17 @@ word, by the same index, without rights, ranks and places. Growth is the ratio o
 
 import argparse
 import asyncio
+import os
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from benchmarks.data import CASES, GROUND
+from benchmarks.spent import Spent, sessions
 from portal import database
 from portal.database import schema, transaction
 from portal.desk.search import Asked, found_cases
@@ -72,14 +73,21 @@ async def fill(owner_url: str, cases: int) -> None:
     await connection.close()
 
 
-async def timed(work: Callable[[], Awaitable[Any]], runs: int) -> float:
-    """Return the median of the milliseconds that `work` takes, after one run that warms up."""
+class Took(NamedTuple):
+    """Milliseconds of processor time of this process and the database, and milliseconds that passed; both are medians."""
+
+    computing: float
+    passed: float
+
+
+async def timed(work: Callable[[], Awaitable[Any]], runs: int, watched: list[int]) -> Took:
+    """Return what `work` takes after two runs that warm up. `watched` are the processes of the database."""
     took = []
-    for _ in range(runs + 1):
-        began = time.perf_counter()
-        await work()
-        took.append((time.perf_counter() - began) * 1000)
-    return median(took[1:])
+    for _ in range(runs + 2):
+        spent = Spent()
+        await spent.add(work(), watched)
+        took.append((spent.computing * 1000, spent.passed * 1000))
+    return Took(*(median(column) for column in zip(*took[2:], strict=True)))
 
 
 async def _search(typed: str, reader: Reader) -> None:
@@ -87,21 +95,23 @@ async def _search(typed: str, reader: Reader) -> None:
         await found_cases(await Asked.read(typed, reader), reader)
 
 
-async def measured(owner_url: str, cases: int, runs: int) -> dict[str, tuple[float, float, float]]:
-    """Return the milliseconds of an agent, of a contact and of plain SQL, by what is searched."""
+async def measured(owner_url: str, cases: int, runs: int) -> dict[str, tuple[Took, Took, Took]]:
+    """Return what the search of an agent, that of a contact and plain SQL take, by what is searched."""
     await schema.migrate(owner_url)
     await fill(owner_url, cases)
     plain = await asyncpg.connect(owner_url)
     await database.start(owner_url, role="portal_app", size=1)
     try:
+        async with transaction(AGENT, readonly=True):
+            watched = await sessions(plain)
         found = {}
         for what, typed in ASKED.items():
             query = " & ".join(word.strip('"') for word in typed.replace('"customer 7"', "C7").split())
             query = query.replace("C7", "'C7'") + ":*"
             found[what] = (
-                await timed(lambda typed=typed: _search(typed, AGENT), runs),  # type: ignore[misc]
-                await timed(lambda typed=typed: _search(typed, CONTACT), runs),  # type: ignore[misc]
-                await timed(lambda query=query: plain.fetch(PLAIN, query), runs),  # type: ignore[misc]
+                await timed(lambda typed=typed: _search(typed, AGENT), runs, watched),  # type: ignore[misc]
+                await timed(lambda typed=typed: _search(typed, CONTACT), runs, watched),  # type: ignore[misc]
+                await timed(lambda query=query: plain.fetch(PLAIN, query), runs, watched),  # type: ignore[misc]
             )
         return found
     finally:
@@ -115,7 +125,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, nargs="+", default=SIZES)
     parser.add_argument("--runs", type=int, default=7)
     given = parser.parse_args()
-    first: dict[str, tuple[float, float, float]] = {}
+    first: dict[str, tuple[Took, Took, Took]] = {}
     for cases in given.cases:
         with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
             Path(folder).chmod(0o755)
@@ -127,11 +137,12 @@ def main() -> None:
                 server.remove()
         first = first or found
         print(
-            f"\n{cases:,} cases (median of {given.runs}): agent, contact, plain SQL in ms; growth of the agent's search"
+            f"\n{cases:,} cases (median of {given.runs}): ms of processor time (and ms that passed) of an agent, a contact and plain SQL;"
         )
-        for what, (agent, contact, plain) in found.items():
-            growth = agent / first[what][0]
-            print(f"  {what:38} {agent:8.1f} {contact:8.1f} {plain:8.1f} {growth:6.2f} x")
+        print(f"growth of the agent's processor time; load of the machine {os.getloadavg()[0]:.1f}")
+        for what, took in found.items():
+            figures = "".join(f"{each.computing:8.1f} ({each.passed:6.1f})" for each in took)
+            print(f"  {what:38} {figures} {took[0].computing / first[what][0].computing:6.2f} x", flush=True)
 
 
 if __name__ == "__main__":

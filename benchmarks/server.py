@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
+
 from portal.embedded import EmbeddedPostgres
 
 
@@ -23,3 +25,14 @@ def temporary_server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
             yield server, folder
         finally:
             server.remove()
+
+
+async def copied(owner_url: str) -> str:
+    """Copy the database of `owner_url`, to which nobody may be connected, and return the URL of the copy.
+
+    Plain SQL is measured there, between the steps of the product, so that both meet the same load and the same rows.
+    """
+    connection = await asyncpg.connect(owner_url.replace("/portal?", "/template1?"))
+    await connection.execute("create database beside template portal")
+    await connection.close()
+    return owner_url.replace("/portal?", "/beside?")

@@ -7,6 +7,7 @@ division followed by a rounding would round twice. No floats are used (D1, D41).
 import re
 from collections.abc import Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from functools import lru_cache
 
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 """A context that adds and multiplies without losing a digit. Never divide in it: 1/3 would fill the memory."""
@@ -38,8 +39,12 @@ def round_half_up(value: Decimal, digits: int) -> Decimal:
     return divide_half_up(value, 1, digits)
 
 
+@lru_cache(10_000)
 def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
-    """Return the price of `minutes` at `hourly_rate`, calculated from minutes and never from rounded hours (D6)."""
+    """Return the price of `minutes` at `hourly_rate`, calculated from minutes and never from rounded hours (D6).
+
+    Much time has the same minutes and the same rate, so results are kept for the next call.
+    """
     return divide_half_up(EXACT.multiply(hourly_rate, Decimal(minutes)), 60, digits)
 
 

@@ -32,6 +32,10 @@ OVERDRAWN = (
 )
 
 
+Allocated = Mapping[Key, tuple[Allocation, ...]]
+"""What pays for each approved open entry, by entry id, as the engine returns it."""
+
+
 class StoredAllocation(Table, tablename="allocation"):
     """An allocation as a row: what pays for some minutes of an entry.
 
@@ -170,20 +174,21 @@ def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | 
         yield group
 
 
-async def write(of: Book) -> None:
+async def write(of: Book, allocated: Allocated | None = None) -> None:
     """Store the allocations that the engine computes for the open entries of the book `of`, and their billable minutes.
 
-    The stored rows of an entry are not touched if they equal the computed allocations. Raise `Conflict` if an entry
-    counts more than `LONGEST_COUNTED` minutes once its day is rounded, such as after another entry of the day was
-    moved.
+    `allocated` are these allocations, if they were computed before. The stored rows of an entry are not touched if they
+    equal the computed allocations. Raise `Conflict` if an entry counts more than `LONGEST_COUNTED` minutes once its day
+    is rounded, such as after another entry of the day was moved.
     """
-    now, before = await computed(of), await stored(of)
+    now, before = await computed(of, allocated), await stored(of)
     gone = [id for id, pieces in before.items() if pieces != now.get(id, [])]
-    await current().execute(
-        "delete from allocation a where a.entry_id = any($1)"
-        " and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)",
-        gone,
-    )
+    if gone:
+        await current().execute(
+            "delete from allocation a where a.entry_id = any($1)"
+            " and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)",
+            gone,
+        )
     rows = [
         {"customer_id": of.customer_id, "entry_id": id, "currency": of.currency, **columns}
         for id, pieces in now.items()
@@ -200,9 +205,10 @@ async def write(of: Book) -> None:
         await states.recount(minutes)
 
 
-async def computed(of: Book) -> dict[Key, list[dict[str, object]]]:
+async def computed(of: Book, allocated: Allocated | None = None) -> dict[Key, list[dict[str, object]]]:
     """Return the columns of the allocations that the engine computes for the open entries of the book, by entry id.
 
+    `allocated` are these allocations, if they were computed before.
     `part` is the open part of an entry: 0, or a higher number if documents have settled other parts of it. The engine
     runs in a worker thread, so that other requests are answered while it computes.
     """
@@ -215,7 +221,7 @@ async def computed(of: Book) -> dict[Key, list[dict[str, object]]]:
     return await asyncio.to_thread(
         lambda: {
             id: [{"part": parts.get(id, 0), **_columns(piece)} for piece in pieces]
-            for id, pieces in allocate(of.state).items()
+            for id, pieces in (allocate(of.state) if allocated is None else allocated).items()
         }
     )
 

@@ -66,20 +66,37 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
             for position, line in lines
         ],
     )  # fmt: skip
-    pieces = [(piece.entry, piece.place, position) for position, line in lines for piece in line.allocations]
-    await current().execute(
-        "insert into line_allocation (allocation_id, customer_id, invoice_id, line_id)"
-        " select a.id, $1, $2, l.id from unnest($3::bigint[], $4::smallint[], $5::int[]) as p (entry_id, place, line)"
-        " join settled_entry d on d.entry_id = p.entry_id and d.invoice_id = $2"
-        " join allocation a on a.entry_id = p.entry_id and a.part = d.part and a.position = p.place"
-        " join invoice_line l on l.invoice_id = $2 and l.position = p.line",
-        of.customer_id, invoice_id, *([piece[column] for piece in pieces] for column in range(3)),
-    )  # fmt: skip
+    await _link(invoice_id, of.customer_id, lines)
     await insert_all(
         InvoiceVat,
         [
             draft | {"category": group.vat.category.value, "rate": group.vat.rate, "base": group.base, "tax": group.tax}
             for group in document.vat
+        ],
+    )
+
+
+async def _link(invoice_id: int, customer_id: int, lines: Sequence[tuple[int, Line]]) -> None:
+    """Store which allocations each line of a draft contains; `lines` has the lines with their positions.
+
+    The ids are looked up here, because a join would be planned for the few rows that the tables had before a long run.
+    """
+    entries = list({piece.entry for _, line in lines for piece in line.allocations})
+    settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = $1", invoice_id)
+    parts = {(row["entry_id"], row["part"]) for row in settled}
+    stored = await current().fetch(
+        "select id, entry_id, part, position from allocation where entry_id = any($1)", entries
+    )
+    ids = {(row["entry_id"], row["position"]): row["id"] for row in stored if (row["entry_id"], row["part"]) in parts}
+    added = await current().fetch("select id, position from invoice_line where invoice_id = $1", invoice_id)
+    line_ids = {row["position"]: row["id"] for row in added}
+    of = {"customer_id": customer_id, "invoice_id": invoice_id}
+    await insert_all(
+        LineAllocation,
+        [
+            of | {"allocation_id": ids[piece.entry, piece.place], "line_id": line_ids[position]}
+            for position, line in lines
+            for piece in line.allocations
         ],
     )
 

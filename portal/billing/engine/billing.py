@@ -60,7 +60,7 @@ def bill(state: BillingState, until: date) -> Billing:
         billed_fees=fees,
         billed_vouchers=frozenset(vouchers),
     )
-    return Billing(tuple(documents), tuple(_skipped(after, until)), after)
+    return Billing(tuple(documents), tuple(_skipped(after, until)), after, allocations)
 
 
 def _settled_now(
@@ -78,7 +78,7 @@ def _settled_now(
 
 
 def _is_held(pieces: tuple[Allocation, ...]) -> bool:
-    return any(piece.kind is AllocationKind.HELD for piece in pieces)
+    return AllocationKind.HELD in [piece.kind for piece in pieces]
 
 
 def _lines(

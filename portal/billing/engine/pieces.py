@@ -68,10 +68,13 @@ def _charged(entry: Entry, price: Price | None, covered: int) -> Iterator[tuple[
 
     Consecutive minutes with the same price are one item. Minutes that rounding added belong to the last stretch.
     """
-    stretches = entry.stretches or (Stretch(entry.billable_minutes),)
+    if not entry.stretches:
+        if entry.billable_minutes > covered:
+            yield entry.billable_minutes - covered, _priced(price)
+        return
     begin, found = 0, list[tuple[int, Price]]()
-    for number, stretch in enumerate(stretches, 1):
-        end = entry.billable_minutes if number == len(stretches) else begin + stretch.minutes
+    for number, stretch in enumerate(entry.stretches, 1):
+        end = entry.billable_minutes if number == len(entry.stretches) else begin + stretch.minutes
         minutes = min(end, entry.billable_minutes) - max(begin, covered)
         begin = end
         if minutes <= 0:
@@ -88,8 +91,14 @@ def _price_of(stretch: Stretch, price: Price | None) -> Price:
 
     Raise `ValueError` if `price` is None.
     """
+    approved = _priced(price)
+    if stretch.hourly_rate is None or approved.source is RateSource.ENTRY:
+        return approved
+    return Price(stretch.hourly_rate, RateSource.SCHEDULE)
+
+
+def _priced(price: Price | None) -> Price:
+    """Return the approved price of charged minutes. Raise `ValueError` if it is None."""
     if price is None:
         raise ValueError("a charged minute has no price")
-    if stretch.hourly_rate is None or price.source is RateSource.ENTRY:
-        return price
-    return Price(stretch.hourly_rate, RateSource.SCHEDULE)
+    return price

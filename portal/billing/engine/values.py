@@ -312,9 +312,11 @@ class Billing:
     """The result of `bill`: the documents that were made, the entries that were skipped, and the state afterwards.
 
     Fees and vouchers that were due count as billed even if their amount is 0.00 and no document was made. Compare
-    `state.billed_fees` and `state.billed_vouchers` with those of the state before to see which were billed.
+    `state.billed_fees` and `state.billed_vouchers` with those of the state before to see which were billed. `allocations`
+    are those of all approved entries that were not settled before, as `allocate` returns them.
     """
 
     documents: tuple[Document, ...]
     skipped: tuple[Skipped, ...]
     state: BillingState
+    allocations: Mapping[Key, tuple[Allocation, ...]]

@@ -54,6 +54,8 @@ async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
 
     They replace the rows of entries that have moved to this customer while the run was under way.
     """
+    if not rows:
+        return
     entries = [row["entry_id"] for row in rows]
     await current().execute("delete from skipped_entry where run_id = $1 and entry_id = any($2)", run_id, entries)
     await insert_all(SkippedEntry, rows)

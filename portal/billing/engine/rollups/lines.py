@@ -21,7 +21,7 @@ class Work:
     @property
     def charged(self) -> tuple[Allocation, ...]:
         """Return the charged allocations of the entry, including those charged at a rate of 0."""
-        return tuple(piece for piece in self.allocations if piece.kind is AllocationKind.CHARGED)
+        return tuple([piece for piece in self.allocations if piece.kind is AllocationKind.CHARGED])
 
 
 class Rule(Protocol):
@@ -42,7 +42,7 @@ def time_line(
 
     `pieces` are the allocations that the line contains; with the rollup `none`, they include those that cost nothing.
     """
-    charged = [piece for done in work for piece in done.charged]
+    charged = [piece for done in work for piece in done.allocations if piece.kind is AllocationKind.CHARGED]
     return Line(
         kind=LineKind.TIME,
         service=service.id,
@@ -69,7 +69,9 @@ def grouped(
         if done.charged:
             groups.setdefault(group_of(done.entry), []).append(done)
     for (label, _), members in sorted(groups.items(), key=lambda item: item[0][0]):
-        charged = tuple(piece for done in members for piece in done.charged)
+        charged = tuple(
+            [piece for done in members for piece in done.allocations if piece.kind is AllocationKind.CHARGED]
+        )
         yield time_line(service, label, members, charged, digits)
 
 
