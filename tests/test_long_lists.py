@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from portal.database.pages import SIZE
+from portal.storage import Storage
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
 from tests.multiplied import multiply
 from tests.pages import MORE
-from tests.places import furnished
+from tests.places import Places, furnished
+from tests.snapshots import once
 from tests.test_permissions import MATRIX, OK, STREAMS
 from tests.world import ADA, NOOR, NOW
 
@@ -54,6 +56,23 @@ class Lists(HTMLParser):
                 self.too_long |= {f"{inside} {ended}: {one}": n for one, n in children.items() if n > SIZE}
 
 
+async def crowded(storage: Storage) -> Places:
+    """Create more than a hundred rows in every table of which a page lists rows; return the objects with their URLs.
+
+    The tests of this module share them by a snapshot.
+    """
+    assert storage.folder is not None
+
+    async def create() -> Places:
+        places = await furnished(storage)
+        assert await multiply() == {}, (
+            "say in tests/multiplied.py in what copies of these tables differ, or why there are few rows"
+        )
+        return places
+
+    return await once("crowded", storage.folder, create)
+
+
 def addresses_of(actor: str, places: Any) -> list[str]:
     """Return the URLs of all pages and fragments that a person may open, of the objects that `places` has."""
     routes = [name.removeprefix("GET ") for name in MATRIX if name.startswith("GET ") and name not in STREAMS]
@@ -66,10 +85,7 @@ def addresses_of(actor: str, places: Any) -> list[str]:
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> None:
     """R81: with more than a hundred rows in every table, no page shows more than a hundred elements of one list."""
-    places = await furnished(app.storage)
-    assert await multiply() == {}, (
-        "say in tests/multiplied.py in what copies of these tables differ, or why there are few rows"
-    )
+    places = await crowded(app.storage)
     too_long = {}
     async with await Browser.of(app, {"Ada": ADA, "Noor": NOOR}[actor], at=NOW) as browser:
         for address in addresses_of(actor, places):
@@ -85,8 +101,7 @@ async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> 
 @pytest.mark.usefixtures("clock")
 async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
     """R81: the links of one list keep the page of the other, and lead back to the list; a refused form keeps both."""
-    places = await furnished(app.storage)
-    assert await multiply() == {}
+    places = await crowded(app.storage)
     customer = places.address("/agent/customers/{customer}")
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         page = (await noor.get(f"{customer}?page=2")).text

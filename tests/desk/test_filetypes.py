@@ -38,14 +38,14 @@ ENDINGS = (
 ).split()
 
 
-@pytest.mark.parametrize("name", [*(f"a.{ending}" for ending in ENDINGS), "syslog", "core.4711", "Makefile", "README"])
 @pytest.mark.parametrize("content", [b"08:12 started", bytes(range(256)), OLE], ids=["text", "bytes", "office"])
-def test_every_ending_is_taken_whatever_the_content(name: str, content: bytes) -> None:
+def test_every_ending_is_taken_whatever_the_content(content: bytes) -> None:
     """R56: a file that is no executable is accepted whether or not its content matches its name's extension.
 
     Encrypted xlsx and docx files, for example, have the content of OLE files.
     """
-    assert check_file(name, content) == (name, "application/octet-stream")
+    names = [*(f"a.{ending}" for ending in ENDINGS), "syslog", "core.4711", "Makefile", "README"]
+    assert [check_file(name, content) for name in names] == [(name, "application/octet-stream") for name in names]
 
 
 @pytest.mark.parametrize(
