@@ -17,7 +17,10 @@ from tests.faults.verbs import Prepared, missing_files
 from tests.world import NOW
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.faults.child"])
+CONTEXT.set_forkserver_preload(
+    ["tests.faults.child", "tests.faults.mailing", "piccolo.conf.apps", "tests.faults.freeze"]
+)
+"""The modules that a child uses are imported once, before it is forked. Piccolo imports its own at the first query."""
 
 
 class Children:
