@@ -132,6 +132,7 @@ def test_the_text_form_shows_no_secret() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.infra
 @pytest.mark.parametrize(
     "command", [["serve"], ["migrate"], ["worker"], ["admin", "create", "--name", "N", "--email", "n@desk.example"]]
 )
