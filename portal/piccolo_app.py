@@ -57,6 +57,9 @@ from portal.desk.help.pictures import HelpPicture
 from portal.desk.lists.own_views import OwnView
 from portal.desk.mentions import Mention
 from portal.desk.messages import Message
+from portal.desk.own_fields.choices import FieldChoice
+from portal.desk.own_fields.fields import CaseField
+from portal.desk.own_fields.values import CaseFieldValue
 from portal.desk.replies.canned import CannedReply
 from portal.desk.replies.outgoing import OutgoingReply
 from portal.desk.tagging.tags import CaseTag, Tag
@@ -121,6 +124,8 @@ APP_CONFIG = AppConfig(
         CaseWatcher,
         CaseRating,
         CaseEvent,
+        CaseField,
+        CaseFieldValue,
         CaseStatus,
         CaseType,
         Company,
@@ -141,6 +146,7 @@ APP_CONFIG = AppConfig(
         Department,
         Designation,
         DispatchRule,
+        FieldChoice,
         FilePreview,
         Flag,
         FollowUpRule,

@@ -32,6 +32,10 @@ from portal.desk.help import pictures
 from portal.desk.help.articles import Article, HelpFacts
 from portal.desk.lists.own_views import OwnView, ViewFacts
 from portal.desk.messages import Writing
+from portal.desk.own_fields.choices import FieldChoice
+from portal.desk.own_fields.fields import CaseField, NewField
+from portal.desk.own_fields.offered import offered
+from portal.desk.own_fields.values import change_values
 from portal.desk.replies import outgoing as outgoing_replies
 from portal.desk.replies.canned import CannedFacts, CannedReply
 from portal.desk.tagging.tags import Tag, add_tag
@@ -175,6 +179,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
             "tag": await _tagged(case, at),
         },
         "/agent/cases/changes/": {"change": await _change(case, at)},
+        "/agent/setup/fields/": await _fields(case, at),
         "/agent/canned-replies/": {"canned": await _canned()},
         "/agent/time/": {"entry": entries["draft"].id},
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},
@@ -360,6 +365,17 @@ async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.
     )
     assert not (await billing.approve([_choice(entries["approved"])], by=MAX, at=at)).refused
     return issued, covered.statement_ids[0], billing.Run(last.id, last.draft_ids + other.draft_ids, ())
+
+
+async def _fields(case: Case, at: datetime) -> dict[str, Any]:
+    """Add a field that customers see and one that only agents do, and fill them in; return the ids of the first and its choice."""
+    async with transaction(SYSTEM):
+        site = await CaseField.create(NewField(name="Site", kind="choice", choices="Hamburg\nBerlin"))
+        warranty = await CaseField.create(NewField(name=f"{SECRET} warranty", kind="text", for_contacts="no"))
+        hamburg = (await FieldChoice.listed(site.id))[0].id
+    async with transaction(INES):
+        await change_values(case, await offered(INES), {site.id: hamburg, warranty.id: SECRET}, by=INES, at=at)
+    return {"field": site.id, "choice": hamburg}
 
 
 async def _tagged(case: Case, at: datetime) -> int:

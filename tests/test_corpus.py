@@ -22,6 +22,7 @@ from pypdf import PdfReader
 from portal import billing, logs, mail
 from portal.database import transaction
 from portal.desk.lists import own_views
+from portal.desk.own_fields import choices
 from portal.desk.tagging import tags
 from portal.people.working.hours import WEEKDAYS
 from portal.settings import Settings
@@ -128,7 +129,9 @@ EXEMPT = {
     "session.browser": "a header that no form sends; pages show only the known names that are found in it",
 }  # fmt: skip
 """Text columns that no form can fill with a text of the corpus, each with the reason."""
-SHORTER = {"own_view.name": own_views.LONGEST_NAME, "tag.name": tags.LONGEST}
+SHORTER = {
+    "case_field.name": choices.LONGEST, "case_field_choice.name": choices.LONGEST, "own_view.name": own_views.LONGEST_NAME, "tag.name": tags.LONGEST,
+}  # fmt: skip
 """Text columns that take fewer characters than some texts of the corpus have, with how many they take."""
 
 TEXT_COLUMNS = """

@@ -29,6 +29,7 @@ OWN = {
     "bulk_change.value", "bulk_member.became", "bulk_member.former", "bulk_member.reason",
     "agent.locale", "agent.time_zone", "allocation.rate_source", "attachment.media_type", "attachment.name", "attempt.key", "audit.address",
     "audit.request", "audit.what", "authenticator.secret", "business_calendar.region", "business_calendar.time_zone", "case_event.kind",
+    "case_field_value.kind",
     "company.time_zone", "contact.locale", "contact.time_zone", "credential.password_hash", "detail_row.factors", "draft.address", "export.filters",
     "invoice_mail.reason", "mail_refusal.kind", "mail_refusal.reason", "outbox.kind", "outgoing_mail.kind", "outgoing_mail.reason",
     "outgoing_reply.problem", "outgoing_reply.seen_status", "outgoing_reply.then_status",

@@ -29,6 +29,7 @@ from portal.desk.deadlines.targets import TargetFacts, save_targets
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
 from portal.desk.help.articles import Article, HelpFacts
 from portal.desk.lists.own_views import OwnView, ViewFacts
+from portal.desk.own_fields.fields import CaseField, NewField
 from portal.desk.tagging.tags import Tag
 from portal.desk.workflow.statuses import CaseStatus, NewStatus
 from portal.errors import Refusal
@@ -137,6 +138,10 @@ async def _designation(_: AgentReader) -> None:
     await departments.designate(MAX.id, [SUPPORT, MOVE])
 
 
+async def _field(_: AgentReader) -> None:
+    await CaseField.create(NewField(name="Serial number", kind="text"))
+
+
 async def _tag(_: AgentReader) -> None:
     await Tag.named("audit", NOW)
 
@@ -243,6 +248,7 @@ PROVED: dict[str, tuple[Verb, list[str]]] = {
     "case_type_name": (_case_type, REFUSED),
     "general_kind_name": (_general_kind, REFUSED),
     "tag_name": (_tag, BOTH),
+    "case_field_name": (_field, REFUSED),
     "own_view_name": (_own_view, REFUSED),
     "dispatch_rule_name": (_dispatch_rule, REFUSED),
     "case_status_name": (_status, REFUSED),
@@ -306,6 +312,8 @@ REASONED = {
     "bulk_change_undoes_key": "The change is locked first: test_chosen_cases_get_the_value_and_their_own_one_back.",
     "bulk_member_pkey": OWN,
     "case_link_pkey": UPSERT,
+    "case_field_value_pkey": "The case is locked first: test_two_agents_who_fill_in_the_same_field_wait_for_each_other.",
+    "case_field_choice_name": "The field is locked first, and a sentence says so: test_a_field_and_a_choice_in_use_stay_and_what_is_unused_goes.",
     "case_rating_pkey": "The case is locked first: test_two_people_at_once_do_not_silently_undo_each_others_rating.",
     "case_tag_pkey": UPSERT,
     "case_watcher_pkey": UPSERT,

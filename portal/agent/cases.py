@@ -29,6 +29,7 @@ from portal.desk import (
 from portal.desk.bulk.verbs import Verb
 from portal.desk.lists.filters import filters_of
 from portal.desk.lists.own_views import OwnView
+from portal.desk.own_fields.offered import offered, typed_in, with_fields
 from portal.desk.tagging.tags import TAGS
 from portal.errors import Conflict, NotFound
 from portal.numbers import number_in
@@ -127,7 +128,7 @@ async def _list(
         request, reader, "agent/cases/list.html", status=status, rail=counted,
         question=question, listed=listed, arranged=Seen.read(request.query_params).arranged(listed, at), problems=problems,
         headings=HEADINGS, found=found,
-        chips=(await filters_of(question)).chips if question.is_filtered else [], own=await _own(question, reader),
+        chips=(await filters_of(question, reader)).chips if question.is_filtered else [], own=await _own(question, reader),
         elsewhere=await named_elsewhere(question.text, listed, reader),
         worked=await worked_on([row.id for row in listed.rows]), toast=_toast(request, taken) or await toast_of_change(request, reader),
     )  # fmt: skip
@@ -200,7 +201,7 @@ async def _new(
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
         customer=customer, caller=caller, contacts=await Contact.offered(customer.id) if customer.id else [],
         none_yet=not (customer.id or await Customer.offered()),
-        types=choices(await case_types()), priorities=PRIORITY_CHOICES,
+        types=choices(await case_types()), priorities=PRIORITY_CHOICES, own_fields=await offered(reader),
     )  # fmt: skip
 
 
@@ -212,12 +213,13 @@ async def open_case(
     at: NamedDependency[datetime],
 ) -> Response[Any]:
     """Create a case for a contact, who is notified (S3.3), and redirect to it."""
-    fields = form.into(NewCase)
     async with transaction(reader):
+        own_fields = await offered(reader)
+        fields = form.into(with_fields(NewCase, own_fields))
         case = await Case.open(
             by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
             case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
-            taken=fields.to == "me", called=fields.called,
+            taken=fields.to == "me", called=fields.called, own=typed_in(fields, own_fields),
         )  # fmt: skip
         if fields.then == "wait" and case.stands is Status.NEW:
             await case.wait_for_customer(by=reader, at=at)

@@ -52,6 +52,7 @@ _LABELS = {
     "ended_at": "end",
     "position": "place in the list",
     "customer_name": "name for customers",
+    "hint": "help line",
     "reopen_days": "days in which a reply opens the case again",
     "remind_days": "days until the customer is reminded",
     "close_days": "days until an unanswered case closes",

@@ -31,7 +31,7 @@ KINDS = {
     "help": ("Help articles", "help_article"),
     "company": (
         "Company and rules",
-        "company logo time_rules general_kind case_status status_move follow_up_rule"
+        "company logo time_rules general_kind case_status status_move follow_up_rule case_field case_field_choice"
         " refused_ending working_hours absence billing_schedule unscheduled_customer",
     ),
     "time": ("Submitted time", "time_entry"),
@@ -60,6 +60,7 @@ _SUBJECTS = {
     "product": "product_id",
     "general_kind": "general_kind_id",
     "case_status": "status_id",
+    "case_field": "field_id",
     "help_article": "article_id",
     "invoice": "invoice_id",
     "time_entry": "entry_id",
@@ -85,6 +86,7 @@ _FACTS = {
     "price_change": f"customer_id, service_id, {_CURRENCY}",
     "product_price": "product_id, currency",
     "service_template": "name",
+    "case_field_choice": "field_id, name",
     "voucher": "customer_id, label, currency",
     "absence": "agent_id, first_day, last_day",
     "time_entry": f"agent_id, customer_id, service_id, project_id, task_id, general_kind_id, work_date, {_CURRENCY}",

@@ -59,6 +59,10 @@ ACTIONS = {
     "rate.delete": f"deleted {_RATE} of {{hourly_rate}} from {{effective_from}} on",
     "redaction.insert": "redacted a part of a case of {customer_id}: {what}",
     "case_status.insert": "added the status {status_id} of cases",
+    "case_field.insert": "added the field {field_id} of cases",
+    "case_field.delete": "deleted the field “{name}” of cases",
+    "case_field_choice.insert": "added the choice “{name}” of {field_id}",
+    "case_field_choice.delete": "deleted the choice “{name}” of {field_id}",
     "follow_up_rule.insert": "limited for how many days a reply opens a case again",
     "follow_up_rule.delete": "let every reply open a case again",
     "status_move.insert": "let agents set {to_status_id} after {from_status_id}",
@@ -141,6 +145,8 @@ SUBJECTS = {
     "project_member": "the members of the project {project_id}",
     "general_kind": "{general_kind_id}",
     "case_status": "the status {status_id}",
+    "case_field": "the field {field_id}",
+    "case_field_choice": "the choice “{name}” of {field_id}",
     "follow_up_rule": "replies to cases that are done",
     "help_article": "the article {article_id}",
     "time_rules": "the rules of time",
@@ -197,6 +203,21 @@ _COLUMNS: dict[str, str | tuple[str, str]] = {
     "case_status.moves_freely": (
         "let agents set every other status after {status_id}",
         "limited which statuses agents may set after {status_id}",
+    ),
+    "case_field.ended_at": ("stopped offering the field {field_id}", "offered the field {field_id} again"),
+    "case_field.for_contacts": ("showed the field {field_id} to customers", "hid the field {field_id} from customers"),
+    "case_field.required_to_open": (
+        "let nobody of a customer open a case without {field_id}",
+        "let customers open cases without {field_id}",
+    ),
+    "case_field.required_to_resolve": (
+        "let nobody resolve a case without {field_id}",
+        "let agents resolve cases without {field_id}",
+    ),
+    "case_field.case_type_ids": "changed which types of cases have the field {field_id}",
+    "case_field_choice.ended_at": (
+        "stopped offering the choice “{name}” of {field_id}",
+        "offered the choice “{name}” of {field_id} again",
     ),
     "general_kind.ended_at": (
         "ended {general_kind_id} as a kind of general time",

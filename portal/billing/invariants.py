@@ -120,6 +120,7 @@ INVARIANTS: dict[str, str | Callable[[], Awaitable[list[dict[str, Any]]]]] = {
         union all select m.id from message m join cases c on c.id = m.case_id where c.merged_into_id is not null
         union all select p.id from appointment p join cases c on c.id = p.case_id where c.merged_into_id is not null
         union all select t.id from timer t join cases c on c.id = t.case_id where c.merged_into_id is not null
+        union all select v.case_id from case_field_value v join cases c on c.id = v.case_id where c.merged_into_id is not null
         union all select r.case_id from case_rating r join cases c on c.id = r.case_id where c.merged_into_id is not null
         union all select c.id from cases c join cases i on i.id = c.merged_into_id where i.merged_into_id is not null""",
     "what was settled on a merged case is on the case that it is part of": """

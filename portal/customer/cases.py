@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -12,6 +12,7 @@ from portal.database import transaction
 from portal.desk import PRIORITY_CHOICES, Case, CaseType, customers_list, named_elsewhere, problems_of, searched
 from portal.desk.help import reading
 from portal.desk.lists.questions import quoted_number
+from portal.desk.own_fields.offered import OfferedField, offered, typed_in, with_fields
 from portal.desk.verbs.changing import LogLine
 from portal.errors import Invalid, NotFound, TooMany
 from portal.numbers import number_in
@@ -40,13 +41,13 @@ class NewCase(Struct, kw_only=True):
     form_key: str = ""
 
     @classmethod
-    def sent(cls, form: Form) -> "NewCase":
-        """Return the fields of the sent form.
+    def sent(cls, form: Form, own_fields: list[OfferedField]) -> "NewCase":
+        """Return the fields of the sent form, with these own fields.
 
         Raise `Invalid` with all problems at once: those of the selects, of the subject and of the text.
         """
         try:
-            return form.into(cls)
+            return cast(NewCase, form.into(with_fields(cls, own_fields)))
         except Invalid as refusal:
             raise Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields) from None
 
@@ -86,7 +87,7 @@ async def _form(
     return page(
         request, "customer/cases/new.html", typed=draft.typed, article=article, errors=errors or {}, draft=draft,
         unsent=await drafts.unsent(reader, "/cases/new"),
-        types=choices(await CaseType.offered_to_contacts()), priorities=PRIORITY_CHOICES,
+        types=choices(await CaseType.offered_to_contacts()), priorities=PRIORITY_CHOICES, own_fields=await offered(reader),
     )  # fmt: skip
 
 
@@ -113,14 +114,16 @@ async def open_case(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Create a case and redirect to its page."""
-    fields = NewCase.sent(form)
     async with transaction(reader):
+        own_fields = await offered(reader)
+        fields = NewCase.sent(form, own_fields)
         article = await _article(fields.article, reader)
         after: list[LogLine] = [("read_article", {"title": article.title, "slug": article.slug})] if article else []
         case = await Case.open(
             by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
             priority=fields.priority or 0, files=form.files, at=at, form_key=form.key, after=after,
             confidential=fields.confidential,
+            own=typed_in(fields, own_fields),
         )  # fmt: skip
     return see_other(f"/cases/{case.number}")
 

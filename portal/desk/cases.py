@@ -23,6 +23,8 @@ from portal.desk.dispatch import dispatching
 from portal.desk.files.attachments import StoredFile
 from portal.desk.messages import Writing
 from portal.desk.names import contact_name
+from portal.desk.own_fields import values as own_values
+from portal.desk.own_fields.offered import offered, read_all
 from portal.desk.verbs import assigning, changing, editing, following, moving, rating, sharing, snoozing
 from portal.desk.verbs import writing as writes
 from portal.desk.workflow import Priority, Status
@@ -171,6 +173,7 @@ class Case(Table, tablename="cases"):
         called: bool = False,
         follows: "Case | None" = None,
         confidential: bool = False,
+        own: Mapping[int, str] | None = None,
     ) -> Self:
         """Open a case with its first message, dispatch it, and return it.
 
@@ -179,17 +182,20 @@ class Case(Table, tablename="cases"):
         who must belong to the customer `customer_id` if that is given. With `called`, the text is what this contact
         said on the phone, and is stored as the contact's message; otherwise it is a reply of the agent, so no first
         reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the closed case that the
-        new case continues, whose watchers it takes along. `confidential` hides it from the contact's
-        colleagues. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
-        with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`,
-        `files`), and `TooMany` if a contact opens more than 30 cases in an hour.
+        new case continues, whose watchers it takes along. `confidential` hides it from the contact's colleagues. `own`
+        is what was typed into own fields, by their id; None if the form has none. Sending the same `form_key` again
+        returns the case that was opened with it. Raise `Invalid` with a message for each field that is not valid
+        (`subject`, `body`, `case_type`, `priority`, `contact`, `files`, `field_1`), and `TooMany` if a contact opens
+        more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
             return await cls._of_id(known, by)
         contact_id = by.id if by.is_contact else contact_id
         origin = await opening.origin_of(contact_id, case_type_id, customer_id, by_contact=by.is_contact)
-        checked = opening.checked(origin, subject, writing, priority)
+        fields = [] if own is None else await offered(by, case_type_id=case_type_id)
+        values, problems = read_all(fields, own or {}, by, case_type_id)
+        checked = opening.checked(origin, subject, writing, priority, problems)
         if isinstance(by, ContactReader):
             await opening.refuse_too_many(by, at)
         html = await messages.html_of(writing)
@@ -203,6 +209,7 @@ class Case(Table, tablename="cases"):
         case = cls.of_row(await insert_whole(cls, columns))
         if follows:
             await sharing.copy_watchers(follows, case)
+        await own_values.store_new(case, fields, values)
         caller = (case.contact_id, await contact_name(case.contact_id)) if called and not by.is_contact else None
         message_id = await messages.write(
             case.id, case.customer_id, "reply", writing, html, by=by, at=at, caller=caller

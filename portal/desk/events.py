@@ -5,7 +5,7 @@ An event is inserted in the transaction of the change that it records. The datab
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -90,6 +90,9 @@ _SIGNS = {
     "took_in": "merge",
     "split": "split",
     "split_off": "split",
+    "field": "pencil",
+    "field_taken": "merge",
+    "field_left": "merge",
     "tagged": "tag",
     "untagged": "tag",
     "linked": "link",
@@ -140,8 +143,8 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         return _status_words(actor, details, for_contact)
     if kind == "assigned":
         return _assigned_words(actor, to)
-    if kind == "dispatched":
-        return _dispatch_words(details)
+    if kind == "dispatched" or kind.startswith("field"):
+        return _dispatch_words(details) if kind == "dispatched" else _field_words(kind, actor, details)
     if kind.startswith("time."):
         return f"{actor} {'deleted' if kind == 'time.deleted' else 'changed'} a time entry of {spoken(int(details['minutes']))}"
     if kind.startswith(("appointment.", "deadline.")):
@@ -202,6 +205,19 @@ def _moment(text: str, zone: ZoneInfo) -> str:
         return ""
     at = datetime.fromisoformat(text).astimezone(zone)
     return f"{at:%a} {at.day} {at:%b}, {at:%H:%M}"
+
+
+def _field_words(kind: str, actor: str, details: Mapping[str, Any]) -> str:
+    """Return the sentence for a value of an own field: set, taken over from a merged case, or left behind there."""
+    name, value = details["field"], details["to"]
+    if value is not None and details["kind"] == "date":
+        on = date.fromisoformat(value)
+        value = f"{on.day} {on:%b %Y}"
+    if kind == "field_taken":
+        return f"{name} was taken over from #{details['number']}: {value}"
+    if kind == "field_left":
+        return f"{name} of #{details['number']} was {value}, and stays as it is here"
+    return f"{actor} emptied {name}" if value is None else f"{actor} set {name} to {value}"
 
 
 def _assigned_words(actor: str, to: str | None) -> str:

@@ -1,5 +1,6 @@
 """Check a new case, find its customer and service, and limit how many cases a contact may open in an hour (R83)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -60,13 +61,13 @@ async def origin_of(
     return Origin(row["customer_id"], contact_id, row["service_id"], problems)
 
 
-def checked(origin: Origin, subject: str, writing: Writing, priority: int) -> str:
+def checked(origin: Origin, subject: str, writing: Writing, priority: int, also: Mapping[str, str]) -> str:
     """Check the fields of a new case, and return the subject without line breaks and invisible characters.
 
-    Raise `Invalid` with a message for each field that is not valid, those of `origin.problems` included.
+    Raise `Invalid` with a message for each field that is not valid, those of `origin.problems` and of `also` included.
     """
     checked, problems = checked_subject(subject)
-    problems |= writing.problems() | origin.problems
+    problems |= writing.problems() | origin.problems | dict(also)
     if priority not in list(Priority):
         problems["priority"] = CHOOSE
     if problems:

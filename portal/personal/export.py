@@ -182,6 +182,13 @@ SECTIONS = (
         "select k.number, w.added_at from case_watcher w join cases k on k.id = w.case_id where w.contact_id = $1 order by k.number",
     ),
     Section(
+        "fields-of-cases",
+        "contact_id",
+        "select k.number as case_number, f.name, coalesce(v.text, v.number::text, v.day::text, o.name) as value from case_field_value v"
+        " join cases k on k.id = v.case_id join case_field f on f.id = v.field_id left join case_field_choice o on o.id = v.choice_id"
+        " where k.contact_id = $1 and f.for_contacts order by v.case_id, v.field_id",
+    ),
+    Section(
         "messages",
         "contact_id",
         "select m.id, k.number as case_number, m.at, m.text from message m join cases k on k.id = m.case_id"

@@ -192,6 +192,7 @@ def _environment() -> Environment:
         "country": formats.country,
         "day": formats.day,
         "day_long": formats.day_long,
+        "own_value": formats.own_value,
         "days_late": formats.days_late,
         "factors": schedules.factors,
         "filesize": formats.filesize,

@@ -82,6 +82,13 @@ def number(value: Decimal | int | None, most: int = 4) -> str:
     return NOTHING if value is None else _signed(format_decimal(value, "#,##0." + "#" * most, _reading.get().locale))
 
 
+def own_value(value: str | Decimal | date | None) -> str:
+    """Return the value of an own field: a text as it is, a number or a day as the reader writes it."""
+    if isinstance(value, Decimal):
+        return number(value, 6)
+    return value if isinstance(value, str) else day_long(value)
+
+
 def percent(rate: Decimal | int | None) -> str:
     """Return a rate that is given in per cent: `Decimal("19")` gives 19 %. None gives an en dash."""
     return NOTHING if rate is None else f"{number(rate)}{NBSP}%"

@@ -24,7 +24,7 @@ async def choose_filters(request: Web, reader: NamedDependency[AgentReader]) -> 
     question = Question.read(request.query_params.multi_items())
     shown: dict[str, Any] = {
         "question": question,
-        "filters": await filters_of(question),
+        "filters": await filters_of(question, reader),
         "dues": DUES,
         "found": FINDERS,
     }

@@ -82,7 +82,7 @@ async def _own_view(request: Web, *, view: int, **again: Any) -> Response[str]:
     asked = shown if "view" in request.query_params else found.query
     return await form_page(
         request, "agent/queue/own_view.html", facts=found.facts, view=found, may_change=found.may_be_changed(reader),
-        asked=asked, chips=(await filters_of(question_of(found.query, visit.at))).chips, **again,
+        asked=asked, chips=(await filters_of(question_of(found.query, visit.at), reader)).chips, **again,
     )  # fmt: skip
 
 

@@ -69,6 +69,10 @@ PLACES: dict[str, tuple[Place, ...]] = {
             "kinds incident question",
         ),
         Place(
+            "/agent/setup/fields", "Fields", "What else is recorded about cases, such as a serial number or a building.",
+            "own custom fields text number date choice required hidden customers",
+        ),
+        Place(
             "/agent/setup/workflow", "Workflow", "The statuses of cases, and which may follow which.",
             "status new open waiting resolved closed moves clock pause customer others",
         ),

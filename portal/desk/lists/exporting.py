@@ -8,6 +8,9 @@ from portal.desk.lists import joined
 from portal.desk.lists.paging import sorting
 from portal.desk.lists.questions import Question
 from portal.desk.lists.views import ORDERS
+from portal.desk.own_fields import FieldKind
+from portal.desk.own_fields.fields import CaseField
+from portal.desk.own_fields.values import read_shown, shown_sql
 from portal.desk.workflow import Priority
 from portal.desk.workflow.moves import name_sql
 from portal.errors import Invalid
@@ -30,13 +33,16 @@ async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
     rows = await current().fetch(_ROWS.format(joins=joined(order), condition=condition, order=order), *values)
     if len(rows) > MOST:
         raise Invalid({"": f"A file has at most {MOST:,} cases. Narrow the list with a filter first."})
-    return Sheet("Cases", COLUMNS, [_cells(dict(row)) for row in rows])
+    fields = await CaseField.listed()
+    columns = (*COLUMNS, *(Column(field.name, _KINDS[FieldKind(field.kind)]) for field in fields))
+    return Sheet("Cases", columns, [_cells(dict(row), [field.id for field in fields]) for row in rows])
 
 
-def _cells(row: dict[str, Any]) -> tuple[Any, ...]:
+def _cells(row: dict[str, Any], fields: list[int]) -> tuple[Any, ...]:
     tags = ", ".join(tag.name for tag in tagging.read(row["tags"]))
     shown = row | {"priority": Priority(row["priority"]).word, "tags": tags}
-    return tuple(shown[name] for name in _NAMES)
+    own = {one.id: one.value for one in read_shown(row["own"])}
+    return (*(shown[name] for name in _NAMES), *(own.get(id) for id in fields))
 
 
 async def record_download(reader: AgentReader) -> None:
@@ -44,6 +50,9 @@ async def record_download(reader: AgentReader) -> None:
     await current().execute("select record_export('cases', $1, 'csv')", reader.id)
 
 
+_KINDS = {
+    FieldKind.TEXT: Kind.TEXT, FieldKind.NUMBER: Kind.NUMBER, FieldKind.DATE: Kind.DATE, FieldKind.CHOICE: Kind.TEXT,
+}  # fmt: skip
 _NAMES = (
     "number", "subject", "customer", "contact", "status", "priority", "type", "department", "agent", "tags", "opened_at",
     "updated_at", "due_at", "resolved_at",
@@ -56,7 +65,7 @@ with matching as (
 )
 select p.number, p.subject, k.name as customer, o.name as contact, {name_sql("p", for_contact=False)} as status, p.priority,
   t.name as type, d.name as department, g.name as agent, p.opened_at, p.updated_at, p.due_at, p.resolved_at,
-  {tagging.tags_sql("p.id").replace("{", "{{").replace("}", "}}")} as tags
+  {tagging.tags_sql("p.id").replace("{", "{{").replace("}", "}}")} as tags, {shown_sql("p", for_contact=False)} as own
 from matching p join customer k on k.id = p.customer_id join contact o on o.id = p.contact_id
 join case_type t on t.id = p.case_type_id left join department d on d.id = p.department_id left join agent g on g.id = p.agent_id
 order by p.place

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from portal.database import current
 from portal.desk.lists.questions import NOBODY, Question
+from portal.desk.own_fields.offered import OfferedField, offered
 from portal.desk.workflow import Priority, Status
 from portal.desk.workflow.moves import RANK
+from portal.people.readers import AgentReader
 
 _OFFERED = f"""
 select 'department' as filter, id, name, true as is_offered, folded(name) as place from department
@@ -43,12 +45,13 @@ class Filters:
 
     `words` and `choices` have the name and the choices of each filter, by its name in the URL. `chips` has one item for
     each value that is set. Customers, agents and tags are found by typing, so their choices are only those that are
-    set.
+    set. `own` are the own fields.
     """
 
     words: Mapping[str, str]
     choices: Mapping[str, list[Choice]]
     chips: list[Chip]
+    own: list[OfferedField]
 
 
 WORDS = {
@@ -58,8 +61,8 @@ WORDS = {
 """The names of the filters with several values, as people read them, in the order of the page."""
 
 
-async def filters_of(question: Question) -> Filters:
-    """Return the filters of an agent's list of cases, read with one query."""
+async def filters_of(question: Question, reader: AgentReader) -> Filters:
+    """Return the filters of an agent's list of cases, read with two queries."""
     asked = question.chosen
     rows = await current().fetch(
         _OFFERED,
@@ -88,9 +91,13 @@ async def filters_of(question: Question) -> Filters:
     if question.project_id is not None:
         project = "".join(words for _, words, _ in named["project"]) or "unknown"
         chips.append(Chip(f"Project: {project}", question.without("project")))
+    own = await offered(reader)
+    fields = {field.id: field for field in own}
+    for one in question.own_fields:
+        chips.append(Chip(one.words(fields.get(one.field)), question.without(*one)))
     if question.text:
         chips.append(Chip(f"Search: {question.text}", question.without("text")))
-    return Filters(WORDS, choices, chips)
+    return Filters(WORDS, choices, chips, own)
 
 
 def _choices(named: Iterable[tuple[int | str, str, bool]], asked: tuple[int | str, ...]) -> Iterable[Choice]:

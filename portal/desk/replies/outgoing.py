@@ -19,8 +19,8 @@ from portal.desk.cases import Case
 from portal.desk.files import draft_files
 from portal.desk.messages import SentBefore, Writing, written_before
 from portal.desk.verbs.changing import agents_only, lock
+from portal.desk.verbs.moving import wanted
 from portal.desk.workflow import Status
-from portal.desk.workflow.moves import chosen
 from portal.errors import Conflict, Invalid, NotFound, Refusal, Unavailable
 from portal.people.readers import SYSTEM, AgentReader
 
@@ -110,7 +110,7 @@ async def send(
             {"body": f"{names} replied while you were writing. Read that above, then send yours again or change it."}
         )
     if then and then is not case.stands:
-        await chosen(case.status_id, then)
+        await wanted(case, then)
     held: int = await current().fetchval(
         _HOLD, case.number, by.id, writing.text, then and then.value, case.status, writing.form_key, at, at + HELD_FOR
     )

@@ -14,6 +14,8 @@ from portal.people.readers import Reader, System
 if TYPE_CHECKING:
     from portal.desk.cases import Case
 
+HIDDEN = ("case.noted", "case.held")
+"""Kinds of outbox rows that customers are not told of."""
 LogLine = tuple[str, dict[str, object]]
 """A line of a case's log: the kind of the event, and its details."""
 
@@ -103,7 +105,7 @@ async def finish(
     kind of the outbox row. `record_id` is the id of the message that was written; if it is None, the outbox row has the
     id of the first log line.
     """
-    if told_as != "case.noted":  # No note moves a deadline.
+    if told_as not in HIDDEN:  # Nothing that customers do not see moves a deadline.
         await keeping.keep(case, at)
     for kind, details in lines:
         line = (case.id, case.customer_id, kind)
@@ -111,6 +113,6 @@ async def finish(
         record_id = record_id or event_id
     await outbox.tell(
         kind=told_as, subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
-        contact_may_know=told_as != "case.noted", actor=None if isinstance(by, System) else by, at=at, record_id=record_id,
+        contact_may_know=told_as not in HIDDEN, actor=None if isinstance(by, System) else by, at=at, record_id=record_id,
         agent_id=case.agent_id if told_as == "case.assigned" else None,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from portal.database import current
 from portal.desk.deadlines.keeping import take_clock
 from portal.desk.names import agent_name, works
+from portal.desk.own_fields import values
 from portal.desk.tagging import COPY
 from portal.desk.verbs.changing import LogLine, change, finish, lock_all
 from portal.desk.verbs.linking import move_links
@@ -59,8 +60,8 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
     The log of each case stays there; the page of `target` shows it too. The contacts of `sources` may see `target` from
     then on. If one of `sources` is the company's turn while `target` waits or is done, `target` becomes open. If only
-    `sources` have an agent or a project, `target` gets it. `target` gets the watchers, and is confidential if one of
-    the cases was. The clock that began first is kept.
+    `sources` have an agent, a project or an own field, `target` gets it. `target` gets the watchers, and is
+    confidential if one of the cases was. The clock that began first is kept.
     """
     lines: list[LogLine] = []
     for source in sources:
@@ -69,6 +70,7 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
         await _move(source.id, target.id, at)
         await move_links(source.id, target.id)
         await move_watchers(source.id, target.id)
+        await values.take_over(target, source, by=by, at=at)
     replied = [case.first_replied_at for case in (target, *sources) if case.first_replied_at]
     columns, inherited = await _inherited(target, sources)
     if not target.confidential and any(source.confidential for source in sources):

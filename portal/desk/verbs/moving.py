@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from portal.desk.own_fields.values import refuse_unfilled
 from portal.desk.verbs.changing import LogLine, agents_only, change, lock
 from portal.desk.workflow import Status, columns_of
 from portal.desk.workflow.follow_ups import is_too_late
@@ -29,7 +30,18 @@ async def change_status(
         return
     if case.status_id != seen:
         raise Conflict(f"The status is {(await standing(case.status_id)).name} now. Look at it again.")
-    await _set(case, await chosen(case.status_id, status), by, at)
+    await _set(case, await wanted(case, status), by, at)
+
+
+async def wanted(case: "Case", status: Status | int) -> Standing:
+    """Return the status that an agent sets (`moves.chosen`).
+
+    Raise `Invalid` (`status`) if it may not follow, or if the case is resolved by it and lacks a field that this requires.
+    """
+    to = await chosen(case.status_id, status)
+    if to.status.is_done and not case.stands.is_done:
+        await refuse_unfilled(case)
+    return to
 
 
 async def put_back(case: "Case", status_id: int, *, by: AgentReader, at: datetime) -> None:

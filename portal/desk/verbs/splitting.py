@@ -9,6 +9,7 @@ from portal.database import current
 from portal.database.rows import insert_whole
 from portal.desk.deadlines.keeping import copy_clock
 from portal.desk.facts import checked_subject
+from portal.desk.own_fields import values
 from portal.desk.tagging import COPY
 from portal.desk.verbs.changing import agents_only, finish, lock
 from portal.desk.verbs.linking import link
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 async def split(case: "Case", message_ids: Collection[int], subject: str, *, by: AgentReader, at: datetime) -> "Case":
     """Move messages of the case, with their files, to a new case with this subject, and return it.
 
-    The cases are linked. The new case has the type, priority, service, project and agent of the old case; without an
+    The cases are linked. The new case has the type, priority, own fields, service, project and agent of the old case; without an
     agent, the rules of dispatch choose one. Its contact is the one who wrote the first of the messages, or the contact
     of the old case. If exactly these messages were split off already, return the case that they became. Raise `Invalid`
     at the fields `subject` and `message`, and `Conflict` if a message is on another case now.
@@ -125,7 +126,8 @@ async def _opened(case: "Case", chosen: list[Any], subject: str, by: AgentReader
     made = type(case).of_row(await insert_whole(type(case), columns))
     await copy_clock(case, made)
     await copy_watchers(case, made)
-    await current().execute(COPY, case.id, made.id)
+    for copy in (COPY, values.COPY):
+        await current().execute(copy, case.id, made.id)
     return made
 
 

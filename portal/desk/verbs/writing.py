@@ -9,9 +9,9 @@ from portal.desk import mentions, messages
 from portal.desk.files.attachments import StoredFile
 from portal.desk.messages import Writing
 from portal.desk.verbs.changing import change, finish, lock
-from portal.desk.verbs.moving import moved
+from portal.desk.verbs.moving import moved, wanted
 from portal.desk.workflow import Status, after_reply
-from portal.desk.workflow.moves import Standing, chosen
+from portal.desk.workflow.moves import Standing
 from portal.people.readers import AgentReader, Reader
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def reply(
 async def _after(case: "Case", by: Reader, then: Status | int | None) -> Status | Standing:
     """Return the status of the case after a reply, or its category. Raise `Invalid` if `then` may not follow."""
     if by.is_agent and then is not None and then not in (case.stands, case.status_id):
-        return await chosen(case.status_id, then)
+        return await wanted(case, then)
     return after_reply(case.stands, by_agent=by.is_agent, then=None if then is None else case.stands)
 
 

@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from portal.agent.setup.cases import dispatch, workflow
+from portal.agent.setup.cases import dispatch, fields, workflow
 
-handlers: list[Any] = [*dispatch.handlers, *workflow.handlers]
+handlers: list[Any] = [*dispatch.handlers, *fields.handlers, *workflow.handlers]

@@ -1,0 +1,78 @@
+"""Serve the form that changes the own fields of a case."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Struct
+
+from portal.agent.pages import agent_page
+from portal.database import transaction
+from portal.desk import Case, Details
+from portal.desk.own_fields.offered import OfferedField, Value, offered, typed_in, with_fields
+from portal.desk.own_fields.values import change_values, values_of
+from portal.fields import Checked
+from portal.people.readers import AgentReader
+from portal.web.edits import as_seen, edited
+from portal.web.forms import Form
+from portal.web.pages import on_refusal, see_other
+from portal.web.visit import Web, visit_of
+
+
+class Fields(Struct, kw_only=True):
+    """Form of the own fields of a case, to which `with_fields` adds one field for each."""
+
+
+@get("/cases/{number:str}/fields")
+async def show_fields(request: Web, number: FromPath[str]) -> Response[str]:
+    """Show the own fields of a case in a form."""
+    return await _fields(request, number=number)
+
+
+async def _fields(
+    request: Web, *, number: str, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
+) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    details = await Details.find(number, reader)
+    fields = await offered(reader, case_id=details.case.id, case_type_id=details.case.case_type_id)
+    stored = _stored(fields, await values_of(details.case.id), reader)
+    return await agent_page(
+        request, reader, "agent/cases/own_fields.html", details=details, fields=fields, seen=as_seen(stored),
+        shown={field.key: getattr(stored, field.key) for field in fields}, typed=typed or {}, errors=errors or {},
+    )  # fmt: skip
+
+
+def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader: AgentReader) -> Struct:
+    """Return the values as the form shows them to the reader."""
+    typed = {field.key: field.typed(values.get(field.id), reader.locale) for field in fields}
+    form: Struct = with_fields(Fields, fields)(**typed)
+    return form
+
+
+@post("/cases/{number:str}/fields")
+@on_refusal(_fields)
+async def change_fields(
+    reader: NamedDependency[AgentReader],
+    form: NamedDependency[Form],
+    at: NamedDependency[datetime],
+    number: FromPath[str],
+) -> Response[Any]:
+    """Save the changed own fields of a case; its log has a line for each."""
+    async with transaction(reader):
+        case = await Case.find(number, reader, hold=True, itself=True)
+        fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
+        sent = edited(form, with_fields(Fields, fields), _stored(fields, await values_of(case.id), reader))
+        typed, checked = typed_in(sent, fields), Checked()
+        values = {
+            field.id: checked(field.key, partial(field.read, locale=reader.locale), typed[field.id]) for field in fields
+        }
+        checked.done()
+        await change_values(case, fields, values, by=reader, at=at)
+    return see_other(f"/agent/cases/{number}")
+
+
+handlers: list[Any] = [show_fields, change_fields]

@@ -1,0 +1,171 @@
+"""Store the own fields of cases, which admins define, order, and stop offering."""
+
+from typing import Any
+
+from msgspec import Struct
+from piccolo.columns import Array, BigInt, BigSerial, Boolean, SmallInt, Text, Timestamptz
+from piccolo.table import Table
+
+from portal.database import current
+from portal.database.rows import Endable, next_position, one
+from portal.database.uniqueness import unless_taken
+from portal.desk.own_fields import FieldKind
+from portal.desk.own_fields.choices import add_choices, short
+from portal.errors import Conflict, Invalid
+from portal.fields import Checked, identifier, in_range, line, one_of, optional, yes_or_no
+
+MOST = 40
+"""The maximum number of fields that have not ended, so that a form can show them all."""
+EVERY, SOME = "every", "some"
+"""The values of `FieldFacts.for_types`: cases of every type have the field, or only those of the types in `types`."""
+_KIND = one_of(tuple(FieldKind))
+_UNSEEN = "Customers cannot fill in a field that they do not see."
+
+
+class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of a new field as typed. `choices` has one choice per line, for a field of that kind."""
+
+    name: str
+    kind: str
+    choices: str = ""
+    for_contacts: str = "yes"
+
+
+class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Form fields of a field as typed: `yes` or `no` for the three flags, and the ids of case types in `types`."""
+
+    name: str
+    kind: str
+    hint: str = ""
+    for_contacts: str = "yes"
+    required_to_open: str = "no"
+    required_to_resolve: str = "no"
+    for_types: str = EVERY
+    types: list[str] = []
+
+
+class CaseField(Endable, Table, tablename="case_field"):
+    """A field of cases. Contacts see it only if `for_contacts`; `case_type_ids` are the types that have it, None for all.
+
+    With `required_to_open`, contacts have to fill it in when they open a case; with `required_to_resolve`, agents cannot
+    resolve or close a case without it. A field that has ended is no longer offered, but cases keep their values.
+    """
+
+    id = BigSerial(primary_key=True)
+    kind = Text(default=None)
+    name = Text(default=None)
+    hint = Text(null=True, default=None)
+    for_contacts = Boolean(default=None)
+    required_to_open = Boolean(default=False)
+    required_to_resolve = Boolean(default=False)
+    case_type_ids = Array(base_column=BigInt(), null=True, default=None)
+    position = SmallInt(default=None)
+    ended_at = Timestamptz(null=True, default=None)
+
+    @classmethod
+    async def listed(cls) -> list["CaseField"]:
+        """Return all fields in the order of their positions, also those that have ended."""
+        return await cls.objects().order_by(cls.position).order_by(cls.id)
+
+    @classmethod
+    async def find(cls, field: int, *, hold: bool = False) -> "CaseField":
+        """Return the field with this id. With `hold`, lock the row. Raise `NotFound` for an unknown id."""
+        if hold:  # The strongest lock, for which whoever is storing a value of the field is waited for.
+            await current().execute("select from case_field where id = $1 for update", in_range(field))
+        return await one(cls.objects().where(cls.id == in_range(field)))
+
+    @classmethod
+    async def create(cls, facts: NewField) -> "CaseField":
+        """Add a field as the last one, with its choices, and return it.
+
+        Raise `Invalid` for a bad field, if another one has the name, or if there are `MOST` fields.
+        """
+        checked = Checked()
+        if await cls.count().where(cls.ended_at.is_null()) >= MOST:
+            checked.refuse("name", f"There are {MOST} fields, which is the most. Stop offering one first.")
+        kind = checked("kind", _KIND, facts.kind)
+        names = [name for name in facts.choices.splitlines() if name.strip()] if kind == FieldKind.CHOICE else []
+        if kind == FieldKind.CHOICE and not names:
+            checked.refuse("choices", "Write at least one choice, each on a line of its own.")
+        values: dict[str, Any] = {
+            "name": checked("name", short, facts.name),
+            "kind": kind,
+            "for_contacts": checked("for_contacts", yes_or_no, facts.for_contacts),
+        }
+        checked.done()
+        field = cls(**values, position=await next_position(cls))
+        async with unless_taken("name", _taken(field.name)):
+            await field.save()
+        await add_choices(field.id, names, as_field="choices")
+        return field
+
+    async def change(self, facts: FieldFacts) -> None:
+        """Replace everything but the choices of the field, whose row is locked. Cases keep their values.
+
+        Raise `Invalid` for a bad field, if another one has the name, or if cases have values of the former kind.
+        """
+        checked = Checked()
+        values: dict[str, Any] = {
+            "name": checked("name", short, facts.name),
+            "kind": checked("kind", _KIND, facts.kind),
+            "hint": checked("hint", optional(line), facts.hint),
+        }
+        for flag in _FLAGS:
+            values[flag] = checked(flag, yes_or_no, getattr(facts, flag))
+        if values["required_to_open"] and not values["for_contacts"]:
+            checked.refuse("required_to_open", _UNSEEN)
+        some = checked("for_types", one_of((EVERY, SOME)), facts.for_types) == SOME
+        types = sorted({checked("types", identifier, text) for text in facts.types}) if some else None
+        if some and not types:
+            checked.refuse("types", "Choose at least one type.")
+        elif some and not await current().fetchval(_ARE_TYPES, types):
+            checked.refuse("types", "Choose them from the list.")
+        checked.done()
+        if values["kind"] != self.kind and await self.is_used():
+            raise Invalid({"kind": "Cases have values of this kind. Add another field instead."})
+        async with unless_taken("name", _taken(values["name"])):
+            await CaseField.update(**values, case_type_ids=types).where(CaseField.id == self.id)
+
+    async def is_used(self) -> bool:
+        """Return whether a case has a value of the field."""
+        return bool(
+            await current().fetchval("select exists (select from case_field_value where field_id = $1)", self.id)
+        )
+
+    async def discard(self) -> None:
+        """Delete the field, whose row is locked, with its choices. Raise `Conflict` if a case has a value of it."""
+        if await self.is_used():
+            raise Conflict(f"Cases have values of “{self.name}”, so it cannot be deleted. Stop offering it instead.")
+        await CaseField.delete().where(CaseField.id == self.id)
+
+    async def move_above(self, other: int) -> None:
+        """Put the field directly above another one, and lock the table until the transaction ends.
+
+        Do nothing if `other` is not the id of one.
+        """
+        await current().execute("lock table case_field in share row exclusive mode")
+        ids = [one.id for one in await CaseField.listed() if one.id != self.id]
+        if other in ids:
+            ids.insert(ids.index(other), self.id)
+            await current().execute(_ORDER, ids)
+
+    @property
+    def facts(self) -> FieldFacts:
+        """Return the stored values of the field as form fields."""
+        flags = {name: "yes" if getattr(self, name) else "no" for name in _FLAGS}
+        types = [str(one) for one in self.case_type_ids or ()]
+        return FieldFacts(
+            name=self.name, kind=self.kind, hint=self.hint or "", for_types=SOME if types else EVERY, types=types, **flags
+        )  # fmt: skip
+
+
+_FLAGS = ("for_contacts", "required_to_open", "required_to_resolve")
+_ARE_TYPES = "select count(*) = cardinality($1::bigint[]) from case_type where id = any($1)"
+_ORDER = """
+update case_field f set position = w.place from unnest($1::bigint[]) with ordinality as w (id, place)
+where f.id = w.id and f.position <> w.place
+"""
+
+
+def _taken(name: str) -> str:
+    return f"There is a field “{name}” already."

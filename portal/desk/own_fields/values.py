@@ -1,0 +1,179 @@
+"""Store and show the values that cases have in own fields."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from piccolo.columns import BigInt, Date, Numeric, Text
+from piccolo.table import Table
+
+from portal.database import current
+from portal.desk import events
+from portal.desk.own_fields import FieldKind
+from portal.desk.own_fields.offered import OfferedField, Value
+from portal.desk.verbs.changing import agents_only, change, finish, lock
+from portal.errors import Invalid
+from portal.people.readers import AgentReader
+
+if TYPE_CHECKING:
+    from portal.desk.cases import Case
+
+_COLUMN = {FieldKind.TEXT: "text", FieldKind.NUMBER: "number", FieldKind.DATE: "day", FieldKind.CHOICE: "choice_id"}
+
+
+class CaseFieldValue(Table, tablename="case_field_value"):
+    """The value of a case in a field: one of the last four columns, as its kind says. The primary key is both ids."""
+
+    case_id = BigInt(primary_key=True, default=None)
+    customer_id = BigInt(default=None)
+    field_id = BigInt(default=None)
+    kind = Text(default=None)
+    text = Text(null=True, default=None)
+    number = Numeric(null=True, default=None)
+    day = Date(null=True, default=None)
+    choice_id = BigInt(null=True, default=None)
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A field as the page of a case shows it. `text` is its value, None if it is empty."""
+
+    id: int
+    name: str
+    kind: FieldKind
+    for_contacts: bool
+    text: str | None
+
+    @property
+    def value(self) -> str | Decimal | date | None:
+        """Return the value in the type of its kind; the name of a choice."""
+        return None if self.text is None else value_of(self.kind, self.text)
+
+
+def value_of(kind: str, text: str) -> str | Decimal | date:
+    """Return a value that the database has written as text."""
+    if kind == FieldKind.NUMBER:
+        return Decimal(text)
+    return date.fromisoformat(text) if kind == FieldKind.DATE else text
+
+
+_TEXT = "coalesce(v.text, v.number::text, v.day::text, o.name)"
+_JOINED = "left join case_field_choice o on o.field_id = v.field_id and o.id = v.choice_id"
+
+
+def shown_sql(case: str, *, for_contact: bool) -> str:
+    """Return the SQL expression for the fields of the case with the alias `case`, as the JSON that `read_shown` reads.
+
+    Agents see empty fields too, so that they can fill them in. Contacts see what is filled in, of the fields for them.
+    """
+    empty = f"or (f.ended_at is null and (f.case_type_ids is null or {case}.case_type_id = any(f.case_type_ids)))"
+    return (
+        "(select coalesce(json_agg(json_build_object('id', f.id, 'name', f.name, 'kind', f.kind, 'for_contacts', f.for_contacts,"  # noqa: S608
+        f" 'text', {_TEXT}) order by f.position, f.id), '[]') from case_field f"
+        f" left join case_field_value v on v.field_id = f.id and v.case_id = {case}.id {_JOINED}"
+        f" where {'f.for_contacts and ' if for_contact else ''}(v.case_id is not null {'' if for_contact else empty}))::text"
+    )
+
+
+def read_shown(text: str) -> list[Shown]:
+    """Return the fields in the JSON of `shown_sql`."""
+    return msgspec.json.decode(text, type=list[Shown])
+
+
+async def values_of(case_id: int) -> dict[int, Value]:
+    """Return the values of a case by the id of their field."""
+    rows = await current().fetch("select * from case_field_value where case_id = $1", case_id)
+    return {row["field_id"]: row[_COLUMN[FieldKind(row["kind"])]] for row in rows}
+
+
+async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value]) -> None:
+    """Store the values with which a case is opened."""
+    for field in fields:
+        if field.id in values:
+            await current().execute(
+                _INSERT[field.kind], case.id, case.customer_id, field.id, field.kind.value, values[field.id]
+            )
+
+
+async def change_values(
+    case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value | None], *, by: AgentReader, at: datetime
+) -> None:
+    """Store those of the values that differ from what the case has; None empties a field. The log has a line for each.
+
+    What contacts do not see, they are not told of either: neither the line nor the time of the change.
+    """
+    agents_only(by)
+    await lock(case, by)
+    before = await values_of(case.id)
+    changed = [one for one in fields if one.id in values and values[one.id] != before.get(one.id)]
+    if not changed:
+        return
+    for field in changed:
+        value = values[field.id]
+        if value is None:
+            await current().execute(
+                "delete from case_field_value where case_id = $1 and field_id = $2", case.id, field.id
+            )
+        else:
+            await current().execute(_PUT[field.kind], case.id, case.customer_id, field.id, field.kind.value, value)
+        word = dict(field.choices)[value] if isinstance(value, int) else value
+        await _record("field", case, field.name, field.kind, word, by, at, for_contacts=field.for_contacts)
+    if any(field.for_contacts for field in changed):
+        await change(case, {}, [], by, at)
+    else:
+        await finish(case, [], by, at, told_as="case.held")
+
+
+async def refuse_unfilled(case: "Case") -> None:
+    """Raise `Invalid` (`status`) if the case, which is to be resolved or closed, lacks a field that this requires."""
+    names = await current().fetchval(_UNFILLED, case.id, case.case_type_id)
+    if names:
+        raise Invalid({"status": f"Fill in {names} first: a case is not resolved without it."})
+
+
+async def take_over(target: "Case", source: "Case", *, by: AgentReader, at: datetime) -> None:
+    """Give `target`, into which `source` is merged, the values that only `source` has. The log names what is lost."""
+    rows = await current().fetch(_OF_SOURCE, source.id, target.id)
+    await current().execute(COPY, source.id, target.id)
+    await current().execute("delete from case_field_value where case_id = $1", source.id)
+    for row in rows:
+        if row["present"] != row["former"]:
+            kind = "field_left" if row["present"] else "field_taken"
+            await _record(
+                kind, target, row["name"], row["kind"], row["former"], by, at, for_contacts=row["for_contacts"],
+                number=source.number,
+            )  # fmt: skip
+
+
+async def _record(
+    event: str, case: "Case", name: str, kind: str, value: Any, by: AgentReader, at: datetime, *, for_contacts: bool,
+    **more: object,
+) -> None:  # fmt: skip
+    details = {"field": name, "kind": str(kind), "to": None if value is None else str(value)} | more
+    await events.record(case.id, case.customer_id, event, by=by, contact_may_know=for_contacts, at=at, details=details)
+
+
+COPY = """
+insert into case_field_value (case_id, customer_id, field_id, kind, text, number, day, choice_id)
+select $2, customer_id, field_id, kind, text, number, day, choice_id from case_field_value where case_id = $1 on conflict do nothing
+"""
+"""SQL that gives the case $2 the values of the case $1 that it has not."""
+_INSERT = {
+    kind: f"insert into case_field_value (case_id, customer_id, field_id, kind, {column}) values ($1, $2, $3, $4, $5)"  # noqa: S608
+    for kind, column in _COLUMN.items()
+}
+_PUT = {
+    kind: f"{sql} on conflict (case_id, field_id) do update set {_COLUMN[kind]} = excluded.{_COLUMN[kind]}"
+    for kind, sql in _INSERT.items()
+}
+_UNFILLED = """
+select string_agg('“' || f.name || '”', ' and ' order by f.position, f.id) from case_field f
+where f.required_to_resolve and f.ended_at is null and (f.case_type_ids is null or $2 = any(f.case_type_ids))
+  and not exists (select from case_field_value v where v.field_id = f.id and v.case_id = $1)
+"""
+_OF_SOURCE = f"""
+select f.name, f.kind, f.for_contacts, {_TEXT} as former,
+  (select {_TEXT} from case_field_value v {_JOINED} where v.field_id = f.id and v.case_id = $2) as present
+from case_field_value v join case_field f on f.id = v.field_id {_JOINED} where v.case_id = $1 order by f.position, f.id
+"""  # noqa: S608
