@@ -35,6 +35,8 @@ REFERENCES = {
     "from_status_id": "status",
     "to_status_id": "status",
     "field_id": "field",
+    "tag_id": "tag",
+    "merged_into_id": "tag",
     "article_id": "article",
     "case_id": "case",
     "invoice_id": "invoice",
@@ -64,6 +66,7 @@ _ROWS = {
     "kind": "select id, name, '/agent/setup/general-kinds/' || id as path, 'Kind of general time' as about,"
     " ended_at is not null as is_last from general_kind",
     "status": "select id, name, '/agent/setup/workflow/' || id as path, 'Status of cases' as about, ended_at is not null as is_last from case_status",
+    "tag": "select id, name, '/agent/setup/tags/' || id as path, 'Tag' as about, false as is_last from tag",
     "field": "select id, name, '/agent/setup/fields/' || id as path, 'Field of cases' as about, ended_at is not null as is_last from case_field",
     "article": "select id, title as name, '/agent/help/' || id as path, 'Help article' as about, published_at is null as is_last from help_article",
     "invoice": "select i.id, coalesce(i.number, 'a draft') as name, case when i.number is null then '/agent/drafts/' || i.id"
@@ -96,6 +99,7 @@ SEARCHED = (
     "product",
     "status",
     "field",
+    "tag",
 )
 """The kinds of things by which the log can be filtered. Add new ones at the end, because URLs contain their positions."""
 _SPACING = 16

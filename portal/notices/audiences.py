@@ -93,6 +93,14 @@ join credential c on c.agent_id = h.id or c.agent_id = any({_MANAGERS})
 """  # noqa: S608
 """The agent to whom the case is assigned, and the managers of the department."""
 
+RATED = f"""
+select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
+from told o join case_event e on e.id = o.record_id and e.kind = 'rated' and e.details ->> 'to' = 'bad'
+join cases k on k.id = o.subject_id left join agent h on h.id = k.agent_id and h.ended_at is null
+join credential c on c.agent_id = h.id or c.agent_id = any({_MANAGERS})
+"""  # noqa: S608
+"""The agent to whom the case is assigned, and the managers of the department, if the rating is bad."""
+
 REJECTED = """
 select c.id as credential_id, min(r.id) as record_id, min(r.entry_id) as subject_id, o.actor_id, o.at
 from (select distinct t.actor_id, t.at, n.decision

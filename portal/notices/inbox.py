@@ -297,7 +297,7 @@ select n.id, n.kind, n.record_id, coalesce(r.entry_id, n.subject_id) as subject_
 from notice n join credential own on own.id = n.credential_id
 left join message m on n.kind in ('case.opened', 'case.replied', 'case.mentioned') and m.id = n.record_id
 left join cases k on n.kind like 'case.%' and k.id = {SUBJECT}
-left join case_event e on n.kind in ('case.assigned', 'case.status', 'case.ending', 'case.overdue') and e.id = n.record_id
+left join case_event e on n.kind in ('case.assigned', 'case.status', 'case.ending', 'case.overdue', 'case.rated') and e.id = n.record_id
 left join lateral (
   select r.*, count(*) over () as count from rejection r join time_entry y on y.id = r.entry_id
   where n.kind = 'time.rejected' and r.decision = n.decision and y.agent_id = own.agent_id order by r.id limit 1) r on true

@@ -241,6 +241,11 @@ _ALL = [
         for_agents=Side("A deadline that has passed, of a case of yours or of your department", _AT_ONCE),
     ),
     Kind(
+        "case.rated", told_as=("case.changed",), audience=audiences.RATED, place=_case,
+        words=lambda told: f"{told.actor} rated the solution: not good",
+        for_agents=Side("A bad rating of a case of yours or of your department", _AT_ONCE),
+    ),
+    Kind(
         "time.rejected", told_as=("time.rejected",), audience=audiences.REJECTED, place=_time,
         words=lambda told: f"{told.actor} rejected {_of_time(told)}",
         for_agents=Side("Time of yours that is rejected", _AT_ONCE),

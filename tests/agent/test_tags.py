@@ -11,7 +11,7 @@ from portal.desk.tagging.tags import listed
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.agent.test_cases import numbers, open_case
-from tests.browser import Browser
+from tests.browser import Browser, text_of
 from tests.desk.test_tags import names, tagged
 from tests.forms import send
 from tests.world import ADA, INES, NOOR
@@ -71,6 +71,7 @@ async def test_an_agent_tags_a_case_on_its_page_and_takes_the_tag_off(ines: Brow
 
 
 async def test_an_admin_renames_merges_and_deletes_tags(app: Gate, case: Case) -> None:
+    """R89: the changes say which tag was renamed, merged and deleted."""
     one, two, three = await tagged(case, "vpn", "VPN tunnel", "old")
     other = await open_case("Other")
     await tagged(other, "VPN tunnel")
@@ -88,5 +89,12 @@ async def test_an_admin_renames_merges_and_deletes_tags(app: Gate, case: Case) -
         assert (await send(noor, page, f"/agent/setup/tags/{three.id}/deletion")).status_code == 303
         assert (await noor.get(f"/agent/setup/tags/{three.id}")).status_code == 404
         found = (await noor.get("/agent/setup/tags")).text
+        changes = text_of((await noor.get("/agent/setup/changes")).text)
+    for said in (
+        "changed the name of the tag VPN from vpn to VPN",
+        "deleted the tag “VPN tunnel”, whose cases got VPN",
+        "deleted the tag “old”",
+    ):
+        assert said in changes, said
     assert re.search(r">VPN</a></div>\s*<a[^>]*>2\W*cases", found)
     assert (await names(case), await names(other)) == (["VPN"], ["VPN"])

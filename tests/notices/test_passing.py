@@ -11,6 +11,7 @@ import pytest
 from portal import billing, notices
 from portal.database import transaction
 from portal.desk import Case, Status
+from portal.desk.verbs.rating import Rated
 from portal.notices import passing
 from portal.notices.kinds import KINDS
 from portal.people import credentials
@@ -151,6 +152,19 @@ async def test_a_status_is_told_to_the_contact_and_to_the_agent_if_a_contact_set
     async with transaction(ADA):
         await case.close(by=ADA, at=LATER)
     assert await told() == {("Ines", "case.status")}
+
+
+async def test_a_bad_rating_is_told_to_the_agent_and_to_the_manager_of_the_department() -> None:
+    """A good rating is told to nobody; a change to a bad one is told once, and to no contact."""
+    case = await opened()
+    async with transaction(INES):
+        await case.take(by=INES, at=NOW)
+        await case.change_status(Status.RESOLVED, by=INES, at=NOW)
+    await told()
+    for verdict, tells in [("good", set()), ("bad", {("Ines", "case.rated"), ("Max", "case.rated")})]:
+        async with transaction(ADA):
+            await (await Case.find(case.number, ADA)).rate(Rated(verdict=verdict), by=ADA, at=LATER)
+        assert await told() == tells, verdict
 
 
 async def test_decisions_on_time_are_told_to_its_author_once_however_many_entries() -> None:

@@ -44,6 +44,7 @@ class Tag(Table, tablename="tag"):
     id: BigSerial = BigSerial(primary_key=True)
     name = Text(default=None)
     created_at = Timestamptz(default=None)
+    merged_into_id = BigInt(null=True, default=None)
 
     @classmethod
     async def find(cls, tag: int, *, hold: bool = False) -> Self:
@@ -74,6 +75,7 @@ class Tag(Table, tablename="tag"):
         if target.id == self.id:
             raise Invalid({"into": "Choose another tag."})
         await current().execute(_RETAG, self.id, target.id)
+        await Tag.update({Tag.merged_into_id: target.id}).where(Tag.id == self.id)
         await self.discard()
 
     async def discard(self) -> None:
