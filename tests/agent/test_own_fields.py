@@ -4,9 +4,9 @@ from portal.database import transaction
 from portal.desk import Case
 from portal.web.gate import Gate
 from tests.agent.test_cases import numbers
+from tests.browser import Browser, text_of
 from tests.desk.test_own_fields import made, shown
 from tests.forms import send
-from tests.browser import Browser, text_of
 from tests.world import ADA, INCIDENT, INES, NOOR
 
 HERE = "/agent/setup/fields"
