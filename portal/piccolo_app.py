@@ -55,6 +55,7 @@ from portal.desk.files.showing import FilePreview
 from portal.desk.help.articles import Article
 from portal.desk.help.pictures import HelpPicture
 from portal.desk.lists.own_views import OwnView
+from portal.desk.looking import CaseLook
 from portal.desk.mentions import Mention
 from portal.desk.messages import Message
 from portal.desk.own_fields.choices import FieldChoice
@@ -121,6 +122,7 @@ APP_CONFIG = AppConfig(
         BillingSchedule,
         Case,
         CaseLink,
+        CaseLook,
         CaseWatcher,
         CaseRating,
         CaseEvent,

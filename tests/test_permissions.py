@@ -642,7 +642,7 @@ have just typed their password from the page that asks for it again, and whoever
 SIGNING_OUT = ("/sign-out", "/account/sessions/ending", "/account/customers/{credential}")
 READING = (
     "session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox where kind = 'notice.changed'", "attempt",
-    "help_reading", "help_views", "file_preview",
+    "help_reading", "help_views", "file_preview", "case_look",
 )  # fmt: skip
 """What a GET may write: when the session was last used, a rate limit (R83), and what was read (manner 3).
 

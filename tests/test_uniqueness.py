@@ -314,6 +314,7 @@ REASONED = {
     "case_link_pkey": UPSERT,
     "case_field_value_pkey": "The case is locked first: test_two_agents_who_fill_in_the_same_field_wait_for_each_other.",
     "case_field_choice_name": "The field is locked first, and a sentence says so: test_a_field_and_a_choice_in_use_stay_and_what_is_unused_goes.",
+    "case_look_pkey": UPSERT,
     "case_rating_pkey": "The case is locked first: test_two_people_at_once_do_not_silently_undo_each_others_rating.",
     "case_tag_pkey": UPSERT,
     "case_watcher_pkey": UPSERT,

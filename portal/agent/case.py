@@ -60,7 +60,7 @@ async def show_case(
     details = await Details.find(number, reader)
     if details.stands_for(number) and errors is None:
         return see_other(place_of(request, details.case.number, **{"from": number}))
-    await about_to_read(request, ("case", details.case.id))
+    await about_to_read(request, ("case", details.case.id), looks=details.is_unread)
     numbers = (details.case.number, *details.merged)
     address, kept = await drafts.first_kept(
         reader, *(f"/agent/cases/{one}/{noun}" for one in numbers for noun in ("replies", "notes"))
@@ -104,7 +104,7 @@ async def show_feed(
 ) -> Response[str]:
     """Serve the parts of the case page that refresh themselves: the feed, the head and the side panel."""
     details = await Details.find(number, reader)
-    await about_to_read(request, ("case", details.case.id))
+    await about_to_read(request, ("case", details.case.id), looks=details.is_unread)
     feed, time = await _feed(request, details)
     response = page(
         request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, priorities=PRIORITY_CHOICES,

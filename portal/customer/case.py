@@ -53,7 +53,7 @@ async def _show(
     details = await Details.find(number, reader)
     if details.stands_for(number) and errors is None:
         return see_other(f"/cases/{details.case.number}?from={number}")
-    await about_to_read(request, ("case", details.case.id))
+    await about_to_read(request, ("case", details.case.id), looks=details.is_unread)
     here, before = f"/cases/{details.case.number}", request.query_params.get("before", "")
     numbers = (details.case.number, *details.merged)
     address, kept = await drafts.first_kept(reader, *(f"/cases/{one}/replies" for one in numbers))

@@ -9,6 +9,7 @@ from portal.database import current
 from portal.desk import tagging
 from portal.desk.cases import Case, number_of, numbered
 from portal.desk.deadlines.promises import Clock, clock_sql
+from portal.desk.looking import unread_sql
 from portal.desk.own_fields.values import Shown, read_shown, shown_sql
 from portal.desk.replies.outgoing import LAST_REPLY, OUTGOING, Outgoing
 from portal.desk.tagging import ShownTag
@@ -48,7 +49,8 @@ class Details:
     agents' replies that can still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the
     id of the newest reply. `reopens_until` is until when a reply reopens the case, None for always. `status_word` is
     the name of the status for the reader; `moves` are the statuses that an agent may set. `rating` is the customer's
-    rating of the solution. `own` are the own fields that the reader sees.
+    rating of the solution. `own` are the own fields that the reader sees,
+    and `is_unread` says whether there is something new for the reader.
     """
 
     case: Case
@@ -77,6 +79,7 @@ class Details:
     status_word: str
     moves: list[Move]
     own: list[Shown]
+    is_unread: bool
 
     @classmethod
     async def find(cls, number: str | int, reader: Reader) -> "Details":
@@ -101,7 +104,7 @@ class Details:
               {name_sql("c", for_contact=reader.is_contact)} as status_word, {_MOVES[reader.is_contact]} as moves,
               {reopens_until_sql("c")} as reopens_until, (select f.number from cases f where f.id = c.follows_id) as follows,
               {_OUTGOING[reader.is_contact]} as outgoing, {LAST_REPLY} as last_reply, {_TAGS[reader.is_contact]} as tags,
-              {RATING} as rating, {shown_sql("c", for_contact=reader.is_contact)} as own
+              {RATING} as rating, {shown_sql("c", for_contact=reader.is_contact)} as own, {unread_sql("c", reader)} as is_unread
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id
             left join agent a on a.id = c.agent_id
             where c.id = {_BY_NUMBER} and {Case.visible_sql(reader, "c")}"""  # noqa: S608

@@ -21,6 +21,7 @@ NOT_EXPORTED = {
     "entry_question.ended_by_id": RECORD,
     "billing_schedule.set_by_id": RECORD,
     "case_link.linked_by_id": RECORD,
+    "case_look.credential_id": "which rows of a list are bold",
     "cases.opened_by_agent_id": RECORD,
     "company.email": "the mail address of the company",
     "cost_rate.agent_id": "a calculation of the company",
@@ -58,6 +59,7 @@ NOT_EXPORTED = {
 }
 """Columns that the export leaves out, with the reason."""
 NOT_ERASED = {
+    "case_look.credential_id": "when a contact without a name last opened a case",
     "case_rating.contact_id": "the rating stays, of a contact without a name",
     "cases.contact_id": "the case stays, of a contact without a name",
     "company.email": "the mail address of the company",

@@ -14,6 +14,7 @@ from portal.desk.deadlines.promises import Clock, clock_sql
 from portal.desk.lists.paging import Cursor, sorting
 from portal.desk.lists.questions import COUNTED, Question, conditions_of, quoted_number
 from portal.desk.lists.views import OPEN, ORDERS, VIEWS, filled_in
+from portal.desk.looking import unread_sql
 from portal.desk.tagging import ShownTag
 from portal.desk.workflow import Priority, Status
 from portal.desk.workflow.moves import RANK, name_sql, standing
@@ -46,6 +47,7 @@ class Row:
     tags: Sequence[ShownTag] = ()
     status_word: str = ""
     snoozed_until: datetime | None = None
+    is_unread: bool = False
 
     @property
     def priority_word(self) -> str:
@@ -108,6 +110,7 @@ def _listing(
     order: str,
     *,
     for_contact: bool,
+    unread: str,
     keys: Sequence[str] = (),
     offset: str = "",
     counted: str | None = None,
@@ -137,7 +140,7 @@ with matching as (
 select p.id, p.number, p.subject, p.status, {name_sql("p", for_contact=for_contact)} as status_word, p.snoozed_until, p.priority, p.updated_at,
   u.name as customer, o.name as contact, a.name as agent{shown},
   p.confidential, exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
-  {clock_sql("p")} as clock, {tags} as tags,
+  {clock_sql("p")} as clock, {tags} as tags, {unread} as is_unread,
   {total if counted is None else counted} as total
 from matching p join customer u on u.id = p.customer_id join contact o on o.id = p.contact_id left join agent a on a.id = p.agent_id
 order by p.place
@@ -164,6 +167,7 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
         condition,
         ordered,
         for_contact=False,
+        unread=unread_sql("p", reader),
         keys=order.expressions,
         offset=offset,
         since=since,
@@ -209,7 +213,13 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
         sql.append(condition.replace("?", f"${len(values)}"))
     page = min(max(page, 1), 10_000)
     offset, skipped = _offset(page, len(values))
-    listing = _listing(" and ".join(sql), "c.updated_at desc, c.id desc", for_contact=True, offset=offset)
+    listing = _listing(
+        " and ".join(sql),
+        "c.updated_at desc, c.id desc",
+        for_contact=True,
+        unread=unread_sql("p", reader),
+        offset=offset,
+    )
     rows = await current().fetch(listing, *values, *skipped)
     return _listed(rows[:PAGE], page, has_next=len(rows) > PAGE)
 

@@ -10,18 +10,22 @@ from litestar.background_tasks import BackgroundTask
 
 from portal import notices
 from portal.database import transaction
+from portal.desk.looking import look_at
 from portal.people.readers import Reader
 from portal.web.visit import Web, visit_of
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
-async def about_to_read(request: Web, about: tuple[str, int]) -> None:
+async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = False) -> None:
     """Note what the page shows, such as `("case", 7)`, so that `read_when_sent` marks the notices about it as read.
 
-    The bell of this page no longer counts them. Do nothing for a reader without unread notices.
+    The bell of this page no longer counts them. With `looks`, the case has something new, and its row in lists is no
+    longer marked once the page is sent.
     """
     visit = visit_of(request)
+    if looks:
+        visit.looks_at = about[1]
     if visit.unread and visit.reader:
         visit.reads = about
         if visit.unread <= notices.COUNTED:
@@ -34,8 +38,10 @@ def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
     `about_to_read` and `reads_notices` say which notices these are. Nothing is written if there are none.
     """
     visit = visit_of(request)
-    if visit.reader and (visit.reads or visit.reads_notices):
-        response.background = BackgroundTask(_read, visit.reader, visit.at, visit.reads, visit.reads_notices)
+    if visit.reader and (visit.reads or visit.reads_notices or visit.looks_at):
+        response.background = BackgroundTask(
+            _read, visit.reader, visit.at, visit.reads, visit.reads_notices, visit.looks_at
+        )
     return response
 
 
@@ -60,9 +66,13 @@ def reads_notices(handler: Handler) -> Handler:
     return cast(Handler, handle)
 
 
-async def _read(reader: Reader, at: datetime, about: tuple[str, int] | None, notice_ids: list[int]) -> None:
-    """Mark the notices about a subject, if there is one, and those with these ids as read."""
+async def _read(
+    reader: Reader, at: datetime, about: tuple[str, int] | None, notice_ids: list[int], case_id: int | None
+) -> None:
+    """Mark the notices about a subject, if there is one, and those with these ids as read; record the look at a case."""
     async with transaction(reader):
+        if case_id:
+            await look_at(case_id, reader, at)
         if about:
             await notices.read(reader, at, about=about)
         if notice_ids:
