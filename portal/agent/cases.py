@@ -29,13 +29,15 @@ from portal.desk import (
 from portal.desk.bulk.verbs import Verb
 from portal.desk.lists.filters import filters_of
 from portal.desk.lists.own_views import OwnView
+from portal.desk.messages import Writing, written_before
 from portal.desk.own_fields.offered import offered, typed_in, with_fields
 from portal.desk.tagging.tags import TAGS
-from portal.errors import Conflict, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.contact_search import CALLERS, sought
 from portal.people.contacts import Contact
+from portal.people.contacts.calling import NewCaller
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
@@ -49,7 +51,7 @@ from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 
-class NewCase(Struct, kw_only=True):
+class NewCase(NewCaller, kw_only=True):
     """Form with which an agent opens a case for a contact.
 
     `customer`, `contact` and `case_type` are ids, `priority` is a number of `Priority`. If `then` is `wait`, the case
@@ -202,6 +204,7 @@ async def _new(
         customer=customer, caller=caller, contacts=await Contact.offered(customer.id) if customer.id else [],
         none_yet=not (customer.id or await Customer.offered()),
         types=choices(await case_types()), priorities=PRIORITY_CHOICES, own_fields=await offered(reader),
+        sends_mails=bool(visit_of(request).settings.smtp_url),
     )  # fmt: skip
 
 
@@ -216,8 +219,15 @@ async def open_case(
     async with transaction(reader):
         own_fields = await offered(reader)
         fields = form.into(with_fields(NewCase, own_fields))
+        contact = fields.contact
+        if contact is not None and fields.is_given:
+            raise Invalid({"contact": "Choose Somebody new here, or empty the fields of the new contact."})
+        if fields.customer and fields.is_given:
+            writing = Writing(fields.body, form.files, form.key)
+            if not await written_before(writing, reader):  # Else the case is there already, and so is its contact.
+                contact = (await fields.create(fields.customer, by=reader, at=at)).id
         case = await Case.open(
-            by=reader, contact_id=fields.contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
+            by=reader, contact_id=contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
             case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
             taken=fields.to == "me", called=fields.called, own=typed_in(fields, own_fields),
         )  # fmt: skip

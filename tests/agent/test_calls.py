@@ -48,3 +48,30 @@ async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: 
     assert (await ada.send_form("/agent/cases/new", call())).status_code == 404
     async with transaction(SYSTEM):
         assert await current().fetchval("select count(*) from message") == 1
+
+
+async def test_somebody_new_becomes_a_contact_in_the_same_form(ines: Browser) -> None:
+    """S3.3: contact and case are made together or not at all; who is known already is named; a repeat makes neither again."""
+    new = {"contact": "", "new_name": "Bea Roth", "new_email": "bea@acme.example", "new_phone": "+49 40 555 0199"}
+    for wrong, said in [
+        ({"subject": ""}, "Write a few words"),
+        ({"new_email": "ADA@acme.example"}, f"That is {ADA.name}."),
+        ({"new_phone": "040 555 0148"}, f"That is {ADA.name}."),
+        ({"new_email": "nobody"}, "mail address"),
+        ({"new_name": " "}, "Fill this in."),
+        ({"contact": str(ADA.id)}, "Choose Somebody new here"),
+    ]:
+        answer = await ines.send_form("/agent/cases/new", call(**new | wrong))
+        assert (answer.status_code, said in answer.text) == (422, True), wrong
+    async with transaction(SYSTEM):
+        assert await current().fetchval("select count(*) from contact where name = 'Bea Roth'") == 0
+    for _ in range(2):
+        answer = await ines.send_form("/agent/cases/new", call(**new))
+        assert answer.status_code == 303
+    async with transaction(SYSTEM):
+        rows = await current().fetch(
+            "select sees_all_cases, sees_invoices, manages_contacts, c.contact_id = t.id as asks from contact t, cases c"
+            " where t.name = 'Bea Roth'"
+        )
+        assert [tuple(row) for row in rows] == [(False, False, False, True)]
+        assert await current().fetchval("select count(*) from invitation") == 0
