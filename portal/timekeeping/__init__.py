@@ -1,1 +1,1 @@
-"""Time entries: what agents log, and who may change it until when. The package `portal.billing` decides what it costs."""
+"""Time entries: what agents log, and who may change it until when. The package `portal.billing` computes what it costs."""

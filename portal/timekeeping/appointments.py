@@ -7,7 +7,7 @@ from portal.desk.appointments import OPEN, SHOWN, Planned, appointments_sql
 from portal.people.readers import AgentReader
 
 PAGE = 50
-"""How many appointments one page of a list shows."""
+"""The maximum number of appointments on one page of a list."""
 _LOGGED = """
 (select coalesce(sum(t.minutes), 0)::bigint from time_sum t where t.scope = 'appointment' and t.subject_id = p.id and t.state <> 'rejected')
 """
@@ -38,7 +38,7 @@ class AppointmentPage(NamedTuple):
 
 
 async def appointments_with_time(case_id: int, reader: AgentReader) -> list[WithTime]:
-    """Return the first `SHOWN` appointments of a case, in the order of `appointments_of`, each with the time logged on it."""
+    """Return the first `SHOWN` appointments of a case, in the order of `appointments_of`, each with its logged time."""
     sql = f"select p.*, {_LOGGED} as logged from ({appointments_sql(reader)}) as p"  # noqa: S608 (our own queries)
     rows = await current().fetch(sql, case_id, False, SHOWN)
     return [WithTime(Planned.of_row(row), row["logged"]) for row in rows]
@@ -49,8 +49,8 @@ async def list_appointments(
 ) -> AppointmentPage:
     """Return one page of the appointments of an agent or of a case: those that are still planned, the earliest first.
 
-    Exactly one of `agent_id` and `case_id` is given. With `past`, return those that took place or were called off, the
-    latest first. `after` is the cursor: the id of the last appointment on the page before.
+    Pass exactly one of `agent_id` and `case_id`. With `past`, return those that took place or were cancelled, the
+    latest first. `after` is the cursor: the id of the last appointment on the previous page.
     """
     beyond, order = ("<", "desc") if past else (">", "asc")
     sql = f"""

@@ -1,4 +1,4 @@
-"""List the time entries that were deleted, with everything that had happened to each; their versions outlive them."""
+"""List the time entries that were deleted, each with its versions, which are kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from portal.timekeeping import versions
 from portal.timekeeping.versions import Version
 
 PAGE = 50
-"""How many deleted entries one page of the list shows."""
+"""The maximum number of deleted entries on one page of the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
     """A time entry that was deleted.
 
-    `version` is the id of the row of its deletion, the keyset cursor of the list. `history` holds all its versions, the
-    oldest first; the last one is the deletion, which has the content that the entry had.
+    `version` is the id of the row that records its deletion, which is the keyset cursor of the list. `history` holds
+    all its versions, the oldest first; the last one is the deletion, which has the content that the entry had.
     """
 
     id: int
@@ -34,7 +34,7 @@ class Deleted:
     def had(self, column: str) -> Any:
         """Return the value that the entry had in `column`, or None if it had none.
 
-        It is a text or a number; for an id, it is the name of what the id stood for.
+        It is a text or a number. Instead of an id, it is the name of what the id referred to.
         """
         return self.deletion.columns.get(column, (None,))[0]
 
@@ -56,8 +56,8 @@ class DeletedPage:
 async def list_deleted(reader: AgentReader, since: date, until: date, *, before: int | None = None) -> DeletedPage:
     """Return a page of the entries that were deleted from the day `since` to the day `until`, both included.
 
-    The days are those of the reader's time zone. `before` is the cursor: the `version` of the last entry on the page
-    before.
+    The days are those of the reader's time zone. `before` is the cursor: the `version` of the last entry on the
+    previous page.
     """
     last = min(until, date.max - timedelta(days=1)) + timedelta(days=1)
     # The first instant of the calendar has no UTC time in zones east of Greenwich.

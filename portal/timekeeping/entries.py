@@ -47,10 +47,11 @@ class TimeEntry(Table, tablename="time_entry"):
     """The minutes that one agent, its author, worked on one day.
 
     `version` counts the changes to the entry's content, so that an approval refers to exactly the content that was
-    approved (D34). `rejected_version` is the version that was rejected last. `entered_by_id` is the agent who logged
-    the time. If `rounded_by_day`, the minutes of its day are rounded together once they are approved (D4).
-    `window_from` is the instant from which the author has a limited time to change the entry: when it was
-    logged or last rejected. `settled_on_id` is the id of the merged case that the entry was on when a document settled it.
+    approved (D34). `rejected_version` is the version that was rejected last, or None. `entered_by_id` is the agent who
+    logged the time. If `rounded_by_day`, the minutes of its day are rounded together once they are approved (D4).
+    `window_from` is the instant from which the author has a limited time to change the entry: when it was logged or
+    last rejected. If a document had settled the entry before its case was merged, `settled_on_id` is the id of that
+    merged case.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -137,7 +138,7 @@ class TimeEntry(Table, tablename="time_entry"):
         `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under the
         project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
         content differs. Raise `Forbidden` if the admins' rules do not let `by` log time for that agent (S1.16),
-        `Conflict` if time tracking is off, and `Invalid` with a sentence for each wrong field: `on`, `duration`,
+        `Conflict` if time tracking is off, and `Invalid` with an error message for each bad field: `on`, `duration`,
         `work_date`, `project`, `service`, `task`, `kind`, `role`, `agent`, `external_comment`, `description`, `counts`,
         `override_reason`.
         """
@@ -191,7 +192,7 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        That content is not stored anywhere yet, so it must not be dropped without a message.
+        That content is not stored anywhere, so it must not be dropped without a message.
         """
         same = says_the_same(
             self,
@@ -218,7 +219,7 @@ class TimeEntry(Table, tablename="time_entry"):
     def why_fixed(self, by: AgentReader, at: datetime, rules: Rules) -> str | None:
         """Return the reason why `by` may not change or delete this entry at `at`; None if `by` may.
 
-        This does not consider invoices and statements that have settled the entry, nor locked periods.
+        This ignores invoices and statements that have settled the entry, and locked periods.
         """
         return why_fixed(by, self.agent_id, EntryState(self.state), self.window_from, at, rules.own_edit_hours)
 
@@ -299,7 +300,7 @@ class TimeEntry(Table, tablename="time_entry"):
             raise Conflict("This time is approved: the approval has to be withdrawn first.")
 
     async def _set(self, values: dict[str, Any], version: int) -> Self:
-        """Update the row and raise its version, and return the changed entry.
+        """Update the row with these values and the next version, and return the changed entry.
 
         Raise `Conflict` unless version and state in the database are those that the caller knows.
         """

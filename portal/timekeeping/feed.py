@@ -17,8 +17,8 @@ RANK = 3
 class CaseTime:
     """Sums of the time on one case, in minutes.
 
-    `worked` are the minutes worked in all entries, `counts` the billable minutes (without rejected entries). `draft`,
-    `submitted` and `rejected` are the minutes worked in entries of that state.
+    `entries` is the number of entries. `worked` are the minutes worked in all entries, `counts` the billable minutes
+    (without rejected entries). `draft`, `submitted` and `rejected` are the minutes worked in entries of that state.
     """
 
     entries: int
@@ -48,7 +48,7 @@ order by created_at desc, id desc limit $5
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
     """Return the feed with the time entries that belong in its window, and the sums of all time on the case.
 
-    `before` is the cursor that the feed was read with. If the window contains more than `WINDOW` entries, the returned
+    `before` is the cursor with which the feed was read. If the window contains more than `WINDOW` entries, the returned
     feed begins with the oldest entry that fits.
     """
     place = Cursor.read(before)

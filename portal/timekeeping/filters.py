@@ -1,4 +1,4 @@
-"""Choose the time entries of a list: by what they are logged on or by their agent, and by further conditions."""
+"""Choose the time entries of a list: by what they are logged on or by agent, and by further conditions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,10 +41,10 @@ Word = TypeVar("Word", EntryState, EntryBilling)
 class Filter:
     """Which time entries a list shows.
 
-    `scope` says what `id` is the id of: a `case`, `agent`, `service`, `project`, `task` or `appointment`. With the
-    scope `left`, the list shows the draft and rejected entries of agents who have left, and `id` is the agent who reads
-    the list. The other values limit the list further; None sets no limit. `since` and `until` are the first and the
-    last day, both included. `after` is the keyset cursor: the key of the last row on the page before (D56).
+    `scope` is the type of the thing with the id `id`: a `case`, `agent`, `service`, `project`, `task` or `appointment`.
+    With the scope `left`, the list shows the draft and rejected entries of agents who have left, and `id` is the agent
+    who reads the list. The other values limit the list further; None sets no limit. `since` and `until` are the first
+    and the last day, both included. `after` is the keyset cursor: the key of the last row on the previous page (D56).
     """
 
     scope: Scope
@@ -58,7 +58,7 @@ class Filter:
 
     @classmethod
     def asked(cls, scope: Scope, id: int, query: Mapping[str, str]) -> Self:
-        """Return the filter that the query string of a list describes. Values that cannot be read set no limit."""
+        """Return the filter from the query string of a list. Values that cannot be read set no limit."""
         return cls(
             scope, id, state=_word(EntryState, query.get("state")), agent_id=number_in(query.get("agent")),
             billing=_word(EntryBilling, query.get("billing")), since=day_in(query.get("from")), until=day_in(query.get("until")),
@@ -100,9 +100,9 @@ class Filter:
 
     @property
     def has_kept_sums(self) -> bool:
-        """Return whether the database keeps the sums of what this filter chooses.
+        """Return whether the database keeps the sums of the entries that this filter chooses.
 
-        It keeps none by day, and none for the agents who have left together.
+        It keeps no sums by day, and none for all agents who have left together.
         """
         return self.scope != "left" and self.since is None and self.until is None
 
@@ -113,7 +113,7 @@ class Filter:
 
     @property
     def in_row(self) -> str:
-        """Return the query string of the URL of a row, which tells the row's page which list the row is shown in."""
+        """Return the query string of the URL of a row, which tells the page of the row in which list the row is shown."""
         return "?" + urlencode({"of": self.scope, "id": self.id} | self.asked_for)
 
     def leading(self, **changed: object) -> str:
@@ -123,7 +123,7 @@ class Filter:
 
 
 def key(text: str) -> tuple[date, int] | None:
-    """Return the work date and entry id of a keyset cursor that `Page.last` wrote; None if `text` is not a cursor."""
+    """Return the work date and entry id from a keyset cursor (`Page.last`), or None if `text` is not a cursor."""
     day, _, typed = text.partition(".")
     found, entry_id = day_in(day), number_in(typed)
     return (found, entry_id) if found is not None and entry_id is not None else None
@@ -131,7 +131,7 @@ def key(text: str) -> tuple[date, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class GroupCursor:
-    """The keyset cursor of a list of entries in groups: the group, the work date and the id of the last entry shown."""
+    """The keyset cursor of a list of entries in groups: the group, and the work date and id of the last entry shown."""
 
     group_id: int
     work_date: date
@@ -139,7 +139,7 @@ class GroupCursor:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the cursor that `str` wrote as text, or None for any other text."""
+        """Return the cursor from the text that `str` returns, or None for any other text."""
         group, _, rest = text.partition(".")
         group_id, place = number_in(group), key(rest)
         return cls(group_id, *place) if group_id is not None and place else None

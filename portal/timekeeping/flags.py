@@ -2,7 +2,7 @@
 
 The author can answer; the entry is not billed until the flag is lifted. A flagged entry keeps its state and its
 allocations (C3). `portal.billing` flags entries and lifts flags, because only managers who may decide on an entry may
-do that. This module stores the author's answer, and gives lists the open flag of an entry.
+do that. This module stores the author's answer, and reads the open flag of an entry for lists.
 """
 
 import json
@@ -51,7 +51,8 @@ class Flag(Table, tablename="flag"):
 class OpenFlag:
     """The open flag of a listed time entry; `answer` is None until the author has answered.
 
-    `by_id` is the manager who flagged it, or None for a customer's question.
+    `by_id` and `by` are the id and the name of the manager who flagged it. For a customer's question they are None and
+    `CUSTOMER`.
     """
 
     id: int
@@ -73,7 +74,7 @@ class OpenFlag:
 
 
 CUSTOMER = "The customer"
-"""Who asks if a customer's question flags the time, at the beginning of a sentence."""
+"""The name of the asker if a customer's question flags the time, at the beginning of a sentence."""
 
 OPEN_FLAG = f"""
 (select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', coalesce(h.name, '{CUSTOMER}'), 'at', f.flagged_at,
@@ -87,12 +88,12 @@ IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at
 
 
 async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> None:
-    """Answer the question of an entry's open flag, as the agent who worked; a later answer replaces the former one.
+    """Answer the question of an entry's open flag, as the agent who worked; a later answer replaces the earlier one.
 
     The flag stays open: only a manager lifts it (C3). The answer is recorded as a version of the entry and in the
-    outbox, from which the manager is told. Sending the same answer again changes nothing. Raise `NotFound`
-    if there is no such entry, `Forbidden` if somebody else worked, `Invalid` (`answer`) if the text is empty or too
-    long, and `Conflict` if no flag is open.
+    outbox, which notifies the manager. Sending the same answer again changes nothing. Raise `NotFound` if there is no
+    such entry, `Forbidden` if somebody else worked, `Invalid` (`answer`) if the text is empty or too long, and
+    `Conflict` if no flag is open.
     """
     row = await current().fetchrow(_HELD, entry_id)
     if row is None:
@@ -150,7 +151,7 @@ async def _lift(sql: str, whose: object, by: AgentReader, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question that an agent has not answered yet, with what it is about."""
+    """A manager's or customer's question (`by`) that an agent has not answered yet, with the time that it is about."""
 
     entry_id: int
     minutes: int
@@ -173,7 +174,7 @@ async def unanswered(agent_id: int) -> list[Question]:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer to a question of a manager whose flag is still open, with the agent and the time it is about."""
+    """The answer to a manager's question whose flag is still open, with the agent and the time that it is about."""
 
     entry_id: int
     minutes: int
@@ -196,7 +197,7 @@ async def answered(manager_id: int) -> list[Answered]:
 def checked(field: str, text: str, empty: str) -> str:
     """Return a question, an answer or a reason without invisible characters and surrounding blanks.
 
-    Raise `Invalid` at `field` if it is too long or, with the sentence `empty`, if it is empty.
+    Raise `Invalid` at `field` if it is too long, or with the error message `empty` if it is empty.
     """
     text = visible(text).strip()
     if not text:

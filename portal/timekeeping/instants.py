@@ -1,4 +1,4 @@
-"""Convert the clock times of a day into instants, also on days when daylight saving begins or ends (D10, D11, D12)."""
+"""Convert the clock times of a day into instants, even on days when daylight saving begins or ends (D10, D11, D12)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Span(NamedTuple):
 
     @property
     def minutes(self) -> int:
-        """Return the elapsed minutes between the two instants, also if daylight saving begins or ends between them."""
+        """Return the elapsed minutes between the two instants, even if daylight saving begins or ends between them."""
         return int((self.ended_at - self.started_at).total_seconds()) // 60
 
     def clock_times(self) -> tuple[time, time]:
@@ -33,10 +33,10 @@ class Span(NamedTuple):
 def span_of(day: date, began: time, ended: time, zone: str, known: Span | None = None) -> Span:
     """Return the span of work from the local time `began` on `day` to the next local time `ended`, in the zone `zone`.
 
-    `ended` may be on the day after. If daylight saving makes a local time occur twice, the first occurrence is taken,
-    and for the end the first occurrence after the beginning. `known` is the span that the entry has already: the
-    instant of a local time that did not change is kept. Raise `Invalid` (`duration`) for a local time that daylight
-    saving skips on that day.
+    `ended` may be on the next day. If daylight saving makes a local time occur twice, the first occurrence is taken,
+    and for the end the first occurrence after the beginning. `known` is the stored span of the entry: a local time that
+    did not change keeps its instant. Raise `Invalid` (`duration`) for a local time that daylight saving skips on that
+    day.
     """
     where = ZoneInfo(zone)
     start = _kept(known and known.started_at, day, began, where) or _first(day, began, where)

@@ -28,7 +28,7 @@ class GeneralKind(Endable, Table, tablename="general_kind"):
 
     @classmethod
     async def listed(cls) -> list["GeneralKind"]:
-        """Return all kinds of general time, also those that have ended, in the order of their positions."""
+        """Return all kinds of general time, including those that have ended, sorted by position."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Hand over what an agent who leaves has open: cases, appointments, time entries and approver duties."""
+"""Hand over the open cases, appointments, time entries and approver duties of an agent who leaves."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,11 +22,12 @@ from portal.timekeeping.states import submit
 class Open:
     """What an agent must hand over before leaving.
 
-    `appointments` are the planned appointments still to come, each with the number of its case. `unsubmitted` are the
+    `appointments` are the planned appointments in the future, each with the number of its case. `unsubmitted` are the
     ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's entries that a manager
-    has yet to approve; `timers` are the agent's timers that were not logged. `departments` and `services` are the names
-    of those whose approver the agent is, and `waiting` is the number of submitted entries there that the agent must
-    decide on. `unapproved` are the names of agents whose time nobody could approve after this agent has left.
+    has not approved yet; `timers` are the agent's timers that are not logged. `departments` and `services` are the
+    names of those for which the agent is a designated approver, and `waiting` is the number of submitted entries there
+    that the agent has to decide on. `unapproved` are the names of agents whose time nobody could approve after this
+    agent has left.
     """
 
     cases: list[Case]
@@ -80,13 +81,14 @@ async def end_agent(
     by: AgentReader,
     at: datetime,
 ) -> None:
-    """End the access of an agent who leaves, and hand over the agent's open cases, appointments, time and approver duties.
+    """End the access of an agent who leaves, and hand over their open cases, appointments, time and approver duties.
 
     The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None.
-    Planned appointments go to the agent `visitor_id`; with None, they are called off. The agent `approver_id` approves
-    instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected entries are
-    submitted, also while time tracking is switched off. Raise `Conflict` for the last admin, and `Invalid` (`agent`,
-    `appointments`, `approver`, `submits`) if one of the successors has left, or if an entry cannot be submitted.
+    Planned appointments go to the agent `visitor_id`; with None, they are cancelled. The agent `approver_id` becomes
+    approver instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected
+    entries are submitted, even while time tracking is switched off. Raise `Conflict` for the last admin, and `Invalid`
+    (`agent`, `appointments`, `approver`, `submits`) if one of the successors has left, or if an entry cannot be
+    submitted.
     """
     await hold_cases_of_agent(agent.id, at)
     # End the agent before reading cases and appointments, so that nobody can give the agent a new one.

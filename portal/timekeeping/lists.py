@@ -21,23 +21,24 @@ from portal.timekeeping.versions import CHANGES, Version
 from portal.words import EntryBilling, EntryState
 
 PAGE = 50
-"""How many time entries one page of a list shows."""
+"""The maximum number of time entries on one page of a list."""
 SUMMED = 10_000
-"""How many entries of a range of days a list counts and sums up. Without such a range there is no limit."""
+"""The maximum number of entries in a range of days that a list sums up. Without such a range there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
-    `at` is the instant at which the entry was created; `rules` are the rules that may fix it; `changes` are the changes
-    by somebody other than the author, and `flag` is the open flag. `settled_as` is the number of the merged case that the
-    entry's document names instead of `case_number`. `shape` names the template fragment that shows the
-    entry in a feed.
+    `at` is the instant at which the entry was created; `counts` are its billable minutes; `rules` are the rules by
+    which it may be fixed; `changes` are the changes by people other than the author; `flag` is the open flag, or None.
+    `settled_as` is the number that the entry's document shows instead of `case_number`, because the case was merged
+    later, or None. `shape` is the name of the template fragment that shows the entry in a feed.
 
-    `portal.billing.decided` fills in what managers and documents did with the entry: `reason` (why a manager rejected
-    it), `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled
-    entry is on the draft invoice `draft_id`, on the issued invoice `invoice`, or on the statement `statement_id`.
+    `portal.billing.decided` fills in the decisions of managers and the documents: `reason` (why a manager rejected it),
+    `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled entry is
+    on the draft invoice `draft_id`, on the issued invoice with the number `invoice`, or on the statement
+    `statement_id`.
     """
 
     id: int
@@ -90,7 +91,7 @@ class ListedEntry:
 
     @property
     def place(self) -> str:
-        """Return a short text about what the time was logged on, such as the case number or the name of the project."""
+        """Return a short text for what the time is logged on, such as the case number or the name of the project."""
         if self.case_number:
             return f"#{self.case_number}"
         return self.project or self.service or self.kind or "general time"
@@ -104,7 +105,7 @@ class ListedEntry:
 
     @property
     def state_word(self) -> str:
-        """Return the word for the state, which is "Billed" or "On a draft" if the entry is on an invoice or statement."""
+        """Return the word for the state, or "Billed" or "On a draft" if the entry is on an invoice or statement."""
         if self.settled:
             return "On a draft" if self.draft_id else "Billed"
         return self.state.word
@@ -119,9 +120,9 @@ class ListedEntry:
         return fixed or self.rules.why_locked(self.work_date, at) or None
 
     def own_until(self, by: AgentReader) -> datetime | None:
-        """Return until when the author `by` may change the entry, or None if no such time applies.
+        """Return until when the author `by` may change the entry, or None if there is no such limit.
 
-        That is so for managers, who may change it until it is billed, for all other agents, who may not change it, and
+        There is none for managers, who may change it until it is billed, for other agents, who may not change it, and
         for an entry that is submitted or approved.
         """
         if by.is_manager or by.id != self.agent_id or not self.is_open:
@@ -139,7 +140,7 @@ class ListedEntry:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether "select all" takes the entry: a draft, or a rejected entry that somebody has changed since."""
+        """Return whether "select all" selects the entry: a draft, or a rejected entry that was changed since."""
         return self.state is EntryState.DRAFT or (self.is_open and self.rejected_version != self.version)
 
     @classmethod
@@ -174,7 +175,7 @@ left join cases c on c.id = e.case_id
 left join project j on j.id = e.project_id
 left join customer u on u.id = e.customer_id
 """
-"""The tables whose names `COLUMNS` shows. If few of many entries `e` are shown, a subquery has to limit them first.
+"""The tables with the names in `COLUMNS`. If few of many entries `e` are shown, a subquery has to limit them first.
 
 Otherwise PostgreSQL may look names up for rows that it then drops.
 """
@@ -192,12 +193,12 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums of all entries that a filter chooses, whichever page they are on, and of each day that the page shows.
+    """Sums of all entries that a filter chooses, on all pages, and of each day that the page shows.
 
-    `ready` sums up the entries that the reader may submit by the filter: drafts, and rejected entries that somebody has
-    changed since. `newest` is the highest id of any entry, so that a submission by filter includes no entry that came
-    later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` sum up
-    only the latest of them.
+    `ready` sums up the entries that the reader may submit by the filter: drafts, and rejected entries that were changed
+    since. `newest` is the highest id of any entry, so that a submission by filter does not include entries that are
+    added later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` sum
+    up only the latest of them.
     """
 
     all: Sums = Sums()
@@ -217,7 +218,7 @@ class Page:
 
     @property
     def last(self) -> str:
-        """Return the keyset cursor for the link to the next page: the key of the last row on this page."""
+        """Return the keyset cursor for the link to the next page: work date and id of the last row on this page."""
         return f"{self.lines[-1].work_date.isoformat()}.{self.lines[-1].id}"
 
     @property
@@ -233,7 +234,7 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
     """Return one page of the time entries that `which` chooses, with the sums of all of them.
 
     The page is found by a keyset cursor of work date and id, so that its cost does not grow with the number of entries
-    (S1.12).
+    (S1.12). `size` is the maximum number of entries.
     """
     after = which.after or (date.max, 2**63 - 1)
     rows = await current().fetch(
@@ -250,8 +251,8 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
 async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()) -> Totals:
     """Return the sums of the entries that `which` chooses, and of each of `days`, by one query (D56).
 
-    The database keeps the sums of each case, agent, service and so on (`time_sum`). Those of a range of days are
-    computed, of at most `SUMMED` entries, so that the cost stays the same with any number of entries.
+    The database keeps the sums of each case, agent, service and so on (`time_sum`). The sums of a range of days are
+    computed, of at most `SUMMED` entries, so that the cost is limited.
     """
     condition = f"{VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}"
     parts = _KEPT.format(scope=which.scope) if which.has_kept_sums else _COMPUTED.format(condition=condition)
@@ -324,9 +325,9 @@ async def counts(agent_id: int) -> dict[EntryState, int]:
 
 
 def counting_overdue(agent_id: int, week: date) -> Counting:
-    """Return the query for how many entries of an agent need work.
+    """Return the query that counts the entries of an agent that need work.
 
-    Those are rejected ones, drafts of days before the Monday `week`, and those whose flag asks a question that the
+    They are rejected entries, drafts of days before the Monday `week`, and entries whose flag asks a question that the
     agent has not answered. An entry counts once.
     """
     return Counting(_OVERDUE, (agent_id, week))

@@ -1,4 +1,4 @@
-"""Find what time can be logged on: a case, project, service or kind of general time, by words that somebody types."""
+"""Find what time can be logged on (a case, project, service or kind of general time) by typed words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class On(NamedTuple):
     """A case, project, service or kind of general time on which time can be logged.
 
     `id` identifies it in forms and URLs: `case-1042` has the case's number, `service-7` the service's row id. `about`
-    distinguishes things of the same name by customer, service and contract. `service_id` is the default service of the
-    time entry. `billable` is the entry's billing default; None if the service or the task decides. `confidential` is True for a
-    confidential case.
+    tells things of the same name apart by customer, service and contract. `service_id` is the default service of the
+    time entry. `billable` is the default of the entry; None if the service or the task decides. `confidential` is True
+    for a confidential case.
     """
 
     id: str
@@ -43,12 +43,12 @@ class On(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Return the URL path of the page of the case, project or service; for general time, that of the agent's list."""
+        """Return the URL path of the page of the case, project or service; for general time, of the agent's own list."""
         return address_of(self.id)
 
 
 def address_of(id: str) -> str:
-    """Return the URL path of the page of what an id such as `case-1042` names; for general time, of the agent's list."""
+    """Return the URL path of the page for an id such as `case-1042`; for general time, of the agent's own list."""
     kind, _, number = id.partition("-")
     area = {"case": "cases", "project": "projects", "service": "services"}.get(kind)
     return f"/agent/{area}/{number}" if area else "/agent/time"
@@ -56,10 +56,10 @@ def address_of(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What was chosen or typed in the search field of the form for time.
+    """The result of what was chosen or typed in the search field of the form for time.
 
-    `on` is what was found. If it is None, `problem` is a sentence that says why, and `choices` are all the things that
-    the typed text may mean.
+    `on` is what was found, and `name` its name or the typed text. If `on` is None, `problem` is the error message, and
+    `choices` are all the things that the typed text may mean.
     """
 
     on: On | None = None
@@ -118,7 +118,7 @@ _NAMED = {
 
 
 async def named(id: str) -> On | None:
-    """Return what an id such as `case-1042` stands for, or None if time cannot be logged on it."""
+    """Return what an id such as `case-1042` identifies, or None if time cannot be logged on it."""
     kind, _, number = id.partition("-")
     if kind not in _NAMED or not (number.isascii() and number.isdigit() and len(number) < 16):
         return None
@@ -146,9 +146,9 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
 def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
     """Return the SQL for suggestions: the cases that meet the first of `conditions`, then names, then all other cases.
 
-    `conditions` are SQL conditions on cases with `count` parameters; further parameters are the limit of cases, the
-    words, and the number of rows to skip. Without `with_names`, the query returns all kinds of general time instead of
-    the projects, services and kinds whose names contain the words.
+    `conditions` are SQL conditions on cases with `count` parameters. Further parameters are the limit of cases, the
+    words, and the number of rows to skip. With `with_names`, "names" are the projects, services and kinds whose names
+    contain the words; otherwise they are all kinds of general time.
     """
     limit, words, skipped = (f"${count + place}" for place in (1, 2, 3))
     is_in = "strpos(folded(x.name || ' ' || x.about), folded(word)) > 0"
@@ -175,9 +175,9 @@ def _cases(condition: str, limit: str) -> str:
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
     """Return what time is to be logged on, given the id of an earlier choice and the text in the search field.
 
-    Without JavaScript, only the text changes, so the id is ignored if the name that it stands for does not contain the
-    text. The text then stands for the case with that number, the thing with exactly that name, or the only thing that
-    contains all words of the text. `typed` is None if only the id was sent, as in a link.
+    Without JavaScript, only the text changes, so the id is ignored if the name of its thing does not contain the text.
+    The text then means the case with that number, the thing with exactly that name, or the only thing that contains all
+    words of the text. `typed` is None if only the id was sent, as in a link.
     """
     chosen = await named(id) if id else None
     text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]

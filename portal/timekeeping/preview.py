@@ -1,4 +1,4 @@
-"""Explain a time entry while its form is being filled in: how it is understood, what it costs, what the customer sees."""
+"""Explain a time entry while its form is filled in: how it is understood, what it counts, what the customer sees."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
@@ -21,9 +21,10 @@ from portal.words import EntryBilling, RoundingPer
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Who worked when and on which case, as far as the form for time says so.
+    """Who worked, when and on which case, as far as the form for time contains it.
 
-    `began` and `ended` are the clock times as typed. `entry_id` is the entry that is changed, None for a new entry.
+    `at` is the present instant. `began` and `ended` are the clock times as typed. `entry_id` is the entry that is
+    changed, None for a new entry.
     """
 
     agent_id: int
@@ -44,13 +45,12 @@ GENERAL = "General time: nothing of it counts."
 class Understood:
     """Preview of a time entry whose form is being filled in.
 
-    `wrong` is a sentence if the duration cannot be read, `warning` is a sentence if a manager could not approve the
+    `wrong` is the error message if the duration cannot be read, `warning` a sentence if a manager could not approve the
     entry; otherwise they are "". `odd` are further warnings, such as an overlap or a closed case. `text` and `rounding`
-    say how many minutes are billable, and why; `used` says how many billable minutes the service has in that month,
-    without and with the new entry, and `share` the same for the meter: the minutes approved, pending, and of this
-    entry. `instead` is another meaning that a bare number may have had, else "". `seen` are the parts of the invoice
-    row that the customer will see (comment, role, minutes as h:min, "no charge"); empty if the customer will see
-    nothing.
+    explain how many minutes are billable; `used` is a sentence about the billable minutes of the service in that month,
+    without and with the new entry. `share` has the same for the meter: the minutes approved, pending, and of this
+    entry. `instead` is another meaning that a bare number may have, or "". `seen` are the parts of the invoice row that
+    the customer will see (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
     """
 
     wrong: str = ""
@@ -98,11 +98,11 @@ async def understood(
     held: int = 0,
     where: Where | None = None,
 ) -> Understood:
-    """Return the preview of the values typed so far, by two queries. Values that cannot be read raise no exception.
+    """Return the preview of the values typed so far. Values that cannot be read raise no exception.
 
-    With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that
-    is being changed: a duration such as `+15m` is added to them. `where` says who worked when and on which case; if it
-    is None, nothing is warned about.
+    With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that is
+    being changed: a duration such as `+15m` is added to them. `where` is who worked, when and on which case; if it is
+    None, there are no warnings.
     """
     if not duration.strip():
         return Understood()
@@ -139,7 +139,7 @@ async def _zone_of(by: AgentReader, agent_id: int) -> str:
 
 
 def _span(zone: str, where: Where, read: Duration, day: date) -> Span | None:
-    """Return the instants of the clock times that were typed; None without clock times, or if they make no span."""
+    """Return the instants of the clock times that were typed; None if there are none or they cannot be a span."""
     began, ended = read.began, read.ended
     if began is None:
         began, ended = _clock(where.began), _clock(where.ended)
@@ -164,7 +164,7 @@ async def _meaning(
 ) -> Understood:
     """Return the preview of a duration that was read, without warnings; `worked_by` is the id of the agent who worked.
 
-    `entry_id` is the entry that is changed, whose stored minutes are left out of what is used in the month.
+    `entry_id` is the entry that is changed, whose stored minutes are left out of the sums of the month.
     """
     minutes, words = read.minutes, _spoken(read)
     choice = EntryBilling(billing) if billing in list(EntryBilling) else EntryBilling.BILLABLE

@@ -12,17 +12,17 @@ from portal.fields import in_range
 from portal.words import ProjectState
 
 PAGE = 50
-"""How many projects one page of the list shows."""
+"""The maximum number of projects on one page of the list."""
 CASES_SHOWN = 10
-"""How many connected cases the page of a project shows. The list of cases shows all of them."""
+"""The maximum number of connected cases on the page of a project. The list of cases shows all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedProject:
     """A project with its budget and the time worked on it, as the list and the page of the project show it.
 
-    `worked` are the minutes worked, without rejected entries. `budget_amount` is in `currency`. A budget is None if the
-    project has none. `cases` is the number of connected cases; `members` are the names of agents.
+    `worked` are the minutes worked, without rejected entries. `budget_amount` is in `currency`. A budget that the
+    project does not have is None. `cases` is the number of connected cases; `members` are the names of agents.
     """
 
     id: int
@@ -85,10 +85,10 @@ order by {_KEY} limit {PAGE + 1}
 async def list_projects(
     *, state: ProjectState | None, customer_id: int | None = None, after: int | None = None
 ) -> tuple[list[ListedProject], int | None]:
-    """Return one page of projects, sorted by customer and name, and the cursor of the next page.
+    """Return one page of projects, sorted by customer and name, and the cursor of the next page or None.
 
-    The cursor is the id of the last project on the page, to be passed as `after`; None if no projects follow. With
-    `state` or `customer_id` None, projects in every state or of every customer are listed.
+    The cursor is the id of the last project on the page, to be passed as `after`. With `state` or `customer_id` None,
+    projects in every state or of every customer are listed.
     """
     rows = await current().fetch(_LIST, state and state.value, customer_id, after)
     found = [_listed(row) for row in rows[:PAGE]]

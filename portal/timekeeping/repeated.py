@@ -15,8 +15,8 @@ def says_the_same(
 ) -> bool:
     """Return whether `work`, logged for this agent on this case or project, would give the content of `entry`.
 
-    What the form leaves to a rule (the duration from clock times, billable or not, minutes that count) is compared only
-    if the form overrides the rule.
+    Values that the form leaves to a rule (the duration from clock times, billable or not, billable minutes) are
+    compared only if the form overrides the rule.
     """
     general = case_id is None and work.service_id is None
     said: dict[str, Any] = {

@@ -12,7 +12,7 @@ from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
 MOST_COUNTED = 2 * LONGEST
-"""How many billable minutes one entry may have. By rounding or an override they may exceed the minutes worked."""
+"""The maximum number of billable minutes of one entry. With rounding or an override they may exceed those worked."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
@@ -27,9 +27,9 @@ PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
 class Counting:
     """The number of billable minutes of an entry.
 
-    `override_reason` is None unless they override the rule of the service (D8). `stretches` is stored with the entry: the
-    worked minutes with their factors or prices (`schedules.written`), "" if the service has some and nobody said when the
-    work began, and None if none applies (D27).
+    `override_reason` is None unless they override the rule of the service (D8). `stretches` is stored with the entry:
+    the worked minutes with their factors or prices (`schedules.written`), "" if the service has a schedule but it is
+    unknown when the work began, and None if no schedule applies (D27).
     """
 
     minutes: int
@@ -49,10 +49,11 @@ def counted(
 ) -> Counting:
     """Return how many of the `minutes` worked are billable.
 
-    That is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if given,
-    else the minutes times the factors of `schedule` for work that `began` then, rounded by the service's rule. Without
-    `began`, no factor applies. An override that equals the result of the rule is ignored. Raise `Invalid` (`duration`,
-    `counts`, `override_reason`) if the result or the override is too large, or if the override has no reason.
+    The result is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if
+    given, else the minutes times the factors of `schedule` for work that began at `began`, rounded by the service's
+    rule. Without `began`, no factor applies. An override that equals the result of the rule is ignored. Raise `Invalid`
+    (`duration`, `counts`, `override_reason`) if the result or the override is too large, or if the override has no
+    reason.
     """
     if billing is EntryBilling.NOT_BILLABLE or rounding is None:
         return Counting(0)
@@ -67,7 +68,7 @@ def counted(
     reason = visible(reason).strip()
     if not reason:
         raise Invalid({"override_reason": f"Say why it counts {spoken(override)} and not {spoken(by_rule)}."})
-    # Other minutes that count replace factors; prices of hours stay.
+    # An override replaces the factors; prices of hours stay.
     return Counting(override, reason, written(stretches) if schedule and schedule.has_rates else None)
 
 
@@ -80,7 +81,7 @@ def latest_work_date(at: datetime, *zones: str) -> date:
 
 
 def why_not_on(work_date: date, latest: date) -> str | None:
-    """Return a sentence if `work_date` is after `latest` or more than a year before it, or None if it is allowed."""
+    """Return an error message if `work_date` is after `latest` or more than a year before it, or None if it is allowed."""
     if work_date > latest:
         return "This day is still to come: time is logged once it was worked."
     if work_date < _year_before(latest):
@@ -91,7 +92,7 @@ def why_not_on(work_date: date, latest: date) -> str | None:
 def why_not_billable_on(work_date: date, service: str, begins: date, contract: str, ends: date | None) -> str:
     """Return a sentence if `work_date` is before the service begins or after its contract ends, else "".
 
-    `ends` is the first day after the contract, or None if it has no end. Approvals refuse the same days.
+    `ends` is the first day after the contract, or None if it has no end. Time of such a day cannot be approved.
     """
     if work_date < begins:
         return f"“{service}” begins on {begins:%-d %b %Y}: time before that day cannot be approved."
@@ -107,7 +108,7 @@ def _year_before(day: date) -> date:
 
 
 def why_settled(by: AgentReader, draft_id: int | None, invoice: str | None) -> str:
-    """Return a sentence about why `by` may not change time that is on an invoice or statement.
+    """Return the error message if `by` wants to change time that is on an invoice or statement.
 
     The time is on the draft invoice `draft_id`, on the issued invoice with the number `invoice`, or, if both are None,
     on a statement.
@@ -127,8 +128,8 @@ def why_fixed(
 ) -> str | None:
     """Return why `by` may not change or delete an entry at the instant `at`; None if `by` may (S2.21-S2.25, C5).
 
-    Authors may change their entry for `hours` elapsed hours from `window_from` (D15). This does not consider invoices
-    and statements that have settled the entry, nor locked periods. Billing changes submitted and approved entries, and
+    Authors may change their entry for `hours` elapsed hours from `window_from` (D15). This ignores invoices and
+    statements that have settled the entry, and locked periods. Billing changes submitted and approved entries, and
     withdraws the approval first.
     """
     if by.is_manager:

@@ -32,11 +32,11 @@ Row = Any
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Result of submitting several time entries (D35).
+    """Result of submitting several time entries, or of undoing that (D35).
 
-    `refused` maps the id of each entry that could not be submitted to a sentence that says why. `left_out` is the
-    number of rejected entries that a submission by filter left out because nobody has changed them. `id` identifies
-    the submission for `take_back`; None if nothing was submitted.
+    `submitted` are the ids of the entries that were changed. `refused` maps the id of each entry that could not be
+    changed to an error message. `left_out` is the number of rejected entries that a submission by filter left out
+    because nobody has changed them. `id` identifies the submission for `take_back`; None if nothing was submitted.
     """
 
     submitted: list[int]
@@ -48,7 +48,7 @@ class Submission:
 async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> Submission:
     """Submit draft and rejected entries for approval, and return which were submitted (S0.24-S0.26, C5).
 
-    Agents may submit their own entries, managers anybody's. Entries that are submitted already stay as they are and are
+    Agents may submit their own entries, managers anybody's. Entries that are submitted already do not change and are
     not reported as refused.
     """
     ids = sorted(set(entry_ids))
@@ -63,8 +63,8 @@ async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetim
     """Submit all ready entries that `which` chooses: drafts, and rejected entries that were changed since (S1.12, D56).
 
     Agents submit their own entries only, managers anybody's. `newest` is the highest entry id that the list had when it
-    was shown: entries that came later are not submitted unseen. Return which were submitted, and how many were left
-    out.
+    was shown: entries that were added later are not submitted unseen. Return which were submitted, and how many were
+    left out.
     """
     rows = await current().fetch(
         f"""select e.id, {READY} as is_ready from time_entry e join agent a on a.id = e.agent_id
@@ -79,8 +79,8 @@ async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetim
 async def take_back(submission_id: int, *, by: AgentReader, at: datetime) -> Submission:
     """Undo a submission of `by`: its entries are drafts again, or rejected as before.
 
-    Entries that a manager has decided on since stay as they are and are reported in `refused`. Raise `NotFound` if
-    `by` made no such submission, and `Conflict` if nothing of it is left to take back.
+    Entries that a manager has decided on since do not change and are reported in `refused`. Raise `NotFound` if `by`
+    made no such submission, and `Conflict` if nothing of it is left to undo.
     """
     rows = await current().fetch(_OF_SUBMISSION, submission_id, by.id)
     if not rows:
@@ -119,7 +119,7 @@ from held where e.id = held.id returning e.id, e.version, e.state, e.case_id, e.
 async def _mark_together(ids: list[int], by: AgentReader, at: datetime) -> int | None:
     """Set entries, whose rows this transaction has locked, to submitted, and return the id of their submission.
 
-    Return None if there is no entry. Write the changes to the outbox.
+    Return None if there are no entries. Write the changes to the outbox.
     """
     if not ids:
         return None
@@ -184,10 +184,10 @@ async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: date
 
 
 async def mark_withdrawn(choices: Mapping[int, int], state: EntryState, *, by: AgentReader, at: datetime) -> list[Row]:
-    """Set entries whose approval was withdrawn back to `state`, the one from before: submitted, or draft (C4).
+    """Set entries whose approval was withdrawn to `state`, their state before the approval: submitted, or draft (C4).
 
-    `choices` maps the id of each to its version. Time that is rounded by day counts as it was worked again. Return their
-    rows. Raise `Conflict` if an entry has another version or state.
+    `choices` maps the id of each to its version. Entries that are rounded by day count their unrounded minutes again.
+    Return their rows. Raise `Conflict` if an entry has another version or state.
     """
     rows = await _step(choices, {EntryState.APPROVED}, state, submitted_at=at)
     await current().execute(_AS_WORKED, list(choices))
@@ -202,7 +202,7 @@ update time_entry set billable_minutes = counted_minutes(stretches, actual_minut
 
 
 async def recount(minutes: Mapping[int, int]) -> None:
-    """Store how many minutes approved entries count whose day is rounded together (D4), by entry id.
+    """Store the billable minutes of approved entries whose days are rounded together (D4); `minutes` is by entry id.
 
     The entries keep their version, and so their approval. The caller has locked the customer.
     """
@@ -222,9 +222,9 @@ async def mark_reopened(
     by: AgentReader,
     at: datetime,
 ) -> list[Row]:
-    """Give entries whose rejection was taken back their former state and the former beginning of their editing window.
+    """Set entries whose rejection was undone to their former state, with the former start of their editing window.
 
-    `choices` maps the id of each to its version, `rejected_version` is the version that an earlier rejection was about,
+    `choices` maps the id of each to its version. `rejected_version` is the version that an earlier rejection was about,
     or None. Return their rows. Raise `Conflict` if an entry has another version or state.
     """
     rows = await _step(
@@ -268,7 +268,7 @@ async def _step(
 
 
 async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
-    """Return a sentence about why the step to the state `target` failed: somebody else changed the entry first."""
+    """Return the error message for a failed step to the state `target`: somebody else changed the entry first."""
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
         return "This time was deleted in the meantime."

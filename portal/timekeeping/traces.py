@@ -24,7 +24,7 @@ async def leave(
     """Record in the log of the entry's case, if it has one, and in the outbox what `by` did to the entry.
 
     `kind` is `time.logged`, `time.changed` or `time.deleted`. `changes` maps each changed column to its old and its new
-    value (D34). `version_id` is the stored version (`versions.keep_content`), from which the author is told what
+    value (D34). `version_id` is the stored version (`versions.keep_content`), from which the author is notified of what
     somebody else did.
     """
     if entry.case_id is not None and entry.customer_id is not None:
@@ -47,7 +47,7 @@ async def notify_all(
     """Write the outbox rows for several entries by one statement: one for each case, and for each entry without a case.
 
     `rows` have the columns `id`, `case_id` and `customer_id` of the entries. `record_id` is one of the rejections or
-    flags of a decision, or an answered flag, of which the authors or the manager are told.
+    flags of a decision, or an answered flag, of which the authors or the manager are notified.
     """
     subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
     await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at, record_id=record_id)

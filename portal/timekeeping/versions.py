@@ -39,11 +39,14 @@ LABELS = {
 """Labels, by column, of the fields of a time entry that people can change, in the order of the form."""
 
 FIXED = {"agent_id": "Agent", "case_id": "Case", "project_id": "Project", "customer_id": "Customer"}
-"""Labels, by column, of what no form changes: the deletion of an entry keeps it, and merging cases changes the case."""
+"""Labels, by column, of the other columns that are recorded: when an entry is deleted, or when its case is merged."""
 
 
 class Verb(StrEnum):
-    """What can happen to a time entry. `withdrawn` takes an approval back, `reopened` a rejection, `held_again` a release."""
+    """What can happen to a time entry.
+
+    `withdrawn` undoes an approval, `reopened` a rejection, `held_again` a release.
+    """
 
     LOGGED = "logged"
     CHANGED = "changed"
@@ -84,7 +87,7 @@ class Version:
     """What somebody did to a time entry in one step.
 
     `columns` maps the name of each changed column to its old and its new value. `note` is the reason for a rejection,
-    the question of a flag or the answer to it.
+    or the question or the answer of a flag.
     """
 
     verb: Verb
@@ -96,7 +99,7 @@ class Version:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Version, ...]":
-        """Return what others than the author changed in one entry, oldest first, from the JSON of `CHANGES`."""
+        """Return the changes of one entry by people other than its author, oldest first, from the JSON of `CHANGES`."""
         return tuple(
             cls(Verb.CHANGED, row["by_id"], row["by"], datetime.fromisoformat(row["at"]), row["columns"])
             for row in json.loads(text)
@@ -119,7 +122,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The result of one step for one entry: the version and the state that the entry has now, and the changed columns.
+    """The result of one step for one entry: its new version and state, and the changed columns.
 
     `state` is None if the entry was deleted. `columns` maps each changed column to its old and its new value.
     """
@@ -150,7 +153,7 @@ CHANGES = """
 
 
 async def of_entry(entry_id: int) -> list[Version]:
-    """Return all versions of an entry, oldest first. It also finds those of a deleted entry."""
+    """Return all versions of an entry, even of a deleted one, oldest first."""
     return (await of_entries([entry_id]))[entry_id]
 
 
@@ -173,7 +176,7 @@ async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
 async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> int:
     """Write a version for each of `steps`, all with the same `verb`, by one statement, and return the lowest id.
 
-    `note` is the text that belongs to the step, such as the reason for a rejection. Without a step the result is 0.
+    `note` is the text that belongs to the step, such as the reason for a rejection. Without steps, return 0.
     """
     rows = [(step.entry_id, step.version, step.state, _json(step.columns)) for step in steps]
     ids, versions, states, columns = zip(*rows, strict=True) if rows else ((), (), (), ())
@@ -192,8 +195,8 @@ async def keep_content(
 ) -> int:
     """Write the version of an entry that `by` logged, changed or deleted, and return the id of the version.
 
-    `told` maps each changed column to its old and its new value. For a column that holds an id, the name that the id
-    has now is stored instead.
+    `told` maps each changed column to its old and its new value. For a column that holds an id, the present name of
+    what the id refers to is stored instead.
     """
     columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in FIXED | LABELS}
     for column in columns.keys() & _NAMES.keys():

@@ -84,7 +84,8 @@ class Work:
         `duration` is a text such as `1h 30m`, `work_date` an ISO date, and `began` and `ended` are clock times such as
         `09:00`; a text is "" if the field was left empty. Clock times in `duration` take precedence over `began` and
         `ended`; with both clock times, `duration` may be "". `held` (the minutes that the entry already has) and
-        `workday` (the length of a working day) are in minutes. Raise `Invalid` with a sentence for each wrong field.
+        `workday` (the length of a working day) are in minutes. Raise `Invalid` with an error message for each bad
+        field.
         """
         wrong: dict[str, str] = {}
 
@@ -126,7 +127,10 @@ class Work:
 
 
 def parse_counted(text: str) -> int:
-    """Return the typed minutes of an override: a duration, or 0. Raise `ValueError` with a sentence for other text."""
+    """Return the typed minutes of an override: a duration, or 0.
+
+    Raise `ValueError` with an error message for other text.
+    """
     return (
         0 if text.strip() in ("0", "0m", "0h", "0:00") else parse_duration(text, most=MOST_COUNTED, too_long=TOO_MUCH)
     )
@@ -136,7 +140,9 @@ def parse_counted(text: str) -> int:
 class Ground:
     """Facts about the agent, the service and the case of an entry that the rules for time entries need.
 
-    `has_tasks` is whether the service or the project offers a task. `at` is the instant at which the entry is written.
+    `latest` is the last day on which time may be logged. `time_zone` is the agent's. `rounding` and `schedule` are
+    those of the service, or None; `by_day` says whether it rounds by day. `has_tasks` says whether the service or the
+    project offers a task. `at` is the instant at which the entry is written.
     """
 
     agent_has_left: bool
@@ -167,7 +173,10 @@ from agent a left join service s on s.id = $2 left join task t on t.id = $4 wher
 
 
 def schedule_on(day: date, row: Any, zone: str) -> Schedule | None:
-    """Return the schedule of a service for work on a day, or None. `row` has its windows and holidays, and the calendar."""
+    """Return the schedule of a service for work on a day, or None if it has none.
+
+    `row` has its windows and holidays, and the calendar. The hours are those of the time zone `zone`.
+    """
     calendar = Calendar.read(row["calendar"]).hours.days_off(day) if row["calendar"] else ()
     return schedule_of(row["windows"], row["holidays"], zone, calendar=calendar)
 
@@ -184,14 +193,14 @@ async def ground_of(
     known_task_id: int | None = None,
     known_kind_id: int | None = None,
 ) -> Ground:
-    """Return the facts about agent, service and case or project that the rules need to check `work`.
+    """Return the facts about agent, service and case or project that are needed to check `work`.
 
-    `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an entry that
-    exists keeps its case even if new time may no longer go there. `known_task_id` and `known_kind_id` are the task and
-    the kind of general time that the entry has already; they may have ended. Raise `Conflict` if time tracking is off.
-    Raise `Invalid` (`on`, `agent`, `role`, `kind`, `service`, `task`) if no time may go on the case, if an agent or
-    role does not exist, if the service belongs to another customer, or if the kind or task has ended or does not exist
-    or the task does not belong to the service or project.
+    `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an existing
+    entry keeps its case even if new time may no longer be logged there. `known_task_id` and `known_kind_id` are the
+    stored task and kind of general time of the entry; they may have ended. Raise `Conflict` if time tracking is off.
+    Raise `Invalid` (`on`, `agent`, `role`, `kind`, `service`, `task`) if no time may be logged on the case, if an agent
+    or role does not exist, if the service belongs to another customer, or if the kind or task has ended or does not
+    exist or the task does not belong to the service or project.
     """
     row = await current().fetchrow(
         _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id, case_id, project_id,
@@ -249,7 +258,7 @@ def content_of(
     """Check `work` against the rules, and return the columns of its time entry by name.
 
     `known_date` and `known_span` are the stored values of an entry that is changed, None for a new entry. Raise
-    `Invalid` with a sentence for each wrong field.
+    `Invalid` with an error message for each bad field.
     """
     wrong = _lacking(work, ground)
     span = None
@@ -309,9 +318,9 @@ def content_of(
 
 
 def _lacking(work: Work, ground: Ground) -> dict[str, str]:
-    """Return a sentence for each empty field of service, task and description that the admins' rules require (S0.15).
+    """Return an error message for each empty service, task or description that the admins' rules require (S0.15).
 
-    `content_of` checks the external comment, and the description of general time, for which these rules do not apply. A
+    `content_of` checks the external comment, and the description of general time, to which these rules do not apply. A
     task is required only if the service or project offers one.
     """
     rules, wrong = ground.rules, dict[str, str]()

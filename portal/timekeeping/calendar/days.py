@@ -10,7 +10,7 @@ from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry, page
 
 MOST = 200
-"""How many entries of one day the page shows; the list of entries has the rest."""
+"""The maximum number of entries of one day on the page; the list of entries has the rest."""
 SHORTEST_GAP = 5
 """The minimum length of a gap between two entries, in minutes. Shorter ones are not shown."""
 
@@ -20,7 +20,8 @@ class Stretch:
     """A part of the day between two instants, which are shown as clock times in the time zone `zone`.
 
     It is an entry, or a gap if `entry` is None. `overlap` is the number of minutes that it shares with entries that
-    began before it, and `lane` the place beside them on the drawing, 0 for the first.
+    began before it. `lane` is the row of the drawing that it is drawn in, because overlapping entries need several; 0
+    is the first.
     """
 
     began: datetime
@@ -32,7 +33,7 @@ class Stretch:
 
     @property
     def minutes(self) -> int:
-        """Return the elapsed minutes, also if daylight saving begins or ends in between."""
+        """Return the elapsed minutes, which are right even if daylight saving begins or ends in between."""
         return int((self.ended - self.began).total_seconds()) // 60
 
     @property
@@ -49,7 +50,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The drawing of a stretch: its beginning and its length in per cent of the width of the time line."""
+    """The drawing of a stretch: its beginning (`at`) and its length in per cent of the width of the time line."""
 
     stretch: Stretch
     at: str
@@ -62,7 +63,7 @@ class Day:
 
     `stretches` are the entries with clock times and the gaps between them, the earliest first. `untimed` are the
     entries without clock times. `hours` are the full hours at which the drawing begins and ends, None if there is
-    nothing to draw, and `target` the minutes that the agent has to work. `more` is True if the day has entries that are
+    nothing to draw. `target` is how many minutes the agent has to work. `more` is True if the day has entries that are
     not shown.
     """
 
@@ -108,7 +109,7 @@ class Day:
 
     @property
     def ticks(self) -> list[tuple[str, str]]:
-        """Return the hours that the drawing labels: pairs of the place in per cent of the width and the hour."""
+        """Return the labels of the time line: pairs of the place in per cent of the width, and the hour."""
         if self.hours is None:
             return []
         began, ended = self.hours
@@ -128,10 +129,10 @@ class Day:
 
 
 def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch]:
-    """Return the entries with clock times, each with its overlap and lane, and the gaps between them, the earliest first.
+    """Return the entries with clock times, each with overlap and lane, and the gaps between them, the earliest first.
 
     A gap lasts at least `SHORTEST_GAP` minutes, from the end of all entries before it to the beginning of the next. The
-    overlap of an entry is the time that it shares with entries that began before it, each minute counted once.
+    overlap of an entry is the time that it shares with entries that began before it; each minute is counted once.
     """
     timed = sorted(
         ((entry.started_at, entry.ended_at, entry) for entry in entries if entry.started_at and entry.ended_at),
@@ -152,7 +153,7 @@ def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch
 
 
 async def day_of(reader: AgentReader, day: date, target: int) -> Day:
-    """Return the day `day` of the reader's own time; `target` is the minutes that the reader has to work on it."""
+    """Return the day `day` of the reader's own time; `target` is how many minutes the reader has to work on it."""
     listed = await page(reader, Filter("agent", reader.id, since=day, until=day), size=MOST)
     zone = ZoneInfo(reader.time_zone)
     stretches = stretches_of(listed.lines, zone)

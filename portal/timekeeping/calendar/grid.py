@@ -1,4 +1,4 @@
-"""What is typed into the cells of the week grid: read it, sum it up, and save it (S1.21)."""
+"""Read what is typed into the cells of the week grid, sum it up, and save it (S1.21)."""
 
 import uuid
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Typed:
 
     `cells` maps the name of each field to its text, and `seen` to what the filled fields showed when the page was
     loaded (`Cell.seen`). `words` maps the key of a row to the comment for its new entries, and `tasks` to the id of
-    their task. `form_key` identifies the form, so that sending it again changes nothing.
+    their task. `form_key` identifies the form, so that sending it twice changes nothing.
     """
 
     cells: Mapping[str, str]
@@ -36,12 +36,12 @@ class Typed:
     form_key: uuid.UUID | None = None
 
     def was_changed(self, cell: Cell) -> bool:
-        """Return whether the field of the cell was sent with another text than it showed."""
+        """Return whether the field of the cell was sent with a text that differs from what it showed."""
         shown = self.seen.get(cell.name, "").partition(" ")[2]
         return cell.name in self.cells and self.cells[cell.name].strip() != shown
 
     def with_task(self, key: RowKey) -> RowKey:
-        """Return the key of the row that new time in the row `key` belongs to: the one with the chosen task."""
+        """Return `key` with the task that was chosen for new time in its row, unless the row has a task already."""
         return key._replace(task=key.task or self.tasks.get(str(key), 0))
 
     def key_of(self, cell: Cell) -> uuid.UUID | None:
@@ -50,7 +50,7 @@ class Typed:
 
 
 def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[Week, dict[str, str]]:
-    """Return the week as it would be if everything typed were saved, and the errors: field name -> sentence.
+    """Return the week as it would be if everything typed were saved, and the error messages by field name.
 
     An error is a text that is not a duration. `workdays` holds the minutes that a typed `1d` means on each day.
     """
@@ -72,11 +72,11 @@ def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[We
 
 
 async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Report[str, None]:
-    """Save the fields of the week that were changed, each on its own (D35).
+    """Save the fields of the week that were changed, each independently of the others (D35).
 
     An emptied field deletes its entry, a changed one changes the minutes of its entry, and a filled one logs a draft.
-    The report names the fields that were saved and why the others were not: a text that is not a duration, a refusal of
-    `TimeEntry.log` or `change`, or an entry that came or changed since the page was loaded.
+    The report has the names of the fields that were saved, and the reasons why others were not: a text that is not a
+    duration, a refusal of `TimeEntry.log` or `change`, or an entry that was added or changed since the page was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
@@ -89,7 +89,7 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
 
 def sentence_of(refusal: Refusal) -> str:
-    """Return the sentence that a refused field shows; if the refusal has several sentences, the first one."""
+    """Return the error message for a refused field; if the refusal has several, the first one."""
     return next(iter(refusal.fields.values())) if isinstance(refusal, Invalid) else refusal.sentence
 
 
@@ -112,7 +112,7 @@ async def _save(by: AgentReader, row: Row, cell: Cell, typed: Typed, workday: in
 
 
 def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
-    """Raise `Conflict` because the cell is not as the page showed it, unless the same form has made it so."""
+    """Raise `Conflict` because the cell is not as the page showed it, unless the same form has changed it before."""
     if any(entry.form_key is not None and entry.form_key == key for entry in cell.entries):
         return
     now = f"It is {clock(cell.minutes)} now" if cell.entries else "It is empty now"
@@ -132,9 +132,10 @@ def _length(text: str, held: int, workday: int) -> Work:
 
 
 async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed, at: datetime) -> None:
-    """Log a draft for a cell of the row, with the comment and the task that were typed and chosen for the row.
+    """Log a draft for a cell of the row, with the comment and the task that were entered for the row.
 
-    `length` is the typed duration. The comment is external, which customers read, or, for general time, internal.
+    `length` is the typed duration. The comment is the external one, which customers read, or the internal one for
+    general time.
     """
     kind, number, service, task = typed.with_task(row.key)
     words = typed.words.get(str(row.key), "")
@@ -151,7 +152,7 @@ async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed
 
 
 def _again(entry: TimeEntry, length: Work) -> Work:
-    """Return the work of the entry with the duration of `length`; the rest stays as it is.
+    """Return the work of the entry with the duration of `length`; everything else stays the same.
 
     The entry also keeps its clock times unless `length` has some.
     """
@@ -167,6 +168,6 @@ def _again(entry: TimeEntry, length: Work) -> Work:
 async def lock_week(by: AgentReader, first: date) -> None:
     """Wait until no other request saves this week of `by`, and hold the lock until the transaction ends.
 
-    The week begins on the Monday `first`.
+    `first` is the Monday of the week.
     """
     await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"week {by.id} {first}")

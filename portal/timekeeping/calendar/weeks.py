@@ -1,4 +1,4 @@
-"""The week grid: the time of an agent by day and by what it is logged on, such as a case or a project (S1.21)."""
+"""The week grid: the time of an agent by day and by the case, project or other thing it is logged on (S1.21)."""
 
 import re
 import uuid
@@ -22,7 +22,7 @@ _KEY = re.compile(r"(case|project|service|general)-(\d{1,15})\.(\d{1,15})\.(\d{1
 
 
 class RowKey(NamedTuple):
-    """What the time in a row of the grid is logged on: a case, project, service or kind of general time.
+    """Identifies a row of the grid by what its time is logged on: a case, project, service or kind of general time.
 
     `number` is the case number or the row id of the project, service or kind. `service` and `task` are row ids, 0 for
     none. `general` with the number 0 is general time without a kind.
@@ -35,7 +35,7 @@ class RowKey(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "RowKey | None":
-        """Return the key that `str` writes as a text such as `case-1042.1.0`, or None for other text."""
+        """Return the key from its text, such as `case-1042.1.0`, which `str` returns; None for other text."""
         match = _KEY.fullmatch(text)
         return cls(match[1], int(match[2]), int(match[3]), int(match[4])) if match else None
 
@@ -46,7 +46,7 @@ class RowKey(NamedTuple):
 
     @property
     def on(self) -> str:
-        """Return the id that the form for time uses for the same thing, such as `case-1042`."""
+        """Return the id of what the time is logged on, such as `case-1042`, as in the form for time (`On.id`)."""
         return f"{self.kind}-{self.number}"
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ class Cell:
 
     @property
     def seen(self) -> str:
-        """Return the entry and version that the field shows, such as `17:2 1:30`; "" for an empty field."""
+        """Return the entry, the version and the text that the field shows, such as `17:2 1:30`; "" for an empty field."""
         return f"{self.entries[0].id}:{self.entries[0].version} {self.text}" if self.entries and self.is_typed else ""
 
 
@@ -122,8 +122,8 @@ class Row:
 class Week:
     """An agent's week, from Monday on.
 
-    `targets` are the minutes to work on each day, 0 for days off. `warnings` say what is odd about the stored time of a
-    day; days without a warning are left out.
+    `targets` are the minutes to work on each day, 0 for days off. `warnings` has the warnings about the stored time of
+    a day; days without a warning are left out.
     """
 
     first: date
@@ -153,19 +153,19 @@ class Week:
 
     @property
     def seen(self) -> dict[str, str]:
-        """Return what each filled field shows, by its name, so that a change by somebody else is noticed."""
+        """Return what each filled field shows, by its name, so that a change by somebody else is detected."""
         return {cell.name: cell.seen for row in self.rows for cell in row.cells if cell.seen}
 
 
 def monday_of(day: date) -> date:
-    """Return the Monday of the week in which `day` is."""
+    """Return the Monday of the week that contains `day`."""
     return day - timedelta(days=day.weekday())
 
 
 async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Iterable[RowKey] = ()) -> Week:
     """Return the reader's week from the Monday `first` on, with a row for everything that time is logged on.
 
-    `more` are keys of further rows. Those whose case, project, service or kind does not exist are left out.
+    `more` are keys of further rows. Keys whose case, project, service or kind does not exist are left out.
     """
     found: dict[RowKey, dict[date, list[Held]]] = {key: {} for key in more}
     for row in await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS)):
@@ -192,8 +192,8 @@ def _key_of(row: Any) -> RowKey:
 async def _rows(found: Mapping[RowKey, Mapping[date, list[Held]]], first: date) -> list[Row]:
     """Return a row of the grid for each key of `found`, sorted by the name of the customer; general time comes last.
 
-    `found` has the time entries of each row by day, and `first` is the Monday of the week. The names are read by one
-    query, and the open tasks by another.
+    `found` has the time entries of each row by day, and `first` is the Monday of the week. One query reads the names,
+    and another the open tasks.
     """
     keys = {str(key): key for key in found}
     columns = list(zip(*((str(key), *key) for key in found), strict=True)) or [()] * 5

@@ -1,6 +1,6 @@
 """Forgotten time: days on which an agent worked on a case, according to the case's log, and logged no time there.
 
-Only the log of the case is read: the replies that the agent wrote, and that the agent resolved or closed the case.
+Only the log of the case is read: the replies that the agent wrote, and whether the agent resolved or closed the case.
 """
 
 import re
@@ -23,16 +23,16 @@ from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.work import Work
 
 DAYS = 28
-"""For how many days up to yesterday forgotten time is looked for."""
+"""The number of days, up to yesterday, that are searched for forgotten time."""
 MOST = 200
-"""How many suggestions a page shows. One more is read to find out whether there are more."""
+"""The maximum number of suggestions on a page. One more is read to find out whether there are more."""
 QUARTER = 15
 """The minutes that are suggested for each quarter of an hour in which the agent did something."""
 _COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five six seven eight nine".split()))
 
 
 class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
-    """An agent's statement that there is no time to log on a case for a day, so that the agent is not reminded again."""
+    """An agent's decision that there is no time to log on a case for a day, so that it is not suggested again."""
 
     customer_id = BigInt(default=None)
     case_id = BigInt(default=None, primary_key=True)
@@ -43,14 +43,14 @@ class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Pick:
-    """A case and a day, which a form names as `1042.2026-11-12`."""
+    """A case and a day; forms write it as `1042.2026-11-12`."""
 
     number: int
     day: date
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Return the case and day that `str` writes as a text, or None for other text."""
+        """Return the case and day from the text that `str` returns, or None for other text."""
         found = re.fullmatch(r"([0-9]{1,15})\.(\d{4}-\d{2}-\d{2})", text, re.ASCII)
         try:
             return cls(int(found[1]), date.fromisoformat(found[2])) if found else None
@@ -63,9 +63,10 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What an agent did on a case on one day without logging time there, and the minutes that are suggested for it.
+    """Work of an agent on a case on one day without logged time, and the minutes that are suggested for it.
 
-    `replies` is the number of replies. `ended` is `resolved` or `closed` if the agent gave the case that status.
+    `replies` is the number of replies. `ended` is `resolved` or `closed` if the agent gave the case that status, or
+    None.
     """
 
     case_id: int
@@ -80,7 +81,7 @@ class Forgotten:
 
     @property
     def pick(self) -> Pick:
-        """Return the case and day by which forms name this suggestion."""
+        """Return the case and day that identify this suggestion in forms."""
         return Pick(self.number, self.day)
 
     @property
@@ -91,7 +92,7 @@ class Forgotten:
 
     @property
     def sentence(self) -> str:
-        """Return what was done with the case, such as `You replied four times and closed #1042`."""
+        """Return the work as a sentence, such as `You replied four times and closed #1042`."""
         return f"You {self.action}{'' if self.ended else ' on'} #{self.number}"
 
 
@@ -127,7 +128,7 @@ async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
 
 
 async def dismissed_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
-    """Return what the reader has dismissed in the last day, so that it can be suggested again."""
+    """Return the suggestions that the reader has dismissed in the last day, so that they can be suggested again."""
     return await _found(reader, at, "", at - timedelta(days=1))
 
 
@@ -146,9 +147,9 @@ def _bounds(now: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> Report[Pick, TimeEntry]:
-    """Create a draft entry with the suggested minutes for each pick that is still forgotten, and report the others.
+    """Create a draft entry with the suggested minutes for each pick that is still suggested, and report the others.
 
-    The reader's suggestions are locked, so that a form that is sent twice creates no entry twice.
+    The reader's suggestions are locked, so that sending the form twice creates no entry twice.
     """
     await _hold(reader)
     known = {found.pick: found for found in await forgotten_by(reader, at)}
@@ -167,9 +168,9 @@ async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datet
 
 
 async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> int:
-    """Store that there is no time to log for these picks, and return for how many this was new.
+    """Store that there is no time to log for these picks, and return how many of them were new.
 
-    Picks that are not suggested to the reader, or no longer, are ignored.
+    Picks that are not (or no longer) suggested to the reader are ignored.
     """
     await _hold(reader)
     wanted = set(picks)
@@ -183,7 +184,7 @@ async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -
 
 
 async def suggest_again(reader: AgentReader, pick: Pick) -> None:
-    """Take back the dismissal of a case and day. If it was not dismissed, nothing changes."""
+    """Undo the dismissal of a case and day. If it was not dismissed, nothing changes."""
     case = await Case.find(pick.number, reader)
     await current().execute(
         "delete from forgotten_dismissal f using cases m where m.id = f.case_id and f.agent_id = $1 and f.work_date = $3"

@@ -1,4 +1,4 @@
-"""Read an agent's timers with what they are for, how long they have run, and when to ask about a forgotten one (D54)."""
+"""Read an agent's timers: what they are for, how long they have run, and from when they count as forgotten (D54)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class TimerLine:
     """One timer as pages show it.
 
     `on` is the id of what it is attached to (see `timekeeping.logged_on`) and `place` its name; both are "" for a timer
-    that is not attached. `counted` is the time of the stretches that are over, `since` the beginning of the stretch in
-    which the timer runs at the moment (None: paused), and `stopped_at` the end of the latest stretch that is over.
-    `hours` are the working hours of its agent.
+    that is not attached. `counted` is the total length of its finished stretches. `since` is the beginning of the
+    stretch in which the timer is running, or None if it is paused, and `stopped_at` the end of the latest finished
+    stretch. `ended_at` is when it was logged or discarded, or None. `hours` are the working hours of its agent.
     """
 
     id: int
@@ -52,7 +52,7 @@ class TimerLine:
 
     @property
     def name(self) -> str:
-        """Return what the timer is for in words: where it is attached, else its note."""
+        """Return the name of what the timer is attached to or, without that, its note."""
         return self.place or self.note or "No case yet"
 
     @property
@@ -90,9 +90,9 @@ class TimerLine:
     def ticks(self, at: datetime, zone: ZoneInfo) -> dict[str, int]:
         """Return the values from which `js/timer.js` counts, in whole milliseconds.
 
-        `now`, `since` and `asks` are instants since 1970: the present one, the one at which the timer was started or
-        resumed, and the one from which it counts as forgotten. `counted` is the length of the earlier stretches. A
-        paused timer has no `since` and no `asks`.
+        `now`, `since` and `asks` are instants since 1970: the present, the beginning of the running stretch, and the
+        instant from which the timer counts as forgotten. `counted` is the length of the earlier stretches. A paused
+        timer has no `since` and no `asks`.
         """
         instants = {"now": at, "since": self.since, "asks": self.asks_at(zone)}
         lengths = {name: instant - _EPOCH for name, instant in instants.items() if instant} | {"counted": self.counted}
@@ -128,7 +128,7 @@ where t.agent_id = $1 and
 
 
 async def timers_of(agent: AgentReader | Agent) -> list[TimerLine]:
-    """Return the agent's timers that were neither logged nor discarded: the running one first, then the latest."""
+    """Return the agent's timers that are neither logged nor discarded: the running one first, then the latest paused."""
     rows = await current().fetch(
         f"{_LINES} t.ended_at is null order by x.since is null, x.stopped_at desc, t.id desc", agent.id
     )
@@ -136,7 +136,7 @@ async def timers_of(agent: AgentReader | Agent) -> list[TimerLine]:
 
 
 async def discarded_of(reader: AgentReader, at: datetime) -> list[TimerLine]:
-    """Return the reader's timers that ended without a time entry in the last day, the latest first."""
+    """Return the reader's timers that were discarded in the last day, the latest first."""
     rows = await current().fetch(
         f"{_LINES} t.ended_at > $2 and t.entry_id is null order by t.ended_at desc, t.id desc",
         reader.id, at - DISCARDED_SHOWN,

@@ -1,6 +1,6 @@
 """Timers: an agent starts one when the phone rings, pauses and resumes it, and logs it as a time entry (S1.3, D54).
 
-A timer is a row in the database, so it runs on after its browser was closed and its agent has signed out. At most one
+A timer is a row in the database, so it continues to run after the browser is closed and the agent signs out. At most one
 timer of an agent runs: starting or resuming another one pauses it. Each function that changes timers locks the agent's
 timers first, so that two tabs of one agent cannot interfere.
 """
@@ -31,7 +31,7 @@ class Timer(Table, tablename="timer"):
     """A timer of one agent.
 
     At most one of `case_id`, `project_id`, `service_id` and `general_kind_id` is set: a timer may run before anybody
-    knows what the work is for. `ended_at` is set once the timer was logged as the entry `entry_id`, or discarded.
+    knows what the work is for. `ended_at` is set once the timer is logged as the entry `entry_id`, or discarded.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -50,7 +50,7 @@ class Timer(Table, tablename="timer"):
 
     @classmethod
     async def find(cls, timer_id: int, reader: AgentReader, *, hold: bool = False) -> Self:
-        """Return the reader's own timer with the id `timer_id`, also if it has ended.
+        """Return the reader's own timer with the id `timer_id`, even if it has ended.
 
         Raise `NotFound` if there is none. With `hold`, lock the reader's timers until the transaction ends.
         """
@@ -65,10 +65,10 @@ class Timer(Table, tablename="timer"):
     async def start(
         cls, by: AgentReader, *, at: datetime, on: On | None = None, note: str = "", form_key: uuid.UUID | None = None
     ) -> Self:
-        """Start a timer for work on `on`, or on nothing yet, and return it.
+        """Start a timer for work on `on`, or without a purpose yet, and return it.
 
-        Pause the agent's timer that runs at the moment. If the agent has a timer on `on` already, that one is resumed.
-        Sending the same `form_key` again changes nothing.
+        Pause the agent's timer that is running. If the agent has a timer on `on` already, that one is resumed. Sending
+        the same `form_key` again changes nothing. Raise `Invalid` (`note`) for a note that is too long.
         """
         await _hold(by)
         if form_key and (sent := await cls._own(by).where(cls.form_key == form_key).first()):
@@ -95,7 +95,7 @@ class Timer(Table, tablename="timer"):
         return found
 
     async def resume(self, by: AgentReader, *, at: datetime) -> None:
-        """Let the timer run, and pause the agent's other timer. Do nothing if it runs already.
+        """Let the timer run, and pause the agent's running timer. Do nothing if it is running already.
 
         Raise `Conflict` if the timer was logged or discarded.
         """
@@ -114,9 +114,9 @@ class Timer(Table, tablename="timer"):
             await _tell(by, at)
 
     async def keep(self, minutes: int, by: AgentReader, *, at: datetime) -> None:
-        """Pause a timer that ran on by mistake; count only the first `minutes` since it was last started or resumed.
+        """Pause a timer that was left running by mistake; count only the first `minutes` since it was last started.
 
-        Raise `Conflict` if the timer is no longer running, and `Invalid` if it has not run for that long.
+        Raise `Conflict` if the timer is no longer running, and `Invalid` (`keep`) if it has not run for that long.
         """
         since = await current().fetchval(
             "select began_at from timer_segment where timer_id = $1 and ended_at is null", self.id
@@ -129,17 +129,19 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def confirm(self, by: AgentReader, *, at: datetime) -> None:
-        """Let a timer that seemed forgotten run on.
+        """Let a timer that seemed forgotten continue to run.
 
-        A new segment begins, because the question whether it was forgotten is asked by the length of the latest
-        segment.
+        A new segment begins, because whether a timer seems forgotten depends on the length of the latest segment.
         """
         if await _running(by) == self.id:
             await _pause(by, at)
             await self.resume(by, at=at)
 
     async def change(self, on: On | None, note: str, by: AgentReader, *, at: datetime) -> None:
-        """Attach the timer to `on`, or to nothing, and replace its note. Raise `Conflict` if the timer has ended."""
+        """Attach the timer to `on`, or to nothing, and replace its note.
+
+        Raise `Conflict` if the timer has ended, and `Invalid` (`note`) for a note that is too long.
+        """
         self._refuse_ended()
         values = {**_place(on), "note": _note(note), "version": self.version + 1}
         await Timer.update({getattr(Timer, name): value for name, value in values.items()}).where(Timer.id == self.id)
@@ -152,7 +154,8 @@ class Timer(Table, tablename="timer"):
     async def finish(self, entry_id: int, by: AgentReader, *, at: datetime) -> None:
         """End the timer, because it was logged as the time entry `entry_id`.
 
-        Raise `Invalid` (`timer`) if the timer has ended in another way, so that its time is not logged twice.
+        Raise `Invalid` (`timer`) if the timer was discarded or logged as another entry, so that its time is not logged
+        twice.
         """
         if self.ended_at and self.entry_id != entry_id:
             raise Invalid({"timer": LOGGED_BEFORE})
@@ -169,7 +172,7 @@ class Timer(Table, tablename="timer"):
     async def restore(self, by: AgentReader, *, at: datetime) -> None:
         """Undo the end of the timer, which is paused afterwards. Do nothing if it has not ended.
 
-        The caller deletes the entry that the timer was logged as.
+        The caller must delete the entry that the timer was logged as.
         """
         if self.ended_at:
             self.ended_at = self.entry_id = None
@@ -192,7 +195,7 @@ class TimerSegment(Table, tablename="timer_segment"):
 
 
 async def pause_all(agent_id: int, at: datetime) -> None:
-    """Pause the timer of an agent who leaves. Its minutes are kept, so that a manager can still ask about them."""
+    """Pause the running timer of an agent who leaves. Its minutes are kept, so that a manager can ask about them."""
     await current().execute(_PAUSE, agent_id, at)
 
 

@@ -13,14 +13,14 @@ from portal.timekeeping.versions import Step, Verb
 
 
 async def hold_customer(customer_id: int) -> None:
-    """Wait until no manager decides on the customer's time and no billing run takes it up (`billing.locks`)."""
+    """Lock the customer, so that no manager decides on its time and no billing run bills it (`billing.locks`)."""
     await current().execute("select id from customer where id = $1 for no key update", customer_id)
 
 
 COLUMNS = "e.id, e.version, e.state, e.case_id"
-"""What `move` reads of an entry `e`. Entries are locked in the order of their ids, as in submitting and approving."""
+"""The columns of an entry `e` that `move` needs. Entries are locked in the order of their ids, as in submitting."""
 
-# What belongs to an appointment has moved together with it.
+# Entries of an appointment have moved together with it already.
 _MOVE = "update time_entry set case_id = $1 where id = any($2) and case_id <> $1"
 
 

@@ -20,8 +20,8 @@ from portal.timekeeping.moving import entries
 async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tuple[Case, list[Case]]:
     """Return the case with the number `into`, and the other cases of `numbers` that are not part of it yet.
 
-    Raise `NotFound` for an unknown number, `Conflict` for a case that is part of still another case, and `Invalid`
-    (`case`) for more than `MOST` numbers, before any of them is looked up.
+    Raise `NotFound` for an unknown number, `Conflict` for a case that is part of a third case, and `Invalid` (`case`)
+    for more than `MOST` numbers, before any of them is looked up.
     """
     if len({into, *numbers}) > merging.MOST:
         raise Invalid({"case": merging.TOO_MANY})
@@ -36,11 +36,11 @@ async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tu
 
 @dataclass(frozen=True, slots=True)
 class Mergeable:
-    """A case as the page shows it that asks how to merge.
+    """A case on the page that asks which cases to merge.
 
-    `contact_sees_all` says whether its contact sees every case of the customer anyway. `project` is the name of the project
-    for which its time counts. `minutes` are those worked;
-    `appointments` counts those that are still planned, and `timers` the timers that are not logged yet.
+    `contact_sees_all` says whether its contact may see every case of the customer. `project` is the name of the project
+    for which its time counts, or None. `minutes` are the minutes worked. `appointments` counts those that are still
+    planned, and `timers` the timers that are not logged yet.
     """
 
     number: int
@@ -62,9 +62,9 @@ class Mergeable:
 
 
 async def mergeable(numbers: Sequence[int], reader: AgentReader) -> tuple[list[Mergeable], str]:
-    """Return the cases with these numbers, the lowest number first, and a sentence if they cannot be merged with each other.
+    """Return the cases with these numbers, the lowest first, and the error message if they cannot be merged, or "".
 
-    A case that is merged already is replaced by the one that it is part of.
+    A case that is merged already is replaced by the case that it is part of.
     """
     rows = await current().fetch(
         _MERGEABLE.format(seen=Case.visible_sql(reader, "c")), list(numbers)[: merging.MOST + 1]
@@ -117,7 +117,7 @@ _TIME = f"select {entries.COLUMNS} from time_entry e where e.case_id = any($1) o
 
 
 async def _follow(source_ids: Sequence[int], target: Case, by: AgentReader, at: datetime) -> None:
-    """Move the timers of cases to `target`, and let the pages of their agents show that."""
+    """Move the timers of cases to `target`, and make the pages of their agents update."""
     rows = await current().fetch(
         "update timer set case_id = $1 where case_id = any($2) returning agent_id, ended_at", target.id, source_ids
     )

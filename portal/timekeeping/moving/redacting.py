@@ -1,6 +1,6 @@
-"""Redact a case: destroy a text or a file of it for good, and leave in its place who did that, when and why.
+"""Redact a case: destroy a text or a file of it for good, and show in its place who did that, when and why.
 
-The database function `redact` (`m0421`) destroys the words wherever they are kept. The bytes of a file are deleted by the
+The database function `redact` (`m0421`) destroys the text wherever it is stored. The bytes of a file are deleted by the
 sweep of uploads, which finds them even if this process dies right after the commit.
 """
 
@@ -29,9 +29,9 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1)
 class Redactable:
     """A text or a file of a case that an admin may redact.
 
-    `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or the
-    name of the file; `about` says whose it is. `is_internal` is True for what only agents read, `why_not` is the sentence
-    that says why it stays, and "" if it can go.
+    `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or
+    the name of the file; `about` is its author. `is_internal` is True if only agents can read it. `why_not` is the
+    error message if it cannot be redacted, or "".
     """
 
     what: str
@@ -52,7 +52,7 @@ class Redactable:
 
 
 async def redactable(case: Case, only: str = "") -> list[Redactable]:
-    """Return the texts and files of a case, without those that are redacted already, or the one with the key `only`.
+    """Return the texts and files of a case that are not redacted yet, or only the one with the key `only`.
 
     Raise `NotFound` if there is none with that key.
     """
@@ -67,10 +67,11 @@ async def redactable(case: Case, only: str = "") -> list[Redactable]:
 
 
 async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
-    """Destroy the text or the file with this key, and return what it was. It cannot be undone.
+    """Destroy the text or the file with this key, and return what it was. This cannot be undone.
 
-    `zone` is the company's time zone, in which the day is named. Raise `Invalid` (`reason`) for a missing or too long reason,
-    and (`""`) for time on a document; `NotFound` for anybody but an admin, and if somebody else has redacted it meanwhile.
+    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` (`reason`) for a missing or too long
+    reason, and (`""`) for time on a document; `NotFound` for anybody but an admin, and if somebody else has redacted it
+    in the meantime.
     """
     if not by.is_admin:
         raise NotFound
@@ -99,7 +100,10 @@ async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: Zo
 
 
 async def delete_redacted(storage: Storage) -> None:
-    """Delete the bytes of redacted files. Call it after the commit; what it does not reach, the next sweep deletes."""
+    """Delete the bytes of redacted files.
+
+    Call this after the commit; the next sweep deletes any bytes that are left.
+    """
     async with transaction(SYSTEM):
         await sweep_uploads(storage, _LONG_AGO)
 

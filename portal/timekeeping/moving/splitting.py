@@ -22,10 +22,10 @@ _CHOSEN = (
 async def split(
     case: Case, message_ids: Collection[int], entry_ids: Collection[int], subject: str, *, by: AgentReader, at: datetime
 ) -> Case:
-    """Move messages of a case, and time entries if some are chosen, to a new case with this subject, and return it.
+    """Move messages of a case, and chosen time entries, to a new case with this subject, and return the new case.
 
     Raise `Invalid` and `Conflict` as `desk.verbs.splitting.split` does, and `Invalid` (`entry`) for an entry that is
-    approved or belongs to an appointment: such time stays on the case.
+    approved, was deleted, or belongs to an appointment that stays: such time stays on the case.
     """
     agents_only(by)
     await entries.hold_customer(case.customer_id)
@@ -41,7 +41,7 @@ async def split(
 
 
 async def splittable(case: Case, reader: AgentReader) -> list[ListedEntry]:
-    """Return the latest entries of a case that a split may move, at most `lists.PAGE`."""
+    """Return the latest entries of a case that a split may move, at most `lists.PAGE`, the oldest first."""
     rows = await current().fetch(
         f"select {COLUMNS} from (select * from time_entry e where {_SPLITTABLE} order by e.work_date desc, e.id desc limit {PAGE}) e"  # noqa: S608
         f" {NAMES} where {VISIBLE[reader.database_role]} order by e.work_date, e.id",

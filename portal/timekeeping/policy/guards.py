@@ -1,6 +1,6 @@
 """Warn about time that looks wrong but may be logged: overlaps, days of more than 24 h, closed cases and contracts.
 
-What is refused (an entry of more than 24 h, a locked period, a missing required field) is in `work.py`. The form for time
+The module `work` refuses other time (an entry of more than 24 h, a locked period, a missing required field). The form for time
 and the week grid show these warnings; those that approvers see are in `portal.billing.deciding.oddness`.
 """
 
@@ -25,9 +25,9 @@ Rejected entries do not count.
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """A warning about time, as a sentence.
+    """A warning about time. `sentence` is its text.
 
-    `code` names the rule that gave it: `overlap`, `day`, `closed`, `place`, `locked` or `service`.
+    `code` identifies the rule: `overlap`, `day`, `closed`, `place`, `locked` or `service`.
     """
 
     code: str
@@ -93,7 +93,7 @@ async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
 
 
 def overlap_words(other: Span) -> str:
-    """Return the sentence about an entry with which other time overlaps."""
+    """Return the sentence about another entry with which the time overlaps."""
     return f"This overlaps with time that is logged from {other.words()}."
 
 
@@ -109,9 +109,9 @@ from time_entry e where e.agent_id = $1 and e.work_date >= $2 and e.work_date < 
 
 
 async def of_days(agent_id: int, first: date, days: int = 7) -> dict[date, list[Warned]]:
-    """Return the warnings about stored time on each of the `days` days from `first` on, which one query finds.
+    """Return the warnings about stored time on each of the `days` days from `first` on, by day, which one query finds.
 
-    Days without a warning are missing from the result. The week grid shows the warnings above the day.
+    Days without a warning are left out. The week grid shows the warnings above the day.
     """
     found: dict[date, list[Warned]] = {}
     for row in await current().fetch(_DAYS, agent_id, first, first + timedelta(days=days)):

@@ -30,7 +30,7 @@ async def offered_to(by: AgentReader, rules: Rules) -> list[Offered]:
 
 
 async def refuse_pick(by: AgentReader, agent_id: int | None) -> None:
-    """Raise `Forbidden` unless `by` may log time for the agent `agent_id`; None stands for `by`."""
+    """Raise `Forbidden` unless `by` may log time for the agent `agent_id`. None means `by`, who always may."""
     if agent_id in (None, by.id):
         return
     pick = (await TimeRules.find()).pick_of(by)

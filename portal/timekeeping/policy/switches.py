@@ -21,7 +21,7 @@ from portal.people.readers import AgentReader
 from portal.regions import time_zone
 
 RULES = "(select to_jsonb(r)::text from time_rules r)"
-"""SQL expression for the rules as JSON, which other queries read beside their own columns; null for the defaults."""
+"""SQL expression for the rules as JSON, for other queries to read along with their own columns; null for the defaults."""
 
 FIXING = """
 (select jsonb_build_object('tracks_time', r.tracks_time, 'own_edit_hours', r.own_edit_hours, 'locked_through', r.locked_through,
@@ -42,7 +42,7 @@ NO_PROJECT = "Time goes only on cases that are connected to a project. Connect t
 
 
 class RulesFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the rules of time tracking, as they were typed. A ticked box sends "yes", an unticked one ""."""
+    """Form fields of the rules of time tracking, as typed. A ticked box sends "yes", an unticked one ""."""
 
     tracks_time: str = ""
     on_cases: str = ""
@@ -66,9 +66,10 @@ class RulesFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Rules(Struct, frozen=True, kw_only=True):
     """The rules of time tracking as values. The defaults apply until an admin saves the form.
 
-    `tracks_time` switches all of it on, `on_cases` time on cases; `projects_only` allows only cases that are connected
-    to a project. `agents_pick`, `managers_pick` and `admins_pick` are keys of `PICKS`. Time of days up to
-    `locked_through` is locked.
+    `tracks_time` switches time tracking on, `on_cases` time on cases; `projects_only` allows only cases that are
+    connected to a project. `agents_pick`, `managers_pick` and `admins_pick` are keys of `PICKS`. `own_edit_hours` is
+    how long authors may change their entries. The `requires_` fields demand fields of the form for time. The
+    `rounding_` fields are in minutes. The days up to `locked_through` are locked (`why_locked`).
     """
 
     tracks_time: bool = True
@@ -102,7 +103,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     @property
     def own_window(self) -> timedelta:
-        """Return how long after its creation authors may change or delete their own entry (C5, D15)."""
+        """Return how long after an entry was logged or rejected its author may change or delete it (C5, D15)."""
         return timedelta(hours=self.own_edit_hours)
 
     def pick_of(self, by: AgentReader) -> str:
@@ -110,7 +111,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         return {"agent": self.agents_pick, "manager": self.managers_pick}.get(by.grade, self.admins_pick)
 
     def why_locked(self, work_date: date, at: datetime) -> str:
-        """Return a sentence if time of `work_date` is locked at the instant `at`, else "" (D14).
+        """Return an error message if time of `work_date` is locked at the instant `at`, else "" (D14).
 
         Days up to and including `locked_through` are locked once `lock_grace_days` further days have passed in the
         lock's time zone. If that time zone is unknown, they are locked at once: a mistake must not open a closed
@@ -126,14 +127,14 @@ class Rules(Struct, frozen=True, kw_only=True):
         return sentence if here > self.locked_through + timedelta(days=self.lock_grace_days) else ""
 
     def why_not_on_case(self, *, has_project: bool) -> str:
-        """Return a sentence that says why no new time may be logged on a case, or "" if it may (S1.6, S1.8)."""
+        """Return an error message if no new time may be logged on a case, or "" if it may (S1.6, S1.8)."""
         if not self.on_cases:
             return OFF_ON_CASES
         return NO_PROJECT if self.projects_only and not has_project else ""
 
     @property
     def facts(self) -> RulesFacts:
-        """Return the values that the form for the rules shows at first."""
+        """Return the rules as form fields, to fill in the form that edits them."""
         return RulesFacts(**{name: _shown(getattr(self, name)) for name in RulesFacts.__struct_fields__})
 
 
