@@ -13,7 +13,7 @@ from portal.billing.invariants import violations
 from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.files.attachments import sweep_uploads
-from portal.errors import Invalid, NotFound
+from portal.errors import Conflict, Invalid, NotFound
 from portal.notices import mailing
 from portal.people.readers import SYSTEM
 from portal.storage import Storage, open_storage
@@ -22,6 +22,7 @@ from portal.timekeeping.moving.redacting import delete_redacted, redact, redacta
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.desk.files import upload
+from tests.places import furnished
 from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn", "clock")
@@ -186,3 +187,20 @@ async def test_the_page_shows_what_goes_and_asks_once_more(app: Gate, storage: S
         assert "&lt;b&gt;Oops&lt;/b&gt;" in page
         assert "Noor Haddad redacted a message" in page
         assert (await noor.send_form(here, sent | {"sure": "yes"})).status_code == 404
+
+
+async def test_time_on_a_document_stays_and_the_page_says_so(app: Gate) -> None:
+    """R65: what a document says is frozen; the page offers no form, and code and database refuse."""
+    places = await furnished(app.storage)
+    key = f"time-{places.entries['issued'].id}"
+    here = f"/agent/cases/{places.case.number}/redaction"
+    async with await Browser.of(app, NOOR) as noor:
+        page = (await noor.get(f"{here}?what={key}")).text
+        assert "what a document says stays as it is" in page
+        assert "Go on" not in page
+        assert (await noor.send_form(here, {"what": key, "reason": "A name", "sure": "yes"})).status_code == 422
+    with pytest.raises(Invalid):
+        await gone(places.case, key)
+    with pytest.raises(Conflict, match="What a document says stays"):
+        async with transaction(NOOR) as tx:
+            await tx.execute("select redact($1, 'time', $2, 'x', 'x', now())", places.case.id, key.partition("-")[2])

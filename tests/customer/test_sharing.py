@@ -22,6 +22,7 @@ from portal.timekeeping.moving.merging import merge
 from portal.web.gate import Gate
 from portal.web.live import names
 from tests.browser import Browser
+from tests.places import furnished
 from tests.world import ACME, ADA, ALAN, GIL, INCIDENT, INES, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn", "clock")
@@ -268,3 +269,24 @@ async def test_agents_still_find_a_confidential_case() -> None:
     async with transaction(INES, readonly=True):
         (row,) = (await agents_list(INES, Question(text="severance"))).rows
         assert (row.number, row.confidential) == (case.number, True)
+
+
+async def test_documents_name_a_confidential_case_by_its_number_without_a_link(app: Gate) -> None:
+    """S3.15: Ada's invoices and hours link the case only as long as she sees it; her search and its ZIP file are gone too."""
+    places = await furnished(app.storage)
+    number = places.case.number
+    invoice = places.values["/invoices/"]["number"]
+    link = f'href="/cases/{number}"'
+    async with await Browser.of(app, ADA) as ada:
+        assert link in (await ada.get(f"/invoices/{invoice}")).text
+        await do("hand_over", places.case, ALAN.id, stays=False, by=ADA)
+        await do("set_confidential", places.case, True, by=ALAN)
+        page = (await ada.get(f"/invoices/{invoice}")).text
+        assert f"#{number}" in page
+        assert link not in page
+        assert places.case.subject not in page
+        for path in (f"/cases/{number}/case.zip", f"/cases/{number}/files/{places.values['/cases/']['file_id']}"):
+            assert (await ada.get(path)).status_code == 404
+        assert places.case.subject not in (await ada.get("/search?q=VPN")).text
+        assert places.case.subject not in (await ada.get("/")).text
+        assert places.case.subject not in (await ada.get("/notices")).text
