@@ -71,6 +71,8 @@ CODE = "read by a pattern that lets nothing else through"
 OURS = "written by the portal itself from its own words"
 HASH = "a hash, a key or a count; no text"
 EXEMPT = {
+    "redaction.what": KINDS,
+    "redaction.note": OURS,
     **dict.fromkeys((
         "appointment.kind", "deadline.duty", "pause.cause", "project.state",
         "agent.grade", "allocation.kind", "allocation.rate_source", "approval.rate_source", "cases.status", "contract.cycle",
