@@ -33,7 +33,8 @@ OWN = {
     "company.time_zone", "contact.locale", "contact.time_zone", "credential.password_hash", "detail_row.factors", "draft.address", "export.filters",
     "invoice_mail.reason", "mail_refusal.kind", "mail_refusal.reason", "outbox.kind", "outgoing_mail.kind", "outgoing_mail.reason",
     "outgoing_reply.problem", "outgoing_reply.seen_status", "outgoing_reply.then_status",
-    "redaction.note", "run_customer.sentence", "service.provider_project", "service.provider_project_value", "service.time_provider", "session.address",
+    "redaction.note",
+    "run_customer.sentence", "service.provider_project", "service.provider_project_value", "service.time_provider", "session.address",
     "session.browser", "skipped_entry.sentence", "time_entry.stretches", "time_entry.time_zone", "time_rules.lock_time_zone", "time_sum.billing",
     "time_sum.state", "upload.media_type", "upload.name",
 }  # fmt: skip
