@@ -99,7 +99,8 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
         email=facts.email,
         locale=facts.locale,
         time_zone=facts.time_zone,
-        sees_all_cases=facts.sees_all_cases,
+        # The demo writes as the portal itself, whose role may not ask which cases a contact shares.
+        sees_all_cases=True,
         sees_invoices=facts.sees_invoices,
         manages_contacts=facts.manages_contacts,
     )
