@@ -22,7 +22,7 @@ mine as (
 decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
 served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
 """  # noqa: S608
-"""SQL of recursive common table expressions that say on whose time the agent `$1` may decide on the day `$2`.
+"""SQL of recursive common table expressions: on whose time may the agent `$1` decide on the day `$2`?
 
 `decided` holds the ids of agents, and `served` those of services. In `served`, `for_id` is the manager who is designated:
 `$1`, or an absent manager whose deputy `$1` is.
@@ -38,7 +38,7 @@ A deputy may not decide on the time of the absent manager, who could not decide 
 
 
 class ServiceForm(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
-    """The form fields of a service with the managers who are designated for it: `approvers` holds their ids."""
+    """The form fields of a service, and the ids of the managers who are designated for it (`approvers`)."""
 
     approvers: list[str] = msgspec.field(default_factory=list)
 
@@ -64,7 +64,7 @@ async def of_service(service_id: int) -> list[tuple[int, str]]:
 
 
 async def designate(service_id: int, facts: ServiceForm) -> None:
-    """Designate the managers in `facts.approvers` for a service in place of those who were designated before.
+    """Designate the managers in `facts.approvers` for a service, and no others.
 
     Raise `Invalid` (`approvers`) if one of them is not a manager or has left.
     """
@@ -92,15 +92,15 @@ where d.agent_id = $1 order by folded(s.name), folded(c.name), s.id
 
 
 async def services_of(agent_id: int) -> list[str]:
-    """Return the names of the services that the agent is designated for, with their customers, sorted by name."""
+    """Return the names of the services that the agent is designated for, each with its customer, sorted by name."""
     rows = await current().fetch(_SERVICES, agent_id)
     return [row["name"] for row in rows]
 
 
 async def hand_services(leaving: int, successor: int) -> None:
-    """Move all designations for services from the agent `leaving` to the agent `successor`, who must be a manager.
+    """Move all designations for services from the agent `leaving` to the agent `successor`.
 
-    The caller must have checked that.
+    The caller must have checked that the successor is a manager.
     """
     await current().execute(
         "insert into service_designation (customer_id, service_id, agent_id)"

@@ -1,4 +1,4 @@
-"""Case types: kinds of cases, each with whether time on such a case is billable by default (S2.13)."""
+"""Case types: kinds of cases. Each decides whether time on such a case is billable by default (S2.13)."""
 
 from datetime import datetime
 from typing import Any
@@ -30,8 +30,9 @@ class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class CaseType(Endable, Table, tablename="case_type"):
     """A kind of case, such as Incident. `billable` is the default for time that is logged on such a case.
 
-    Whoever opens a case chooses its type; contacts may choose only those with `for_contacts`. A case type that has ended
-    can no longer be chosen, but cases that have it keep it. `ended_at` is None while the case type can be chosen.
+    The person who opens a case chooses its type; contacts may choose only types with `for_contacts`. A case type that
+    has ended can no longer be chosen, but cases that have it keep it. `ended_at` is None while the case type can be
+    chosen.
     """
 
     id = BigSerial(primary_key=True)
@@ -43,17 +44,17 @@ class CaseType(Endable, Table, tablename="case_type"):
 
     @classmethod
     async def offered(cls) -> list["CaseType"]:
-        """Return the case types that can be chosen (those that have not ended), in the order of their positions."""
+        """Return the case types that can be chosen (those that have not ended), sorted by position."""
         return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def offered_to_contacts(cls) -> list["CaseType"]:
-        """Return the case types that contacts can choose, in the order of their positions."""
+        """Return the case types that contacts can choose, sorted by position."""
         return [one for one in await cls.offered() if one.for_contacts]
 
     @classmethod
     async def listed(cls) -> list["CaseType"]:
-        """Return all case types, also those that have ended, in the order of their positions."""
+        """Return all case types, including those that have ended, sorted by position."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
@@ -79,8 +80,8 @@ class CaseType(Endable, Table, tablename="case_type"):
     async def change(self, facts: CaseTypeFacts) -> None:
         """Replace the name, whether time on its cases is billable by default, and whether contacts may choose it.
 
-        Time entries and cases from before do not change. Raise `Invalid` for a bad field, if another case type has the
-        name, or if contacts could choose no type any more.
+        Existing time entries and cases do not change. Raise `Invalid` for a bad field, if another case type has the
+        name, or if contacts could not choose any type.
         """
         values = _read(facts)
         if not values["for_contacts"] and await self._is_last_for_contacts():
@@ -89,7 +90,10 @@ class CaseType(Endable, Table, tablename="case_type"):
             await CaseType.update(**values).where(CaseType.id == self.id)
 
     async def end(self, at: datetime) -> None:
-        """End the case type, so that it can no longer be chosen. Raise `Conflict` if contacts could choose none any more."""
+        """End the case type, so that it can no longer be chosen.
+
+        Raise `Conflict` if contacts could not choose any type.
+        """
         if await self._is_last_for_contacts():
             raise Conflict(f"{LAST} Let them choose another one first.")
         await super().end(at)

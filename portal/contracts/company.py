@@ -32,9 +32,9 @@ select c.name as company, c.currency, c.time_zone as company_zone, (select left(
 class CompanyFacts(PartyFacts, kw_only=True):
     """Form fields of the company as typed.
 
-    `first_number` is the first invoice number as invoices show it, such as 2026-0147, and `first_credit_number` that of
-    credit notes; if it is empty, `FIRST_CREDIT_NUMBER`. `vat_rate`, which is optional, is
-    the VAT rate in per cent that the form for a new contract shows at first.
+    `first_number` is the first invoice number as printed, such as 2026-0147, and `first_credit_number` that of credit
+    notes, which is `FIRST_CREDIT_NUMBER` if it is empty. `vat_rate`, which is optional, is the VAT rate in per cent
+    that the form for a new contract shows at first.
     """
 
     vat_id: str
@@ -98,8 +98,8 @@ class Company(Table, tablename="company"):
         """Create the company or replace its data, with the first invoice number, and return the company.
 
         Issued invoices keep the company data that was copied into them. When the company is created, the case types of
-        a new installation are created too. Raise `Invalid` for a bad field, or if `first_number` differs from the
-        stored one although an invoice has already taken a number.
+        a new installation are created too. Raise `Invalid` for a bad field, or if the first number of a series differs
+        from the stored one although a document has already taken a number.
         """
         values, series, credit_series = _read(facts)
         first = await cls.find() is None
@@ -136,7 +136,8 @@ class Company(Table, tablename="company"):
 class Number:
     """A number that was taken from a series.
 
-    `series_number` is the bare number, such as 147; `printed` is the number as the document shows it, such as 2026-0147.
+    `series_number` is the bare number, such as 147; `printed` is the number as the document prints it, such as
+    2026-0147.
     """
 
     series_id: int
@@ -145,10 +146,10 @@ class Number:
 
 
 class NumberSeries(Table, tablename="number_series"):
-    """A series of consecutive numbers of documents; `kind` says of which (`INVOICE`, `CREDIT_NOTE`).
+    """A series of consecutive numbers for the documents of one kind (`INVOICE` or `CREDIT_NOTE`).
 
     `next_number` is the number that the next document gets; taking it locks the row until the transaction ends (D36).
-    `prefix` comes before each number, and `width` is the minimum number of digits.
+    `prefix` is printed before each number, and `width` is the minimum number of digits.
     """
 
     id = BigSerial(primary_key=True)
@@ -167,8 +168,8 @@ class NumberSeries(Table, tablename="number_series"):
     async def begin(cls, prefix: str, width: int, first_number: int, kind: str = INVOICE) -> None:
         """Create the series of numbers of this kind of document, or change its prefix, width and first number.
 
-        The row is locked until the transaction ends. Raise `Invalid` (at the field of `FIRST_NUMBERS`) if one of the three
-        differs from the stored one although a document has taken a number.
+        The row is locked until the transaction ends. Raise `Invalid` (at the field in `FIRST_NUMBERS`) if one of the
+        three differs from the stored one although a document has taken a number.
         """
         held = await cls.objects().where(cls.kind == kind).lock_rows("UPDATE").first()
         if held is None:
@@ -209,7 +210,7 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def ready_for_credits(cls) -> "NumberSeries":
-        """Return the series of credit notes. If the company has set up none, create it with `FIRST_CREDIT_NUMBER`."""
+        """Return the series of credit notes. If the company has not set it up, create it with `FIRST_CREDIT_NUMBER`."""
         prefix, width, first = _first_number(FIRST_CREDIT_NUMBER)
         await current().execute(
             "insert into number_series (kind, prefix, width, first_number, next_number) values ($1, $2, $3, $4, $4)"
@@ -222,14 +223,14 @@ class NumberSeries(Table, tablename="number_series"):
         return found
 
     def printed(self, number: int) -> str:
-        """Return `number` as an invoice shows it: with the prefix of the series and leading zeros."""
+        """Return `number` as a document prints it: with the prefix of the series and leading zeros."""
         return f"{self.prefix}{number:0{self.width}d}"
 
 
 def _first_number(text: str) -> tuple[str, int, int]:
     """Return the prefix, the minimum number of digits, and the number: `2026-0147` gives `2026-`, 4 and 147.
 
-    Raise `ValueError` with a sentence for other text.
+    Raise `ValueError` with an error message for other text.
     """
     parts = re.fullmatch(r"([A-Z0-9-]{0,12}?)([0-9]{1,10})", text.strip().upper())
     if parts is None:

@@ -1,4 +1,4 @@
-"""Contracts: each says in what currency, how often and at what VAT rate a customer is billed (C9)."""
+"""Contracts: in what currency, how often and at what VAT rate a customer is billed (C9)."""
 
 import re
 from collections.abc import Callable
@@ -34,12 +34,12 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a contract as typed.
 
     `valid_until` is the last day that the contract covers. `anchor` is a day on which a billing period begins; if it is
-    empty, periods begin on the 1st, and those of a week on the weekday of `start_on`. `vat_rate`, in per cent, applies to
-    the taxable services. `requires_order` demands that its invoices have the customer's `order_reference` (D46).
-    `prints_detail` says whether the time detail is printed on further pages of its invoices. `notice_days` is how many days
-    before the end notice has to be given, and `renewal_months` by how many months the contract is renewed without notice;
-    if it is empty, the contract ends.
-    `cash_rounding` is the coin to which sums to pay are rounded, such as `0.05`; if it is empty, they are not rounded.
+    empty, periods begin on the 1st, and those of a week on the weekday of `start_on`. `vat_rate`, in per cent, applies
+    to the taxable services. `requires_order` demands that its invoices have the customer's `order_reference` (D46).
+    `prints_detail` says whether the time detail is printed on further pages of its invoices. `notice_days` is how many
+    days before the end notice has to be given. `renewal_months` is by how many months the contract is renewed without
+    notice; if it is empty, the contract ends. `cash_rounding` is the coin to which sums to pay are rounded, such as
+    `0.05`; if it is empty, they are not rounded.
     """
 
     name: str
@@ -61,10 +61,10 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Contract(Table, tablename="contract"):
     """A billing contract with a customer, in one currency (D45). Time is logged under its services.
 
-    `end_on` is the first day that the contract no longer covers, or None. An invoice is due `payment_days` days after its
-    date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after it; in a month that
-    is too short for the day of `anchor`, on its last day. `notice_days` and `renewal_months` are None, or as in
-    `ContractFacts`.
+    `end_on` is the first day that the contract no longer covers, or None. An invoice is due `payment_days` days after
+    its date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after it; in a
+    month that is too short for the day of `anchor`, on its last day. `notice_days`, `renewal_months` and
+    `cash_rounding` are as in `ContractFacts`, or None.
     """
 
     id = BigSerial(primary_key=True)
@@ -113,7 +113,7 @@ class Contract(Table, tablename="contract"):
         """Add a contract to a customer and return it.
 
         The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field or if
-        it would be renewed although it ended before `at`, `Conflict` if the customer has ended.
+        a contract that is renewed has already ended at `at`, `Conflict` if the customer has ended.
         """
         values = _read(facts)
         await _refuse_past_renewal(values, at)
@@ -126,10 +126,10 @@ class Contract(Table, tablename="contract"):
         """Replace every field of the contract. Time that is on a document already keeps its amounts.
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. The row is locked until the transaction ends. Raise `Invalid` for a bad field, if the currency changes
-        although the contract has a service, because the service's time is priced in the old currency, if the billing
-        periods change although fees or included minutes of them are billed, or if it would be renewed from now on
-        although it ended before `at`.
+        afterwards. The row is locked until the transaction ends. Raise `Invalid` for a bad field; if the currency
+        changes although the contract has services, whose time is priced in the old currency; if the billing periods
+        change although fees or included minutes of them are billed; and if a renewal is switched on although the
+        contract has already ended at `at`.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:
@@ -190,7 +190,7 @@ CONTRACTS = Finder(
 
 
 def percentage(text: str) -> Decimal:
-    """Return the percentage that was typed, with or without a percent sign: 0 to 100, with at most four decimals.
+    """Return the typed percentage, with or without a percent sign: 0 to 100, with at most four decimals.
 
     Raise `ValueError` for other text.
     """
@@ -238,7 +238,7 @@ async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
 
 
 def _coin(currency: str | None) -> Callable[[str], Decimal]:
-    """Return a function that reads the coin to which sums are rounded: one of `COINS` that the currency can express."""
+    """Return a function that reads the coin to which sums are rounded: one of `COINS` that exists in the currency."""
 
     def read(text: str) -> Decimal:
         if text not in COINS:
@@ -252,7 +252,7 @@ def _coin(currency: str | None) -> Callable[[str], Decimal]:
 
 
 def _usual_anchor(start_on: date, cycle: str) -> date:
-    """Return the day on which a billing period begins if the form names none.
+    """Return the day on which a billing period begins if the form does not have one.
 
     It is the first of the month in which the contract starts or, for periods of a week, the day on which it starts.
     """

@@ -1,6 +1,6 @@
 """The logo of the company, for invoices and the sign-in page.
 
-The uploaded file is never stored, only a PNG that the portal has drawn from it (R59).
+The uploaded file is never stored, only a PNG that the portal has rendered from it (R59).
 """
 
 from hashlib import sha256
@@ -22,10 +22,10 @@ class Logo(Table, tablename="logo"):
 
 
 async def change(content: bytes) -> None:
-    """Draw an uploaded picture again as a new PNG, and store that PNG as the logo. Issued invoices keep their old logo.
+    """Render an uploaded image as a new PNG, and store that PNG as the logo. Issued invoices keep their old logo.
 
-    `content` is the uploaded file, a PNG or an SVG. Raise `Invalid` (`logo`) if it cannot be drawn, `Conflict` if the
-    company has not been set up.
+    `content` is the uploaded file, a PNG or an SVG. Raise `Invalid` (`logo`) if it cannot be rendered, `Conflict` if
+    the company has not been set up.
     """
     try:
         png = await documents.logo(content)

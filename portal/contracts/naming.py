@@ -2,9 +2,10 @@
 
 
 def shown_contract(alias: str) -> str:
-    """Return the SQL expression for the name of the contract that the table alias `alias` stands for.
+    """Return the SQL expression for the name of the contract with the table alias `alias`.
 
-    If the customer has another contract of that name, the contract's first day follows the name: `Support from 1 Jan 2026`.
+    If the customer has another contract of that name, the contract's first day follows the name: `Support from 1 Jan
+    2026`.
     """
     return (
         f"({alias}.name || case when exists (select 1 from contract d where d.customer_id = {alias}.customer_id and d.id <> {alias}.id"  # noqa: S608

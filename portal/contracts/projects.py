@@ -80,7 +80,7 @@ class Project(Table, tablename="project"):
     async def create(cls, customer: Customer, facts: ProjectFacts, at: datetime) -> "Project":
         """Create a project of the customer and return it.
 
-        Raise `Invalid` with a sentence for each bad field, also if the customer has another project of that name.
+        Raise `Invalid` with an error message for each bad field, or if the customer has another project of that name.
         """
         project = cls(**await _read(facts, customer.id), customer_id=customer.id, created_at=at)
         async with unless_taken("name", _taken(project.name)):
@@ -90,7 +90,7 @@ class Project(Table, tablename="project"):
     async def change(self, facts: ProjectFacts) -> None:
         """Replace every field of the project.
 
-        Raise `Invalid` as `create` does, and also if the service changes although time is logged on the project.
+        Raise `Invalid` as `create` does, and if the service changes although time is logged on the project.
         """
         values = await _read(facts, self.customer_id)
         try:

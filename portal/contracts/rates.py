@@ -75,7 +75,7 @@ class Rate(Table, tablename="rate"):
 
     @classmethod
     async def find(cls, rate: int) -> "Rate":
-        """Return the rate with the id `rate`, or raise `NotFound`."""
+        """Return the rate with the id `rate`. Raise `NotFound` for an unknown id."""
         return await one(cls.objects().where(cls.id == in_range(rate)))
 
     @classmethod
@@ -83,7 +83,8 @@ class Rate(Table, tablename="rate"):
         """Return a database row for each rate, the most general scopes first.
 
         Columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
-        effective_from, last_day (the one before the next rate of the same scope, or None), role, agent, customer, service.
+        effective_from, last_day (the day before the next rate of the same scope, or None), and the names role, agent,
+        customer and service, or None.
         """
         return await current().fetch(LISTED)
 
@@ -189,8 +190,8 @@ async def _read(facts: RateFacts) -> dict[str, Any]:
 async def _of_service(checked: Checked, values: dict[str, Any]) -> None:
     """Set `customer_id` in `values`, the column values of a rate for a service, to the service's customer.
 
-    Add an error to `checked` if the rate names another customer than the service's, or another currency than the
-    contract's. Raise `NotFound` for an unknown service.
+    Add an error to `checked` if the rate has another customer than the service, or another currency than the contract.
+    Raise `NotFound` for an unknown service.
     """
     service = await Service.find(values["service_id"], SYSTEM)
     contract = await Contract.find(service.contract_id, SYSTEM)

@@ -36,11 +36,11 @@ class Readiness:
     """The id of the first customer in `customers_without_service`."""
     first_without_contact: int | None
     only_customer: int | None
-    """The id of the customer if there is one alone."""
+    """The id of the customer if there is exactly one, or None."""
 
     @property
     def rates_missing(self) -> str:
-        """Return a sentence that names the roles without a rate, or ""."""
+        """Return a sentence with the roles without a rate, or ""."""
         return f"No rate yet for {', '.join(self.unpriced_roles)}." if self.unpriced_roles else ""
 
     @property
@@ -54,12 +54,12 @@ class Readiness:
 
     @property
     def services_missing(self) -> str:
-        """Return a sentence that names the customers without a service, or ""."""
+        """Return a sentence with the customers without a service, or ""."""
         return f"No service yet: {', '.join(self.customers_without_service)}." if self.customers_without_service else ""
 
     @property
     def contacts_missing(self) -> str:
-        """Return a sentence that names the customers without a contact, or ""."""
+        """Return a sentence with the customers without a contact, or ""."""
         return f"No contact yet: {', '.join(self.customers_without_contact)}." if self.customers_without_contact else ""
 
 

@@ -1,4 +1,4 @@
-"""Renew contracts that nobody has given notice of, and keep a trace of each renewal."""
+"""Renew contracts of which nobody has given notice, and keep a record of each renewal."""
 
 from calendar import monthrange
 from datetime import date, datetime, timedelta
@@ -50,7 +50,7 @@ order by c.end_on, c.id
 
 
 async def renewals_due(today: date) -> list[tuple[int, int]]:
-    """Return the contract id and the customer id of each contract that is to be renewed by `today`.
+    """Return the contract id and the customer id of each contract that is due for renewal by `today`.
 
     A contract is renewed on the first day on which it is too late to give notice. Contracts of customers that have
     ended are left out.
@@ -61,8 +61,8 @@ async def renewals_due(today: date) -> list[tuple[int, int]]:
 async def renew(contract_id: int, today: date, at: datetime) -> bool:
     """Extend a contract until notice can be given again, and return whether it was due.
 
-    The row is locked, so that of two workers only one renews. Each extension is a row of `contract_renewal`. The caller
-    must lock the customer before, and recompute the allocations afterwards. Managers are notified.
+    The row is locked, so that only one of two workers renews it. Each extension is a row of `contract_renewal`. The
+    caller must lock the customer before, and recompute the allocations afterwards. Managers are notified.
     """
     contract = await Contract.find(contract_id, SYSTEM, hold=True)
     if contract.renewal_months is None or contract.last_notice is None or contract.last_notice >= today:
@@ -86,7 +86,8 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
 def later(day: date, months: int) -> date:
     """Return the day `months` months later, or the last day of that month if the month is too short.
 
-    The first day of a month stays the first, so a contract that is valid until the last day of a month stays so, too.
+    An end of a contract is the first day that it does not cover, so the end of a whole month stays the first of a
+    month.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

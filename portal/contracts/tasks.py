@@ -1,4 +1,4 @@
-"""Tasks: kinds of work within a service or a project, each with a default for whether time is billable (S0.8, S0.10)."""
+"""Tasks: kinds of work within a service or a project. Each decides whether time is billable by default (S0.8, S0.10)."""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ _BY_NAME = OrderByRaw("ended_at is not null, folded(name)")
 class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a task as typed.
 
-    `billable` is `yes` or `no`. `fixed_fee` is an amount in the currency of the contract, which each billable entry costs,
-    or empty for a task that is priced by the hour.
+    `billable` is `yes` or `no`. `fixed_fee` is the amount that each billable entry costs, in the currency of the
+    contract; it is empty for a task that is priced by the hour.
     """
 
     name: str
@@ -36,7 +36,7 @@ class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class TaskChoice(NamedTuple):
     """A task that can be chosen for a time entry.
 
-    `service` is the name of the task's service. `billable` is what the form proposes when the task is chosen.
+    `service` is the name of the task's service. `billable` is the default when the task is chosen.
     """
 
     id: int
@@ -74,18 +74,18 @@ class Task(Endable, Table, tablename="task"):
 
     @classmethod
     async def of_service(cls, service: int) -> list["Task"]:
-        """Return the tasks of a service that belong to no project, sorted by name, with those that have ended last."""
+        """Return the tasks of a service that belong to no project, sorted by name; those that have ended come last."""
         query = cls.objects().where((cls.service_id == service) & cls.project_id.is_null())
         return await query.order_by(_BY_NAME)
 
     @classmethod
     async def of_project(cls, project: int) -> list["Task"]:
-        """Return the tasks that belong to a project, sorted by name, with those that have ended last."""
+        """Return the tasks that belong to a project, sorted by name; those that have ended come last."""
         return await cls.objects().where(cls.project_id == project).order_by(_BY_NAME)
 
     @classmethod
     async def open_of(cls, services: Collection[int]) -> list["Task"]:
-        """Return the tasks of these services that have not ended, also those of projects, sorted by name."""
+        """Return the tasks of these services that have not ended, including those of projects, sorted by name."""
         if not services:
             return []
         query = cls.objects().where(cls.service_id.is_in(list(services)) & cls.ended_at.is_null())
@@ -102,8 +102,8 @@ class Task(Endable, Table, tablename="task"):
     ) -> list[TaskChoice]:
         """Return the tasks that can be chosen for a time entry.
 
-        These are the tasks of the service with the id `service` or, if that is None, of all services of `customer`;
-        without both there are none. Tasks of a project are included only if `project` is its id. `known` is the id of
+        These are the tasks of the service with the id `service` or, if that is None, of all services of `customer`; if
+        both are None, there are none. Tasks of a project are included only if `project` is its id. `known` is the id of
         the task that the entry already has: it is included even if it has ended.
         """
         return [TaskChoice(*row) for row in await current().fetch(_OFFERED, customer, service, project, known)]
@@ -130,7 +130,7 @@ class Task(Endable, Table, tablename="task"):
     async def change(self, facts: TaskFacts) -> None:
         """Replace the name of the task, whether later time entries are billable by default, and its fixed fee.
 
-        Existing entries do not change, and what is approved keeps its price. Raise `Invalid` for a bad field, or if the
+        Existing entries do not change, and approved ones keep their price. Raise `Invalid` for a bad field, or if the
         service or project has another task of that name.
         """
         values = await _read(facts, self.service_id)
@@ -149,7 +149,7 @@ class Task(Endable, Table, tablename="task"):
 
     @classmethod
     async def currency_of(cls, service: int) -> str:
-        """Return the currency of the fixed fees of the tasks of a service: that of its contract."""
+        """Return the currency of the fixed fees of the tasks of a service, which is that of its contract."""
         currency: str = await current().fetchval(
             "select c.currency from service s join contract c on c.id = s.contract_id where s.id = $1", service
         )

@@ -1,4 +1,4 @@
-"""Read what a service agrees on besides its name: how its time is paid for, and what its settlement needs for that."""
+"""Read the terms of a service from its form: the columns that its settlement needs."""
 
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
@@ -14,12 +14,12 @@ LONGEST = 100_000 * 60
 """The maximum number of prepaid minutes: of a voucher, and of one period of a subscription (100,000 hours)."""
 TOO_LONG = "Prepaid time is at most 100,000 h."
 MOST_PERIODS = 60
-"""The maximum number of periods for which unused included hours can roll on."""
+"""The maximum number of periods for which unused included hours can roll over."""
 LARGEST_RATE = Decimal("99999999.9999")
 """The maximum hourly rate that a `numeric(12,4)` column holds."""
 
 ROLLOVER = ("rollover_periods", "rollover_cap", "rollover_from")
-"""The columns of a service that say how unused included hours roll on into later periods (D26)."""
+"""The columns of a service that say how unused included hours roll over into later periods (D26)."""
 TERMS: dict[str, tuple[str, ...]] = {
     Settlement.TIME_SPENT: (),
     Settlement.VOUCHER: ("overflow", "overage_rate", "included_from_id"),
@@ -86,7 +86,7 @@ def check_rollover(checked: Checked, values: Mapping[str, Any]) -> None:
 
 
 def prices_of(checked: Checked, facts: Any, settlement: Settlement, digits: int) -> dict[str, Any]:
-    """Return the values of the columns in `PRICES` for the fields of a form for prices; the rest is as in `terms_of`."""
+    """Return the values of the columns in `PRICES[settlement]` for the fields of a form for prices; else as `terms_of`."""
     return _read(checked, facts, _price_readers(digits), PRICES[settlement])
 
 
@@ -131,9 +131,10 @@ def prepaid(text: str) -> int:
 
 
 def of_voucher(text: str) -> int:
-    """Return the typed hours of a voucher that is sold, also by an offer or a template, in minutes.
+    """Return the typed hours of a voucher to be sold (also of an offer or a template) in minutes.
 
-    Raise `ValueError` for an empty field, and for less than 1 h, because the time of a year would need too many vouchers.
+    Raise `ValueError` for an empty field, and for less than 1 h, because the time of a year would need too many
+    vouchers.
     """
     if not text.strip():
         raise ValueError("Write how many hours the voucher has, such as 10h.")

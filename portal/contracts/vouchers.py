@@ -1,4 +1,4 @@
-"""Vouchers: prepaid hours of a customer, for some of its services and for days from one day on (S3.22, D20)."""
+"""Vouchers: prepaid hours of a customer, for some of its services and a range of days (S3.22, D20)."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -32,8 +32,9 @@ class VoucherFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
     `services` are the ids of the services whose time it pays for; the sale is billed on the contract of the first one.
     `hours` is a duration such as `10h`, `price` an amount in the currency of that contract. If `label` is empty, the
-    voucher is named after its hours; if `valid_from` is empty, it is valid from the day of the sale. `valid_until` is
-    its last day, or empty. With `sold_elsewhere` (`yes` or `no`), the sale is never billed.
+    label is made from the hours; if `valid_from` is empty, the voucher is valid from the day of the sale. `valid_until`
+    is its last day, or empty. `usable_once` is a member of `UsableOnce`. With `sold_elsewhere` (`yes` or `no`), the
+    sale is never billed.
     """
 
     services: list[str]
@@ -58,8 +59,9 @@ class VoucherChange(Struct, forbid_unknown_fields=True, kw_only=True):
 class Voucher(Table, tablename="voucher"):
     """Prepaid hours of a customer. Minutes, price and services never change (D23).
 
-    `end_on` is the first day on which the voucher no longer pays, or None. `usable_once` is a member of `UsableOnce`. The
-    sale of a voucher that was `sold_elsewhere` is not billed.
+    `credited_minutes` are the minutes that credit notes have taken back. `end_on` is the first day on which the voucher
+    no longer pays, or None. `usable_once` is a member of `UsableOnce`. The sale of a voucher that was `sold_elsewhere`
+    is not billed.
     """
 
     id = BigSerial(primary_key=True)
@@ -111,14 +113,14 @@ class Voucher(Table, tablename="voucher"):
             VoucherService,
             [of | {"service_id": service, "position": position} for position, service in enumerate(services)],
         )
-        # Approved time may use the voucher up at once, of which the worker then warns.
+        # Approved time may use the voucher up at once; the worker then warns people.
         await outbox.tell(
             kind="voucher.sold", subject_id=id, customer_id=customer.id, contact_may_know=False, actor=None, at=at
         )
         return await cls.find(id, SYSTEM)
 
     async def change(self, facts: VoucherChange) -> None:
-        """Replace label, last day and the instant from which the voucher can be used.
+        """Replace the label, the last day and the condition from which the voucher can be used (`usable_once`).
 
         The caller must lock the customer before, and recompute the allocations afterwards. Raise `Invalid` for a bad
         field, or if the last day is before a day whose time is on a document and was paid by this voucher.
@@ -144,9 +146,9 @@ class Voucher(Table, tablename="voucher"):
     async def withdraw(self) -> None:
         """Delete a voucher that nothing depends on, such as one that was entered by mistake.
 
-        The caller must lock the customer before, and recompute the allocations afterwards; allocations of open time that
-        name the voucher must have been deleted. Raise `Conflict` if its sale is billed, or if it has paid for time that
-        a document settled, even if that was taken back since.
+        The caller must lock the customer before, and recompute the allocations afterwards; allocations of open time
+        that refer to the voucher must have been deleted. Raise `Conflict` if its sale is billed, or if it has paid for
+        time that a document settled, even if the time was given back later.
         """
         try:
             async with transaction(current().reader):
@@ -191,7 +193,10 @@ async def services_offered(customer_id: int) -> list[Any]:
 
 
 async def _read(facts: VoucherFacts, customer: Customer) -> tuple[dict[str, Any], Sequence[int]]:
-    """Return the columns of a voucher and the ids of its services for the fields of a form."""
+    """Return the columns of a voucher and the ids of its services for the fields of a form.
+
+    Raise `Invalid` as `sell` does.
+    """
     checked = Checked()
     offered = {row["id"]: row for row in await services_offered(customer.id)}
     services = list(dict.fromkeys(checked("services", identifier, service) for service in facts.services))
@@ -238,7 +243,10 @@ def _time_spent() -> str:
 
 
 def _left_elsewhere(text: str) -> int:
-    """Return the typed hours of a voucher that was sold elsewhere; less than 1 h may be left of it."""
+    """Return the typed hours of a voucher that was sold elsewhere in minutes; less than 1 h may be left of it.
+
+    Raise `ValueError` for an empty field and for 0.
+    """
     if not (minutes := prepaid(text)):
         raise ValueError("Write the prepaid hours, such as 10h.")
     return minutes

@@ -1,4 +1,4 @@
-"""Write a case with its files as a ZIP file, with what its reader may see (S3.17)."""
+"""Write a case with its files as a ZIP file that contains only what its reader may see (S3.17)."""
 
 import zipfile
 from collections.abc import AsyncIterator, Sequence
@@ -17,9 +17,9 @@ PAGE = 200
 
 
 async def time_of(details: Details, reader: Reader) -> Sheet | None:
-    """Return the time of a case as `reader` may see it: all of it for agents, the approved for contacts who see hours.
+    """Return the time of a case as `reader` may see it, or None for a contact without the right to hours.
 
-    None for a contact without the right.
+    Agents get all time; contacts get approved time.
     """
     if isinstance(reader, AgentReader):
         rows = await current().fetch(_TIME, details.case.id)
@@ -54,7 +54,7 @@ async def write_zip(
                     async for chunk in storage.read(key):
                         out.write(chunk)
                         yield sink.take()
-                except NotFound:  # It was redacted meanwhile.
+                except NotFound:  # It was redacted in the meantime.
                     continue
     yield sink.take()
 

@@ -1,7 +1,7 @@
 """The child process that writes the file of a timesheet: `python -m portal.reports.child`, started by `making.py`.
 
 It reads one `Order` as JSON from standard input and writes the file to standard output, which must be a file. To
-standard error it prints lines with the number of time entries read so far and, if it fails, the error. A separate
+standard error it prints lines with the number of time entries read so far, and the error if it fails. A separate
 process keeps the load off the process that serves requests, and limits on memory, time and file size stop it if it
 needs too much.
 """
@@ -21,15 +21,15 @@ from portal.reports.layouts import lay_out
 from portal.reports.questions import Layout, Question
 
 EACH = 1_000
-"""How many rows are fetched at once. The progress is printed whenever this many more time entries have been read."""
+"""The number of rows that are fetched at once, and of time entries after which the progress is printed again."""
 MOST_MEMORY, MOST_SECONDS, LARGEST_FILE = 2 * 1024**3, 600, 2 * 1024**3
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """The message to the child process: which timesheet to write for `reader`, in which layout and file format.
 
-    `url` is that of the database and `role` the database role in which to read it, None for that of the URL. `filters`
-    is the query string of the timesheet (`Question.query`).
+    `url` is that of the database, and `role` the database role to use, or None for that of the URL. `filters` is the
+    query string of the timesheet (`Question.query`). `format` is the ending of the file name.
     """
 
     url: str

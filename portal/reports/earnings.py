@@ -24,11 +24,11 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Revenue in the currency of its place, without VAT, and what the work cost.
+    """Revenue without VAT in one currency, and what the work cost.
 
-    `time`, `fees`, `vouchers` and `other` are what invoices charge, by the kind of the line, and `credited` what
-    credit notes take back. `worked` are the minutes of work, `costs` the cost by currency, and `unpriced` the minutes
-    of agents without a cost rate, of which the cost is not known.
+    `time`, `fees`, `vouchers` and `other` are what invoices charge, by the kind of the line, and `credited` what credit
+    notes take back. `worked` are the minutes of work, `costs` the cost by currency, and `unpriced` the minutes of
+    agents without a cost rate, whose cost is unknown.
     """
 
     time: Decimal = ZERO
@@ -48,7 +48,7 @@ class Earned:
     def profit(self, currency: str) -> Decimal | None:
         """Return the revenue less the cost in `currency`; a loss is negative.
 
-        Return None if a part of the cost is not known or in another currency, because amounts are not converted.
+        Return None if a part of the cost is unknown or in another currency, because amounts are not converted.
         """
         if self.unpriced or self.costs.keys() - {currency}:
             return None
@@ -57,7 +57,7 @@ class Earned:
     def margin(self, currency: str) -> int | None:
         """Return the profit in whole per cent of the revenue, rounded half up.
 
-        Return None if the profit is not known or the revenue is not positive.
+        Return None if the profit is unknown or the revenue is not positive.
         """
         profit = self.profit(currency)
         if profit is None or self.revenue <= 0:
@@ -107,8 +107,8 @@ async def earned(
 ) -> list[tuple[Place, Earned]]:
     """Return revenue and cost of the days from `since` to `until`, both included, for each service and month.
 
-    They are sorted by currency, by the names of their place, and by month; `customer` limits them to one customer.
-    General time has no customer and is left out. Raise `Forbidden` if the reader is not a manager.
+    They are sorted by currency, by the names of customer, contract and service, and by month; `customer` limits them to
+    one customer. General time has no customer and is left out. Raise `Forbidden` if the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see revenue and profit.")

@@ -1,4 +1,4 @@
-"""Files of timesheets that a job makes because they are long, each for the agent who asked for it."""
+"""Files of long timesheets, which a job makes, each for the agent who asked for it."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -21,13 +21,13 @@ from portal.settings import Settings
 from portal.storage import Storage, new_key
 
 MOST_AT_ONCE = 20_000
-"""How many time entries a file that is made while the request waits may have; a job makes larger files."""
+"""The maximum number of time entries in a file that is made while the request waits; a job makes larger files."""
 KEPT_FOR = timedelta(days=7)
 """The time for which a file is kept."""
 MOST_KEPT = 20
-"""How many files of one agent are kept; the oldest ones are deleted first."""
+"""The maximum number of files that are kept for one agent; the oldest ones are deleted first."""
 MOST_UNDER_WAY = 5
-"""How many files of one agent may be waiting for their job, or be in the making, at the same time."""
+"""The maximum number of files of one agent that wait for their job or are being made at the same time."""
 WITHIN = 1800.0
 """The timeout of a job in seconds."""
 TOLD_EACH = 0.5
@@ -37,9 +37,10 @@ TOLD_EACH = 0.5
 class Export(Table, tablename="export"):
     """The file of a timesheet that an agent asked for.
 
-    It is ready once it has a `size` in bytes, and failed if `ended_at` is set without one. `filters` is the query
-    string of the timesheet (`Question.query`). Of its `entries`, `read_entries` have been read so far. `file_key` names
-    the file in the storage. `fetched_at` is when the agent downloaded it first.
+    It is ready once it has a `size` in bytes, and failed if `ended_at` is set without one. `layout` is a member of
+    `Layout`, and `format` the ending of the file name. `filters` is the query string of the timesheet
+    (`Question.query`). Of its `entries`, `read_entries` have been read so far. `file_key` is the key of the file in the
+    storage. `fetched_at` is when the agent downloaded it first, or None.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -73,7 +74,7 @@ class Export(Table, tablename="export"):
         """Enqueue a job that makes a file of the timesheet, and return the id of its row.
 
         `entries` is the number of time entries, for the progress. If the same file is being made for this agent
-        already, return the id of that one. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if
+        already, return the id of that row. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if
         the reader already has `MOST_UNDER_WAY` files that wait or are being made.
         """
         question.conditions(reader, [])
@@ -108,7 +109,7 @@ class Export(Table, tablename="export"):
 
     @classmethod
     async def waiting(cls, reader: AgentReader) -> list["Export"]:
-        """Return the reader's files that are ready and that the reader has not fetched yet."""
+        """Return the reader's files that are ready and that the reader has not downloaded yet."""
         ready = (cls.agent_id == reader.id) & cls.size.is_not_null() & cls.fetched_at.is_null()
         return await cls.objects().where(ready).order_by(cls.id)
 
@@ -119,9 +120,10 @@ class Export(Table, tablename="export"):
         return Counting(sql, (reader.id,))
 
     async def hand_out(self, storage: Storage, at: datetime) -> str:
-        """Record that the file was fetched, and return its key in the storage.
+        """Record that the file was downloaded, and return its key in the storage.
 
-        Raise `NotFound` if it is not ready, or if the storage has lost it; a response that has begun could not say so.
+        Raise `NotFound` if it is not ready, or if the storage has lost it: a response that has begun could not report
+        that.
         """
         if self.size is None or not await storage.exists(str(self.file_key)):
             raise NotFound("This file is not there. Have it made again.")
@@ -148,9 +150,9 @@ from export x join agent a on a.id = x.agent_id join credential c on c.agent_id 
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
 
-    The agent's open pages are told of it. This runs as a job: another run changes nothing once the file is ready or
-    failed. If the worker is stopped in between, the file is neither, and the next worker makes it. Unexpected errors
-    are raised after the file was marked as failed.
+    The agent's open pages update. This runs as a job: another run changes nothing once the file is ready or failed. If
+    the worker is stopped in between, the file is neither, and the next worker makes it. An unexpected error is raised
+    after the file was marked as failed.
     """
     async with transaction(SYSTEM) as tx:
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
@@ -179,7 +181,7 @@ async def _end(export: Export, size: int | None, at: datetime) -> None:
 async def _store(export: Export, reader: AgentReader, settings: Settings, storage: Storage) -> int:
     """Make the file, store it under its key, and return its size in bytes. Store the key and the progress in its row.
 
-    Wait as long as this process is making as many files as it may.
+    Wait while this process is making as many files as it may.
     """
     told = monotonic()
 

@@ -1,4 +1,4 @@
-"""How the rows of a timesheet are grouped: by day, or by the agent, customer, contract, service, project or task."""
+"""The ways of grouping the rows of a timesheet: by day, agent, customer, contract, service, project or task."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,8 +27,9 @@ class Group(StrEnum):
 class Grouping:
     """The SQL for grouping time entries in one way, such as by customer.
 
-    `rows` selects the id and the name of each group. `within` is the condition on a time entry `e` to belong to the
-    group `g`, and `without` the condition to belong to none; the name of that last group is `nameless`.
+    `rows` selects the id and the name of each group. `within` is the condition that a time entry `e` belongs to the
+    group `g`, and `without` the condition that it belongs to no group; the name of the group of such entries is
+    `nameless`.
     """
 
     rows: str

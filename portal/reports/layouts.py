@@ -27,7 +27,7 @@ join department d on d.id = g.department_id
 order by folded(g.name), g.id, x.work_date
 """
 
-# An approved entry has one allocation for each piece of its minutes that is paid for differently; other entries have none.
+# An approved entry has one allocation for each part of its minutes that is paid for differently; other entries have none.
 _INVOICING = f"""
 select (a.position is null or a.position = 0)::int as entries, u.name as customer, {shown_contract("k")} as contract,
   {shown_service("s.id")} as service, j.name as project, t.name as task, c.number, case when not c.confidential then c.subject end as subject,
@@ -55,10 +55,10 @@ order by folded(u.name), u.id, e.work_date, e.id, a.position
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A timesheet in one of the two layouts: its sheet without rows, and the SQL query of the rows.
+    """A timesheet in one of the two layouts: its sheet without rows, and the SQL query of the rows with its parameters.
 
-    `cells` turns a row of the query into cells. The column `entries` of a row says how many time entries it adds to the
-    rows before, for the progress.
+    `cells` converts a row of the query into cells. The column `entries` of a row is the number of time entries that it
+    adds to those of earlier rows, for the progress.
     """
 
     sheet: Sheet

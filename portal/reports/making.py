@@ -18,7 +18,7 @@ from portal.storage import CHUNK
 log = structlog.get_logger("portal.reports")
 
 MOST_AT_ONCE = 2
-"""How many child processes one process runs at the same time."""
+"""The maximum number of child processes that one process runs at the same time."""
 WITHIN = 60.0
 """The timeout in seconds for a file that a request waits for."""
 LONGEST_ERROR = 2_000
@@ -27,7 +27,7 @@ Progress = Callable[[int], Awaitable[None]]
 
 
 class _Running:
-    """Counts the child processes that this process runs at the moment."""
+    """The number of child processes that this process is running."""
 
     count = 0
 
@@ -40,9 +40,9 @@ def is_busy() -> bool:
 async def make(order: Order, *, within: float = WITHIN, progress: Progress | None = None) -> IO[bytes]:
     """Return a temporary file with the timesheet that `order` describes, open at its beginning; the caller closes it.
 
-    The file has no name, so that it disappears when it is closed. `progress` is awaited with the number of time entries
-    that have been read so far. Raise `TooMany` if this process is making as many files as it may, and `Unavailable` if
-    the child process fails, or is killed because it takes more than `within` seconds.
+    The file has no name, so it disappears when it is closed. `progress` is awaited with the number of time entries that
+    have been read so far. Raise `TooMany` if this process is making as many files as it may, and `Unavailable` if the
+    child process fails, or is killed because it takes more than `within` seconds.
     """
     if is_busy():
         raise TooMany("Other files are being made at this moment. Try again in a minute.", retry_after=30)
@@ -79,7 +79,7 @@ async def _write(order: Order, file: IO[bytes], within: float, progress: Progres
 
 
 async def _follow(process: asyncio.subprocess.Process, order: bytes, progress: Progress | None) -> str:
-    """Send the order to the child process, pass its progress on until it ends, and return its error message, or "".
+    """Send the order to the child process, report its progress until it ends, and return its error message, or "".
 
     The message is the end of what it printed to standard error besides the progress.
     """

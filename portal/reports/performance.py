@@ -12,11 +12,11 @@ from portal.timekeeping.entries import VISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The work of one agent, or of all, in minutes worked; rejected time is counted in `rejected` only.
+    """The work of one agent, or of all, in minutes worked. Rejected time is counted in `rejected` only.
 
     `worked` is the sum of `approved` and `waiting` (not submitted, or not decided on yet). `billable` is the part of
-    `worked` that customers pay for or that their hours cover, and `counts` are its minutes after rounding. `entries` is
-    the number of entries, and `cases` the number of cases, on which the agent logged time.
+    `worked` that is not marked as not billable, and `counts` are its billable minutes after rounding. `entries` is the
+    number of entries, and `cases` the number of cases on which the agent logged time.
     """
 
     entries: int = 0
@@ -81,10 +81,10 @@ order by folded(g.name), g.id
 async def work_of_agents(
     reader: AgentReader, since: date, until: date, *, department: int | None = None, agent: int | None = None
 ) -> list[AgentFigures]:
-    """Return the figures of each agent who logged time from `since` to `until`, both included, by name.
+    """Return the figures of each agent who logged time from `since` to `until`, both included, sorted by name.
 
     `department` limits them to a department and those below it, `agent` to one agent. Raise `Forbidden` if the reader
-    is not a manager, because figures on colleagues are for managers only.
+    is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see figures on the work of agents.")
@@ -100,8 +100,7 @@ async def work_of_agents(
 def all_of(agents: Iterable[AgentFigures]) -> Figures:
     """Return the sums of the figures of these agents.
 
-    `cases` is 0 in the result: several agents can work on the same case, so the sum of their numbers would mean
-    nothing.
+    `cases` is 0 in the result: several agents can work on the same case, so a sum would be wrong.
     """
     found = list(agents)
     sums = {one.name: sum(getattr(each.figures, one.name) for each in found) for one in fields(Figures)}

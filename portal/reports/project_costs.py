@@ -13,7 +13,7 @@ from portal.timekeeping.entries import VISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of the time worked on a project: amounts by currency, which are not converted into one another.
+    """The cost of the time worked on a project, by currency; amounts are not converted.
 
     `unpriced` are the minutes for which the agent had no cost rate on the day of the work; no amount includes them.
     """
@@ -22,7 +22,7 @@ class Cost:
     unpriced: int = 0
 
     def left_of(self, budget: Decimal | None, currency: str) -> Decimal | None:
-        """Return what the cost leaves of a budget in `currency`, negative if it is exceeded.
+        """Return what is left of a budget in `currency` after the cost, negative if it is exceeded.
 
         Return None if there is no budget, or if a part of the cost is unknown or in another currency.
         """
@@ -31,7 +31,7 @@ class Cost:
         return budget - self.amounts.get(currency, Decimal(0))
 
     def margin(self, charged: Decimal, currency: str) -> Decimal | None:
-        """Return what the cost leaves of the amount `charged` in `currency`, negative if the cost is higher.
+        """Return what is left of the amount `charged` in `currency` after the cost, negative if the cost is higher.
 
         Return None if a part of the cost is unknown or in another currency.
         """
@@ -55,7 +55,7 @@ group by 1, 2 order by 1, 2
 async def costs_of_projects(reader: AgentReader, ids: Sequence[int]) -> dict[int, Cost]:
     """Return the cost of the time logged on each project, by project id. Rejected time is left out.
 
-    Raise `Forbidden` if the reader is not a manager, because cost rates tell what colleagues earn.
+    Raise `Forbidden` if the reader is not a manager, because cost rates reveal what colleagues earn.
     """
     return await _costs(reader, ids, project="e.project_id", join="")
 

@@ -1,4 +1,4 @@
-"""Represent which entries a timesheet shows (days, kind of work, filters), and read it from a URL's query string."""
+"""Represent which entries a timesheet shows (days, kind of work, filters), and read that from a query string."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class On(StrEnum):
-    """The choices of the filter by what time was logged on (S2.40)."""
+    """The choices of the filter by what time is logged on (S2.40)."""
 
     CASE = "case"
     PROJECT = "project"
@@ -99,10 +99,10 @@ class Question:
 
     @classmethod
     def read(cls, query: Mapping[str, str], today: date) -> "Question":
-        """Return the question that a query string describes.
+        """Return the question from a query string.
 
         Without `from`, the first day is the first of the month of `today`; without `until`, the last day is `today`. A
-        value that cannot be read counts as missing, and of two days in the wrong order the later one is the last.
+        value that cannot be read counts as missing. If the two days are in the wrong order, they are swapped.
         """
         days = sorted((day_in(query.get("from")) or today.replace(day=1), day_in(query.get("until")) or today))
         return cls(
@@ -122,7 +122,7 @@ class Question:
         return cls.read(dict(parse_qsl(text)), date.min)
 
     def with_ids(self, **found: int | None) -> "Question":
-        """Return the question with the ids `found`, by filter name, which the page's search fields have found."""
+        """Return the question with the ids `found`, by filter name, which the search fields of the page have found."""
         return replace(self, **found)  # type: ignore[arg-type]
 
     @property

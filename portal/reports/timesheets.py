@@ -1,4 +1,4 @@
-"""Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the sums of all.
+"""Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the totals.
 
 A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). Sums
 include at most `SUMMED` entries unless all are asked for, so that a long timesheet does not delay its page.
@@ -19,11 +19,11 @@ from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.lists import COLUMNS, SOURCE, ListedEntry
 
 PAGE = 50
-"""How many entries one page shows."""
+"""The maximum number of entries on one page."""
 SUMMED = 5_000
-"""How many entries a page sums up at once. If there are more, the browser fetches the sums after it shows the page."""
+"""The maximum number of entries that a page sums up. If there are more, the browser fetches the sums afterwards."""
 MOST = 20_000
-"""How many entries one decision may include. If there are more, the manager decides on the others afterwards."""
+"""The maximum number of entries in one decision. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
 """The id of the group of entries that belong to no group, such as general time among the customers."""
 
@@ -43,9 +43,9 @@ class Sums:
 
 @dataclass(slots=True)
 class Rows:
-    """A group on the page: its id, its name or its day, its sums, and those of its entries that are on the page.
+    """A group on the page: its name or its day, its sums, and those of its entries that are on the page.
 
-    `id` is that of the customer, agent and so on; it is 0, and `name` is "", if `day` is set.
+    `id` is the id of the customer, agent and so on. If `day` is set, `id` is 0 and `name` is "".
     """
 
     id: int
@@ -59,9 +59,8 @@ class Rows:
 class Timesheet:
     """One page of a timesheet. `next` is the cursor of the next page, or None on the last one.
 
-    `sums` are those of all its entries, whichever page they are on. `decidable` holds the ids of the entries on the
-    page that the reader may decide on; it includes approved ones that no document has settled, because they can be
-    flagged.
+    `sums` are those of all its entries, on all pages. `decidable` holds the ids of the entries on the page that the
+    reader may decide on; it includes approved ones that no document has settled, because they can be flagged.
     """
 
     groups: list[Rows]
@@ -90,9 +89,9 @@ async def read(
 ) -> Timesheet:
     """Return one page of the timesheet.
 
-    `day` is today, on which the reader may stand in for an absent manager. `after` is the cursor. With `all_sums`, the
-    sums include all entries, however many there are. If no entry follows the cursor (any longer), return the first
-    page.
+    `day` is today; on it, the reader may be the deputy of an absent manager. `after` is the cursor. With `all_sums`,
+    the sums include all entries, however many there are. If no entry follows the cursor (any longer), return the first
+    page. `size` is the maximum number of entries.
     """
     found = await _picked(reader, question, group, after, size)
     if not found and after:
@@ -151,7 +150,7 @@ _FLAGGABLE = "(e.state = 'approved' and not exists (select from settled_entry d 
 async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:
     """Return the sums of all entries of the timesheet; without `all_sums`, only if there are at most `SUMMED` entries.
 
-    If there are more, `Sums.more` is set.
+    If there are more, `Sums.more` is True.
     """
     values: list[Any] = []
     inner = f"select e.actual_minutes, e.billable_minutes from time_entry e where {question.conditions(reader, values)}"
@@ -177,7 +176,7 @@ def _capped(row: Any, all_sums: bool) -> Sums:
 
 
 async def _lines(ids: Sequence[int]) -> dict[int, ListedEntry]:
-    """Return the entries with these ids by id, each with the names that lists show beside it, and with the decisions on it."""
+    """Return the entries with these ids, by id, with the names that lists show beside them and the decisions on them."""
     rows = await current().fetch(f"select {COLUMNS} {SOURCE} where e.id = any($1)", ids)
     return {line.id: line for line in await billing.decided([ListedEntry.of_row(row) for row in rows])}
 

@@ -1,4 +1,4 @@
-"""Keep the products on the price list. A service names its product (S4.7), and a draft can charge one."""
+"""Keep the products on the price list. A service can have a product (S4.7), and a line of a draft can charge one."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -51,7 +51,7 @@ class ProductPrice(Table, tablename="product_price"):
 
     @classmethod
     async def of(cls, products: Collection[int]) -> dict[int, list["ProductPrice"]]:
-        """Return the prices of each of these products, sorted by currency. The keys are the ids of the products."""
+        """Return the prices of each of these products, sorted by currency, by the id of the product."""
         found: dict[int, list[ProductPrice]] = {product: [] for product in products}
         if found:
             for price in await cls.objects().where(cls.product_id.is_in(list(found))).order_by(cls.currency):
@@ -62,7 +62,7 @@ class ProductPrice(Table, tablename="product_price"):
 class Product(Endable, Table, tablename="product"):
     """Something on the price list, sold by the unit `unit`.
 
-    A product that has ended can no longer be chosen, but services that name it keep it. `ended_at` is None while it can
+    A product that has ended can no longer be chosen, but services that have it keep it. `ended_at` is None while it can
     be chosen. If `taxable` is False, `exemption_reason` says why it bears no VAT.
     """
 
@@ -82,7 +82,7 @@ class Product(Endable, Table, tablename="product"):
     async def offered(cls, known: int | None = None) -> list["Product"]:
         """Return the products that can be chosen, sorted by name.
 
-        The product with the id `known`, which is chosen already, is included even if it has ended.
+        `known` is the id of the product that is chosen already; it is included even if it has ended.
         """
         return await cls.objects().where(cls.ended_at.is_null() | (cls.id == (known or 0))).order_by(_BY_NAME)
 
@@ -130,8 +130,8 @@ class Product(Endable, Table, tablename="product"):
     async def set_price(self, facts: ProductPriceFacts) -> None:
         """Add a price in a currency in which the product has none.
 
-        A price is never replaced in one step, so that nobody overwrites a colleague's unseen. Raise `Invalid` for a bad
-        field, or if there is a price in the currency.
+        A price must be removed before it is replaced, so that nobody overwrites a colleague's price by accident. Raise
+        `Invalid` for a bad field, or if there is a price in the currency.
         """
         checked = Checked()
         code: str = checked("currency", currency, facts.currency)

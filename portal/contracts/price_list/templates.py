@@ -27,11 +27,11 @@ _OWN = ("name", "currency", "cycle", "voucher_hours", "voucher_price")
 
 
 class TemplateFacts(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a template as typed: those of a service, and the currency, cycle and voucher that come with it.
+    """Form fields of a template as typed: those of a service, and its currency, cycle and voucher.
 
     `name` is that of the template and of the services made from it. The fee is for one period of `cycle`, and amounts
     are in `currency`. `voucher_hours` and `voucher_price` are of the voucher that is sold with a service paid by
-    vouchers; both may be empty. A template names no first day and no other service.
+    vouchers; both may be empty. A template has no first day and refers to no other service.
     """
 
     currency: str
@@ -43,7 +43,7 @@ class TemplateFacts(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
 class ServiceTemplate(Endable, Table, tablename="service_template"):
     """A template of services. `fields` are the form fields of a service, as JSON.
 
-    A service keeps no link to the template that it was made from, so a change of the template changes no service.
+    A service has no link to the template that it was made from, so a change of the template changes no service.
     `ended_at` is None while the template is offered.
     """
 
@@ -61,7 +61,7 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 
     @classmethod
     async def offered(cls, in_currency: str | None = None) -> list["ServiceTemplate"]:
-        """Return the templates that have not ended, sorted by name; with `in_currency`, those in this currency."""
+        """Return the templates that have not ended, sorted by name; with `in_currency`, only those in this currency."""
         query = cls.objects().where(cls.ended_at.is_null())
         return await (query if in_currency is None else query.where(cls.currency == in_currency)).order_by(_BY_NAME)
 
@@ -82,7 +82,7 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
         return template
 
     async def change(self, facts: TemplateFacts) -> None:
-        """Replace every field of the template. Services that were made from it stay as they are.
+        """Replace every field of the template. Services that were made from it do not change.
 
         Raise `Invalid` for a bad field, or if another template has the name.
         """
@@ -130,7 +130,7 @@ async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[
     code = checked("currency", currency, facts.currency)
     cycle = checked("cycle", one_of(tuple(Cycle)), facts.cycle)
     package = _package(checked, facts, digits_of(code) if code else 2)
-    # A contract that is not stored, because a template belongs to none; the service reads only these columns of it.
+    # This contract is not stored, because a template belongs to none; the service reads only these columns of it.
     contract = Contract(_ignore_missing=True, id=0, currency=code or "EUR", start_on=date.min)
     try:
         columns = await columns_of(facts, contract, known_product=known_product)

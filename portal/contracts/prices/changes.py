@@ -28,7 +28,7 @@ WITHOUT_PRICES = "A service that is paid by time spent has rates, and no prices 
 class PriceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of new prices as typed; the form has only those that the settlement of the service needs.
 
-    `effective_from` is the first day of the prices, `fee` and `included` are for a whole period, and `overage_rate` is
+    `effective_from` is the first day of the prices. `fee` and `included` are for a whole period. `overage_rate` is
     empty if the rates apply beyond the prepaid hours.
     """
 
@@ -69,9 +69,9 @@ class PriceChange(Table, tablename="price_change"):
         """Store new prices of the service, which apply from a day on.
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Fees that documents have billed and rates that approvals have fixed stay. Raise `Invalid` for a bad
-        field, for a day on or before the first of the service, if other prices begin on that day, or if nothing
-        changes.
+        afterwards. Fees that documents have billed and prices that approvals have fixed do not change. Raise `Invalid`
+        for a bad field, for a day on or before the first of the service, if other prices begin on that day, or if
+        nothing changes.
         """
         values = await _read(facts, service, contract)
         row = values | {"customer_id": service.customer_id, "service_id": service.id, "created_at": at}
@@ -79,7 +79,7 @@ class PriceChange(Table, tablename="price_change"):
             await insert_one(cls, row, returning="id")
 
     async def withdraw(self) -> None:
-        """Delete the price change, so that the prices before it apply again. The caller recomputes the allocations."""
+        """Delete the price change, so that the previous prices apply again. The caller recomputes the allocations."""
         await PriceChange.delete().where(PriceChange.id == self.id)
 
     @property
@@ -120,5 +120,5 @@ async def _read(facts: PriceFacts, service: Service, contract: Contract) -> dict
 
 
 async def _in_force(service: Service, on: date) -> "Service | PriceChange":
-    """Return what holds the prices of the day before `on`: the last change that begins earlier, or the service."""
+    """Return the object with the prices in force before the day `on`: the last earlier price change, or the service."""
     return next((one for one in reversed(await PriceChange.of(service.id)) if one.effective_from < on), service)

@@ -36,14 +36,16 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a service as typed.
 
     `stands_for` is a member of `StandsFor`, `product_id` the id of a product or "". `taxable` is `yes` or `no`; `no`
-    requires a reason for the exemption (D42). If `effective_start` is empty, the
-    service starts with its contract. `rounding_minimum` and `rounding_increment` are minutes, and `rounding_per` says
-    whether each entry is rounded by itself or a day together (D4); `windows` and `holidays` are lines that
-    `schedules.windows` reads, and `calendar_holidays` adds the days off of the company's calendar. The fields from
-    `overflow` on belong to some settlements only (`TERMS`): what happens to time beyond the prepaid hours, the hourly
-    rate of that time (the rates apply if it is empty), the id of a subscription whose included hours the service draws
-    too, the fee and the included hours of a whole period, whether the fee is due in advance or in arrears, and for how
-    many periods unused hours roll over, up to which limit and from which day on (`terms.ROLLOVER`).
+    requires a reason for the exemption (D42). If `effective_start` is empty, the service starts with its contract.
+    `rounding_minimum` and `rounding_increment` are minutes, and `rounding_per` says whether each entry or each day is
+    rounded (D4); `windows` and `holidays` are lines that `schedules.windows` reads, and `calendar_holidays` adds the
+    days off of the company's calendar.
+
+    The fields from `overflow` on belong to some settlements only (`TERMS`): what happens to time beyond the prepaid
+    hours, the hourly rate of that time (the rates apply if it is empty), the id of a subscription whose included hours
+    the service draws too, the fee and the included hours of a whole period, whether the fee is due in advance or in
+    arrears, and for how many periods unused hours roll over, up to which limit and from which day on
+    (`terms.ROLLOVER`).
     """
 
     name: str
@@ -76,10 +78,11 @@ class Service(Table, tablename="service"):
     """A part of a contract under which time is logged. It never moves to another contract or customer (S4.10).
 
     `settlement` says how its time is paid for, `rollup` how its time becomes lines of an invoice. The columns from
-    `overflow` on are None unless the settlement needs them (`TERMS`); `overage_rate` is None too if the rates apply.
-    After its own included hours the service draws those of the subscription `included_from_id`, if it names one (D28).
-    `stands_for` is its type, `product_id` its product on the price list, or None. The columns from `time_provider` on are
-    reserved for integrations and unused (S4.28).
+    `overflow` on are None unless the settlement needs them (`TERMS`); `overage_rate` is also None if the rates apply.
+    After its own included hours, the service draws those of the subscription `included_from_id`, unless that is None
+    (D28). `stands_for` is its type, and `product_id` its product on the price list, or None. `time_provider`,
+    `last_sync` and the two columns `provider_project` and `provider_project_value` are reserved for integrations and
+    unused (S4.28).
     """
 
     id = BigSerial(primary_key=True)
@@ -154,8 +157,8 @@ class Service(Table, tablename="service"):
     async def offered(cls, customer: int, on: date | None = None) -> list[tuple[int, str]]:
         """Return the services of a customer as options of a select field: pairs of id and label.
 
-        The label has the names of service and contract (`Helpdesk, Support 2026`). With `on`, services whose contract has
-        ended by that day are left out.
+        The label has the names of service and contract (`Helpdesk, Support 2026`). With `on`, services whose contract
+        has ended by that day are left out.
         """
         return [(row["id"], row["words"]) for row in await current().fetch(OFFERED, customer, on)]
 
@@ -189,9 +192,9 @@ class Service(Table, tablename="service"):
         """Replace every field of the service. Logged minutes and approved prices do not change.
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Raise `Invalid` for a bad field, if the contract has another service of that name, if the settlement
-        changes although time, fees, vouchers or price changes depend on it, or if settlement or tax change although another service draws
-        its included hours, or the tax although the service shares a voucher.
+        afterwards. Raise `Invalid` for a bad field; if the contract has another service of that name; if the settlement
+        changes although time, fees, vouchers or price changes depend on it; if settlement or tax change although
+        another service draws its included hours; and if the tax changes although the service shares a voucher.
         """
         values = await columns_of(facts, await Contract.find(self.contract_id, SYSTEM), self)
         try:
@@ -236,7 +239,7 @@ class Service(Table, tablename="service"):
 
     @property
     def line_per(self) -> str:
-        """Return the noun for what each line of an invoice stands for, such as `agent` for the rollup by resource."""
+        """Return the noun for what each line of an invoice sums up, such as `agent` for the rollup by resource."""
         return Rollup(self.rollup).word.lower()
 
     @property
@@ -279,10 +282,10 @@ order by folded(s.name), c.start_on, s.id
 async def columns_of(
     facts: ServiceFacts, contract: Contract, service: Service | None = None, *, known_product: int | None = None
 ) -> dict[str, Any]:
-    """Return the columns of a service for the fields of its form; `service` is the one that is changed, if there is one.
+    """Return the columns of a service for the fields of its form. `service` is the changed service, None for a new one.
 
-    A product that has ended is refused, unless the service has it already or it is `known_product`. Raise `Invalid` for a
-    bad field.
+    A product that has ended is refused, unless the service has it already or it is `known_product`. Raise `Invalid` for
+    a bad field.
     """
     checked = Checked()
     taxable = checked("taxable", yes_or_no, facts.taxable)

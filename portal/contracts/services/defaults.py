@@ -30,7 +30,7 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Convert the result of `DefaultService.of`: ids of case types become text, and None becomes "", for JSON."""
+        """Return the result of `DefaultService.of` for JSON: ids of case types become text, and None becomes ""."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
@@ -41,8 +41,8 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 class DefaultService(Table, tablename="default_service"):
     """The default service of a customer's new cases of one case type.
 
-    For a new case, the row of its case type applies; without such a row, the row whose case type is null. Customer and
-    case type together are the primary key, which Piccolo cannot express.
+    For a new case, the row of its case type applies; without such a row, the row whose case type is null. The primary
+    key is the customer and the case type, which Piccolo cannot express.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -51,7 +51,7 @@ class DefaultService(Table, tablename="default_service"):
 
     @classmethod
     async def of(cls, customer: int) -> dict[int | None, int]:
-        """Return the ids of a customer's default services by case type. The key None is for all other case types."""
+        """Return the ids of a customer's default services, by case type. The key None is for all other case types."""
         rows = await cls.select(cls.case_type_id, cls.service_id).where(cls.customer_id == customer)
         return {row["case_type_id"]: row["service_id"] for row in rows}
 
