@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """Run the command in this process's arguments, and exit with its status."""
+    """Run the command that the arguments of this process name, and exit with its status."""
     console.run(main)
 
 

@@ -90,14 +90,14 @@ def create_app(settings: Settings | None = None) -> Gate:
 
 
 async def _company() -> CompanyBrief | None:
-    """Return what the sign-in page shows of the company, or None before the company is set up."""
+    """Return the facts about the company that the sign-in page shows, or None before the company is set up."""
     async with transaction(None, readonly=True):
         company, drawn = await Company.find(), await logo.digest()
     return CompanyBrief(company.name, company.currency, company.time_zone, drawn) if company else None
 
 
 async def _frame(reader: Any, at: datetime) -> dict[str, Any]:
-    """Return the template variables of the layout around account pages: for agents, counts and timers."""
+    """Return the template variables of the layout of signed-in pages: for agents, counts and timers."""
     return await frame(reader, at) if reader.is_agent else {}
 
 

@@ -52,10 +52,10 @@ def spawn(
     """Start `command` (a full path and its arguments) in a process session of its own, as `account` if given.
 
     On Linux, the kernel sends the child the signal `at_our_death` if this process ends without having stopped the
-    child, even by kill -9. The kernel sends it as soon as the thread that started the child ends, so only the main thread
-    may call this function; raise `RuntimeError` in other threads. `environment` replaces the inherited environment
-    variables. `output` receives what the child prints; by default the child prints to this process's output. `folder` is
-    the child's working directory.
+    child, even by kill -9. The kernel sends it as soon as the thread that started the child ends, so only the main
+    thread may call this function. Raise `RuntimeError` in other threads. `environment` replaces the inherited
+    environment variables. `output` receives what the child prints; by default the child prints to this process's
+    output. `folder` is the child's working directory.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Start child processes from the main thread: they die with the thread that started them.")
@@ -84,9 +84,9 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """End a process that `spawn` started: send the signals, and wait the given seconds after each, until it has ended.
+    """End a process that `spawn` started: send the signals in turn, waiting the given seconds after each until it ends.
 
-    Then kill what is left of its process session, and the process itself if it still runs.
+    Then kill the rest of its process session, and the process itself if it still runs.
     """
     for number, seconds in signals:
         process.send_signal(number)

@@ -1,8 +1,8 @@
-"""The standard streams of a command, which may be closed, full, or a pipe that nobody reads any more.
+"""The standard streams of a command, which may be closed, full, or a pipe without a reader.
 
 Messages on standard error are optional: one that cannot be written is dropped, and the command continues. The text on
-standard output is the command's result: if it cannot be written, the command says so in one line and exits with status
-1.
+standard output is the command's result: if it cannot be written, the command reports this in one line and exits with
+status 1.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 MOST_SAID = 500
-"""The maximum number of characters of a refusal that are printed. A refusal may quote an argument of any length."""
+"""The maximum number of characters of a message that are printed. A message may quote an argument of any length."""
 
 
 class _Lenient(io.FileIO):
@@ -52,7 +52,7 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a sentence to standard error, always as one line of at most `MOST_SAID` characters."""
+    """Write a message to standard error, always as one line of at most `MOST_SAID` characters."""
     line = " ".join(sentence.split())
     sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
     sys.stderr.flush()

@@ -112,10 +112,7 @@ def _term(typed: str, workday: int) -> Duration:
 
 
 def _units(days: str | None, hours: str | None, minutes: str | None, workday: int) -> int:
-    """Return the minutes of a duration with units.
-
-    Raise `ValueError` with a sentence if the numbers do not fit together.
-    """
+    """Return the minutes of a duration with units. Raise `ValueError` if the numbers do not fit together."""
     parts = [part for part in (days, hours, minutes) if part]
     if minutes and not minutes.isdecimal():
         raise ValueError("Minutes are whole: write 90m or 1h 30m.")
@@ -153,8 +150,8 @@ def _sum(hours: int, minutes: int) -> int:
 def _exact(number: str, size: int, written: str) -> int:
     """Return `number` times `size` as minutes. Raise `ValueError` if that is not a whole number of minutes.
 
-    `number` may have decimals or be a fraction such as ½; `size` is the number of minutes of the unit, and `written` is
-    how the error message quotes the number.
+    `number` may have decimals or be a fraction such as ½. `size` is the number of minutes of the unit. The error
+    message quotes the number as `written`.
     """
     whole, sign = number[:-1].strip(), number[-1]
     quarters = _QUARTERS.get(sign)

@@ -1,13 +1,14 @@
-"""Refusals: expected errors, each with a sentence for the person who made the request and an HTTP status.
+"""Refusals: expected errors, each with an error message for the person who made the request and an HTTP status.
 
 Functions of all packages raise them; the handlers in `portal/web/errors.py` turn them into a page or a fragment.
 """
 
 
 class Refusal(Exception):
-    """A refusal of what was requested. `sentence` is shown to the reader, and nothing else of the exception is.
+    """The base of all refusals of a request.
 
-    `status` is the HTTP status of the response, and `default` the sentence if none is given.
+    `sentence` is the error message, the only part of the exception that the reader sees. `status` is the HTTP status of
+    the response, and `default` the message if none is given.
     """
 
     status = 400
@@ -23,7 +24,7 @@ class BadRequest(Refusal):
 
 
 class Forbidden(Refusal):
-    """The reader may not do this, but may know that it exists; otherwise raise `NotFound` instead."""
+    """The reader may not do this, but may know that the thing exists. Otherwise raise `NotFound` instead."""
 
     status = 403
     default = "You may not do this."
@@ -58,7 +59,10 @@ class TooLarge(Refusal):
 
 
 class Invalid(Refusal):
-    """A form was filled in wrongly. `fields` maps a field name to one sentence; the name "" stands for the whole form."""
+    """A form was filled in wrongly.
+
+    `fields` maps field names to one error message each; "" stands for the whole form.
+    """
 
     status = 422
     default = "Some fields need a correction."

@@ -1,4 +1,4 @@
-"""Read form fields: each function turns text into a value, or raises `ValueError` with a sentence on how to correct it.
+"""Read form fields: each function turns text into a value, or raises `ValueError` with a message on how to correct it.
 
 A `...Facts` struct holds the fields of a form as they were typed. `Checked` reads the fields one by one and reports all
 errors together.
@@ -38,7 +38,7 @@ class Checked:
     def __call__(self, field: str, read: Callable[[str], T], text: str) -> T:
         """Return the value that `read` makes of the text of a field.
 
-        If `read` raises `ValueError`, its sentence becomes the error of the field and None is returned; `done` then
+        If `read` raises `ValueError`, its message becomes the error of the field and None is returned; `done` then
         raises `Invalid`.
         """
         try:
@@ -104,9 +104,9 @@ def phone(text: str) -> str:
 
 
 def in_range(number: int, *, bits: int = 63) -> int:
-    """Return a row id that came from a URL. Raise `NotFound` if no row can have it: it is below 1 or too large for bigint.
+    """Return a row id that came from a URL. Raise `NotFound` if no row can have this id.
 
-    A position is an integer, of 31 `bits`.
+    That is an id below 1 or too large for a column of `bits` bits: 63 for bigint, 31 for integer, such as a position.
     """
     if not 0 < number < 2**bits:
         raise NotFound
@@ -148,7 +148,7 @@ def clock_time(text: str) -> time:
 def whole(least: int, most: int, unit: str = "") -> Callable[[str], int]:
     """Return a function that reads a whole number from `least` to `most`.
 
-    The function raises `ValueError` for other text; its sentence names the range and the `unit`.
+    The function raises `ValueError` for other text; the message contains the range and the `unit`.
     """
 
     def read(text: str) -> int:

@@ -1,7 +1,7 @@
-"""Lead an admin from an empty database to the first invoice: which steps there are, and which of them are done.
+"""The first steps of an admin, from an empty database to the first invoice, and which of them are done.
 
-Each step is done by what the database holds, not by a mark. The list is over with the first issued invoice, or when an
-admin hides it.
+Whether a step is done follows from the rows in the database; nothing else is stored about it. The list is no longer
+shown once the first invoice is issued or an admin hides it.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from portal.timekeeping.policy.switches import Rules
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its name, what it is for or what is still missing, and the URL and the verb of the page where it is done."""
+    """One step: its name, its purpose or what is still missing, and the URL and the verb of the page where it is done."""
 
     name: str
     words: str
@@ -63,7 +63,7 @@ select exists (select from time_entry where service_id is not null) as logged, e
 
 
 async def first_steps(rules: Rules, at: datetime) -> FirstSteps:
-    """Return the steps to the first invoice at the instant `at`. While time tracking is off, those of time are left out."""
+    """Return the steps to the first invoice at the instant `at`. While time tracking is off, its steps are left out."""
     ready, work = await readiness(), await current().fetchrow(_WORK)
     until = (await until_days(at)).latest if ready.company else None
     steps = [*_set_up(ready), *_of_time(ready, work, rules), *_of_billing(work, until)]
@@ -124,7 +124,7 @@ def _of_time(ready: Readiness, work: Any, rules: Rules) -> Iterator[Step]:
 
 
 def _of_billing(work: Any, until: date | None) -> Iterator[Step]:
-    """Yield the steps of billing. The first run goes up to the day `until`, so that it finds what was worked today."""
+    """Yield the steps of billing. The first run includes the day `until`, so that it finds the work of today."""
     yield Step(
         "A billing run", "It makes drafts of approved time and of fees that are due.",
         f"/agent/billing?until={until}" if until else "/agent/billing", "Go to billing", work["billed"],

@@ -31,7 +31,7 @@ WORDS = {
     "recount_deadlines": "Compute deadlines again",
     "change_cases": "Change many cases",
 }
-"""The words that admins read for each job, by its name."""
+"""The description of each job for admins, by the name of the job."""
 
 
 async def enqueue(name: str, **ids: int | str) -> int:
@@ -45,7 +45,7 @@ async def enqueue(name: str, **ids: int | str) -> int:
 
 
 async def enqueue_later(name: str, after: timedelta, **ids: int | str) -> None:
-    """Enqueue a job as `enqueue` does, which runs no earlier than `after` from now by the clock of the database."""
+    """Enqueue a job as `enqueue` does, to run no earlier than `after` from now by the clock of the database."""
     queries = Queries(AsyncpgDriver(current().connection))
     await queries.enqueue(name, msgspec.json.encode(ids), execute_after=after)
 
@@ -62,8 +62,8 @@ class QueueState:
     """The state of the job queue.
 
     `waiting`, `running` and `failed` are numbers of jobs. `oldest_seconds` is how long the longest overdue job has been
-    waiting, 0 if none is overdue; `worker_seconds` is the time since the last heartbeat of a worker, or None if there was
-    none.
+    waiting, 0 if none is overdue. `worker_seconds` is the time since the last heartbeat of a worker, or None if there
+    was none.
     """
 
     waiting: int
@@ -101,7 +101,7 @@ class FailedJob:
 
     @property
     def word(self) -> str:
-        """Return the words that admins read for the job; for a job that this release does not know, its name."""
+        """Return the description of the job for admins; for a job that this release does not know, its name."""
         return WORDS.get(self.name, self.name)
 
 

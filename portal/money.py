@@ -65,7 +65,10 @@ def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
 
 
 def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
-    """Return the multiple of `step` that is nearest to `amount`, half away from zero, such as 12.35 for 12.33 in CHF."""
+    """Return the multiple of `step` that is nearest to `amount`, half away from zero.
+
+    For CHF with the step 0.05, 12.33 becomes 12.35.
+    """
     numerator, denominator = step.as_integer_ratio()
     steps = divide_half_up(EXACT.multiply(amount, denominator), numerator, 0)
     return round_half_up(EXACT.multiply(steps, step), digits)

@@ -4,7 +4,7 @@ import uuid
 
 
 def number_in(text: object, *, digits: int = 18) -> int | None:
-    """Return the number that `text` is, written in ASCII digits; None if it is anything else.
+    """Return the number that `text` spells in ASCII digits, or None if it is anything else.
 
     None is also returned for more than `digits` digits: a number of 18 digits fits a `bigint`, one of 9 an `integer`.
     PostgreSQL would refuse a larger number with an error.
@@ -14,7 +14,7 @@ def number_in(text: object, *, digits: int = 18) -> int | None:
 
 
 def uuid_in(text: str | None) -> uuid.UUID | None:
-    """Return the UUID that `text` is; None for other text."""
+    """Return the UUID that `text` spells, or None for other text."""
     try:
         return uuid.UUID(text or "")
     except ValueError:

@@ -46,14 +46,13 @@ async def tell(
 ) -> None:
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
-    `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the customer
-    (notes, time). `contact_id` is the contact whose case has changed: a contact who may see only their own cases is told
-    of those only. The database adds the other contacts who take part in a case, and whether only these and its contact
-    may know of the change. `actor` is who made the change. `record_id` is the id of the row that
-    records what happened, for notices: the message, the event of the case,
-    the invoice, the payment, the question about an invoice or the renewal of a contract. `agent_id` is the agent to whom
-    a case was assigned.
-    Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
+    `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the
+    customer (notes, time). `contact_id` is the contact whose case has changed; contacts who may see only their own
+    cases receive changes of these cases only. The database adds the other contacts who take part in a case, and whether
+    only these and its contact may know of the change. `actor` is who made the change. `record_id` is the id of the row
+    that records what happened, for notices: the message, the event of the case, the invoice, the payment, the question
+    about an invoice or the renewal of a contract. `agent_id` is the agent to whom a case was assigned. Raise
+    `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
@@ -91,7 +90,7 @@ async def tell_of(
 
 
 async def told_lately() -> list[Any]:
-    """Return a row for each kind in the outbox: kind, count, and latest instant, the latest kind first.
+    """Return a row for each kind of change in the outbox: kind, count, and latest instant, the latest kind first.
 
     The worker deletes rows of the outbox after seven days, once it has made their notices.
     """

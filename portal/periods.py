@@ -23,20 +23,20 @@ class Period:
 
     @property
     def days(self) -> int:
-        """Return the number of days. Raise ValueError for a period without an end."""
+        """Return the number of days. Raise `ValueError` for a period without an end."""
         if self.end is None:
             raise ValueError("an open period has no number of days")
         return max(0, (self.end - self.start).days)
 
     @property
     def last(self) -> date:
-        """Return the last day. Raise ValueError for a period without an end."""
+        """Return the last day. Raise `ValueError` for a period without an end."""
         if self.end is None:
             raise ValueError("an open period has no last day")
         return self.end - timedelta(days=1)
 
     def without(self, others: "Iterable[Period]") -> "list[Period]":
-        """Return the parts of this period, which has an end, that lie in none of the others, in order."""
+        """Return the parts of this period that lie in none of the others, in order. The period must have an end."""
         parts, start = [], self.start
         for other in sorted(others, key=lambda each: each.start):
             if start < other.start:
@@ -132,7 +132,7 @@ _MARGIN = timedelta(days=31)
 
 
 def day_in(text: str | None) -> date | None:
-    """Return the day that a text such as `2026-11-20` means; None for any other text, which anybody can put into a URL.
+    """Return the day that a text such as `2026-11-20` from a URL means, or None for any other text.
 
     Days within a month of either end of the calendar (years 1 to 9999) are None too, so that callers can compute the
     days and weeks around the result.

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class Broken(ValueError):
-    """Raised if a text was not sealed here for this purpose, was changed, or has expired."""
+    """The text was not sealed here for this purpose, was changed, or has expired."""
 
 
 class Sealer:

@@ -116,7 +116,7 @@ def _inherited(environ: Any) -> dict[str, str]:
 class _Child:
     """One child process, which is restarted after a pause if it exits.
 
-    `began` is when it was started last, and `due` when it may be started again, both on the clock `time.monotonic()`.
+    `began` is when it was last started, and `due` when it may be started again, both on the clock `time.monotonic()`.
     """
 
     def __init__(self, name: str, command: Sequence[str], environment: dict[str, str]) -> None:

@@ -1,7 +1,4 @@
-"""Read the settings from environment variables and check them.
-
-An invalid value stops the start with one sentence (R86).
-"""
+"""Read the settings from environment variables and check them. An invalid value stops the start with one line (R86)."""
 
 import contextlib
 import os
@@ -32,12 +29,12 @@ _LEAST_DISTINCT = 10
 
 
 class CannotStart(Exception):
-    """Raised if a command of the portal cannot do its work. The text is one sentence for the person at the terminal."""
+    """A command of the portal cannot do its work. The text is one sentence for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings in which two installations differ. `repr` shows no secret."""
+    """All settings in which two installations differ. `repr` omits the secrets."""
 
     environment: Environment
     base_url: str

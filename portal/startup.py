@@ -43,11 +43,11 @@ def run_tree(
     *,
     with_worker: bool = True,
 ) -> None:
-    """Serve requests until told to stop; before that, start the embedded database if the settings name no other.
+    """Serve requests until told to stop. Start the embedded database first if the settings contain no database URL.
 
     The embedded database is migrated. `fill` is called with the settings before the app starts, to add data. `greet` is
-    called once, when the app responds. If `with_worker` is False, no worker process is started. Raise `CannotStart` if the
-    port is taken, if another process runs on the same data folder, or if something does not start.
+    called once, when the app responds. If `with_worker` is False, no worker process is started. Raise `CannotStart` if
+    the port is taken, if another process runs on the same data folder, or if something does not start.
     """
     from portal import serving
 
@@ -68,7 +68,7 @@ def run_tree(
 
 
 def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
-    """Return the embedded server, or None if the settings name an external database."""
+    """Return the embedded server, or None if the settings contain the URL of an external database."""
     if settings.app_url is not None:
         return None
     from portal.embedded import EmbeddedPostgres
@@ -77,9 +77,9 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 
 
 def settings_for(data: str | None) -> "Settings":
-    """Return the settings from the environment. With `data`, they are those of the portal in that data folder.
+    """Return the settings from the environment; with `data`, those of the portal in that data folder.
 
-    The environment is then `demo` unless the variable `PORTAL_ENVIRONMENT` says otherwise.
+    With `data`, the environment is `demo` unless the variable `PORTAL_ENVIRONMENT` says otherwise.
     """
     from portal.settings import Settings
 
@@ -109,7 +109,7 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
 def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
     """Yield the settings with the URL of a database that responds.
 
-    That is the database that the settings name or, if there is none, the embedded one, which is started for the
+    That is the external database of the settings or, if there is none, the embedded one, which is started for the
     duration of the block unless `portal serve` is running it. With `migrate`, the embedded database is migrated first.
     """
     embedded = _embedded(settings)
@@ -135,7 +135,7 @@ async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print `title` to standard error before the block, and after the block how long it took."""
+    """Print `title` to standard error before the block, and the time that the block took after it."""
     began = time.monotonic()
     print(f"{title} ...", file=sys.stderr, flush=True)
     yield

@@ -1,4 +1,4 @@
-"""Store files in a local folder or in a bucket. This module knows keys and bytes, not to whom a file belongs.
+"""Store files in a local folder or in a bucket. This module knows keys and bytes, not the owners of files.
 
 Keys are random, 128 bits as 32 hexadecimal digits: no part of a file's name ever becomes part of a path (R54).
 """
@@ -43,7 +43,7 @@ class Stored:
 def new_key() -> str:
     """Return a new random key.
 
-    Commit a row with the key before you store the file, so that no file is lost sight of (R60).
+    Commit a row with the key before you store the file, so that every file has a row (R60).
     """
     return secrets.token_hex(16)
 
@@ -104,7 +104,7 @@ class Storage:
         return bytes(found)
 
     async def exists(self, key: str) -> bool:
-        """Return whether a file is stored under this key, completely."""
+        """Return whether a complete file is stored under this key."""
         try:
             await self._store.head_async(_checked(key))
         except FileNotFoundError:

@@ -15,7 +15,7 @@ def visible(text: str) -> str:
     """Return the text without control characters, bidirectional controls and other invisible characters.
 
     Line breaks and tabs stay; other white space becomes spaces. The zero-width joiner and non-joiner stay between
-    letters, marks and emoji, where they decide how a word or an emoji looks. Idempotent: a second call changes nothing.
+    letters, marks and emoji, where they decide how a word or an emoji looks. A second call changes nothing.
     """
     if text.isprintable() and _FILLERS.isdisjoint(text):
         return text

@@ -23,7 +23,7 @@ class Settlement(StrEnum):
 
 
 class StandsFor(StrEnum):
-    """What a service stands for: its type (S4.2, S4.13)."""
+    """What a service represents: its type (S4.2, S4.13)."""
 
     CONTRACT = "contract"
     PROJECT = "project"
@@ -67,21 +67,21 @@ class Rollup(StrEnum):
 
 
 class Balance(StrEnum):
-    """Who of a department gets the next case by a rule of dispatch, among those who are not away."""
+    """The rule that decides who of a department gets the next case, among those who are not away."""
 
     LOAD = "load"
     TURN = "turn"
 
     @property
     def word(self) -> str:
-        """Return the words that follow the name of the department."""
+        """Return the text that follows the name of the department."""
         return {"load": "whoever has the fewest open cases", "turn": "everybody in turn"}[self.value]
 
 
 class Overflow(StrEnum):
-    """What happens to a time entry that included hours and vouchers cover only in part (C8, D24).
+    """What happens to a time entry of which included hours and vouchers cover only a part (C8, D24).
 
-    Its rest is charged, all of it is held for a decision, or its approval is refused.
+    Either the rest is charged, or the whole entry waits for a decision, or its approval is refused.
     """
 
     BILL = "bill"
@@ -175,7 +175,10 @@ class ProjectState(StrEnum):
 
 
 class MailState(StrEnum):
-    """What became of a mail. `kept` means that there was no mail server, `given_up` that none accepted it in time."""
+    """The state of a mail.
+
+    `kept` means that there was no mail server, `given_up` that none accepted the mail in time.
+    """
 
     WAITING = "waiting"
     SENT = "sent"
@@ -192,7 +195,10 @@ class MailState(StrEnum):
 
 
 class CaseView(StrEnum):
-    """The views of the agents' list of cases, in the order of the navigation. `portal/desk/lists` says what each shows."""
+    """The views of the agents' list of cases, in the order of the navigation.
+
+    `portal/desk/lists` defines their cases.
+    """
 
     MINE = "mine"
     UNASSIGNED = "unassigned"

@@ -1,4 +1,4 @@
-"""Run the jobs that `portal/jobs.py` enqueued and a job that is scheduled for each minute, and make notices of the outbox.
+"""Run the jobs that `portal/jobs.py` enqueued and one scheduled each minute, and make notices from the outbox.
 
 `portal serve` runs a worker as a child process; `portal worker` runs one alone.
 """
@@ -54,9 +54,9 @@ async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
     These are old sessions, invitation and reset links, counted attempts and drafts, files whose message was never sent,
-    timers that ended long ago, old rows of the outbox of which notices have been made, old notices, records of mails that
-    were sent or will not be, the log of finished jobs, old files of timesheets, old drawings of files,
-    saved views that were deleted, old changes of many cases, and who read which help article.
+    timers that ended long ago, rows of the outbox of which notices have been made, old notices, records of mails that
+    were sent or will not be, the log of finished jobs, old files of timesheets, old previews of files, saved views that
+    were deleted, old records of bulk changes of cases, and records of who read which help article.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -164,7 +164,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
 @contextlib.contextmanager
 def _again_later() -> Iterator[None]:
-    """Let a job be tried again if another transaction holds what it needs, or the database is away for a moment."""
+    """Try a job again later if another transaction holds a lock that it needs, or the database is briefly unavailable."""
     try:
         yield
     except Unavailable as failure:
@@ -172,7 +172,7 @@ def _again_later() -> Iterator[None]:
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
-    """Return the same job, which then also logs a line for each run."""
+    """Return the same job with logging: it logs one line for each run."""
 
     @wraps(run)
     async def told(job: Job) -> None:
@@ -207,7 +207,7 @@ async def _step(step: Callable[[datetime], Awaitable[int]]) -> int:
 async def make_notices() -> None:
     """Listen for new rows of the outbox, and make the notices of each as soon as it is committed, until cancelled.
 
-    Begin the mails of the notices that are due, too. Raise `Unavailable` if the database goes down.
+    Also begin the mails of the notices that are due. Raise `Unavailable` if the database goes down.
     """
     woken = asyncio.Event()
     connection = await database.listener_connection()
@@ -226,7 +226,7 @@ async def make_notices() -> None:
 
 
 async def begin_mails(at: datetime) -> None:
-    """Begin the mails of the links that wait, and of the notices and the invoices that are due."""
+    """Begin the mails of waiting links, and of the notices and invoices that are due."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(at)
         await mailing.begin_mails(at)

@@ -30,8 +30,8 @@ class Change:
 
     `table` is the changed table and `verb` is `insert`, `update`, `delete` or `export`. `changes` maps each changed
     column to its old and new value, or to None if the log does not store the values. `facts` holds the present values
-    of the changed row that the sentence contains. `address` is the IP address from which the change was made, `request`
-    the request id, `names` the names of everything that the change mentions.
+    of the changed row that the sentence contains. `address` is the IP address from which the change was made, and
+    `request` the request id. `names` holds the names and pages of everything that the change mentions.
     """
 
     id: int
@@ -47,7 +47,7 @@ class Change:
 
     @property
     def who(self) -> Part:
-        """Return the name of who made the change, linked unless nobody was signed in or the portal made it."""
+        """Return the name of who made the change, with a link unless nobody was signed in or the portal made it."""
         if self.credential_id is None:
             return Part(sentences.ANONYMOUS if self.address else sentences.PORTAL)
         return self.names.get(("credential", self.credential_id), Part("Former contact"))
@@ -77,7 +77,7 @@ class Change:
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """Return the label and the value of each column that the sentence about an added or removed row does not name.
+        """Return labels and values of an added or removed row: the columns that its sentence does not mention.
 
         For a changed row, return an empty list.
         """
@@ -134,7 +134,7 @@ class Change:
         return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
 
     def _untold(self) -> Iterator[Part]:
-        """Yield the clause for a change of columns that pages leave out, so that no sentence ends after the name."""
+        """Yield the clause for a change that affects only columns that pages leave out; the sentence needs a verb."""
         if template := sentences.UNTOLD.get(self.table):
             yield from self._filled(template)
         else:
@@ -189,7 +189,7 @@ class Change:
             yield from (part, Part("’s"))
 
     def _part(self, name: str, value: Any) -> Part:
-        """Return `value`, which the column `name` has, as the change shows it.
+        """Return the value of the column `name` as the sentence shows it.
 
         A value that refers to a row is shown as the name of the row, with a link to its page; other values are
         formatted.

@@ -1,4 +1,4 @@
-"""Say how the audit log shows the values of each column: as a day, an amount, a duration, a word."""
+"""The formats in which the audit log shows the values of columns: as a day, an amount, a duration, a word."""
 
 FORMATS = {
     "work_date": "day",

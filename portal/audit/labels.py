@@ -1,4 +1,4 @@
-"""Name the columns of tables in sentences of the audit log."""
+"""The labels of columns in sentences of the audit log."""
 
 _LABELS = {
     "vat_id": "VAT id",

@@ -40,7 +40,7 @@ KINDS = {
         "billing_run invoice credit_note payment statement timesheet potential earnings cases case changes person",
     ),
 }
-"""The kinds of changes by which the log can be filtered: by key, the label, and the tables separated by blanks."""
+"""The kinds of changes by which the log can be filtered: key, label, and the names of the tables separated by blanks."""
 
 _SUBJECTS = {
     "agent": "agent_id",
@@ -113,10 +113,10 @@ from audit u where """
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The filters of the log.
+    """The filters of the log. None and "" do not filter.
 
     `who` is the credential id of the person who made the changes, `thing` an id of `THINGS`, `kind` a key of `KINDS`.
-    `since` and `until` are days in the time zone `zone`, both included. None and "" do not filter.
+    `since` and `until` are the first and the last day, in the time zone `zone`.
     """
 
     zone: str
@@ -198,7 +198,7 @@ async def latest(wanted: Filter, before: int | None = None, *, most: int = PAGE)
 
 
 async def how_many(wanted: Filter) -> int:
-    """Return the number of changes that the filter finds."""
+    """Return the number of changes that match the filter."""
     values: list[Any] = []
     sql = "select count(*) from audit u where " + wanted.conditions(values)
     found: int = await current().fetchval(sql, *values)

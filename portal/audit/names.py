@@ -1,4 +1,4 @@
-"""Look up the name and the page of each person and thing that the audit log mentions, and search them by name."""
+"""Look up the names and the pages of the people and things that the audit log mentions, and search them by name."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from portal.database.finder import Finder
 
 
 class Part(NamedTuple):
-    """A piece of a sentence. `path` is the URL path of the page that it links to, or "" for plain text."""
+    """A part of a sentence. `path` is the URL path of the page that the text links to, or "" if it is not a link."""
 
     text: str
     path: str = ""
@@ -118,7 +118,7 @@ THINGS = Finder(
 
 
 def thing_of(number: int) -> tuple[str, int] | None:
-    """Return the kind and the row id that an id of `THINGS` encodes, or None if it is not a valid one.
+    """Return the kind and the row id that an id of `THINGS` encodes, or None if the id is not valid.
 
     Unlike the ids of rows, ids of `THINGS` are unique across all kinds of things.
     """
@@ -136,7 +136,7 @@ _NAMED = " union all ".join(
 
 
 async def names_of(things: Iterable[tuple[str, int]]) -> Names:
-    """Return the names and pages of things, which are given by kind and row id, with one query.
+    """Look up the names and pages of things, given by kind and row id, with one query.
 
     Rows that have been deleted since the change are missing from the result.
     """

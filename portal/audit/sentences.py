@@ -257,7 +257,7 @@ _STATES = {
 
 
 def of_column(table: str, column: str, old: Any, new: Any) -> str:
-    """Return the template for a changed column, or "" if it has none and only its values are named."""
+    """Return the template for a changed column, or "" if there is none and the sentence states the old and new value."""
     if (table, column) == ("time_entry", "state"):
         return _STATES.get((old, new), "")
     template = _COLUMNS.get(f"{table}.{column}", "")
@@ -278,11 +278,11 @@ _UNSAID = {
     "service_template.fields", "payment.recorded_by_id", "appointment_id", "settled_on_id",
     "stretches", "payable", "invoice.cash_rounding", "statement.corrects_id", "statement.made_by_id",
 }  # fmt: skip
-"""Columns, or tables and columns, that pages leave out, because the rest of the sentence says it already."""
+"""Columns, or tables and columns, that pages leave out, because the rest of the sentence implies the change."""
 
 
 UNTOLD = {"credential": "gave {credential_id} the password of another access of theirs"}
-"""Templates by table for a change of columns that pages leave out. Those of other tables name the changed row."""
+"""By table, the template for a change that affects only columns that pages leave out. Other tables use a general one."""
 
 
 def is_unsaid(table: str, column: str) -> bool:

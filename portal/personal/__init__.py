@@ -1,1 +1,4 @@
-"""What is held about a person: export it, and erase it for a contact (D58). It reads the tables of all packages below."""
+"""The personal data of one person: export them, and erase those of a contact (D58).
+
+It reads the tables of all packages below.
+"""

@@ -1,4 +1,4 @@
-"""Erase a contact: remove what identifies them, and keep what the customer's cases and the law need (D58)."""
+"""Erase a contact: delete what identifies them, and keep what the customer's cases and the law require (D58)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ NOT_ENDED = "End their access first: that asks who takes over their open cases."
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How much is held about a contact. The first six stay without their name, the others are deleted."""
+    """The amounts of data about a contact. An erasure keeps the first six without the name, and deletes the others."""
 
     cases: int
     messages: int
@@ -28,7 +28,7 @@ class Held:
 
 
 async def held_of(contact: Contact) -> Held:
-    """Return how much is held about a contact. Run as an admin."""
+    """Count the data about a contact. Run as an admin."""
     return Held(**await current().fetchrow(_HELD, contact.id, (await contact.credential())["id"]))
 
 
@@ -36,9 +36,10 @@ async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetim
     """Erase a contact for good. Run as an admin, in a transaction that has locked the contact.
 
     Their messages stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail address,
-    password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are deleted;
-    the audit keeps that it happened, without IP addresses. Access to another customer stays. Raise `Conflict` if the
-    contact's access has not ended, and `Invalid` (`name`) if `typed_name` is not the contact's name.
+    password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are deleted.
+    The audit log keeps the fact that these were changed or deleted, without IP addresses. Access to another customer
+    stays. Raise `Conflict` if the contact's access has not ended, and `Invalid` (`name`) if `typed_name` is not the
+    contact's name.
     """
     if contact.ended_at is None:
         raise Conflict(NOT_ENDED)

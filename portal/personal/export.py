@@ -1,7 +1,7 @@
-"""Write everything that is held about one person into a ZIP file: a JSON file for each kind of data, and their files.
+"""Write all data about one person into a ZIP file: a JSON file for each kind of data, and the files that they sent.
 
-The file is written while it is sent, page by page, so that a person with 100,000 rows needs no more memory than others.
-It has no password hash, token or key, and nothing that others wrote.
+The ZIP file is written while it is sent, page by page, so that a person with 100,000 rows needs no more memory than
+others. It contains no password hash, token or key, and nothing that others wrote.
 """
 
 import zipfile
@@ -15,12 +15,12 @@ from portal.people.readers import SYSTEM
 from portal.storage import Storage
 
 PAGE = 500
-"""How many rows are read at once."""
+"""The number of rows that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whose data are exported. One of `agent_id` and `contact_id` is None; the name is for the file."""
+    """The person whose data are exported: an agent or a contact. The other id is None. `name` is for the file."""
 
     credential_id: int
     login_id: int
@@ -33,8 +33,8 @@ class Person:
 class Section:
     """One JSON file of the ZIP file.
 
-    `sql` selects the rows of the person; its parameter `$1` is the id that `of` names, an attribute of `Person`, and a
-    section without that id is left out.
+    `sql` selects the rows of the person. `of` names an attribute of `Person`, whose value is the parameter `$1`; if it
+    is None, the section is left out.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Section:
 
 
 async def record(credential_id: int) -> None:
-    """Record in the audit that the reader downloads what is held about this person.
+    """Record in the audit log that the reader downloads the data of this person.
 
-    The database refuses it to everybody but admins and the person.
+    The database allows this to admins and to the person only.
     """
     await current().execute("select record_personal_export($1)", credential_id)
 
@@ -57,11 +57,11 @@ async def find(credential_id: int) -> Person:
 
 
 async def write_zip(person: Person, storage: Storage, drafts: Sequence[str]) -> AsyncIterator[bytes]:
-    """Yield the ZIP file with everything that is held about a person, in chunks.
+    """Yield the ZIP file with all data about a person, in chunks.
 
-    `drafts` holds the texts that the person has not sent, which a package above keeps, as JSON. Call this function
-    outside a transaction: each page of rows is read in a short transaction of its own, so that a slow download holds no
-    connection.
+    `drafts` is JSON with the texts that the person has not sent; the caller passes it, because a package above this one
+    stores drafts. Call this function outside a transaction: each page of rows is read in a short transaction of its
+    own, so that a slow download holds no connection.
     """
     sink: Any = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
