@@ -24,9 +24,9 @@ grant select, insert, update (looked_at) on case_look to portal_agent, portal_co
 
 -- Since when messages are new for somebody who never looked: since they have a sign-in, and not what was there before this migration.
 do $$ begin
-  execute format('create function unread_since() returns timestamptz stable security definer set search_path = public, pg_temp language sql'
-    ' as ''select greatest(created_at, %L) from credential where id = app_credential()''',
-    coalesce((select max(updated_at) from cases), '-infinity'));
+  execute format('create function unread_since() returns timestamptz stable security definer set search_path = public, pg_temp language sql as %L',
+    format('select greatest(created_at, %L::timestamptz) from credential where id = app_credential()',
+      coalesce((select max(updated_at) from cases), '-infinity')));
 end $$;
 revoke execute on function unread_since from public;
 grant execute on function unread_since to portal_agent, portal_contact;
