@@ -215,7 +215,7 @@ class TestCostRates:
             found = [await CostRate.on(INES.id, date(*day)) for day in ((2025, 12, 31), (2026, 6, 30), (2026, 7, 1))]
             assert found == [None, Cost(Decimal("58.5"), "EUR"), Cost(Decimal("62"), "EUR")]
             latest, first = await CostRate.listed(INES.id)
-            assert (first.until, latest.until) == (date(2026, 7, 1), None)
+            assert (first.last_day, latest.last_day) == (date(2026, 6, 30), None)
             await (await CostRate.find(latest.id, agent=INES.id)).withdraw()
             assert await CostRate.on(INES.id, date(2026, 7, 1)) == Cost(Decimal("58.5"), "EUR")
             with pytest.raises(NotFound):
