@@ -23,7 +23,7 @@ os.environ.setdefault("PICCOLO_CONF", "portal.piccolo_conf")
 Hook = Callable[[], Awaitable[None]]
 
 ACQUIRE_SECONDS = 3.0
-"""How many seconds a request waits for a connection before it is answered with HTTP status 503 (R84)."""
+"""The number of seconds a request waits for a connection before the response is HTTP status 503 (R84)."""
 
 _LOST = (
     ConnectionError,
@@ -45,7 +45,7 @@ _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asy
 
 
 class Reader(Protocol):
-    """Who reads and writes: the database role of the transaction, and the ids that the row-level security policies use."""
+    """The person or process that reads and writes: the database role, and the ids that row-level security policies use."""
 
     @property
     def database_role(self) -> str: ...
@@ -103,7 +103,7 @@ class Transaction:
         self.hooks.append(hook)
 
     async def become(self, reader: Reader) -> None:
-        """Switch from the login role to the role of `reader`, after the session was read and has shown who that is.
+        """Switch from the login role to the role of `reader`, after the session was read and its owner is known.
 
         Raise `RuntimeError` if the transaction has a reader already.
         """
@@ -188,7 +188,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """Return the refusal to raise for a database error that may pass by itself or is meant for the reader.
+    """Return the refusal to raise for a database error that is temporary or meant for the reader.
 
     Return None for every other error.
     """

@@ -20,7 +20,7 @@ GONE = "This no longer exists."
 
 
 class Failed(Refusal):
-    """The refusal reported for a member that failed for an unexpected reason. The log has the traceback."""
+    """An unexpected error stopped the step for a member. The log has the traceback."""
 
     status = 500
     default = "Something failed on our side, so this was left as it was. We have a record of it and look into it."
@@ -30,7 +30,8 @@ class Failed(Refusal):
 class Report(Generic[Member, Result]):
     """The outcome of a batch.
 
-    `done` holds the result of each member that succeeded, and `refused` the reason why each of the others was refused.
+    `done` holds the result of each member that succeeded, and `refused` the refusal that explains the failure of each
+    other member.
     """
 
     done: dict[Member, Result] = field(default_factory=dict)
@@ -42,8 +43,8 @@ async def all_or_report(
 ) -> Report[Member, Result]:
     """Run `step` for each member, each in its own transaction or savepoint of `reader`, and report the outcome of each.
 
-    A `Refusal` is reported as it is, except that `NotFound` gets the sentence `GONE`. A database error that may pass by
-    itself is reported as `Unavailable`. Any other exception is logged with its traceback and reported as `Failed`.
+    A `Refusal` is reported as it is, except that `NotFound` gets the message `GONE`. A temporary database error is
+    reported as `Unavailable`. Any other exception is logged with its traceback and reported as `Failed`.
     """
     report = Report[Member, Result]()
     for member in members:
@@ -62,8 +63,8 @@ async def halves_or_report(
     """Run `step` once for all members, in a transaction or savepoint of `reader`; if it fails, once for each half.
 
     The halves are divided again until only the members remain that cause the failure. These are reported as
-    `all_or_report` does, and the others succeed. Without a failure, `step` is called once, however many members there
-    are.
+    `all_or_report` does, and the others succeed. Without a failure, `step` is called once, whatever the number of
+    members.
     """
     try:
         async with transaction(reader):

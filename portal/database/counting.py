@@ -15,7 +15,7 @@ class Counting(NamedTuple):
 
 
 async def count_all(countings: Mapping[str, Counting]) -> dict[str, Any]:
-    """Run the queries as parts of one query, and return what each of them returns, by its name."""
+    """Run the queries as parts of one query, and return the result of each by its name."""
     columns, values = [], list[Any]()
     for sql, given in countings.values():
         columns.append(f"({_numbered(sql, len(values))})")

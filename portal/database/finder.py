@@ -27,7 +27,7 @@ _KEY = "is_last, folded(name), id"
 
 
 class Suggestion(NamedTuple):
-    """A row that can be chosen. `about` is a text that distinguishes it from other rows of the same name."""
+    """A row that can be chosen. `about` is a text that distinguishes it from other rows with the same name."""
 
     id: int
     name: str
@@ -43,9 +43,9 @@ class Suggestions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The row that was chosen. If `id` is None, `problem` says why no row was found; it is "" if nothing was typed.
+    """The result of `Finder.find`: the id and the name of the chosen row, or None and the reason.
 
-    `name` is the name of the row or, if none was found, the typed text.
+    If `id` is None, `problem` is the error message, or "" if nothing was typed, and `name` is the typed text.
     """
 
     id: int | None = None
@@ -57,11 +57,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Finds rows by their names.
+    """A search for rows of one kind by their names.
 
-    `what` is the noun for a row, used in sentences. `sql` is a query for the columns id, name, about and is_last, which
-    must not contain anything that a person typed; rows with `is_last` come last. `by` is
-    the column that is searched, if it is another one than the name.
+    `what` is the noun for a row, used in error messages. `sql` is a query for the columns id, name, about and is_last,
+    which must not contain anything that a person typed; rows with `is_last` come last. `by` is the column that is
+    searched, if it is another one than the name.
     """
 
     what: str
@@ -90,8 +90,9 @@ class Finder:
 
         The row with that id is returned if its name contains the text: without JavaScript, people change the text only,
         and the id is then the old one. Otherwise the row with exactly this name is returned, or the only row whose name
-        contains the text. If there is no such row, or there are several, `Found.id` is None and `Found.problem` says why.
-        An empty text means that nothing was chosen. `typed` is None if only the id was sent, as in a link.
+        contains the text. If there is no such row, or there are several, `Found.id` is None and `Found.problem` is the
+        error message. An empty text means that nothing was chosen. `typed` is None if only the id was sent, as in a
+        link.
         """
         chosen = await self.named(id) if id is not None else None
         text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]
@@ -135,5 +136,5 @@ def _contains(name: str, typed: str) -> bool:
 
 
 def choosable(finder: Finder) -> Finder:
-    """Return a finder without the rows that have ended (`is_last`), to choose what a new row belongs to."""
+    """Return a finder without the rows that have ended (`is_last`), for forms that choose what a new row belongs to."""
     return Finder(finder.what, f"select * from ({finder.sql}) as known where not is_last")  # noqa: S608

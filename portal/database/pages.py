@@ -12,7 +12,11 @@ LAST = 100_000
 
 
 class Page(list[Any]):
-    """The rows of one page of a list: `number` counts the pages from 1, `total` the rows of all pages, `before` those before it."""
+    """The rows of one page of a list.
+
+    `number` counts the pages from 1. `total` is the number of rows on all pages, `before` the number of rows on the
+    pages before this one.
+    """
 
     def __init__(self, rows: Sequence[Any], number: int, total: int) -> None:
         super().__init__(rows)
@@ -22,13 +26,13 @@ class Page(list[Any]):
 
     @classmethod
     def cut(cls, rows: Sequence[Any], number: int | None = None) -> Self:
-        """Return the page `number` of rows that are all at hand; the first page if there is no such page."""
+        """Return the page `number` of rows that are all in memory; the first page if there is no such page."""
         wanted = min(max(number or 1, 1), LAST)
         shown = rows[(wanted - 1) * SIZE : wanted * SIZE]
         return cls(shown, wanted, len(rows)) if shown or wanted == 1 else cls.cut(rows)
 
     def links(self, address: str) -> dict[str, Any]:
-        """Return the variables of the template `shared/_pages.html`. Its links append a page number to `address`."""
+        """Return the variables of the template `shared/_pages.html`, whose links append a page number to `address`."""
         rest = self.total - self.number * SIZE
         return {
             "first": self.before + 1,
@@ -44,7 +48,7 @@ async def page_of(sql: str, *values: object, number: int | None = None) -> Page:
     """Return a page of the rows of a sorted query that ends with `limit {SIZE} offset`, and has a column `total`.
 
     The offset is the parameter after `values`, and `total` is `count(*) over ()`. `number` is the number of the page,
-    from a URL; without it, or if there is no such page, return the first page.
+    from a URL; if it is missing or there is no such page, return the first page.
     """
     wanted = min(max(number or 1, 1), LAST)
     rows = await current().fetch(sql, *values, (wanted - 1) * SIZE)

@@ -61,7 +61,7 @@ async def insert_one(table: type[Table], row: Mapping[str, Any], *, returning: s
 
 
 async def insert_whole(table: type[Table], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Insert one row, given as values by column name, and return all its columns, also those that have a default."""
+    """Insert one row, given as values by column name, and return all its columns, including those that have a default."""
     return dict(await _inserted(table, row, "*"))
 
 

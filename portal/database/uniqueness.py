@@ -13,8 +13,8 @@ from portal.errors import Invalid
 async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
     """Run the block, one insert or update, in a savepoint.
 
-    Raise `Invalid` with `sentence` at the field `field` if a unique index or an exclusion constraint rejects the row. The
-    transaction can then go on, because only the savepoint is rolled back.
+    Raise `Invalid` with the message `sentence` at the field `field` if a unique index or an exclusion constraint
+    rejects the row. The transaction can then go on, because only the savepoint is rolled back.
     """
     try:
         async with transaction(current().reader) as tx:

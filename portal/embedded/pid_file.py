@@ -1,4 +1,4 @@
-"""Read the file `postmaster.pid`, in which a PostgreSQL server says which process it is and whether it is ready."""
+"""Read the file `postmaster.pid`, in which a PostgreSQL server states its process id and whether it is ready."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -134,7 +134,7 @@ def binaries(account: Account | None) -> Path:
 
 
 def programs() -> Path:
-    """Return the folder of PostgreSQL's programs (psql, pg_dump, pg_restore), also for use with an external server."""
+    """Return the folder of PostgreSQL's programs (psql, pg_dump, pg_restore), which also work with an external server."""
     return wheel_folder() / "bin"
 
 

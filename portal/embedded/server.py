@@ -98,7 +98,7 @@ class EmbeddedPostgres:
             self._lock = None
 
     def found_running(self) -> str | None:
-        """Return the URL that connects as the owner if another process runs the server of this data folder, else None."""
+        """Return the owner's database URL if another process runs the server of this data folder, otherwise None."""
         if self._lock is not None:
             return None
         folder = place.known_folder(self.data)
@@ -200,7 +200,7 @@ class EmbeddedPostgres:
     def _end_leftover(self) -> None:
         """Stop a server that still runs although the process that started it was killed.
 
-        Delete its socket folder if that is in /tmp; `_launch` copes with the other files that it left.
+        Delete its socket folder if that is in /tmp; `_launch` handles the other files that the server left.
         """
         left = PidFile.read(self._folder)
         if left is None:

@@ -17,7 +17,7 @@ Cell = str | int | Decimal | date | datetime | None
 
 
 class Kind(StrEnum):
-    """The kinds of values in a column, which decide how the writer of a file format writes its cells."""
+    """The kinds of values in a column. The kind decides the format of the cells in each file format."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -40,10 +40,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table that has not been written in a file format yet. Each row has one cell per column; None is an empty cell.
+    """A table to be written in any of the file formats. Each row has one cell per column; None is an empty cell.
 
-    `title` is the title of the file. `totals`, one cell per column, is separate from `rows`, so that the sum of a column
-    is the sum of the invoice and not twice that (D55).
+    `title` is the title of the file. `totals`, one cell per column, is separate from `rows`, so that the sum of a
+    column is the sum of the invoice and not twice that (D55).
     """
 
     title: str
@@ -60,9 +60,9 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uff
 def harmless(text: str) -> str:
     """Return `text` in a form that no spreadsheet takes for a formula (R62).
 
-    An apostrophe is put in front of a text that begins with `=`, `+`, `-`, `@`, a TAB or a CR, even if blanks or
-    invisible characters come first, or if the character is a fullwidth or small form of the four. A plain negative number
-    stays as it is. Other control characters are removed (D55).
+    An apostrophe is put in front of a text that begins with `=`, `+`, `-`, `@`, a TAB or a CR, even after blanks or
+    invisible characters. Fullwidth and small forms of these four characters count too. A plain negative number stays as
+    it is. Other control characters are removed (D55).
     """
     text = _FORBIDDEN.sub("", text)
     if _PLAIN_NEGATIVE.fullmatch(text):

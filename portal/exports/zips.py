@@ -1,10 +1,10 @@
-"""Write ZIP files as a stream, so that their size needs no memory."""
+"""Write ZIP files as a stream, in memory that does not grow with their length."""
 
 import re
 
 
 class Sink:
-    """A write-only file without a position, of which `take` returns what was written since the last call."""
+    """A write-only file object that keeps the written bytes until `take` returns them. It has no position."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -14,7 +14,7 @@ class Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing, because nothing is kept back. `zipfile` calls it."""
+        """Do nothing, because nothing is buffered. `zipfile` calls this method."""
 
     def take(self) -> bytes:
         parts, self._parts = self._parts, []

@@ -37,7 +37,7 @@ async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetim
 
     Their messages stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail address,
     password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are deleted.
-    The audit log keeps the fact that these were changed or deleted, without IP addresses. Access to another customer
+    The audit log keeps its rows about these changes, without IP addresses. Access to another customer
     stays. Raise `Conflict` if the contact's access has not ended, and `Invalid` (`name`) if `typed_name` is not the
     contact's name.
     """

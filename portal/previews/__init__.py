@@ -1,6 +1,6 @@
-"""Draw uploaded pictures and pages of PDF files again, each in a child process with limits (R59).
+"""Render uploaded images and pages of PDF files as new images, each in a child process with limits (R59).
 
-What is shown in the browser is always such a drawing as WebP, never the uploaded file (R56).
+Browsers receive only such a rendering, as WebP, never the uploaded file (R56).
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from portal.errors import Unavailable
 from portal.previews import child
 
 WITHIN = 20.0
-"""The timeout in seconds for one drawing, the wait for its turn not included."""
+"""The timeout in seconds for one rendering, not including the wait for its turn."""
 LONGEST_WAIT = 10.0
-"""How many seconds a drawing waits for its turn before it is refused."""
+"""The number of seconds a rendering waits for its turn before it is refused."""
 MOST_AT_ONCE = 2
-"""How many child processes one process runs at the same time; others wait for their turn."""
+"""The maximum number of child processes at the same time; further renderings wait for their turn."""
 MOST_BYTES = 4_000_000
-"""The maximum size of a drawing in bytes, as the database checks it too."""
+"""The maximum size of a rendered image in bytes, which the database checks too."""
 MEDIA_TYPE = "image/webp"
 
 _turns: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
@@ -29,7 +29,7 @@ _turns: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 @contextlib.asynccontextmanager
 async def turn() -> AsyncIterator[None]:
-    """Wait until this process may draw another file. Raise `Unavailable` after `LONGEST_WAIT`.
+    """Wait until this process may render another file. Raise `Unavailable` after `LONGEST_WAIT`.
 
     Read the file within the turn, so that no more than `MOST_AT_ONCE` files are in memory.
     """
@@ -45,12 +45,12 @@ async def turn() -> AsyncIterator[None]:
 
 
 class CannotDraw(ValueError):
-    """Raised if a file cannot be drawn: it is damaged, too large, needs a password, or is of another kind."""
+    """The file cannot be rendered: it is damaged, too large, needs a password, or is of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawn picture: its content as WebP, its size in pixels, and how many pages the file has, 1 for a picture."""
+    """A rendered image: its content as WebP, its size in pixels, and the number of pages of the file, 1 for an image."""
 
     content: bytes
     width: int
@@ -59,7 +59,7 @@ class Drawing:
 
 
 async def draw_picture(content: bytes, side: int) -> Drawing:
-    """Draw the picture in `content` again no larger than `side` pixels each way, and return the drawing.
+    """Render the image in `content` no larger than `side` pixels each way.
 
     Call it within a `turn`. Raise `CannotDraw` if that is not possible, and `Unavailable` if it takes too long.
     """
@@ -67,10 +67,10 @@ async def draw_picture(content: bytes, side: int) -> Drawing:
 
 
 async def draw_page(content: bytes, side: int, number: int) -> Drawing:
-    """Draw the page `number`, counted from 1, of the PDF in `content` no larger than `side` pixels each way.
+    """Render the page `number`, counted from 1, of the PDF in `content` no larger than `side` pixels each way.
 
-    Call it within a `turn`. Raise `CannotDraw` if that is not possible, also if there is no such page, and `Unavailable`
-    if it takes too long.
+    Call it within a `turn`. Raise `CannotDraw` if that is not possible, for example because there is no such page, and
+    `Unavailable` if it takes too long.
     """
     return await _draw("pdf", content, side, number)
 

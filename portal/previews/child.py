@@ -17,11 +17,11 @@ MOST_PIXELS = 40_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 QUALITY = 85
 MOST_SCALE = 4
-"""How much larger than its printed size, at 72 pixels an inch, a page is drawn at most."""
+"""The maximum scale of a page, relative to its printed size at 72 pixels an inch."""
 
 
 def limit() -> None:
-    """Limit the memory and the CPU time of this process, and keep it from writing to any file."""
+    """Limit the memory and the CPU time of this process, and prevent it from writing to any file."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -29,9 +29,9 @@ def limit() -> None:
 
 
 def picture(content: bytes, side: int) -> Any:
-    """Return the picture in `content`, upright and no larger than `side` pixels each way.
+    """Return the image in `content`, upright and no larger than `side` pixels each way.
 
-    Raise an exception if it is no picture or too large; width and height are checked before any pixel is decoded.
+    Raise an exception if it is no image or too large; width and height are checked before any pixel is decoded.
     """
     from PIL import Image, ImageOps  # noqa: PLC0415 (imported once the limits apply)
 
@@ -48,7 +48,7 @@ def picture(content: bytes, side: int) -> Any:
 
 
 def page(content: bytes, side: int, number: int) -> tuple[Any, int]:
-    """Return a page of the PDF in `content` as a picture no larger than `side` pixels, and how many pages there are.
+    """Return a page of the PDF in `content` as an image no larger than `side` pixels, and the number of pages.
 
     `number` counts from 1. Raise an exception if `content` is no PDF, needs a password, or has no such page.
     """
@@ -63,9 +63,9 @@ def page(content: bytes, side: int, number: int) -> tuple[Any, int]:
 
 
 def run(kind: str, side: int, number: int) -> None:
-    """Limit this process, draw the file on standard input, and write the result to standard output.
+    """Limit this process, render the file on standard input, and write the result to standard output.
 
-    Raise an exception if the file cannot be drawn, so that the process ends with a status other than 0.
+    Raise an exception if the file cannot be rendered, so that the process ends with a status other than 0.
     """
     limit()
     content, pages = sys.stdin.buffer.read(), 1

@@ -71,13 +71,13 @@ def article_html(text: str) -> Markup:
 def article(text: str, pictures_at: str) -> str:
     """Return the Markdown of a help article as cleaned HTML, which templates show with the filter `article`.
 
-    `pictures_at` is the URL below which the article's pictures are found.
+    `pictures_at` is the base URL of the images of the article.
     """
     return articles.article(text, pictures_at)
 
 
 def plain_article(text: str) -> str:
-    """Return the words of a help article on one line, without formatting marks and pictures."""
+    """Return the words of a help article on one line, without formatting marks and images."""
     return articles.plain_article(text)
 
 
@@ -138,7 +138,7 @@ def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
     """Return a Lucide icon as inline SVG, `size` pixels wide and high.
 
-    `label` is the text for screen readers. With None, they skip the icon; choose that if words beside the icon say the
+    `label` is the text for screen readers. With None, they skip the icon; pass None if words beside the icon say the
     same. Raise `FileNotFoundError` if the icon set has no icon of that name.
     """
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))

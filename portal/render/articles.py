@@ -1,4 +1,4 @@
-"""Turn the Markdown of help articles into cleaned HTML: like messages, with headings and the article's pictures."""
+"""Turn the Markdown of help articles into cleaned HTML: like messages, with headings and the images of the article."""
 
 import re
 
@@ -20,7 +20,7 @@ LOWEST = 4
 
 
 def _picture(state: StateInline, silent: bool) -> bool:
-    """Parse a picture at the present position of the parser, and return whether there is one.
+    """Parse an image at the present position of the parser, and return whether there is one.
 
     If there is one, move the position behind it, and, unless `silent`, add its token.
     """
@@ -50,7 +50,7 @@ _MARKDOWN.core.ruler.push("lower_headings", _lower_headings)
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:
-    """Return the value of an attribute, or None to remove it: pictures and links lead only where they may."""
+    """Return the value of an attribute, or None to remove it: images and links may lead only to allowed URLs."""
     if attribute == "src":
         return value if _OWN.fullmatch(value) else None
     if attribute == "href":
@@ -78,10 +78,10 @@ def cleaned_article(html: str) -> str:
 
 
 def article(text: str, pictures_at: str) -> str:
-    """Return the Markdown of an article as cleaned HTML. Its pictures are found below the URL `pictures_at`."""
+    """Return the Markdown of an article as cleaned HTML. `pictures_at` is the base URL of its images."""
     return cleaned_article(str(_MARKDOWN.render(text, {PICTURES_AT: pictures_at}))).strip()
 
 
 def plain_article(text: str) -> str:
-    """Return the words of an article on one line, without formatting marks and pictures."""
+    """Return the words of an article on one line, without formatting marks and images."""
     return words_of(_MARKDOWN.parse(text, {PICTURES_AT: ""}))

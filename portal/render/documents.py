@@ -23,7 +23,7 @@ _AWAY = "The document could not be made at the moment. Try again in a minute."
 class _Typesetter:
     """The child process that makes documents, one at a time. It is started when the first document is requested.
 
-    Several threads may use one object: each waits until the document of the one before is complete.
+    Several threads may use one object: each waits until the previous document is complete.
     """
 
     def __init__(self) -> None:
@@ -112,9 +112,9 @@ _typesetter = _Typesetter()
 async def pdf(template: str, data: dict[str, Any]) -> bytes:
     """Return the template `templates/documents/<template>` filled in with `data`, as PDF/A-3.
 
-    No text in `data` can act as markup (R64). A letter that no font has is printed as a white square. Typesetting runs
-    in a child process and does not block the event loop. Raise `Unavailable` if it takes too long or too much memory,
-    `RuntimeError` if the template is wrong.
+    No text in `data` can act as markup (R64). A character that no font has is printed as a white square. Typesetting
+    runs in a child process and does not block the event loop. Raise `Unavailable` if it takes too long or too much
+    memory, `RuntimeError` if the template is wrong.
     """
     return await asyncio.to_thread(lambda: _typesetter.make(template, letters.printable_data(data)))
 
@@ -125,11 +125,11 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 async def logo(content: bytes) -> bytes:
-    """Return the picture of an uploaded logo (PNG or SVG), drawn again as a new PNG (R59).
+    """Return an uploaded logo (PNG or SVG) rendered as a new PNG (R59).
 
-    It is drawn in a child process of its own, with limits of time and memory. The new PNG contains only what is seen:
-    no script, no link, no metadata. Raise `ValueError` with a sentence if the file is too large, cannot be drawn, or is
-    neither PNG nor SVG.
+    It is rendered in a child process of its own, with limits of time and memory. The new PNG contains only what is
+    visible: no script, no link, no metadata. Raise `ValueError` with an error message if the file is too large, cannot
+    be rendered, or is neither PNG nor SVG.
     """
     is_png = content.startswith(_PNG)
     if not is_png and b"<svg" not in content[:4096]:

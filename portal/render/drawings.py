@@ -30,7 +30,7 @@ def attributes(**values: object) -> str:
 
 
 USUAL = 16
-"""The width of an icon in pixels, unless it has another one."""
+"""The default width of an icon in pixels."""
 
 
 def svg(size: int | None, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
@@ -125,7 +125,7 @@ def bars(priority: int) -> str:
 
 
 def dial(used: float) -> str:
-    """Return the HTML element for a small pie that says how much of a deadline is used, from 0 to 1, in eighths."""
+    """Return the HTML element for a small pie that shows the used part of a deadline, from 0 to 1, in eighths."""
     return f'<i class="dial dial-{min(8, int(used * 8))}"></i>'
 
 

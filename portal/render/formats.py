@@ -31,7 +31,7 @@ KILO = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """For whom values are formatted: locale, time zone, and the current instant, or None if it is not known.
+    """The reader for whom values are formatted: locale, time zone, and the current instant, or None if it is not known.
 
     `company_zone` is the company's time zone, whose days count for payments.
     """
@@ -83,7 +83,7 @@ def number(value: Decimal | int | None, most: int = 4) -> str:
 
 
 def own_value(value: str | Decimal | date | None) -> str:
-    """Return the value of an own field: a text as it is, a number or a day as the reader writes it."""
+    """Return the value of an own field: a text as it is, a number or a day in the format of the reader."""
     if isinstance(value, Decimal):
         return number(value, 6)
     return value if isinstance(value, str) else day_long(value)

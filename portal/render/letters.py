@@ -1,7 +1,7 @@
-"""Find letters that documents cannot show: PDF/A forbids a letter that none of the fonts in `static/vendor/ttf` has.
+"""Find characters that documents cannot show: PDF/A forbids those that none of the fonts in `static/vendor/ttf` has.
 
-Such a letter is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes the list of
-letters that the fonts have to `letters.txt` in the same folder.
+Such a character is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes the list
+of characters that the fonts have to `letters.txt` in the same folder.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
-"""The character that is printed instead of a letter that no font has. The font Inter has this character."""
+"""The character that is printed instead of one that no font has. The font Inter has this character."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
@@ -21,15 +21,15 @@ _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"
 _NON_JOINER = "\N{ZERO WIDTH NON-JOINER}"
 _SKIN = "\U0001f3fb-\U0001f3ff"
 _SHOWN_AT_MOST = 5
-"""The maximum number of letters that a note names; a longer note would move the form on the page."""
+"""The maximum number of characters that a note names; a longer note would move the form on the page."""
 
 
 @cache
 def _missing() -> re.Pattern[str]:
-    """Return a pattern that matches one letter that no font has.
+    """Return a pattern that matches one character that no font has.
 
-    The match includes the modifiers of the letter and the letters that are joined to it: an emoji of a family of four
-    is one letter in this sense.
+    The match includes the modifiers of the character and the characters that are joined to it: an emoji of a family of
+    four counts as one.
     """
     lines = (render.folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
     ranges = ((int(start, 16), int(end, 16)) for start, end in (line.split("-") for line in lines))
@@ -44,21 +44,21 @@ def _silent() -> re.Pattern[str]:
 
 
 def printable(text: str) -> str:
-    """Return the text as a document can show it: `SIGN` for letters that no font has, no control or format characters.
+    """Return the text as a document can show it: without control and format characters, with `SIGN` for missing glyphs.
 
-    Line feeds stay, other white space becomes spaces. Zero-width joiners and non-joiners stay, because they change how
-    the letters beside them look.
+    Line feeds stay, other white space becomes spaces. Zero-width joiners and non-joiners stay, because they change the
+    appearance of the letters beside them.
     """
     return _silent().sub("", _missing().sub(SIGN, _shown(text)))
 
 
 def unprintable(text: str) -> list[str]:
-    """Return the letters of the text that `printable` replaces by `SIGN`, each once, in the order of the text."""
+    """Return the characters of the text that `printable` replaces by `SIGN`, each once, in the order of the text."""
     return list(dict.fromkeys(_missing().findall(_shown(text))))
 
 
 def printing_note(text: object) -> str:
-    """Return a sentence for a form that names the letters of `text` that documents cannot show; "" if there are none."""
+    """Return a note for a form that names the characters of `text` that documents cannot show; "" if there are none."""
     missing = [_named(letter) for letter in unprintable(str(text))]
     if not missing:
         return ""
@@ -91,5 +91,5 @@ _KEPT = frozenset(("\n", _JOINER, _NON_JOINER, *map(chr, range(0xE0020, 0xE0080)
 
 
 def _named(letter: str) -> str:
-    """Return the letter, or its code point such as U+0007 if a page cannot show the letter either."""
+    """Return the character, or its code point such as U+0007 if a page cannot show the character either."""
     return letter if letter[0].isprintable() else f"U+{ord(letter[0]):04X}"

@@ -23,10 +23,10 @@ _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Consecutive worked minutes of one entry, for which a schedule says the same.
+    """Consecutive worked minutes of one entry to which the same factor or price applies.
 
-    `factor` is how many minutes each of them counts for, `hourly_rate` the price of an hour of them, or None for the usual
-    price.
+    `factor` is the number of minutes that each of them counts for. `hourly_rate` is the price of an hour, or None for
+    the usual price.
     """
 
     minutes: int
@@ -49,9 +49,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Windows in the time zone `zone`. On a day of `holidays`, the windows of its weekday hold too.
+    """Windows in the time zone `zone`. On a day of `holidays`, the windows of its weekday apply too.
 
-    `has_rates` says whether the values of all windows are hourly rates; otherwise they are factors.
+    `has_rates` tells whether the values of all windows are hourly rates; otherwise they are factors.
     """
 
     id: int | str
@@ -63,8 +63,8 @@ class Schedule:
     def split(self, began: datetime, minutes: int) -> tuple[Stretch, ...]:
         """Return the stretches of an entry that began at the instant `began` and took `minutes`.
 
-        Minutes count as they passed, also where the clock was changed in between. Boundaries between minutes are rounded to
-        whole minutes, so the stretches sum to `minutes`.
+        Minutes are elapsed time, even where the clock was changed in between. Boundaries between stretches are rounded
+        to whole minutes, so the stretches sum to `minutes`.
         """
         begin = began.astimezone(UTC)
         end = begin + timedelta(minutes=minutes)
@@ -111,7 +111,7 @@ class Schedule:
         yield end.replace(microsecond=0)
 
     def _value_at(self, instant: datetime) -> Decimal | None:
-        """Return the highest value of the windows that hold the instant, or None if none holds it."""
+        """Return the highest value of the windows that contain the instant, or None if none contains it."""
         local = instant.astimezone(self.zone).replace(tzinfo=None)
         passed = local - datetime.combine(local.date(), time())
         values = [
@@ -140,7 +140,10 @@ def _minutes(passed: timedelta) -> int:
 
 
 def written(stretches: Iterable[Stretch]) -> str:
-    """Return stretches as they are stored with an entry: `60x1.5 30x1`, or `30x1 60@150` with a price; "" if there are none."""
+    """Return stretches in the form that is stored with an entry; "" if there are none.
+
+    The form is `60x1.5 30x1`, or `30x1 60@150` with a price.
+    """
     return " ".join(
         f"{one.minutes}x{one.factor.normalize():f}"
         if one.hourly_rate is None
@@ -150,7 +153,7 @@ def written(stretches: Iterable[Stretch]) -> str:
 
 
 def read(stretches: str) -> tuple[Stretch, ...]:
-    """Return the stretches that `written` has written."""
+    """Return the stretches from their stored form, the reverse of `written`."""
     return tuple(map(_read, stretches.split()))
 
 
@@ -163,19 +166,19 @@ def _read(part: str) -> Stretch:
 
 
 def has_prices(stretches: str | None) -> bool:
-    """Return whether stretches as they are stored have prices, not factors."""
+    """Return whether stretches in their stored form have prices, not factors."""
     return "@" in (stretches or "")
 
 
 PLAIN = "counts plainly: no time of day"
-"""What is said of an entry to which factors would apply if somebody had said when the work began (D27)."""
+"""The text for an entry to which factors would apply if it had a time of day at which the work began (D27)."""
 
 
 def factors(stretches: str | None) -> str:
     """Return the worked minutes of an entry with their factors or prices, for agents: `1 h × 1.5, 30 min × 1`.
 
-    `stretches` is what is stored with the entry. Return "" if no factor can apply, and `PLAIN` if none does for want of
-    a time of day.
+    `stretches` is the stored form. Return "" if no factor can apply, and `PLAIN` if none applies because the entry has
+    no time of day.
     """
     if stretches is None:
         return ""
@@ -189,7 +192,7 @@ def _price(stretch: Stretch) -> str:
 
 
 def factors_alone(stretches: str | None) -> str:
-    """Return what the customer reads of the factors of an entry: `× 1.5, × 1`, without the minutes worked (D57).
+    """Return the factors of an entry as the customer reads them: `× 1.5, × 1`, without the minutes worked (D57).
 
     Return "" if its hours have prices instead, which the customer reads beside the minutes that each is for.
     """

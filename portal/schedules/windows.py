@@ -32,8 +32,8 @@ _LINE = re.compile(
 def windows(text: str) -> str:
     """Validate the windows that were typed for a service, one a line, and return them in the form to be stored.
 
-    Equal lines are kept once; without a window the result is "". Raise `ValueError` with a sentence that names the
-    first line that cannot be read, or says that there are too many, or that some have factors and others prices.
+    Equal lines are kept once; without a window the result is "". Raise `ValueError` if a line cannot be read (the
+    message contains the first such line), if there are too many lines, or if some have factors and others prices.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MOST:
@@ -47,7 +47,7 @@ def windows(text: str) -> str:
 def holidays(text: str) -> str:
     """Validate the dates that were typed for holidays, and return them in the form to be stored: sorted, one a line.
 
-    Raise `ValueError` with a sentence that names the first text that is no date, or says that there are too many.
+    Raise `ValueError` if a text is no date (the message contains the first such text), or if there are too many.
     """
     found = set()
     for word in text.replace(",", " ").split():
@@ -98,7 +98,8 @@ def _read(line: str) -> Window:
 def _days(part: str, line: str) -> Iterable[int]:
     """Yield the numbers of the days in `part`, which is a day such as `Sat`, `Holidays`, or a range such as `Mon-Fri`.
 
-    A range may pass over Sunday. Raise `ValueError` with a sentence that quotes `line` if `part` cannot be read.
+    A range may include the change from Sunday to Monday. Raise `ValueError` with a message that quotes `line` if `part`
+    cannot be read.
     """
     names = [name.strip()[:3].lower() for name in re.split("[-–]", part)]
     numbers = [_DAYS.get(name) for name in names]
