@@ -16,7 +16,7 @@ import structlog
 LEVELS = ("debug", "info", "warning", "error")
 
 _FRAMES = 30
-"""How many of the innermost frames of a traceback are logged; deeper recursion repeats itself."""
+"""The maximum number of innermost frames of a traceback that are logged; deeper recursion repeats itself."""
 
 
 def set_up(level: str) -> None:

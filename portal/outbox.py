@@ -103,7 +103,7 @@ _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
 """The maximum number of changes to send to a page that opens its event stream. If there are more, it fetches everything."""
 MOST_TRANSACTIONS = 10_000
-"""How many transactions old a snapshot may be, so that an old one does not cause a scan of the whole outbox."""
+"""The maximum age of a snapshot in transactions, so that an old one does not cause a scan of the whole outbox."""
 
 AGE = """
 select pg_snapshot_xmax(pg_current_snapshot())::text::bigint - pg_snapshot_xmin($1::text::pg_snapshot)::text::bigint

@@ -40,7 +40,7 @@ APP = "portal.app:create_app"
 WORKER = (sys.executable, "-m", "portal", "worker")
 
 STOPPING_SECONDS = 3.0
-"""How many seconds the web and worker processes have to stop, both at the same time.
+"""The number of seconds the web and worker processes have to stop, both at the same time.
 
 The database then takes at most 2 s, so that stopping takes less than 5 s in total.
 """

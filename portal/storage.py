@@ -26,7 +26,7 @@ CHUNK = 256 * 1024
 """The size of one chunk in bytes, and so the memory that a transfer needs, however large the file is."""
 
 LEAST_FREE = 1_000_000_000
-"""How many bytes must stay free on the disk of a local folder (R58)."""
+"""The number of bytes that must stay free on the disk of a local folder (R58)."""
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 

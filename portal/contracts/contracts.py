@@ -230,7 +230,10 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
 
 
 async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
-    """Raise `Invalid` if a contract with these values is renewed but ended before `at`: its renewal would bill the past."""
+    """Raise `Invalid` if a contract with these values is renewed although it ended before the day of `at`.
+
+    Its renewal would bill days that have passed.
+    """
     if values["renewal_months"]:
         zone = await current().fetchval("select time_zone from company")
         if values["end_on"] <= today(zone or "UTC", at):

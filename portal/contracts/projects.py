@@ -70,7 +70,7 @@ class Project(Table, tablename="project"):
 
     @classmethod
     async def offered(cls, customer: int) -> list[tuple[int, str]]:
-        """Return id and name of the customer's projects that are not done, sorted by name, as options of a form field."""
+        """Return the options of a form field: id and name of the customer's projects that are not done, sorted by name."""
         query = cls.select(cls.id, cls.name).where(
             (cls.customer_id == customer) & (cls.state != ProjectState.DONE.value)
         )

@@ -9,7 +9,7 @@ from portal.people.agents import without_approver
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What has been set up: counts of what the first invoice needs, and names of the things that lack something.
+    """The state of the set-up: counts of what the first invoice needs, and names of incomplete agents and customers.
 
     `company` says whether the company has been set up. Nothing that has ended is counted or named.
     """
@@ -45,7 +45,10 @@ class Readiness:
 
     @property
     def agents_missing(self) -> str:
-        """Return a sentence that names the agents whose time nobody may approve, or who have no role, or ""."""
+        """Return a message about the agents whose time nobody may approve or, if there are none, those without a role.
+
+        Return "" if there are no such agents.
+        """
         if self.agents_without_approver:
             return (
                 f"Nobody may approve the time of {', '.join(self.agents_without_approver)}: nobody approves their own."
@@ -54,7 +57,7 @@ class Readiness:
 
     @property
     def services_missing(self) -> str:
-        """Return a sentence with the customers without a service, or ""."""
+        """Return a message with the customers without a service, or ""."""
         return f"No service yet: {', '.join(self.customers_without_service)}." if self.customers_without_service else ""
 
     @property

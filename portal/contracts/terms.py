@@ -110,7 +110,7 @@ def _read(checked: Checked, facts: Any, readers: Readers, taken: Collection[str]
 
 
 def factors_of(checked: Checked, facts: Any) -> dict[str, Any]:
-    """Return the columns that say at which hours time counts or costs more or less, for the fields of a service's form (D27).
+    """Return the columns for the hours at which time counts or costs more or less, from a form of a service (D27).
 
     Holidays are kept only beside windows, because nothing else refers to them. Errors are recorded in `checked`.
     """

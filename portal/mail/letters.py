@@ -175,7 +175,7 @@ def _about(told: Told) -> tuple[str, str]:
 
 
 async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None:
-    """Return the mail that brings an invoice or credit note: PDF, link, and the CSV if the customer wants it (C7, R77).
+    """Return the mail with an invoice or credit note: PDF, link, and the CSV if the customer wants it (C7, R77).
 
     The files are those that were stored when the document was issued. Return None if the recipient must no longer get
     it: a contact who was erased, has no access or may not see invoices any more, or an accounts address that the

@@ -22,9 +22,9 @@ from portal.mail.letters import LETTERS, Ids, Letter
 from portal.words import MailState
 
 PAGE = 50
-"""How many mails one page of the list shows."""
+"""The maximum number of mails on one page of the list."""
 KEPT = timedelta(days=30)
-"""How long the record of a mail is kept after its last change."""
+"""The time for which the record of a mail is kept after its last change."""
 
 
 class OutgoingMail(Table, tablename="outgoing_mail"):

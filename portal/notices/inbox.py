@@ -28,7 +28,7 @@ PAGE = 40
 COUNTED = 99
 """The highest number of unread notices that the bell shows; if there are more, a plus sign follows it."""
 KEPT = timedelta(days=90)
-"""How long notices are kept, whether they are read or not."""
+"""The time for which notices are kept, whether they are read or not."""
 
 
 class Notice(Table, tablename="notice"):

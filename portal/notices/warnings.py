@@ -19,7 +19,7 @@ from portal.words import Settlement
 
 DAY = timedelta(days=1)
 AHEAD = 30
-"""How many days before the end of a voucher or a contract people are warned; at most a quarter of its whole length.
+"""The number of days before the end of a voucher or a contract when people are warned; at most a quarter of its length.
 
 For a contract that renews itself, the days count back from the last day on which notice can be given.
 """

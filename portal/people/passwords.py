@@ -26,9 +26,9 @@ LEAST, MOST = 12, 128
 """The minimum and maximum number of characters. A longer password is refused and never truncated."""
 
 AT_ONCE = 2
-"""How many passwords one process hashes at the same time."""
+"""The maximum number of passwords that are hashed at the same time."""
 QUEUE_SECONDS = 10.0
-"""How many seconds a request waits for a hashing slot before it is refused with `Unavailable`."""
+"""The number of seconds a request waits for a hashing slot before it is refused with `Unavailable`."""
 
 _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 

@@ -24,7 +24,7 @@ IDLE_CONTACT = timedelta(minutes=60)
 LONGEST = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=7)
-"""How long the row of an expired session is kept, to trace a form that was opened in that session to its owner."""
+"""The time for which the row of an expired session is kept, to find the owner of a form opened in that session."""
 
 
 class SessionRow(Table, tablename="session"):

@@ -13,7 +13,7 @@ from portal.people.readers import AgentReader, Reader
 from portal.storage import Storage
 
 PAGE = 200
-"""How many messages are read at once."""
+"""The number of messages that are read at once."""
 
 
 async def time_of(details: Details, reader: Reader) -> Sheet | None:
@@ -33,10 +33,10 @@ async def time_of(details: Details, reader: Reader) -> Sheet | None:
 async def write_zip(
     details: Details, reader: Reader, storage: Storage, tables: Sequence[tuple[str, bytes]]
 ) -> AsyncIterator[bytes]:
-    """Yield the ZIP file chunk by chunk: the text of the case as Markdown, its files, and `tables`, pairs of name and CSV.
+    """Yield the ZIP file of a case in chunks: its text as Markdown, its files, and `tables`, pairs of name and CSV.
 
-    Call it outside a transaction: each page of messages is read in a short one of its own, as the reader, so that a slow
-    download holds no connection and nothing is handed out that the reader may no longer see.
+    Call it outside a transaction: each page of messages is read in a short one of its own, as the reader, so that a
+    slow download holds no connection and contains nothing that the reader may no longer see.
     """
     sink: Any = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:

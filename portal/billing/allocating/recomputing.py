@@ -11,7 +11,7 @@ from portal.billing.allocating.overdrawn import overdrawn
 from portal.database import current
 
 AT_ONCE = 50
-"""How many customers are loaded together, so that the memory needed does not grow with their number."""
+"""The number of customers that are loaded together, so that the memory needed does not grow with their number."""
 
 
 async def differing() -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from portal.database import current
 from portal.people.readers import AgentReader
 
 MOST = 20_000
-"""How many entries one decision may include. If more match, the manager decides on the others afterwards."""
+"""The maximum number of entries in one decision. If more match, the manager decides on the others afterwards."""
 _CODES = tuple(rule.code for rule in RULES)
 
 

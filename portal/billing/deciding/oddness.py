@@ -15,7 +15,7 @@ from portal.timekeeping.flags import IS_FLAGGED
 MOST_A_DAY = 10 * 60
 """If an agent logged more minutes than this on one day, the entries of that day look odd."""
 LATELY = 1_000
-"""How many of the latest entries are used to compute the usual length of each type of work."""
+"""The number of latest entries from which the usual length of each type of work is computed."""
 ENOUGH = 20
 """A type of work has a usual length only if it has at least this many of these entries."""
 USUAL_TIMES, USUAL_FROM = 3, 60

@@ -24,7 +24,7 @@ from portal.timekeeping.filters import GroupCursor
 from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 
 PAGE = 50
-"""How many entries one page shows."""
+"""The maximum number of entries on one page."""
 COUNTED = 1000
 """The navigation shows counts up to this number; above it, it shows "1,000+"."""
 

@@ -102,7 +102,7 @@ class Invoice(Table, tablename="invoice"):
     async def find_draft(cls, draft_id: int, reader: Reader | System) -> Self:
         """Return the draft with this id if `reader` may see it.
 
-        Raise `NotFound` otherwise, also if the draft has been issued.
+        Raise `NotFound` otherwise, for example if the draft has been issued.
         """
         return _found(await cls.visible_to(reader).where(cls.id == draft_id).where(cls.state == "draft").first())
 

@@ -8,7 +8,7 @@ from portal.database import current
 from portal.people.readers import ContactReader, Reader
 
 FEW = 3
-"""How many unpaid invoices a contact's home page and the page of a customer list."""
+"""The maximum number of unpaid invoices on a contact's home page and on the page of a customer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from portal.errors import Forbidden, Invalid, Refusal, Unavailable
 from portal.people.readers import SYSTEM, AgentReader
 
 PATIENCE = timedelta(seconds=3)
-"""How long a run is carried out while the request waits. After that, a job continues it."""
+"""The time for which a run is carried out while the request waits. After that, a job continues it."""
 
 
 class BillingRun(Table, tablename="billing_run"):

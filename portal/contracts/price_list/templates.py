@@ -109,7 +109,10 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
         return {name: value for name, value in fields.items() if value and (name == "name" or name not in _OWN)}
 
     def fits(self, contract: Contract) -> bool:
-        """Return whether the amounts of the template hold for a contract: same currency and, for a fee, same cycle."""
+        """Return whether the amounts of the template are valid for a contract.
+
+        The currency must be the same and, for a fee, the billing cycle.
+        """
         has_fee = self.facts.settlement == Settlement.SUBSCRIPTION
         return self.currency == contract.currency and (not has_fee or self.cycle == contract.cycle)
 
@@ -120,11 +123,11 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 
 
 async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[str, Any]:
-    """Validate the fields of a template, and return its columns. Raise `Invalid` with a sentence for each bad field.
+    """Return the columns of a template for the fields of its form. Raise `Invalid` with a message for each bad field.
 
-    The fields of the service are checked like those of a contract in the same currency. The column `fields` gets the
-    validated values, so that nothing else of what was typed is stored. `known_product`, which the template has already, is
-    accepted even if it has ended.
+    The fields of the service are validated like those of a contract in the same currency. The column `fields` gets the
+    validated values, so that nothing else of what was typed is stored. `known_product`, which the template has already,
+    is accepted even if it has ended.
     """
     checked = Checked()
     code = checked("currency", currency, facts.currency)
@@ -148,9 +151,10 @@ async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[
 
 
 def _package(checked: Checked, facts: TemplateFacts, digits: int) -> dict[str, str]:
-    """Validate hours and price of the voucher that is sold with a service, and return them; empty without a voucher.
+    """Validate the hours and the price of the voucher that is sold with a service, and return them.
 
-    Problems are added to `checked`. `digits` is the number of decimals of the currency.
+    Return an empty dictionary if no voucher is sold. Errors are recorded in `checked`. `digits` is the number of
+    decimals of the currency.
     """
     if facts.settlement != Settlement.VOUCHER or not (facts.voucher_hours or facts.voucher_price):
         return {}

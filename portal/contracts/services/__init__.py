@@ -229,7 +229,7 @@ class Service(Table, tablename="service"):
 
     @property
     def overflow_word(self) -> str:
-        """Return what happens to time beyond the prepaid hours, such as `Charge it`; "" if the service has none."""
+        """Return the text for the treatment of time beyond the prepaid hours, such as `Charge it`; "" if there is none."""
         return Overflow(self.overflow).word if self.overflow else ""
 
     @property

@@ -34,7 +34,7 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
-        """Return the default service that the page showed for `case_type` or, if None, for all other case types."""
+        """Return the default service that the page showed for `case_type`; for None, that of all other case types."""
         return DefaultChoice(service_id=self.services.get(str(case_type or "")), case_type_id=case_type)
 
 

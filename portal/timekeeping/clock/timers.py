@@ -23,7 +23,7 @@ from portal.visible import visible
 
 LONGEST_NOTE = 200
 KEPT = timedelta(days=30)
-"""How long a timer is kept after it was logged or discarded."""
+"""The time for which a timer is kept after it was logged or discarded."""
 LOGGED_BEFORE = "This timer was logged already, perhaps in another tab. Send this once more to log it as well."
 
 
