@@ -66,7 +66,7 @@ def read_duration(
     - `9-10:45`: from one clock time to another.
     - `1h +15` adds. With nothing before the plus, it adds to `held`, the minutes that the field had before.
 
-    Raise `ValueError` with a sentence for the person who typed it; `too_long` is the sentence for more than `most`. A
+    Raise `ValueError` with a message for the person who typed it; `too_long` is the message for more than `most`. A
     fraction that is not a whole number of minutes is refused, because nothing is rounded here.
     """
     typed = " ".join(text.translate(_SPACES).split())

@@ -22,7 +22,7 @@ def canonical(text: str) -> str:
 
     Invisible characters are dropped, fullwidth characters (`．`) become ordinary ones, and `xn--` domains are decoded.
     Zero-width joiners are refused: a few domain names contain them, but no mailbox does. Raise `ValueError` with a
-    sentence for the form if the text is not a mail address.
+    message for the form if the text is not a mail address.
     """
     if len(text) > 2 * LONGEST:  # If the text were cut off, it could become another person's mail address.
         raise ValueError(_SENTENCE)

@@ -77,7 +77,7 @@ def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
     """Return the amount that was typed as `1234.5` or `1234,50`, with `digits` decimals.
 
-    Raise `ValueError` with a sentence for the person who typed it if it is negative, above `largest`, or has more
+    Raise `ValueError` with a message for the person who typed it if it is negative, above `largest`, or has more
     decimals. Thousands separators are refused, because `1,234` can be read in two ways.
     """
     example = "1234" + "." * bool(digits) + "50000"[:digits]

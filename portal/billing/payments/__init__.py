@@ -108,8 +108,8 @@ async def take_back(invoice: Invoice, payment_id: int, *, by: AgentReader, at: d
 async def payments_of(invoice: Invoice, reader: Reader) -> list[Row]:
     """Return the payments of an invoice in the order in which the money moved.
 
-    Contacts get `id`, `amount`, `currency` and `paid_on` of the payments that count. Agents get all payments, also with
-    the reference, and with who recorded and who cancelled each, and when.
+    Contacts get `id`, `amount`, `currency` and `paid_on` of the payments that count. Agents get all payments, with the
+    reference, and with who recorded and who cancelled each, and when.
     """
     if isinstance(reader, ContactReader):
         return await current().fetch(

@@ -162,7 +162,7 @@ def read_offer(terms: TriedTerms, digits: int, *, zone: str = "UTC", days_off: I
     """Validate the fields of a trial, and return them as an offer. Amounts have at most `digits` decimals.
 
     The hours of windows are those of the time zone `zone`, and `days_off` are those of the company's calendar. Fields that
-    the settlement does not need are ignored. Raise `Invalid` with a sentence for each bad field.
+    the settlement does not need are ignored. Raise `Invalid` with an error message for each bad field.
     """
     checked = Checked()
     settlement = Settlement(checked("settlement", one_of(tuple(Settlement)), terms.settlement) or Settlement.TIME_SPENT)
