@@ -17,11 +17,11 @@ from portal.billing.documents.files import StoredDocument
 from portal.billing.documents.invoices import (
     Invoice,
     InvoiceLine,
-    InvoiceSeen,
     InvoiceVat,
     LineAllocation,
     SettledEntry,
 )
+from portal.billing.documents.seen import InvoiceSeen
 from portal.billing.documents.statements import Statement
 from portal.billing.payments import Payment
 from portal.billing.running.runs import BillingRun, RunCustomer

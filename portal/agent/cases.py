@@ -42,7 +42,7 @@ from portal.people.customers import CUSTOMERS, Customer
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
-from portal.timekeeping.lists import worked_on
+from portal.timekeeping.feed import worked_on
 from portal.web import drafts
 from portal.web.finding import asked, asked_several
 from portal.web.forms import Form

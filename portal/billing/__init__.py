@@ -9,7 +9,8 @@ every function, `by` is the agent who acts and `at` the present instant. The exc
 from portal.billing.allocating.allocations import changing_terms, reallocate, remove_voucher
 from portal.billing.allocating.ledger import balances, moves_of, reserved_by
 from portal.billing.credits.asked import AskedTime, time_in_hours, time_on_invoice, time_on_statement
-from portal.billing.credits.choosing import Chosen, Credit, Creditable, credit, creditable
+from portal.billing.credits.choosing import Chosen, Credit, credit
+from portal.billing.credits.creditable import Creditable, creditable
 from portal.billing.credits.issuing import issue_credit
 from portal.billing.credits.notes import CreditNote, contents_of_credit, credits_of, list_credit_notes
 from portal.billing.credits.questions import EntryQuestion, open_questions, questions_of
@@ -79,11 +80,10 @@ from portal.billing.documents.invoices import (
     latest,
     list_drafts,
     list_issued,
-    record_seen,
     refuse_without_right,
-    seen,
 )
 from portal.billing.documents.issuing import Missing, issue, missing, missing_on, unprinted
+from portal.billing.documents.seen import record_seen, seen
 from portal.billing.documents.statements import Statement, list_statements
 from portal.billing.invariants import INVARIANTS, violations
 from portal.billing.navigation import counts_shown

@@ -1,5 +1,6 @@
 """Add time entries to the feed of a case and sum up the case's time, by one query however many entries there are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,3 +77,13 @@ def _merged(feed: Feed, lines: list[ListedEntry], *, more: bool) -> Feed:
         items = [item for item in items if item.at > first.at]
         feed = replace(feed, items=items, since=first.at, earlier=str(Cursor(first.at, RANK, first.id)))
     return feed.with_items(lines)
+
+
+async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
+    """Return the minutes worked on each case, by case id. Cases without time are left out."""
+    rows = await current().fetch(
+        "select subject_id, sum(minutes)::bigint as minutes from time_sum where scope = 'case' and subject_id = any($1)"
+        " group by subject_id having sum(entries) > 0",
+        case_ids,
+    )
+    return {row["subject_id"]: row["minutes"] for row in rows}

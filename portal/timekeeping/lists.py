@@ -1,7 +1,7 @@
 """List time entries, and count and sum them. All minutes are integers."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -340,13 +340,3 @@ select count(*) from (
   select e.id from flag f join time_entry e on e.id = f.entry_id where f.lifted_at is null and f.answer is null and e.agent_id = $1
 ) as found
 """
-
-
-async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
-    """Return the minutes worked on each case, by case id. Cases without time are left out."""
-    rows = await current().fetch(
-        "select subject_id, sum(minutes)::bigint as minutes from time_sum where scope = 'case' and subject_id = any($1)"
-        " group by subject_id having sum(entries) > 0",
-        case_ids,
-    )
-    return {row["subject_id"]: row["minutes"] for row in rows}

@@ -8,7 +8,8 @@ from typing import Any
 
 from portal import outbox
 from portal.billing.allocating.allocations import reallocate
-from portal.billing.credits.choosing import Chosen, Credit, credit, creditable
+from portal.billing.credits.choosing import Chosen, Credit, credit
+from portal.billing.credits.creditable import creditable
 from portal.billing.credits.notes import CreditedTime, CreditLine, CreditNote, CreditVat
 from portal.billing.credits.questions import end_corrected
 from portal.billing.documents import detail, files

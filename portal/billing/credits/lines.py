@@ -4,18 +4,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import count
-from typing import TYPE_CHECKING
 
 from portal.billing.allocating.book import Row
+from portal.billing.credits.creditable import Creditable
 from portal.billing.documents.detail import DetailRow
 from portal.money import total
 
-if TYPE_CHECKING:
-    from portal.billing.credits.choosing import Creditable
-
 
 def lines_of(
-    of: "Creditable", time: Sequence[tuple[DetailRow, int, Decimal]], nets: Mapping[int, Decimal]
+    of: Creditable, time: Sequence[tuple[DetailRow, int, Decimal]], nets: Mapping[int, Decimal]
 ) -> tuple[list[dict[str, object]], list[DetailRow]]:
     """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
 

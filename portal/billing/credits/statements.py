@@ -9,7 +9,8 @@ from piccolo.table import Table
 
 from portal import outbox
 from portal.billing.allocating.allocations import reallocate
-from portal.billing.credits.choosing import Chosen, Left, Refusals, chosen_time, left_of
+from portal.billing.credits.choosing import Chosen, Refusals, chosen_time
+from portal.billing.credits.creditable import Left, left_of
 from portal.billing.credits.issuing import checked_reason
 from portal.billing.credits.questions import end_corrected
 from portal.billing.documents import detail, files

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -181,15 +180,6 @@ class SettledEntry(Table, tablename="settled_entry"):
     statement_id = UUID(null=True, default=None)
 
 
-class InvoiceSeen(Table, tablename="invoice_seen"):
-    """When a contact first opened an issued invoice. The primary key is the invoice and the contact."""
-
-    customer_id = BigInt(default=None)
-    invoice_id = BigInt(primary_key=True, default=None)
-    contact_id = BigInt(default=None)
-    seen_at = Timestamptz(default=None)
-
-
 def _found(invoice: Any) -> Any:
     if invoice is None:
         raise NotFound
@@ -335,20 +325,3 @@ async def draft_names(choices: Collection[DraftChoice], reader: Reader) -> dict[
         [choice.contract_id for choice in choices],
     )
     return {row["id"]: row["name"] for row in rows}
-
-
-async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
-    """Record when this contact opened the invoice for the first time; later calls change nothing."""
-    seen = InvoiceSeen(customer_id=invoice.customer_id, invoice_id=invoice.id, contact_id=reader.id, seen_at=at)
-    await InvoiceSeen.insert(seen).on_conflict(action="DO NOTHING")
-
-
-async def seen(invoice: Invoice) -> list[Row]:
-    """Return a row for each contact who opened the invoice, in the order in which they first opened it.
-
-    Columns: contact_id, name, seen_at.
-    """
-    return await current().fetch(
-        "select s.contact_id, c.name, s.seen_at from invoice_seen s join contact c on c.id = s.contact_id where s.invoice_id = $1 order by s.seen_at",
-        invoice.id,
-    )

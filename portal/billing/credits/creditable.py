@@ -1,0 +1,134 @@
+"""Compute what is left to credit of an issued invoice: its time, the nets of its other lines, and its tax."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from portal.billing.allocating.book import Row
+from portal.billing.credits.sold import SoldVoucher, sold_vouchers
+from portal.billing.credits.unused import UnusedDays, unused_fees
+from portal.billing.documents import detail
+from portal.billing.documents.detail import DetailRow
+from portal.billing.documents.invoices import Invoice, InvoiceLine, InvoiceVat
+from portal.database import current
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to credit of one row of the time detail of an invoice or statement."""
+
+    row: DetailRow
+    minutes: int
+    amount: Decimal
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether minutes are left.
+
+        A row without billable minutes has none, but is listed until it is credited once.
+        """
+        return self.minutes > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Creditable:
+    """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
+
+    `lines` are all lines of the invoice. `groups` maps the VAT category and rate to the base and the tax that are left.
+    Of a voucher, the share of its price for undrawn minutes is left; `vouchers` has the vouchers by line. `due_again`
+    are the lines whose fee or voucher can become due again: fees, and vouchers of which nothing was drawn, that are not
+    credited yet. `unused` is what fees charge for days after the end of the contract, by line.
+    """
+
+    invoice: Invoice
+    lines: Sequence[Row]
+    time: Sequence[Left]
+    nets: Mapping[int, Decimal]
+    groups: Mapping[tuple[str, Decimal], tuple[Decimal, Decimal]]
+    due_again: frozenset[int]
+    vouchers: Mapping[int, SoldVoucher]
+    unused: Mapping[int, UnusedDays]
+
+    @property
+    def divisible(self) -> frozenset[int]:
+        """Return the positions of the lines of which a part can be credited: fees, and charges added by hand."""
+        lines = (line for line in self.lines if line["kind"] in ("fee", "extra"))
+        return frozenset(line["position"] for line in lines if self.nets[line["position"]] > 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is left to credit."""
+        return not self.time and not any(self.nets.values())
+
+
+_CREDITED_TIME = """
+select detail_position, sum(minutes)::int as minutes, sum(amount) as amount from credited_time where invoice_id = $1 group by 1
+"""
+_CREDITED_LINES = (
+    "select line_position, sum(net) as net from credit_line where invoice_id = $1 and kind <> 'time' group by 1"
+)
+_CREDITED_VAT = (
+    "select category, rate, sum(base) as base, sum(tax) as tax from credit_vat where invoice_id = $1 group by 1, 2"
+)
+
+
+async def creditable(invoice: Invoice) -> Creditable:
+    """Return what is left to credit of an issued invoice."""
+    fetch = current().fetch
+    lines = await InvoiceLine.select().where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
+    vat = await InvoiceVat.select().where(InvoiceVat.invoice_id == invoice.id)
+    rows = await detail.copied(invoice_id=invoice.id)
+    time = {row["detail_position"]: row for row in await fetch(_CREDITED_TIME, invoice.id)}
+    nets = {row["line_position"]: row["net"] for row in await fetch(_CREDITED_LINES, invoice.id)}
+    taxes = {(row["category"], row["rate"]): row for row in await fetch(_CREDITED_VAT, invoice.id)}
+    vouchers = await sold_vouchers(invoice)
+    others = [line for line in lines if line["kind"] != "time"]
+    left = {line["position"]: _rest(line, vouchers, nets) for line in others}
+    return Creditable(
+        invoice=invoice,
+        lines=lines,
+        time=list(left_of(rows, time)),
+        nets=left,
+        groups={key: (base, tax) for key, base, tax in _groups(vat, taxes)},
+        due_again=frozenset(
+            line["position"]
+            for line in others
+            if line["position"] not in nets
+            and (line["kind"] == "fee" or (line["kind"] == "voucher" and not vouchers[line["position"]].drawn))
+        ),
+        vouchers=vouchers,
+        unused=await unused_fees(invoice, others, left),
+    )
+
+
+def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int, Decimal]) -> Decimal:
+    """Return what is left to credit of a line that is not for time; negative for a discount that is not credited."""
+    if voucher := vouchers.get(line["position"]):
+        return voucher.amount(voucher.left)
+    rest: Decimal = line["net"] - credited.get(line["position"], Decimal(0))
+    return rest if line["kind"] == "extra" else max(rest, Decimal(0))
+
+
+def left_of(rows: Iterable[DetailRow], credited: Mapping[int, Row]) -> Iterable[Left]:
+    """Yield what is left of each row of a time detail that is for time and is not wholly credited.
+
+    `credited` has rows with the `minutes` and the `amount` that were credited before, by position.
+    """
+    for row in rows:
+        if row.entry_id is None:
+            continue
+        before = credited.get(row.position)
+        if before is None:
+            yield Left(row, row.minutes or 0, row.amount)
+        elif before["minutes"] < (row.minutes or 0):
+            yield Left(row, (row.minutes or 0) - before["minutes"], row.amount - before["amount"])
+
+
+def _groups(
+    vat: Iterable[Row], credited: Mapping[tuple[str, Decimal], Row]
+) -> Iterable[tuple[tuple[str, Decimal], Decimal, Decimal]]:
+    for group in vat:
+        key = (group["category"], group["rate"])
+        before = credited.get(key)
+        base, tax = (before["base"], before["tax"]) if before else (Decimal(0), Decimal(0))
+        yield key, group["base"] - base, group["tax"] - tax
