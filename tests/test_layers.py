@@ -21,7 +21,7 @@ WITHOUT_CLASS = {
     "audit": {"audit"},
     "database": {"migration"},
     "contracts": {"service_designation"},
-    "desk": {"case_words", "deadline_recount", "dispatch_turn", "help_text", "help_reading", "help_views"},
+    "desk": {"case_words", "deadline_recount", "dispatch_turn", "help_text", "help_reading", "help_views", "redaction"},
     "timekeeping": {"entry_version", "submission", "time_sum"},
     "billing": {"approval", "rejection", "reopened_entry"},
     "notices": {"warning"},

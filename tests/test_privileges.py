@@ -183,6 +183,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
         "redact": ["portal_agent"],
         "set_first_password": ["portal_agent"],
         "used_minutes": ["portal_agent", "portal_administrator", "portal_contact"],
+        "unread_since": ["portal_agent", "portal_administrator", "portal_contact"],
         "take_turns": ["portal_app", "portal_agent", "portal_administrator"],
     }
 

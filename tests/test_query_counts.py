@@ -51,6 +51,8 @@ MOST_OF = {
 One statement of these looks for unread notices that lead to the page; a reader without unread notices does not send it.
 """
 MANY = 4
+LOOKED = "insert into case_look"
+"""Stores that a case was looked at, which a page does only if something new is on it, however much it is."""
 
 
 async def more(places: Places, storage: Storage) -> None:
@@ -133,7 +135,7 @@ async def test_a_page_asks_the_same_for_few_things_and_for_many(app: Gate, actor
             for address in addresses:
                 with counted() as statements:
                     await browser.get(address)
-                found[address] = list(statements)
+                found[address] = [sql for sql in statements if LOOKED not in sql]
             asked.append(found)
             if len(asked) == 1:
                 await more(places, app.storage)

@@ -15,9 +15,12 @@ from portal.errors import Conflict, NotFound
 from portal.people.contacts import Contact
 from portal.people.offered import choices
 from portal.people.readers import ContactReader
+from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, visit_of
+
+PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
 class NewWatcher(Struct, kw_only=True):
@@ -62,7 +65,7 @@ async def _show(
     )  # fmt: skip
 
 
-@post("/cases/{number:str}/watchers")
+@post("/cases/{number:str}/watchers", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def add_watcher(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
@@ -75,7 +78,7 @@ async def add_watcher(
     return see_other(f"/cases/{case.number}/sharing")
 
 
-@post("/cases/{number:str}/watchers/{contact:int}/removal")
+@post("/cases/{number:str}/watchers/{contact:int}/removal", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def remove_watcher(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
@@ -87,7 +90,7 @@ async def remove_watcher(
     return see_other(await _after(case, reader))
 
 
-@post("/cases/{number:str}/confidentiality")
+@post("/cases/{number:str}/confidentiality", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def set_confidential(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
@@ -100,7 +103,7 @@ async def set_confidential(
     return see_other(f"/cases/{case.number}/sharing")
 
 
-@post("/cases/{number:str}/handover")
+@post("/cases/{number:str}/handover", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def hand_over(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],

@@ -85,13 +85,19 @@ async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
     """Yield the messages of a case with their files, oldest first. Row-level security leaves out notes for contacts."""
     place: tuple[Any, Any] = (None, None)
     while True:
-        async with transaction(reader, readonly=True) as tx:
-            rows = await tx.fetch(_MESSAGES, case_id, *place, PAGE)
+        rows = await _page(case_id, reader, place)
         for row in rows:
             yield row
         if len(rows) < PAGE:
             return
         place = (rows[-1]["at"], rows[-1]["id"])
+
+
+async def _page(case_id: int, reader: Reader, place: tuple[Any, Any]) -> list[Any]:
+    """Return the `PAGE` messages after `place`, in a transaction of its own, so that a slow download holds none open."""
+    async with transaction(reader, readonly=True) as tx:
+        rows: list[Any] = await tx.fetch(_MESSAGES, case_id, *place, PAGE)
+    return rows
 
 
 _MESSAGES = """

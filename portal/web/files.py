@@ -15,7 +15,7 @@ from portal.billing import Invoice, Statement, hand_out
 from portal.contracts import logo
 from portal.database import transaction
 from portal.desk import Details
-from portal.desk.log import record_download, sheet_of
+from portal.desk.lists.log import record_download, sheet_of
 from portal.errors import NotFound
 from portal.exports import write_csv
 from portal.people.readers import AgentReader, Reader

@@ -12,7 +12,10 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""The key in a route handler's `opt` under which it names the path of its form's page, if that is not a parent path."""
+"""The key in a route handler's `opt` under which it names the path of its form's page, if that is not a parent path.
+
+The path may contain path parameters of the route, as `{number}`.
+"""
 
 
 def form_page(app: Litestar, path: str) -> str | None:
@@ -22,12 +25,13 @@ def form_page(app: Litestar, path: str) -> str | None:
     Return None if no form is sent to `path`.
     """
     routes = _routes(app)
-    sent_to = next((route for pattern, route in routes if pattern.fullmatch(path) and "POST" in route.methods), None)
-    if sent_to is None:
+    found = ((pattern.fullmatch(path), route) for pattern, route in routes if "POST" in route.methods)
+    match, sent_to = next(((match, route) for match, route in found if match), (None, None))
+    if match is None or sent_to is None:
         return None
     named = sent_to.route_handler_map["POST"][0].opt.get(FORM_PAGE)
     if named:
-        return str(named)
+        return str(named).format(**match.groupdict())
     while path := path.rpartition("/")[0]:
         if any(pattern.fullmatch(path) and "GET" in route.methods for pattern, route in routes):
             return path
@@ -39,4 +43,9 @@ def _routes(app: Litestar) -> list[tuple[re.Pattern[str], Any]]:
     """Return each route with a regular expression for its paths; routes without parameters come first."""
     routes = [route for route in app.routes if isinstance(route, HTTPRoute)]
     routes.sort(key=lambda route: "{" in route.path_format)
-    return [(re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(route.path_format))), route) for route in routes]
+    return [(_pattern(route.path_format), route) for route in routes]
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return a regular expression that matches a route's path, with a named group for each path parameter."""
+    return re.compile(re.sub(r"\\\{(.*?)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))

@@ -150,7 +150,7 @@ async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, ca
 
 
 def row(number: int, at: datetime) -> Row:
-    return Row(number, number, "x", "Acme", "Ada", Status.NEW, Priority.NORMAL, None, at, False, Clock())
+    return Row(number, number, "x", "Acme", "Ada", Status.NEW, Priority.NORMAL, None, at, False, False, Clock())
 
 
 def test_rows_that_move_up_from_the_next_page_go_to_the_end() -> None:

@@ -98,7 +98,6 @@ CREATING = (
     "/dispatch",
     "/workflow",
     "/setup/fields",
-    "/choices",
     "/snooze",
     "/case-types",
     "/products",
@@ -108,6 +107,7 @@ CREATING = (
     "/payments",
     "/pictures",
     "/runs",
+    "/watchers",
     "/credit",
     "/correction",
     "/lines",
@@ -198,6 +198,7 @@ FIXED = (
     "first_number",
     "first_credit_number",
     "region",
+    "required_to_open",
     "settlement",
     "shared",
     "then",
@@ -205,10 +206,11 @@ FIXED = (
 )
 """Fields that the tests skip, because they cannot be changed alone or are not stored.
 
-One of two clock times needs the other, contracts with services keep their currency, and the first number stays once an
-invoice is issued. A `region` must be one of its country. `shared` decides who may open the form again. `back` is the URL to
-return to, `then` the button that was pressed, and `effective_from` the day from which the other fields hold. Not every
-settlement stores the fields in `PREPAID`.
+One of two clock times needs the other, contracts with services keep their currency, and the first number stays once
+an invoice is issued. A `region` must be one of its country, and only a field that customers see can be
+`required_to_open`. `shared` decides who may open the form again. `back` is the URL to return to, `then` the button
+that was pressed, and `effective_from` the day from which the other fields hold. Not every settlement stores the
+fields in `PREPAID`.
 """
 
 

@@ -16,9 +16,9 @@ from portal.desk.files.attachments import sweep_uploads
 from portal.errors import Conflict, Invalid, NotFound
 from portal.notices import mailing
 from portal.people.readers import SYSTEM
+from portal.personal.redacting import delete_redacted, redact, redactable
 from portal.storage import Storage, open_storage
 from portal.timekeeping.entries import TimeEntry, Work
-from portal.timekeeping.moving.redacting import delete_redacted, redact, redactable
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.desk.files import upload

@@ -30,6 +30,8 @@ WITHOUT_FORM = {
         "POST /agent/setup/general-kinds/{kind}/resumption",
         "POST /agent/cases/views/{view}/restoration",
         "POST /agent/setup/workflow/{status}/resumption",
+        "POST /agent/setup/fields/{field}/resumption",
+        "POST /agent/setup/fields/{field}/choices/{choice}/resumption",
         "POST /agent/setup/products/{product}/resumption",
         "POST /agent/setup/service-templates/{template}/resumption",
         "POST /cases/{number}/reopening",
@@ -61,7 +63,7 @@ WITHOUT_FORM = {
         "POST /notices/reading/removal",
         "POST /agent/notices/reading/removal",
     ),
-    "a button that is shown only for a factor, another session, a logo, an ending, a line, a question or time that is there": (
+    "a button that is shown only for a factor, another session, a logo, an ending, a line, a question, a watcher or time that is there": (
         "POST /account/authenticator/removal",
         "POST /account/passkeys/{passkey}/removal",
         "POST /account/recovery-codes",
@@ -76,7 +78,10 @@ WITHOUT_FORM = {
         "POST /agent/questions/{question_id}/ending",
         "POST /agent/setup/files/{ending}/removal",
         "POST /agent/setup/company/logo/removal",
+        "POST /cases/{number}/watchers/{contact}/removal",
+        "POST /agent/cases/{number}/watchers/{contact}/removal",
     ),
+    "a button that is shown only while nobody has used the field": ("POST /agent/setup/fields/{field}/deletion",),
     "a button that is shown only while a mail server refuses the address": (
         "POST /account/mail-refusal/removal",
         "POST /contacts/{contact}/mail-refusal/removal",

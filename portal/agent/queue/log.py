@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from portal.agent.pages import agent_page
 from portal.desk import Case, Details
-from portal.desk.log import GROUPS, MOST, Wanted, log_of, record_download, sheet_of
+from portal.desk.lists.log import GROUPS, MOST, Wanted, log_of, record_download, sheet_of
 from portal.exports import write_csv
 from portal.people.readers import AgentReader
 from portal.render.formats import reading

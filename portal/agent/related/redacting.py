@@ -14,8 +14,8 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
+from portal.personal.redacting import delete_redacted, redact, redactable
 from portal.storage import Storage
-from portal.timekeeping.moving.redacting import delete_redacted, redact, redactable
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other

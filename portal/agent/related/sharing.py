@@ -16,9 +16,12 @@ from portal.errors import Conflict
 from portal.people.contacts import Contact
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
+from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
+
+PLACE = {FORM_PAGE: "/agent/cases/{number}/sharing"}
 
 
 class NewWatcher(Struct, kw_only=True):
@@ -52,7 +55,7 @@ async def _show(
     )  # fmt: skip
 
 
-@post("/cases/{number:str}/watchers")
+@post("/cases/{number:str}/watchers", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def add_watcher(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
@@ -65,7 +68,7 @@ async def add_watcher(
     return see_other(f"/agent/cases/{case.number}/sharing")
 
 
-@post("/cases/{number:str}/watchers/{contact:int}/removal")
+@post("/cases/{number:str}/watchers/{contact:int}/removal", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def remove_watcher(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
@@ -77,7 +80,7 @@ async def remove_watcher(
     return see_other(f"/agent/cases/{case.number}/sharing")
 
 
-@post("/cases/{number:str}/confidentiality")
+@post("/cases/{number:str}/confidentiality", opt=PLACE)
 @on_refusal(_show, Conflict)
 async def set_confidential(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],

@@ -102,12 +102,13 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def change(self, facts: FieldFacts) -> None:
         """Replace everything but the choices of the field, whose row is locked. Cases keep their values.
 
-        Raise `Invalid` for a bad field, if another one has the name, or if cases have values of the former kind.
+        An empty kind keeps the present one. Raise `Invalid` for a bad field, if another one has the name, or if cases
+        have values of the former kind.
         """
         checked = Checked()
         values: dict[str, Any] = {
             "name": checked("name", short, facts.name),
-            "kind": checked("kind", _KIND, facts.kind),
+            "kind": checked("kind", _KIND, facts.kind or self.kind),
             "hint": checked("hint", optional(line), facts.hint),
         }
         for flag in _FLAGS:
