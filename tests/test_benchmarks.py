@@ -101,4 +101,11 @@ def test_a_billing_run_is_measured_beside_plain_sql(
     monkeypatch.setattr("sys.argv", ["runs", *sizes])
     runs.main()
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["plain SQL", "billing run", "issuing", "approval"]
+    assert lines[0].startswith("30 entries, 15 services, 3 customers; load of the machine ")
+    assert [line.split("  ")[0] for line in lines[1:]] == [
+        "plain SQL",
+        "billing run",
+        "times as much",
+        "issuing",
+        "approval",
+    ]
