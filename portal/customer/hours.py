@@ -22,7 +22,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 @get("/hours")
 @reads_notices
 async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime]) -> Response[str]:
-    """Show the running statement of each service of the customer. Raise `NotFound` for a contact without the right.
+    """Show the running statement of each service of the customer. Raise `NotFound` for a contact without the right to hours.
 
     The open page refreshes itself when a case of the customer changes; htmx then gets only the statements.
     """
@@ -36,10 +36,11 @@ async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDe
 async def show_service(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], service: FromPath[int]
 ) -> Response[str]:
-    """Show what was used of a service in the billing period that contains the day `?on=`, by default today.
+    """Show what was used of a service in the billing period that contains the day `?on=`.
 
-    The approved time of the period follows; `?before=` is its cursor. Raise `NotFound` for a contact without the right,
-    and for a service of another customer.
+    The day is today by default, and also if `?on=` is in the future. The approved time of the period is listed below;
+    `?before=` is the cursor of that list. Raise `NotFound` for a contact without the right to the customer's hours, and
+    for a service of another customer.
     """
     refuse_without_hours(reader)
     now = today(visit_of(request).company.time_zone, at)
@@ -64,7 +65,7 @@ async def show_voucher(
 ) -> Response[str]:
     """Show what is left of a voucher, and its ledger. `?before=` is the cursor of the ledger.
 
-    Raise `NotFound` for a contact without the right, and for a voucher of another customer.
+    Raise `NotFound` for a contact without the right to the customer's hours, and for a voucher of another customer.
     """
     refuse_without_hours(reader)
     found = await Voucher.find(voucher, reader)

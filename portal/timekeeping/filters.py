@@ -95,7 +95,7 @@ class Filter:
 
     @property
     def is_limited(self) -> bool:
-        """Return whether the filter has a limit besides its scope."""
+        """Return whether conditions besides the scope narrow the list. The cursor does not count."""
         return bool(self.asked_for)
 
     @property

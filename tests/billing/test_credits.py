@@ -56,8 +56,11 @@ def test_a_whole_credit_mirrors_the_invoice_and_frees_everything() -> None:
     assert again["allocations"] == {}
 
 
-def test_covered_minutes_go_back_on_a_line_at_nothing() -> None:
-    """A credit of covered time has a line at 0.00, and the period has its minutes for another entry again."""
+def test_covered_minutes_are_given_back_by_a_line_of_zero() -> None:
+    """If an entry that the included minutes paid for is credited and written off, the credit note has a line at 0.00.
+
+    Its minutes go back to the period, where another entry uses them.
+    """
     entries = [an_entry("a", "2026-01-05", 60)]
     late = an_entry("late", "2026-01-20", 60)
     output = simulate(

@@ -100,7 +100,10 @@ async def test_designations_of_higher_departments_count_and_those_of_former_mana
 
 
 async def test_the_managers_of_the_department_are_told_of_a_case_that_nobody_has() -> None:
-    """S3.20: a case of Support that nobody has is told to Max; without a department, to all managers."""
+    """S3.20: Max, who manages Support, is warned of the deadlines of its cases that are assigned to nobody.
+
+    If such a case has no department, all managers are warned.
+    """
     await promise()
     case = await opened(priority=4)
     assert await warned(NOW + 15 * MINUTE) == {("Max", "case.ending"), ("Noor", "case.ending")}

@@ -35,7 +35,7 @@ class Real:
 
     @property
     def amount(self) -> Decimal:
-        """Return the sum of all amounts: billed and unbilled time, fees and vouchers."""
+        """Return the total charged: billed and unbilled time, plus `fees`, which includes vouchers."""
         return self.billed + self.unbilled + self.fees
 
     def __add__(self, other: "Real") -> "Real":

@@ -25,7 +25,7 @@ class NewCaller(Struct, kw_only=True):
 
     @property
     def is_given(self) -> bool:
-        """Return whether something was typed."""
+        """Return whether the name, mail address or telephone number of a new contact was typed."""
         return bool(f"{self.new_name}{self.new_email}{self.new_phone}".strip())
 
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:

@@ -120,7 +120,11 @@ def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
 
 
 def _length(text: str, held: int, workday: int) -> Work:
-    """Return the work of the typed duration. Raise `Invalid` for a text that is not a duration."""
+    """Return a `Work` that has only the typed length: minutes, or clock times and what is added to them.
+
+    `work_date` is a placeholder, and the caller fills in the rest. `held` and `workday` are those of `read_duration`.
+    Raise `Invalid` if the text is not a duration.
+    """
     try:
         read = read_duration(text, held=held, workday=workday)
     except ValueError as error:
