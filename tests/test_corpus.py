@@ -74,7 +74,7 @@ EXEMPT = {
     "redaction.what": KINDS,
     "redaction.note": OURS,
     **dict.fromkeys((
-        "appointment.kind", "deadline.duty", "pause.cause", "project.state",
+        "appointment.kind", "case_field.kind", "case_field_value.kind", "deadline.duty", "pause.cause", "project.state",
         "agent.grade", "allocation.kind", "allocation.rate_source", "approval.rate_source", "cases.status", "contract.cycle",
         "service_template.cycle",
         "dispatch_rule.balance", "case_status.category",

@@ -277,6 +277,7 @@ _UNSAID = {
     "invitation.by_agent", "invitation.kind", "invitation.mail", "invitation.mailed_at", "invitation.made_by_id",
     "service_template.fields", "payment.recorded_by_id", "appointment_id", "settled_on_id",
     "stretches", "payable", "invoice.cash_rounding", "statement.corrects_id", "statement.made_by_id",
+    "redaction.message_id", "redaction.redacted_by_id",
 }  # fmt: skip
 """Columns, or tables and columns, that pages leave out, because the rest of the sentence implies the change."""
 

@@ -63,5 +63,5 @@ async def test_opening_a_case_clears_its_mark_in_both_areas(app: Gate) -> None:
         async with await Browser.of(app, reader) as browser:
             for marked in (True, False):
                 page = await browser.get(f"{area}/cases")
-                assert ("Unread: </span>" in page.text) is marked, (area, marked)
+                assert ("Unread: </i>" in page.text) is marked, (area, marked)
                 await browser.get(f"{area}/cases/{case.number}")
