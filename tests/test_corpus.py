@@ -119,6 +119,7 @@ EXEMPT = {
     ), HASH),
     **dict.fromkeys(("service.time_provider", "service.provider_project", "service.provider_project_value"), "reserved; nothing writes it"),
     **dict.fromkeys(("mail_refusal.reason", "outgoing_mail.reason"), "a mail server's answer, of which the printable part is kept"),
+    "case_field.hint": "read by `line` as names are; the only field of the places is a choice, which the form offers nothing else for",
     "case_rating.verdict": "good or bad",
     "case_rating.words": "no case of the places is solved; tests/desk/test_ratings.py stores every text of the corpus",
     "document.content": "PDF and CSV, which are read below",

@@ -143,7 +143,7 @@ async def test_two_managers_at_once_never_undo_or_double_what_the_other_does() -
         assert await billing.violations() == {}
     assert outcomes["credit and pay"] == ["done", "done"]
     assert outcomes["run and run"] == ["done", "done"]
-    for race in ("issue and delete", "issue and issue"):
-        assert sorted(outcomes[race]) == ["Conflict", "done"], race
+    assert sorted(outcomes["issue and issue"]) == ["Conflict", "done"]
+    assert sorted(outcomes["issue and delete"]) in (["Conflict", "done"], ["NotFound", "done"])
     for race, found in outcomes.items():
         assert "done" in found, race

@@ -52,13 +52,22 @@ async def everything_that_contacts_are_told() -> None:
         rejected = await log(37, case_id=case.id, description=SECRET)
         await billing.reject([rejected.choice], reason=SECRET, by=MAX, at=NOW)
         await billing.approve([entry.choice], by=MAX, at=NOW)
+        covered = await log(37, billing="no_charge", case_id=case.id, description=SECRET)
+        await billing.approve([covered.choice], by=MAX, at=NOW)
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert made is not None
+        statement = await billing.Statement.find(made.statement_ids[0], MAX)
+        given_back = billing.Chosen(minutes={1: 15})
+        await billing.correct_statement(statement, given_back, reason="Too much", freed=False, by=MAX, at=NOW)
         await pay(await billing.issue(made.draft_ids[0], by=MAX, at=NOW), "50", reference=SECRET)
         care = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await approved(480, service=care, on=NOW.date(), description=SECRET)
         await a_voucher(care, sold_on="2026-01-01", valid_from="2026-01-01", valid_until="2026-12-10")
         await current().execute("update contract set end_on = '2026-12-15' where id = $1", ACME_CONTRACT)
+    async with transaction(ALAN):
+        alans = await Case.open(by=ALAN, subject="Monitor", text="It is dark.", case_type_id=INCIDENT, at=NOW)
+    async with transaction(INES):
+        await alans.watch(ADA.id, by=INES, at=NOW)
     await rule("1", "2")
     unanswered_case = await waiting(NOW - 2 * DAY)
     async with transaction(INES):

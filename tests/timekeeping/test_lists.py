@@ -10,7 +10,7 @@ import pytest
 from portal.billing import list_entries, violations
 from portal.database import current, transaction
 from portal.desk.feed import Feed, Happened
-from portal.timekeeping import lists, states
+from portal.timekeeping import feed, lists, states
 from portal.timekeeping.entries import TimeEntry
 from portal.timekeeping.feed import CaseTime, with_time
 from portal.timekeeping.filters import Filter, key
@@ -41,7 +41,7 @@ async def test_the_minutes_of_several_cases_are_summed_by_one_query(case: Any) -
         for minutes in (33, 10):
             await TimeEntry.log(INES, _work(minutes), at=NOW, case=case)
         with counted() as statements:
-            assert await lists.worked_on([case.id, case.id + 1]) == {case.id: 43}
+            assert await feed.worked_on([case.id, case.id + 1]) == {case.id: 43}
     assert len(statements) == 1
 
 
@@ -242,7 +242,7 @@ async def test_two_people_who_log_on_one_case_at_once_wait_for_nobody(case: Any)
         await TimeEntry.log(INES, _work(10), at=NOW, case=case)
     await asyncio.gather(first(), second())
     async with transaction(INES):
-        assert await lists.worked_on([case.id]) == {case.id: 100}
+        assert await feed.worked_on([case.id]) == {case.id: 100}
         assert await violations() == {}
         await TimeEntry.log(INES, _work(5), at=NOW, case=case)
         rows = await current().fetchval("select count(*) from time_sum where scope = 'case' and agent_id = $1", INES.id)

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from portal.database import run_script
 
-ID = "2026-12-01T0350"
+ID = "2026-12-01T0440"
 VERSION = "1.38.0"
 DESCRIPTION = "documents checked at once"
 

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from portal.database import run_script
 
-ID = "2026-12-01T0351"
+ID = "2026-12-01T0441"
 VERSION = "1.38.0"
 DESCRIPTION = "cases by column"
 
