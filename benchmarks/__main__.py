@@ -1,4 +1,4 @@
-"""`./dev bench`: measure pages and forms, each next to its floor, and print a table; `--json`, `--quick`.
+"""`./dev bench`: measure pages and forms, each beside its floor, and print a table; options `--json` and `--quick`.
 
 The floor of a page is the least that a page of its size can cost: a bare request handler that reads as many database
 rows and sends as many bytes (`benchmarks/floor.py`), measured in the same run.
@@ -72,9 +72,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def tokens(owner_url: str) -> dict[str, str]:
-    """Begin a session for each kind of person in `PEOPLE`, and return its Cookie header.
+    """Begin a session for each kind of person in `PEOPLE`; return its Cookie header by the kind.
 
-    The key "" has the value "": a visitor who is not signed in.
+    The key "", for a visitor who is not signed in, has the value "".
     """
     await database.start(owner_url, role="portal_app", size=1)
     try:
@@ -89,7 +89,7 @@ async def tokens(owner_url: str) -> dict[str, str]:
 
 
 async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Migrate and fill the database of `server`. Return what `fill` returns, and what `tokens` returns."""
+    """Migrate and fill the database of `server`. Return what `fill` returns and what `tokens` returns, as a pair."""
     await schema.migrate(server.url())
     numbers = await fill(server.url())
     return numbers, await tokens(server.url())
@@ -98,7 +98,7 @@ async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list
 async def figures(
     site: Site, flow: flows.Flow, cookie: str, concurrency: int, seconds: float, most: int
 ) -> dict[str, float]:
-    """Measure one flow once, over `concurrency` connections at the same time, and return the values of `FIGURES`.
+    """Measure one flow once over `concurrency` simultaneous connections, and return the values of `FIGURES`.
 
     At most `most` requests are measured.
     """
@@ -185,8 +185,8 @@ def benchmark(
 ) -> tuple[list[dict[str, Any]], float]:
     """Measure all pages with a database of one size.
 
-    Return the rows of the table, and the memory of the web workers in MB. `size` is a number of cases, or of unbilled
-    entries for `--approvals`. The memory is that of the two web workers together after all measurements.
+    Return the rows of the table, and the memory of both web workers together in MB, taken after all measurements.
+    `size` is a number of cases or, for `--approvals`, of unbilled entries.
     """
     rows: list[dict[str, Any]] = []
     with temporary_server() as (server, folder):
@@ -210,8 +210,8 @@ def benchmark(
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a text table.
 
-    Each figure is shown as its median, with the minimum and maximum of the runs in brackets, and next to it the same of
-    the floor.
+    Each figure is shown as its median, with the minimum and maximum of the runs in brackets. Beside it are the same
+    values of the floor.
     """
     heads = [
         "page",

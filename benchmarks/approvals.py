@@ -1,4 +1,4 @@
-"""`./dev bench --approvals`: measure the approvals page, next to its floor, while more and more time is not billed yet.
+"""`./dev bench --approvals`: measure the approvals page, beside its floor, with growing numbers of unbilled entries.
 
 Half of the unbilled entries are submitted, half are approved.
 """
@@ -46,7 +46,7 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 def filling(unbilled: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `unbilled` unbilled entries.
 
-    That function returns the cursor of an entry in the middle of the list, under the name `middle`.
+    That function returns the cursor of an entry in the middle of the list under the key `middle`.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

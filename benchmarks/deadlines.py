@@ -1,7 +1,7 @@
-"""`.venv/bin/python -m benchmarks.deadlines`: measure how long the deadlines of 100,000 open cases take to compute.
+"""`python -m benchmarks.deadlines`: measure how long the deadlines of 100,000 open cases take to compute.
 
-The comparison moves as many deadlines by an hour with two statements of plain SQL, in a copy of the database, for a twentieth of
-the cases at a time. The job goes on between these, so both are measured under the same load.
+For comparison, two statements of plain SQL move as many deadlines by an hour in a copy of the database, for a twentieth
+of the cases at a time. The job continues between them, so that both are measured under the same load.
 """
 
 import argparse
@@ -43,7 +43,7 @@ FLOOR = (
 
 
 async def change(hours: str) -> None:
-    """Store business hours with the windows `hours` on Saturday, and enqueue the job that computes all deadlines again.
+    """Store business hours that are `hours` on Saturday, and enqueue the job that computes all deadlines again.
 
     The targets are stored too, so that the first call gives the cases their deadlines.
     """
@@ -54,7 +54,7 @@ async def change(hours: str) -> None:
 
 
 async def recount() -> bool:
-    """Carry out the next transaction of the job that computes the deadlines, and return whether one is left."""
+    """Run the next transaction of the job that computes the deadlines, and return whether another one is left."""
     async with transaction(SYSTEM):
         latest = await recounting.latest()
         assert latest
@@ -69,10 +69,10 @@ async def plain(connection: asyncpg.Connection, first: int, last: int) -> None:
 
 
 async def compare(beside: asyncpg.Connection, watched: list[int], cases: int) -> tuple[Spent, Spent, float]:
-    """Run the job to its end, and move the deadlines of the same number of cases by plain SQL, by turns.
+    """Run the job to its end and, in turns with it, move the deadlines of the same number of cases by plain SQL.
 
-    Return what plain SQL and what the job took, and how many seconds the longest transaction of the job took.
-    `watched` are the sessions of the job.
+    Return what plain SQL and what the job took, and the seconds of the job's longest transaction. `watched` are the
+    sessions of the job.
     """
     floor, job, longest = Spent(), Spent(), 0.0
     of_plain, done, is_left = await sessions(beside), 0, True
@@ -90,8 +90,8 @@ async def compare(beside: asyncpg.Connection, watched: list[int], cases: int) ->
 async def measured(owner_url: str, open_cases: int) -> None:
     """Fill a new database with `open_cases` open cases, and print how long computing their deadlines takes.
 
-    The business hours are changed three times, and the deadlines computed after each change. The first time there are none
-    yet, so only the other times are compared with plain SQL.
+    The business hours are changed three times, and all deadlines are computed after each change. The first time no case
+    has a deadline yet, so only the other times are compared with plain SQL.
     """
     cases = open_cases * 5 // 3
     await schema.migrate(owner_url)

@@ -1,6 +1,6 @@
-"""`.venv/bin/python -m benchmarks.decisions`: measure decisions on 10,000 entries at once, and compare with plain SQL.
+"""`python -m benchmarks.decisions`: measure decisions on 10,000 entries at once, and compare them with plain SQL.
 
-The comparison does by three statements of plain SQL what an approval stores: the state of each entry, its approval and
+For comparison, three statements of plain SQL store what an approval stores: the state of each entry, its approval and
 its allocation. Both run in the same database, one after the other, several times; each run is rolled back.
 """
 
@@ -33,11 +33,11 @@ MANAGER = AgentReader(1, 1, "Agent 1", "agent1@desk.example", "manager", "en_GB"
 
 
 class _Undone(Exception):
-    """Raised to roll a measured transaction back."""
+    """Raised to roll back a measured transaction."""
 
 
 async def timed(work: Callable[[], Awaitable[Any]]) -> float:
-    """Return how many milliseconds `work` takes in a transaction of the manager, which is rolled back."""
+    """Run `work` in a transaction of the manager, roll it back, and return how many milliseconds it took."""
     began = time.perf_counter()
     try:
         async with transaction(MANAGER):
@@ -49,9 +49,9 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def measured(owner_url: str, entries: int, runs: int) -> dict[str, list[float]]:
-    """Migrate and fill the database, and return the milliseconds of each run, by what was done.
+    """Migrate and fill the database, and return the milliseconds of each run by the name of what was measured.
 
-    Each decision is on `entries` entries. The last item is the same approval in plain SQL.
+    Each decision is on `entries` entries. The last item is the approval in plain SQL.
     """
     at = datetime.now(UTC)
     await schema.migrate(owner_url)

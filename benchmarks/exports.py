@@ -1,8 +1,8 @@
-"""`python -m benchmarks.exports [--entries 100000]`: measure the export of many time entries, next to its floor.
+"""`python -m benchmarks.exports [--entries 100000]`: measure the export of many time entries, beside its floor.
 
-Each file is made by the child process of the product. The floor runs in the same process tree and reads the same rows by
-a cursor: `sql` reads them and throws them away, `csv` writes them with the csv module and nothing else. Both ask for
-the same query. The memory is the peak of the child (VmHWM, its largest resident set).
+The product's child process makes each file. The floor runs in the same way and reads the same rows by a cursor, with
+the same query: `sql` discards the rows, and `csv` only writes them with the csv module. The memory is the peak of the
+child (VmHWM, its largest resident set).
 """
 
 import argparse
@@ -65,7 +65,7 @@ PROGRAMS = {
 
 
 def measured(code: str, order: Order) -> dict[str, float]:
-    """Run the code as a child process and return its seconds, the peak of its memory and the size of the file, in MB."""
+    """Run the code as a child process; return its seconds, its peak memory in MB and the size of the file in MB."""
     import subprocess
 
     with tempfile.TemporaryFile() as file:
@@ -88,7 +88,7 @@ def measured(code: str, order: Order) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one line for each layout and format, and for the floors, with 1,000 and with all entries."""
+    """Print one line for each layout and format and for each floor, with 1,000 entries and with all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
     given = parser.parse_args()

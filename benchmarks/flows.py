@@ -42,7 +42,7 @@ PAGES = (
     Page("create a case", "agent", "/agent/cases/new?customer=1", 1, "/agent/cases/new", {"subject": "Silent printer", "body": "Since Monday."}),
     Page("reply with 1 MiB", "agent", "/agent/cases/{case}", 1, "/agent/cases/{case}/replies", {"body": "Here it is."}, MEBIBYTE),
     Page("log time", "agent", "/agent/time/new?on=case-{case}", 1, "/agent/time/new", {"duration": "1m", "external_comment": "Looked at it"}),
-    # The timers come last, because they stay in the bar of every page.
+    # The timers come last, because every page shows them in its bar once they exist.
     Page("start a timer, pause another", "agent", "/agent/timer/bar?here=case-{case}", 1, "/agent/timer"),
     Page("bar with 100 timers", "agent", "/agent/timer/bar?here=case-{case}", rows=8),
 )  # fmt: skip
@@ -90,10 +90,10 @@ Flow = Callable[[Connection], Awaitable[None]]
 
 
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
-    """Return the flow of a page or form. Each call of it uses the next case of `numbers`.
+    """Return the flow of a page or form. Each call of the flow uses the next case of `numbers`.
 
-    Each call appends the size of the page and its size as sent (compressed), in bytes, to `sizes`. A response with
-    another status than expected raises `AssertionError`.
+    It also appends the size of the page and its compressed size, in bytes, to `sizes`. A response with an unexpected
+    status raises `AssertionError`.
     """
     turns = {name: cycle(given) for name, given in numbers.items()}
 

@@ -122,7 +122,7 @@ def pages(url: str) -> list[tuple[str, str, str]]:
 def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
     """Return Lighthouse's report on one page. `form` is `desktop`, or `mobile` for a phone on a slow connection.
 
-    After `TRIES` failed attempts, raise `SystemExit` with what Lighthouse wrote.
+    After `TRIES` failed attempts, raise `SystemExit` with the output of Lighthouse.
     """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "There is no Chromium: on Debian, apt-get install chromium"
@@ -143,9 +143,10 @@ def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
 
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
-    """Run a command for `LONGEST_TRY` seconds at most; return its exit status and what it wrote to both streams.
+    """Run a command for `LONGEST_TRY` seconds at most; return its exit status and its output on both streams.
 
-    It runs in a process group of its own, which is killed afterwards: Lighthouse leaves its Chromium behind if it fails.
+    The command has a process group of its own, which is killed afterwards, because a failed Lighthouse leaves its
+    Chromium running.
     """
     started = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -162,7 +163,7 @@ def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str
 
 
 def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
-    """Return a row of the table: the page, the device, the scores in per cent, and the figures behind the performance."""
+    """Return a row of the table: the page, the device, the scores in per cent, and the metrics of the performance."""
     scores = [str(round((report["categories"][category]["score"] or 0) * 100)) for category in CATEGORIES]
     audits = report["audits"]
     figures = (
@@ -181,7 +182,7 @@ def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
 
 
 def faults(report: dict[str, Any]) -> list[str]:
-    """Return a line for each audit that counts towards a score and has less than 0.9 itself."""
+    """Return a line for each audit that counts towards a score and has a score below 0.9 itself."""
     counted = {
         audit["id"] for category in report["categories"].values() for audit in category["auditRefs"] if audit["weight"]
     }

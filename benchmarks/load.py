@@ -1,4 +1,4 @@
-"""Send HTTP/1.1 requests over persistent connections with little processor time, which leaves the rest to the server."""
+"""Send HTTP/1.1 requests over persistent connections with little processor time, to leave the rest to the server."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ class Answer:
 
 
 class Connection:
-    """One connection to the server, which sends the cookies of one person. It is opened by the first request."""
+    """A connection to the server, which sends the cookies of one person. The first request opens it."""
 
     def __init__(self, port: int, cookie: str = "") -> None:
         self.port, self.cookie = port, cookie

@@ -1,9 +1,9 @@
-"""`.venv/bin/python -m benchmarks.notices`: measure how long notices and their mails take, and compare with plain SQL.
+"""`python -m benchmarks.notices`: measure how long notices and their mails take, and compare with plain SQL.
 
-A reply is made on each of 10,000 cases. Measured are the passing on of the outbox, which makes the notices of the
-contacts, and the beginning of their mails; then a digest for 1,000 people with ten notices each: the beginning of the
-digests, and the writing of each. The comparison inserts the same notices, and the same batches and jobs, by one statement
-of plain SQL. All runs use the same database, one after the other; each is rolled back. No mail is sent.
+First, each of 10,000 cases gets a reply; measured are passing on the outbox, which makes the notices of the contacts,
+and beginning their mails. Then 1,000 people have ten notices each; measured are beginning their digests and writing
+each digest. For comparison, one statement of plain SQL inserts the same notices, and another the same batches and jobs.
+All runs use the same database, one after the other, and each is rolled back. No mail is sent.
 """
 
 import argparse
@@ -66,11 +66,11 @@ select 'mail_notices', convert_to(json_build_object('batch', batch)::text, 'utf8
 
 
 class _Undone(Exception):
-    """Raised to roll a measured transaction back."""
+    """Raised to roll back a measured transaction."""
 
 
 async def timed(*works: Callable[[], Awaitable[object]]) -> list[float]:
-    """Return how many milliseconds each of these steps takes, one after the other in one transaction that is undone."""
+    """Run these steps, one after the other, in one transaction that is rolled back; return the milliseconds of each."""
     took = []
     try:
         async with transaction(SYSTEM):
@@ -97,7 +97,7 @@ async def fill(owner_url: str, replies: int, people: int) -> None:
 
 
 async def measured(owner_url: str, settings: Settings, replies: int, people: int, runs: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each run, by what was done."""
+    """Return the milliseconds of each run by the name of what was measured."""
     await fill(owner_url, replies, people)
     await database.start(owner_url, role="portal_app", size=2)
     at = datetime.now(UTC) + timedelta(minutes=1)
@@ -140,7 +140,10 @@ async def measured(owner_url: str, settings: Settings, replies: int, people: int
 
 
 async def _written(settings: Settings, at: datetime) -> float:
-    """Write the digest of each person once, and return how many milliseconds that took. What it needs is committed."""
+    """Write the digest of each person once, and return how many milliseconds that took.
+
+    The rows that this needs are committed.
+    """
     async with transaction(SYSTEM) as tx:
         if not await tx.fetchval("select exists (select from notice where mail = 'digest')"):
             await tx.execute(DIGESTS, TOLD_IN_A_DIGEST)

@@ -1,8 +1,8 @@
-"""`.venv/bin/python -m benchmarks.runs`: measure a billing run into drafts, issuing invoices, and a large approval.
+"""`python -m benchmarks.runs`: measure a billing run into drafts, the issuing of invoices, and a large approval.
 
-The comparison of the run inserts the same rows under the same constraints and triggers into a copy of the database, by one statement
-of plain SQL for each table, for a twentieth of the customers at a time. The run goes on between these, so both are measured under the
-same load. The memory is what the process of the run uses at most above what it used before.
+For comparison with the run, plain SQL inserts the same rows into a copy of the database with the same constraints and
+triggers: one statement for each table, for a twentieth of the customers at a time. The run continues between these, so
+that both are measured under the same load. The memory is the process's peak during the run minus its peak before.
 """
 
 import argparse
@@ -71,7 +71,7 @@ FLOOR = (
 """One statement for each table inserts the rows that a run writes for some customers. Tables that others refer to come first."""
 
 SLICES = 20
-"""In so many transactions plain SQL inserts the rows. After each, the billing run goes on for as long as that took."""
+"""The number of transactions of plain SQL. After each, the billing run goes on for as long as it took."""
 
 
 async def fill(owner_url: str, customers: int, entries: int, until: date) -> None:
@@ -92,7 +92,7 @@ async def fill(owner_url: str, customers: int, entries: int, until: date) -> Non
 
 
 def memory() -> int:
-    """Return the most memory that this process has used so far, in MB."""
+    """Return the peak memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
@@ -109,10 +109,10 @@ async def floor(connection: asyncpg.Connection, first: int, last: int) -> None:
 async def compare(
     floor_url: str, owner_url: str, customers: int, until: date, at: datetime
 ) -> tuple[Spent, Spent, int]:
-    """Bill all customers by a run, and insert the same rows into the database of `floor_url` by plain SQL, by turns.
+    """Bill all customers by a run and, in turns with it, insert the same rows into the database of `floor_url`.
 
-    Return what plain SQL and what the run took, and how many MB more memory this process used. A run bills each customer in a
-    transaction of its own.
+    The insertion is plain SQL. Return what it and what the run took, and by how many MB the peak memory of this process
+    grew. A run bills each customer in a transaction of its own.
     """
     plain, run = Spent(), Spent()
     beside, owner = await asyncpg.connect(floor_url), await asyncpg.connect(owner_url)
@@ -147,13 +147,13 @@ select (select count(*) from invoice), (select sum(gross) from invoice), (select
 
 
 async def same(*connections: asyncpg.Connection) -> None:
-    """Check that the same was written in each database."""
+    """Check that both databases contain the same new rows."""
     written = {tuple(await connection.fetchrow(WRITTEN)) for connection in connections}
     assert len(written) == 1, written
 
 
 async def issue(most: int, at: datetime) -> int:
-    """Issue the first `most` drafts, each in its own transaction, and return how many there were."""
+    """Issue the first `most` drafts, each in its own transaction, and return how many were issued."""
 
     async def one(draft_id: int) -> None:
         await billing.issue(draft_id, by=MANAGER, at=at)

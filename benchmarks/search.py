@@ -1,8 +1,9 @@
-"""`.venv/bin/python -m benchmarks.search`: measure the search at several numbers of cases, and compare with plain SQL.
+"""`python -m benchmarks.search`: measure the search at several numbers of cases, and compare it with plain SQL.
 
-Each case has two messages. A rare word is in as many cases at every size, so its time should not grow; other words are in
-a share of them. The comparison is one statement of plain SQL as owner: the newest 25 cases with a message that contains the
-word, by the same index, without rights, ranks and places. Growth is the ratio of the last size to the first.
+Each case has two messages. A rare word is in the same number of cases at every size, so its time should not grow; other
+words are in a share of the cases. The comparison is one statement of plain SQL as the owner: the newest 25 cases with a
+message that contains the word, by the same index, without rights, ranks and excerpts. Growth is the ratio of the last
+size to the first.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from portal.people.readers import AgentReader, ContactReader, Reader
 SIZES = (1_000, 100_000, 1_000_000)
 CHUNK = 10_000
 RARE = 500
-"""In how many cases the rare word is, at every size."""
+"""The number of cases that contain the rare word, at every size."""
 MESSAGES = f"""
 insert into message (customer_id, case_id, kind, contact_id, agent_id, author_name, text, html, at)
 select c.customer_id, c.id, case m when 1 then 'reply' else 'note' end, case m when 1 then c.contact_id end,
@@ -57,11 +58,11 @@ ASKED = {
     "customer and word": '"customer 7" rareword ',
     "nothing": "nothingatall",
 }
-"""What is typed, by its description."""
+"""The searched texts, by their description."""
 
 
 async def fill(owner_url: str, cases: int) -> None:
-    """Fill a migrated, empty database. Triggers write the words of the cases, as they do in the product."""
+    """Fill a migrated, empty database. Triggers write the words of the cases, as in the product."""
     connection = await asyncpg.connect(owner_url)
     await connection.execute(GROUND)
     await connection.execute("alter table cases disable trigger search_words")
@@ -74,14 +75,17 @@ async def fill(owner_url: str, cases: int) -> None:
 
 
 class Took(NamedTuple):
-    """Milliseconds of processor time of this process and the database, and milliseconds that passed; both are medians."""
+    """The cost of a search in milliseconds: processor time of this process and the database, and elapsed time.
+
+    Both are medians.
+    """
 
     computing: float
     passed: float
 
 
 async def timed(work: Callable[[], Awaitable[Any]], runs: int, watched: list[int]) -> Took:
-    """Return what `work` takes after two runs that warm up. `watched` are the processes of the database."""
+    """Return the cost of `work`, after two runs to warm up. `watched` are the processes of the database."""
     took = []
     for _ in range(runs + 2):
         spent = Spent()
@@ -96,7 +100,7 @@ async def _search(typed: str, reader: Reader) -> None:
 
 
 async def measured(owner_url: str, cases: int, runs: int) -> dict[str, tuple[Took, Took, Took]]:
-    """Return what the search of an agent, that of a contact and plain SQL take, by what is searched."""
+    """Return the costs of the search of an agent, that of a contact and plain SQL, by the searched text."""
     await schema.migrate(owner_url)
     await fill(owner_url, cases)
     plain = await asyncpg.connect(owner_url)

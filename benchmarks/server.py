@@ -12,7 +12,7 @@ from portal.embedded import EmbeddedPostgres
 
 @contextmanager
 def temporary_server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
-    """Yield a running server and the folder for further files. Stop the server and delete both afterwards.
+    """Yield a running server and a folder for further files. Stop the server and delete both afterwards.
 
     The account of the server can enter the folder, even if root runs the measurement.
     """
@@ -30,7 +30,7 @@ def temporary_server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
 async def copied(owner_url: str) -> str:
     """Copy the database of `owner_url`, to which nobody may be connected, and return the URL of the copy.
 
-    Plain SQL is measured there, between the steps of the product, so that both meet the same load and the same rows.
+    Plain SQL is measured there, in turns with the product, so that both meet the same load and the same rows.
     """
     connection = await asyncpg.connect(owner_url.replace("/portal?", "/template1?"))
     await connection.execute("create database beside template portal")

@@ -1,4 +1,4 @@
-"""Measure processor time beside the time that passes, because other work on the machine changes the latter only."""
+"""Measure processor time besides elapsed time, because other work on the machine changes only the latter."""
 
 import contextlib
 import time
@@ -12,7 +12,7 @@ import asyncpg
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds that passed, and seconds of processor time of this process and of the database."""
+    """Elapsed seconds, and seconds of processor time of this process and of the database."""
 
     passed: float = 0.0
     computing: float = 0.0
@@ -29,17 +29,17 @@ class Spent:
 def _processor(watched: list[int]) -> float:
     """Return the seconds of processor time that this process and those of the database have used so far."""
     for process in watched:
-        with contextlib.suppress(FileNotFoundError):  # The pool ends a session that nobody uses.
+        with contextlib.suppress(FileNotFoundError):  # The pool may close an idle session.
             _seen[process] = int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
     return time.process_time() + sum(_seen.get(process, 0) for process in watched) / 1e9
 
 
 _seen: dict[int, int] = {}
-"""The nanoseconds of processor time that each process of the database had used when it was looked at last."""
+"""The nanoseconds of processor time that each process of the database had used when it was last read."""
 
 
 async def sessions(connection: asyncpg.Connection) -> list[int]:
-    """Return the processes of the sessions of the database to which `connection` is connected."""
+    """Return the processes of all sessions of the database to which `connection` is connected."""
     rows = await connection.fetch(
         "select pid from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
     )

@@ -1,7 +1,7 @@
-"""`.venv/bin/python -m benchmarks.stalls`: measure how long approving and billing many entries blocks the event loop.
+"""`python -m benchmarks.stalls`: measure how long approving and billing many entries blocks the event loop.
 
 While the event loop is blocked, a web process responds to nobody. During each step, a task that wakes every millisecond
-notes the longest time between two of its turns, in processor time of the loop's thread, so that other load on the
+records the longest time between two of its turns, in processor time of the loop's thread, so that other load on the
 machine does not count. Customer 1 has many approved entries on one invoice line, customer 2 as many on a line each, and
 customer 3 as many that no manager has approved: the billing run skips them, and then they are approved all at once.
 """
@@ -59,9 +59,9 @@ async def fill(owner_url: str, entries: int) -> None:
 
 
 class Watch:
-    """Measures a block.
+    """The figures of one measured block.
 
-    `took` is the time of the last block, and `longest` the longest time for which the event loop was blocked in it,
+    `took` is the duration of the last block, and `longest` the longest time for which the event loop was blocked in it,
     both in seconds.
     """
 
@@ -76,7 +76,7 @@ class Watch:
 
     @contextlib.asynccontextmanager
     async def watching(self, name: str) -> AsyncIterator[None]:
-        """Measure the block, and print its figures under this name."""
+        """Measure the block, and print its figures under the name `name`."""
         self.longest, began = 0.0, time.perf_counter()
         task = asyncio.create_task(self._watch())
         try:

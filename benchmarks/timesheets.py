@@ -1,4 +1,4 @@
-"""`./dev bench --timesheets`: measure timesheets, a case's page and an agent's own list with few and with many time entries.
+"""`./dev bench --timesheets`: measure timesheets, a case's page and an agent's own list with few and many entries.
 
 There are fifty entries a day, all on one case, so that the number of entries alone makes the difference.
 """
@@ -48,7 +48,7 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 def filling(entries: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `entries` time entries on one case.
 
-    That function returns the number of the case under the name `case of time`.
+    That function returns the number of the case under the key `case of time`.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

@@ -1,8 +1,8 @@
-"""`./dev bench --views`: measure each view of the list of cases, and its filters, with few and with very many cases.
+"""`./dev bench --views`: measure each view of the list of cases, and its filters, with few and very many cases.
 
-The pages are the list in each view and by each column, a case, and what agents and customers see first. Of the cases two
-fifths are ours to answer, a fifth waits and two fifths are done; of those that are ours one in fifty is overdue. A tag is on
-100 cases, and the agent has a view of their own for it.
+The pages are the list in each view and sorted by each column, a case, and the home pages of agents and contacts. Two
+fifths of the cases are ours to answer, a fifth waits and two fifths are done; one in fifty of those that are ours is
+overdue. A tag is on 100 cases, and the agent has a view of their own for it.
 """
 
 from collections.abc import Callable, Coroutine
@@ -46,7 +46,7 @@ CASES = (
   from generate_series""",
     )
 )
-"""As in `data`, with deadlines and with what triggers fill in, which do not fire."""
+"""The SQL of `data` with deadlines and with the columns that triggers fill in, because triggers do not fire here."""
 MORE = """
 insert into tag (name, created_at) values ('audit', now());
 insert into case_tag (case_id, tag_id) select id, 1 from cases where id % greatest(1, (select count(*) / 100 from cases)) = 0;
@@ -59,9 +59,9 @@ CHUNK = 100_000
 def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `cases` cases, of which 20 have messages.
 
-    That function returns the numbers of these under the name `case`, and the cursor of a page in the middle of the list
-    under the name `behind`. The cases are inserted without triggers, which would take most of the time; so they
-    lack the words of the search, which these pages do not read.
+    That function returns the numbers of these 20 under the key `case`, and under `behind` the cursor of a page in the
+    middle of the list. The cases are inserted without triggers, which would take most of the time; so they lack the
+    words for the search, which these pages do not read.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

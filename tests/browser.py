@@ -23,7 +23,7 @@ def text_of(page: str) -> str:
 class Browser(httpx.AsyncClient):
     """A browser without JavaScript. `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not signed in.
 
-    It takes pages as they are, because compressing and decompressing each would lengthen the suite;
+    It asks for uncompressed pages, because compressing and decompressing each would lengthen the suite;
     tests/web/test_compression.py asks for compressed ones.
     """
 
@@ -39,7 +39,7 @@ class Browser(httpx.AsyncClient):
     async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":
         """Begin a session of `reader` without the sign-in page, and return a browser that has its cookie.
 
-        `at` is when the session begins, by default now.
+        The session begins at `at`, by default now.
         """
         async with transaction(None):
             token = await sessions.begin(
@@ -48,13 +48,13 @@ class Browser(httpx.AsyncClient):
         return cls(app, cookies={"sid": token})
 
     def cookie_values(self) -> set[tuple[str, str | None]]:
-        """Return the names and values of the cookies; two cookies may have the same name and another path or domain."""
+        """Return the names and values of the cookies; two may have the same name if their domain or path differs."""
         return {(cookie.name, cookie.value) for cookie in self.cookies.jar}
 
     async def csrf(self) -> str:
         """Return the CSRF token of this session, from a page that everybody may open.
 
-        It is kept for as long as the cookies are the same, because loading a page takes longer than sending most forms.
+        It is kept as long as the cookies stay the same, because loading a page takes longer than sending most forms.
         """
         if self.token and self.token[0] == self.cookie_values():
             return self.token[1]

@@ -1,4 +1,4 @@
-"""Checksums of the tables, with which a test shows that nothing in the database has changed."""
+"""Checksums of the tables, with which a test can show that nothing in the database has changed."""
 
 import re
 from collections.abc import Sequence

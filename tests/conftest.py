@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the modules, which stay, and look for cycles less often."""
+    """Exempt the imported modules, which stay, from garbage collection, and collect cycles less often."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
@@ -108,7 +108,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server: str) -> Iterator[str]:
-    """Create a migrated, empty database, which other databases are copied from, and yield its name. Drop it afterwards."""
+    """Create a migrated, empty database as the template of others, and yield its name. Drop it afterwards."""
     name = f"portal_template_{os.getpid()}"
     asyncio.run(_run(server, f"create database {name}"))
     asyncio.run(_migrated(_of(server, name)))
@@ -118,7 +118,7 @@ def template(server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def workbench(server: str, template: str) -> Iterator[str]:
-    """Create the database that the tests of this process use one after the other; yield its owner's URL.
+    """Create the database that the tests of this process use one after another, and yield its owner's URL.
 
     Drop the database afterwards.
     """
@@ -130,14 +130,14 @@ def workbench(server: str, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Run all tests of this process in one event loop, on uvloop as `portal serve` does, so that they share connections."""
+    """Run all tests of this process in one event loop, so that they share connections; uvloop, as in production."""
     return "asyncio", {"use_uvloop": True}
 
 
 class Connections:
-    """The connections that the tests of this process share: of the app's role in a pool, and of the owner for cleaning.
+    """The connections that the tests of this process share: the app's role has a pool, and the owner one for cleaning.
 
-    A new connection costs more than most tests, because PostgreSQL reads the catalog again for each of its queries.
+    Opening a connection takes longer than most tests, because PostgreSQL reads the catalog again for its first queries.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -154,7 +154,7 @@ class Connections:
         database._Server.pool, database._Server.dsn = self.pool, self.dsn
 
     async def take_back(self) -> None:
-        """Detach the pool, and stop the one that a test put in its place. Close a pool that the test still uses."""
+        """Detach the pool, and close the one that a test put in its place. Close a pool that the test still uses."""
         if database._Server.pool is not self.pool:
             await database.stop()
         database._Server.pool = None
@@ -181,8 +181,8 @@ async def connections(workbench: str) -> AsyncIterator[Connections]:
 async def dsn(connections: Connections) -> AsyncIterator[str]:
     """Yield the owner's URL of a database that contains only the people and customers of tests/world.py.
 
-    `transaction()` uses it as the app's role. What the gate remembers of a request is forgotten, because all tests run
-    in one context.
+    `transaction()` uses this database as the app's role. What the gate has stored about a request is cleared, because
+    all tests run in one context.
     """
     await connections.lend()
     database.ORIGIN.set(("", "", None))
@@ -201,12 +201,12 @@ async def tidy(dsn: str) -> None:
 
 
 async def prepare_cleaning(connection: asyncpg.Connection) -> None:
-    """Create the function of `CLEAN`, which empties all tables, restarts all sequences and writes tests/world.py's rows.
+    """Create the function that `CLEAN` calls: it empties all tables, restarts all sequences and writes the test rows.
 
-    It belongs to the session of this connection, which keeps the plans of its statements; that takes a third of the
-    time of sending them. A superuser turns triggers off in this session, because those that protect issued invoices
-    and logs must not fire and those that record changes need not. DELETE is then three times as fast as TRUNCATE, which
-    an owner without that right uses, because it fires no row triggers.
+    The function belongs to the session of this connection. The session keeps the plans of the statements, which takes a
+    third of the time of sending them. A superuser turns triggers off in this session, because those that protect issued
+    invoices and logs must not fire and those that record changes need not. DELETE is then three times as fast as
+    TRUNCATE. An owner who is no superuser uses TRUNCATE, because it fires no row triggers.
     """
     tables = await connection.fetch(
         "select format('%I', tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'migration'"
@@ -256,9 +256,9 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Yield a data folder for an embedded server, which the server's account can reach, as in an ordinary clone.
+    """Yield a data folder for an embedded server that the server's account can reach, as in an ordinary clone.
 
-    The server is removed afterwards.
+    The folder and the server are removed afterwards.
     """
     from portal.embedded import EmbeddedPostgres
 
@@ -287,7 +287,7 @@ def settings(dsn: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def routes(tmp_path_factory: pytest.TempPathFactory) -> Litestar:
-    """Return the Litestar app, which is built once per process, because nothing in it depends on settings."""
+    """Return the Litestar app. It is built once per process, because nothing in it depends on settings."""
     data = str(tmp_path_factory.mktemp("routes"))
     inner: Litestar = create_app(Settings.from_environment({"PORTAL_ENVIRONMENT": "test", "PORTAL_DATA": data})).inner
     return inner
@@ -301,5 +301,5 @@ def app(settings: Settings, routes: Litestar) -> Gate:
 
 @pytest.fixture
 def clock(app: Gate) -> None:
-    """Stop the clock of the app at `NOW`."""
+    """Let the clock of the app always show `NOW`."""
     app.clock = lambda: NOW

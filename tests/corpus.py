@@ -1,10 +1,10 @@
-"""Texts from every part of Unicode, each short enough for a field of one line and for a file name."""
+"""Texts from every part of Unicode, each short enough for a one-line field and for a file name."""
 
 import sys
 import unicodedata
 
 MARK = "zq"
-"""The first letters of every text of the corpus, by which a test finds where the text was stored and shown."""
+"""The first letters of every text of the corpus. They show a test where the text was stored and shown."""
 
 
 def _of(*categories: str) -> str:

@@ -1,4 +1,4 @@
-"""Run one test on many files, which takes a tenth of the time of a test for each file."""
+"""Run one test on many files, which takes a tenth of the time of one test per file."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,9 +7,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def on_every(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
-    """Return a decorator that makes a test of one file, its argument, a test of all these files.
+    """Return a decorator that turns a test of one file, its argument, into one test of all these files.
 
-    The test fails once with a message for each file that fails.
+    The test fails once, with a message for each file that fails.
     """
 
     def decorate(test: Callable[[Path], None]) -> Callable[[], None]:

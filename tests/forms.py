@@ -14,7 +14,7 @@ class PageForm:
     """A form of a page.
 
     `fields` are the values that it sends if nothing is changed, `offered` the values that each field offers, `targets`
-    the paths to which its buttons send it, and `names` all its fields.
+    the paths to which its buttons send it, and `names` the names of all its fields.
     """
 
     method: str
@@ -57,7 +57,7 @@ class _Reader:
             self.text = (given["name"], [])
 
     def _control(self, form: PageForm, tag: str, given: dict[str, str]) -> None:
-        """Add an input or a button to `form`, which contains it or is named by its attribute `form`."""
+        """Add an input or a button to `form`: it is inside the form or names the form in its attribute `form`."""
         if tag == "input":
             self._input(form, given)
             return

@@ -6,9 +6,9 @@ from portal.database import _Server
 from portal.database.pages import SIZE
 
 COPIES = SIZE + 5
-"""How many copies of each row are made."""
+"""The number of copies of each row."""
 APART = 10_000
-"""How far the id of a copy is from that of the copy before it. A reference that is moved as far leads to a copy as well."""
+"""The difference between the ids of successive copies. A reference moved by the same difference refers to a copy too."""
 
 FEW = {
     "billing_schedule": "there is one",
@@ -105,7 +105,10 @@ async def multiply() -> dict[str, str]:
 
 
 def _difference(index: list[asyncpg.Record]) -> dict[str, str]:
-    """Return the column of a unique index in which copies differ, and its value; a reference only if there is no other."""
+    """Return the column of a unique index in which copies can differ, and the copy's value for it.
+
+    A reference to another table is used only if there is no other column.
+    """
     order = list(_TYPES)
     usable = [column for column in index if column["type"] in _TYPES]
     if not usable:

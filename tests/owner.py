@@ -1,6 +1,6 @@
 """The owner's connection to the database of the tests, which all tests of a process share.
 
-A new connection costs as much as a small test, because PostgreSQL reads the catalog again for each table that it uses.
+Opening one takes as long as a small test, because PostgreSQL reads the catalog again for each table that is used.
 """
 
 import asyncio

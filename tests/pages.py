@@ -1,4 +1,4 @@
-"""List every page of the permission matrix: who may open it, and which query strings make it show more."""
+"""List every page of the permission matrix: who may open it, and with which query strings it shows more."""
 
 from tests.test_permissions import LED_ON, MATRIX, OK, STREAMS
 

@@ -100,7 +100,7 @@ class Places:
     """The objects that `furnished` has created.
 
     `values` maps the beginning of a route to its path parameters, because a parameter such as `id` means different
-    objects on different routes. `entries` are time entries by the name of their state.
+    objects on different routes. `entries` maps the name of a state to a time entry in that state.
     """
 
     values: dict[str, dict[str, Any]]
@@ -120,9 +120,10 @@ class Places:
 
 
 async def furnished(storage: Storage, at: datetime = NOW) -> Places:
-    """Create one object of every kind in the database, and its files in `storage`; return them with their URL parameters.
+    """Create one object of every kind in the database, and its files in `storage`; return the objects with their URLs.
 
-    `at` is the present instant. If the objects were created before, write them from a snapshot, which is faster.
+    `at` is the present instant. If an earlier call has created the objects, they are written from a snapshot, which is
+    faster.
     """
     assert storage.folder is not None
     return await once(at, storage.folder, lambda: _create(storage, at))
@@ -226,7 +227,10 @@ async def _prepaid(at: datetime) -> int:
 
 
 async def _helped(at: datetime) -> dict[str, dict[str, Any]]:
-    """Write a published help article for everybody with a picture, and two drafts. Return the parameters of their URLs."""
+    """Write a published help article with an image for everybody, and two drafts.
+
+    Return the parameters of their URLs by the beginning of the route.
+    """
     written = []
     async with transaction(INES):
         for title in ("Set up the VPN", "Move a mailbox", "Replace a token"):
@@ -244,7 +248,7 @@ async def _helped(at: datetime) -> dict[str, dict[str, Any]]:
 
 
 async def _told(at: datetime) -> dict[int, int]:
-    """Make the notices of everything that was done, and return the id of the newest notice of each credential."""
+    """Make the notices of everything done so far, and return the id of the newest notice by credential."""
     while await notices.pass_on(at):
         pass
     rows = await current().fetch("select credential_id, max(id) as id from notice group by credential_id")
@@ -261,7 +265,10 @@ async def _mailed(at: datetime) -> int:
 
 
 async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any]]:
-    """Create a case of Ada with files on each message. Return it and the ids of the files of its `reply` and `note`."""
+    """Create a case of Ada with files on each message.
+
+    Return the case and the ids of three files by the keys `picture`, `reply` and `note`.
+    """
     opening = [
         await upload(storage, ADA, "screen.png", PNG, at=at),
         await upload(storage, ADA, "client.log", at=at),
@@ -287,7 +294,7 @@ async def _dialogue(storage: Storage, at: datetime) -> tuple[Case, dict[str, Any
 
 
 async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
-    """Create a time entry in each state. Return them by the name of their state."""
+    """Create a time entry in each state, and return the entries by the name of their state."""
     last_month = (at.date().replace(day=1) - timedelta(days=1)).replace(day=6)
     made = {}
     async with transaction(INES):
@@ -311,7 +318,7 @@ async def _time(case: Case, at: datetime) -> dict[str, TimeEntry]:
 
 
 async def _appointment(case: Case, at: datetime) -> int:
-    """Plan a visit of Ines for the day after, and return its id."""
+    """Plan a visit of Ines for the next day, and return its id."""
     day = (at + timedelta(days=1)).date().isoformat()
     facts = AppointmentFacts(
         day=day, begins="10:00", ends="11:30", agent_id=str(INES.id), note=f"{SECRET}: bring a switch"
@@ -330,7 +337,7 @@ async def _canned() -> int:
 
 
 async def _held(case: Case, at: datetime) -> int:
-    """Send a reply of Ines to the case, and return its id. It has not gone out."""
+    """Send a reply of Ines to the case, and return its id while it is still held back."""
     async with transaction(INES):
         return await outgoing_replies.send(case, Writing("It is held.", (), uuid.uuid4()), by=INES, at=at) or 0
 
@@ -368,7 +375,10 @@ async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.
 
 
 async def _fields(case: Case, at: datetime) -> dict[str, Any]:
-    """Add a field that customers see and one that only agents do, and fill them in; return the ids of the first and its choice."""
+    """Add a field that customers see and one that only agents see, and fill both in.
+
+    Return the ids of the first field and of its chosen value by the keys `field` and `choice`.
+    """
     async with transaction(SYSTEM):
         site = await CaseField.create(NewField(name="Site", kind="choice", choices="Hamburg\nBerlin"))
         warranty = await CaseField.create(NewField(name=f"{SECRET} warranty", kind="text", for_contacts="no"))
@@ -417,7 +427,7 @@ def _choice(entry: TimeEntry) -> billing.Choice:
 
 
 async def _exported(storage: Storage, at: datetime) -> int:
-    """Create a file of a timesheet that a job made for Max, and return its id."""
+    """Create the finished file of a timesheet for Max, as a job would, and return its id."""
     key = new_key()
 
     async def content() -> AsyncIterator[bytes]:
@@ -446,7 +456,10 @@ async def failed_job() -> int:
 
 
 async def _promise(service_id: int | None = None) -> None:
-    """Promise a reply and a solution for cases of every priority, usually or for a service, and add a day off."""
+    """Promise a time to the reply and to the solution for cases of every priority, and add a day off.
+
+    The promise holds for the service, or in general if `service_id` is None.
+    """
     words = ("urgent", "high", "normal", "low")
     fields = {
         f"{noun}_{word}": value for word in words for noun, value in (("reply", "1h"), ("solve", "20h"), ("goal", "95"))
@@ -456,7 +469,7 @@ async def _promise(service_id: int | None = None) -> None:
 
 
 async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
-    """Create an agent, a customer and more that a test may end without harm to the people of tests/world.py.
+    """Create an agent, a customer and more, which a test may end without harm to the people of tests/world.py.
 
     Return the parameters of their URLs by the beginning of the route.
     """
@@ -495,7 +508,7 @@ async def _set_up(at: datetime) -> dict[str, dict[str, Any]]:
     kind = await GeneralKind.create(KindName(name="Sales"))
     urgent = ViewFacts(name="Urgent", query="?view=all&priority=4", is_shared="yes")
     view = await OwnView.save_new(urgent, by=INES, at=at)
-    # They fit no case of the furnishing.
+    # These rules match none of the cases created above.
     chosen = {"agent_id": str(INES.id), "department_id": str(SUPPORT)}
     await DispatchRule.create(RuleFacts(name="Ink", words="toner", **chosen))
     status = await CaseStatus.create(NewStatus(name="Waiting for the manufacturer", category="waiting_for_others"))

@@ -1,7 +1,7 @@
 """Count the SQL statements that a block sends to the database, without BEGIN, COMMIT and savepoints.
 
-The queries about array types that asyncpg sends once for each connection are left out too: which request sends them
-depends on the pool.
+The queries about array types that asyncpg sends once per connection are left out too, because the pool decides in which
+request it sends them.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _OF_ASYNCPG = re.compile(
 
 @contextlib.contextmanager
 def counted() -> Iterator[list[str]]:
-    """Yield a list to which each SQL statement of the block is added, of the open transaction and of new ones."""
+    """Yield a list to which each SQL statement of the block is added, in the open transaction and in new ones."""
     statements: list[str] = []
 
     def note(query: Any) -> None:

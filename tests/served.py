@@ -1,4 +1,4 @@
-"""Run `portal serve` on an existing database, as in operation: a parent process, its web processes and its worker."""
+"""Run `portal serve` on an existing database, as in production: a parent process, its web processes and its worker."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Write rows and files again that a function has created before, instead of calling it for each test."""
+"""Write rows and files again that a function has created before, instead of calling the function for each test."""
 
 import copy
 import io
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The content of the database and of the file storage, and what the function returned that created it.
+    """The content of the database and of the file storage, and what the function that created it returned.
 
     `rows` has the rows of each table in the text format of COPY, `sequences` is the SQL that sets the sequences, and
     `files` has the content of each file by its name.

@@ -1,4 +1,4 @@
-"""Small replacements for the app and the worker in tests of the process tree."""
+"""Small stand-ins for the app and the worker in tests of the process tree."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Test rules of the code that a program can check: imports, where queries may be, and forbidden constructs."""
+"""Test rules about the code that a program can check: imports, where queries may be, and forbidden constructs."""
 
 import ast
 import re
@@ -99,7 +99,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 
 @on_every(MODULES)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
-    """Only `batches` opens transactions in a loop, so that the outcome of each member is reported."""
+    """Only the module `batches` opens transactions in a loop, so that the outcome of each member is reported."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
     opened = {
         inner.lineno
@@ -189,7 +189,7 @@ sys.exit(" ".join(failed) or 0)
 
 @pytest.mark.slow
 def test_a_module_can_be_imported_before_all_others() -> None:
-    """No two modules import each other, so a script or a test may begin with any of them."""
+    """No two modules import each other, so a script or a test may import any of them first."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORTING, *FIRST], cwd=ROOT, capture_output=True, text=True, check=False
     )

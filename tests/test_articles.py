@@ -1,4 +1,4 @@
-"""Test the Markdown of help articles: headings, their own pictures, and nothing active."""
+"""Test the Markdown of help articles: headings, the article's own images, and no active content."""
 
 import pytest
 
@@ -17,17 +17,17 @@ from portal.render import article, plain_article
     ],
 )
 def test_an_article_shows_its_own_pictures_and_nothing_active(text: str, html: str) -> None:
-    """S2.45, R46, R47: pictures of other sites, scripts and HTML are never shown."""
+    """S2.45, R46, R47: an article shows its own images, but no images of other sites, scripts or HTML."""
     assert article(text, "/help/x/pictures/") == html
 
 
 def test_the_words_of_an_article_have_no_marks() -> None:
-    """S2.45: the plain words of an article have no formatting marks and no pictures."""
+    """S2.45: the plain text of an article has no formatting marks and no images."""
     assert plain_article("## First\n\n1. Open **it**\n\n![The menu](menu.webp) and go") == "First 1. Open it and go"
 
 
 def test_a_picture_of_another_site_becomes_a_link() -> None:
-    """S2.45, R46: the URL of a picture elsewhere becomes a link, so that the browser fetches nothing from there."""
+    """S2.45, R46: an image of another site becomes a link to it, so that the browser fetches nothing from there."""
     html = article("![x](https://evil.example/a.png)", "/help/x/pictures/")
     assert "<img" not in html
     assert 'href="https://evil.example/a.png"' in html

@@ -1,4 +1,4 @@
-"""Test the audit: important changes add a line in their own transaction, which nobody can leave out, forge or change."""
+"""Test the audit log: an important change adds a line in its transaction that cannot be omitted, forged or changed."""
 
 import json
 import re
@@ -137,9 +137,9 @@ ACTIONS: list[tuple[Callable[[], Awaitable[None]], str, dict[str, Any], Reader |
 async def test_what_matters_is_recorded_with_who_and_what(
     dsn: str, act: Any, what: str, changes: dict[str, Any], who: Reader | None
 ) -> None:
-    """R89, D58: each important change adds an audit line with who made it and the values before and after.
+    """R89, D58: each important change adds an audit line with the person who made it and the values before and after.
 
-    Of names, mail addresses and secrets the line says only that they changed.
+    About names, mail addresses and secrets the line says only that they changed.
     """
     before = await lines(dsn)
     await act()
@@ -183,7 +183,7 @@ async def test_no_role_of_the_app_can_write_it(dsn: str, reader: Any, statement:
 
 
 async def test_not_even_the_owner_changes_it_by_mistake(dsn: str) -> None:
-    """R90: a trigger prevents even the tables' owner from changing or deleting audit lines."""
+    """R90: a trigger prevents even the owner of the tables from changing or deleting audit lines."""
     await add_a_rate()
     owner = await asyncpg.connect(dsn)
     for statement in ("update audit set what = 'nothing'", "delete from audit"):
@@ -236,7 +236,7 @@ async def test_a_factor_leaves_no_secret(app: Gate, dsn: str) -> None:
 
 
 async def test_each_use_of_a_factor_is_no_change_and_another_one_is(app: Gate, dsn: str) -> None:
-    """R89: using a second factor adds no audit line, but replacing it does."""
+    """R89: using a second factor adds no audit line; replacing it adds one."""
     import pyotp
 
     secrets = [authenticator.new_secret() for _ in range(2)]
@@ -260,7 +260,7 @@ async def test_new_recovery_codes_are_one_line_that_names_none(app: Gate, dsn: s
 
 
 async def test_admins_read_it_page_by_page(app: Gate) -> None:
-    """Noor reads the audit log in pages, latest change first; an invalid cursor is no error."""
+    """Noor reads the audit log in pages, latest change first; an invalid cursor causes no error."""
     for _ in range(audit.PAGE + 5):
         await token_of(ADA)
     await raise_ines()

@@ -1,4 +1,4 @@
-"""Test that `portal backup` and `portal restore` carry all data of one instant unchanged to another server (R95)."""
+"""Test that `portal backup` and `portal restore` copy all data of one instant unchanged to another server (R95)."""
 
 import asyncio
 import json
@@ -73,9 +73,9 @@ async def content(dsn: str) -> asyncpg.Record:
 
 
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
-    """R95, S3.46: a backup restored on another server is complete, satisfies the invariants, and people can sign in.
+    """R95, S3.46: a backup that was restored on another server is complete and consistent, and people can sign in.
 
-    Files that it does not have, of forms that were not sent and of timesheets, are listed nowhere.
+    Files of forms that were not sent, and of timesheets, are not in the backup, and no table lists them.
     """
     here, backup, data = elsewhere / "here", elsewhere / "backup", elsewhere / "data"
     storage = open_storage(f"file://{here}/files")
@@ -99,7 +99,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
             "audit": before["audit"] + 5,
             "export": 0,
             "upload": 0,
-        }  # The audit records the end of the session and of four open links: three invitations and a password reset.
+        }  # The audit log has lines for the ended session and four ended links: three invitations and a password reset.
         assert await content(restored) == documents
         copies = open_storage(f"file://{data}/files")
         for key in json.loads((backup / "manifest.json").read_text())["files"]:

@@ -1,4 +1,4 @@
-"""Test that a batch handles or reports every member, whatever happens with the others."""
+"""Test that a batch handles or reports every member, whatever happens to the others."""
 
 import re
 
@@ -58,7 +58,7 @@ async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(ds
 async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issued(app: Gate, dsn: str) -> None:
     """If one of Max's two drafts cannot be issued because of an unexpected error, the other gets the next number.
 
-    The failed draft is reported in a sentence, and the log holds the traceback.
+    The failed draft is reported in an error message, and the log contains the traceback.
     """
     first, second = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -79,9 +79,9 @@ async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issue
 
 
 async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate) -> None:
-    """A draft invoice or case that is gone is reported as gone by its name, without a link to its page.
+    """A draft invoice or case that no longer exists is reported by its name, without a link to its page.
 
-    Another manager deleted the draft after the list was shown; the general 404 sentence would not fit here.
+    Another manager deleted the draft after the list was shown. The general message of 404 would not fit here.
     """
     first, _ = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -150,9 +150,10 @@ async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed
 
 
 async def test_a_customer_whose_books_break_is_recorded_as_skipped_whether_ticked_or_not(app: Gate, dsn: str) -> None:
-    """If the engine cannot bill Globex because an approval has lost its price, Max's run of Globex alone makes nothing.
+    """If Globex cannot be billed, because an approval has lost its price, Max's run of Globex alone bills nothing.
 
-    Its page names Globex and its entry, and says what happened. A run of Acme succeeds and records that entry as skipped.
+    The page of the run names Globex and its entry, and says what happened. A run of Acme succeeds and records that
+    entry as skipped.
     """
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]

@@ -34,7 +34,7 @@ def portal(data: Path, *command: str, typed: str = "") -> subprocess.CompletedPr
 def test_an_administrator_is_made_with_a_password_from_standard_input(data: Path) -> None:
     """R11: `portal admin create` reads the password from standard input.
 
-    A weak password or a mail address that is in use is refused with one sentence, and nothing changes.
+    A weak password or a mail address that is in use is refused with one error message, and nothing changes.
     """
     refused = portal(data, *CREATE, typed="short\n")
     assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "Use at least 12 characters.")
@@ -55,7 +55,7 @@ def test_an_administrator_is_told_which_argument_is_wrong_and_the_address_as_it_
     assert wrong.returncode == 1
     said = wrong.stderr.splitlines()[-1]
     assert [argument for argument in ("--name:", "--email:", "--time-zone:") if argument not in said] == []
-    # No password is asked for: none is on standard input, and the answer is the same.
+    # The time zone is refused before a password is read; standard input is empty.
     assert portal(data, *CREATE[:6], "--time-zone", "Moon", typed="").stderr.splitlines()[-1].startswith("--time-zone:")
     spelt = portal(data, *CREATE[:4], "--email", "nora\u200b@bu\u0308ro.example", typed="quite-a-Long9-phrase\n")
     assert "signs in as nora@b\u00fcro.example at" in spelt.stdout

@@ -1,4 +1,4 @@
-"""Test that each command survives a full disk, closed streams and huge arguments with one line and no traceback."""
+"""Test that each command reports a full disk, closed streams or huge arguments in one line, without a traceback."""
 
 import argparse
 import json
@@ -204,7 +204,7 @@ def test_a_password_that_is_none_is_refused(typed: bytes, data: Path) -> None:
 
 @pytest.mark.parametrize("streams", [">/dev/full 2>/dev/full", "<&- >&- 2>&-"])
 def test_a_server_runs_where_nobody_hears_it(streams: str, data: Path) -> None:
-    """`portal serve` keeps running if its output streams are closed or full, although it logs failed requests."""
+    """`portal serve` keeps running if its output streams are closed or full, although it logs failed requests there."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

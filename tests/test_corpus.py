@@ -1,6 +1,6 @@
-"""Test that a text which one form accepts is accepted everywhere later: each corpus text is typed into every field.
+"""Test that a text that one form accepts is accepted everywhere later: each corpus text is typed into every field.
 
-No form is listed here: every form of every page is found and filled in. The database tells which of its columns the
+No form is listed here: every form of every page is found and filled in. The database shows which of its columns the
 text reached. A text column that no text has reached and that is not in `EXEMPT` fails the test.
 """
 
@@ -176,9 +176,9 @@ def filled(form: PageForm, text: str) -> dict[str, Any]:
 
 
 def _turn(target: str) -> tuple[bool, str]:
-    """Return the sort key of a form's target, largest first: flags come before rejections, these before approvals.
+    """Return the sort key of a form's target, largest first: flags come before rejections, and these before approvals.
 
-    Nothing lifts a flag, so that its author answers it later.
+    Forms that lift a flag are not sent, so that its author can answer it later.
     """
     return target.partition("?")[0] == "/agent/flags", target
 
@@ -186,7 +186,7 @@ def _turn(target: str) -> tuple[bool, str]:
 async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
     """Fill in and send every form of every page with `text`.
 
-    Return path, fields and status of each form that was neither accepted nor refused with a sentence.
+    Return the path, fields and status of each form that was neither accepted nor refused with an error message.
     """
     wrong: list[tuple[str, str, int]] = []
     done: set[str] = set()
@@ -224,9 +224,9 @@ async def _fill(
 
 
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
-    """Log, approve and bill time with `text` as comments; return the issued invoice and the id of the statement.
+    """Log, approve and bill time with `text` as its comments; return the issued invoice and the id of the statement.
 
-    If the forms have been filled in with `text` before, both documents have it as all names too.
+    If every form was filled in with `text` before, both documents also contain it as every name.
     """
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
@@ -266,7 +266,7 @@ def cells_of(content: bytes) -> Iterable[str]:
 
 @pytest.fixture
 def logging_again() -> Iterator[None]:
-    """Set up logging again after a test, because the logger holds that test's captured stderr, which is closed then."""
+    """Set up logging again after a test, because the logger keeps that test's captured stderr, which is then closed."""
     yield
     logs.set_up("warning")
 
@@ -277,9 +277,9 @@ def logging_again() -> Iterator[None]:
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     name: str, app: Gate, dsn: str, settings: Settings, logging_again: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """R54, R62, R64, R75, R91, manner 24: each field of each form takes a corpus text or refuses it with a sentence.
+    """R54, R62, R64, R75, R91, manner 24: each field of each form accepts a corpus text or shows an error message.
 
-    Every text column is reached or exempted. Pages, CSV files, the PDF, a mail and a log line show the text, without
+    Every text column is reached or exempted. Pages, CSV files, the PDF, a mail and a log line show the text without
     invisible characters, and no cell of a CSV file begins like a formula.
     """
     text, places = CORPUS[name], await furnished(app.storage)

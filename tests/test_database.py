@@ -37,13 +37,13 @@ class TestReaders:
 
     @pytest.mark.parametrize("table", ["time_entry", "approval", "rejection", "allocation", "pgqueuer", "rate"])
     async def test_a_contact_has_no_right_to_what_is_internal(self, table: str) -> None:
-        """D57, R24: a contact's role has no right to internal tables, not even to rows of its own customer."""
+        """R24, D57: the contacts' role has no right to internal tables, not even to rows of the own customer."""
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(ADA) as tx:
                 await tx.fetch(f"select from {table}")
 
     async def test_after_a_transaction_the_reader_is_gone(self) -> None:
-        """R24: after a transaction, the connection has neither the reader's role nor the reader's customer any more."""
+        """R24: after a transaction, the connection no longer has the role or the customer of the reader."""
         async with transaction(ADA) as tx:
             assert await tx.fetchval("select current_user") == "portal_contact"
         async with transaction(None) as tx:
@@ -73,7 +73,7 @@ class TestReaders:
     async def test_a_contact_writes_as_themselves_only(self, table: str, columns: str, values: str) -> None:
         """R24: row-level security refuses rows that a contact inserts in another person's name.
 
-        This holds even if the code of the portal forgets to check it.
+        This holds even if the portal's code omits the check.
         """
         async with transaction(ADA):
             await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
@@ -97,7 +97,7 @@ class TestTransactions:
             assert await tx.fetchval("select array_agg(name) from role where name in ('kept', 'lost')") == ["kept"]
 
     async def test_a_lock_of_somebody_else_is_no_mistake_of_ours(self) -> None:
-        """R84: a transaction that waits too long for a lock is answered 503; the same request may be sent again."""
+        """R84: a transaction that waits too long for a lock gets 503; the same request may be sent again."""
 
         async def wait_for_it() -> None:
             async with transaction(SYSTEM) as tx:
@@ -144,7 +144,10 @@ class TestTransactions:
 
 class TestAway:
     async def test_after_the_server_ended_every_connection_the_next_transaction_works(self, dsn: str) -> None:
-        """However many pooled connections have died, only the first attempt of one transaction meets one."""
+        """After the server has closed every pooled connection, the next transaction still succeeds.
+
+        It meets a closed connection only once, however many there are.
+        """
 
         async def wait() -> None:
             async with transaction(SYSTEM) as tx:
@@ -163,7 +166,7 @@ class TestAway:
             assert await tx.fetchval("select true from role where name = 'before'")
 
     async def test_a_transaction_whose_error_was_caught_on_the_way_is_not_taken_for_committed(self, dsn: str) -> None:
-        """A transaction in which a statement's error was caught raises an error instead of committing.
+        """A transaction in which the error of a statement was caught raises an error instead of committing.
 
         The server answers the COMMIT of such a transaction with a rollback and reports no error.
         """

@@ -1,4 +1,4 @@
-"""Test the demo data: five months of work, made by the functions of the product, with something to do at every stage.
+"""Test the demo data: five months of work, created by the functions of the product, with work left at every stage.
 
 Either all of the demo data is created or none.
 """
@@ -61,7 +61,7 @@ def _storage(files: Path) -> Storage:
 @pytest.mark.slow
 @pytest.mark.usefixtures("empty_dsn")
 async def test_the_demo_has_five_months_of_work_and_something_waits_at_every_stage(files: Path, subtests: Any) -> None:
-    """The demo data covers five months, and at every stage of the work something is waiting.
+    """The demo data covers five months, and at every stage of the work something is left to do.
 
     The invariants hold, the people of the demo can sign in, and filling the database a second time changes nothing.
     """
@@ -220,7 +220,7 @@ def test_months_are_billed_up_to_the_one_before_the_last() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_another_password_at_the_next_start_lets_the_cast_in(files: Path) -> None:
-    """If the demo restarts with another PORTAL_DEMO_PASSWORD, its people can sign in with the new password."""
+    """If the demo restarts with another PORTAL_DEMO_PASSWORD, its people sign in with the new password."""
     for password in (PASSWORD, PASSWORD, "another demo password"):
         assert await demo.fill(NOW, password, _storage(files), quiet) is False
         for email in demo.ACCOUNTS:

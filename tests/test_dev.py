@@ -1,4 +1,4 @@
-"""Test the script `./dev` without its slow steps: what it skips, what it prints, and which program it runs in the end."""
+"""Test the script `./dev` without its slow steps: what it skips, what it prints, and which program it runs last."""
 
 import importlib.machinery
 import importlib.util
@@ -29,7 +29,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def became(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Keep `./dev` from becoming another program; return a list that gets the arguments of that program instead."""
+    """Prevent `./dev` from replacing itself by another program; return a list that gets that program's arguments."""
     seen: list[str] = []
     monkeypatch.setattr(dev, "become", lambda *arguments: seen.extend(arguments))
     monkeypatch.setattr(dev, "find_programs", lambda: None)
@@ -121,9 +121,9 @@ def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became
 def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
     dev: ModuleType, became: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`./dev test` skips the infrastructure tests if CI is not set and they passed with the present files.
+    """Outside CI, `./dev test` skips the infrastructure tests if they have passed with the present files.
 
-    A fresh clone has the files with which they passed in CI.
+    It also skips them if the files are as cloned, because these have passed in CI.
     """
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PORTAL_INFRASTRUCTURE_STAMP", "")

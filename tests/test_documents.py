@@ -1,4 +1,4 @@
-"""Test the process that typesets documents: its limits, and that a failure of it does not harm the portal (R64)."""
+"""Test the process that typesets documents: its limits, and that its failure does not harm the portal (R64)."""
 
 import asyncio
 import io
@@ -25,7 +25,7 @@ PARTY = {
 
 
 def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
-    """Return the data for the template of an invoice with this many lines. `texts` replaces fields of it."""
+    """Return the data of an invoice with this many lines for its template. `texts` replaces fields of it."""
     line = {
         "label": "Helpdesk",
         "quantity": "1 h",
@@ -51,7 +51,7 @@ def press() -> Iterator[None]:
 
 
 async def test_a_document_is_an_archivable_pdf() -> None:
-    """A typeset document is a tagged PDF/A-3 with the level of conformance A, so that screen readers can read it."""
+    """A typeset document is a tagged PDF/A-3 of conformance level A, so that screen readers can read it."""
     content = await documents.pdf("invoice.typ", invoice())
     assert content.startswith(b"%PDF-")
     assert b"<pdfaid:part>3</pdfaid:part>" in content
@@ -61,7 +61,7 @@ async def test_a_document_is_an_archivable_pdf() -> None:
 
 
 async def test_a_buyer_without_a_vat_id_has_no_line_for_it() -> None:
-    """An invoice to a buyer without a VAT ID has no empty line in place of it."""
+    """An invoice to a buyer without a VAT ID has no empty line for it."""
     content = await documents.pdf("invoice.typ", invoice(buyer=PARTY | {"vat_id": None}))
     assert PdfReader(io.BytesIO(content)).pages[0].extract_text().count("VAT id") == 1
 
@@ -150,7 +150,7 @@ def with_text(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
 async def test_every_text_prints_in_its_script(text: str) -> None:
-    """A text in each of these scripts is printed with a font that has the script, and no letter is replaced."""
+    """Texts in each of these scripts are printed with a font that has the script, and no letter is replaced."""
     assert letters.printable(text) == text
     pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text(text))))
     fonts = {str(font["/BaseFont"]) for font in pdf.pages[0]["/Resources"]["/Font"].get_object().values()}  # type: ignore[index, union-attr]

@@ -137,7 +137,7 @@ def test_databases_are_made_from_a_template(data: Path) -> None:
 
 
 def test_another_role_can_be_let_in_and_is_not_the_owner(data: Path) -> None:
-    """R88: another database role can be given access, and that role cannot become the owner."""
+    """R88: another database role can be given access to the server, and that role cannot become the owner."""
     server = EmbeddedPostgres(data, options={"fsync": "off"})
     try:
         sql(server.start(), "create role clerk nologin")
@@ -275,7 +275,7 @@ def test_a_folder_for_a_socket_does_not_outlive_a_crash(data: Path) -> None:
 
 @AS_ROOT
 def test_below_a_folder_that_only_root_may_enter_the_data_go_elsewhere(data: Path) -> None:
-    """If only root may enter the data folder's parent, the database goes elsewhere, and a note there says where."""
+    """If only root may enter the parent of the data folder, the database is elsewhere, and a note there says where."""
     home = data / "home"
     home.mkdir(mode=0o700)
     within = home / "clone" / "data"
@@ -326,7 +326,7 @@ def test_the_owner_of_existing_data_stays_their_owner(data: Path) -> None:
 
 
 def test_only_the_main_thread_may_start_it(data: Path) -> None:
-    """Starting the server in another thread than the main thread is refused.
+    """The server can be started in the main thread only.
 
     The kernel stops the server as soon as the thread that started it ends.
     """

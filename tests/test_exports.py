@@ -1,4 +1,4 @@
-"""Test CSV, XLSX and XML exports: no program runs their cells as formulas, and numbers and dates are real (D55, R62)."""
+"""Test CSV, XLSX and XML exports: no cell is run as a formula, and numbers and dates have real types (D55, R62)."""
 
 import csv
 import io
@@ -134,7 +134,7 @@ def test_xml_names_its_elements_after_the_columns() -> None:
 @pytest.mark.parametrize("format", ["xlsx", "xml"])
 @given(text=st.text(st.characters(exclude_characters="\r")))
 def test_every_text_is_read_again_without_what_xml_forbids(format: str, text: str) -> None:
-    """D55: control characters, lone surrogates and two further code points are left out; all other text stays."""
+    """D55: XML omits control characters, lone surrogates and two further code points, and keeps all other text."""
     written = write(format, Sheet("S", [Column("a"), Column("b", Kind.NUMBER)], [[text, 1]]))
     kept = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "", text)
     if format == "xml":
@@ -157,7 +157,7 @@ def test_an_unknown_format_is_an_error_of_ours() -> None:
 
 @pytest.mark.parametrize("name", ["CON", "..", ".htaccess", "a/b\\c:d", "x" * 300 + ".log", "n\u00e9.txt"])
 def test_names_in_a_zip_file_are_safe_and_unique(name: str) -> None:
-    """R54: no name leaves the folder, is hidden, reserved or too long, and two of one name differ."""
+    """R54: no name in a ZIP file leaves the folder, is hidden, reserved or too long; equal names are made different."""
     made = member_name(7, name)
     assert made.startswith("007-")
     assert made != member_name(8, name)

@@ -46,7 +46,7 @@ def test_an_iban_has_one_spelling(typed: str) -> None:
 
 
 def test_a_name_has_one_spelling() -> None:
-    """Names are stored in one Unicode normal form, so that two customers' names never only look equal."""
+    """Names are stored in one Unicode normal form, so that names of customers that look equal are equal."""
     assert fields.line(" Bu\u0308ro  Nord ") == "B\u00fcro Nord"
 
 
@@ -120,7 +120,7 @@ def test_an_address_has_one_spelling(typed: str, stored: str, mailed: str) -> No
 
 @given(st.text(max_size=12), st.sampled_from(["@", "\uff20"]), st.text(max_size=12))
 def test_what_is_taken_is_its_own_spelling(name: str, at: str, host: str) -> None:
-    """R51: a typed mail address is stored in its canonical spelling or refused with a sentence."""
+    """R51: a typed mail address is stored in its canonical spelling or refused with an error message."""
     checked = Checked()
     stored = checked("email", fields.email, f"{name}{at}{host}.example")
     if checked.errors:

@@ -1,4 +1,4 @@
-"""Test that PostgreSQL and Python fold words in the same way before they compare them."""
+"""Test that PostgreSQL and Python fold words in the same way before comparing them."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence

@@ -51,7 +51,7 @@ def levels() -> dict[str, int]:
 
 
 def owners() -> dict[str, str]:
-    """Return the package that owns each table: that of its table class, or its package in `WITHOUT_CLASS`."""
+    """Return the package that owns each table: that of its table class, or the one given in `WITHOUT_CLASS`."""
     found = {table: package for package, tables in WITHOUT_CLASS.items() for table in tables}
     for table in APP_CONFIG.table_classes:
         name = table._meta.tablename
@@ -102,7 +102,7 @@ def test_no_package_reads_a_table_of_a_package_above_it() -> None:
 
 
 async def test_every_table_of_the_database_has_a_package(dsn: str) -> None:
-    """Every table of the database has a table class or a line in `WITHOUT_CLASS`, and each line there has its table."""
+    """Every table of the database has a table class or a line in `WITHOUT_CLASS`, and each such line has its table."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select tablename from pg_tables where schemaname = 'public'")
     assert {row["tablename"] for row in rows} == set(owners())

@@ -32,7 +32,7 @@ def lines(portal: Portal, event: str) -> list[dict[str, Any]]:
 async def logged(portal: Portal, event: str, **values: object) -> None:
     """Wait until the log has a line with this event and these values; fail after ten seconds.
 
-    The line of a request is written after its answer has been sent.
+    A request's line is written after its response has been sent.
     """
     for _ in range(100):
         if any(values.items() <= line.items() for line in lines(portal, event)):

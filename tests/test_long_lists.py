@@ -26,9 +26,10 @@ VOID = ("br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "re
 
 
 class Lists(HTMLParser):
-    """Finds the elements of a page with more than `SIZE` children that are rows of one list: `too_long` has their count by description.
+    """Finds the elements of a page that have more than `SIZE` children of one kind, that is, rows of one list.
 
-    A row of class `explained` belongs to the row above it.
+    `too_long` maps a description of the element and of the kind to the number of children. A row of the class
+    `explained` belongs to the row above it and is not counted.
     """
 
     def __init__(self, page: str) -> None:
@@ -59,7 +60,7 @@ class Lists(HTMLParser):
 async def crowded(storage: Storage) -> Places:
     """Create more than a hundred rows in every table of which a page lists rows; return the objects with their URLs.
 
-    The tests of this module share them by a snapshot.
+    A snapshot shares them among the tests of this module.
     """
     assert storage.folder is not None
 
@@ -74,7 +75,7 @@ async def crowded(storage: Storage) -> Places:
 
 
 def addresses_of(actor: str, places: Any) -> list[str]:
-    """Return the URLs of all pages and fragments that a person may open, of the objects that `places` has."""
+    """Return the URLs of all pages and fragments that the person `actor` may open, for the objects in `places`."""
     routes = [name.removeprefix("GET ") for name in MATRIX if name.startswith("GET ") and name not in STREAMS]
     open_to = [places.address(route) for route in routes if MATRIX[f"GET {route}"].of(actor) == OK]
     return [address for address in open_to if not re.search(r"\.[a-z]+$", address)] + MORE[actor]
@@ -100,7 +101,10 @@ async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> 
 
 @pytest.mark.usefixtures("clock")
 async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
-    """R81: the links of one list keep the page of the other, and lead back to the list; a refused form keeps both."""
+    """R81: on a page with two lists, turning the pages of one keeps the page of the other and leads back to the list.
+
+    A refused form keeps both.
+    """
     places = await crowded(app.storage)
     customer = places.address("/agent/customers/{customer}")
     async with await Browser.of(app, NOOR, at=NOW) as noor:

@@ -77,7 +77,7 @@ async def tables(dsn: str) -> int:
 
 @pytest.mark.parametrize("scripts", [0, 1, len(IDS) // 2, len(IDS) - 1])
 async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str, scripts: int) -> None:
-    """R96: if migrating is killed before, between or inside scripts, nothing of it stays, and it can run again."""
+    """R96: if migrating is killed before, between or inside scripts, none of it is kept, and it can run again."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", DYING, bare, str(scripts)), cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
@@ -90,7 +90,7 @@ async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str,
 
 
 async def test_two_that_migrate_at_once_take_turns(bare: str) -> None:
-    """R96: two processes that migrate at the same time, as on two machines, both succeed; each migration is applied once."""
+    """R96: two processes that migrate at the same time, as on two machines, both succeed; each migration runs once."""
     code = "import asyncio, sys; from portal.database import schema; asyncio.run(schema.migrate(sys.argv[1]))"
     processes = [
         await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Test sentences of the mission as contacts, agents and managers experience them: over HTTP, mostly by real forms."""
+"""Test statements of the mission as contacts, agents and managers experience them: over HTTP, mostly by real forms."""
 
 import csv
 import io
@@ -77,8 +77,8 @@ async def rows(sql: str, *values: Any) -> list[Any]:
 async def test_an_entry_keeps_what_the_form_said(browsers: dict[str, Browser]) -> None:
     """S0.1, S0.9, S0.12, S0.14, S1.17, S1.20, S2.1, S2.11, S2.12, S3.1: each field of the time form is stored.
 
-    An agent logs yesterday's work on a case, and the time entry holds the case, service, agent, date, minutes,
-    external comment and internal description as typed.
+    An agent logs yesterday's work on a case; the time entry has the case, service, agent, date, minutes, external
+    comment and internal description that were typed.
     """
     case, yesterday = await case_of(ADA), date(2026, 11, 19)
     fields = {
@@ -137,10 +137,10 @@ async def test_a_case_carries_time_on_several_services(browsers: dict[str, Brows
 
 
 async def test_only_approved_billable_time_is_invoiced(browsers: dict[str, Browser]) -> None:
-    """S0.27, S0.32, S1.2, S1.4, S1.5, S1.22, S4.1, S4.19, C1: only approved billable time gets on an invoice.
+    """S0.27, S0.32, S1.2, S1.4, S1.5, S1.22, S4.1, S4.19, C1: only approved billable time is billed.
 
-    Draft and submitted time entries are skipped as not approved, and an approved non-billable entry is on no invoice
-    line.
+    Draft and submitted time entries are skipped as not approved, and an approved entry that is not billable is on no
+    invoice line.
     """
     async with transaction(MAX):
         draft, submitted = await log(30, state="draft"), await log(45)
@@ -281,7 +281,7 @@ async def test_everything_that_happens_to_a_case_is_in_its_log() -> None:
 
 
 async def test_customers_attach_files_to_their_case_only(browsers: dict[str, Browser]) -> None:
-    """S3.12, S3.17: a contact attaches a file to a reply; below another case's number, the file's URL answers 404."""
+    """S3.12, S3.17: a contact attaches a file to a reply; with another case's number in its URL, the file gets 404."""
     first, second = await case_of(ADA, "First"), await case_of(ADA, "Second")
     files = [("files", ("screen.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "image/png"))]
     answer = await browsers["Ada"].send_form(f"/cases/{first.number}/replies", {"body": "See it."}, files=files)

@@ -44,7 +44,7 @@ def test_a_number_longer_than_any_context_is_not_cut() -> None:
 
 
 def test_fifty_minutes_at_a_hundred_are_83_33_and_not_83() -> None:
-    """D6: 50 minutes at 100.00 an hour cost 83.33; rounding the hours first to 0.83 would give 83.00."""
+    """D6: 50 minutes at 100.00 an hour cost 83.33; rounding the hours to 0.83 first would give 83.00."""
     assert hourly_amount(50, Decimal(100), 2) == Decimal("83.33")
 
 

@@ -43,7 +43,7 @@ def test_a_day_that_has_no_weeks_around_it_is_no_day(text: str | None) -> None:
 
 @pytest.mark.parametrize("since", ["9" * 10, "9" * 12, "9" * 40])
 def test_no_instant_in_a_url_is_beyond_the_calendar(since: str) -> None:
-    """R50: a `since` in a URL that no date can represent is dropped; the page counts as opened now."""
+    """R50: a `since` in a URL that no date can represent is ignored; the page then counts as opened now."""
     assert Seen.read({"since": since}).since is None or len(since) == 10
 
 

@@ -76,7 +76,10 @@ where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and a.atttypid
 
 @pytest.mark.parametrize("one", BREAKS)
 async def test_a_name_with_line_breaks_is_folded_by_the_form_and_refused_by_the_database(one: str) -> None:
-    """R75: the name of a contact stands in the header of mails, so it is one line whoever writes it."""
+    """R75: a contact's name, which mail headers contain, has no line breaks: the form folds them into blanks.
+
+    The database refuses them.
+    """
     facts = ContactFacts(name=f"Bea{one}Bcc: eve@evil.example", email="bea@acme.example", time_zone="Europe/Berlin")
     async with transaction(SYSTEM):
         contact = await Contact.create(await Customer.find(ACME, SYSTEM), facts, NOW)

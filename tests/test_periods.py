@@ -1,4 +1,4 @@
-"""Test periods: half-open ranges of local dates, and cycles that are counted from an anchor date (D13)."""
+"""Test periods: half-open ranges of local dates, and cycles counted from an anchor date (D13)."""
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Test what every route answers to every person, against one matrix that lists exactly the app's routes (R22)."""
+"""Test the response of every route to every person against one matrix that lists exactly the app's routes (R22)."""
 
 import re
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ A GET answers 200. A POST, sent without fields here, succeeds or is refused for 
 
 @dataclass(frozen=True)
 class Row:
-    """The expected answer of one route to each person of `ACTORS`: an HTTP status, or one of IN, LED and OK."""
+    """The expected response of one route to each person of `ACTORS`: an HTTP status, or one of IN, LED and OK."""
 
     nobody: int
     alan: int
@@ -78,7 +78,7 @@ MANAGERS = Row(IN, 404, 404, 404, 403, OK, OK)
 MANAGERS_DOCUMENT = Row(IN, 404, LED, 404, 403, OK, OK)
 ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
-"""For taking back a submission or a reply: Ines made it, and only who made it may take it back."""
+"""For undoing a submission or a reply of Ines, which only she may do."""
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
 """For Noor's timer, absence, notice and change of many cases, which nobody else may see or change, not even a manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
@@ -634,7 +634,7 @@ LED_ON = {
     "GET /notices/{notice}": ("Ada",),
     "GET /agent/notices/{notice}": ("Noor",),
 }
-"""GET routes that redirect some people although they are allowed, with these people.
+"""GET routes that redirect some people although these may use them; the value names these people.
 
 Agents are redirected from the contacts' home to the list of cases, signed-in people from the sign-in page, those who
 have just typed their password from the page that asks for it again, and whoever opens a notice to what it is about.
@@ -644,7 +644,7 @@ READING = (
     "session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox where kind = 'notice.changed'", "attempt",
     "help_reading", "help_views", "file_preview", "case_look",
 )  # fmt: skip
-"""What a GET may write: when the session was last used, a rate limit (R83), and what was read (manner 3).
+"""What a GET may write: the last use of the session, a rate limit (R83), and what the person has opened (manner 3).
 
 The last is that an invoice, a file, a notice or an article was opened, and the outbox row by which the reader's other pages know of it.
 """
@@ -686,9 +686,9 @@ async def test_every_route_is_in_the_matrix(app: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: str) -> None:
-    """R22, D52: each actor gets the answer that the matrix expects from each route: 404 for what is not theirs.
+    """R22, D52: each person gets the response that the matrix expects from each route: 404 for what is not theirs.
 
-    The routes that refuse the actor are requested first, and must change nothing in the database.
+    The routes that refuse the person are requested first, and must change nothing in the database.
     """
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser:
@@ -712,7 +712,7 @@ async def test_each_actor_gets_what_the_matrix_says(app: Gate, dsn: str, actor: 
 async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, str, str, Row], actor: str) -> Any:
     """Request one route as the person `actor`.
 
-    Return a description of the answer if the matrix expects another, else None.
+    Return a description of the response if the matrix expects another one, and None otherwise.
     """
     name, method, path, expected = row
     address = places.address(path)
@@ -737,7 +737,7 @@ async def _wrong(browser: Browser, token: str, places: Places, row: tuple[str, s
 
 
 def own_page(address: str, actor: str) -> str:
-    """Return the URL, in the person's own area, of the case or document that `address` belongs to."""
+    """Return the URL, in the person's own area, of the case or document to which `address` belongs."""
     _, noun, number, *_ = address.removeprefix("/agent").split("/")
     reader = ACTORS[actor]
     return f"{'/agent' if reader and reader.is_agent else ''}/{noun}/{number}"
@@ -756,10 +756,10 @@ def variants(path: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Alan", "Ines"])
 async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
-    """R34: a GET that is refused is refused in every spelling of its path and with every other HTTP method.
+    """R34: a GET that is refused is also refused in every spelling of its path and with every other HTTP method.
 
-    OPTIONS may succeed if its answer is empty. A spelling is understood before the route is, so each route is requested
-    in four of the spellings and methods, by turns; `./dev test --all` requests each in all of them.
+    OPTIONS may succeed if its response is empty. The spelling is resolved before the route is chosen, so each route is
+    requested in four of the spellings and methods, by turns; `./dev test --all` requests each in all of them.
     """
     places, wrong, turn = await furnished(app.storage), [], 0
     async with await browser_of(app, actor) as browser:
@@ -794,10 +794,10 @@ ALIKE = ("content-type", "content-disposition", "location", "cache-control", "re
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Ada", pytest.param("Max", marks=pytest.mark.long), "Noor"])
 async def test_reading_changes_nothing_and_head_is_get_without_its_body(app: Gate, dsn: str, actor: str) -> None:
-    """R34, R36: HEAD answers as GET does but without a body, and no request that reads changes the database.
+    """R34, R36: HEAD responds as GET does but without a body, and no request that reads changes the database.
 
-    The tables in `READING` may change. Event streams answer no HEAD, and the length of a ZIP file is not known before it
-    is written.
+    The tables in `READING` may change. Event streams do not support HEAD, and the length of a ZIP file is not known
+    before it is written.
     """
     places, wrong = await furnished(app.storage), []
     async with await browser_of(app, actor) as browser:
@@ -827,7 +827,7 @@ async def test_reading_changes_nothing_and_head_is_get_without_its_body(app: Gat
 
 
 async def not_of_exports(dsn: str) -> int:
-    """Return the number of audit lines, without those of downloaded documents (R89)."""
+    """Return the number of audit lines that do not record a downloaded document (R89)."""
     owner = await asyncpg.connect(dsn)
     try:
         count: int = await owner.fetchval("select count(*) from audit where what not like '%.export'")
@@ -886,7 +886,7 @@ def _other_than(value: Any) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Alan", "Gil", "Ada"])
 async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str) -> None:
-    """R25: an object that the actor may not see is answered as one that does not exist, but for the request id."""
+    """R25: an object that a person may not see gets the same response as a missing one, except for the request id."""
     places, compared = await furnished(app.storage), 0
     async with await browser_of(app, actor) as browser:
         token = await browser.csrf()
@@ -910,7 +910,7 @@ async def test_what_is_foreign_looks_as_if_it_were_missing(app: Gate, actor: str
 
 @pytest.mark.slow
 async def test_an_id_counts_only_below_what_it_belongs_to(app: Gate, dsn: str) -> None:
-    """R28: an object's id is found only under its parent: below another parent's URL it answers 404."""
+    """R28: an object is found only under its own parent: with another parent in the URL, the response is 404."""
     places = await furnished(app.storage)
     case, alans = places.case.number, places.alans_case.number
     reply, note = places.values["/cases/"]["file_id"], places.values["/agent/cases/"]["file"]

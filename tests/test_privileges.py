@@ -1,4 +1,4 @@
-"""Test the privileges of each database role: only the sign-in role reads secrets, and each role no more than it needs.
+"""Test the privileges of each database role: only the sign-in role reads secrets, and no role has more than it needs.
 
 See R15, R24 and R88.
 """
@@ -30,7 +30,7 @@ SECRETS = {
     "recovery_code.code_hash": {"portal_app": "select insert update"},
     "passkey.public_key": {"portal_app": "select insert update"},
 }
-"""Columns with secrets, and which role has which privilege on them.
+"""Columns with secrets, each with the privileges of each role on it.
 
 Agents invite people, so their role may insert the hash of an invitation token, but never read it.
 """
@@ -54,7 +54,7 @@ async def owner(dsn: str) -> Any:
 
 
 async def test_every_column_that_sounds_like_a_secret_has_an_answer(owner: Any) -> None:
-    """Every column whose name sounds like a secret is listed in `SECRETS` or `NO_SECRETS`."""
+    """Every column whose name suggests a secret is listed in `SECRETS` or in `NO_SECRETS`."""
     rows = await owner.fetch(
         "select table_name || '.' || column_name as name from information_schema.columns"
         " where table_schema = 'public' and column_name ~ $1",
@@ -101,7 +101,7 @@ async def reads(owner: Any, role: str) -> set[str]:
 async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner: Any) -> None:
     """R24: the sign-in role, which serves pages without a session, reads only what signing in and the help need.
 
-    It reads no data of customers. Of the articles, row-level security shows it those for everybody.
+    It reads no data of customers. Of the articles, row-level security shows it only those for everybody.
     """
     assert await reads(owner, "portal_app") == {
         "attempt", "authenticator", "company", "credential", "draft",
@@ -189,7 +189,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
 
 
 async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> None:
-    """R88: whether, by whom and by what a question is ended is for agents to write."""
+    """R88: contacts have no privilege to write whether a question is ended, by whom and how."""
     columns = await owner.fetch(
         "select attname from pg_attribute where attrelid = 'entry_question'::regclass and attnum > 0 and not attisdropped"
         " and has_column_privilege('portal_contact', attrelid, attnum, 'insert') order by 1"
@@ -203,7 +203,7 @@ async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> No
 
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
-    """Statements that the agents' role must not run, and functions that need more privileges and still work for agents."""
+    """Statements that the agents' role cannot run, and functions for agents that need more privileges than its own."""
 
     @pytest.mark.parametrize(
         "statement",

@@ -1,4 +1,4 @@
-"""Test a production site: own database roles, HTTPS behind the documented nginx, two portals and one worker."""
+"""Test a production site: its own database roles, HTTPS behind the documented nginx, two portals and one worker."""
 
 import asyncio
 import contextlib
@@ -87,9 +87,9 @@ async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -
 
 
 async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster) -> None:
-    """R24, R86, R88: `portal serve` refuses to start, in one sentence, if the database or its role is unsuitable.
+    """R24, R86, R88: `portal serve` refuses to start if the database or its role is unsuitable, with one error message.
 
-    It then starts no process and prints no traceback. The commands of docs/operations.md make it start.
+    It then starts no process and prints no traceback. After the commands of docs/operations.md it starts.
     """
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
@@ -144,7 +144,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def nginx_configuration(folder: Path, port: int, portals: list[int]) -> Path:
-    """Write the documented nginx configuration with names and ports of this test to a file, and return its path."""
+    """Write the documented nginx configuration with this test's names and ports to a file, and return its path."""
     site = (ROOT / "docs" / "nginx.conf").read_text()
     chain, private = certificate(folder)
     servers = "\n".join(f"    server 127.0.0.1:{one} max_conns=900 max_fails=2 fail_timeout=5s;" for one in portals)
@@ -191,7 +191,7 @@ class Site:
 async def site(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Site]:
     """Set up a production site as docs/operations.md says, and yield it.
 
-    That is: migrate as the owner, grant privileges, create an admin, start two portals, a worker and nginx.
+    The steps are: migrate as the owner, grant privileges, create an admin, start two portals, a worker and nginx.
     """
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert nginx, "There is no nginx: on Debian, apt-get install nginx-light"
@@ -321,7 +321,7 @@ async def _files(ada: httpx.AsyncClient) -> None:
 
 
 async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
-    """Check that a change saved by one portal reaches event streams of both; nginx distributes streams among them."""
+    """Check that a change saved by one portal reaches the event streams of both; nginx distributes streams to them."""
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     async def listen() -> None:
@@ -347,7 +347,7 @@ async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
 
 
 async def _slow_clients(site: Site) -> None:
-    """Check that a client which stops inside a header or a body is disconnected while others are served (R83)."""
+    """Check that a client that stops inside a header or a body is disconnected while others are served (R83)."""
 
     def begin(text: bytes) -> ssl.SSLSocket:
         wrapped = site.trusts.wrap_socket(

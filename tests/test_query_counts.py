@@ -52,11 +52,11 @@ One statement of these looks for unread notices that lead to the page; a reader 
 """
 MANY = 4
 LOOKED = "insert into case_look"
-"""Stores that a case was looked at, which a page does only if something new is on it, however much it is."""
+"""The statement that records that a case was opened; a page sends it once, and only if something on it is new."""
 
 
 async def more(places: Places, storage: Storage) -> None:
-    """Create several more objects of every kind that some page lists."""
+    """Create several more objects of every kind that a page lists."""
     for turn in range(MANY):
         at, case = NOW + timedelta(minutes=turn), await _find(places)
         files = [await upload(storage, INES, f"{turn}-{place}.log") for place in range(2)]

@@ -24,7 +24,7 @@ class Somebody:
 
 
 def shown(source: str, reader: Somebody | None = None, **values: object) -> str:
-    """Return the text that a template with this source gives for this reader."""
+    """Return the output for this reader of a template with this source."""
     with formats.reading(reader or Somebody(), None, NOW):
         return ENVIRONMENT.from_string(source).render(values)
 
@@ -173,7 +173,10 @@ def test_the_style_sheet_draws_every_sign() -> None:
 
 
 def test_the_shapes_of_an_icon_stay_where_they_are_in_their_short_form() -> None:
-    """Adjacent paths are joined; the relative move and lines that begin one become an absolute move and relative lines."""
+    """Adjacent paths of an icon are joined into one, and the shapes stay where they are.
+
+    A relative move at the beginning of a path becomes an absolute one, and the lines after it stay relative.
+    """
     assert shown("{{ icon('menu') }}").count("<path") == 1
     assert 'd="M4 5h16M4 12h16M4 19h16"' in shown("{{ icon('menu') }}")
     sun = shown("{{ icon('sun') }}")

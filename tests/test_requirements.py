@@ -1,4 +1,4 @@
-"""Test that each rule code in use is listed in docs/requirements.md, and that a test proves each rule that works."""
+"""Test that each rule code in use is listed in docs/requirements.md, and that a test names each rule that works."""
 
 import ast
 import re
@@ -37,7 +37,7 @@ def span(first: str, last: str) -> list[str]:
 
 
 def named_in(text: str) -> set[str]:
-    """Return the rule codes that a text names, with every code of its ranges."""
+    """Return the rule codes that a text names, including every code of the ranges in it."""
     return {code for first, last in NAMED.findall(text) for code in (span(first, last) if last else [first])}
 
 

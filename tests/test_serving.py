@@ -1,4 +1,4 @@
-"""Test the process tree of `portal serve`, with simple replacements for the app and the worker: start, restart, stop."""
+"""Test the process tree of `portal serve`, with stand-ins for the app and the worker: start, restart, stop."""
 
 import contextlib
 import itertools
@@ -47,7 +47,7 @@ PARENT = textwrap.dedent("""
 class Tree:
     """A running parent process of `portal serve`, and access to the processes that it has started.
 
-    `app` and `worker` name the stand-ins for the app and the job worker, and `database` says whether the parent process
+    `app` and `worker` name the stand-ins for the app and the job worker. `database` says whether the parent process
     also starts the embedded database server.
     """
 
@@ -213,7 +213,7 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
 def test_children_read_the_same_settings_and_believe_no_proxy(
     tree: Callable[..., Tree], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R6: a forged header does not change the client's IP address; child processes get the parent's settings only."""
+    """R6: a forged header does not change the client's IP address; child processes get only the parent's settings."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/else")
     running = tree().until_ready()
     assert running.get("/environment").strip() == "test"

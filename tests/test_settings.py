@@ -1,4 +1,4 @@
-"""Test how settings are read from the environment: a bad value is refused in a sentence that names its variable (R86)."""
+"""Test how settings are read from the environment: a bad value causes an error message with its variable (R86)."""
 
 import subprocess
 import sys
@@ -68,7 +68,7 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str, sentence: str) ->
 
 
 def test_the_demo_serves_http_on_loopback_only(tmp_path: Path) -> None:
-    """R19, R43: the demo may be served over plain HTTP on the loopback interface only."""
+    """R19, R43: plain HTTP is allowed only for the demo on the loopback interface."""
     demo = {"PORTAL_ENVIRONMENT": "demo", "PORTAL_DATA": str(tmp_path), "PORTAL_BASE_URL": "http://127.0.0.1:8123"}
     settings = Settings.from_environment(demo)
     assert not settings.secure_cookies
@@ -78,7 +78,10 @@ def test_the_demo_serves_http_on_loopback_only(tmp_path: Path) -> None:
 
 
 def test_the_demo_needs_only_a_server_to_send_mails(tmp_path: Path) -> None:
-    """Issue 13: with `PORTAL_SMTP_URL` alone the demo sends mails, in the name of its company; production needs a sender."""
+    """Issue 13: with `PORTAL_SMTP_URL` alone the demo sends mails in the name of its company.
+
+    Production also needs a sender.
+    """
     server = {"PORTAL_SMTP_URL": "smtp://127.0.0.1:2525"}
     demo = Settings.from_environment({"PORTAL_ENVIRONMENT": "demo", "PORTAL_DATA": str(tmp_path)} | server)
     assert demo.mail_from == "Halden IT <support@desk.example>"

@@ -103,7 +103,7 @@ async def test_a_file_of_exactly_the_limit_is_kept(store: Storage) -> None:
 
 
 async def test_a_sender_that_breaks_off_or_goes_away_leaves_nothing(store: Storage, files: Path) -> None:
-    """R60: if the sender stops or disconnects, nothing of the file stays on the disk."""
+    """R60: if the sender stops or disconnects, no part of the file stays on the disk."""
 
     async def breaks() -> AsyncIterator[bytes]:
         yield b"x" * 12_000_000

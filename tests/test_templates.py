@@ -45,7 +45,7 @@ def test_a_template_compiles_and_holds_no_script_or_style(path: Path) -> None:
 
 @on_every(FRAGMENTS)
 def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> None:
-    """Each fragment lists the values that it needs, and a page includes it."""
+    """Each fragment lists the values that it needs, and some page includes it."""
     text = path.read_text()
     assert re.match(r"\{#-? needs:", text)
     assert "{% extends" not in text

@@ -67,7 +67,7 @@ def test_black_on_white_is_21_to_1() -> None:
 
 
 def test_no_other_sheet_declares_a_colour_of_its_own() -> None:
-    """Only `tokens.css` declares colours, except the backdrop of dialogs and the arrow of select fields."""
+    """Only `tokens.css` declares colours, except for the backdrop of dialogs and the arrow of select fields."""
     for sheet in TOKENS.parent.glob("*.css"):
         if sheet != TOKENS:
             text = re.sub(r"::backdrop \{[^}]*\}|url\(\"data:[^\"]*\"\)", "", sheet.read_text(encoding="utf-8"))

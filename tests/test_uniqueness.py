@@ -1,4 +1,4 @@
-"""Test what the second of two people gets whose values violate a unique constraint."""
+"""Test the outcome for the second of two people whose values violate a unique constraint."""
 
 import asyncio
 import contextvars
@@ -102,7 +102,7 @@ async def _contact(_: AgentReader) -> None:
 
 
 async def _shared_login(by: AgentReader) -> None:
-    """Add a person to Acme, as Noor, or to Globex, as somebody else: both have the same login."""
+    """Add the same person to Acme, if `by` is Noor, or else to Globex, so that both contacts share a login."""
     facts = ContactFacts(name="Bea Roth", email="bea@acme.example", time_zone="Europe/Berlin")
     await Contact.create(await Customer.find(ACME if by == NOOR else GLOBEX, SYSTEM), facts, NOW)
 
@@ -426,9 +426,9 @@ async def outcome(verb: Verb, by: AgentReader) -> str:
 
 @pytest.mark.parametrize("name", PROVED)
 async def test_of_two_people_who_save_the_same_at_once_the_second_gets_an_answer(name: str, dsn: str) -> None:
-    """If two people save the same value at once, the second is refused with a sentence or saves it as well.
+    """If two people save the same value at once, the second is refused with an error message or saves it as well.
 
-    The second begins before the first has committed, so no earlier look-up can have seen the value.
+    The second begins before the first has committed, so no earlier look-up can have found the value.
     """
     verb, expected = PROVED[name]
     if verb is _company:  # Both create the company for the first time.

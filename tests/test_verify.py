@@ -1,4 +1,4 @@
-"""Test `portal verify`: it checks all invariants and names what breaks one."""
+"""Test `portal verify`: it checks all invariants and names those that are broken."""
 
 import asyncio
 import os

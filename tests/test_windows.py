@@ -1,4 +1,4 @@
-"""Test the windows of a service as text: what may be typed, what is stored, and which schedule it is."""
+"""Test the windows of a service as text: what may be typed, what is stored, and which schedule it describes."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -37,7 +37,10 @@ from portal.schedules.windows import holidays, schedule_of, windows
     ],
 )
 def test_windows_are_read_in_every_usual_spelling_and_stored_in_one(typed: str, stored: str | None) -> None:
-    """D27: a line that cannot be read is refused with a sentence, and what is stored is read as the same again."""
+    """D27: each usual spelling is stored in one form, which is stored as it is when it is read again.
+
+    A line that cannot be read is refused with an error message.
+    """
     if stored is None:
         with pytest.raises(ValueError, match=r"\.$"):
             windows(typed)
@@ -46,7 +49,7 @@ def test_windows_are_read_in_every_usual_spelling_and_stored_in_one(typed: str, 
 
 
 def test_holidays_are_dates() -> None:
-    """D27: dates are sorted and kept once; anything else is named in the refusal."""
+    """D27: holidays are sorted, without duplicates; the error message names any word that is no date."""
     assert holidays("2026-12-25, 2026-01-01\n2026-12-25") == "2026-01-01\n2026-12-25"
     with pytest.raises(ValueError, match="“Christmas” is no date"):
         holidays("2026-12-25 Christmas")
@@ -66,7 +69,10 @@ def test_the_text_of_a_service_is_the_schedule_of_the_engine() -> None:
 
 
 def test_windows_with_prices_are_a_schedule_with_rates() -> None:
-    """D27: of 17:30 to 19:00, the hour from 18:00 on costs 150 and counts once; the company's holidays hold, too."""
+    """D27: of 17:30 to 19:00, the hour from 18:00 on counts once and has the price 150.
+
+    The holidays of the company's calendar have their price too.
+    """
     text = "Mon-Fri 18:00-22:00 at 150\nHolidays at 180.5"
     schedule = schedule_of(text, None, "Europe/Berlin", calendar=[date(2026, 12, 25)])
     assert schedule is not None
@@ -86,7 +92,7 @@ factor = st.integers(1, 1000).map(lambda cents: Decimal(cents) / 100)
 
 @given(st.lists(st.builds("{}{} x{}".format, days, hours, factor), max_size=4))
 def test_what_is_stored_means_what_was_typed(lines: list[str]) -> None:
-    """D27: the stored text gives the same windows as the typed one."""
+    """D27: the stored text stays the same when it is read and stored again, and has one window for each line."""
     typed = "\n".join(lines)
     stored = windows(typed)
     assert windows(stored) == stored

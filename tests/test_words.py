@@ -27,7 +27,7 @@ def test_a_sentence_and_a_form_name_the_way_of_rounding_alike() -> None:
 
 
 def test_texts_say_mail_and_not_email() -> None:
-    """The word for what the portal sends is "mail", as *Words* of CONTRIBUTING.md says; `email` is only a field's name."""
+    """Texts say "mail" and not "email", as *Words* of CONTRIBUTING.md asks; `email` is only the name of a field."""
     folder = Path(__file__).parent.parent / "templates"
     texts = {path: re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL) for path in folder.rglob("*.*")}
     wrong = {path.name: re.findall(r"(?i)\be-mails?\b|[>\"] ?emails?\b[ <]", text) for path, text in texts.items()}

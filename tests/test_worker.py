@@ -1,4 +1,4 @@
-"""Test the worker: jobs are enqueued in the caller's transaction, and what nobody needs is deleted."""
+"""Test the worker: jobs are enqueued in the caller's transaction, and outdated rows are deleted."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ async def test_a_contact_cannot_enqueue_a_job() -> None:
 async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -> None:
     """The job `tidy` deletes a session after 9 days, a notice after 91 and a passed-on outbox row after 8.
 
-    R76: an outbox row of which no notices were made yet is kept, however old it is. A second run deletes nothing more.
+    R76: an outbox row that was not passed on is kept, however old it is. A second run deletes nothing more.
     """
     storage = open_storage(f"file://{files}")
     async with transaction(None):
@@ -91,9 +91,9 @@ async def test_every_job_has_words_for_who_reads_that_it_failed(dsn: str, settin
 async def test_a_mail_waits_while_the_mail_server_or_the_database_is_away(
     dsn: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    """R76: a job that cannot send its mail at present is run again.
+    """R76: a job that cannot send its mail yet, because the mail server or the database is away, is run again.
 
-    Each pause is twice the one before, up to `LONGEST_PAUSE`.
+    Each pause is twice as long as the one before, up to `LONGEST_PAUSE`.
     """
 
     async def fail(*_: object) -> None:

@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 PASSWORD = "correct horse battery staple"
 TEST_SECRET = "a secret of the tests, 32 characters at least"
-"""The secret of the portals of most tests, with which links in mails are signed."""
+"""The secret of the portals of most tests; it signs links in mails."""
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3

@@ -40,9 +40,9 @@ async def rows(table: str = "appointment") -> list[Any]:
 
 
 async def planned(browser: Browser, here: str, **more: str) -> str:
-    """Plan `VISIT`, with its fields replaced by `more`, and return the path of its page.
+    """Plan `VISIT`, with `more` in place of some of its fields, and return the path of the appointment's page.
 
-    `here` is the path of the case's appointments.
+    `here` is the path of the appointments of the case.
     """
     answer = await browser.send_form(f"{here}/new", VISIT | more)
     assert answer.status_code == 303, answer.text
@@ -50,7 +50,7 @@ async def planned(browser: Browser, here: str, **more: str) -> str:
 
 
 async def test_an_appointment_is_planned_on_a_case(ines: Browser, here: str, case: Case) -> None:
-    """S1.11: an appointment has a kind, a start and end in the agent's time zone, and an agent; the log records it."""
+    """S1.11: Ines plans an appointment with kind, agent, and times in the agent's time zone; the log records it."""
     page = (await ines.get(f"{here}/new")).text
     form = form_of(page, f"{here}/new").fields
     assert (form["day"], form["begins"], form["ends"], form["agent_id"]) == (
@@ -282,9 +282,9 @@ async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: 
 async def test_an_appointment_with_ten_thousand_entries_has_pages_and_filters(
     ines: Browser, here: str, case: Case
 ) -> None:
-    """S1.12: the list of an appointment's 10,000 entries says how many they are and shows 50 of them.
+    """S1.12: the list of time entries of an appointment shows 50 of 10,000 entries and their number.
 
-    Filtered by state, it says how many entries match.
+    If the list is filtered by state, it shows how many entries match.
     """
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:

@@ -1,4 +1,4 @@
-"""Test the approvals page over HTTP: what it shows, approving, rejecting and withdrawing."""
+"""Test the approvals page over HTTP: what it shows, approving, rejecting, and withdrawing an approval."""
 
 import asyncio
 import re
@@ -22,9 +22,10 @@ PATH = "/agent/approvals"
 
 
 async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:
-    """Max's approvals page lists the entries that wait for him with their price, and can be filtered.
+    """Max's approvals page lists the entries that wait for his approval, with their prices, and can be filtered.
 
-    Entries with a warning say why and are not ticked. His own time is left out, and drafts unless he asks for them.
+    Entries with a warning show the reason and are not ticked. His own time is left out; so are drafts, unless he
+    includes them.
     """
     async with transaction(SYSTEM):
         case = await a_case()
@@ -55,7 +56,7 @@ async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) 
 
 
 async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
-    """D19: the page says that an entry has no rate before anybody tries to approve it."""
+    """D19: the page reports that an entry has no rate before anybody tries to approve the entry."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         await log()
@@ -66,7 +67,7 @@ async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
 async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
     """D19: an entry that `approve` would refuse shows the reason instead of a price and counts in no sum.
 
-    If Max approves it all the same, he gets 422 with the same reason.
+    If Max tries to approve it, he gets 422 with the same reason.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
@@ -84,7 +85,7 @@ async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
 async def test_what_is_ticked_is_approved(app: Gate) -> None:
     """S0.29: Max approves several ticked entries at once; when he sends the form again, he gets 409 and nothing changes.
 
-    The message about the first decision appears once, and the filter of the page is kept.
+    After the first decision, a message about it appears once, and the filter of the page is kept.
     """
     async with transaction(SYSTEM):
         entries = [await log(), await log(30)]
@@ -117,7 +118,7 @@ async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(
 
 
 async def test_own_time_is_refused_with_a_sentence(app: Gate) -> None:
-    """D33: a manager who approves their own time gets 403 with a sentence, and the entry stays submitted."""
+    """D33: a manager who approves their own time gets 403 with an error message, and the entry stays submitted."""
     async with transaction(SYSTEM):
         own = await log(who=MAX)
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -130,7 +131,7 @@ async def test_own_time_is_refused_with_a_sentence(app: Gate) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"entry": "x"}, {"entry": "1"}])
 async def test_nothing_ticked_comes_back_with_a_sentence(app: Gate, fields: dict[str, str]) -> None:
-    """A decision without a valid ticked entry is refused with 422, for approvals and rejections."""
+    """An approval or rejection without a valid ticked entry is refused with 422 and an error message."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         for path in (PATH, "/agent/rejections"):
             assert (await browser.send_form(path, fields | {"reason": "No"})).status_code == 422
@@ -165,7 +166,7 @@ async def test_a_rejection_needs_its_reason(app: Gate) -> None:
 async def test_an_approval_is_taken_back(app: Gate) -> None:
     """When Max withdraws his approval, the entry is submitted again; a second withdrawal gets 409.
 
-    So does an entry that does not exist, and an id that is too large for the database gets 404.
+    A withdrawal for an entry that does not exist gets 409 too; an id that is too large for the database gets 404.
     """
     async with transaction(SYSTEM):
         entry = await log(comment="Taken back")
@@ -225,7 +226,7 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
 
 
 async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
-    """If all entries have one currency, the column head names it; otherwise each amount names its own."""
+    """If all entries have the same currency, the column head names it; otherwise each amount has its own currency."""
     async with transaction(SYSTEM) as tx:
         swiss = await tx.fetchval(
             "insert into contract (customer_id, name, currency, start_on, payment_days, cycle, anchor, vat_rate, created_at)"

@@ -1,4 +1,4 @@
-"""Test bad input of billing over HTTP: each gets a sentence at its field, keeps what was typed, and changes nothing."""
+"""Test bad input of billing over HTTP: each error is reported at its field, typed values are kept, and nothing is stored."""
 
 from datetime import date
 from typing import Any
@@ -91,7 +91,7 @@ SOLD = {"hours": "10h", "price": "900", "sold_on": "2026-11-20", "usable_once": 
 async def test_bad_input_has_one_sentence_at_its_field_and_changes_nothing(
     app: Gate, prepared: dict[str, Any], path: str, fields: dict[str, str], field: str, sentence: str
 ) -> None:
-    """D18, D45, D47: what conflicts with stored data, such as a payment that is recorded twice, gets one sentence."""
+    """D18, D45, D47: bad input, and input that conflicts with stored data, gets one error message at its field."""
     before = await everything()
     sent = {name: value.format(prepaid=prepared["theirs"] - 1) for name, value in fields.items()}
     async with await Browser.of(app, NOOR, at=NOW) as browser:

@@ -33,8 +33,8 @@ async def october(dsn: str) -> None:
 async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skipped(app: Gate) -> None:
     """Issue 2, section 2.4: the preview that Max opens names each customer's documents and totals, and what it skips and why.
 
-    The date is prefilled with the first day of the current month. A date inside a billing period gets a warning, and a
-    date before all time gets a sentence that nothing is left to bill.
+    The date field is prefilled with the first day of the current month. For a date inside a billing period,
+    the preview warns; for a date before all time, it says that nothing is left to bill.
     """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get(PATH)).text.replace("\xa0", " ")
@@ -92,7 +92,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: str) -> None:
-    """S2.42: if somebody holds a customer for too long, the page of the run follows, and the job bills the rest."""
+    """S2.42: if another transaction locks a customer for too long, Max is shown the page of the run; a job bills the rest."""
     async with await Browser.of(app, MAX, at=NOW) as browser, refusing(dsn, "settled_entry", "true", code="55P03"):
         made = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": [str(ACME)]})
         assert (made.status_code, made.headers["location"].startswith(f"{PATH}/runs/")) == (303, True)
@@ -151,7 +151,7 @@ async def test_earlier_runs_have_a_next_page(app: Gate, dsn: str) -> None:
 
 
 async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
-    """D47: the page of a run shows what it skipped page by page, and says how many entries that are."""
+    """D47: the list of entries that a run skipped has further pages and shows the number of all of them."""
     async with transaction(MAX):
         await billing.approve([(await log(15)).choice], by=MAX, at=NOW)
         for number in range(51):

@@ -1,4 +1,4 @@
-"""Test the page that changes many cases at once: from the list, with what changes, the report and the undoing."""
+"""Test the page that changes many cases at once: how it is opened, what it reports, and undo."""
 
 import re
 
@@ -20,7 +20,7 @@ async def priorities(*cases: Case) -> list[int]:
 
 
 async def test_ticked_cases_are_changed_and_the_message_undoes_it(ines: Browser, case: Case) -> None:
-    """The page says how many cases have which value now; the list that follows says what was done and offers Undo."""
+    """The page counts the ticked cases by present value; afterwards, the list reports what was changed and offers Undo."""
     other, third = await open_case("Other", by=GIL, priority=1), await open_case("Third", priority=1)
     fields = {"verb": "priority", "case": [str(case.number), str(other.number)]}
     prepared = await ines.send_form(f"{CHANGES}?view=all&sort=number", fields)

@@ -1,4 +1,4 @@
-"""Test cases that begin with a call: the caller is found, and what they said stands as theirs."""
+"""Test cases that begin with a call: finding the caller, and attributing the first message to the caller."""
 
 import html
 import re
@@ -21,7 +21,7 @@ def call(**more: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("typed", ["lindqvist", "acme ada", "040 555 0148", "+49 (0)40 5550148", "ada@acme"])
 async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed: str) -> None:
-    """One field finds the contact; the page then has the customer and the contact chosen. Contacts cannot search."""
+    """One field finds a caller by name, number or address; the form then has the customer and the contact chosen."""
     found = await ines.get("/agent/finders/callers", params={"text": typed})
     assert re.findall(r'data-name="([^"]+)"', found.text) == [ADA.name]
     page = await ines.get("/agent/cases/new", params={"caller_typed": typed})
@@ -31,7 +31,10 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
 
 
 async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: Browser, ada: Browser) -> None:
-    """S3.3: the case belongs to who takes the call; the message is the contact's and no reply of ours; a repeat opens no second."""
+    """S3.3: the message of a call is the contact's, not a reply; the case is assigned to the agent who took the call.
+
+    The same form sent again opens no second case. Without a contact it gets 422, and contacts get 404.
+    """
     for _ in range(2):
         answer = await ines.send_form("/agent/cases/new", call())
         assert answer.headers["location"] == "/agent/cases/1001"
@@ -51,7 +54,10 @@ async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: 
 
 
 async def test_somebody_new_becomes_a_contact_in_the_same_form(ines: Browser) -> None:
-    """S3.3: contact and case are made together or not at all; who is known already is named; a repeat makes neither again."""
+    """S3.3: one form creates a contact without rights together with the case, and a refused form creates neither.
+
+    If the typed address or number is that of a known contact, the error names that contact. A repeat creates nothing.
+    """
     new = {"contact": "", "new_name": "Bea Roth", "new_email": "bea@acme.example", "new_phone": "+49 40 555 0199"}
     for wrong, said in [
         ({"subject": ""}, "Write a few words"),

@@ -23,7 +23,7 @@ SECRET = "their-firewall-is-the-problem"
 
 
 async def dialogue(storage: Storage) -> Case:
-    """Open a case of Ada with two files of one name, a note with a file, and time with internal words."""
+    """Open a case of Ada with two files of the same name, a note with a file, and time with an internal description."""
     files = [await upload(storage, ADA, "../a/client.log", content) for content in (b"first", b"second")]
     async with transaction(ADA):
         case = await Case.open(
@@ -70,7 +70,7 @@ async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gat
 
 
 async def test_the_zip_file_is_written_in_small_chunks(tmp_path: Path) -> None:
-    """A file of 20 MB goes through in chunks, and a file that was redacted meanwhile is left empty."""
+    """A file of 20 MB is written in chunks, and a file that was redacted in the meantime is empty in the ZIP file."""
     storage = open_storage(f"file://{tmp_path}/files")
     content = bytes(range(256)) * 3_900
     file = await upload(storage, ADA, "big.bin", content)
@@ -89,7 +89,7 @@ async def test_the_zip_file_is_written_in_small_chunks(tmp_path: Path) -> None:
 
 
 async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate) -> None:
-    """S3.10: the page and the CSV file have the same lines, messages included, of what was asked for."""
+    """S3.10: page and CSV file of a case's log show the same lines, messages included, for the same filters."""
     case = await dialogue(app.storage)
     async with transaction(MAX):
         found = await Case.find(case.number, MAX)

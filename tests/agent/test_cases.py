@@ -111,7 +111,7 @@ async def test_the_list_is_paged_and_sorted_by_its_heads(ines: Browser, case: Ca
 
 
 async def test_a_case_without_time_shows_a_dash(ines: Browser, case: Case) -> None:
-    """A case without time shows a dash instead of a zero."""
+    """A case without time shows a dash for its time instead of a zero."""
     assert re.search(r'<td class="number wide-only[^>]*>–</td>', (await ines.get("/agent/cases")).text)
 
 
@@ -132,7 +132,7 @@ async def test_the_list_asks_at_most_seven_questions(ines: Browser, case: Case) 
 
 
 async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
-    """S3.11: a new case comes on top of an open list, marked "Just in"; older rows keep their places."""
+    """S3.11: a new case is added at the top of a list that is open in a browser, marked "Just in"; older rows do not move."""
     second = await open_case("Second")
     page = await ines.get("/agent/cases?sort=number&turned=yes")
     refresh = re.search(r'id="cases" hx-get="([^"]+)"', page.text)
@@ -291,7 +291,7 @@ async def test_a_program_that_calls_itself_a_picture_is_refused_and_the_text_kep
 
 
 async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case) -> None:
-    """R28, R56: Ines downloads a file, as an attachment, under the URL of its own case; under that of another case she gets 404."""
+    """R28, R56: Ines downloads a file, as an attachment, under the URL of its case; under another case's URL it is 404."""
     await ines.send_form(
         f"/agent/cases/{case.number}/replies",
         {"body": "log"},
@@ -309,7 +309,7 @@ async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case)
 
 
 async def test_taking_a_case_that_somebody_has_is_a_conflict(ines: Browser, max_: Browser, case: Case) -> None:
-    """S3.8: Ines takes a case, and taking it again is harmless; Max, who takes it after her, gets 409 and her name."""
+    """S3.8: Ines takes a case, and may do so again; Max, who tries to take it after her, gets 409 with her name."""
     address = f"/agent/cases/{case.number}/assignment"
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
     assert (await ines.send_form(address, {"take": "yes"})).status_code == 303
@@ -389,7 +389,7 @@ async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Cas
 
 
 async def test_the_hours_left_of_a_cases_service_are_read_after_the_page(ines: Browser, case: Case) -> None:
-    """S2.3: the panel of a case shows the hours of its service; the page asks for them once it has loaded."""
+    """S2.3: the panel of a case shows the hours of its service; the page fetches them after it has loaded."""
     here = f"/agent/cases/{case.number}"
     assert f'hx-get="{here}/standing"' in (await ines.get(here)).text
     fragment = (await ines.get(f"{here}/standing")).text

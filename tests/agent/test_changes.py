@@ -1,4 +1,4 @@
-"""Test the page of the audit log: what it says in words, how it is filtered and paged, and its file."""
+"""Test the page of the audit log: how it describes changes, its filters and pages, and its CSV file."""
 
 import csv
 import io
@@ -153,14 +153,14 @@ WORDS = [
 
 @pytest.mark.parametrize(("act", "sentence"), WORDS, ids=[words[:60] for _, words in WORDS])
 async def test_a_change_is_told_in_a_sentence_with_names(noor: Browser, act: Any, sentence: str) -> None:
-    """R89: the page says who did what in words, with the names of people and things instead of ids and columns."""
+    """R89: the page describes who did what in sentences that name people and things instead of ids and columns."""
     async with transaction(NOOR):
         await act()
     assert sentence in (await told(noor)).replace("\u00a0", " ")
 
 
 async def test_a_link_is_told_without_the_columns_of_its_table(noor: Browser) -> None:
-    """R89: how the portal stores an invitation is nobody's business who reads the changes."""
+    """R89: changes of links, such as invitations, are described without the columns in which the links are stored."""
     async with transaction(NOOR):
         await links()
     text = await told(noor)
@@ -180,7 +180,7 @@ async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> Non
 
 
 async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(app: Gate, noor: Browser) -> None:
-    """R89: Ada sets a new password through a link, without a session: the log names her and no column of a table."""
+    """R89: Ada sets a new password through a link, without a session: the log names her, but no column of a table."""
     async with transaction(None):
         token = await invitations.begin_reset(ADA.credential_id, app.clock())
     password = "violet kettle under seven bridges"
@@ -194,7 +194,7 @@ async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(ap
 
 
 async def test_an_accepted_invitation_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
-    """R89: Ada accepts the invitation of a second customer with the password that she has, which stays as it is."""
+    """R89: Ada accepts a second customer's invitation with her present password; no change of it is shown."""
     async with transaction(NOOR):
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
         token = await contact.invite(app.clock())
@@ -206,7 +206,7 @@ async def test_an_accepted_invitation_is_not_told_as_a_changed_password(app: Gat
 
 
 async def test_an_erasure_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
-    """R89: Ada is erased at Acme; her password stays with her access to Globex, and no sentence ends after a name."""
+    """R89: when Ada is erased at Acme and keeps her access to Globex, the log does not say that her password was changed."""
     async with transaction(NOOR):
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
         token = await contact.invite(app.clock())
@@ -259,7 +259,7 @@ async def test_what_was_deleted_since_is_said_to_be_deleted(noor: Browser) -> No
 
 
 async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
-    """R89: each table whose changes are recorded has a sentence for them, and is found by a kind of changes."""
+    """R89: the page has a sentence for each table whose changes are recorded, and a kind in the filter finds them."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct tgrelid::regclass::text as name from pg_trigger where tgname like 'recorded%'"
@@ -273,7 +273,7 @@ async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
 
 
 async def test_every_reference_of_a_recorded_table_is_named_or_left_out(dsn: str) -> None:
-    """R89: a column that refers to a person or a thing is shown by its name, or not at all, and never as a number."""
+    """R89: a reference to a person or thing is shown as the name of that person or thing or left out, never as an id."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct k.conrelid::regclass::text as recorded, a.attname from pg_constraint k"

@@ -20,9 +20,9 @@ INVOICE = "/agent/invoices/2026-0147"
 
 
 async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
-    """D38, D39: the form shows the sum first; issuing leads to the credit note, which agents and customers open.
+    """D38, D39: the form shows the sum before Max issues the credit note, which customers can then open too.
 
-    Invoice and credit note name each other, and sending the form again makes no second note.
+    Invoice and credit note name each other, and a form that is sent again creates no second credit note.
     """
     async with transaction(MAX):
         await issued(60, 30, comment="Router replaced")
@@ -64,9 +64,9 @@ async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
 
 
 async def test_bad_input_keeps_what_was_typed(app: Gate) -> None:
-    """Too many minutes, text that is no time, and a missing reason are refused at their fields, which keep what was typed.
+    """Too many minutes, a text that is not a duration, and a missing reason are refused with 422 at their fields.
 
-    Nor is the whole invoice credited where minutes are typed but the choice still says everything.
+    A form with typed minutes and the choice "everything" is refused too, instead of crediting the whole invoice.
     """
     async with transaction(MAX):
         await issued(60, 30)
@@ -85,7 +85,7 @@ async def test_bad_input_keeps_what_was_typed(app: Gate) -> None:
 
 
 async def test_time_on_an_issued_invoice_leads_to_its_credit(app: Gate) -> None:
-    """C2: an entry on an issued invoice says how it is corrected and leads to the form, which shows that entry alone."""
+    """C2: the page of an entry on an issued invoice links to the credit form, which then shows that entry alone."""
     async with transaction(MAX) as tx:
         await issued(60, comment="First")
         entry_id = await tx.fetchval("select id from time_entry")
@@ -97,7 +97,7 @@ async def test_time_on_an_issued_invoice_leads_to_its_credit(app: Gate) -> None:
 
 
 async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> None:
-    """The customer's page leads to the form, which offers the unused days, shows the sum, and issues the credit note."""
+    """After the end of a contract, the customer's page links to a form that credits the unused days after showing the sum."""
     async with transaction(MAX):
         _, november = await billed_in_advance()
         await ended("2026-11-12")
@@ -115,7 +115,7 @@ async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> No
 
 
 async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
-    """D38: a part of a line that is not for time is typed as an amount; more than is left comes back at its field."""
+    """D38: a part of a line that is not for time is credited by its amount; more than is left is refused at the field."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Test the page of a customer: its work, hours and invoices in one place, and what each agent may see of them."""
+"""Test the page of a customer: its work, hours and invoices in one place, and what agents and managers may see of them."""
 
 from datetime import date, timedelta
 
@@ -36,7 +36,7 @@ async def opened(subject: str, *, by: object = ADA, minutes: int = 0) -> Case:
 
 
 async def test_the_page_of_a_customer_shows_all_work_hours_and_debts(app: Gate) -> None:
-    """S3.32, S3.14: it shows cases, projects, hours left, unbilled time, debts and contacts of this customer alone."""
+    """S3.32, S3.14: the page shows the cases, projects, hours left, unbilled time, debts and contacts of its customer only."""
     closed = await opened("MARK-SOLVED")
     await opened("MARK-ACTIVE")
     await opened("MARK-FOREIGN", by=GIL)
@@ -65,7 +65,7 @@ async def test_the_page_of_a_customer_shows_all_work_hours_and_debts(app: Gate) 
 
 
 async def test_agents_see_no_money_of_a_customer(app: Gate) -> None:
-    """S3.32: an agent who is no manager reads cases and hours of a customer, but no amount, invoice or voucher."""
+    """S3.32: an agent who is not a manager sees cases and hours of a customer, but no amount, invoice or voucher."""
     async with transaction(MAX):
         await issued(90)
     text = await card(app, INES)
@@ -75,7 +75,7 @@ async def test_agents_see_no_money_of_a_customer(app: Gate) -> None:
 
 
 async def test_each_list_of_a_customer_ends_with_a_link_to_the_rest(app: Gate) -> None:
-    """S3.32: five cases and five projects are shown, with the number of all and links to the full lists."""
+    """S3.32: the page shows five cases and five projects, how many there are in all, and links to the full lists."""
     for turn in range(7):
         await opened(f"MARK-{turn}.", minutes=turn)
     async with transaction(MAX):

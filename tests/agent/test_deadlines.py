@@ -30,7 +30,7 @@ async def save(browser: Browser, page: str, **typed: str) -> Any:
 
 
 async def runs() -> int:
-    """Return how many changes until now have had the deadlines of all open cases computed again."""
+    """Return how often changes have caused a recomputation of the deadlines of all open cases; 0 if never."""
     async with transaction(SYSTEM):
         latest = await recounting.latest()
     return latest.version if latest else 0
@@ -47,7 +47,7 @@ async def test_an_admin_sets_what_is_promised_and_new_cases_have_it(noor: Browse
 
 
 async def test_a_service_gets_promises_of_its_own_and_loses_them_again(noor: Browser) -> None:
-    """S3.20, S3.35: a service is found by typing; its form begins with the usual targets. Removing twice is fine."""
+    """S3.20, S3.35: Noor finds a service by typing, gives it targets of its own, and removes them; a repeat is harmless."""
     await promise()
     found = await noor.get(f"{HERE}/services?service_typed=globex&service=")
     assert found.status_code == 303
@@ -62,7 +62,7 @@ async def test_a_service_gets_promises_of_its_own_and_loses_them_again(noor: Bro
 
 
 async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser) -> None:
-    """D49: a day can have several windows; the page lists own days and the public holidays of the next year."""
+    """D49: a weekday can have several business hours; the page lists days off and the public holidays of the next year."""
     assert (
         await save(noor, f"{HERE}/hours", hours_monday="9-12 and 13-17", hours_tuesday="", country="DE", region="hh")
     ).status_code == 303
@@ -82,7 +82,7 @@ async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser)
 
 
 async def test_an_own_day_that_has_passed_is_still_listed_and_one_of_long_ago_is_refused(noor: Browser) -> None:
-    """D49: deadlines of open cases depend on past days, too, so that they can be seen and removed."""
+    """D49: a recent past day off is listed and can be removed, as deadlines depend on it; one of long ago is refused."""
     for on, status in (("2026-11-02", 303), ("2025-11-02", 422)):
         add = {"csrf": await noor.csrf(), "day": on, "name": f"Off {on}", "kind": "closed"}
         answer = await noor.post(f"{HERE}/days", data=add)
@@ -93,7 +93,7 @@ async def test_an_own_day_that_has_passed_is_still_listed_and_one_of_long_ago_is
 
 
 async def test_a_refused_form_says_why_keeps_what_was_typed_and_changes_nothing(noor: Browser) -> None:
-    """S3.20: a wrong value gets a sentence at its field, and no deadline is computed again."""
+    """S3.20: a wrong value gets an error message at its field, and no deadline is computed again."""
     await promise()
     before = await runs()
     for page, typed, sentence in (
@@ -116,7 +116,7 @@ async def test_a_refused_form_says_why_keeps_what_was_typed_and_changes_nothing(
 
 
 async def test_the_page_says_how_far_the_computation_is(noor: Browser) -> None:
-    """S3.20: after a change the page says how many open cases are left, until the job is done."""
+    """S3.20: after a change, the page shows how many open cases wait for new deadlines, until the job is done."""
     await opened()
     await promise()
     assert "The deadlines of 1\u00a0open case are computed again" in (await noor.get(HERE)).text
@@ -137,7 +137,7 @@ async def shown(app: Gate, reader: Any, page: str) -> str:
 
 
 async def test_both_sides_see_the_same_deadline_wherever_a_case_is_shown(app: Gate) -> None:
-    """S3.20, D49: list, case and home show the deadline of the reply, that of the solution, the pause, the result."""
+    """S3.20, D49: list, case and home page show both sides the same deadlines for reply and solution, pause and result."""
     await promise()
     case = await opened(at=NOW - 50 * MINUTE)
     pages = [
@@ -169,7 +169,7 @@ async def test_both_sides_see_the_same_deadline_wherever_a_case_is_shown(app: Ga
 
 
 async def test_the_list_is_sorted_and_filtered_by_what_ends_first(ines: Browser) -> None:
-    """S3.20: cases without a running deadline come last; the filter finds what is overdue, and what ends soon."""
+    """S3.20: cases without a running deadline come last; filters find overdue cases and those due soon."""
     await promise()
     late = await opened(subject="Late", at=NOW - 90 * MINUTE)
     soon = await opened(subject="Soon", at=NOW - 40 * MINUTE)
@@ -189,7 +189,7 @@ async def test_the_list_is_sorted_and_filtered_by_what_ends_first(ines: Browser)
 
 
 async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Gate) -> None:
-    """D49: an admin's new business hours and an agent's reply at the same moment leave one right deadline."""
+    """D49: if Ines replies while Noor changes targets, the reply counts and the deadline follows the new target."""
     await promise()
     case = await opened()
     async with await Browser.of(app, NOOR, at=NOW) as noor:
@@ -207,7 +207,7 @@ async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Ga
 
 
 async def test_a_new_time_zone_of_the_company_begins_the_computation_again(noor: Browser) -> None:
-    """D49: business hours without a time zone of their own follow the company's."""
+    """D49: a new time zone of the company, which business hours follow, has all deadlines computed again."""
     before = await runs()
     for typed, more in (({"city": "Bremen"}, 0), ({"time_zone": "America/New_York"}, 1)):
         assert (await save(noor, "/agent/setup/company", **typed)).status_code == 303

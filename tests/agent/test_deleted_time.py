@@ -1,4 +1,4 @@
-"""Test the list of deleted time: who deleted what and when, and everything that had happened to it."""
+"""Test the list of deleted time entries: who deleted which entry when, and the history of each."""
 
 import html
 import re
@@ -23,7 +23,7 @@ HERE = "/agent/timesheets/deleted"
 
 
 async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Browser, case: Case) -> None:
-    """S2.22, C3: Max sees who deleted an entry, what it was, and all that had happened to it before; Ines gets 403."""
+    """S2.22, C3: Max sees who deleted an entry, its last values and its history; Ines gets 403."""
     entry = await logged(case, minutes=50, external_comment="Switch <replaced>")
     async with transaction(INES):
         await submit(INES, [entry.id], at=now())
@@ -65,7 +65,7 @@ async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max
 
 
 async def test_the_list_is_limited_to_days_and_has_pages(max_: Browser) -> None:
-    """D56: each page but the last links to earlier deletions, and days without a deletion say so.
+    """D56: each page but the last links to earlier deletions, and an empty list of the chosen days says so.
 
     Invalid values in the URL are ignored.
     """

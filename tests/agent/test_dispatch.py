@@ -29,7 +29,7 @@ async def rules() -> list[DispatchRule]:
 
 
 async def test_an_admin_adds_a_rule_moves_it_up_and_removes_it(noor: Browser, rule: DispatchRule) -> None:
-    """S3.8: the customer is found by its name, and each rule says in words what it does."""
+    """S3.8: Noor finds the customer of a rule by its name, and the page describes each rule in words."""
     sent = {
         "name": "Printers",
         "customer_id_typed": "Globex",
@@ -61,7 +61,9 @@ async def test_a_refused_rule_keeps_what_was_typed(noor: Browser, rule: Dispatch
 async def test_two_admins_change_the_customer_of_a_rule_and_the_second_is_told(
     noor: Browser, rule: DispatchRule
 ) -> None:
-    """Noor's form keeps what somebody else has changed meanwhile. It gets 409 if both change the same field.
+    """If somebody changes another field of a rule while Noor has its form open, both changes stay.
+
+    If both change the same field, she gets 409.
 
     Without JavaScript, only the text of the search field for the customer changes, and its id stays.
     """
@@ -86,7 +88,7 @@ async def test_trying_the_rules_names_who_would_get_a_case(noor: Browser, case: 
 async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to_the_contact(
     noor: Browser, ada: Browser, rule: DispatchRule
 ) -> None:
-    """S3.8, S3.10: both read who has the case; only agents read by which rule."""
+    """S3.8, S3.10: agents and the contact read who has a dispatched case; only agents read by which rule."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Toner", text="Empty.", case_type_id=INCIDENT, at=now())
     page = (await noor.get(f"/agent/cases/{case.number}")).text
@@ -99,7 +101,7 @@ async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to
 
 
 async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
-    """S3.9: the page lists who is away with their open cases, and one step gives all of them to a colleague."""
+    """S3.9: the page lists agents who are away with their open cases; one step hands all of an agent's over."""
     async with transaction(INES):
         await case.take(by=INES, at=now())
     assert "Nobody is away today" in (await max_.get("/agent/handovers")).text
@@ -116,7 +118,7 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
 
 
 async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:
-    """S1.3, S3.8: the form offers to take the case or to let the rules choose, and to take it is chosen first."""
+    """S1.3, S3.8: in the form of a new case, the agent takes the case or lets the rules choose; taking it is preset."""
     page = (await ines.get("/agent/cases/new?customer=1")).text
     form = next(one for one in [form_of(page, "/agent/cases/new")] if one)
     assert form.fields["to"] == ["me"]

@@ -19,7 +19,7 @@ DAY = date(2026, 11, 10)
 
 
 async def test_agents_see_hours_and_managers_also_money(ines: Browser, max_: Browser) -> None:
-    """S3.26: the page of an agent has no amount; that of a manager has them, and so has its file."""
+    """S3.26: the page of potential shows agents hours only; managers also see amounts, on the page and in its file."""
     async with transaction(MAX):
         await log(90, on=DAY)
         assert [it.more for _, it in await potential_of(INES)] == [None]

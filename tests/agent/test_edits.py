@@ -260,9 +260,9 @@ async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
 
 
 def fields_of(form: PageForm) -> list[str]:
-    """Return the names of the fields that a person can change independently of others.
+    """Return the names of the fields that a person can change independently of the other fields.
 
-    What is found by typing is tested where it is used, as in tests/agent/test_dispatch.py.
+    Type-ahead fields are left out; they are tested where they are used, as in tests/agent/test_dispatch.py.
     """
     typed_beside = {name for name in form.names if name.endswith("_typed") or f"{name}_typed" in form.names}
     names = form.names - {"csrf", "seen", "password", "approves", "approvers", "members", *FIXED} - typed_beside
@@ -270,13 +270,13 @@ def fields_of(form: PageForm) -> list[str]:
 
 
 def _leaves_a_choice(form: PageForm, name: str) -> bool:
-    """Return whether a field offers more than what is chosen now; text fields always do."""
+    """Return whether another option of the field can be chosen; True for text fields."""
     offered, now = form.offered.get(name, []), form.fields.get(name, [""])[-1]
     return len(offered) < 2 or any(value not in ("", now, *AVOIDED) for value in offered)
 
 
 def another(form: PageForm, name: str) -> Any:
-    """Return another valid value for a field. None stands for a box that is not ticked."""
+    """Return a valid value for the field that differs from its present one; None unticks a box."""
     now, offered = form.fields.get(name, [""])[-1], form.offered.get(name, [])
     if offered == ["yes"]:
         return None if now else "yes"
@@ -286,13 +286,13 @@ def another(form: PageForm, name: str) -> Any:
 
 
 def changed(form: PageForm, name: str) -> dict[str, Any]:
-    """Return another value for the field, with the values of the further fields that it requires."""
+    """Return, by name, another value for the field and values of the further fields that it requires."""
     is_a_choice, is_empty = len(form.offered.get(name, [])) > 1, not form.fields.get(name, [""])[-1]
     return {name: another(form, name)} | (TOGETHER.get(name, {}) if is_a_choice or is_empty else {})
 
 
 async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
-    """Send a form as it was loaded, with the fields `typed` changed and the CSRF token of the sender's browser."""
+    """Send a loaded form with the fields `typed` changed and the CSRF token of `browser`; None leaves a field out."""
     data = {name: value for name, value in {**form.fields, **typed}.items() if value is not None and name != "csrf"}
     return await browser.send_form(form.action, data)
 

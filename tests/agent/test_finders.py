@@ -63,7 +63,7 @@ async def test_a_filter_that_means_several_offers_them(ines: Browser, case: Case
 
 
 async def test_a_filter_shows_what_it_is_set_to(ines: Browser, case: Case) -> None:
-    """Each value of a filter is ticked, and has a chip that removes it and leaves the others."""
+    """Each value of the filters in the URL is ticked, and has a chip that removes this value only."""
     query = f"customer={ACME}&customer={GLOBEX}&agent=0&status=open"
     answer = await ines.get(f"/agent/cases/filters?{query}")
     for name, value, words in (("customer", ACME, "Acme"), ("customer", GLOBEX, "Globex"), ("agent", 0, "Nobody")):
@@ -141,7 +141,7 @@ async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> N
 async def test_the_scope_of_a_rate_is_found_by_typing(app: Gate) -> None:
     """Noor types a part of a name into each scope field of a rate; a field that is left empty means no restriction.
 
-    A text that matches none or several, and an unknown id, are refused with 422 and a sentence.
+    A text that matches none or several, and an unknown id, are refused with 422 and an error message.
     """
     path = "/agent/setup/rates"
     price = {"hourly_rate": "77", "currency": "EUR", "effective_from": "2030-01-01", "role_id": ""}

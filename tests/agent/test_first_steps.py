@@ -44,8 +44,8 @@ async def test_the_map_has_every_page_of_the_set_up() -> None:
 
 
 async def test_each_page_has_the_name_that_the_map_gives_it(app: Gate) -> None:
-    """Issue 13: an entry of the map, the title of its page in the browser, and its heading are one name."""
-    # The heading of *System* says how the system is.
+    """Issue 13: the title and the heading of each page of the set-up are the name of its entry on the map."""
+    # The heading of *System* is the state of the system.
     wrong: dict[str, tuple[str, str]] = {}
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         for place in (place for places in PLACES.values() for place in places if "#" not in place.address):
@@ -68,7 +68,7 @@ async def test_the_search_finds_what_a_page_decides(search: str, names: list[str
 
 
 async def test_the_map_is_searched_without_script(app: Gate) -> None:
-    """Issue 13: the search is a plain form; htmx gets the map alone, and nothing found leads back to everything."""
+    """Issue 13: the search of the map works as a plain form; a request by htmx gets the map alone."""
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         page = (await browser.get("/agent/setup?q=iban")).text
         assert "/agent/setup/company" in page
@@ -90,7 +90,10 @@ async def left() -> list[str]:
 
 
 async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
-    """Issue 13: the steps follow the facts up to the first issued invoice, which ends the list and where admins land."""
+    """Issue 13: each step is ticked once its data exist; the first invoice ends the list.
+
+    Until then, `/` redirects Noor to the set-up, and afterwards to the cases.
+    """
     assert await left() == ["Time under a service", "An approval", "A billing run", "The first invoice"]
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert (await noor.get("/")).headers["location"] == "/agent/setup"
@@ -116,7 +119,7 @@ async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
 
 
 async def test_the_steps_can_be_hidden_and_shown_again(app: Gate) -> None:
-    """Issue 13: hiding them is for all admins, a repeat is harmless, and it can be taken back; others get 403."""
+    """Issue 13: an admin hides the first steps for all admins, and can show them again; a repeat is harmless; others get 403."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         assert (await ines.send_form("/agent/setup/first-steps/dismissal")).status_code == 403
     async with await Browser.of(app, NOOR, at=NOW) as noor:

@@ -31,7 +31,7 @@ async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
 async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -> None:
     """S2.35: an entry that Max flags stays in the list with its question and is not ticked.
 
-    The message after the decision has a button that removes the flag again.
+    The message after the decision has a button that undoes the flag.
     """
     async with transaction(SYSTEM):
         entry = await log()
@@ -52,7 +52,7 @@ async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -
 
 
 async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browser) -> None:
-    """C3: if the question is missing, the dialog opens again with a sentence, the ticks stay, and nothing is flagged."""
+    """C3: if the question is missing, the dialog opens again with an error message, the ticks stay, and nothing is flagged."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "shown": str(entry.id), "question": " "})
@@ -90,7 +90,7 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
 
 
 async def test_a_manager_is_told_of_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
-    """C3, S2.35: an approved entry waits for no decision, so approvals name the answers; colleagues' ones are not named."""
+    """C3, S2.35: the approvals page lists answers about approved entries until the flag is lifted."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)

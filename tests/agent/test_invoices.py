@@ -192,7 +192,7 @@ async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
 
 
 async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app: Gate) -> None:
-    """D30, D38: a wrong duration is said at its field; the correction names the statement, and the statement names it."""
+    """D30, D38: a wrong duration is refused at its field; statement and correction link to each other."""
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -306,9 +306,9 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
 
 
 async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 10, section 5: lines and time of a draft and of an invoice have pages that say how many there are.
+    """Issue 10, section 5: lines and time of a long draft or invoice are shown in pages with the number of all of them.
 
-    Taking time off leads back to the same page; the explanation of one line ends with a way to all of its entries.
+    Taking an entry off redirects to the same page; the explanation of a line links to all of its entries.
     """
     monkeypatch.setattr("portal.billing.documents.contents.SHOWN", 2)
     monkeypatch.setattr("portal.customer.invoices.EXPLAINED", 2)
@@ -336,9 +336,9 @@ async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pyt
 
 
 async def test_a_page_of_rows_begins_after_its_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page of rows begins after the row that the cursor names, and says after which row the next page begins.
+    """A page of rows begins after the row that the cursor names, and has the cursor of the next page.
 
-    A cursor that no row follows, or that is not a row's position, leads to the first page.
+    An invalid cursor, or one that no row follows, leads to the first page.
     """
     monkeypatch.setattr("portal.billing.documents.contents.SHOWN", 2)
     empty = billing.part_of(list[billing.DetailRow](), "7")

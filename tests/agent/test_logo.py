@@ -28,7 +28,7 @@ SVG = (
 
 
 def png(width: int, height: int, *, claims: tuple[int, int] | None = None) -> bytes:
-    """Return a grey PNG picture with a text chunk. `claims` is a false width and height for its header."""
+    """Return a grey PNG image with a text chunk. `claims` is a false width and height for its header."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -58,7 +58,7 @@ async def test_a_logo_is_redrawn_and_shown_on_the_sign_in_page_and_on_invoices(
             recorded = await tx.fetch(
                 "select credential_id, what, changes from audit where what like 'logo.%' order by id"
             )
-        # The second upload drew the same picture, so it changed nothing.
+        # The second upload gave the same image, so it changed nothing.
         assert [(row["credential_id"], row["what"]) for row in recorded] == [(NOOR.credential_id, "logo.insert")]
         assert len(recorded[0]["changes"]) < 200
         shown = await nobody.get(page.split('class="logo" src="')[1].split('"')[0])

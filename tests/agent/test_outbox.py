@@ -48,7 +48,7 @@ async def recorded(
 
 
 async def told() -> int:
-    """Record the mail that tells Alan of a reply of Ines, and return the id of the record."""
+    """Record Alan's mail about a reply of Ines, and return the id of the record."""
     await reply(await opened(), "Try the **other** gateway.")
     async with transaction(SYSTEM) as tx:
         await mailing.begin_mails(NOW)
@@ -72,7 +72,7 @@ async def test_the_list_is_empty_at_first_and_then_filtered_by_person_kind_and_s
 
 
 async def test_the_list_names_the_case_or_the_invoice_and_the_kinds_of_each_mail(noor: Browser) -> None:
-    """Issue 13: a mail of notices is listed by its case and kind, and a digest by how many notices it has."""
+    """Issue 13: a mail of notices is listed with its case or invoice and the kinds of its notices, a digest with their number."""
     await told()
     async with transaction(SYSTEM) as tx:
         case = f"#{await tx.fetchval('select number from cases')}"
@@ -129,7 +129,7 @@ async def test_a_mail_is_shown_as_text_and_in_a_frame_without_active_content(noo
 
 
 async def test_the_mail_of_a_shared_address_is_found_by_the_person_whom_it_is_for(noor: Browser) -> None:
-    """The list is filtered by the person to whom the mail was written, not by the mail address."""
+    """If two people share a mail address, the list is filtered by the person to whom a mail was written."""
     async with transaction(SYSTEM):
         for job, reader in enumerate((ADA, ALAN)):
             to = Addressee("office@acme.example", reader.credential_id)
@@ -140,7 +140,7 @@ async def test_the_mail_of_a_shared_address_is_found_by_the_person_whom_it_is_fo
 
 
 async def test_a_mail_shows_only_what_its_receiver_may_still_see(noor: Browser) -> None:
-    """R12: the mail is written as its receiver may see it now; one that says nothing any more is not shown."""
+    """R12: a mail is shown with what its receiver may see now; once Alan is ended, nothing of his mail is shown."""
     found = await told()
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", NOW, ALAN.id)
@@ -150,7 +150,7 @@ async def test_a_mail_shows_only_what_its_receiver_may_still_see(noor: Browser) 
 
 @pytest.mark.parametrize("kind", [name for name, letter in LETTERS.items() if letter.has_link])
 async def test_a_link_for_signing_in_is_neither_shown_nor_made_nor_sent_again(noor: Browser, kind: str) -> None:
-    """R7: opening the record of such a mail makes no link, and an admin cannot send one to somebody from here."""
+    """R7: Noor can neither read nor send again a mail with a link for signing in, and opening it creates no link."""
     found = await recorded(MailState.GIVEN_UP, kind=kind, ids={"credential": ADA.credential_id})
     page = (await noor.get(f"{PAGE}/{found}")).text
     assert "nobody else can read it" in page
@@ -164,7 +164,7 @@ async def test_a_link_for_signing_in_is_neither_shown_nor_made_nor_sent_again(no
 
 @pytest.mark.parametrize("state", [MailState.KEPT, MailState.REFUSED, MailState.GIVEN_UP])
 async def test_a_mail_is_sent_again_once_however_often_the_button_is_pressed(noor: Browser, state: MailState) -> None:
-    """Sending again also tries a refused address again; a mail that waits or was sent is left alone."""
+    """A kept, refused or given-up mail is sent again once, however often Noor requests it, even to a refused address."""
     found = await recorded(state)
     async with transaction(SYSTEM):
         await refusals.record(ADA.email, "mail_password_changed", "550 No", NOW)
@@ -202,7 +202,10 @@ async def test_without_a_server_nothing_can_be_sent(app: Gate, settings: Setting
 async def test_a_refused_address_shows_at_the_person_until_somebody_tries_again(
     app: Gate, who: object, whose: object, page: str, form: str
 ) -> None:
-    """The pages of a person say what was refused, when and why; a repeated press changes nothing more."""
+    """The page of a person shows that their mail address was refused and why, until the refusal is removed.
+
+    Removing it twice is harmless.
+    """
     email = whose.email  # type: ignore[attr-defined]
     async with transaction(SYSTEM):
         await refusals.record(email, "mail_notices", "550 5.1.1 No such mailbox", NOW)
@@ -222,7 +225,7 @@ async def test_a_refused_address_shows_at_the_person_until_somebody_tries_again(
     [(NOOR, ADA, "/agent/customers/1"), (NOOR, INES, "/agent/setup/agents"), (ADA, ALAN, "/contacts")],
 )
 async def test_lists_of_people_mark_a_refused_address(app: Gate, who: object, whose: object, page: str) -> None:
-    """Whoever manages people sees in the list who gets no mail, without opening each of them."""
+    """The lists of agents and of contacts mark each person whose mail address was refused."""
     async with await Browser.of(app, who, at=NOW) as browser:  # type: ignore[arg-type]
         assert ">No mail<" not in (await browser.get(page)).text
         async with transaction(SYSTEM):

@@ -1,4 +1,4 @@
-"""Test the pages of own fields: in the set-up, in the forms of a new case, on a case, in the list and in its file."""
+"""Test own fields of cases: in the set-up, in the forms of a new case, on a case, and in the list and its CSV file."""
 
 from portal.database import transaction
 from portal.desk import Case
@@ -13,7 +13,10 @@ HERE = "/agent/setup/fields"
 
 
 async def test_an_admin_adds_a_field_with_choices_and_the_changes_say_so(app: Gate) -> None:
-    """S3.18, R89: what is wrong is said at its field, what is used cannot be deleted, and each change has its sentence."""
+    """S3.18, R89: Noor adds a field with choices, changes and deletes both; the audit log describes each change.
+
+    Wrong input, such as a field name that exists already, gets an error message.
+    """
     async with await Browser.of(app, NOOR) as noor:
         page = await noor.get(HERE)
         assert "No field yet" in page.text
@@ -42,7 +45,10 @@ async def test_an_admin_adds_a_field_with_choices_and_the_changes_say_so(app: Ga
 
 
 async def test_customers_and_agents_fill_in_fields_and_lists_have_them(app: Gate, ines: Browser) -> None:
-    """R30: what was typed is kept after a refusal; a field that customers do not see is unknown to their form."""
+    """R30: Ada must fill in a required field, and gets 400 if she sends one that customers do not see.
+
+    Agents see and change both; the list of cases can be filtered by a field, and its CSV file has a column for each.
+    """
     serial, hidden = await made("Serial number", required_to_open="yes"), await made("Warranty", hidden=True)
     form = {"subject": "Display is dark", "body": "Since noon.", "case_type": str(INCIDENT), "priority": "2"}
     async with await Browser.of(app, ADA) as ada:

@@ -1,4 +1,4 @@
-"""Test the views of the list of cases that agents save: names, sharing, filters, counts, deletion and its undoing."""
+"""Test the views of the list of cases that agents save: names, sharing, filters, counts, deleting and restoring."""
 
 import re
 
@@ -65,7 +65,7 @@ async def test_a_refused_view_keeps_what_was_typed(ines: Browser) -> None:
 
 
 async def test_private_views_are_their_owners_and_shared_ones_everybodys(app: Gate, ines: Browser) -> None:
-    """A private view is not found by a colleague; a shared one is used by all, and changed by its owner and managers."""
+    """A private view is 404 for colleagues; a shared one is for all agents, and its owner and managers may change it."""
     private, shared = await saved("Private"), await saved("Shared", shared=True)
     assert (await names(INES), await names(MAX)) == (["Private", "Shared"], ["Shared"])
     async with await Browser.of(app, MAX) as max_, await Browser.of(app, ADA) as ada:
@@ -94,7 +94,7 @@ async def test_a_view_takes_over_the_filters_of_the_list_that_was_just_seen(ines
 
 
 async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Browser) -> None:
-    """Who changes the name after somebody else did sees both names; a change of another field goes beside it."""
+    """Max changes the name of a view after Ines did so: he gets 409 with her name for it, which stays."""
     view = await saved("Shared", shared=True)
     here = f"/agent/cases/views/{view}"
     async with await Browser.of(app, MAX) as max_:
@@ -107,7 +107,10 @@ async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Br
 
 
 async def test_a_deleted_view_comes_back_within_a_day(ines: Browser) -> None:
-    """Deleting twice deletes once; undoing brings the view back unless its name is taken; after a day it is gone."""
+    """Ines restores a deleted view within a day, unless another view has its name by then; a repeat is harmless.
+
+    After a day, the view is deleted for good.
+    """
     view = await saved()
     page = await ines.get(f"/agent/cases/views/{view}")
     for _ in range(2):

@@ -44,7 +44,7 @@ def page_of(service: int, customer: int = ACME, contract: int = ACME_CONTRACT) -
 
 
 async def refused(verb: Awaitable[None]) -> dict[str, str]:
-    """Await `verb`, which must raise `Invalid`, and return its sentences by field."""
+    """Await `verb`, which must raise `Invalid`, and return the error messages by field."""
     with pytest.raises(Invalid) as refusal:
         await verb
     return refusal.value.fields
@@ -59,7 +59,7 @@ async def add(plan: int, facts: PriceFacts = LATER) -> None:
 async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(plan: int) -> None:
     """D26, S3.25: October costs 500 with 10 hours; November costs 550 with 5, and 115 for each hour beyond.
 
-    Of 8 hours in November, 5 are included and 3 cost 345.00.
+    Of 8 hours in November, 5 are included, and 3 cost 345.00 (3 * 115).
     """
     async with transaction(NOOR):
         await add(plan)
@@ -77,7 +77,7 @@ async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(pla
 
 
 async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: int) -> None:
-    """D26, C12, D17: a change that begins in the past bills nothing again, and open time keeps the approved rate."""
+    """D26, C12, D17: after a price change from a past date, billed fees stay, and open time keeps its approved rate."""
     async with transaction(NOOR):
         await billed()
         [entry] = await approved(660, service=plan, on=date(2026, 11, 3))
@@ -91,7 +91,7 @@ async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: i
 
 
 async def test_an_admin_adds_prices_and_deletes_them(admin: Browser, plan: int) -> None:
-    """D26: the page lists the prices with their days; the page of the service says which hold and which come."""
+    """D26: the page lists prices with their first days; the page of the service shows the present and the coming ones."""
     fields = {"effective_from": "2026-12-01", "fee": "550", "included": "5h", "overage_rate": "33.3333"}
     assert (await admin.send_form(page_of(plan), fields)).status_code == 303
     text = (await admin.get(page_of(plan))).text.replace("\N{NO-BREAK SPACE}", " ")
@@ -123,7 +123,7 @@ async def test_the_prices_of_another_customers_service_are_not_found(admin: Brow
 
 
 async def test_bad_prices_are_refused_at_their_field_and_change_nothing(plan: int) -> None:
-    """D26: each mistake has one sentence, and nothing is stored."""
+    """D26: each mistake gets an error message at its field alone, and nothing is stored."""
     async with transaction(NOOR):
         service, contract = await Service.find(plan, SYSTEM), await Contract.find(ACME_CONTRACT, SYSTEM)
         mistakes = {
@@ -147,7 +147,7 @@ async def test_bad_prices_are_refused_at_their_field_and_change_nothing(plan: in
 
 
 async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser, plan: int) -> None:
-    """D26: a change that begins in a period whose hours documents have used is refused, and nothing changes."""
+    """D26: fewer included hours from a period whose billed time drew more are refused, and nothing changes."""
     async with transaction(MAX):
         await approved(480, service=plan, on=date(2026, 11, 3))
         await billed(date(2026, 11, 20))
@@ -161,7 +161,7 @@ async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser,
 
 
 async def test_the_settlement_stays_while_prices_change_from_a_date(plan: int) -> None:
-    """D26: the database refuses prices that the settlement does not have, and a new settlement beside price changes."""
+    """D26: a service with price changes keeps its settlement; the database refuses prices that the settlement lacks."""
     async with transaction(NOOR):
         await add(plan)
         service = await Service.find(plan, SYSTEM)

@@ -36,7 +36,10 @@ def storage(tmp_path: Path) -> Storage:
 
 
 async def dialogue(storage: Storage) -> tuple[Case, dict[str, str]]:
-    """Open a case of Ada whose texts all have the secret; return it and the keys of what can be redacted, by noun."""
+    """Open a case of Ada with the secret in all its texts.
+
+    Return the case and, by noun (such as "a file"), the keys of what can be redacted.
+    """
     file = await upload(storage, ADA, f"{SECRET}.txt")
     async with transaction(ADA):
         case = await Case.open(
@@ -59,7 +62,7 @@ async def gone(case: Case, key: str, reason: str = "A password", by: Any = NOOR)
 
 
 async def kept(dsn: str) -> dict[str, int]:
-    """Return the tables that still have the secret anywhere, each with the number of its rows that do."""
+    """Return, by table, the number of rows that still contain the secret; other tables are left out."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch(
@@ -78,7 +81,7 @@ async def kept(dsn: str) -> dict[str, int]:
 
 
 async def test_what_is_redacted_is_nowhere_in_the_database(dsn: str, storage: Storage) -> None:
-    """Every text and the name of the file are destroyed in every table, the search index, the log and drafts included."""
+    """Redacting every text and the file of a case removes the secret from all tables, such as the log and drafts."""
     case, keys = await dialogue(storage)
     async with transaction(NOOR):
         await case.change_facts(by=NOOR, at=NOW, subject=f"{SECRET} again")
@@ -103,11 +106,11 @@ async def test_what_is_redacted_is_nowhere_in_the_database(dsn: str, storage: St
 
 
 async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(storage: Storage) -> None:
-    """R60: the commit leaves a row from which the sweep deletes the bytes; deleting them twice harms nothing."""
+    """R60: if the process dies after the commit, a later job deletes the bytes of the file; a repeat is harmless."""
     case, keys = await dialogue(storage)
     async with transaction(SYSTEM) as tx:
         key = await tx.fetchval("select key from attachment")
-    await gone(case, keys["a file"])  # As if the process was killed here.
+    await gone(case, keys["a file"])  # As if the process was killed after this.
     assert storage.folder is not None
     assert list(storage.folder.rglob(f"*{key}*"))
     await delete_redacted(storage)
@@ -119,7 +122,7 @@ async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(
 
 
 async def test_only_an_admin_redacts_and_a_refusal_changes_nothing(dsn: str, storage: Storage) -> None:
-    """R24: a manager is refused by the code and by the database; a reason is needed."""
+    """R24: code and database refuse Max, a manager; an admin needs a reason of at most 120 characters and a known key."""
     case, keys = await dialogue(storage)
     before = await kept(dsn)
     with pytest.raises(NotFound):
@@ -138,7 +141,7 @@ async def test_only_an_admin_redacts_and_a_refusal_changes_nothing(dsn: str, sto
 
 
 async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
-    """The second finds that it is gone; the log and the place have one reason."""
+    """Of two admins who redact a message at once, one gets `NotFound`; the log has one event."""
     case, keys = await dialogue(storage)
     outcomes = await asyncio.gather(
         gone(case, keys["a message"], "First"), gone(case, keys["a message"], "Second"), return_exceptions=True
@@ -150,7 +153,7 @@ async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
 
 
 async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(storage: Storage) -> None:
-    """S3.16: a mail is composed when it is sent, so one that waits no longer has the text."""
+    """S3.16: if a reply is redacted before its mail is sent, the mail has the words of the redaction instead."""
     case, _ = await dialogue(storage)
     async with transaction(INES):
         await case.reply(by=INES, text=f"Use {SECRET}.", at=NOW)
@@ -169,7 +172,10 @@ async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(stor
 
 
 async def test_the_page_shows_what_goes_and_asks_once_more(app: Gate, storage: Storage) -> None:
-    """Noor sees the text, says why, is asked once more, and finds who redacted it in its place and in the log."""
+    """Noor sees the text, gives a reason and confirms; the case and its log then show who redacted it and why.
+
+    Sending the form again gets 404.
+    """
     case, keys = await dialogue(storage)
     here = f"/agent/cases/{case.number}/redaction"
     async with await Browser.of(app, NOOR, at=NOW) as noor:
@@ -190,7 +196,7 @@ async def test_the_page_shows_what_goes_and_asks_once_more(app: Gate, storage: S
 
 
 async def test_time_on_a_document_stays_and_the_page_says_so(app: Gate) -> None:
-    """R65: what a document says is frozen; the page offers no form, and code and database refuse."""
+    """R65: time on an issued document cannot be redacted: the page offers no form, and code and database refuse it."""
     places = await furnished(app.storage)
     key = f"time-{places.entries['issued'].id}"
     here = f"/agent/cases/{places.case.number}/redaction"

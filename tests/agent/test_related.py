@@ -1,4 +1,4 @@
-"""Test the pages on which agents merge cases, split one, and link cases with each other."""
+"""Test the pages on which agents merge cases, split a case, and link cases with each other."""
 
 import uuid
 
@@ -13,7 +13,10 @@ MERGING = "/agent/cases/merging"
 
 
 async def test_ticked_cases_are_merged_after_a_question(ines: Browser, case: Case) -> None:
-    """The list leads to the page that asks; it names what moves, and afterwards the old number leads to the other case."""
+    """Ines merges ticked cases after a question that names both; the old number then redirects to the other case.
+
+    Sending the form again is harmless.
+    """
     other = await open_case("The same again")
     asked = await ines.send_form(f"{MERGING}/choice", {"case": [str(other.number), str(case.number)]})
     assert asked.status_code == 303
@@ -35,7 +38,7 @@ async def test_ticked_cases_are_merged_after_a_question(ines: Browser, case: Cas
 
 
 async def test_the_customer_is_led_to_the_other_case_and_told_why(app: object, ines: Browser, case: Case) -> None:
-    """The old URL, as in a mail, redirects the contact, and files and replies under it still work."""
+    """After a merge, the old URL redirects Ada to the other case with an explanation; replies sent to it still work."""
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     ada = await Browser.of(app, ADA)  # type: ignore[arg-type]
@@ -52,7 +55,7 @@ async def test_the_customer_is_led_to_the_other_case_and_told_why(app: object, i
 
 
 async def test_what_cannot_be_merged_is_said_on_the_page(ines: Browser, case: Case) -> None:
-    """Cases of two customers, an unknown number, one case alone, and no choice of a target change nothing."""
+    """Cases of two customers, unknown numbers, a single case, and a missing target are refused and merge nothing."""
     foreign = await open_case("At Globex", by=GIL)
     mixed = await ines.get(f"{MERGING}?case={case.number}&case={foreign.number}")
     assert "These cases are not of one customer." in mixed.text
@@ -75,7 +78,7 @@ async def test_what_cannot_be_merged_is_said_on_the_page(ines: Browser, case: Ca
 
 
 async def test_who_will_read_more_is_named_before_the_merge(ines: Browser, case: Case) -> None:
-    """R23: Alan sees only his own cases, so the page says that he will read the other one."""
+    """R23: the page warns that Alan, who sees only his own cases, will be able to read all of the merged cases."""
     his = await open_case("Mine", by=ALAN)
     shown = await ines.get(f"{MERGING}?case={case.number}&case={his.number}")
     assert "Alan Weber can read all messages and files of all these cases then." in shown.text
@@ -84,7 +87,10 @@ async def test_who_will_read_more_is_named_before_the_merge(ines: Browser, case:
 async def test_a_reply_that_was_begun_on_the_merged_case_is_found_on_the_other_one(
     app: object, ines: Browser, case: Case
 ) -> None:
-    """D53: no draft is lost or mixed with another, also one of a page that was open during the merge; a sent one is gone."""
+    """D53: drafts of replies on both cases are kept apart after a merge, and each is shown until it is sent.
+
+    This includes drafts from a page that was open during the merge.
+    """
     other = await open_case("The same again")
     ada = await Browser.of(app, ADA)  # type: ignore[arg-type]
     keys = {number: str(uuid.uuid4()) for number in (case.number, other.number)}
@@ -116,7 +122,10 @@ async def test_a_reply_that_was_begun_on_the_merged_case_is_found_on_the_other_o
 async def test_what_an_old_page_says_of_the_merged_case_does_not_change_the_other_one(
     app: object, ines: Browser, case: Case
 ) -> None:
-    """D53: a status, an agent, facts, or a closure by the customer meant the case that is gone; the refusal names both."""
+    """D53: requests of an old page that change status, agent or facts of a merged case get 409 and change nothing.
+
+    The error message names both cases.
+    """
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     ada = await Browser.of(app, ADA)  # type: ignore[arg-type]
@@ -139,7 +148,7 @@ async def test_what_an_old_page_says_of_the_merged_case_does_not_change_the_othe
 
 
 async def test_an_open_page_of_the_merged_case_still_works(ines: Browser, case: Case) -> None:
-    """Its feed shows the other case, and what is sent from it lands there, with a sentence."""
+    """On a page that was open during the merge, the feed is that of the other case; replies and notes go there."""
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     feed = await ines.get(f"/agent/cases/{other.number}/feed")

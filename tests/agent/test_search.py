@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("dsn", "clock")
 
 @pytest.fixture
 async def desk(app: Gate) -> Case:
-    """Open case 1001 of Ada's with a note and a file, and 1002 of Gil's; publish an article for agents."""
+    """Open case 1001 of Ada with a note and a file, and 1002 of Gil; publish an article for agents. Return case 1001."""
     log = await upload(app.storage, ADA, "vpn-client.log")
     async with transaction(ADA):
         case = await Case.open(
@@ -38,7 +38,7 @@ async def desk(app: Gate) -> Case:
 
 
 async def test_an_agent_finds_every_kind_on_one_page(app: Gate, desk: Case) -> None:
-    """Cases, customers, contacts, files and articles stand on one page, open in one click; text is never HTML."""
+    """One page shows the cases, customers, contacts, files and articles that are found, and escapes their texts."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         page = await ines.get("/agent/search?q=tunnel")
         assert "Quagga <mark>tunnel</mark>" in page.text
@@ -55,7 +55,7 @@ async def test_an_agent_finds_every_kind_on_one_page(app: Gate, desk: Case) -> N
 
 
 async def test_an_exact_number_leads_to_its_case(app: Gate, desk: Case) -> None:
-    """`#1001` goes straight to the case, `1001` puts it on top; a number of somebody else leads nowhere."""
+    """`#1001` redirects to the case and `1001` lists it; a contact finds nothing by another customer's case number."""
     async with await Browser.of(app, INES, at=NOW) as ines, await Browser.of(app, GIL, at=NOW) as gil:
         assert (await ines.get("/agent/search?q=%231001")).headers["location"] == "/agent/cases/1001"
         assert 'Case <a href="/agent/cases/1001">' in (await ines.get("/agent/search?q=1001")).text
@@ -65,7 +65,7 @@ async def test_an_exact_number_leads_to_its_case(app: Gate, desk: Case) -> None:
 
 
 async def test_a_contact_finds_only_what_they_may_see(app: Gate, desk: Case) -> None:
-    """R23, R26, D51: no note, no other customer's case, no colleague's case without the right, no article for agents."""
+    """R23, R26, D51: contacts find no notes, articles for agents, other customers' cases or, without the right, colleagues'."""
     async with (
         await Browser.of(app, ADA, at=NOW) as ada,
         await Browser.of(app, ALAN, at=NOW) as alan,
@@ -98,7 +98,7 @@ async def test_an_invoice_is_found_by_its_number_by_those_who_may_see_it(app: Ga
 
 
 async def test_an_empty_or_too_long_text_is_explained(app: Gate, desk: Case) -> None:
-    """R52: without words the page says what can be searched; a long text gets a sentence and stays in the field."""
+    """R52: without words, the page explains what can be searched; a text that is too long gets an error message."""
     async with await Browser.of(app, INES, at=NOW) as ines, await Browser.of(app, ADA, at=NOW) as ada:
         for browser, path in ((ines, "/agent/search"), (ada, "/search")):
             assert "What can be searched" in (await browser.get(path)).text
@@ -111,14 +111,14 @@ async def test_an_empty_or_too_long_text_is_explained(app: Gate, desk: Case) -> 
 
 
 async def test_many_searches_in_a_minute_have_to_wait(app: Gate, desk: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: the search counts like all others."""
+    """R83: Ada's second search gets 429 if one search is allowed in a minute."""
     monkeypatch.setattr(limits, "SEARCHES", replace(limits.SEARCHES, free=1))
     async with await Browser.of(app, ADA, at=NOW) as ada:
         assert [(await ada.get("/search?q=vpn")).status_code for _ in range(2)] == [200, 429]
 
 
 async def test_a_search_asks_as_much_for_many_words_as_for_one(app: Gate, desk: Case) -> None:
-    """The number of statements depends neither on the words nor on what they find."""
+    """The number of SQL statements of a search depends neither on its words nor on what it finds."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         asked: dict[str, Any] = {}
         for query in ("vpn", "nothing", "+".join(f"w{n}" for n in range(50)), "%22vpn+drops+a+b+c%22"):

@@ -1,4 +1,4 @@
-"""Test replies that can be taken back for ten seconds, and replies that cross another one."""
+"""Test replies that can be withdrawn for ten seconds, and replies that somebody else's reply has preceded."""
 
 import re
 import uuid
@@ -20,7 +20,7 @@ LOG = [("files", ("vpn.log", b"line one\n", "text/plain"))]
 
 
 async def said(case: Case, reader: Reader = ADA) -> list[str]:
-    """Return the HTML of the messages that the reader finds on the case."""
+    """Return the HTML of each message that the reader can see on the case."""
     async with transaction(reader):
         feed = await feed_of(case, reader, files_at="/", company="Desk", customer="Acme")
     return [item.html for item in feed.items if item.shape == "message"]
@@ -39,7 +39,10 @@ def withdrawal(html: str) -> str:
 async def test_a_reply_reaches_the_customer_when_it_goes_out_and_counts_from_then(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.20, D51: for ten seconds the reply, its file and its status exist for agents only; the deadline is met when it goes out."""
+    """S3.20, D51: only agents see a reply and its file before it goes out; it then sets the status and meets the deadline.
+
+    Sending the form or running the job again sends no second reply.
+    """
     to = f"/agent/cases/{case.number}/replies"
     form = reply("We look at **it**", then="wait")
     answer = await ines.send_form(to, form, files=LOG)
@@ -66,7 +69,10 @@ async def test_a_reply_reaches_the_customer_when_it_goes_out_and_counts_from_the
 
 
 async def test_a_reply_that_is_taken_back_is_in_the_composer_again_with_its_files(ines: Browser, case: Case) -> None:
-    """Nobody is told of it. What was begun in the meantime stays below it. Taking back twice is harmless."""
+    """A withdrawn reply is in the text box again with its files, above what was begun in the meantime.
+
+    Nobody is notified of it. Withdrawing it twice is harmless, and sending its form again gets 422.
+    """
     here = f"/agent/cases/{case.number}"
     form = reply("Too early")
     answer = await ines.send_form(f"{here}/replies?view=all&next=&previous=", form, files=LOG)
@@ -88,7 +94,10 @@ async def test_a_reply_that_is_taken_back_is_in_the_composer_again_with_its_file
 async def test_a_note_from_the_form_of_a_held_reply_is_asked_about_and_leaves_the_files_of_the_reply(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """D51: a file chosen for a note, after the browser's Back button, does not go out with the reply, nor is one lost."""
+    """D51: a note that is sent with the form of a held reply is refused; the note's file is kept for the note only.
+
+    This happens after the browser's Back button. The reply goes out with its own file.
+    """
     here = f"/agent/cases/{case.number}"
     form = reply("See the log")
     assert (await ines.send_form(f"{here}/replies", form, files=LOG)).status_code == 303
@@ -115,7 +124,7 @@ async def test_only_who_sent_a_reply_takes_it_back_and_only_before_it_went_out(
 
 
 async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ines: Browser, case: Case) -> None:
-    """A case does not become resolved if its contact wrote, or a colleague moved it, before the reply went out."""
+    """A reply that would resolve the case does not change the status if the contact replied before it went out."""
     await ines.send_form(f"/agent/cases/{case.number}/replies", reply("Done?", then="resolve"))
     async with transaction(ADA):
         await (await Case.find(case.number, ADA)).reply(by=ADA, text="One more thing.", at=now() + timedelta(seconds=1))
@@ -128,7 +137,10 @@ async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ine
 async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_text(
     ines: Browser, case: Case, by: Reader
 ) -> None:
-    """The page shows the other reply and the text; sending it once more sends it. One's own reply crosses nothing."""
+    """If somebody else replied while Ines was writing, she gets 409 with that reply and her text, and may send it then.
+
+    A reply of her own does not count as somebody else's.
+    """
     here = f"/agent/cases/{case.number}"
 
     async def seen() -> str:
@@ -158,7 +170,10 @@ async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_tex
 async def test_a_reply_that_cannot_go_out_stays_with_its_reason(
     ines: Browser, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3.17: if the files of the customer fill its quota by then, nothing is written, and the page of the case says why."""
+    """S3.17: if a held reply exceeds the customer's quota for files, it does not go out, and the case shows the reason.
+
+    Ines can then withdraw it to edit it.
+    """
     await ines.send_form(f"/agent/cases/{case.number}/replies", reply("With a file"), files=LOG)
     monkeypatch.setattr(attachments, "QUOTA", 1)
     await go_out()
@@ -170,7 +185,7 @@ async def test_a_reply_that_cannot_go_out_stays_with_its_reason(
 
 
 async def test_a_reply_goes_out_on_the_case_that_its_case_was_merged_into(ines: Browser, case: Case) -> None:
-    """D53: a reply that is held while its case is merged goes out on the other case."""
+    """D53: if a case is merged while a reply on it is held, the reply goes out on the other case."""
     other = await open_case("The same")
     await ines.send_form(f"/agent/cases/{case.number}/replies", reply("For both"))
     fields = {"case": [str(other.number), str(case.number)], "into": str(other.number)}

@@ -69,7 +69,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def without_mail(app: Gate) -> None:
-    """Take the mail server away, so that invitation links are shown to copy; `tests/mail` tests those that are mailed."""
+    """Remove the mail server, so that invitation links are shown to copy; `tests/mail` tests links that are mailed."""
     app.settings = replace(app.settings, smtp_url=None)
 
 
@@ -199,7 +199,7 @@ async def test_every_page_and_verb_is_for_admins_only(app: Gate) -> None:
 async def test_every_form_is_shown_saved_and_saved_again(app: Gate) -> None:
     """Noor can open and save every set-up form; the same form sent again is accepted or refused with 422.
 
-    Every button of the set-up can be pressed twice; only a rate that is withdrawn already gets 404.
+    Every button of the set-up can be pressed twice; only withdrawing a rate a second time gets 404.
     """
     async with await Browser.of(app, NOOR) as noor:
         for path, fields in FORMS.items():

@@ -18,7 +18,7 @@ from tests.world import ADA, INES, NOOR
 
 
 async def test_the_list_is_exported_with_its_tags_as_it_is_filtered(ines: Browser, case: Case) -> None:
-    """R62, R89: the file has the cases that the filters find, with harmless texts, and the audit records the download."""
+    """R62, R89: the CSV file has the filtered cases with their tags and no formulas; the audit log records the download."""
     await tagged(case, "=cmd", "audit")
     await open_case("Another")
     answer = await ines.get("/agent/cases/export.csv?view=all&tag_typed=&sort=number&text=vpn")
@@ -32,7 +32,7 @@ async def test_the_list_is_exported_with_its_tags_as_it_is_filtered(ines: Browse
 
 
 async def test_contacts_can_read_no_tag(app: Gate, case: Case) -> None:
-    """Row-level rights refuse contacts both tables, and no page of theirs has the words of a tag."""
+    """Contacts can read neither table of tags, and none of their pages shows the name of a tag."""
     await tagged(case, "bad payer")
     async with await Browser.of(app, ADA) as ada:
         for path in ("/cases", f"/cases/{case.number}"):
@@ -71,7 +71,7 @@ async def test_an_agent_tags_a_case_on_its_page_and_takes_the_tag_off(ines: Brow
 
 
 async def test_an_admin_renames_merges_and_deletes_tags(app: Gate, case: Case) -> None:
-    """R89: the changes say which tag was renamed, merged and deleted."""
+    """R89: the audit log names the tags that Noor renamed, merged and deleted."""
     one, two, three = await tagged(case, "vpn", "VPN tunnel", "old")
     other = await open_case("Other")
     await tagged(other, "VPN tunnel")

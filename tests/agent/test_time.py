@@ -37,7 +37,7 @@ def yesterday() -> str:
 def typed(**fields: Any) -> dict[str, Any]:
     """Return the fields of a valid time form as a browser sends them; `fields` adds or replaces some.
 
-    The form does not say yet what the time is on.
+    The case or other work that the time is on is still missing.
     """
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
@@ -47,12 +47,12 @@ NEW = "/agent/time/new"
 
 
 def on(case: Case, **fields: Any) -> dict[str, Any]:
-    """Return the fields of a valid time form for this case; `fields` replaces some."""
+    """Return the fields of a valid time form for this case; `fields` adds or replaces some."""
     return typed(on=f"case-{case.number}", **fields)
 
 
 async def logged(case: Case | None = None, *, by: Any = INES, **values: Any) -> TimeEntry:
-    """Log a time entry of 50 minutes as `by`, without HTTP, and return it. `values` replaces fields of `Work`, or `at`.
+    """Log a time entry of 50 minutes as `by`, without HTTP, and return it. `values` replaces `at` or fields of `Work`.
 
     Time on a case is under the service Helpdesk unless `values` names another one.
     """
@@ -124,7 +124,7 @@ async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Ca
 async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
     ines: Browser, case: Case, field: str, value: str, sentence: str
 ) -> None:
-    """S0.15: a time form with an invalid field is refused with a sentence at that field, keeps what Ines typed, and stores nothing."""
+    """S0.15: a time form with an invalid field gets an error message at that field, keeps what Ines typed, and stores nothing."""
     answer = await ines.send_form(NEW, on(case, **{field: value}))
     assert answer.status_code == 422
     assert sentence in answer.text.replace("&#39;", "'")
@@ -172,7 +172,7 @@ async def test_the_form_says_what_it_understood(ines: Browser, case: Case, query
 
 
 async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ines: Browser, case: Case) -> None:
-    """S2.18: the response to time that Ines logs in the panel has a form that deletes the entry.
+    """S2.18: after Ines has logged time in the panel, the panel offers a form that deletes the entry (undo).
 
     That form redirects to the page over which the panel was opened.
     """
@@ -188,7 +188,7 @@ async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ine
 
 
 async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser, case: Case) -> None:
-    """S1.19, S2.17: Ines chooses among services of two contracts for time on a case, and with the service the contract."""
+    """S1.19, S2.17: Ines chooses among services of two contracts for time on a case; the service determines the contract."""
     async with transaction(SYSTEM):
         customer = await Customer.find(case.customer_id, SYSTEM)
         facts = ContractFacts(name="Projects 2026", start_on="2026-01-01", currency="EUR", vat_rate="19")
@@ -293,7 +293,7 @@ async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browse
 
 
 async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines: Browser) -> None:
-    """S2.38, S2.39: Ines logs general time under a kind; it is not billable, and is refused without a description."""
+    """S2.38, S2.39: Ines logs general time under a kind; it is not billable, and gets 422 without a description."""
     fields = {"on": "general-1", "duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
     refused = await ines.send_form(NEW, fields | {"description": " "})
     assert refused.status_code == 422
@@ -454,10 +454,10 @@ async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, 
 async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
     ines: Browser, case: Case, on: str, field: str, value: str
 ) -> None:
-    """R50: a day or clock time that nobody means is refused with 422 by the form, and is no error in its preview.
+    """R50: an impossible day or clock time gets 422 from the form, and no error from its preview.
 
-    Only the kind is ignored, where the time is on something else or `on` names it. A clock time with seconds or an
-    offset is accepted.
+    An impossible kind is ignored, because the time is on something else or `on` names the kind. A clock time with
+    seconds or an offset is accepted.
     """
     fields = typed(
         on=on.format(case.number), duration="", began="09:00", ended="10:00", service="", billing="not_billable"
@@ -470,7 +470,7 @@ async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
 
 
 async def test_time_goes_on_no_kind_that_has_ended(ines: Browser) -> None:
-    """S2.38: a kind of general time that has ended takes no new time in the form or the week grid.
+    """S2.38: no new time can be logged on a kind of general time that has ended, in the form or in the week grid.
 
     Ines can still change an entry that she logged on it before.
     """

@@ -1,4 +1,4 @@
-"""Test the lists of time: filters, pages, editing in the row, submitting by filter, and taking a submission back."""
+"""Test the lists of time: filters, pages, editing in the row, submitting by filter, and undoing a submission."""
 
 import re
 from datetime import timedelta
@@ -48,7 +48,7 @@ async def many(case: Case, **columns: Any) -> None:
 async def row_form(browser: Browser, entry: int, list_: str = "?of=agent") -> Any:
     """Return the response with the row of an entry as the form that htmx puts into a list.
 
-    `list_` is the query that says which list it is.
+    `list_` is the query that identifies the list.
     """
     return await browser.get(f"/agent/time/{entry}/row{list_}", headers=HTMX)
 
@@ -167,7 +167,7 @@ async def test_a_task_lists_its_time_where_it_is_submitted(ines: Browser, case: 
 
 
 async def test_a_row_is_changed_in_its_place(ines: Browser, case: Case) -> None:
-    """S1.12: in the row of a list, Ines changes duration, comment and billing; the service, which is not shown, is kept."""
+    """S1.12: Ines changes duration, comment and billing in a row; the service, which the row does not show, is kept."""
     entry = await logged(case, began=None, external_comment="Switch", counts=60, override_reason="agreed")
     saved = await save_row(ines, entry.id, duration="1h", external_comment="Router", billing="no_charge")
     assert (saved.status_code, "Router" in saved.text, "<html" in saved.text) == (200, True, False)
@@ -236,7 +236,7 @@ async def test_a_row_whose_entry_is_fixed_says_why(ines: Browser, case: Case) ->
 
 
 async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, ines: Browser, case: Case) -> None:
-    """C5: the page and the row of a rejected entry have a button with which Ines saves and submits it; a draft has none."""
+    """C5: a button on the page and in the row of a rejected entry saves and submits it; a draft has no such button."""
     first, second, draft = [await logged(case) for _ in range(3)]
     async with transaction(INES):
         await submit(INES, [first.id, second.id], at=now())
@@ -310,10 +310,10 @@ async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_chan
 
 
 async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.26: Ines takes her submission back: the draft is a draft again, and the rejected entry is rejected again.
+    """S0.26: Ines undoes her submission: the draft is a draft again, and the rejected entry is rejected again.
 
-    The entry that Max has approved stays approved. Max gets 404 if he takes her submission back, and a second attempt
-    of Ines gets 409.
+    The entry that Max has approved stays approved. Max gets 404 if he tries to undo her submission, and a
+    second attempt of Ines gets 409.
     """
     draft, again, decided = [await logged(case) for _ in range(3)]
     async with transaction(INES):
@@ -435,7 +435,7 @@ async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: 
 async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_: Browser, case: Case) -> None:
     """S0.31: the navigation counts Ines's rejected entries, flagged entries, and drafts from before this week.
 
-    It counts nothing of them for Max.
+    It does not count them for Max.
     """
 
     async def counted_for(browser: Browser) -> str:
@@ -465,7 +465,7 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
 async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, case: Case) -> None:
     """S2.20: the customer's page shows Ines the billable time of a contract in this month as soon as it is logged.
 
-    It says how much is not approved yet. Rejected time and that of last month do not count.
+    It says how much is not approved yet. Rejected time and time of last month do not count.
     """
     here, month = f"/agent/customers/{case.customer_id}", f"{today():%B}"
 
@@ -485,9 +485,9 @@ async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, c
 
 
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:
-    """S2.20: the time form shows a meter of the service's minutes in the month of the typed day.
+    """S2.20: the time form has a meter of the minutes that the service uses in the month of the typed day.
 
-    It consists of the approved minutes, those not approved yet, and those of the new entry.
+    It adds the approved minutes, those not approved yet, and those of the new entry.
     """
     approved = await logged(case, minutes=60)
     await logged(case, minutes=30)

@@ -1,4 +1,4 @@
-"""Test the set-up page for the rules of time, what it switches off, and the pages about when agents work."""
+"""Test the set-up page for the rules of time, what it switches off, and the pages for working hours and absences."""
 
 import re
 from datetime import timedelta
@@ -130,7 +130,7 @@ class TestOff:
     async def test_without_tracking_every_route_of_time_is_refused_and_changes_nothing(
         self, places: Places, dsn: str, noor: Browser, max_: Browser
     ) -> None:
-        """S1.6: while tracking is off, Max and Noor get 404 for every GET and POST of time, and nothing changes."""
+        """S1.6: while time tracking is off, Max and Noor get 404 for every URL of time, by GET or POST, and nothing changes."""
         await set_rules(tracks_time="")
         before, tried = await checksums(dsn, READING), 0
         for browser in (noor, max_):
@@ -195,7 +195,7 @@ class TestLogForm:
     async def test_the_form_offers_the_agents_whom_the_grade_may_pick(self, ines: Browser, max_: Browser) -> None:
         """S1.14, S1.15, S1.23, S1.24: the form has the person signed in as agent; the rules decide who else is offered.
 
-        Ines is offered nobody else and Max everybody, until the rules say the reverse.
+        Ines is offered nobody else and Max everybody, until the rules are reversed.
         """
         here = "/agent/time/new"
         assert "agent" not in form_of((await ines.get(here)).text, here).names
@@ -235,7 +235,7 @@ class TestLogForm:
         assert "is locked" in (await ines.get(asked + (TODAY - timedelta(days=1)).isoformat())).text
 
     async def test_the_week_says_which_day_is_odd_and_closes_locked_cells(self, ines: Browser) -> None:
-        """D14: in the week grid, Ines's time on a locked day has no field, and a day of more than 24 hours gets a sentence."""
+        """D14: in the week grid, Ines's time on a locked day has no field, and a day of more than 24 hours gets a warning."""
         monday = TODAY - timedelta(days=TODAY.weekday())
         for minutes in (20 * 60, 5 * 60):
             async with transaction(INES):
@@ -302,7 +302,7 @@ class TestWorkingTime:
     async def test_only_a_manager_is_asked_for_a_deputy(self, ines: Browser, max_: Browser, noor: Browser) -> None:
         """C10: the form of an absence has a field for the deputy only for a manager, and only if there is another manager.
 
-        Max names Ines, once she is a manager, and his page says that she approves in the meantime.
+        Once Ines is a manager, Max names her, and his page shows that she approves while he is away.
         """
         for browser in (ines, noor, max_):
             assert "deputy_id" not in (await browser.get("/agent/absences")).text, "Max is the only manager"

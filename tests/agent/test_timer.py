@@ -54,7 +54,7 @@ async def rows(table: str) -> list[Any]:
 
 
 def fields_of(page: str, action: str) -> dict[str, Any]:
-    """Return the fields of the page's form that is sent to `action`, without the CSRF token, which `Browser` adds."""
+    """Return the fields of the form with this `action` on the page, without the CSRF token, which `Browser` adds."""
     return {name: values for name, values in form_of(page, action).fields.items() if name != "csrf"}
 
 
@@ -117,7 +117,7 @@ async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
 
 
 async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Case) -> None:
-    """Ines logs the same timer in two tabs: the second gets 422 with a sentence and keeps what she typed.
+    """Ines logs the same timer in two tabs: the second form gets 422 with an error message and keeps what she typed.
 
     If she sends that form again, its time is logged without a timer.
     """
@@ -247,7 +247,7 @@ async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_
 async def test_two_tabs_that_change_a_timer_see_each_others_change(ines: Browser, case: Case) -> None:
     """Ines changes different fields of a timer in two tabs, and both changes stay; for the same field, she gets 409.
 
-    The refusal names the present value.
+    The error message names the present value.
     """
     timer = await started(ines)
     here = f"/agent/timer/{timer}"

@@ -1,4 +1,4 @@
-"""Test the pages of timesheets: who may open them, what they show, their filters and groups, and decisions on them."""
+"""Test the pages of timesheets: who may open them, what they show, their filters and groups, and decisions on their entries."""
 
 import re
 from datetime import timedelta
@@ -134,7 +134,10 @@ async def test_only_managers_and_admins_reach_the_timesheets(app: Gate, world: d
     ],
 )  # fmt: skip
 async def test_a_timesheet_is_filtered(app: Gate, world: dict[str, int], asked: str, names: str) -> None:
-    """S2.30, S2.31, S2.32, S2.33, S2.40: filtered by agent, customer, contract, billing and so on, Max sees what matches only."""
+    """S2.30, S2.31, S2.32, S2.33, S2.40: each filter of the timesheets shows the matching entries only.
+
+    The filters include agent, customer, contract and billing.
+    """
     for name in ("of project", "of task"):
         asked = asked.replace(f"{{{name}}}", str(world[name]))
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -221,7 +224,7 @@ async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, w
 
 
 async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, world: dict[str, int]) -> None:
-    """S2.34: Max approves two entries at once on the timesheet and undoes it; approving them twice gets 409."""
+    """S2.34: on the timesheet, Max approves two entries at once and undoes the approvals; approving twice gets 409."""
     async with transaction(SYSTEM):
         await current().execute("update agent set department_id = 1")
         entries = [await log(on=TODAY), await log(30, on=TODAY)]
@@ -297,7 +300,8 @@ async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, w
 async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app: Gate) -> None:
     """S2.35, C3: Max flags an approved entry, which has a tick box, and lifts the flag; the entry stays approved.
 
-    The page that decides on all entries leaves it out. An entry on a draft has no tick box, and its flag is refused.
+    The page for decisions on all entries leaves the flagged entry out. An entry on a draft has no tick box and cannot be
+    flagged.
     """
     async with transaction(SYSTEM):
         free, billed = await log(on=NOW.date().replace(day=2)), await log(on=TODAY.replace(day=1))
@@ -322,9 +326,9 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
-    """S0.29, D35: Max approves all 123 entries that match a filter at once, except one that changed in the meantime.
+    """S0.29, D35: Max approves all 123 entries that match a filter at once; one that changed meanwhile is reported.
 
-    That one is reported. A rejection of all without a reason gets 422 and shows the same page.
+    That entry stays as it is. A rejection of all without a reason gets 422 and shows the same page.
     """
     async with transaction(SYSTEM):
         await many(120)
@@ -348,7 +352,7 @@ async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: 
 async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict[str, int]) -> None:
     """C10: Max, who approves for Ines's department but not Noor's, has a tick box at Ines's draft only.
 
-    So has Noor, an admin, because the other draft is her own.
+    Noor, an admin, also has a tick box at Ines's draft only, because the other draft is her own.
     """
     asked = f"{PATH}?kind=all&{MONTH}&state=draft"
     for reader, names in ((MAX, {"project"}), (NOOR, {"project"})):
@@ -359,7 +363,7 @@ async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict
 
 
 async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> None:
-    """D33, S2.28: Max's own time has no tick box, and approving it gets 403; so does every decision of Ines, an agent."""
+    """D33, S2.28: Max's own time has no tick box, and approving it gets 403; every decision of Ines, an agent, gets 403 too."""
     async with transaction(SYSTEM):
         own = await log(who=MAX, on=TODAY)
     choice = {"entry": [f"{own.id}:1"], "reason": "No"}

@@ -24,7 +24,7 @@ FIELDS = {"hours": "10h", "price": "900", "sold_on": "2026-11-01", "usable_once"
 
 @pytest.fixture
 async def care(dsn: str) -> int:
-    """Create a service of Acme that is paid by voucher and holds what a voucher does not cover; return its id."""
+    """Create a voucher service of Acme that holds time which no voucher covers; return its id."""
     async with transaction(SYSTEM):
         return await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="hold")
 
@@ -43,7 +43,7 @@ async def opened(care: int, hours: str = "1h") -> int:
 
 
 async def held(care: int, *minutes: int) -> list[Any]:
-    """Log and approve entries under the service, and return them."""
+    """Log and approve an entry for each number of minutes under the service, and return the entries."""
     async with transaction(MAX):
         entries = [await log(each, service=care, on=date(2026, 11, 3)) for each in minutes]
         assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused
@@ -56,7 +56,7 @@ async def kinds() -> list[str]:
 
 
 async def test_a_manager_sells_a_voucher_and_reads_its_ledger(manager: Browser, care: int) -> None:
-    """S3.22, D23: the form sells a voucher, and its page shows what was sold, what is approved and what is left."""
+    """S3.22, D23: Max sells a voucher by the form; its page shows the time that was sold, approved and left."""
     page = await manager.get(f"{HERE}/new")
     assert f'value="{care}" checked' in " ".join(page.text.split())
     answer = await manager.send_form(f"{HERE}/new", FIELDS | {"services": str(care)})
@@ -70,7 +70,7 @@ async def test_a_manager_sells_a_voucher_and_reads_its_ledger(manager: Browser, 
 
 
 async def test_a_bad_voucher_keeps_what_was_typed(manager: Browser, care: int) -> None:
-    """S3.22: a wrong field gets a sentence, what was typed stays, and nothing is stored."""
+    """S3.22: a wrong field of a voucher gets an error message, typed values are kept, and nothing is stored."""
     answer = await manager.send_form(
         f"{HERE}/new", FIELDS | {"services": str(care), "price": "nine", "label": "Winter"}
     )
@@ -83,7 +83,7 @@ async def test_a_bad_voucher_keeps_what_was_typed(manager: Browser, care: int) -
 
 
 async def test_a_voucher_of_another_customer_is_not_found(manager: Browser, care: int) -> None:
-    """D52: the page of a voucher belongs to its customer."""
+    """D52: the page of a voucher is 404 under the URL of another customer."""
     voucher = await opened(care)
     assert (await manager.get(f"/agent/customers/{GLOBEX}/vouchers/{voucher}")).status_code == 404
     fields = {"label": "x", "valid_until": "", "usable_once": "sold"}
@@ -102,7 +102,7 @@ async def test_an_expired_voucher_shows_what_was_left(manager: Browser, care: in
 
 
 async def test_an_unused_voucher_is_deleted_and_a_used_one_stays(manager: Browser, care: int) -> None:
-    """D23: deleting a voucher that paid for billed time is refused with a sentence."""
+    """D23: deleting a voucher that paid for billed time is refused with an error message; an unused one is deleted."""
     mistake = await opened(care)
     assert (await manager.send_form(f"{HERE}/{mistake}/removal", {})).headers["location"] == HERE
     voucher = await opened(care)
@@ -116,7 +116,7 @@ async def test_an_unused_voucher_is_deleted_and_a_used_one_stays(manager: Browse
 
 
 async def test_held_time_shows_what_it_would_cost_and_is_released(manager: Browser, care: int) -> None:
-    """C8: of 90 held minutes an hour is prepaid, so the release would cost 30 minutes at 120.00, which is 60.00."""
+    """C8: an hour of 90 held minutes is prepaid, so releasing them costs 60.00 (30 minutes at 120.00); undo holds them."""
     await opened(care)
     (entry,) = await held(care, 90)
     page = (await manager.get("/agent/held")).text
@@ -133,7 +133,7 @@ async def test_held_time_shows_what_it_would_cost_and_is_released(manager: Brows
 
 
 async def test_held_time_is_sent_back_with_a_reason(manager: Browser, care: int) -> None:
-    """C8: instead of being charged, held time goes back to its author; without a reason nothing happens."""
+    """C8: Max rejects held time with a reason, so that its author can correct it; without a reason he gets 422."""
     (entry,) = await held(care, 90)
     answer = await manager.send_form("/agent/held/rejections", {"entry": f"{entry.id}:1", "reason": " "})
     assert answer.status_code == 422
@@ -148,7 +148,7 @@ async def test_held_time_is_sent_back_with_a_reason(manager: Browser, care: int)
 
 
 async def test_one_changed_entry_does_not_stop_the_others(manager: Browser, care: int) -> None:
-    """D35: of several ticked entries, those that changed in the meantime are listed with the reason."""
+    """D35: of two ticked held entries, one is released, and the one that was changed in the meantime is reported."""
     first, second = await held(care, 90, 80)
     answer = await manager.send_form("/agent/held/releases", {"entry": [f"{first.id}:1", f"{second.id}:7"]})
     assert answer.status_code == 200
@@ -157,7 +157,7 @@ async def test_one_changed_entry_does_not_stop_the_others(manager: Browser, care
 
 
 async def test_a_ticked_nothing_is_told(manager: Browser) -> None:
-    """C8: without a ticked entry the page says so; malformed input is no error of ours."""
+    """C8: a decision on held time without a valid ticked entry is refused with 422."""
     for fields in ({}, {"entry": "x"}, {"entry": f"{10**30}:1"}):
         for noun in ("releases", "holds", "rejections"):
             assert (await manager.send_form(f"/agent/held/{noun}", fields | {"reason": "x"})).status_code == 422

@@ -125,7 +125,7 @@ async def test_a_page_whose_entries_are_all_decided_shows_what_is_left(max_: Bro
 async def test_ticks_survive_a_rejection(max_: Browser) -> None:
     """Max unticks four entries and rejects a fifth: the four are still unticked, so that none is approved by mistake.
 
-    An entry that appears on that page later is not ticked either.
+    An entry that appears on that page after the rejection is not ticked either.
     """
     async with transaction(SYSTEM):
         entries = [await log(comment=f"Work {number}") for number in range(5)]
@@ -189,7 +189,7 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 
 
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
-    """Max withdraws all three approvals of one decision together; what was a draft before is a draft again.
+    """Max withdraws all three approvals of one decision together; the entry that was a draft is a draft again.
 
     A repeat gets 409, Noor gets 404, and Ines gets 403. His other approvals stay.
     """
@@ -251,7 +251,7 @@ async def test_general_time_shows_its_description(max_: Browser) -> None:
 async def test_two_services_of_one_name_are_told_apart(max_: Browser) -> None:
     """Services of the same name are shown with their contract.
 
-    If two contracts have the same name too, the first day of the contract is added. A unique name is shown without a
+    If the contracts have the same name too, the first day of the contract is added. A unique name is shown without a
     contract.
     """
     async with transaction(SYSTEM) as tx:

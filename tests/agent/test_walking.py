@@ -1,4 +1,4 @@
-"""Test that agents walk through a list from inside a case, and change a case in place."""
+"""Test that agents go from case to case in the order of a list, and change a case in place."""
 
 import re
 
@@ -14,14 +14,14 @@ from tests.world import ADA, GIL, INES, MAX
 
 
 def beside(html: str) -> tuple[int | None, int | None]:
-    """Return the numbers of the cases that J and K open from this page, None where the list ends."""
+    """Return the numbers of the cases that the keys J and K open from this page; None at an end of the list."""
     found = [re.search(rf'href="/agent/cases/(\d+)[^"]*" data-key="{key}"', html) for key in "jk"]
     return tuple(match and int(match[1]) for match in found)  # type: ignore[return-value]
 
 
 @pytest.fixture
 async def queue(dsn: str) -> list[Case]:
-    """Return five open cases; two have the same customer, agent and priority, and none has a deadline that counts."""
+    """Return five open cases; some have the same customer, agent and priority, and none has a running deadline."""
     cases = [await open_case(f"Case {place}", by=(ADA, GIL)[place % 2], priority=place % 2 + 2) for place in range(5)]
     async with transaction(INES):
         for case, agent in zip(cases, (INES, MAX, INES, None, None), strict=True):
@@ -35,7 +35,7 @@ async def queue(dsn: str) -> list[Case]:
 async def test_the_cases_beside_one_follow_the_order_of_the_list(
     ines: Browser, queue: list[Case], sort: Sort, turned: str
 ) -> None:
-    """Each order, also one by a value that some cases lack, is walked in both directions, and ends where the list ends."""
+    """In every order of the list, J and K open the next and the previous case of the list, and nothing at its ends."""
     query = f"view=all&sort={sort}{turned}"
     listed = numbers((await ines.get(f"/agent/cases?{query}")).text)
     assert len(listed) == 5
@@ -55,7 +55,7 @@ async def test_the_list_carries_its_filters_into_its_cases(ines: Browser, queue:
 
 
 async def test_the_place_is_kept_while_the_case_moves_in_the_list(ines: Browser, queue: list[Case]) -> None:
-    """A case whose status changes goes to the top of the list; J still opens the case that followed it."""
+    """After the status of a case is changed, which moves it in the list, J and K still open its former neighbours."""
     case = queue[2]
     page = (await ines.get(f"/agent/cases/{case.number}?view=all")).text
     expected = beside(page)
@@ -71,7 +71,7 @@ async def test_the_place_is_kept_while_the_case_moves_in_the_list(ines: Browser,
 async def test_a_priority_is_set_in_place_and_never_over_that_of_a_colleague(
     ines: Browser, max_: Browser, queue: list[Case]
 ) -> None:
-    """S3.19: a priority is set from the head of a case; a repeat is harmless; a page that shows an old one is refused."""
+    """S3.19: Ines sets the priority in the head of a case; Max, whose page shows the old priority, gets 409."""
     case = queue[0]
     to = f"/agent/cases/{case.number}/priority"
     seen = '{"priority": 2}'
@@ -86,7 +86,7 @@ async def test_a_priority_is_set_in_place_and_never_over_that_of_a_colleague(
 
 
 async def test_a_case_is_assigned_in_place_to_whoever_is_typed(ines: Browser, queue: list[Case]) -> None:
-    """S3.9: the menu of the head finds the agent by a part of the name; an unclear name changes nothing."""
+    """S3.9: Ines assigns a case in its head by a part of the agent's name; an unknown or ambiguous name gets 422."""
     case, to = queue[0], f"/agent/cases/{queue[0].number}/assignment"
     for typed, sentence in (
         ("nobody here", "There is no agent"),

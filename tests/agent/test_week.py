@@ -42,7 +42,7 @@ def cell(case: Case, number: int, task: int = 0) -> str:
 
 
 async def opened(browser: Browser, query: str = "") -> tuple[str, dict[str, Any]]:
-    """Return the page of last week as text, and the fields of its form as they are shown, without the CSRF token.
+    """Return the page of last week as text, and the fields of its form without the CSRF token.
 
     `query` is appended to the URL and begins with an ampersand.
     """
@@ -80,7 +80,7 @@ async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: B
 
 
 async def test_cells_are_logged_changed_and_deleted_by_one_save(ines: Browser, case: Case) -> None:
-    """S1.21: with one save Ines logs a filled cell, changes another, and deletes the entry of a third, which she emptied.
+    """S1.21: with one save Ines logs a filled cell, changes another, and deletes the entry of a third, emptied cell.
 
     The rest stays, and the changed entry keeps its comment and its override.
     """
@@ -113,7 +113,7 @@ async def test_the_same_week_sent_twice_makes_each_entry_once(ines: Browser, cas
 
 
 async def test_a_task_is_chosen_for_new_time_in_a_row(ines: Browser, case: Case) -> None:
-    """S0.8, S0.10, S1.21: the task that Ines chooses in a row applies to new time there and decides whether it is billable.
+    """S0.8, S0.10, S1.21: a task that Ines chooses in a row applies to new time there and decides whether that time is billable.
 
     That time then has its own row, and earlier time in the row still has no task. Ended tasks are not offered. The same
     form sent again logs nothing more.
@@ -238,7 +238,7 @@ async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what
 ) -> None:
     """S1.21: without JavaScript, one button saves what Ines typed and adds a row; another copies the rows of the week before.
 
-    A text for the row that matches nothing gets 422.
+    If no work matches the text for the new row, she gets 422.
     """
     await logged(case, work_date=day(-7), minutes=10)
     await logged(None, work_date=day(-6), minutes=10, general_kind_id=2, description="Course")
@@ -261,7 +261,7 @@ async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what
 async def test_the_sums_follow_what_is_typed_and_nothing_is_stored(ines: Browser, case: Case) -> None:
     """S1.21: the sums by day and by row include what Ines has typed but not saved, and nothing is stored.
 
-    A text that is not a duration gets a sentence.
+    A text that is not a duration gets an error message.
     """
     await logged(case, work_date=day(0), minutes=60)
     _, fields = await opened(ines)

@@ -17,7 +17,7 @@ async def statuses() -> dict[str, CaseStatus]:
 
 
 async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Browser, ada: Browser, case: Case) -> None:
-    """S3.18: its name stands in the menu of the case, in the filter, in the log and on the customer's page."""
+    """S3.18: a status that Noor adds is in the menu of a case, the filter and, once set, in the log and on Ada's pages."""
     sent = {"name": "Waiting for the manufacturer", "category": "waiting_for_others"}
     assert (await noor.send_form(HERE, sent)).status_code == 303
     refused = await noor.send_form(HERE, sent | {"customer_name": "x" * 61})
@@ -44,7 +44,10 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
-    """S3.18: what is ticked is shown again, and the audit log says what was changed."""
+    """S3.18: Noor limits which statuses may follow; her older form gets 409 for a name that was changed since.
+
+    The audit log describes the changes.
+    """
     found = await statuses()
     here = f"{HERE}/{found['Open'].id}"
     form = form_of((await noor.get(here)).text, here)
@@ -63,7 +66,7 @@ async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(n
 
 
 async def test_an_admin_orders_statuses_and_stops_offering_one(noor: Browser, case: Case) -> None:
-    """S3.18: the last status of a kind that the portal needs is refused with a sentence."""
+    """S3.18: Noor moves a status up and stops offering it; she gets 409 for the last one of a category, Open."""
     await noor.send_form(HERE, {"name": "In progress", "category": "open"})
     found = await statuses()
     for _ in range(2):

@@ -116,7 +116,7 @@ def entries(draw: st.DrawFn, id: str, names: list[str]) -> Entry:
 
 @st.composite
 def states(draw: st.DrawFn) -> BillingState:
-    """Draw the state of a customer for whom nothing was approved or billed yet."""
+    """Draw the state of a customer for whom nothing has been approved or billed yet."""
     found = (draw(contracts("A")), draw(contracts("B")))
     all_services = [service for contract in found for service in contract.services]
     usable = [service for service in all_services if service.settlement is not Settlement.TIME_SPENT]
@@ -140,9 +140,9 @@ day_roundings = st.none() | st.builds(Rounding, st.integers(0, 30), st.integers(
 
 @st.composite
 def extended_states(draw: st.DrawFn) -> BillingState:
-    """Draw a state as `states` does, with what only extended documents of `portal simulate` have.
+    """Draw a state as `states` does, and add features that only extended documents of `portal simulate` have.
 
-    No service blocks time, because what it refuses depends on the order of approvals.
+    No service blocks time, because refusals of such a service depend on the order of approvals.
     """
     state = draw(states())
     contracts = []
@@ -174,7 +174,7 @@ def extended_states(draw: st.DrawFn) -> BillingState:
 
 @st.composite
 def stretches(draw: st.DrawFn, minutes: int) -> tuple[Stretch, ...]:
-    """Draw the stretches of an entry of these worked minutes: none, or two of which the second may have a rate."""
+    """Draw the stretches of an entry with these worked minutes: either none, or two, of which the second may have a rate."""
     if minutes < 2 or draw(st.booleans()):
         return ()
     first = draw(st.integers(1, minutes - 1))

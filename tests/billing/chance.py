@@ -39,7 +39,7 @@ class Chance:
         self._random = random.Random(seed)  # noqa: S311
 
     def document(self) -> dict[str, Any]:
-        """Return a valid extended document whose steps approve, withdraw, release, bill and put ends of contracts off."""
+        """Return a valid extended document with steps that approve, withdraw, release, bill and extend contracts."""
         contracts = [self._contract(name) for name in ("A", "B")[: self._of(1, 2)]]
         services = [service for contract in contracts for service in contract["services"]]
         entries = [self._entry(number, services) for number in range(self._of(1, 16))]
@@ -127,7 +127,7 @@ class Chance:
         }
 
     def _changes(self, settlement: str) -> list[dict[str, Any]]:
-        """Return up to two price changes; what one does not name stays as it was."""
+        """Return up to two price changes; a price that a change does not name stays as it was."""
         prices: dict[str, Any] = {"overage_rate": self._one(RATES)}
         if settlement == "subscription":
             prices |= {"fee": self._one(MONEY), "included_minutes": self._of(0, 200)}

@@ -1,4 +1,4 @@
-"""A small valid input document of `portal simulate`, for tests that change one thing in it."""
+"""A small valid input document of `portal simulate`, for tests that change a detail of it, and parts of extended ones."""
 
 import copy
 import enum

@@ -1,4 +1,4 @@
-"""Play an input document of `portal simulate` through the verbs of `portal.billing`, and compare each step with the engine.
+"""Play an input document of `portal simulate` through `portal.billing`, and compare each step with the engine.
 
 The contracts, vouchers, rates and entries of the document are inserted as rows; its steps are approvals, withdrawals,
 releases, billing runs and extended contracts. After each step the stored allocations, documents, fees and vouchers must be those that the
@@ -49,7 +49,7 @@ async def insert(table: str, **columns: Any) -> int:
 
 @dataclass
 class Player:
-    """A document as rows of the database. The dictionaries hold the ids of rows by the names of the document."""
+    """The database rows of a document. The dictionaries map the names in the document to the ids of the rows."""
 
     input: Input
     customer: int
@@ -60,7 +60,7 @@ class Player:
 
     @classmethod
     async def seated(cls, document: Mapping[str, Any]) -> "Player":
-        """Insert the rows of a document in the current transaction of an agent."""
+        """Insert the rows of a document in the current transaction of an agent, and return the player with their ids."""
         given = read(document)
         customer = await insert(
             "customer",
@@ -147,7 +147,7 @@ class Player:
         return cls(given, customer, contracts, services, vouchers, entries)
 
     async def _counted(self, state: BillingState) -> None:
-        """Compare how many minutes each entry counts with the engine."""
+        """Check that each entry counts as many billable minutes as the engine computes."""
         pieces = {**engine.allocate(state), **state.settled}
         rows = await current().fetch(
             "select id, billable_minutes from time_entry where customer_id = $1 and state = 'approved' and billing <> 'not_billable'",
@@ -158,7 +158,7 @@ class Player:
             assert row["billable_minutes"] == sum(piece.minutes for piece in pieces[names[row["id"]]])
 
     async def play(self) -> None:
-        """Take every step, and compare what is stored with what the engine computes."""
+        """Take every step of the document, and compare the stored rows with the result of the engine after each."""
         state = self.input.state
         for number, step in enumerate(self.input.steps):
             state = await self._step(state, step, NOW + timedelta(seconds=number))
@@ -242,7 +242,7 @@ class Player:
         return expected.state
 
     async def _rolled(self) -> dict[Any, list[engine.RolledMinutes]]:
-        """Return what rolled into each period whose predecessor is closed; the list is empty if nothing did."""
+        """Return what rolled into each period whose predecessor is closed; an empty list if nothing rolled over."""
         found: dict[Any, list[engine.RolledMinutes]] = defaultdict(list)
         for row in await current().fetch(
             "select * from rolled_minutes where customer_id = $1 order by origin", self.customer
@@ -252,7 +252,7 @@ class Player:
         return dict(found)
 
     async def _documents(self, run_id: int) -> list[dict[str, Any]]:
-        """Return the documents that a run made, in the order of their contracts."""
+        """Return the documents that a billing run created, in the order of their contracts."""
         found = []
         for row in await current().fetch(
             "select contract_id, id, net, tax, gross, payable, null::uuid as statement from invoice where run_id = $1 and customer_id = $2"
@@ -336,7 +336,7 @@ class Player:
 
 
 def _counted(entry: engine.Entry, logged: Logged, given: Input) -> dict[str, Any]:
-    """Return the columns of an entry that say how long was worked and how much of it counts, as `TimeEntry.log` does."""
+    """Return the columns of an entry with its worked and billable minutes, as `TimeEntry.log` stores them."""
     offer = given.services[str(entry.service)]
     schedule = schedule_of(WINDOWS[str(offer.schedule.id)], HOLIDAYS, "Europe/Berlin") if offer.schedule else None
     found = rules.counted(
@@ -358,7 +358,7 @@ def _sign(sentence: str) -> str:
 
 
 def _rounding(service: engine.ServiceTerms) -> dict[str, Any]:
-    """Return the columns with the rule of a service; entries that are not rounded by day are inserted as rounded before."""
+    """Return the columns with the rounding rule of a service; entries not rounded by day are inserted already rounded."""
     rule = service.day_rounding or Rounding()
     return {
         "rounding_minimum": rule.minimum,
@@ -381,7 +381,7 @@ def _terms(service: engine.ServiceTerms) -> dict[str, Any]:
 
 
 async def _cases(customer: int, document: Mapping[str, Any]) -> dict[Key | None, int]:
-    """Insert the cases that the entries of a document name, and return their ids by name."""
+    """Insert the cases that the entries of a document name, and return the ids of the cases by name."""
     names = sorted({entry["case"] for entry in document.get("entries") or () if entry.get("case") is not None})
     if not names:
         return {}
@@ -410,7 +410,7 @@ async def _prices(service: engine.ServiceTerms, customer: int, service_id: int) 
 
 
 async def _people(document: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert the agents and roles that the document names, and return their ids by name."""
+    """Insert the agents and roles that the document names, and return the ids of both by name."""
     await current().execute("update role set name = name || ' of the cast'")
     named = [*document.get("entries", ()), *document.get("rates", ())]
     roles = {

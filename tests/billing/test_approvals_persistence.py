@@ -30,7 +30,10 @@ async def _allocations(entry_id: int) -> list[tuple[str, int, Decimal]]:
 
 
 async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
-    """An approval stores version, rate, source and role, and its allocation stores the amount (C12, D17, D34)."""
+    """An approval stores the entry's version and the rate with its source and role; the allocation stores the amount.
+
+    C12, D17, D34.
+    """
     async with transaction(MAX) as tx:
         entry = await log(50)
         outcome = await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -47,7 +50,7 @@ async def test_an_approval_keeps_version_rate_source_role_and_amount() -> None:
 
 
 async def test_a_rate_stays_once_time_was_approved_at_it() -> None:
-    """A rate that an approval names as its source cannot be deleted (D17)."""
+    """A rate that is the source of an approval's price cannot be deleted (D17)."""
     async with transaction(MAX) as tx:
         entry = await log(50)
         rate = await Rate.find(1)
@@ -107,9 +110,9 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """D35, D33, C10, D19: in a batch, Max approves the entries that he may; each other one is refused with a sentence.
+    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; each other one is refused with a reason.
 
-    These are his own entry, one that was changed, one before the service began, and one of another department.
+    The refused ones are his own, one that was changed, one before the service began, and one of another department.
     """
     async with transaction(MAX) as tx:
         good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]
@@ -188,7 +191,7 @@ async def test_a_rate_in_another_currency_is_no_rate() -> None:
 
 
 async def test_without_a_role_time_by_role_is_not_approved() -> None:
-    """Time of an agent without a role cannot be approved under a service that is billed by role (D19)."""
+    """Time of an agent without a role cannot be approved under a service whose invoice lines are by role (D19)."""
     async with transaction(MAX) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)
         service = await a_service(ACME, ACME_CONTRACT, "By role", rollup="role")
@@ -418,7 +421,7 @@ async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1:", ":1", "x:1", "1:2:3", "1:-1", "99999999999:1"])
 async def test_a_choice_that_no_tick_box_sends_is_refused(text: str) -> None:
-    """A choice that is not written as a tick box's `id:version` is refused (R30)."""
+    """A choice that is not of the form `id:version`, which tick boxes send, is refused (R30)."""
     with pytest.raises(Invalid):
         Choice.parse(text)
 

@@ -43,7 +43,7 @@ async def an_invoice(minutes: int = 60) -> Invoice:
 
 
 async def test_no_value_in_a_form_of_billing_is_an_error_of_the_server(app: Gate) -> None:
-    """R84: numbers, dates and texts that nobody should send get a sentence or a refusal, and all invariants hold."""
+    """R84: hostile numbers, dates and texts in any form of billing never cause a server error, and all invariants hold."""
     invoice, draft = await an_invoice(), await a_draft(30)
     async with transaction(SYSTEM):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -82,7 +82,7 @@ Act = Callable[[AgentReader], Awaitable[Any]]
 
 
 async def both(one: Act, other: Act) -> list[str]:
-    """Let Max and Noor act at once, each in a transaction of their own, and return what became of both."""
+    """Run both actions at once, as Max and as Noor in separate transactions, and return the outcomes or errors of both."""
 
     async def attempt(act: Act, by: AgentReader) -> str:
         try:
@@ -105,7 +105,7 @@ def credit(invoice: Invoice, chosen: Chosen = Chosen(everything=True), seen: Any
 
 
 async def test_two_managers_at_once_never_undo_or_double_what_the_other_does() -> None:
-    """R94, D47: whoever is first, the other is refused or acts on what is left; all invariants hold after each race."""
+    """R94, D47: of two managers who act at once, the second is refused or acts on what is left; all invariants hold."""
     line = ExtraLineFacts(what="charge", service=HELPDESK, label="Cable", amount="20")
 
     def adding(draft: int) -> Act:

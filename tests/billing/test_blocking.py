@@ -41,14 +41,17 @@ def test_an_entry_that_would_exceed_is_refused_as_a_whole() -> None:
 
 
 def test_entries_of_one_step_compete_in_the_order_of_their_days() -> None:
-    """The order of a step's list does not matter, and neither does a refused entry to those after it."""
+    """The entries of a step compete in the order of their days, whatever their order in the list.
+
+    A refused entry does not affect the entries after it.
+    """
     entries = [an_entry("a", "2026-01-07", 40), an_entry("b", "2026-01-05", 40), an_entry("c", "2026-01-06", 20)]
     for ids in (["a", "b", "c"], ["c", "b", "a"]):
         assert refused(outcome(entries, [{"approve": ids}])) == [(0, "a", "beyond_prepaid")]
 
 
 def test_an_approved_entry_keeps_its_cover_from_an_earlier_day() -> None:
-    """What is approved already comes first, even if the new entry is of an earlier day."""
+    """An approved entry keeps its minutes when an entry of an earlier day is approved later."""
     entries = [an_entry("late", "2026-01-20", 60), an_entry("early", "2026-01-05", 10)]
     output = outcome(entries, [{"approve": ["late"]}, {"approve": ["early"]}])
     assert refused(output) == [(1, "early", "beyond_prepaid")]
@@ -56,7 +59,7 @@ def test_an_approved_entry_keeps_its_cover_from_an_earlier_day() -> None:
 
 
 def test_a_withdrawal_frees_the_minutes_for_another_approval() -> None:
-    """C8: a later withdrawal frees the minutes, and the entry that was refused can be approved."""
+    """C8: withdrawing an approval frees its minutes, so that an entry that was refused can be approved."""
     entries = [an_entry("a", "2026-01-05", 60), an_entry("b", "2026-01-06", 60)]
     output = outcome(entries, [{"approve": ["a", "b"]}, {"withdraw": ["a"]}, {"approve": ["b"]}])
     assert refused(output) == [(0, "b", "beyond_prepaid")]
@@ -64,14 +67,14 @@ def test_a_withdrawal_frees_the_minutes_for_another_approval() -> None:
 
 
 def test_a_released_entry_is_approved_and_its_rest_is_charged() -> None:
-    """A release before the approval decides that the rest is charged, as where the overflow is `hold`."""
+    """If an entry is released before its approval, the approval charges the minutes beyond the prepaid ones, as with `hold`."""
     output = outcome([an_entry("a", "2026-01-05", 90)], [{"release": ["a"]}, {"approve": ["a"]}])
     assert refused(output) == []
     assert paid_by(output, "a") == [("included", 60, "2026-01-01"), ("charged", 30, None)]
 
 
 def test_the_other_reasons_come_first() -> None:
-    """An entry that has no rate is refused for that, although its time would exceed too."""
+    """An entry without a rate is refused for the missing rate, even if its time would exceed the prepaid minutes too."""
     assert refused(outcome([an_entry("a", "2026-01-05", 90)], [{"approve": ["a"]}], rates=[])) == [(0, "a", "no_rate")]
 
 
@@ -85,10 +88,10 @@ def test_what_draws_nothing_is_never_blocked() -> None:
 
 
 def test_no_approval_takes_a_voucher_from_an_entry_that_needs_it() -> None:
-    """The voucher ends on 15 January. Approving `early` would move it to the included minutes, which `late` has.
+    """Approving `early` is refused, because it would draw the included minutes that the approved entry `late` needs.
 
     `late` (20 January) drew the 60 included minutes, and no voucher is valid for it. `early` (10 January) would draw the
-    included minutes first and leave `late` without cover, so it is refused, although the voucher has 60 minutes.
+    included minutes first and leave `late` without cover, although a voucher that ends on 15 January has 60 minutes.
     """
     voucher = {
         "id": "V", "services": ["Desk"], "minutes": 60, "price": "1", "sold": "2026-01-01", "valid_from": "2026-01-01",
@@ -100,7 +103,7 @@ def test_no_approval_takes_a_voucher_from_an_entry_that_needs_it() -> None:
 
 
 def test_no_approval_takes_rolled_minutes_from_an_entry_that_needs_them() -> None:
-    """February's entry of 90 minutes needs 30 that roll over from January, so January has 30 left for late approvals.
+    """February's entry of 90 minutes needs 30 that roll over from January, so only 30 are left for late approvals in January.
 
     | approve     | January | rolled on | February | outcome          |
     |-------------|---------|-----------|----------|------------------|
@@ -124,7 +127,7 @@ def test_no_approval_takes_rolled_minutes_from_an_entry_that_needs_them() -> Non
 def test_nothing_beyond_the_prepaid_minutes_is_ever_approved(
     worked: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    """Whatever the order of approvals, what is approved is covered, and what is refused would not fit."""
+    """In any order of approvals, prepaid minutes cover each approved entry and would not cover a refused one."""
     entries = [an_entry(f"e{n}", f"2026-01-{day:02}", minutes) for n, (day, minutes) in enumerate(worked)]
     order = data.draw(st.permutations([entry["id"] for entry in entries]))
     output = outcome(entries, [{"approve": [id]} for id in order])

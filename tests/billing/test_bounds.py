@@ -1,4 +1,4 @@
-"""Test that what is approved fits on one document, and that a document that is too large blocks no other document."""
+"""Test that approved time fits on one document, and that a document that is too large does not block others."""
 
 from decimal import Decimal
 
@@ -54,7 +54,7 @@ async def test_what_is_more_than_a_document_can_hold_is_refused_at_its_approval_
 async def test_a_tax_that_rises_after_the_approval_leaves_one_document_out_and_bills_all_others() -> None:
     """If Acme's VAT rate rises after the approval, so that its document is too large, preview and run skip that document.
 
-    Globex is billed. A run for Acme alone makes no document, and says why.
+    Globex is billed. A run for Acme alone creates no document and reports why.
     """
     async with transaction(MAX) as tx:
         entries = [await log(1440, hourly_rate=MOST, counted=2880) for _ in range(170)]
@@ -120,7 +120,7 @@ async def test_a_document_may_have_more_lines_than_a_small_integer_counts() -> N
 
 
 async def test_fees_that_one_document_cannot_hold_are_named_with_their_contract() -> None:
-    """A document of fees alone that is too large has its row in the preview, and its sentence on the page of the run."""
+    """If a document of fees alone is too large, its contract is named in the preview and on the page of the run."""
     async with transaction(MAX) as tx:
         facts = ServiceFacts(name="Care", settlement="subscription", fee="900000000000", effective_start="2026-10-01")
         await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), facts, NOW)
@@ -136,7 +136,10 @@ async def test_fees_that_one_document_cannot_hold_are_named_with_their_contract(
 
 @pytest.mark.usefixtures("clock")
 async def test_a_run_says_that_a_fee_of_0_makes_no_document_and_that_nothing_was_due(app: Gate) -> None:
-    """D30: a fee of 0.00 is billed without a document, and the page of the run says so; a watched run stays if nothing is due."""
+    """D30: the page of a run says that a fee of 0.00 was billed without a document, or that nothing was due.
+
+    A run that somebody watches is kept even if nothing was due.
+    """
     async with transaction(MAX):
         facts = ServiceFacts(name="Care", settlement="subscription", fee="0", effective_start="2026-10-01")
         await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), facts, NOW)

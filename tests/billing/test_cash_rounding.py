@@ -1,4 +1,4 @@
-"""Test that the sum to pay is rounded to coins, and that net, VAT and gross are not, on all documents and payments."""
+"""Test that the sum to pay is rounded to coins on all documents and for payments, but not net, VAT and gross."""
 
 from datetime import date
 from decimal import Decimal
@@ -52,7 +52,7 @@ async def test_only_the_sum_to_pay_is_rounded() -> None:
 
 
 async def test_a_draft_follows_its_contract_and_an_issued_invoice_does_not() -> None:
-    """Until it is issued, a draft is rounded as the contract says now."""
+    """The sum to pay of a draft follows the coin of its contract; that of an issued invoice stays."""
     async with transaction(MAX):
         id = await draft_of(37)
         assert (await billing.Invoice.find_draft(id, MAX)).payable == Decimal("73.38")
@@ -90,7 +90,7 @@ async def test_the_credit_that_is_looked_at_is_the_one_that_is_issued() -> None:
 
 
 async def test_a_coin_that_the_currency_does_not_have_is_refused() -> None:
-    """A coin of 0.05 JPY and one of 0.03 EUR do not exist: each gets a sentence at the field, and nothing changes."""
+    """A coin of 0.05 JPY and one of 0.03 EUR do not exist: each is refused at its field, and nothing changes."""
     async with transaction(SYSTEM):
         for currency, coin in (("JPY", COIN), ("EUR", "0.03")):
             contract = await Contract.find(ACME_CONTRACT, SYSTEM)
@@ -103,7 +103,7 @@ async def test_a_coin_that_the_currency_does_not_have_is_refused() -> None:
 
 
 async def test_the_database_rounds_whatever_is_written(dsn: str) -> None:
-    """Nobody can store another sum to pay, neither of a draft nor of an issued invoice."""
+    """If another sum to pay is written, the database computes it again for a draft and refuses it for an issued invoice."""
     async with transaction(MAX):
         await rounded()
         id = await draft_of(37)

@@ -1,4 +1,4 @@
-"""Test that a statement is corrected by a further one that names it, as a credit note corrects an invoice."""
+"""Test correcting a statement by a further one that names it, as a credit note corrects an invoice."""
 
 import asyncio
 import uuid
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def a_statement(minutes: int = 60) -> tuple[Statement, Logged, int]:
-    """Bill time that a voucher of 10 hours covers, and return the statement, the entry and the voucher."""
+    """Bill time that a voucher of 10 hours covers, and return statement, entry and the voucher's id."""
     care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
     voucher = await a_voucher(care, sold_elsewhere="yes")
     (entry,) = await approved(minutes, service=care)
@@ -45,7 +45,7 @@ async def left(voucher: int) -> int:
 
 
 async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> None:
-    """D30, D38, D40: the hour is back on the voucher, the entry is open, and the next run makes a new statement of it."""
+    """D30, D38, D40: a corrected hour is back on its voucher, its entry is open, and the next run makes a new statement."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         assert await left(voucher) == 540
@@ -67,7 +67,7 @@ async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> No
 
 
 async def test_what_is_given_back_can_be_withdrawn_and_what_is_not_cannot() -> None:
-    """C2, D39: of 60 minutes 20 go back; the entry stays locked until all of it is given back."""
+    """C2, D39: an entry stays locked while 20 of its 60 minutes are given back, until all of them are."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         await corrected(statement, Chosen(minutes={1: 20}))
@@ -84,7 +84,7 @@ async def test_what_is_given_back_can_be_withdrawn_and_what_is_not_cannot() -> N
 
 @pytest.mark.usefixtures("clock")
 async def test_changes_say_who_corrected_a_statement_and_why(app: Gate) -> None:
-    """R89: the statements of runs are not among them."""
+    """R89: the audit log records who corrected a statement and why; it does not record statements that runs create."""
     async with transaction(MAX):
         await corrected((await a_statement())[0])
     async with await Browser.of(app, NOOR, at=NOW) as noor:
@@ -93,7 +93,7 @@ async def test_changes_say_who_corrected_a_statement_and_why(app: Gate) -> None:
 
 
 async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
-    """D40: written off, the hours go back to the voucher, but no run bills the entry again."""
+    """D40: if time is given back and written off, its hours are on the voucher again, but no run bills the entry again."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         await corrected(statement, freed=False)
@@ -104,7 +104,7 @@ async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
 
 
 async def test_included_minutes_go_back_to_their_period() -> None:
-    """D26, D40: 600 included minutes were used up; once 30 are given back, 30 minutes approved late are included."""
+    """D26, D40: after 600 included minutes were used up and 30 given back, 30 minutes approved late are included."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": 0})
         await approved(600, service=plan)
@@ -125,7 +125,7 @@ async def test_the_same_form_again_makes_no_second_correction() -> None:
 
 
 async def test_what_is_refused_changes_nothing() -> None:
-    """A correction needs a reason, time that is left, and a manager; it cannot be corrected itself."""
+    """A correction without a reason, of too much time, by an agent, or of another correction is refused."""
     async with transaction(MAX):
         statement, _, _ = await a_statement()
         for chosen, options, words in (
@@ -145,7 +145,7 @@ async def test_what_is_refused_changes_nothing() -> None:
 
 
 async def test_the_database_gives_back_no_more_than_the_statement_has() -> None:
-    """D39: a correction of another statement, and one of more minutes than are left, are refused by triggers."""
+    """D39: triggers refuse to give back minutes of another statement, or more minutes than are left."""
     async with transaction(MAX):
         statement, entry, _ = await a_statement()
         correction = await corrected(statement, Chosen(minutes={1: 10}))
@@ -160,7 +160,10 @@ async def test_the_database_gives_back_no_more_than_the_statement_has() -> None:
 async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anything_more_is_given_back(
     app: Gate,
 ) -> None:
-    """R94: both have seen 1:00; the second gets 409 with a sentence and a form for the rest. A form without the sum too."""
+    """R94: of two managers who give back time at once, the second gets 409 and a form for what is left.
+
+    A form without the sum that was shown gets 409 too.
+    """
     async with transaction(MAX):
         statement, _, _ = await a_statement()
     path = f"/agent/statements/{statement.id}/correction"
@@ -187,9 +190,9 @@ async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anyth
 
 
 async def test_contacts_with_the_right_to_invoices_are_told_of_a_correction_once(app: Gate) -> None:
-    """S3.4: Ada is told which statement is corrected and how much is given back; the notice leads to the correction.
+    """S3.4: Ada gets a notice that names the corrected statement and the time given back, and links to the correction.
 
-    Alan, who may not see invoices, and Gil of another customer are told nothing.
+    Alan, who may not see invoices, and Gil of another customer get no notice.
     """
     async with transaction(MAX):
         correction = await corrected((await a_statement())[0], Chosen(minutes={1: 20}))

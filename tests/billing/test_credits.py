@@ -1,4 +1,4 @@
-"""Test credits: minutes and amounts go back as a whole, by line, by entry and by minutes (D38, D39, D40)."""
+"""Test credits in the engine: of whole documents, lines, entries and single minutes (D38, D39, D40)."""
 
 from decimal import Decimal
 from typing import Any
@@ -57,9 +57,9 @@ def test_a_whole_credit_mirrors_the_invoice_and_frees_everything() -> None:
 
 
 def test_covered_minutes_are_given_back_by_a_line_of_zero() -> None:
-    """If an entry that the included minutes paid for is credited and written off, the credit note has a line at 0.00.
+    """If an entry that the included minutes paid for is credited and written off, the credit note has a line of 0.00.
 
-    Its minutes go back to the period, where another entry uses them.
+    The minutes go back to their period, in which another entry uses them.
     """
     entries = [an_entry("a", "2026-01-05", 60)]
     late = an_entry("late", "2026-01-20", 60)
@@ -137,7 +137,7 @@ def test_credits_in_parts_sum_to_the_first_amount() -> None:
 
 
 def test_a_repeated_credit_gives_nothing_back() -> None:
-    """A second whole credit makes no document, also if the entries are on another invoice meanwhile."""
+    """Crediting the whole of an invoice again creates no document, even if its entries are on another invoice by then."""
     entries = [an_entry("a", "2026-01-05", 60)]
     output = outcome(a_plan(), entries, credit(), credit(), {"bill": {"until": FEBRUARY}}, credit())
     assert len(output["corrections"]) == 1
@@ -163,7 +163,7 @@ def test_of_a_voucher_at_most_the_share_of_the_undrawn_minutes_is_credited() -> 
 
 
 def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> None:
-    """After 540.00 for 6 h, a credit of the 4 h drawn frees the rest of the price: 360.00."""
+    """After a credit of 540.00 for 6 undrawn hours, crediting the 4 drawn ones frees the rest of the price: 360.00."""
     output = outcome(
         HOURS,
         [an_entry("a", "2026-01-05", 240)],
@@ -209,7 +209,7 @@ def test_a_part_of_a_voucher_is_credited_and_the_others_of_its_minutes_stay() ->
 @given(st.lists(st.integers(1, 200), max_size=6), st.integers(1, 100_000))
 @books.quick
 def test_credits_of_a_voucher_in_parts_sum_to_its_price(parts: list[int], cents: int) -> None:
-    """D38, D41: whatever the parts, they and the rest sum to the price of a voucher that nobody used, to the cent."""
+    """D38, D41: credits of parts of an unused voucher and of its rest sum to its price, to the cent."""
     left, steps = 600, list[Any]()
     for part in parts:
         if part <= left:
@@ -262,7 +262,7 @@ def test_a_fixed_fee_is_credited_as_a_whole() -> None:
 
 
 def test_freed_minutes_keep_the_rate_of_their_hour() -> None:
-    """Of an hour at 60.00 and an hour at 90.00, the last 30 minutes are credited and billed again at 90.00."""
+    """The last 30 minutes of an entry with an hour at 60.00 and an hour at 90.00 are credited and billed again at 90.00."""
     evening = {"days": ["mon"], "from": "18:00", "hourly_rate": "90.00"}
     schedule = {"name": "S", "zone": "UTC", "windows": [evening]}
     entries = [an_entry("a", "2026-01-05", 120, started="2026-01-05T17:00:00Z")]
@@ -350,7 +350,7 @@ def test_an_end_leaves_what_would_have_been_charged_had_it_been_known(day: int, 
 
 @pytest.mark.parametrize(("fee", "gross", "payable"), [("100.02", "125.03", "125.05"), ("100.00", "125.00", "125.00")])
 def test_the_sum_to_pay_is_rounded_to_the_smallest_coin(fee: str, gross: str, payable: str) -> None:
-    """In CHF with coins of 0.05, net, tax and gross stay, and only the sum to pay is rounded, half up."""
+    """In CHF with coins of 0.05, only the sum to pay is rounded, half up; net, tax and gross are not."""
     plan = a_plan(fee=fee, effective_start=FEBRUARY)
     output = outcome(plan, [], credit(), currency="CHF", cash_rounding="0.05")
     invoice, note = output["invoices"][0], output["corrections"][0]

@@ -1,4 +1,4 @@
-"""Test credit notes: what they credit, what becomes free again, and what the database refuses."""
+"""Test credit notes in the database: what they credit, what can be billed again, and what is refused."""
 
 import asyncio
 import csv
@@ -37,7 +37,7 @@ async def owner(dsn: str) -> Any:
 async def credited(
     invoice: billing.Invoice, chosen: Chosen = EVERYTHING, *, by: AgentReader = MAX, **fields: Any
 ) -> billing.CreditNote:
-    """Issue a credit note for this choice, whose minutes become free again unless `fields` says otherwise."""
+    """Issue a credit note for this choice and return it. Its minutes are free again unless `fields` has `freed=False`."""
     return await billing.issue_credit(
         invoice, chosen, **{"reason": "Agreed on the phone.", "freed": True, "by": by, "at": NOW} | fields
     )
@@ -54,7 +54,7 @@ async def minutes_on(invoice: billing.Invoice) -> list[int | None]:
 
 
 async def test_crediting_everything_and_billing_again_gives_the_same_invoice() -> None:
-    """D38, D40: a credit note for everything names the invoice, credits it to the cent, and its time is billed again."""
+    """D38, D40: a credit note for everything names its invoice and credits it to the cent; the next run bills the time again."""
     async with transaction(MAX):
         invoice = await issued(50, 20, 37, hourly_rate=Decimal("99.99"))
         note = await credited(invoice)
@@ -83,7 +83,7 @@ async def test_written_off_time_is_never_billed_again() -> None:
 
 
 async def test_one_entry_is_credited_and_can_be_changed_then() -> None:
-    """D39: crediting one entry frees that entry alone, whose approval can then be withdrawn; the others stay locked."""
+    """D39: crediting one entry frees that entry alone, so that its approval can be withdrawn; the others stay locked."""
     async with transaction(MAX) as tx:
         invoice = await issued(60, 30)
         [first, second] = [row["id"] for row in await tx.fetch("select id from time_entry order by id")]
@@ -96,7 +96,7 @@ async def test_one_entry_is_credited_and_can_be_changed_then() -> None:
 
 
 async def test_a_line_is_credited() -> None:
-    """A line is credited with all of its time, and what is left of the invoice is still owed."""
+    """Crediting a line credits all of its time; the rest of the invoice is still owed."""
     async with transaction(MAX):
         invoice = await issued(60, 30)
         note = await credited(invoice, Chosen(lines=frozenset({1})))
@@ -120,7 +120,7 @@ async def test_minutes_are_credited_bit_by_bit_to_the_cent() -> None:
 
 
 async def test_time_that_cost_nothing_gets_a_line_at_zero() -> None:
-    """A credit note gives minutes at no charge back with a line of 0.00."""
+    """If time at no charge is credited, the credit note has a line of 0.00 for it."""
     async with transaction(MAX):
         entries = [await log(60), await log(20, billing="no_charge")]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -168,7 +168,7 @@ async def test_the_same_form_again_makes_no_second_note() -> None:
     ],
 )  # fmt: skip
 async def test_bad_input_gets_a_sentence(chosen: Chosen, fields: dict[str, str]) -> None:
-    """A choice of nothing or of too much, and a missing reason, are refused, and nothing changes."""
+    """A credit of nothing, of too much or without a reason is refused, and nothing changes."""
     async with transaction(MAX) as tx:
         invoice = await issued(60)
         with pytest.raises(Invalid):
@@ -178,7 +178,7 @@ async def test_bad_input_gets_a_sentence(chosen: Chosen, fields: dict[str, str])
 
 
 async def test_only_managers_issue_credit_notes_and_only_readers_of_the_invoice_see_them() -> None:
-    """R25, R26: agents issue none; contacts with the right see those of their customer, others get `NotFound`."""
+    """R25, R26: agents cannot issue credit notes; contacts see them only with the right to invoices of their customer."""
     async with transaction(MAX):
         invoice = await issued(60)
         note = await credited(invoice)
@@ -221,7 +221,7 @@ async def test_a_credit_note_and_what_it_left_settled_never_change(sql: str, own
 
 
 async def test_of_two_people_at_once_nobody_credits_twice() -> None:
-    """Two managers who credit the same invoice at once: the second finds nothing left."""
+    """Of two managers who credit the same invoice at once, the second finds nothing left to credit."""
     async with transaction(MAX):
         invoice = await issued(60)
 
@@ -269,7 +269,7 @@ async def test_freed_minutes_are_a_new_allocation_and_the_entry_stays_locked() -
 
 
 async def test_minutes_that_are_freed_twice_are_billed_together() -> None:
-    """D39: minutes that two credit notes freed are one open part; a deleted draft leaves them open, some are written off."""
+    """D39: minutes that two credit notes freed are billed together, and are open again if the draft is deleted."""
     async with transaction(MAX) as tx:
         invoice = await issued(300)
         await credited(invoice, Chosen(minutes={1: 60}))
@@ -331,7 +331,7 @@ async def test_a_part_of_a_fee_is_credited_and_the_fee_is_not_due_again() -> Non
 
 
 async def test_of_a_voucher_only_the_undrawn_share_is_credited() -> None:
-    """Of a voucher of 10 h for 900.00, of which 2:30 h are drawn, 675.00 are credited, and nothing draws the rest any more.
+    """Of a voucher of 10 h for 900.00, of which 2:30 h are drawn, 675.00 are credited; the other 7:30 h cannot be drawn.
 
     Worked out by hand: 7:30 h of 10 h are three quarters, and three quarters of 900.00 are 675.00.
     """
@@ -384,13 +384,13 @@ async def test_minutes_of_a_voucher_are_credited_and_the_others_can_still_be_dra
         with pytest.raises(Invalid):
             await credited(invoice, Chosen(vouchers={line.position: 1}))
         assert await billing.violations() == {}
-    async with transaction(SYSTEM) as tx:  # the log of changes has one change for each credit note
+    async with transaction(SYSTEM) as tx:  # The audit log has one change for each credit note.
         logged = await tx.fetch("select changes from audit where what = 'voucher.update' order by id")
         assert [json.loads(row["changes"])["credited_minutes"] for row in logged] == [[0, 120], [120, 390]]
 
 
 async def test_covered_minutes_go_back_to_their_voucher() -> None:
-    """D39: minutes that a voucher paid for and that are credited go back to it, and the ledger says so."""
+    """D39: credited minutes that a voucher paid for go back to the voucher, and its ledger shows that."""
     async with transaction(MAX) as tx:
         desk = await a_service(ACME, ACME_CONTRACT, "Hours", settlement="voucher", overflow="bill")
         voucher = await a_voucher(desk)

@@ -46,7 +46,7 @@ def test_ten_short_replies_are_not_ten_quarters_of_an_hour() -> None:
 
 
 def test_each_case_agent_day_and_charge_is_rounded_by_itself() -> None:
-    """The minutes of no two of these entries are added: each is rounded to 15."""
+    """Entries that differ in case, agent, day or charge are not added; each is rounded to 15."""
     entries = [
         an_entry("plain", "2026-01-05", 5),
         an_entry("case", "2026-01-05", 5, case="C1"),
@@ -59,7 +59,7 @@ def test_each_case_agent_day_and_charge_is_rounded_by_itself() -> None:
 
 
 def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval() -> None:
-    """While e3 is not approved, e2 has the difference; a withdrawal moves it back."""
+    """The last approved entry has the rounding difference: e2, then e3 once it is approved; a withdrawal moves it back."""
     entries = replies(5, 5, 8)
     one = outcome(QUARTER, entries, [{"approve": ["e1", "e2"]}])
     assert minutes_of(one) == {"e1": 5, "e2": 10}
@@ -70,7 +70,7 @@ def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval()
 
 
 def test_an_entry_that_is_approved_after_the_others_were_settled_is_rounded_alone() -> None:
-    """D4: only what is not settled is rounded together; settled minutes stay."""
+    """D4: an entry approved after others of its day were settled is rounded alone; settled minutes stay."""
     steps = [{"approve": ["e1", "e2"]}, {"bill": {"until": "2026-02-01"}}, {"approve": ["e3"]}]
     assert minutes_of(outcome(QUARTER, replies(5, 5, 2), steps)) == {"e1": 5, "e2": 10, "e3": 15}
 
@@ -97,7 +97,7 @@ def test_what_rounding_down_takes_away_comes_from_the_last_entries() -> None:
 def test_rounding_by_day_agrees_with_rounding_each_sum(
     worked: list[tuple[int, str, int]], rule: Rounding, left_out: set[int]
 ) -> None:
-    """The minutes of each group sum to the rounded sum of what was worked, none is negative, and few entries change."""
+    """The billable minutes of each group sum to its rounded worked minutes, none is negative, and few entries change."""
     entries = [
         an_entry(f"e{number}", f"2026-01-0{day}", minutes, case=case, created=f"2026-01-05T09:0{number}:00Z")
         for number, (day, case, minutes) in enumerate(worked)

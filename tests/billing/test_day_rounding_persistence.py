@@ -29,7 +29,7 @@ async def a_service_by_day(**columns: Any) -> int:
 
 
 async def worked(*minutes: int, service: int, **options: Any) -> list[Logged]:
-    """Log entries that are rounded by day, each a minute after the one before, and return them, not approved yet."""
+    """Log entries that are rounded by day, each a minute after the one before, and return them without approving them."""
     entries = [
         await log(each, service=service, at=NOW - timedelta(days=2, minutes=-place), **options)
         for place, each in enumerate(minutes)
@@ -80,7 +80,7 @@ async def test_the_last_approved_entry_of_a_day_takes_the_difference() -> None:
 
 
 async def test_other_cases_agents_days_and_charges_are_rounded_by_themselves() -> None:
-    """D4: minutes are added up only of one case, service, agent, day and kind of charge; an override stays as it is."""
+    """D4: only minutes of the same case, service, agent, day and kind of charge are added up; an override stays as it is."""
     async with transaction(MAX):
         service = await a_service_by_day()
         case = await a_case()
@@ -97,7 +97,7 @@ async def test_other_cases_agents_days_and_charges_are_rounded_by_themselves() -
 
 
 async def test_time_with_a_fixed_fee_is_not_rounded_with_its_day() -> None:
-    """D4: a call-out of 2 minutes keeps them, also at no charge, and other time of its day is rounded without it."""
+    """D4: the 2 minutes of a call-out with a fixed fee are not rounded, not even with other time of its day."""
     async with transaction(MAX):
         service = await a_service_by_day()
         task = await Task.create(await Service.find(service, SYSTEM), TaskFacts(name="Call-out", fixed_fee="35"))
@@ -125,7 +125,7 @@ async def test_a_day_that_rounds_to_more_than_48_hours_is_refused_with_a_sentenc
 
 
 async def test_a_withdrawal_that_would_make_an_entry_too_long_is_refused_with_a_sentence() -> None:
-    """D4: 47 h and 3 h are a multiple of the step together; without the 3 h, the 47 h would count 50 h."""
+    """D4: 47 h and 3 h make 50 h; withdrawing the 3 h is refused, because the 47 h would be rounded up to 50 h."""
     async with transaction(MAX):
         service = await a_service_by_day(rounding_increment=1000)
         long, other = await worked(1410, 180, service=service)
@@ -141,7 +141,7 @@ async def test_a_withdrawal_that_would_make_an_entry_too_long_is_refused_with_a_
 
 
 async def test_what_a_document_has_settled_stays_and_the_rest_is_rounded_by_itself() -> None:
-    """D4: after billing, another entry of the day is rounded alone; without the draft, the day is one again."""
+    """D4: after billing, a further entry of the day is rounded alone; once the draft is deleted, the day is rounded together."""
     async with transaction(MAX):
         first, second = await worked(2, 2, service=await a_service_by_day())
         await approve(first)
@@ -162,7 +162,7 @@ async def test_the_amount_is_that_of_the_counted_minutes() -> None:
 
 
 async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -> None:
-    """D4: of two replies of 2 minutes that wait, the later one counts 13 and costs 26.00 at 120.00 an hour."""
+    """D4: of two submitted entries of 2 minutes, the list shows that the later would count 13 and cost 26.00 at 120.00."""
     async with transaction(MAX):
         await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
         waiting = await billing.list_waiting(MAX, at=NOW)
@@ -171,7 +171,7 @@ async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -
 
 @pytest.mark.usefixtures("clock")
 async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_wherever_they_are_listed(app: Gate) -> None:
-    """D4: the total of entries that are on several pages is what was logged; the page says so, and why, on each of them."""
+    """D4: the total of a group that spans several pages adds logged minutes; each of these pages says so and why."""
     async with transaction(MAX):
         await log(60, on=OCTOBER + timedelta(days=1))
         filters, pages = billing.Filters(), list[Any]()
@@ -181,7 +181,7 @@ async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_where
                 await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
         assert [(page.groups[0].count, page.groups[0].rounds_days) for page in pages] == [(1, False), (3, True)]
         assert pages[1].groups[0].all_minutes == 64
-        assert not (await billing.list_waiting(MAX, at=NOW)).groups[0].rounds_days  # Here the sum of the page is true.
+        assert not (await billing.list_waiting(MAX, at=NOW)).groups[0].rounds_days  # all on one page
         await log(60, on=OCTOBER + timedelta(days=2), comment="Other")
         for _ in range(50):
             await log(1, on=OCTOBER + timedelta(days=3))
@@ -201,7 +201,7 @@ async def test_a_deleted_entry_gives_the_difference_back() -> None:
 
 
 async def test_time_of_merged_cases_is_rounded_together() -> None:
-    """D4, D53: once two cases are one, the minutes of a day are rounded together, and no approval is dropped."""
+    """D4, D53: once two cases are merged, their minutes of a day are rounded together, and no approval is withdrawn."""
     async with transaction(MAX):
         service = await a_service_by_day()
         one, other = await a_case(), await a_case(subject="VPN again")
@@ -218,7 +218,7 @@ async def test_time_of_merged_cases_is_rounded_together() -> None:
 
 
 async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
-    """D3, D4: under such a service, new time is not rounded, unless somebody says how much it counts."""
+    """D3, D4: time under a service that rounds by day counts as worked when logged, unless billable minutes are typed."""
     async with transaction(SYSTEM):
         service = await a_service_by_day()
     async with transaction(INES):
@@ -239,7 +239,7 @@ async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
 
 
 async def test_a_service_that_rounds_each_entry_again_leaves_no_difference_behind() -> None:
-    """D4: a changed rounding of a service recounts the billable minutes of its open entries at once."""
+    """D4: changing a service between rounding by day and rounding each entry recounts its open entries at once."""
     async with transaction(NOOR):
         service = await a_service_by_day()
         first, second = await worked(2, 2, service=service)

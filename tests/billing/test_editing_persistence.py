@@ -1,4 +1,4 @@
-"""Test that drafts are edited: time put back, lines added by hand, and a note to the customer."""
+"""Test editing drafts: putting time back, adding lines by hand, and a note to the customer."""
 
 import asyncio
 import re
@@ -45,7 +45,7 @@ async def sums(draft_id: int) -> tuple[Decimal, ...]:
 
 
 async def test_time_that_was_taken_off_is_put_back_with_what_was_approved_since() -> None:
-    """S2.42: what is taken off a draft, or was approved since, can be put on it; putting it on again is a conflict."""
+    """S2.42: time that was taken off a draft, or approved since, can be put on the draft; doing so twice is a conflict."""
     draft_id, (first, second) = await a_draft(60, 30)
     async with transaction(MAX):
         await billing.take_off(draft_id, second.id, by=MAX, at=NOW)
@@ -83,7 +83,7 @@ async def test_two_managers_who_put_the_same_time_on_do_it_once() -> None:
 
 
 async def test_a_charge_and_a_discount_are_lines_with_the_vat_of_their_service() -> None:
-    """S4.4, D41: lines added by hand count in net and VAT, stay when time is taken off, and can be removed again."""
+    """S4.4, D41: lines added by hand count in net and VAT, stay when time is taken off the draft, and can be removed again."""
     draft_id, (_, second) = await a_draft(60, 60)
     await add(draft_id, "45.50", label="Cable")
     await add(draft_id, "20", "discount", label="Thank you")
@@ -118,7 +118,7 @@ async def test_a_charge_and_a_discount_are_lines_with_the_vat_of_their_service()
     ],
 )
 async def test_a_line_that_cannot_be_is_refused_and_changes_nothing(field: str, wrong: dict[str, Any]) -> None:
-    """A wrong field of a line gets a sentence; a discount must not exceed what is charged at its VAT rate."""
+    """A line with a wrong field is refused, and so is a discount above the charges at its VAT rate; nothing changes."""
     draft_id, _ = await a_draft(60)
     with pytest.raises(Invalid) as refusal:
         await add(draft_id, wrong.pop("amount", "10"), wrong.pop("what", "charge"), **wrong)
@@ -127,7 +127,7 @@ async def test_a_line_that_cannot_be_is_refused_and_changes_nothing(field: str, 
 
 
 async def test_time_is_not_taken_off_below_a_discount_and_a_deleted_draft_frees_all() -> None:
-    """D40: time that a discount needs cannot be taken off; deleting the draft deletes its lines and frees its time."""
+    """D40: time cannot be taken off if a discount would exceed the rest; deleting the draft frees its time."""
     draft_id, (entry, _) = await a_draft(60, 15)
     await add(draft_id, "100", "discount")
     with pytest.raises(Conflict, match="discount"):
@@ -142,7 +142,7 @@ async def test_time_is_not_taken_off_below_a_discount_and_a_deleted_draft_frees_
 
 
 async def test_an_invoice_with_a_discount_is_credited_to_the_cent() -> None:
-    """D38, D41: crediting everything takes the discount back; more than what is left of the sum is refused."""
+    """D38, D41: crediting everything reverses the discount too; a credit of more than what is left is refused."""
     draft_id, _ = await a_draft(60)
     await add(draft_id, "30", "discount")
     async with transaction(MAX):
@@ -170,14 +170,14 @@ async def test_an_invoice_with_a_discount_is_credited_to_the_cent() -> None:
 
 
 async def test_a_page_of_a_draft_that_has_changed_since_changes_nothing(app: Gate) -> None:
-    """R94: a line sent twice is added once, a removal sent twice removes one line, and no sum is issued that was not seen."""
+    """R94: adding or removing a line is refused if the form is sent twice; so is issuing if the sum has changed."""
     draft_id, _ = await a_draft(60)
     path = f"/agent/drafts/{draft_id}"
     line = {
         "what": "charge",
         "label": "Cable",
         "amount": "20",
-    }  # The contract has one service, which nobody has to choose.
+    }  # The contract has one service, so that nobody has to choose it.
     async with await Browser.of(app, MAX, at=NOW) as browser:
         [net] = re.findall(r'name="net" value="([^"]+)"', (await browser.get(f"{path}/lines")).text)
         assert (await browser.send_form(f"{path}/lines", line | {"net": net})).status_code == 303
@@ -200,9 +200,9 @@ async def test_a_page_of_a_draft_that_has_changed_since_changes_nothing(app: Gat
 
 
 async def test_a_note_is_printed_and_frozen_with_the_invoice(app: Gate) -> None:
-    """Max writes a note and adds a line on pages; the customer reads both on the invoice. Ines gets 403, Ada 404.
+    """Max writes a note and adds a line over HTTP; the customer reads both on the invoice. Ines gets 403, Ada 404.
 
-    After the issue, the note cannot change any more.
+    Once the invoice is issued, the note cannot be changed.
     """
     draft_id, _ = await a_draft(60)
     path = f"/agent/drafts/{draft_id}"
@@ -240,7 +240,7 @@ async def test_a_note_is_printed_and_frozen_with_the_invoice(app: Gate) -> None:
 
 
 async def test_only_managers_edit_drafts() -> None:
-    """S2.28: Ines, who is not a manager, can neither hold a draft nor put time on it."""
+    """S2.28: Ines, who is not a manager, can neither load a draft for editing nor put time on it."""
     draft_id, (entry,) = await a_draft(60)
     async with transaction(INES):
         with pytest.raises(Forbidden):

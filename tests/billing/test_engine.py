@@ -68,7 +68,7 @@ def test_every_settlement_and_every_rollup_has_its_module() -> None:
 
 
 def test_every_scope_of_rates_has_a_source_in_the_order_in_which_they_win() -> None:
-    """Each scope of rates has a source, in the order in which the scopes win (D18)."""
+    """Each scope of rates has a source, in the order of precedence of the scopes (D18)."""
     assert list(SCOPES.values()) == [source for source in RateSource if source not in ("entry", "schedule", "overage")]
 
 
@@ -94,7 +94,7 @@ def test_no_float_is_near_money_or_minutes() -> None:
 
 
 def test_the_engine_knows_no_database_no_clock_and_no_settings() -> None:
-    """The engine imports only pure modules, and never asks for the present time."""
+    """The engine imports only pure modules, and never reads the clock."""
     imported = {
         name
         for _, node in trees(list(ENGINE.rglob("*.py")))
@@ -151,7 +151,7 @@ def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: RateTerms)
 def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
     """An entry without a role is refused under the rollup by role, even if it has a rate of its own (D19).
 
-    An entry at no charge needs no role. If the rate is missing too, the refusal names the rate.
+    An entry at no charge needs no role. If the rate is missing too, the refusal reports the missing rate.
     """
     by_role = replace(SERVICE, rollup=Rollup.ROLE)
     state = BillingState(
@@ -200,7 +200,7 @@ def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() ->
 def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
     """A state may omit settled entries if `drawn` has the minutes that they drew.
 
-    The database loads open entries only.
+    This matters because only open entries are loaded from the database.
     """
     plan = ServiceTerms(1, "Plan", Settlement.SUBSCRIPTION, Rollup.NONE, SERVICE.vat, DAY, included_minutes=100)
     contract = ContractTerms(7, "Support", date(2026, 1, 1), None, Cycle.MONTHLY, date(2026, 1, 1), (plan,))

@@ -1,4 +1,4 @@
-"""Test what holds for every customer: no minute is lost or drawn twice, and every total is the sum of its parts."""
+"""Test properties of the engine for any customer: no minute is lost or drawn twice, every total is the sum of its parts."""
 
 from collections import Counter
 from datetime import date

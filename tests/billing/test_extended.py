@@ -1,4 +1,4 @@
-"""Test that each key of extended documents is unknown without the switch, and that its errors are found."""
+"""Test that each key of extended documents is unknown without the switch, and that errors in it are reported."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_a_value_of_extended_documents_is_refused_without_the_switch(where: str,
 
 
 def test_the_switch_alone_changes_no_result() -> None:
-    """An extended document without extended keys gives what the plain one gives, beside the keys of its own."""
+    """An extended document without extended keys gives the same result as the plain one, except for added output keys."""
     plain = simulate(document())
     more = simulate(document() | {"extended": True})
     assert {key: more[key] for key in plain} == plain
@@ -161,7 +161,7 @@ def test_the_first_error_of_an_entry_is_named(keys: dict[str, Any], message: str
 
 
 def test_a_voucher_without_an_end_is_drawn_last_and_for_ever() -> None:
-    """D20: a voucher without an end comes after those that expire, and pays for any day from its first."""
+    """D20: a voucher without an end is drawn after those that expire, and pays for any day from its first day on."""
     plain = {"services": ["Desk"], "minutes": 30, "price": "10.00", "sold": "2026-01-01", "valid_from": "2026-01-01"}
     vouchers = [plain | {"id": "open"}, plain | {"id": "ends", "valid_until": "2026-02-01"}]
     entries = [an_entry("a", "2026-01-05", 40), an_entry("b", "9999-12-31", 40)]
@@ -180,7 +180,7 @@ def test_a_voucher_without_an_end_is_drawn_last_and_for_ever() -> None:
 def test_amounts_of_an_extended_document_have_the_decimals_of_the_currency(
     currency: str, fee: str, tax: str, too_fine: str
 ) -> None:
-    """A fee may have the decimals of its currency, and 25 % of it is rounded to them: 25.25 yen, 25.13875 dinars."""
+    """Fee and VAT have the decimals of the currency: 25 % of VAT on a fee are rounded from 25.25 yen or 25.13875 dinars."""
     steps = [{"bill": {"until": "2026-01-01"}}]
     output: Any = simulate(extended(currency=currency, contracts=[a_contract(a_plan(fee=fee))], steps=steps))
     assert (output["invoices"][0]["net"], output["invoices"][0]["tax"]) == (fee, tax)

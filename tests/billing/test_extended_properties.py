@@ -1,4 +1,4 @@
-"""Test what holds for every customer with rollover, price changes, rounding by day, fixed fees and rates by the hour."""
+"""Test properties of the engine with rollover, price changes, rounding by day, fixed fees and rates by the clock."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -55,7 +55,7 @@ def unnumbered(allocations: Sequence[Allocation]) -> list[Allocation]:
 def test_the_order_of_approval_does_not_matter(
     state: BillingState, rates: RateTable, until: date, order: list[int]
 ) -> None:
-    """What is not settled depends only on the days worked, also where minutes roll on or are rounded by day (D21)."""
+    """The allocations of open time depend only on the days worked, even with rollover and rounding by day (D21)."""
     shuffled = [state.entries[number].id for number in order if number < len(state.entries)]
     one, refused = approve(state, [entry.id for entry in state.entries], rates)
     other, refused_too = approve(state, shuffled, rates)
@@ -67,7 +67,7 @@ def test_the_order_of_approval_does_not_matter(
 @given(states, books.rates, books.days, books.days)
 @books.quick
 def test_two_runs_charge_what_one_run_would(state: BillingState, rates: RateTable, one: date, other: date) -> None:
-    """If everything was approved before, an additional earlier run changes neither the sum nor any allocation."""
+    """If all time is approved before, an additional earlier run changes neither the sum nor any allocation."""
     state = approved(state, rates)
     whole = bill(state, max(one, other))
     first = bill(state, min(one, other))
@@ -106,7 +106,7 @@ def test_crediting_everything_and_running_again_gives_the_same_documents(
 ) -> None:
     """D40: whole credits mirror the documents to the cent, and the next run makes the same documents again.
 
-    A voucher may be drawn by work of a later document, so the documents are credited twice: the second time gives back
+    A voucher may be drawn by work of a later document, so the documents are credited twice: the second pass credits
     what the first could not.
     """
     first = bill(approved(state, rates), until)
@@ -168,7 +168,7 @@ class Office(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 20), part=st.integers(0, 20), minutes=st.integers(1, 130), write_off=st.booleans())
     def credit(self, number: int, part: int, minutes: int, *, write_off: bool) -> None:
-        """Credit a document as a whole, or a line of it, or some minutes of an entry that it has."""
+        """Credit a whole document, one of its lines, or some minutes of one of its entries."""
         if not self.documents:
             return
         of = self.documents[number % len(self.documents)]
@@ -194,7 +194,7 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def the_minutes_of_an_entry_are_live_or_free_or_written_off(self) -> None:
-        """An entry whose minutes are on documents in part has exactly its billable minutes in all."""
+        """The live, free and written-off minutes of a partly credited entry sum to its billable minutes."""
         entries = {entry.id: entry for entry in self.state.entries}
         for id, pieces in self.state.settled.items():
             entry = entries[id]
@@ -215,7 +215,7 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def what_was_drawn_is_what_live_pieces_drew(self) -> None:
-        """D23: the minutes drawn from a pool are those of the settled allocations, after credits too."""
+        """D23: the minutes drawn from a pool are those of the settled allocations, even after credits."""
         drawn: Counter[object] = Counter()
         for pieces in self.state.settled.values():
             for piece in pieces:

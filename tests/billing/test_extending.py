@@ -40,7 +40,7 @@ def bill(until: str) -> dict[str, Any]:
 
 
 def outcome(*steps: Any, end: str | None = None, **keys: Any) -> Any:
-    """Return the result of steps with a contract of a monthly fee of 100.00 in advance; `keys` change its service."""
+    """Return the result of `steps` for a contract with a monthly fee of 100.00 in advance; `keys` change its service."""
     return simulate(extended(contracts=[a_contract(a_plan(**keys), end=end)], steps=list(steps)))
 
 
@@ -49,7 +49,7 @@ def fees(documents: Any) -> list[list[tuple[str, str]]]:
 
 
 def test_a_contract_that_is_renewed_within_a_period_pays_the_rest_of_its_fee() -> None:
-    """S3.23, D26: the contract was to end on 13 January; it is extended on and on, and January costs 100.00 in all.
+    """S3.23, D26: a contract that was to end on 13 January is extended twice, and January costs 100.00 in all.
 
     | line          | days | the days up to its last cost | line  |
     |---------------|------|------------------------------|-------|
@@ -68,7 +68,7 @@ def test_a_contract_that_is_renewed_within_a_period_pays_the_rest_of_its_fee() -
 
 
 def test_what_an_end_credited_is_billed_again_once_the_contract_is_extended() -> None:
-    """D26, D38: 100.00 for January; the end on 13 January credits 61.29, and until 20 January 22.58 of it are due again."""
+    """D26, D38: an end on 13 January credits 61.29 of 100.00; once it is extended to 20 January, 22.58 are due again."""
     output = outcome(
         bill("2026-01-02"), end("2026-01-13"), extend("2026-01-20"), bill("2026-01-02"), bill("2026-01-02")
     )
@@ -77,14 +77,14 @@ def test_what_an_end_credited_is_billed_again_once_the_contract_is_extended() ->
 
 
 def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
-    """D38: February is credited, because the contract ends on its first day, and is billed again for 14 of 28 days."""
+    """D38: February, credited because the contract ends on its first day, is billed for 14 of 28 days once it is extended."""
     output = outcome(bill("2026-02-01"), end("2026-02-01"), extend("2026-02-15"), bill("2026-02-01"))
     assert fees(output["corrections"]) == [[("2026-02-01/2026-03-01", "-100.00")]]
     assert fees(output["invoices"])[1:] == [[("2026-02-01/2026-02-15", "50.00")]]
 
 
 def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
-    """D26: in arrears, the rest of January is due on 1 February, and no earlier."""
+    """D26: the rest of a fee in arrears for January is due on 1 February, and no earlier."""
     output = outcome(
         bill("2026-01-13"), extend(None), bill("2026-01-31"), bill("2026-02-01"), end="2026-01-13", due="arrears"
     )
@@ -92,7 +92,7 @@ def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
 
 
 def test_the_hours_of_an_extended_period_grow_with_its_days() -> None:
-    """D26: 12 of 31 days have 23 of 60 included minutes; the whole month has all 60, and what was held back is approved."""
+    """D26: 12 of 31 days have 23 of 60 included minutes; once the month is whole, all 60 cover an entry that was refused."""
     late = an_entry("late", "2026-01-20", 60)
     steps = [bill("2026-01-02"), {"approve": ["late"]}, extend(None), {"approve": ["late"]}]
     contract = a_contract(a_plan(), end="2026-01-13")
@@ -119,7 +119,7 @@ def test_each_part_of_a_fee_is_credited_by_itself() -> None:
 def test_a_start_that_is_moved_earlier_costs_what_the_days_cost_together(
     starts: list[int], units: int, digits: int
 ) -> None:
-    """D26: March is billed from its last days on, each time the start was moved earlier; all lines are one share of the fee."""
+    """D26: each time the start is moved earlier in March, the run bills the added days; the lines sum to the share of all."""
     fee = Decimal(units).scaleb(-digits)
     until, first = date(2026, 4, 1), date(2026, 3, 1)
     state, sum_of = BillingState(contracts=(), digits=digits), Decimal(0)
@@ -152,7 +152,7 @@ moves = st.lists(st.tuples(st.sampled_from(["end", "extend", "bill"]), st.intege
 def test_fees_less_credits_are_those_of_the_days_that_were_active(
     moves: list[tuple[str, int]], fee: str, due: str
 ) -> None:
-    """D26, D38: whatever the order in which a contract is billed, ended and extended, it pays for its days to the cent."""
+    """D26, D38: in any order of billing, ending and extending, fees less credits are those of the active days, to the cent."""
     now: date | None = None
     steps = []
     for verb, number in moves:

@@ -64,7 +64,7 @@ async def test_a_trip_costs_its_fee_however_long_it_took_and_draws_nothing() -> 
 
 
 async def test_the_approval_fixes_the_fee() -> None:
-    """C12, D17: an approved entry keeps its fee when the task gets another; approved again, it gets the new one."""
+    """C12, D17: an approved entry keeps its fee when the fee of the task changes; approved again, it gets the new fee."""
     async with transaction(NOOR):
         task = await travel()
         first, second = await trip(task), await trip(task)
@@ -89,7 +89,7 @@ async def test_a_fee_needs_no_rate_and_can_be_0_minutes_or_free() -> None:
 
 
 async def test_a_line_of_trips_and_hours_has_no_unit_price() -> None:
-    """D7, D6: a line for a trip of 50.00 and an hour of 120.00 says "various rates", and its detail "fixed fee"."""
+    """D7, D6: a line of a trip at 50.00 and an hour at 120.00 says "various rates"; the time detail says "fixed fee"."""
     async with transaction(MAX):
         await trip(await travel())
         hour = await log(60)
@@ -106,7 +106,7 @@ async def test_a_line_of_trips_and_hours_has_no_unit_price() -> None:
 
 
 async def test_a_fixed_fee_is_credited_as_a_whole_or_not_at_all() -> None:
-    """D39, D40: 20 of 45 minutes are refused with a sentence; all 45 credit 50.00, which the next run bills again."""
+    """D39, D40: crediting 20 of 45 minutes is refused; crediting all 45 gives 50.00 back, which the next run bills again."""
     async with transaction(MAX):
         await trip(await travel())
         invoice = await billing.issue((await billed()).draft_ids[0], by=MAX, at=NOW)
@@ -122,7 +122,7 @@ async def test_a_fixed_fee_is_credited_as_a_whole_or_not_at_all() -> None:
 
 
 async def test_a_credited_fee_of_0_minutes_is_written_off() -> None:
-    """D39: a trip without minutes is credited with its line; written off, no later run bills it."""
+    """D39: crediting a whole invoice credits a trip of 0 minutes too; if it is written off, no later run bills it."""
     async with transaction(MAX):
         await trip(await travel(), counted=0)
         invoice = await billing.issue((await billed()).draft_ids[0], by=MAX, at=NOW)
@@ -145,7 +145,7 @@ async def test_a_bad_fee_is_refused_and_changes_nothing() -> None:
 
 
 async def test_the_database_refuses_charged_time_without_a_price() -> None:
-    """D19: only the fee that the approval fixed stands for an hourly rate."""
+    """D19: the database refuses charged time without an hourly rate unless its amount is the fee that the approval fixed."""
     async with transaction(MAX):
         entry = await trip(await travel())
     for amount in (0, 51):
@@ -159,7 +159,7 @@ async def test_the_database_refuses_charged_time_without_a_price() -> None:
 
 
 async def test_a_start_that_is_moved_earlier_inside_a_billed_period_costs_the_fee_to_the_cent() -> None:
-    """D26: 15 of 30 days at 99.99 are 49.995, which is billed as 50.00; the 15 days before them then cost 49.99."""
+    """D26: 15 of 30 days of a fee of 99.99 are billed at 50.00 (49.995); the 15 days before, added later, cost 49.99."""
     async with transaction(MAX):
         plan = await a_service(
             ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal("99.99"), "effective_start": date(2026, 9, 16)}
@@ -177,7 +177,7 @@ async def test_a_start_that_is_moved_earlier_inside_a_billed_period_costs_the_fe
 
 
 async def test_the_share_of_earlier_days_is_that_of_a_fee_that_was_changed_since() -> None:
-    """D26, D37: what was billed at the old fee stays; 15 of 30 days before it cost half of the new one, 200.00."""
+    """D26, D37: days billed at the old fee stay; 15 of 30 days before them, added later, cost half of the new fee, 200.00."""
     async with transaction(MAX):
         plan = await a_service(
             ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal(100), "effective_start": date(2026, 9, 16)}

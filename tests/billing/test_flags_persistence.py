@@ -1,4 +1,4 @@
-"""Test flags on time entries, taking decisions back, designation per service and deputies, in the database."""
+"""Test flags on time entries, undoing decisions, designations per service and deputies, in the database."""
 
 import asyncio
 from datetime import date, timedelta
@@ -93,7 +93,7 @@ async def test_the_database_refuses_to_settle_flagged_and_to_flag_settled_time()
 
 
 async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
-    """C3: the approval of a flagged entry is refused with a sentence, and accepted once the flag is lifted."""
+    """C3: the approval of a flagged entry is refused, and accepted once the flag is lifted."""
     async with transaction(MAX):
         entry = await log()
         await _flag(entry)
@@ -104,7 +104,7 @@ async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
 
 
 async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() -> None:
-    """D33, D35: own, changed, rejected, settled, flagged and deleted entries are reported, each with a sentence."""
+    """D33, D35: own, changed, rejected, settled, flagged and deleted entries are reported, each with a reason."""
     async with transaction(MAX) as tx:
         good, own, changed, rejected, settled, flagged = [
             await log(who=who) for who in (INES, MAX, INES, INES, INES, INES)
@@ -196,7 +196,7 @@ async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted
 
 
 async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
-    """D35: when Max undoes a rejection, each entry has its former state and window again, unless it was submitted again.
+    """D35: when Max undoes a rejection, each entry has its former state and window for changes again, unless resubmitted.
 
     Noor cannot undo his rejection.
     """
@@ -229,7 +229,7 @@ async def test_flags_are_taken_back_and_taking_back_twice_is_a_conflict() -> Non
 
 
 async def test_every_change_keeps_a_version_with_who_when_old_and_new() -> None:
-    """Each step of an entry is kept in order, the author's too, and stays when the entry is deleted."""
+    """Each version of an entry is kept with who changed what and when, even after the entry is deleted."""
     async with transaction(MAX):
         entry = await TimeEntry.log(INES, _work(30), at=NOW)
         await entry.change(INES, _work(45), version=1, at=NOW)
@@ -328,9 +328,9 @@ async def _a_manager(name: str) -> AgentReader:
 
 
 async def test_an_entry_of_a_day_that_is_odd_says_why() -> None:
-    """The list of waiting entries gives each odd entry the code and the sentence of every reason, and can be filtered by code.
+    """The list of waiting entries gives each odd entry the code and the text of every reason, and can be filtered by code.
 
-    Entries that are not odd have no reason, and a flagged entry is odd without one.
+    Entries that are not odd have no reason; a flagged entry is odd without a reason.
     """
     async with transaction(MAX) as tx:
         case = (await a_case())["id"]

@@ -56,7 +56,7 @@ def text_of(pdf: PdfReader) -> str:
 
 
 async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
-    """An issued invoice has a number, its dates, copies of the data of seller and buyer, and its files (D36, D43)."""
+    """An issued invoice has a number, dates, copies of the seller's and the buyer's data, and files (D36, D43)."""
     async with transaction(MAX) as tx:
         invoice = await issued(90, 45)
         assert (invoice.number, invoice.issued_at) == ("2026-0147", NOW)
@@ -77,7 +77,7 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
 
 
 async def test_the_date_is_the_companys() -> None:
-    """An invoice that is issued at 0:30 in Berlin, while UTC has the day before, has the company's date (D13)."""
+    """An invoice that is issued at 0:30 in Berlin, the company's time zone, has Berlin's date, not that of UTC (D13)."""
     async with transaction(MAX):
         late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         invoice = await billing.issue(await draft(), by=MAX, at=late)
@@ -106,7 +106,7 @@ async def test_the_pdf_says_all_that_an_invoice_has_to_say() -> None:
 
 
 async def test_the_pdf_prints_the_true_hours_and_says_where_rounding_makes_the_amount() -> None:
-    """People read the true hours: 50 min at 100.00 are 0:50 h and 83.33 (D6).
+    """The PDF prints the exact hours: 50 min at 100.00 are 0:50 h and 83.33 (D6).
 
     Three entries of 20 min are 1:00 h and 99.99, and the line says that each was rounded to the cent.
     """
@@ -130,7 +130,7 @@ async def test_thirty_issues_at_once_give_thirty_dense_numbers() -> None:
             drafts += run.draft_ids
 
     async def one(draft_id: int) -> str:
-        while True:  # Thirty transactions want more connections than the pool has; who waits too long tries again.
+        while True:  # Thirty transactions need more connections than the pool has; those that wait too long try again.
             try:
                 async with transaction(MAX):
                     return str((await billing.issue(draft_id, by=MAX, at=NOW)).number)
@@ -272,7 +272,7 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     ],
 )  # fmt: skip
 async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
-    """A trigger refuses every change to an issued invoice and to what it bills, even by the owner of the tables (D37)."""
+    """A trigger refuses every change to an issued invoice and to what it bills, even if the owner makes it (D37)."""
     async with transaction(MAX):
         await issued()
     owner = await asyncpg.connect(dsn)
@@ -343,7 +343,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select next_number from number_series") == 153
         assert await billing.violations() == {}
-        # The PDF shows the number that was taken, even if it was first typeset with another one.
+        # The PDF shows the number that the invoice has got, even if it was first typeset with another one.
         rows = await tx.fetch(
             "select i.number, d.content from invoice i join document d on d.invoice_id = i.id and d.kind = 'pdf'"
         )
@@ -371,7 +371,7 @@ async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
 async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts() -> None:
     """Ada sees the issued invoices of her own customer, but no drafts (R24, R25, R26).
 
-    `visible_to` ensures that, and row-level security does if a query does not use `visible_to`. Alan, Gil and Ines
+    `visible_to` filters them, and row-level security does so for queries without `visible_to`. Alan, Gil and Ines
     cannot find Ada's invoice.
     """
     async with transaction(MAX):
@@ -412,7 +412,7 @@ async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts(
     "table", ["allocation", "approval", "rejection", "rate", "billing_run", "skipped_entry", "number_series"]
 )
 async def test_a_contact_cannot_even_ask_for_what_is_ours(table: str) -> None:
-    """PostgreSQL refuses to let Ada read the tables that are only for the company, such as approvals and rates (R27)."""
+    """PostgreSQL refuses to let Ada read the tables that are for agents only, such as approvals and rates (R27)."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ADA) as tx:
             await tx.fetch(f"select * from {table}")

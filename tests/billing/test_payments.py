@@ -1,4 +1,4 @@
-"""Test payments: what is recorded, taken back and refused, and what lists and pages say is owed."""
+"""Test payments: recording, withdrawing and refusing them, and the sums owed that lists and pages show."""
 
 import asyncio
 import uuid
@@ -42,7 +42,7 @@ async def open_of(invoice: billing.Invoice) -> Decimal:
 
 
 async def test_payments_add_up_to_what_is_owed() -> None:
-    """Partial, complete and too large payments, and money that is paid back, add up; nothing of it is stored."""
+    """The sum owed follows from partial, complete and excess payments and repayments; it is computed, not stored."""
     async with transaction(MAX):
         invoice = await issued(90)
         assert await open_of(invoice) == GROSS
@@ -62,7 +62,7 @@ async def test_payments_add_up_to_what_is_owed() -> None:
 
 
 async def test_a_payment_that_is_taken_back_leaves_its_trace() -> None:
-    """A payment that was taken back counts no more and stays on the list, with who did it and when; again changes nothing."""
+    """A withdrawn payment no longer counts, but stays listed with who withdrew it and when; a repeat changes nothing."""
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "214.20")
@@ -86,7 +86,7 @@ async def test_the_same_form_again_changes_nothing() -> None:
 
 
 async def test_the_same_payment_again_is_asked_about() -> None:
-    """A payment like a recorded one, in day, amount and reference, is recorded only when that is confirmed."""
+    """A payment with day, amount and reference of a recorded one is recorded only after a confirmation."""
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "100")
@@ -107,7 +107,7 @@ async def test_the_same_payment_again_is_asked_about() -> None:
     ],
 )  # fmt: skip
 async def test_bad_input_gets_a_sentence(field: str, fields: dict[str, str]) -> None:
-    """A wrong field is refused with a sentence at that field, and no payment is recorded."""
+    """A wrong field is refused with an error message at that field, and no payment is recorded."""
     async with transaction(MAX):
         invoice = await issued(90)
         with pytest.raises(Invalid) as refusal:
@@ -117,7 +117,7 @@ async def test_bad_input_gets_a_sentence(field: str, fields: dict[str, str]) -> 
 
 
 async def test_the_day_is_the_companys() -> None:
-    """At 0:30 in Berlin, while UTC has the day before, a payment of the new day is recorded (D13)."""
+    """At 0:30 in Berlin, the company's time zone, a payment of the new day is accepted, although UTC has the day before (D13)."""
     async with transaction(MAX):
         invoice = await issued(90)
         facts = PaymentFacts(amount="1", paid_on="2026-12-01")
@@ -126,7 +126,7 @@ async def test_the_day_is_the_companys() -> None:
 
 
 async def test_only_managers_record_payments() -> None:
-    """An agent who is no manager is refused, whatever page sent the form."""
+    """An agent who is not a manager cannot record a payment."""
     async with transaction(MAX):
         invoice = await issued(90)
     async with transaction(INES):
@@ -135,7 +135,7 @@ async def test_only_managers_record_payments() -> None:
 
 
 async def test_the_database_refuses_what_would_make_sums_wrong() -> None:
-    """No role changes or deletes a payment, pays a draft or another currency, or pays back more than was received."""
+    """The database refuses to change or delete a payment, and payments of a draft, in another currency or below zero in sum."""
     async with transaction(MAX) as tx:
         invoice = await issued(90)
         await pay(invoice, "100")
@@ -155,7 +155,7 @@ async def test_the_database_refuses_what_would_make_sums_wrong() -> None:
 
 
 async def test_of_two_people_at_once_nobody_pays_back_what_is_gone() -> None:
-    """Two managers who pay the same money back at once: the second is refused, because nothing is left."""
+    """Of two managers who record the repayment of the same money at once, the second is refused."""
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "100")
@@ -174,7 +174,7 @@ async def test_of_two_people_at_once_nobody_pays_back_what_is_gone() -> None:
 
 
 async def test_contacts_see_what_is_paid_and_nothing_else() -> None:
-    """A contact with the right reads day and amount of the payments that count; others read none (R26, R27)."""
+    """A contact with the right to invoices reads day and amount of valid payments; others read none (R26, R27)."""
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "100")
@@ -194,7 +194,7 @@ async def test_contacts_see_what_is_paid_and_nothing_else() -> None:
 
 
 async def test_a_payment_code_pays_in_euros_only() -> None:
-    """An EPC code holds payee, IBAN, amount and number; other currencies and amounts that no transfer has get none."""
+    """An EPC code has payee, IBAN, amount and number; there is none for other currencies or impossible amounts."""
     parties = {"seller": {"legal_name": "Ä" * 90}, "bank": {"iban": "DE02120300000000202051", "bic": "BYLADEM1001"}}
     code = codes.payment_code(parties, "2026-0147", GROSS, "EUR")
     assert code is not None
@@ -208,7 +208,7 @@ async def test_a_payment_code_pays_in_euros_only() -> None:
 
 
 async def test_the_pdf_has_the_code() -> None:
-    """The PDF of an invoice in euros has the payment code as a picture with a text for screen readers."""
+    """The PDF of an invoice in euros has the payment code as an image with a text for screen readers."""
     async with transaction(MAX):
         invoice = await issued(90)
         pdf = await pdf_of(invoice)
@@ -216,7 +216,7 @@ async def test_the_pdf_has_the_code() -> None:
 
 
 async def test_pages_say_what_is_owed(app: Gate) -> None:
-    """Invoice, lists and home page say due, partly paid, overdue by days of the company, and paid; for agents and customers."""
+    """Invoice, lists and home page show agents and customers whether an invoice is due, partly paid, overdue or paid."""
     async with transaction(MAX):
         invoice = await issued(90)
     async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, ADA, at=NOW) as ada:

@@ -1,6 +1,6 @@
-"""Test that the database gives what the engine gives: whole documents are played through the verbs, step by step.
+"""Test that database and engine agree: whole documents are played step by step through `portal.billing`.
 
-The documents are ours, those of the specification where they are at hand, and random ones.
+The documents are our own, those of the specification if they are present, and random ones.
 """
 
 import os
@@ -19,11 +19,11 @@ from tests.world import NOOR
 
 
 class Over(Exception):
-    """Ends a transaction without committing it."""
+    """Raised to end a transaction without committing it."""
 
 
 async def played(document: Mapping[str, Any]) -> None:
-    """Play a document in a transaction that is rolled back, after all deferred constraints were checked.
+    """Play a document in a transaction, check all deferred constraints, and roll back.
 
     The portal's own contracts have the VAT category S for taxable services, and its agents have names.
     """

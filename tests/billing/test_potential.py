@@ -1,4 +1,4 @@
-"""Test the invoicing potential: open time as money by customer, contract, service and settlement, as if recomputed."""
+"""Test the invoicing potential: the worth of open time by customer, contract, service and settlement."""
 
 from datetime import date
 from decimal import Decimal
@@ -23,7 +23,7 @@ async def found(customer: int | None = None) -> dict[int | None, Potential]:
 
 
 async def test_submitted_time_is_potential_and_its_approval_changes_only_where_it_stands() -> None:
-    """S3.26: one hour at 120.00 is worth 120.00 before and after its approval, and nothing once it is billed."""
+    """S3.26: one hour at 120.00 has a potential of 120.00 before and after its approval, and of nothing once it is billed."""
     async with transaction(MAX):
         entry = await log(60, on=DAY)
         assert (await found())[HELPDESK] == Potential(0, 0, 60, Decimal("0"), Decimal("120.00"))
@@ -34,7 +34,7 @@ async def test_submitted_time_is_potential_and_its_approval_changes_only_where_i
 
 
 async def test_what_approved_time_is_worth_equals_the_unbilled_figures_of_its_service() -> None:
-    """S3.26, S4.24, S4.25: after a run and further work, potential and figures are sums of the same allocations."""
+    """S3.26, S4.24, S4.25: after a run and further work, the potential of approved time equals the service's unbilled sum."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await approved(700, service=plan, on=DAY)
@@ -51,7 +51,7 @@ async def test_what_approved_time_is_worth_equals_the_unbilled_figures_of_its_se
 
 
 async def test_included_hours_are_worth_nothing_and_waiting_time_is_priced_after_them() -> None:
-    """S3.26, D20: of 11 hours that wait under a subscription with 10, one is charged; approving them gives the same."""
+    """S3.26, D20: of 11 submitted hours under a subscription with 10, one counts, before and after approval."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         entries = [await log(330, service=plan, on=DAY), await log(330, service=plan, on=DAY)]
@@ -63,7 +63,7 @@ async def test_included_hours_are_worth_nothing_and_waiting_time_is_priced_after
 
 
 async def test_held_time_counts_with_what_its_release_would_charge() -> None:
-    """S3.26, C8: of 11 held hours, 10 would be covered after a release, so only the last hour is potential."""
+    """S3.26, C8: of 11 held hours, 10 would be covered after a release, so only the last hour counts."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"overflow": "hold"})
         entry = await log(660, service=plan, on=DAY)
@@ -75,7 +75,7 @@ async def test_held_time_counts_with_what_its_release_would_charge() -> None:
 
 
 async def test_time_without_a_rate_is_counted_as_unpriced() -> None:
-    """D19: time whose approval would be refused has minutes and no amount."""
+    """D19: time without a rate, whose approval would be refused, counts with its minutes and without an amount."""
     async with transaction(MAX):
         await current().execute("delete from rate")
         await log(60, on=DAY)
@@ -84,7 +84,7 @@ async def test_time_without_a_rate_is_counted_as_unpriced() -> None:
 
 
 async def test_much_waiting_time_is_priced_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page of a company with much waiting time leaves it unpriced; its hours are still complete."""
+    """If much time waits for approval, the page prices it only on request; its hours are complete."""
     monkeypatch.setattr(pricing, "PRICED", 1)
     async with transaction(MAX):
         await log(60, on=DAY)

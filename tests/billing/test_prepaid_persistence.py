@@ -1,4 +1,4 @@
-"""Test vouchers, subscriptions and held time in the database: what is billed, what is freed, and what is refused."""
+"""Test vouchers, subscriptions and held time in the database: billing, freeing and refusing them."""
 
 import asyncio
 from datetime import date, timedelta
@@ -46,7 +46,7 @@ async def approved(*minutes: int, **options: Any) -> list[Logged]:
 
 
 async def pieces(entry: Logged) -> list[tuple[Any, ...]]:
-    """Return kind, minutes and pool of the stored allocations of an entry."""
+    """Return kind, minutes and pool (voucher or period) of each stored allocation of an entry."""
     rows = await current().fetch(
         "select kind, minutes, coalesce(period_start::text, voucher_id::text) as pool from allocation where entry_id = $1 order by position",
         entry.id,
@@ -55,7 +55,7 @@ async def pieces(entry: Logged) -> list[tuple[Any, ...]]:
 
 
 async def billed(until: date = NOVEMBER) -> billing.Run:
-    """Bill Acme and return the run, which must have made something."""
+    """Run billing for Acme and return the run, which must have found something to bill."""
     run = await billing.run(until, [ACME], by=MAX, at=NOW)
     assert run is not None
     return run
@@ -69,7 +69,7 @@ async def lines(draft_id: int) -> list[tuple[Any, ...]]:
 
 
 async def test_a_fee_and_a_voucher_are_billed_without_any_work() -> None:
-    """S3.22, S3.23, D29: a run bills the fee of each period and the sale of a voucher although no time was logged.
+    """S3.22, S3.23, D29: a run bills the fee of each period and the sale of a voucher even if no time was logged.
 
     Worked out by hand: the fees of October and November, 500.00 each, are due on 1 November in advance; the voucher costs
     900.00. The net is 1900.00, and 19 % of it are 361.00.
@@ -122,7 +122,7 @@ async def test_an_issued_invoice_keeps_its_fees_and_vouchers() -> None:
 
 
 async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_first() -> None:
-    """D20, D22, S2.3, S2.41: included minutes of the period of the work, then vouchers by their end, then money.
+    """D20, D22, S2.3, S2.41: included minutes are drawn first, then vouchers by their end; the rest is charged.
 
     Worked out by hand: of 700 minutes, the period includes 600, the voucher that ends first gives its 30, the other 60,
     and 10 minutes are charged: 10 / 60 of 120.00 is 20.00.
@@ -145,7 +145,7 @@ async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_fi
 
 
 async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
-    """D21, D23: if another voucher pays for the same minutes, the allocation names that voucher from then on."""
+    """D21, D23: if another voucher comes to pay for the same minutes, the stored allocation names that voucher."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care)
@@ -157,7 +157,7 @@ async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
 
 
 async def test_covered_time_makes_a_statement_and_no_taxed_line() -> None:
-    """D29, D30: time that a voucher pays for costs nothing again: the run makes a statement of it."""
+    """D29, D30: a run puts time that a voucher covers on a statement instead of an invoice, because it costs nothing more."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         await a_voucher(care, sold_elsewhere="yes")
@@ -170,7 +170,7 @@ async def test_covered_time_makes_a_statement_and_no_taxed_line() -> None:
 
 
 async def test_a_voucher_that_was_sold_elsewhere_is_never_billed() -> None:
-    """S3.22: hours that were sold elsewhere are opened without a bill; the database refuses to bill them."""
+    """S3.22: a voucher that was sold elsewhere pays for time but is never billed; the database refuses to bill it."""
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, sold_elsewhere="yes")
@@ -189,7 +189,10 @@ async def test_a_voucher_that_was_sold_elsewhere_is_never_billed() -> None:
 
 
 async def test_a_voucher_may_be_usable_only_once_its_invoice_is_issued() -> None:
-    """D25: until then time is charged; the moment the invoice is issued, open time draws from the voucher."""
+    """D25: a voucher can be made usable only once its invoice is issued: until then, time is charged.
+
+    As soon as the invoice is issued, open time draws from the voucher.
+    """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, usable_once="issued")
@@ -203,7 +206,9 @@ async def test_a_voucher_may_be_usable_only_once_its_invoice_is_issued() -> None
 
 
 async def test_a_voucher_may_be_usable_only_once_its_invoice_is_paid() -> None:
-    """D25: a part payment is not enough; a payment that is taken back makes open time charged again."""
+    """D25: a voucher can be made usable only once its invoice is paid completely; if the payment is withdrawn, open
+    time is charged again.
+    """
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, usable_once="paid")
@@ -243,7 +248,7 @@ async def test_the_ledger_has_a_draw_when_time_is_settled_and_a_reversal_when_it
 
 
 async def test_an_expired_voucher_keeps_its_remainder_and_pays_for_nothing_later() -> None:
-    """D23: the draw itself looks at the day of the work; what is left of an expired voucher stays visible."""
+    """D23: a voucher pays for work up to its last day only; the remainder of an expired voucher stays visible."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         await a_voucher(care, hours="1h", valid_until="2026-10-06")
@@ -297,7 +302,7 @@ async def test_held_time_is_charged_once_a_manager_releases_it() -> None:
 
 
 async def test_who_may_not_decide_on_time_may_not_release_it() -> None:
-    """C8, D33: an agent is refused, managers cannot release their own time, and a release of a changed entry is refused."""
+    """C8, D33: agents cannot release held time, managers not their own, and nobody an entry that has changed since."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
         entry, own = await log(90, service=care), await log(90, service=care, who=MAX)
@@ -310,7 +315,10 @@ async def test_who_may_not_decide_on_time_may_not_release_it() -> None:
 
 
 async def test_time_beyond_the_prepaid_hours_is_refused_where_the_service_says_so() -> None:
-    """C8, D24: with the overflow `block` only entries that prepaid minutes cover wholly are approved; a withdrawal frees."""
+    """C8, D24: with the overflow `block`, only entries that prepaid minutes cover wholly are approved.
+
+    A withdrawal frees its minutes for another entry.
+    """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "block"})
         await a_voucher(care, hours="1h", sold_elsewhere="yes")
@@ -324,7 +332,7 @@ async def test_time_beyond_the_prepaid_hours_is_refused_where_the_service_says_s
 
 
 async def test_two_approvals_at_once_do_not_draw_the_last_half_hour_twice() -> None:
-    """D20, D23: approvals of one customer wait for one another, so a voucher is never overdrawn."""
+    """D20, D23: approvals of the same customer wait for each other, so that a voucher is never overdrawn."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         await a_voucher(care, hours="30m", sold_elsewhere="yes")
@@ -372,7 +380,7 @@ async def test_the_database_is_the_last_guard(statement: str, words: str | None)
 
 
 async def test_a_voucher_without_a_service_is_refused() -> None:
-    """D28: a voucher for no service could be read as one for all, so the database refuses to commit it."""
+    """D28: the database refuses to commit a voucher without a service, which could be taken for one for all services."""
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="no service"):
         async with transaction(MAX) as tx:
             await tx.execute(
@@ -400,7 +408,7 @@ async def test_a_voucher_without_a_service_is_refused() -> None:
     ],
 )
 async def test_a_bad_voucher_is_refused_at_its_field(changes: dict[str, Any], field: str) -> None:
-    """S3.22: each wrong field of a voucher gets a sentence of its own, and nothing is stored."""
+    """S3.22: each wrong field of a voucher gets its own error message, and nothing is stored."""
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         fields: dict[str, Any] = {
@@ -429,7 +437,7 @@ async def test_a_voucher_of_another_customer_is_refused() -> None:
 
 
 async def test_a_voucher_that_paid_for_settled_time_stays() -> None:
-    """D23: an unused voucher can be deleted, and open time is charged again; one that paid for billed time stays."""
+    """D23: an unused voucher can be deleted, so that open time is charged again; one that paid for billed time cannot."""
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         mistake = await a_voucher(care)
@@ -445,7 +453,7 @@ async def test_a_voucher_that_paid_for_settled_time_stays() -> None:
 
 
 async def test_terms_that_billed_time_depends_on_do_not_change() -> None:
-    """D45, S4.10: settlement and billing periods stay once time or fees were settled under them, with one sentence."""
+    """D45, S4.10: settlement and billing periods cannot be changed once time or fees were settled under them."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         service, contract = await Service.find(plan, SYSTEM), await Contract.find(ACME_CONTRACT, SYSTEM)
@@ -486,7 +494,7 @@ async def test_included_hours_are_not_lowered_below_what_was_billed() -> None:
 
 
 async def test_a_changed_service_allocates_open_time_anew() -> None:
-    """D21: included hours that a service gets cover the open time that was approved before, at once."""
+    """D21: when a service gets included hours, these cover open time that was approved before at once."""
     async with transaction(NOOR):
         plan = await a_service(ACME, ACME_CONTRACT, "Care")
         (entry,) = await approved(60, service=plan)
@@ -500,7 +508,7 @@ async def test_a_changed_service_allocates_open_time_anew() -> None:
 
 
 async def test_a_fee_of_nothing_counts_as_billed_without_a_document() -> None:
-    """D47: a run that finds only fees of 0.00 makes no document, records them, and a second run finds nothing."""
+    """D47: a run that finds only fees of 0.00 records them as billed without a document; a second run finds nothing."""
     async with transaction(MAX) as tx:
         await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal(0)})
         run = await billed()

@@ -18,14 +18,14 @@ def test_the_fee_at_the_start_of_the_active_days_holds_for_the_period() -> None:
 
 
 def test_a_service_that_starts_within_a_period_has_the_prices_of_its_first_day() -> None:
-    """The service starts on 17 January, after the change of the 10th: 15 of 31 days of 120.00 are 58.06."""
+    """The service starts on 17 January, after the price change of the 10th: 15 of 31 days of 120.00 are 58.06."""
     plan = a_plan(effective_start="2026-01-17", changes=[{"from": "2026-01-10", "fee": "120.00"}])
     output = outcome([plan], [], [{"bill": {"until": "2026-01-17"}}])
     assert [line["net"] for line in output["invoices"][0]["lines"]] == ["58.06"]
 
 
 def test_included_minutes_change_with_the_first_period_that_begins_after_the_date() -> None:
-    """From 10 February, 90 minutes are included: March has them, February still has 60."""
+    """With a change to 90 included minutes from 10 February, March has 90 and February still has 60."""
     plan = a_plan(changes=[{"from": "2026-02-10", "included_minutes": 90}])
     entries = [an_entry("feb", "2026-02-20", 100), an_entry("mar", "2026-03-20", 100)]
     output = outcome([plan], entries, [{"approve": ["feb", "mar"]}])
@@ -91,7 +91,7 @@ def test_a_subscription_draws_its_own_minutes_before_those_that_it_shares() -> N
 
 
 def test_shared_minutes_are_there_only_while_their_subscription_is_active() -> None:
-    """Desk starts on 10 January, so Remote finds none of its minutes on the 9th. No share is no minutes (D28)."""
+    """Desk starts on 10 January, so Remote draws none of its minutes on the 9th; without sharing, it draws none at all (D28)."""
     entries = [
         an_entry("before", "2026-01-09", 20, service="Remote"),
         an_entry("after", "2026-01-10", 20, service="Remote"),
@@ -106,7 +106,7 @@ TRAVEL = [{"name": "Travel", "fixed_fee": "50.00"}, {"name": "Repair"}]
 
 
 def test_a_task_with_a_fixed_fee_is_one_charged_piece_and_draws_nothing() -> None:
-    """The trip of 30 minutes costs 50.00 although 60 minutes are included, and needs no rate; the repair draws 20."""
+    """A trip of 30 minutes costs its fee of 50.00, needs no rate and draws no included minutes; a repair draws 20."""
     entries = [an_entry("trip", "2026-01-05", 30, task="Travel"), an_entry("fix", "2026-01-05", 20, task="Repair")]
     output = outcome([a_plan(tasks=TRAVEL)], entries, [{"approve": ["trip", "fix"]}, {"bill": {"until": "2026-02-01"}}])
     assert output["allocations"]["trip"] == [

@@ -1,4 +1,4 @@
-"""Test that contacts ask about an entry of an invoice, and that a question ends in an explanation or in a credit."""
+"""Test that contacts ask about an entry of an invoice, and that a manager answers by an explanation or a credit."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ async def open_ones() -> int:
 
 
 async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one() -> None:
-    """A question about time on a case is a reply there, and one about other time opens a case; both name the time."""
+    """A question about time on a case is a reply on it; one about other time opens a case. Both name the time."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
     async with transaction(NOOR) as tx:
@@ -68,7 +68,7 @@ async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one()
 
 
 async def test_a_row_has_one_open_question() -> None:
-    """R94: of two questions about one entry at once, one is asked; a later one is refused and names the first case."""
+    """R94: of two questions about an entry at once, one is stored; a later one is refused with the number of its case."""
     invoice = await invoiced()
 
     async def try_it() -> str:
@@ -93,7 +93,7 @@ async def test_a_row_has_one_open_question() -> None:
 
 
 async def test_a_question_locks_the_customer_before_the_case() -> None:
-    """R94: a question that waits for a run of its customer holds no lock of the case that the run's transaction may need."""
+    """R94: a question locks its customer before its case, so that it cannot deadlock with a run of the customer."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
     invoice = await invoiced(case_id=case.id)
@@ -116,7 +116,7 @@ async def test_a_question_locks_the_customer_before_the_case() -> None:
 
 
 async def test_the_database_refuses_a_question_about_time_of_another_customer() -> None:
-    """R23: a question of Gil's that names Acme's entry would keep Acme from asking about it."""
+    """R23: the database refuses Gil's question about Acme's entry, which would keep Acme from asking about it."""
     invoice = await invoiced()
     async with transaction(MAX):
         entry = (await billing.contents_of(invoice)).detail[0].entry_id
@@ -129,7 +129,7 @@ async def test_the_database_refuses_a_question_about_time_of_another_customer() 
 
 
 async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() -> None:
-    """D39: a credit note for time of the entry ends its question, which names it; the other question stays open."""
+    """D39: a credit note for an entry's time ends the question about the entry and is named there; others stay open."""
     invoice = await invoiced()
     await ask(invoice, 1)
     await ask(invoice, 2)
@@ -192,9 +192,11 @@ async def test_contacts_ask_from_the_page_of_their_invoice(app: Gate) -> None:
 
 
 async def test_time_that_is_not_billed_yet_is_flagged_until_its_question_is_explained(app: Gate) -> None:
-    """C3: Ada asks about approved time in her hours. No run bills it until Max has explained it, by button or by lifting the flag.
+    """C3: approved time about which Ada asks on her page of hours is flagged, and not billed until Max explains it.
 
-    A stranger, a contact with own cases only, and a contact who asks about time that is not approved get 404.
+    He does so by a button or by lifting the flag.
+
+    Other customers' contacts, contacts with own cases only, and questions about time not approved get 404.
     """
     async with transaction(MAX):
         entry, waiting = await log(60, comment="Router in Kiel"), await log(30, comment="Switch")
@@ -233,7 +235,7 @@ async def test_time_that_is_not_billed_yet_is_flagged_until_its_question_is_expl
 
 
 async def test_a_question_flags_time_again_when_a_managers_own_flag_is_lifted() -> None:
-    """C3: Ada asks about time that Max has flagged; once he lifts his flag, hers stands, until he explains the time."""
+    """C3: if Ada asks about time that Max has flagged, the time is flagged for her question once he lifts his flag."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -249,7 +251,7 @@ async def test_a_question_flags_time_again_when_a_managers_own_flag_is_lifted() 
 
 
 async def test_a_question_about_time_on_a_draft_follows_it_onto_the_invoice() -> None:
-    """Settled time gets no flag: the question stands beside it, on the draft and then on the invoice, whose credit ends it."""
+    """A question about time on a draft sets no flag; draft and invoice show it, and crediting the invoice ends it."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -271,7 +273,7 @@ async def test_a_question_about_time_on_a_draft_follows_it_onto_the_invoice() ->
 
 @pytest.mark.parametrize("way", ["the draft is deleted", "the entry is taken off", "approved again"])
 async def test_time_of_which_a_question_is_open_is_flagged_once_it_is_free(way: str) -> None:
-    """C3: however time becomes free or approved while its question is open, no run bills it until it is explained."""
+    """C3: time with an open question is flagged whenever it becomes free or approved, so that no run bills it."""
     async with transaction(MAX):
         entry, other = await log(60), await log(30)
         await billing.approve([entry.choice, other.choice], by=MAX, at=NOW)
@@ -302,7 +304,7 @@ async def test_time_of_which_a_question_is_open_is_flagged_once_it_is_free(way: 
         assert [tuple(row) for row in flagged] == [(entry.id, False)]
         assert await billing.violations() == {}
         [draft] = (await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).draft_ids
-        assert (await Invoice.find_draft(draft, MAX)).net == 60  # Half an hour.
+        assert (await Invoice.find_draft(draft, MAX)).net == 60  # half an hour
         question = await tx.fetchval("select id from entry_question")
         await billing.explain_entry(question, by=MAX, at=NOW)
         assert len((await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)).draft_ids) == 1
@@ -310,7 +312,7 @@ async def test_time_of_which_a_question_is_open_is_flagged_once_it_is_free(way: 
 
 
 async def test_time_that_a_credit_frees_is_not_flagged_because_the_credit_ends_its_question() -> None:
-    """D39: once Max has credited the time that Ada asks about, the next run bills what he corrects."""
+    """D39: a credit note for the time ends Ada's question, so that the freed time is not flagged."""
     invoice = await invoiced()
     await ask(invoice, 1)
     async with transaction(MAX) as tx:
@@ -321,7 +323,7 @@ async def test_time_that_a_credit_frees_is_not_flagged_because_the_credit_ends_i
 
 
 async def test_an_explanation_lifts_only_the_flag_of_its_question() -> None:
-    """R94: while Noor lifts the customer's flag and asks herself, Max explains the time; her flag stays."""
+    """R94: Max's explanation lifts only the flag of Ada's question, not a flag that Noor sets at the same time."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -352,9 +354,9 @@ async def test_an_explanation_lifts_only_the_flag_of_its_question() -> None:
 
 
 async def test_covered_time_is_asked_about_and_credited_back_to_its_period(app: Gate) -> None:
-    """D39: a question about covered time of an invoice ends in a credit note of 0.00 that gives its minutes back.
+    """D39: a question about covered time on an invoice ends with a credit note of 0.00 that gives the minutes back.
 
-    On a statement, contacts ask in the same way, and it ends in an explanation.
+    A question about time on a statement ends with an explanation.
     """
     async with transaction(MAX):
         facts = ServiceFacts(

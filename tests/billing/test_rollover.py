@@ -40,7 +40,7 @@ def test_rolled_minutes_are_drawn_before_the_periods_own() -> None:
 
 
 def test_minutes_roll_on_for_the_agreed_number_of_periods() -> None:
-    """Of three months without work, the entry in April finds as many as roll on, the oldest first.
+    """After three months without work, an entry in April draws what rolled on, the oldest minutes first.
 
     | periods | in April before its own 60            | entry of 200: charged     |
     |---------|---------------------------------------|---------------------------|
@@ -56,7 +56,7 @@ def test_minutes_roll_on_for_the_agreed_number_of_periods() -> None:
 
 
 def test_nothing_rolls_on_from_before_the_first_day() -> None:
-    """From 10 February on, the minutes of February roll into March, and those of January into no month."""
+    """If minutes roll on from 10 February, those of February roll into March, and those of January into no month."""
     output = outcome({"periods": 2, "from": "2026-02-10"}, [an_entry("a", "2026-03-05", 160)], [{"approve": ["a"]}])
     assert paid_by(output, "a") == [("included", 60, FEBRUARY), ("included", 60, MARCH), ("charged", 40, None)]
 
@@ -100,7 +100,7 @@ def test_a_late_approval_finds_only_what_was_not_rolled_on() -> None:
 
 
 def test_before_a_run_closes_the_period_a_late_approval_takes_its_minutes_back() -> None:
-    """Nothing is fixed before the run, so the entry of the earlier day comes first (D21)."""
+    """Before a run closes January, a late approval of January takes minutes that had rolled into February (D21)."""
     entries = [an_entry("late", "2026-01-06", 60), an_entry("b", "2026-02-05", 60)]
     output = outcome({"periods": 1}, entries, [{"approve": ["b"]}, {"approve": ["late"]}])
     assert paid_by(output, "late") == [("included", 60, JANUARY)]
@@ -114,7 +114,7 @@ def test_only_the_minutes_of_the_active_days_roll_on() -> None:
 
 
 def reference(worked: list[tuple[int, int]], periods: int, cap: int | None) -> dict[int, int]:
-    """Return the charged minutes of each entry, counting every single minute as a coin with its month of origin."""
+    """Return the charged minutes of each entry by a simple model: each included minute is a token of its month."""
     purse: deque[int] = deque()
     charged: dict[int, int] = {}
     for month in range(6):
@@ -142,7 +142,7 @@ def reference(worked: list[tuple[int, int]], periods: int, cap: int | None) -> d
 def test_rollover_agrees_with_counting_single_minutes(
     worked: list[tuple[int, int]], periods: int, cap: int | None, runs: set[int]
 ) -> None:
-    """The engine charges what a count of single minutes charges, whether all periods are billed in one run or in several."""
+    """The engine charges the same minutes as a count of single minutes, whether periods are billed in one run or in several."""
     entries = [
         an_entry(f"e{number}", f"2026-{month + 1:02}-{number + 1:02}", minutes)
         for number, (month, minutes) in enumerate(worked)

@@ -1,4 +1,4 @@
-"""Test that unused included hours roll over: what is stored, what a run fixes, and what people see of it."""
+"""Test that unused included hours roll over: what is stored, what a run fixes, and what pages show."""
 
 from datetime import date
 from typing import Any
@@ -29,7 +29,7 @@ async def a_plan(**columns: Any) -> int:
 
 
 async def pieces(entry: Logged) -> list[tuple[Any, ...]]:
-    """Return kind, minutes, period and origin of each allocation of an entry, the last two by their first days."""
+    """Return kind, minutes, and the first days of period and origin of each allocation of an entry."""
     rows = await current().fetch(
         "select kind, minutes, period_start, rolled_from from allocation where entry_id = $1 order by position",
         entry.id,
@@ -89,7 +89,7 @@ async def test_an_approval_after_the_run_finds_only_what_did_not_roll_on() -> No
 
 
 async def test_a_deleted_draft_opens_its_periods_again() -> None:
-    """D26: once the draft is gone, what rolls on follows from the approved time again, and the next run fixes it."""
+    """D26: once a draft is deleted, what rolls over follows from approved time again, until the next run fixes it."""
     async with transaction(MAX):
         plan = await a_plan()
         await approved(400, service=plan)
@@ -120,9 +120,9 @@ async def test_a_period_stays_closed_whose_rolled_minutes_a_document_has_used() 
 
 
 async def test_the_statement_says_what_rolled_over_and_what_is_left() -> None:
-    """S2.3, S2.20, D26: in November 200 of 800 minutes rolled over and 150 are used; contacts read the same figures.
+    """S2.3, S2.20, D26: in November, 800 minutes are available, 200 of them rolled over, and 150 are used.
 
-    They stay the same once a run has fixed them.
+    Contacts read the same figures, which stay once a run has fixed them.
     """
     async with transaction(MAX):
         plan = await a_plan()
@@ -142,7 +142,7 @@ async def test_the_statement_says_what_rolled_over_and_what_is_left() -> None:
 
 
 async def test_rollover_is_off_by_default_and_its_fields_are_checked() -> None:
-    """D26: a new service rolls nothing over; a cap or a first day needs a number of periods; bad values are refused."""
+    """D26: rollover is off for a new service; a cap or a first day needs a number of periods; bad values are refused."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, SYSTEM)
         facts = ServiceFacts(name="Care", settlement="subscription", fee="500", included="10h")

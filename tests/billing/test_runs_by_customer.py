@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def begun() -> int:
-    """Approve time of Acme and Globex, begin a run for both without billing anything yet, and return its id."""
+    """Approve time of Acme and Globex, begin a run for both without billing anything, and return the run's id."""
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
@@ -37,7 +37,7 @@ async def begun() -> int:
 
 
 async def counted() -> tuple[int, int, int]:
-    """Return the number of drafts, of customers whom a run has not billed yet, and of runs that are not finished."""
+    """Return the numbers of drafts, of customers that a run has not billed yet, and of unfinished runs."""
     async with transaction(SYSTEM) as tx:
         assert await billing.violations() == {}
         row = await tx.fetchrow(
@@ -48,7 +48,7 @@ async def counted() -> tuple[int, int, int]:
 
 
 async def test_a_run_that_was_stopped_is_finished_by_its_job_once() -> None:
-    """D47, S2.42: a job finishes a run whose process ended early; running twice at once, it bills nothing twice."""
+    """D47, S2.42: a job finishes a run whose process ended early, and bills nothing twice if it runs twice at once."""
     run_id = await begun()
     async with transaction(SYSTEM) as tx:
         assert (
@@ -66,7 +66,7 @@ async def test_a_run_that_was_stopped_is_finished_by_its_job_once() -> None:
 async def test_the_job_of_a_run_comes_again_while_another_process_bills_a_customer(
     dsn: str, settings: Settings, tmp_path: Path
 ) -> None:
-    """D47: if a request holds a customer, the job bills the others and comes again, because the request may be killed."""
+    """D47: if a request locks a customer, the job bills the others and runs again, because the request may be killed."""
     run_id = await begun()
     connection, request = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
     try:
@@ -95,7 +95,7 @@ async def test_two_runs_of_the_same_customers_share_what_is_due() -> None:
 
 
 async def test_a_customer_who_cannot_be_billed_keeps_the_other_billed(dsn: str) -> None:
-    """A run records a customer whose billing fails, with the sentence that says why, and bills the next customer."""
+    """A run records a customer whose billing fails, with the reason, and bills the next customer."""
     run_id = await begun()
     async with refusing(dsn, "settled_entry", f"new.customer_id = {ACME}"):
         await billing.resume_run(run_id, NOW)
@@ -107,7 +107,7 @@ async def test_a_customer_who_cannot_be_billed_keeps_the_other_billed(dsn: str) 
 
 
 async def test_an_entry_that_moves_to_another_customer_is_skipped_once() -> None:
-    """D47: an entry that a run has recorded already, for the customer whose it was, does not stop the run."""
+    """D47: an entry that moves to another customer during a run is recorded as skipped once and does not stop the run."""
     await begun()
     async with transaction(MAX) as tx:
         run_id = await billing.begin_run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -135,7 +135,7 @@ async def test_a_run_that_only_closed_a_period_stays() -> None:
 
 
 async def test_a_customer_whom_another_transaction_holds_stops_no_later_one(dsn: str) -> None:
-    """D47: the others are billed, and the customer still waits for the next attempt of the job."""
+    """D47: while another transaction locks a customer, the others are billed; the customer waits for the job's next attempt."""
     run_id = await begun()
     async with refusing(dsn, "settled_entry", f"new.customer_id = {ACME}", code=LOCKED):
         with pytest.raises(Unavailable):

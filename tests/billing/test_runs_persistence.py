@@ -65,7 +65,7 @@ async def test_a_repeated_run_finds_nothing_and_writes_nothing() -> None:
 
 
 async def test_a_second_run_takes_what_was_approved_since() -> None:
-    """A second billing run up to the same date bills what was approved since the first, even for an earlier day (D32)."""
+    """A second billing run up to the same date bills time approved since the first, even of an earlier day (D32)."""
     async with transaction(MAX):
         await _approved(90)
         await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -88,7 +88,7 @@ async def test_the_day_of_the_date_itself_is_not_billed() -> None:
 
 
 async def test_what_is_skipped_is_kept_with_its_reason() -> None:
-    """A run records the entries not approved and those of customers not ticked, with the reason.
+    """A run records skipped entries with a reason: those not approved, and those of customers not ticked.
 
     D32, D47, S0.27, S0.31.
     """
@@ -166,7 +166,7 @@ async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
 async def test_the_four_rollups() -> None:
     """Each rollup makes its own lines; different rates stay on one line (S4.15-S4.18, C11, D7).
 
-    With the rollup `none`, a line has the external comment; with the other rollups it has not (S0.17, S0.18).
+    With the rollup `none`, a line has the external comment; with the other rollups it does not (S0.17, S0.18).
     """
     async with transaction(MAX):
         for rollup in ("none", "resource", "role", "service"):
@@ -224,7 +224,7 @@ async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
 async def test_only_no_charge_time_becomes_a_statement() -> None:
     """If only no-charge time was approved, the billing run makes a statement (D30, D9).
 
-    The statement has no number and no amount, but a time detail, and it is final at once.
+    The statement has a time detail, but no number and no amount, and is final at once.
     """
     async with transaction(MAX) as tx:
         case = await a_case()
@@ -351,7 +351,7 @@ async def test_two_runs_at_once_bill_nothing_twice() -> None:
 
 
 async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
-    """Noor's approval waits for the end of Max's billing run, which has locked the customer, and is not part of the run."""
+    """Noor's approval waits for Max's billing run, which has locked the customer, and is not part of that run."""
     async with transaction(MAX):
         await _approved(60)
     async with transaction(SYSTEM):
@@ -374,7 +374,7 @@ async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
 
 
 async def test_each_amount_is_rounded_by_itself_and_the_line_is_their_sum() -> None:
-    """Three entries of 20 min at 100.00 are billed as 99.99, with a quantity that reproduces the amount (D6, D7)."""
+    """Three entries of 20 min at 100.00 (33.33 each) are billed as 99.99, with the quantity 0.9999 (D6, D7)."""
     async with transaction(MAX):
         await _approved(20, 20, 20, hourly_rate=Decimal(100))
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Test that billing runs begin on a schedule: on which days, for whom, what they make, and in whose name."""
+"""Test billing runs on a schedule: on which days they begin, for which customers, what they create, and in whose name."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -63,7 +63,7 @@ async def counted() -> tuple[int, int, int]:
 async def test_a_run_begins_once_on_its_day_and_issues_what_it_makes() -> None:
     """S2.43: on the first of December in Berlin, one run bills all customers but the excluded one, and issues invoices.
 
-    A worker that comes late begins it late, for the same date; no run begins on the day on which the schedule is set.
+    A worker that is late begins it late, for the same date; no run begins on the day on which the schedule is set.
     """
     await set_up(cycle="monthly", outcome="issue")
     async with transaction(NOOR):
@@ -91,7 +91,7 @@ async def test_an_invoice_that_cannot_be_issued_stays_a_draft_and_says_why(
 ) -> None:
     """S2.43: a scheduled run keeps the drafts that cannot be issued; its page names the customers and the reason.
 
-    So it is if issuing is not possible at present, as with a PDF that takes too long: no customer waits for ever.
+    The same happens if issuing fails for the moment, such as with a PDF that takes too long.
     """
     await set_up(cycle="weekly", week_day="1", outcome="issue")
     monday = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -122,7 +122,7 @@ async def test_no_run_begins_in_the_name_of_somebody_who_may_not_bill() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_an_admin_sets_the_schedule_and_leaves_customers_out(app: Gate) -> None:
-    """S2.43: Noor sets when runs begin and who is left out; bad values come back with a sentence and change nothing."""
+    """S2.43: Noor sets when runs begin and which customers are left out; bad values are refused and change nothing."""
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         assert "Runs begin by hand only" in (await browser.get(PATH)).text
         wrong = await browser.send_form(PATH, {"cycle": "monthly", "month_day": "31"})

@@ -38,7 +38,7 @@ def at(local: str, zone: str = "Europe/Vienna") -> str:
 
 
 def test_an_entry_that_straddles_a_window_is_split_by_the_clock() -> None:
-    """D27: work from 17:30 to 18:45 has 30 minutes before the evening and 45 in it, which count for 67.5.
+    """D27: work from 17:30 to 18:45 has 30 minutes before the evening, and 45 in it that count as 67.5.
 
     30 * 1 + 45 * 1.5 = 97.5, rounded half up to 98 minutes: 60 included, 38 charged at 60.00, which is 38.00.
     """
@@ -58,7 +58,7 @@ def test_the_highest_factor_wins_and_factors_are_never_multiplied() -> None:
 
 
 def test_a_window_over_midnight_belongs_to_the_day_on_which_it_begins() -> None:
-    """Friday's night lasts until 06:00 on Saturday; Sunday's has no window, so Monday before 06:00 counts plainly."""
+    """Friday's night window ends at 06:00 on Saturday; Sunday has none, so Monday before 06:00 has the factor 1."""
     friday = an_entry("a", "2026-01-09", 120, started=at("2026-01-10T05:00"))
     monday = an_entry("b", "2026-01-12", 60, started=at("2026-01-12T05:00"))
     output = outcome([NIGHT], friday, monday)
@@ -73,7 +73,7 @@ def test_the_wall_clock_is_that_of_the_schedule() -> None:
 
 
 def test_an_entry_without_a_clock_time_counts_plainly_and_says_so() -> None:
-    """D27, D10: no start is invented. Minutes that a manager set count as they are, too."""
+    """D27, D10: an entry without clock times counts with the factor 1, and so do minutes that a manager has set."""
     set_minutes = an_entry("b", "2026-01-05", 60, started=at("2026-01-05T18:00"), billable_minutes=45)
     output = outcome([EVENING], an_entry("a", "2026-01-05", 60), set_minutes)
     assert [output["counted"][id]["plain"] for id in ("a", "b")] == ["no_clock_time", "billable_minutes"]
@@ -81,7 +81,7 @@ def test_an_entry_without_a_clock_time_counts_plainly_and_says_so() -> None:
 
 
 def test_factors_come_before_rounding() -> None:
-    """D3, D4: 20 minutes of the evening count for 30, and 30 is a multiple of 15; first rounding would give 45."""
+    """D3, D4: factors are applied before rounding: 20 evening minutes count as 30; rounding first would give 45."""
     output = outcome(
         [EVENING], an_entry("a", "2026-01-05", 20, started=at("2026-01-05T18:00")), rounding={"increment": 15}
     )
@@ -113,7 +113,7 @@ def test_a_window_may_have_a_rate_instead() -> None:
 
 
 def test_the_order_of_prices_is_the_entrys_own_then_the_schedule_then_overage() -> None:
-    """An own rate beats that of the schedule, which beats the overage rate; the schedule alone is a price, too."""
+    """An entry's own rate has precedence over the schedule's, and that over the overage rate; the schedule's rate suffices."""
     rate = {"days": WEEK, "from": "18:00", "to": "22:00", "hourly_rate": "90.00"}
     started = at("2026-01-05T18:00")
     own = an_entry("own", "2026-01-05", 60, started=started, hourly_rate="10.00")
@@ -125,7 +125,10 @@ def test_the_order_of_prices_is_the_entrys_own_then_the_schedule_then_overage() 
 
 
 def test_rounded_minutes_have_the_rate_of_the_last_stretch_and_held_time_is_one_piece() -> None:
-    """50 minutes from 17:30 round to 60: 30 at 60.00 and 30 at 90.00 are 75.00, held in one piece without one rate."""
+    """50 minutes from 17:30 round to 60: 30 at 60.00 and 30 at 90.00 an hour are 75.00.
+
+    Held, they are one allocation, which has no single rate.
+    """
     rate = {"days": WEEK, "from": "18:00", "to": "22:00", "hourly_rate": "90.00"}
     entry = an_entry("a", "2026-01-05", 50, started=at("2026-01-05T17:30"))
     output = outcome([rate], entry, included_minutes=10, overflow="hold", rounding={"increment": 30})
@@ -170,7 +173,7 @@ instants = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=
 
 
 def reference(schedule: Schedule, began: datetime, minutes: int) -> list[Decimal]:
-    """Return the factor of each single minute, found by looking at the wall clock of every window on every day."""
+    """Return the factor of each single minute, found by comparing its wall clock with every window."""
     factors = []
     for number in range(minutes):
         local = (began + timedelta(minutes=number)).astimezone(schedule.zone)
@@ -192,7 +195,7 @@ def reference(schedule: Schedule, began: datetime, minutes: int) -> list[Decimal
 def test_the_split_agrees_with_a_look_at_every_minute(
     found: list[Window], zone: str, holidays: set[int], began: datetime, minutes: int
 ) -> None:
-    """The stretches have the factor of each single minute, sum to the minutes worked, and differ from their neighbours."""
+    """The stretches have the factor that a check of each minute gives, sum to the worked minutes, and differ from the next."""
     days = frozenset(datetime(2026, 1, 1, tzinfo=UTC).date() + timedelta(days=number) for number in holidays)
     schedule = Schedule("S", ZoneInfo(zone), tuple(found), days)
     stretches = schedule.split(began, minutes)

@@ -26,7 +26,7 @@ async def sharing(**columns: Any) -> tuple[int, int]:
 
 
 async def test_two_services_draw_the_included_hours_of_one_subscription() -> None:
-    """D22, D28: the shared hours pay in the order of the work, then the voucher of the service that has one.
+    """D22, D28: two services draw shared hours in the order of the work; the voucher service then draws its voucher.
 
     Worked out by hand, with 600 included minutes in October and a voucher of 60 minutes for *Remote*:
 
@@ -55,7 +55,7 @@ async def test_two_services_draw_the_included_hours_of_one_subscription() -> Non
 
 
 async def test_the_statement_of_each_service_counts_the_shared_hours() -> None:
-    """S2.3, S2.20, D28: whichever service drew them, both say how many of the shared hours are used and left."""
+    """S2.3, S2.20, D28: the statements of both services show how many of the shared hours are used and left."""
     today = NOW.date()
     async with transaction(MAX):
         desk, remote = await sharing()
@@ -111,7 +111,7 @@ async def test_only_a_subscription_of_the_contract_with_the_same_tax_is_shared(t
 async def test_a_subscription_whose_hours_are_shared_keeps_settlement_and_tax(
     facts: dict[str, str], field: str
 ) -> None:
-    """D28: hours of a subscription that bears VAT never pay for time without it, and what another service draws stays."""
+    """D28: while another service shares its hours, a subscription cannot change its settlement or its VAT."""
     async with transaction(NOOR):
         desk, _ = await sharing()
         service = await Service.find(desk, NOOR)
@@ -120,7 +120,7 @@ async def test_a_subscription_whose_hours_are_shared_keeps_settlement_and_tax(
 
 
 async def test_a_new_service_shares_and_one_by_time_spent_does_not() -> None:
-    """D28, S3.25: the form stores what the settlement needs, and the names of subscriptions are offered."""
+    """D28, S3.25: the form of a service offers subscriptions to share, and stores none for a service by time spent."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         desk, _ = await sharing()

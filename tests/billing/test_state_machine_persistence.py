@@ -40,7 +40,7 @@ MANAGERS = st.sampled_from([MAX, NOOR])
 
 
 class Desk(DatabaseMachine):
-    """A state machine each of whose rules runs in one transaction, which is committed, or refused as a whole."""
+    """A state machine whose rules each run in a transaction that is either committed or refused as a whole."""
 
     EMPTYING = (
         "truncate invoice, statement, billing_run, voucher, time_entry, time_sum, approval, outbox, cases cascade;"
@@ -53,7 +53,7 @@ class Desk(DatabaseMachine):
         self.at = NOW
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run the coroutine one second later (by `at`) than the one before, and return its result."""
+        """Run the coroutine with a clock (`at`) one second after the previous call's, and return its result."""
         self.at += timedelta(seconds=1)
         return self.run(work)
 
@@ -174,7 +174,7 @@ class Desk(DatabaseMachine):
 
     @rule(chosen=st.lists(PLACES, max_size=3), by=MANAGERS, again=st.booleans())
     def release(self, chosen: list[int], by: Any, again: bool) -> None:
-        """Release entries that are held, or would be, as a manager; with `again`, take the releases back."""
+        """Release entries that are held, or would be, as a manager; with `again`, withdraw the releases."""
 
         async def verb() -> None:
             decide = billing.hold_again if again else billing.release
@@ -247,7 +247,7 @@ class Desk(DatabaseMachine):
 
     @rule(place=st.integers(0, 9), by=MANAGERS, late=st.booleans())
     def issue(self, place: int, by: Any, late: bool) -> None:
-        """Issue a draft as a manager, if there is one. With `late`, the clock is an hour slow."""
+        """Issue a draft as a manager, if there is one. With `late`, the clock of the request is an hour slow."""
 
         async def verb() -> None:
             row = await _one("select id from invoice where state = 'draft'", place)

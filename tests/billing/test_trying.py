@@ -1,4 +1,4 @@
-"""Test the test box for contracts, and trials of other terms on a year of real work."""
+"""Test the test box, which prices sample work under a contract, and trials of other terms on a year of real work."""
 
 from dataclasses import replace
 from datetime import date
@@ -30,7 +30,7 @@ MARCH = date(2026, 3, 1)
 
 
 async def priced(**fields: str) -> billing.Answer:
-    """Return the answer of the test box for one hour of a senior consultant, with some fields changed."""
+    """Return the answer of the test box for an hour of a senior consultant, with some fields replaced."""
     work = TriedWork(**{"service": str(HELPDESK), "day": "2026-10-10", "duration": "1h", "role": str(SENIOR)} | fields)
     async with transaction(MAX, readonly=True):
         answer = await price_of(await Contract.find(ACME_CONTRACT, MAX), work, NOW)
@@ -39,7 +39,7 @@ async def priced(**fields: str) -> billing.Answer:
 
 
 async def worked() -> None:
-    """Log and approve 2:30 h in March, which a draft bills, and 1 h in October; the rate is 120.00."""
+    """Log and approve 2:30 h in March, which are then on a draft, and 1 h in October; the rate is 120.00."""
     async with transaction(SYSTEM):
         entries = [await log(90, on=date(2026, 3, 10)), await log(60, on=date(2026, 3, 12)), await log(60, on=OCTOBER)]
     async with transaction(MAX):
@@ -67,7 +67,7 @@ async def test_the_test_box_names_the_price_and_where_it_comes_from() -> None:
 
 
 async def test_the_test_box_draws_included_hours_first_and_what_is_approved_already_before() -> None:
-    """D20, D24: with 1:30 of 2 included hours used, one more hour has 0:30 included and 0:30 at the overage rate."""
+    """D20, D24: with 1:30 h of 2 included hours used, a further hour draws 0:30 h and costs the overage rate for 0:30 h."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         facts = ServiceFacts(name="Care", settlement="subscription", fee="100", included="2h", overage_rate="150")
@@ -95,7 +95,7 @@ async def test_the_test_box_draws_included_hours_first_and_what_is_approved_alre
     ],
 )
 async def test_the_test_box_says_why_work_could_not_be_approved(fields: dict[str, str], sentence: str) -> None:
-    """D19: work that could not be approved gets a sentence that says why, and no amount."""
+    """D19: for work that could not be approved, the test box gives the reason and no amount."""
     answer = await priced(**fields)
     assert (answer.refusal, answer.pieces) == (sentence, ())
 
@@ -220,7 +220,7 @@ async def test_time_with_a_fixed_fee_costs_it_under_other_terms_too() -> None:
 
 
 async def test_time_without_a_rate_is_counted_beside_the_amount() -> None:
-    """D19: entries that no rate prices cost 0.00 in a trial, which says how many they are."""
+    """D19: entries without a rate cost 0.00 in a trial; the trial shows how many they are."""
     await worked()
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set role_id = null where id = $1", INES.id)

@@ -1,4 +1,4 @@
-"""Test the credit for the days of a fee that lie after the end of a contract that was paid in advance."""
+"""Test credits for the days after a contract's end whose fee was billed in advance."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -31,7 +31,7 @@ async def ended(last_day: str) -> None:
 
 
 async def billed_in_advance(until: date = date(2026, 11, 2)) -> list[billing.Invoice]:
-    """Issue an invoice with the fee of October and, in a run up to `until`, one with that of November; return both."""
+    """Issue and return two invoices: one with the fee of October, and one from a run up to `until`, with November's."""
     invoices = []
     await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
     for day in (date(2026, 10, 2), until):
@@ -77,7 +77,7 @@ async def test_an_earlier_end_credits_only_what_is_still_missing() -> None:
 
 
 async def test_an_end_before_the_period_credits_its_whole_fee() -> None:
-    """A contract that ended in October owes nothing for November, and a part of October is credited too."""
+    """If the contract ends in October, the fee of November is credited whole, and that of October in part."""
     async with transaction(MAX):
         october, november = await billed_in_advance()
         await ended("2026-10-30")
@@ -86,7 +86,7 @@ async def test_an_end_before_the_period_credits_its_whole_fee() -> None:
 
 
 async def fees_of(until: date, *, at: datetime = NOW) -> list[tuple[str, Decimal]]:
-    """Bill up to a day, issue the draft, and return the label and the net of its lines."""
+    """Bill up to a day, issue the draft, and return label and net of each of its lines."""
     run = await billing.run(until, [ACME], by=MAX, at=at)
     if run is None:
         return []
@@ -122,7 +122,7 @@ async def test_an_extended_contract_pays_for_the_days_that_were_credited_or_neve
 
 
 async def test_the_database_refuses_to_bill_a_day_of_a_fee_twice() -> None:
-    """D39: the days of a period are on one line only, whatever runs at the same time."""
+    """D39: the database refuses to bill a day of a fee twice, even if two runs work at the same time."""
     async with transaction(MAX):
         service = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         run = await billing.run(date(2026, 10, 2), [ACME], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Test the running statement and the figures of services: what is used, pending and left, and what is billed of it."""
+"""Test the running statement (used, pending and left time) and the figures (billed, unbilled) of services."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -108,7 +108,7 @@ async def test_what_is_left_of_an_expired_voucher_stays_visible_and_cannot_be_us
 
 
 async def test_a_contact_reads_sums_of_their_own_customer_and_no_single_entry() -> None:
-    """R27, R28: the database gives a contact the statement of their customer's services, and nothing of another's."""
+    """R27, R28: Ada reads the statements of her customer's services; Gil, of another customer, reads nothing of them."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         voucher = await a_voucher(plan, hours="2h")
@@ -224,7 +224,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 async def test_the_figures_equal_a_recomputation(steps: list[tuple[str, int]]) -> None:
-    """C6, D48: after any steps, the figures equal a sum over all allocations, and total is billed plus unbilled."""
+    """C6, D48: after any steps, the stored figures equal a sum over all allocations, and total is billed plus unbilled."""
     async with transaction(MAX) as tx:
         await tx.execute("savepoint before")
         runs: list[billing.Run] = []

@@ -12,7 +12,7 @@ TIME = {"name": "Desk", "settlement": "time_spent", "rollup": "none"}
 
 
 def outcome(services: list[Any], entries: list[Any], until: str = FEBRUARY, **keys: Any) -> Any:
-    """Return the result of approving everything and billing the days before `until`, in one contract from January."""
+    """Return the result of approving everything and billing the days before `until`, in a contract that begins in January."""
     contract = a_contract(*services, **keys.pop("contract", {}))
     steps = [{"approve": [entry["id"] for entry in entries]}, {"bill": {"until": until}}]
     return simulate(extended(contracts=[contract], entries=entries, steps=steps, **keys))
@@ -23,7 +23,7 @@ def amounts(output: Any, id: str) -> list[tuple[str, int, str]]:
 
 
 def test_time_spent_costs_minutes_times_rate_by_sixty() -> None:
-    """D6: each entry is rounded to the cent by itself, half up, and never over hours with two decimals.
+    """D6: the amount of each entry is rounded half up to the cent, and never computed from hours with two decimals.
 
     | minutes | rate   | exact    | amount |
     |---------|--------|----------|--------|
@@ -135,7 +135,7 @@ def test_each_rollup_groups_the_same_time_to_the_same_total(rollup: str, lines: 
     ],
 )
 def test_minutes_are_raised_to_the_minimum_and_then_rounded(worked: int, up: int, down: int, nearest: int) -> None:
-    """D2, D4: a minimum of 10 comes before the increment of 15, and no rounding goes below it.
+    """D2, D4: a minimum of 10 minutes is applied before rounding to 15, and rounding never goes below the minimum.
 
     With `up`, one minute is raised to 10 and would be rounded to 15.
     """
@@ -159,7 +159,7 @@ def test_minutes_are_raised_to_the_minimum_and_then_rounded(worked: int, up: int
 def test_a_partly_active_period_has_its_share_of_fee_and_minutes(
     contract: dict[str, Any], service: dict[str, Any], fee: str, minutes: int, days: str
 ) -> None:
-    """D26: of a fee of 100.00 and 60 minutes, the active days count; the fee is rounded half up, the minutes down."""
+    """D26: a partly active period has a share of fee (100.00, rounded half up) and included minutes (60, rounded down)."""
     first = service.get("effective_start") or contract.get("start") or "2026-01-05"
     output = outcome([a_plan(**service)], [an_entry("a", first, 100)], first, contract=contract)
     assert output["invoices"][0]["lines"][0]["net"] == fee, days

@@ -1,4 +1,4 @@
-"""Insert time entries to bill with one call each: the rows that `TimeEntry.log` and `submit` would store."""
+"""Insert time entries to bill with one call each, as the rows that `TimeEntry.log` and `submit` would store."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,7 +24,7 @@ class Logged:
 
     @property
     def choice(self) -> Choice:
-        """Return the choice that the tick box of the entry sends."""
+        """Return the id and version of the entry, as its tick box sends them."""
         return Choice(self.id, self.version)
 
 
@@ -90,7 +90,7 @@ async def a_service(customer: int, contract: int, name: str, **columns: Any) -> 
 
 
 async def tick(draft_id: int) -> str:
-    """Return what the tick box of a draft sends: its id, its contract and the sum to pay."""
+    """Return the value that the tick box of a draft sends: the draft's id, its contract and the sum to pay."""
     async with transaction(SYSTEM) as tx:
         row = await tx.fetchrow("select contract_id, payable from invoice where id = $1", draft_id)
     return f"{draft_id}.{row['contract_id']}.{row['payable']}"

@@ -120,7 +120,7 @@ async def test_case_types_are_added_renamed_and_ended() -> None:
 
 
 async def test_contacts_always_have_a_case_type_that_they_can_choose() -> None:
-    """S3.11: the last type for contacts can neither be ended nor be kept for agents."""
+    """S3.11: the last case type that contacts can choose can neither be ended nor be limited to agents."""
     async with transaction(NOOR):
         first, *others = await CaseType.offered()
         for one in others:
@@ -157,7 +157,7 @@ async def test_a_contract_begins_its_periods_on_the_first_unless_told_otherwise(
     ],
 )  # fmt: skip
 async def test_a_contract_is_billed_by_any_cycle_from_any_day(cycle: str, typed: str, anchor: str) -> None:
-    """D13, S4.3: periods last a week to a year, and begin on any day of the month; those of a week begin with the contract."""
+    """D13, S4.3: periods last from a week to a year and begin on any day of the month; weekly ones begin with the contract."""
     async with transaction(NOOR):
         contract = await Contract.create(await Customer.find(ACME, NOOR), but(YEARLY, cycle=cycle, anchor=typed), NOW)
         assert (contract.facts.cycle, contract.facts.anchor) == (cycle, anchor)
@@ -198,7 +198,7 @@ async def test_an_ended_customer_gets_no_contract() -> None:
 async def test_contracts_and_services_are_their_customers_only() -> None:
     """A contact cannot find contracts and services of another customer (R23, R24, R28).
 
-    An agent who asks for them as those of another customer cannot find them either.
+    An agent who looks for them under another customer cannot find them either.
     """
     async with transaction(GIL):
         assert (await Service.find(GLOBEX_HELPDESK, GIL)).name == "Globex helpdesk"
@@ -250,7 +250,7 @@ async def test_a_service_with_a_mistake_is_refused(field: str, typed: str) -> No
     ],
 )  # fmt: skip
 async def test_a_subscription_with_a_mistake_is_refused(field: str, typed: str) -> None:
-    """S3.23, D24: each field of a subscription gets a sentence of its own."""
+    """S3.23, D24: each wrong field of a subscription gets its own error message."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         facts = but(ON_SITE, **{"settlement": "subscription", "fee": "500", "included": "10h"} | {field: typed})
@@ -258,7 +258,7 @@ async def test_a_subscription_with_a_mistake_is_refused(field: str, typed: str) 
 
 
 async def test_a_service_keeps_only_the_terms_of_its_settlement() -> None:
-    """S3.21, S3.22, S3.23, S3.25: what the settlement does not need is not stored, whatever the form sends."""
+    """S3.21, S3.22, S3.23, S3.25: fields that the settlement does not need are not stored, whatever the form sends."""
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
         typed = {"overflow": "hold", "overage_rate": "110.5", "fee": "500,00", "included": "10h", "due": "arrears"}
@@ -336,7 +336,7 @@ async def test_a_service_of_another_customer_is_no_default() -> None:
     ],
 )  # fmt: skip
 async def test_a_rate_of_each_scope_is_kept_once_for_a_day(scope: dict[str, str]) -> None:
-    """A rate of each of the six scopes is stored, and a second one of the same scope and day is refused (D18)."""
+    """A rate of each of the six scopes is stored; a second rate of the same scope and first day is refused (D18)."""
     async with transaction(NOOR):
         facts = (
             but(ROLE_RATE, role_id="", hourly_rate="98,5", **scope)
@@ -411,7 +411,7 @@ async def test_a_role_is_made_together_with_its_rate() -> None:
 async def test_the_database_holds_one_spelling_of_a_bank_and_tax_number(
     dsn: str, table: str, column: str, spelling: str
 ) -> None:
-    """R51: a VAT id, an IBAN and a BIC are stored in capitals and without separators, whoever writes them."""
+    """R51: the database refuses VAT ids, IBANs and BICs that are not in capitals and without separators."""
     owner = await asyncpg.connect(dsn)
     try:
         with pytest.raises(asyncpg.CheckViolationError, match=f"{table}_{column}_canonical"):

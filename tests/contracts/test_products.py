@@ -31,7 +31,7 @@ async def prices(product: Product) -> dict[str, Decimal]:
 
 
 async def test_a_product_has_one_price_in_each_currency() -> None:
-    """S4.7: a price is added and removed, and never replaced unseen; each has the decimals of its currency."""
+    """S4.7: a product has one price in each currency, with the decimals of the currency; a second one is refused."""
     async with transaction(NOOR):
         router = await Product.create(ROUTER)
         await router.set_price(ProductPriceFacts(price="149,90", currency="EUR"))
@@ -64,7 +64,7 @@ async def test_a_product_with_a_mistake_is_refused_and_nothing_changes() -> None
 
 
 async def test_a_service_names_its_product_and_what_it_stands_for() -> None:
-    """S4.2, S4.7, S4.13: a service has a product, and stands for a project, a contract, an entitlement or other."""
+    """S4.2, S4.7, S4.13: a service has a product and a type: project, contract, entitlement or other."""
     async with transaction(NOOR):
         contract, router = await Contract.find(ACME_CONTRACT, NOOR), await Product.create(ROUTER)
         facts = ServiceFacts(name="Routers", product_id=str(router.id))
@@ -77,7 +77,7 @@ async def test_a_service_names_its_product_and_what_it_stands_for() -> None:
 
 
 async def test_a_product_that_has_ended_stays_with_its_services_and_is_offered_to_no_other() -> None:
-    """S4.7: the price list keeps a product that is no longer sold, and services that name it keep it."""
+    """S4.7: a product that has ended stays in the price list and with its services, but cannot be chosen for others."""
     async with transaction(NOOR):
         contract, router = await Contract.find(ACME_CONTRACT, NOOR), await Product.create(ROUTER)
         facts = ServiceFacts(name="Routers", product_id=str(router.id))
@@ -93,7 +93,7 @@ async def test_a_product_that_has_ended_stays_with_its_services_and_is_offered_t
 
 
 async def test_columns_for_integrations_exist_and_nothing_uses_them() -> None:
-    """S4.28: the columns are reserved: they are empty, and no code of the portal and no template names them."""
+    """S4.28: the columns for integrations are empty, and neither code nor templates of the portal name them."""
     async with transaction(SYSTEM) as tx:
         row = await tx.fetchrow(f"select {', '.join(RESERVED)} from service where id = $1", HELPDESK)
     assert row is not None
@@ -148,10 +148,10 @@ async def test_every_field_of_a_service_is_on_its_form_and_on_its_page(app: Gate
 
 
 async def test_a_line_on_a_draft_is_filled_in_from_the_price_list(app: Gate) -> None:
-    """S4.7, D42: text and amount are those of the product, and can be changed; a product without a price is not offered.
+    """S4.7, D42: a line takes text and amount of a product, which can be changed; products without a price are not offered.
 
-    The line has the VAT of the product, whatever its service has, and keeps it when the draft changes; the invoice says why
-    it bears none. An unknown product is refused.
+    The line has the VAT of the product instead of its service's, and keeps it when the draft changes; the invoice states
+    the reason for an exemption. An unknown product is refused.
     """
     async with transaction(NOOR):
         router, switch = await Product.create(ROUTER), await Product.create(but(ROUTER, name="Switch"))

@@ -39,7 +39,7 @@ async def a_contract(facts: ContractFacts = YEAR) -> int:
 
 
 async def renewals(contract: int) -> tuple[date | None, list[tuple[date, date]]]:
-    """Return the last day of a contract, and for each renewal the last days before and after it, the latest first."""
+    """Return the last day of a contract, and the last days before and after each renewal, the latest renewal first."""
     async with transaction(NOOR):
         found = await ContractRenewal.of(contract)
         last = (await Contract.find(contract, NOOR)).valid_until
@@ -52,7 +52,7 @@ def at_once(at: datetime) -> asyncio.Task[object]:
 
 
 async def test_managers_are_told_of_a_renewal_once() -> None:
-    """S3.4: whoever manages the contract learns that it runs on, and until when; an agent does not."""
+    """S3.4: managers are notified once that a contract was renewed, and until when; agents are not."""
     await a_contract()
     await billing.renew_contracts(AFTER)
     await billing.renew_contracts(AFTER)
@@ -66,7 +66,7 @@ async def test_managers_are_told_of_a_renewal_once() -> None:
 
 
 async def test_a_contract_is_renewed_on_the_day_after_the_last_one_for_notice() -> None:
-    """Notice 30 days before 31 December is given until 1 December; on 2 December the contract runs another year."""
+    """With 30 days' notice before 31 December, 1 December is the last day for it; on 2 December the contract is renewed."""
     contract = await a_contract()
     async with transaction(NOOR):
         assert (await Contract.find(contract, NOOR)).last_notice == date(2026, 12, 1)
@@ -115,7 +115,7 @@ async def test_a_renewed_contract_needs_a_last_day() -> None:
 
 
 async def test_a_contract_that_has_ended_is_not_renewed_for_the_past() -> None:
-    """A renewal of a contract that ended before today is refused at its last day; a new last day is taken with it."""
+    """Automatic renewal is refused for a contract that ended before today, unless it gets a new last day too."""
     last = but(YEAR, valid_until="2026-10-31")
     contract_id = await a_contract(but(last, renewal_months=""))
     async with transaction(NOOR):
@@ -151,7 +151,10 @@ async def a_draft(service: int = 1, customer: int = ACME) -> int:
 
 
 async def test_an_invoice_has_the_order_number_that_its_contract_demands(app: Gate, dsn: str) -> None:
-    """D46: issuing without it is refused with a sentence and takes no number; with it, page, PDF and copies have it."""
+    """D46: without the order number that the contract demands, issuing is refused and takes no number.
+
+    With it, the page, the PDF and the stored copies show it.
+    """
     draft = await a_draft()
     async with transaction(NOOR):
         contract = await Contract.find(ACME_CONTRACT, NOOR)
@@ -177,7 +180,10 @@ async def test_an_invoice_has_the_order_number_that_its_contract_demands(app: Ga
 
 
 async def test_an_invoice_without_vat_to_another_country_of_the_eu_needs_the_vat_id(app: Gate) -> None:
-    """D42: without the customer's VAT id it is not issued; the sentence leads to the field, and nothing is numbered."""
+    """D42: without the customer's VAT id, an invoice without VAT to another EU country cannot be issued.
+
+    The error message links to the field, and no number is taken.
+    """
     draft = await a_draft(GLOBEX_HELPDESK, GLOBEX)
     async with transaction(SYSTEM) as tx:
         await tx.execute("update customer set vat_id = null where id = $1", GLOBEX)

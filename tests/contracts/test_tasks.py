@@ -55,7 +55,7 @@ async def test_a_service_has_tasks_by_name() -> None:
 
 
 async def test_a_task_of_a_project_is_offered_in_that_project_only() -> None:
-    """A task of a project can be chosen only for that project's time, and may have the name of a task of the service."""
+    """A task of a project can be chosen only for that project's time, and may have the same name as a task of the service."""
     async with transaction(MAX):
         project, other = await a_project(), await a_project(but(MOVE, name="New telephones"))
         await Task.create(await helpdesk(), TaskFacts(name="Travel"))
@@ -128,7 +128,7 @@ async def test_a_project_has_exactly_the_members_that_were_chosen() -> None:
 
 
 async def test_a_contact_reads_the_name_of_a_project_only_on_a_case_of_it() -> None:
-    """R23: Ada can select only the name of a project, and only if a case that she may see belongs to it."""
+    """R23: Ada can read only the name of a project, and only if a case that she may see belongs to the project."""
     async with transaction(MAX):
         project = await a_project()
         await Task.create(project, TaskFacts(name="Cabling"))

@@ -1,4 +1,4 @@
-"""Test templates of services: how admins keep them, what starts from them, and which would have been cheapest."""
+"""Test templates of services: how admins edit them, what starts from them, and which would have been cheapest."""
 
 from datetime import date
 from decimal import Decimal
@@ -32,9 +32,9 @@ HOURS = TemplateFacts(name="Hours", currency="EUR", rounding_increment="60")
 
 
 async def test_a_template_keeps_the_fields_of_a_service() -> None:
-    """S3.25: a template is the form of a service, filled in; a change of it is stored as a whole.
+    """S3.25: a template stores the fields of a service's form; changing it replaces all of them.
 
-    It keeps a product that has ended since, which no other template can have.
+    It keeps a product that has ended since, which cannot be chosen for other templates.
     """
     async with transaction(NOOR):
         care = await ServiceTemplate.create(CARE)
@@ -52,7 +52,7 @@ async def test_a_template_keeps_the_fields_of_a_service() -> None:
 
 
 async def test_a_template_stores_what_was_understood_and_nothing_else() -> None:
-    """Fields that its settlement does not need are dropped, and the others are stored in one spelling."""
+    """A template drops fields that its settlement does not need, and stores the others in normal form."""
     async with transaction(NOOR):
         typed = but(
             HOURS, fee="whatever", exemption_reason="not needed", effective_start="2026-01-01", voucher_hours="x"
@@ -76,9 +76,9 @@ async def test_a_template_with_a_mistake_is_refused_field_by_field() -> None:
 
 
 async def test_a_new_contract_and_its_service_start_from_a_template(app: Gate) -> None:
-    """S3.25: a new contract starts with the currency and cycle of a template, and its service with the fields.
+    """S3.25: a new contract starts with currency and cycle of a template, and its service with the template's fields.
 
-    A template that has ended is not offered, and a fee for a quarter is not filled in where a period is a month.
+    A template that has ended is not offered, and a quarterly fee is not filled in for a monthly contract.
     """
     async with transaction(NOOR):
         care = await ServiceTemplate.create(but(CARE, cycle="quarterly"))
@@ -135,7 +135,7 @@ async def test_admins_keep_templates_on_their_pages(app: Gate) -> None:
 
 
 async def test_the_cheapest_template_is_first_for_the_real_time_of_a_customer(app: Gate) -> None:
-    """S3.26, S3.27: 1:30 h in March and 1 h in October cost 300.00 in fact.
+    """S3.26, S3.27: the templates are sorted by what real time (1:30 h in March, 1 h in October: 300.00) would have cost.
 
     Care costs ten fees of 20.00 and nothing beyond, as neither month exceeds 2 h: 200.00. Hours counts 1:30 h as 2 h:
     360.00. A template of vouchers without hours and price is left out.

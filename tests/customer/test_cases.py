@@ -1,4 +1,4 @@
-"""Test the contacts' case pages over HTTP without JavaScript: what works, what is refused, and what stays hidden."""
+"""Test the contacts' case pages over HTTP without JavaScript: what they can do, what is refused, and what stays hidden."""
 
 import asyncio
 import re
@@ -146,7 +146,10 @@ async def test_choices_that_are_none_are_refused(app: Gate) -> None:
 
 
 async def test_a_type_for_agents_only_is_not_offered_to_contacts_and_refused_from_them(app: Gate) -> None:
-    """S3.11: Ada cannot choose the type, not even past the form, where the database refuses it; Ines can open it for her."""
+    """S3.11: a case type for agents only is neither offered to Ada nor accepted from her; Ines can use it for her.
+
+    The database refuses it from Ada too.
+    """
     async with transaction(INES) as tx:
         await tx.execute("update case_type set for_contacts = false where id = 3")
     before = await nothing_changes()
@@ -214,7 +217,7 @@ async def test_closing_and_opening_again_work_and_a_repeat_is_harmless(app: Gate
 
 
 async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
-    """R56: a file is served only as a download, even an SVG picture with a script in it."""
+    """R56: a file is served only as a download, even an SVG image that contains a script."""
     name = 'Größe "x".svg'
     file = await upload(open_storage(settings.storage_url), ADA, name, b"<svg onload='alert(1)'/>")
     await opened(files=[file])
@@ -234,7 +237,7 @@ async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
 async def every_address(settings: Any) -> list[tuple[str, str]]:
     """Open a case as Ada, with a file, and add an internal note with another file as Ines.
 
-    Return the method and the URL of every route of the case and of the two files.
+    Return method and URL of every route of the case and of both files.
     """
     storage = open_storage(settings.storage_url)
     case = await opened(files=[await upload(storage, ADA)])
@@ -254,7 +257,7 @@ async def every_address(settings: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("stranger", [GIL, ALAN, INES, MAX], ids=["Gil", "Alan", "Ines", "Max"])
 async def test_a_strangers_case_is_not_there_at_any_address(app: Gate, settings: Any, stranger: Any) -> None:
-    """R25, R57: a case of somebody else is 404 at every URL, with the same response as for an unknown number.
+    """R25, R57: for contacts of other customers, a case is 404 at every URL, with the same response as an unknown number.
 
     Agents, who may see the case, are redirected to its page in the agents' area.
     """
@@ -305,7 +308,7 @@ async def test_nobody_is_asked_to_sign_in(app: Gate, settings: Any) -> None:
 
 
 async def test_a_note_and_its_file_are_nowhere_that_a_contact_can_look(app: Gate, settings: Any) -> None:
-    """R27: the text of an internal note and its file occur in no response to the case's own contact."""
+    """R27: neither the text of an internal note nor its file is in any response to the contact of the case."""
     addresses = await every_address(settings)
     async with await Browser.of(app, ADA) as browser:
         for path in ["/", "/cases", "/cases?show=all", *(path for method, path in addresses if method == "GET")]:
@@ -411,7 +414,7 @@ async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
 
 
 async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: Any) -> None:
-    """The pages of a case, the list, the home page and the form of a new case take 7, 3, 8 and 5 SQL statements.
+    """The page of a case, the list, the home page and the form of a new case take 7, 3, 8 and 5 SQL statements.
 
     The statements for the session and the bell are included.
     """
@@ -441,7 +444,7 @@ async def test_a_get_changes_nothing(app: Gate, settings: Any) -> None:
 
 
 async def test_a_file_over_the_limit_is_refused_in_the_form_and_nothing_of_it_stays(app: Gate, settings: Any) -> None:
-    """R58: a file above 25 MB is refused and deleted; the text and the other two files of the form are kept."""
+    """R58: a file above 25 MB is refused and deleted; the text and the other two files of the form stay in the form."""
     await opened()
     before = await nothing_changes()
     sizes = [("a.log", 3), ("big.log", 26_300_000), ("b.log", 4)]

@@ -1,4 +1,4 @@
-"""Test that an administrator of a customer manages its contacts alone, and only these."""
+"""Test that an administrator of a customer manages its contacts without our help, and no other contacts."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ async def stored(sql: str, *values: Any) -> Any:
 
 
 async def reader_of(contact: int) -> ContactReader:
-    """Return the reader of an administrator of Acme with this id."""
+    """Return the contact of Acme with this id as a reader."""
     async with transaction(SYSTEM):
         found = await Contact.find(contact, SYSTEM)
         credential = await found.credential()
@@ -74,7 +74,7 @@ async def test_an_administrator_invites_a_colleague_who_then_signs_in(app: Gate)
 
 
 async def test_a_right_that_was_taken_away_is_gone_with_the_next_request(app: Gate) -> None:
-    """S3.15, R12: Ada lets Alan see invoices and takes that back; his open session follows at once."""
+    """S3.15, R12: Ada gives Alan the right to invoices and takes it away; both apply to his next request."""
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, ALAN, at=NOW) as alan:
         assert (await alan.get("/invoices")).status_code == 404
         page = await ada.get(f"/contacts/{ALAN.id}")
@@ -107,9 +107,9 @@ async def test_ending_a_colleague_signs_them_out_and_hands_over_their_cases(app:
 
 
 async def test_cases_are_handed_over_that_the_administrator_may_not_read(app: Gate) -> None:
-    """S3.15: Alan, an administrator who sees only his own cases, hands over Ada's case without reading its subject.
+    """S3.15: Alan, an administrator who sees only his own cases, hands over Ada's cases without reading a subject.
 
-    He is told only how many open cases she has.
+    He sees only how many open cases she has.
     """
     bob = replace(await second_administrator(app), sees_all_cases=False)
     async with transaction(SYSTEM) as tx:
@@ -134,10 +134,7 @@ async def test_a_contact_of_another_customer_is_404(app: Gate, dsn: str, path: s
 
 
 async def test_nobody_takes_the_administration_from_themselves(app: Gate) -> None:
-    """S3.15: Ada can neither take the administrator's right from herself nor end her own access.
-
-    She gets 422 and 409 with a sentence, and her rights stay.
-    """
+    """S3.15: Ada can neither remove her own administrator's right (422) nor end her own access (409)."""
     before = await stored(RIGHTS, ADA.id)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(f"/contacts/{ADA.id}")
@@ -153,7 +150,7 @@ async def test_nobody_takes_the_administration_from_themselves(app: Gate) -> Non
 
 
 async def test_of_two_administrators_who_end_each_other_one_remains(app: Gate) -> None:
-    """S3.15: if Ada and Alan, the two administrators, end each other at the same moment, one of them remains."""
+    """S3.15: if Ada and Alan, the only administrators, end each other's access at once, one of them remains."""
     alan = await second_administrator(app)
     async with await Browser.of(app, ADA, at=NOW) as one, await Browser.of(app, alan, at=NOW) as two:
         pages = await one.get(f"/contacts/{ALAN.id}/ending"), await two.get(f"/contacts/{ADA.id}/ending")
@@ -168,7 +165,10 @@ async def test_of_two_administrators_who_end_each_other_one_remains(app: Gate) -
 
 
 async def test_who_changed_the_same_field_meanwhile_is_not_undone(app: Gate) -> None:
-    """Two administrators open Alan's page; the second changes another field, then the same one, and sees both values."""
+    """If two administrators change different fields of Alan, both changes stay; for the same field, the second gets 409.
+
+    The response shows both values.
+    """
     other = await reader_of(ADA.id)
     async with await Browser.of(app, ADA, at=NOW) as one, await Browser.of(app, other, at=NOW) as two:
         first, second = await one.get(f"/contacts/{ALAN.id}"), await two.get(f"/contacts/{ALAN.id}")
@@ -213,10 +213,10 @@ async def test_a_new_mail_address_asks_for_the_password_of_the_administrator(app
 
 
 async def test_the_database_refuses_contacts_without_the_right() -> None:
-    """R27, R88: the database role of administrators changes nothing for Alan, who does not have the right.
+    """R27, R88: with the database role of administrators, Alan, who does not have the right, can change nothing.
 
-    For Ada, who has it, it inserts no contact of another customer and no password reset, nor an invitation of a person
-    who is not another contact of her customer.
+    Ada, who has the right, cannot insert a contact of another customer, a password reset, or an invitation of anybody but
+    another contact of her customer.
     """
     forged = replace(ALAN, manages_contacts=True).as_administrator()
     async with transaction(forged) as tx:
@@ -237,7 +237,7 @@ async def test_the_database_refuses_contacts_without_the_right() -> None:
 
 
 async def test_an_administrator_invites_thirty_an_hour(app: Gate) -> None:
-    """R83: the 31st invitation that Ada creates within an hour is refused with 429 and a sentence."""
+    """R83: the 31st invitation that Ada creates within an hour is refused with 429 and an error message."""
     app.settings = replace(app.settings, smtp_url=None)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")

@@ -1,4 +1,4 @@
-"""Test how an administrator of a customer, and an admin of ours, choose how invoices are delivered."""
+"""Test how an administrator of a customer, and an admin of the company, choose how invoices are delivered."""
 
 import asyncio
 from datetime import timedelta
@@ -29,7 +29,7 @@ async def stored(customer: int = ACME) -> tuple[Any, ...]:
 async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) -> None:
     """C7, S2.43: Ada names an accounts address, adds the CSV and stops the mails to contacts; other customers keep theirs.
 
-    Sending the form again changes nothing. The pages of contacts, of the customer and of *Changes* say it.
+    Sending the form again changes nothing. The contacts' page, the page of the customer and *Changes* show the choice.
     """
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(THEIRS)
@@ -51,7 +51,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: Alan and our agents get 404 for a customer's own page, Ines 403 for ours, and nothing changes."""
+    """S3.15: Alan and agents get 404 for the contacts' page, Ines 403 for the set-up's, and nothing changes."""
     before = await checksums(dsn, ["session", "audit"])
     for reader, path, status in ((ALAN, THEIRS, 404), (INES, THEIRS, 404), (ADA, OURS, 404), (INES, OURS, 403)):
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -61,7 +61,7 @@ async def test_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> N
 
 
 async def test_a_contact_who_lost_the_right_meanwhile_changes_nothing(app: Gate, dsn: str) -> None:
-    """R12: the database lets only an administrator write where invoices are mailed, and no other column."""
+    """R12: the database lets only administrators change the columns of delivery, and no other column."""
     administrator = ADA.as_administrator()
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set manages_contacts = false where id = $1", ADA.id)
@@ -82,7 +82,10 @@ async def test_a_contact_who_lost_the_right_meanwhile_changes_nothing(app: Gate,
 async def test_another_accounts_address_takes_the_password_and_the_rest_does_not(
     app: Gate, reader: Any, path: str
 ) -> None:
-    """R20: whoever signed in a while ago types the password for another address; what was typed stays after a refusal."""
+    """R20: a while after signing in, changing the accounts address takes the password, and other fields do not.
+
+    A refused form keeps what was typed.
+    """
     async with await Browser.of(app, reader, at=NOW - timedelta(minutes=20)) as browser:
         page = await browser.get(path)
         assert (await send(browser, page, path, invoices_with_csv="yes")).status_code == 303
@@ -97,7 +100,7 @@ async def test_another_accounts_address_takes_the_password_and_the_rest_does_not
 
 
 async def test_of_two_people_at_once_neither_undoes_the_other(app: Gate) -> None:
-    """Manner 20: Ada and Noor open their forms; each saves one field, and both hold."""
+    """Manner 20: Ada and Noor open their forms and save different fields; both changes stay."""
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, NOOR, at=NOW) as noor:
         theirs, ours = await ada.get(THEIRS), await noor.get(OURS)
         answers = await asyncio.gather(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 @pytest.fixture
 async def care(dsn: str) -> dict[str, int]:
-    """Create a plan with 10 included hours and a voucher of 2 hours; use 11 hours of both, with another 30 min pending."""
+    """Create a plan with 10 included hours and a voucher of 2 hours; use 11 of these hours, with another 30 min pending."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         voucher = await a_voucher(plan, hours="2h", label="Autumn hours", valid_until="2026-12-31")
@@ -39,7 +39,7 @@ async def text_of(app: Gate, reader: Any, path: str, *, at: Any = NOW) -> str:
 
 
 async def test_a_contact_sees_what_is_used_pending_and_left(app: Gate, care: dict[str, int]) -> None:
-    """S2.3, S3.22, S3.23: the page of hours shows included, used, pending and left time, and what happens afterwards."""
+    """S2.3, S3.22, S3.23: the page of hours shows included, used, pending and left time, and what happens to time beyond it."""
     text = await text_of(app, ADA, "/hours")
     for words in (
         "Care", "1 Nov 2026 to 30 Nov 2026", "<dt>Included</dt><dd>10 h", "<dt>Used of it</dt><dd>10 h", "<dt>Used of vouchers</dt><dd>1 h",
@@ -51,7 +51,7 @@ async def test_a_contact_sees_what_is_used_pending_and_left(app: Gate, care: dic
 
 
 async def test_earlier_periods_can_be_read(app: Gate, care: dict[str, int]) -> None:
-    """S2.3, D26: a period that is over says what was included, used and left, and leads to the next; a stranger gets 404."""
+    """S2.3, D26: the page of a past period shows what was included, used and left; other customers' contacts get 404."""
     assert f"/hours/services/{care['plan']}?on=2026-10-31" in await text_of(app, ADA, "/hours")
     async with transaction(MAX):
         await approved(90, service=care["plan"])
@@ -88,7 +88,7 @@ async def test_hours_are_on_the_home_page_and_in_the_panel_of_a_case(app: Gate, 
 
 
 async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: dict[str, int]) -> None:
-    """The form for time says what is left of the prepaid time of the service, as soon as a duration is typed."""
+    """The form for time shows what is left of the service's prepaid time as soon as a duration is typed."""
     path = f"/agent/time/preview?on=service-{care['plan']}&duration=45m&work_date=2026-11-20"
     text = await text_of(app, INES, path)
     assert "counts 45 min" in text
@@ -99,7 +99,7 @@ async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: 
 
 
 async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, care: dict[str, int]) -> None:
-    """R26: a contact with own cases only gets 404, and neither the link nor the meters; a stranger gets 404."""
+    """R26: a contact with own cases only gets 404 for hours, and sees no link or meter; other customers get 404 too."""
     async with await Browser.of(app, ALAN, at=NOW) as browser:
         assert (await browser.get("/hours")).status_code == 404
         assert (await browser.get(f"/hours/vouchers/{care['voucher']}")).status_code == 404
@@ -110,7 +110,7 @@ async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, car
 
 
 async def test_money_is_shown_only_with_the_right_to_invoices(app: Gate, care: dict[str, int]) -> None:
-    """R26: overage rate and price of a voucher are for contacts who see invoices; the others see hours alone."""
+    """R26: contacts see the overage rate and a voucher's price only with the right to invoices, and hours without it."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update service set overage_rate = 150 where id = $1", care["plan"])
         await tx.execute("update contact set sees_all_cases = true where id = $1", ALAN.id)
@@ -139,7 +139,7 @@ async def test_the_ledger_shows_grant_draw_reversal_and_expiry(app: Gate, care: 
 
 
 async def test_a_long_ledger_is_read_in_pages(app: Gate, care: dict[str, int], dsn: str) -> None:
-    """The ledger shows 50 moves at once; the link "Earlier" leads to the rest, with the grant at the end."""
+    """The ledger of a voucher shows 50 movements at once; the link "Earlier" leads to the rest, with the grant at the end."""
     owner = await asyncpg.connect(dsn)
     await owner.execute(
         "insert into voucher_move (customer_id, voucher_id, entry_id, minutes, at)"
@@ -157,7 +157,7 @@ async def test_a_long_ledger_is_read_in_pages(app: Gate, care: dict[str, int], d
 
 
 async def test_agents_see_hours_and_managers_money_too(app: Gate, care: dict[str, int]) -> None:
-    """S4.20 to S4.25: the page of a service has its figures: hours for agents, and amounts too for managers."""
+    """S4.20 to S4.25: the page of a service shows its figures: hours to agents, and amounts too to managers."""
     path = f"/agent/services/{care['plan']}"
     async with transaction(MAX):
         await approved(90, service=care["plan"], on=date(2026, 11, 5))
@@ -177,7 +177,7 @@ async def test_agents_see_hours_and_managers_money_too(app: Gate, care: dict[str
 
 
 async def test_a_customer_without_a_service_reads_what_the_page_will_show(app: Gate) -> None:
-    """The page of hours of a customer without a contract says what will be there."""
+    """The page of hours explains to a customer without a contract what it will show."""
     async with transaction(SYSTEM):
         await current().execute(
             "update contract set end_on = '2026-11-01', start_on = '2026-01-01' where customer_id = $1", ACME

@@ -26,9 +26,9 @@ INVOICE = "/invoices/2026-0147"
 
 @pytest.fixture
 async def invoice(dsn: str) -> billing.Invoice:
-    """Issue an invoice to Acme, and create time and a draft that no contact may see. Return the invoice.
+    """Issue an invoice to Acme and return it; also create time and a draft that no contact may see.
 
-    The invoice has an entry of 37 minutes that counts 45, and one without charge. Other entries are not billable,
+    The invoice has an entry of 37 minutes that counts as 45, and one at no charge. Other entries are not billable,
     rejected, not approved, or on the draft; their texts begin with MARK.
     """
     async with transaction(MAX):
@@ -55,7 +55,7 @@ async def invoice(dsn: str) -> billing.Invoice:
 async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
     """Issue 2, section 2.5, S0.18, D9: an invoice shows lines by service, tax and total, and the time behind each line.
 
-    Time at no charge is there, in the time detail with 0.00; time that is not billable is not.
+    Time at no charge is in the time detail with 0.00; time that is not billable is not.
     """
     async with await Browser.of(app, ADA, at=NOW) as browser:
         html = (await browser.get(INVOICE)).text.replace("\xa0", " ")
@@ -104,7 +104,7 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
 
 
 async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice) -> None:
-    """Only the first time that Ada opens an invoice is recorded; she is told from the second time on, and Max reads it too."""
+    """Only the first time that Ada opens an invoice is recorded; she sees that time from then on, and so does Max."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text
         app.clock = lambda: NOW + timedelta(minutes=5)
@@ -148,7 +148,7 @@ async def test_nobody_else_finds_anything_there(app: Gate, reader: Any) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
-    """R26: a contact's list of invoices holds no invoice of another customer."""
+    """R26: a contact's list of invoices shows no invoice of another customer."""
     async with await Browser.of(app, GIL, at=NOW) as browser:
         html = (await browser.get("/invoices?after=2026-0147")).text + (await browser.get("/invoices")).text
         assert "0147<" not in html

@@ -52,7 +52,7 @@ async def do(verb: str, case: Case, *values: Any, by: Any, **more: Any) -> None:
 
 
 async def sees(reader: ContactReader, case: Case) -> bool:
-    """Return whether the contact finds the case; check that lists, home, search and the log agree."""
+    """Return whether the contact finds the case, after checking that lists, home page, search and log agree."""
     async with transaction(reader, readonly=True) as tx:
         listed = case.number in {row.number for row in (await customers_list(reader, everything=True)).rows}
         home = await overview(reader, LATER)
@@ -83,7 +83,7 @@ async def told(reader: ContactReader) -> list[str]:
 
 
 async def test_a_watcher_sees_the_case_and_is_told_of_it() -> None:
-    """S3.15: Ada makes Alan, who sees only his own cases, a watcher: he reads the case, and is told of it and of a reply."""
+    """S3.15: Ada makes Alan, who sees only his own cases, a watcher: he finds the case and gets notices about it."""
     case = await opened(ADA)
     assert not await sees(ALAN, case)
     await do("watch", case, ALAN.id, by=ADA)
@@ -104,7 +104,10 @@ async def test_a_watcher_sees_the_case_and_is_told_of_it() -> None:
 
 
 async def test_who_may_not_share_changes_nothing() -> None:
-    """A watcher without rights adds nobody; nobody of another customer is added or finds the case; the contact needs no watching."""
+    """A watcher without further rights cannot share, hide or hand over the case, nor can another customer's contact.
+
+    Neither another customer's contact nor the contact of the case can be added as a watcher.
+    """
     case, third = await opened(ADA), await bea()
     await do("watch", case, ALAN.id, by=ADA)
     with pytest.raises(NotFound):
@@ -141,7 +144,7 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
     assert not await sees(GIL, case)
     await do("watch", case, ADA.id, by=INES)
     assert await sees(ADA, case)
-    with pytest.raises(NotFound):  # Only its contact and agents choose who takes part.
+    with pytest.raises(NotFound):  # Only the contact of the case and agents choose who takes part.
         await do("watch", case, (await bea()).id, by=ADA)
     await do("unwatch", case, ADA.id, by=ADA)
     assert not await sees(ADA, case)
@@ -152,7 +155,7 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
 
 
 async def test_the_live_stream_and_notices_of_a_confidential_case_reach_participants_only() -> None:
-    """R12: Ada's open pages are told once that the case is hidden, and nothing afterwards; she has no notice of it either."""
+    """R12: Ada's open pages get one event when the case becomes confidential, and none later; she has no notices of it."""
     case = await opened(ADA)
     await do("hand_over", case, ALAN.id, stays=True, by=ADA)
     await do("set_confidential", case, True, by=ALAN)
@@ -173,7 +176,7 @@ async def test_the_live_stream_and_notices_of_a_confidential_case_reach_particip
 
 
 async def test_a_contact_gives_the_case_to_a_colleague() -> None:
-    """S3.15: Bea becomes the contact and is told; Alan watches on, or not; of two at once, the second is refused."""
+    """S3.15: Alan hands a case to Bea, who is notified, and may stay a watcher; of two handovers at once, one is refused."""
     case, third = await opened(ALAN), await bea()
     await do("set_confidential", case, True, by=ALAN)
     case.confidential = True
@@ -205,7 +208,7 @@ async def test_a_contact_gives_the_case_to_a_colleague() -> None:
 
 
 async def test_merging_splitting_and_following_keep_a_case_confidential() -> None:
-    """D53: the merged case is confidential if one of them was; what is split off or follows it has its watchers."""
+    """D53: a merge with a confidential case is confidential; split-off and follow-up cases have the same watchers."""
     hidden, plain = await opened(ALAN), await opened(ADA, "Severance of the cable")
     await do("set_confidential", hidden, True, by=ALAN)
     await do("watch", hidden, ADA.id, by=ALAN)
@@ -227,7 +230,7 @@ async def test_merging_splitting_and_following_keep_a_case_confidential() -> Non
 
 
 async def test_the_pages_work_by_forms_alone(app: Gate) -> None:
-    """S3.15: Alan opens a confidential case, adds Ada, hides nothing twice, and hands it over, each by a form without script."""
+    """S3.15: without JavaScript, Alan opens a confidential case, adds Ada as a watcher, and later hands the case over to her."""
     async with await Browser.of(app, ALAN, at=NOW) as alan:
         new = {"subject": "Severance", "body": "Quietly.", "case_type": "1", "priority": "2", "confidential": "yes"}
         answer = await alan.send_form("/cases/new", new)
@@ -264,7 +267,7 @@ async def test_the_pages_work_by_forms_alone(app: Gate) -> None:
 
 
 async def test_agents_still_find_a_confidential_case() -> None:
-    """Confidentiality is a matter of the customer's side: agents list and search the case as every other one."""
+    """Confidentiality limits contacts only: agents list and search a confidential case like any other."""
     case = await opened(ALAN, confidential=True)
     async with transaction(INES, readonly=True):
         (row,) = (await agents_list(INES, Question(text="severance"))).rows
@@ -272,7 +275,10 @@ async def test_agents_still_find_a_confidential_case() -> None:
 
 
 async def test_documents_name_a_confidential_case_by_its_number_without_a_link(app: Gate) -> None:
-    """S3.15: Ada's invoices and hours link the case only as long as she sees it; her search and its ZIP file are gone too."""
+    """S3.15: once Ada no longer sees a confidential case, her documents name it by its number only.
+
+    Search does not find it, and its files and ZIP file are 404.
+    """
     places = await furnished(app.storage)
     number = places.case.number
     invoice = places.values["/invoices/"]["number"]

@@ -25,7 +25,7 @@ class StoredUpload:
 async def upload(
     storage: Storage, reader: Any, name: str = "client.log", content: bytes = b"08:12 started", at: datetime = NOW
 ) -> StoredUpload:
-    """Store a file that `reader` has chosen but not sent with a message yet, and return it."""
+    """Store a file that `reader` has uploaded but not yet sent with a message, and return it."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield content

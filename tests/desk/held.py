@@ -1,4 +1,4 @@
-"""Let the replies of agents go out that are held, as the worker does ten seconds after they were sent."""
+"""Send the held replies of agents, as the worker does ten seconds after the agents have sent them."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from portal.web.visit import now
 
 
 async def go_out(at: datetime | None = None) -> None:
-    """Run the jobs of all replies that are held; `at` is the instant at which they go out."""
+    """Run the jobs of all held replies; `at` is the instant at which the replies go out."""
     async with transaction(SYSTEM):
         held = [row["id"] for row in await current().fetch("select id from outgoing_reply order by id")]
     for one in held:

@@ -1,4 +1,4 @@
-"""Test changes of many cases at once: what is changed, refused, done by two at once, gone on with, and undone."""
+"""Test changes of many cases at once: changing, refusing, resuming, undoing, and two processes at once."""
 
 import asyncio
 import contextvars
@@ -64,7 +64,7 @@ async def values(column: str, *cases: Case) -> list[Any]:
 
 
 async def four() -> list[Case]:
-    """Open four cases; the second is Max's, and the fourth is closed."""
+    """Open and return four cases; the second is assigned to Max, and the fourth is closed."""
     cases = [await opened(ADA, subject=f"Case {place}", priority=2) for place in range(4)]
     async with transaction(MAX):
         await cases[1].take(by=MAX, at=NOW)
@@ -80,7 +80,7 @@ async def four() -> list[Case]:
     ],
 )  # fmt: skip
 async def test_chosen_cases_get_the_value_and_their_own_one_back(verb: Verb, value: str, column: str, new: Any) -> None:
-    """Each verb changes the chosen cases only, logs each, and undoing gives each its former value back."""
+    """Each verb changes the chosen cases only and logs each change; undoing restores each case's former value."""
     cases = await four()
     before = await values(column, *cases)
     change = await prepared(verb, *cases[:3])
@@ -108,7 +108,7 @@ async def test_all_that_match_are_those_that_the_list_finds_when_it_is_prepared(
 
 
 async def test_a_case_that_cannot_be_changed_is_reported_and_stops_no_other() -> None:
-    """A case that somebody changed since, and one that was merged, stay as they are, each with its reason (D35)."""
+    """A case that was changed or merged in the meantime stays as it is and is reported with the reason (D35)."""
     cases = await four()
     change = await prepared(Verb.ASSIGN, *cases[:3])
     async with transaction(NOOR):
@@ -147,7 +147,7 @@ async def test_new_cases_are_new_again_after_undoing() -> None:
 
 
 async def test_two_processes_change_each_case_once() -> None:
-    """The request and the worker, or two workers, go on with a change at the same time; each case is logged once."""
+    """If two processes continue the same change at once, such as request and worker, each case is changed and logged once."""
     cases = [await opened(ADA, subject=f"Case {place}", priority=2) for place in range(8)]
     change = await prepared(Verb.PRIORITY, *cases)
     async with transaction(INES):
@@ -238,7 +238,10 @@ async def test_more_than_ten_thousand_cases_are_refused_and_old_changes_are_dele
 
 
 async def test_a_status_that_may_not_follow_is_refused_for_its_case_alone_and_undoing_is_no_move() -> None:
-    """S3.18: a bulk change heeds the moves of each case, and its undoing gives the former status back all the same."""
+    """S3.18: a bulk change reports a case whose status may not be followed by the new one, and changes the others.
+
+    Undoing restores former statuses even if those may not follow.
+    """
     cases = await four()
     async with transaction(INES):
         await cases[0].change_status(Status.OPEN, by=INES, at=NOW)

@@ -1,4 +1,4 @@
-"""Test what may happen to a case, who may do it, and which rows it writes to the case's log and the outbox."""
+"""Test what people may do with a case, and which rows that writes to the case's log and the outbox."""
 
 import asyncio
 import dataclasses
@@ -37,7 +37,7 @@ async def reread(case: Case) -> Case:
 
 
 async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return the events of the case, each as its kind, the name of the person and its details."""
+    """Return kind, name of the person and details of each event of the case."""
     async with transaction(INES) as tx:
         rows = await tx.fetch(
             "select kind, actor_name, details from case_event where case_id = $1 order by id", case.id
@@ -46,7 +46,7 @@ async def log(case: Case) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 async def told(case: Case) -> list[tuple[str, bool]]:
-    """Return the rows of the case in the outbox, each as its kind and whether contacts may know of it."""
+    """Return the kind of each row of the case in the outbox, and whether contacts may know of it."""
     async with transaction(INES) as tx:
         rows = await tx.fetch("select kind, contact_may_know from outbox where subject_id = $1 order by id", case.id)
     return [tuple(row) for row in rows]
@@ -170,9 +170,9 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
 
 
 async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
-    """If Ines sends a form key again with another text, for another kind of message or on another case, it is refused.
+    """A form whose key Ines has sent before is refused with another text, kind of message or case.
 
-    This happens after the browser's Back button. The new text must not be dropped without a message.
+    This happens after the browser's Back button. The new text must not be dropped silently.
     """
     key = uuid.uuid4()
     case, another = await opened(), await opened()
@@ -198,7 +198,7 @@ async def test_somebody_elses_form_key_is_of_no_use() -> None:
 
 
 async def test_an_unknown_number_and_a_strangers_case_look_the_same() -> None:
-    """R25, R29: a case number that does not exist, is malformed or is another customer's raises the same `NotFound`."""
+    """R25, R29: an unknown or malformed case number, and that of another customer's case, raise the same `NotFound`."""
     await opened(GIL)
     async with transaction(ADA):
         for number in ("1001", "1002", "0", "", "x", "1001'--", "9" * 30, "-1", "１００１"):
@@ -225,7 +225,7 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
 async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> None:
     """R26: each outbox row names the contact of the case at that moment.
 
-    Live updates use this contact to decide whether a contact who may not see colleagues' cases hears of the change.
+    Live updates compare it with contacts who may not see colleagues' cases, to decide whether they get the change.
     """
     case = await opened(ALAN)
     async with transaction(ADA):
@@ -255,7 +255,7 @@ async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_mad
 
 
 async def test_a_reply_of_an_agent_opens_a_new_case_and_counts_as_the_first() -> None:
-    """D49: an agent's first reply sets a new case to Open and sets `first_replied_at`; an agent's note does neither."""
+    """D49: an agent's first reply opens a new case and sets `first_replied_at`; an agent's note does neither."""
     case = await opened()
     async with transaction(INES):
         await case.note(by=INES, text="Same as last week.", at=NOW)

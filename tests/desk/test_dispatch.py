@@ -68,7 +68,7 @@ async def log(case: Case, kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_a_case_is_assigned_when_a_contact_opens_it_and_its_log_says_by_which_rule() -> None:
-    """S3.8: the portal gives Ada's case to an agent and tells that agent; only agents read in its log by which rule."""
+    """S3.8: a rule assigns Ada's case to an agent, who is notified; only agents read in its log which rule it was."""
     await rule("Everything", department_id=SUPPORT)
     case = await opened()
     assert (case.agent_id, case.department_id, case.stands) == (INES.id, SUPPORT, Status.NEW)
@@ -87,7 +87,7 @@ async def test_a_case_is_assigned_when_a_contact_opens_it_and_its_log_says_by_wh
 
 
 async def test_a_case_that_an_agent_opens_is_dispatched_unless_the_agent_takes_it() -> None:
-    """S3.8: the rules choose who gets a case that Max opens for Ada; one that he takes while opening it stays his."""
+    """S3.8: the rules choose the agent of a case that Max opens for Ada, unless he takes it while opening it."""
     await rule(agent_id=INES.id)
     assert (await opened(MAX, contact_id=ADA.id)).agent_id == INES.id
     taken = await opened(MAX, contact_id=ADA.id, taken=True)
@@ -131,7 +131,7 @@ async def test_without_a_rule_a_new_case_waits_for_whoever_takes_it() -> None:
 async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_subject(
     condition: dict[str, Any], fits: bool
 ) -> None:
-    """S3.8: all conditions of a rule must hold; its words are found inside longer words, whatever case and accents."""
+    """S3.8: all conditions of a rule must hold; its words match inside longer words and regardless of case and accents."""
     await rule("First", agent_id=MAX.id, **condition)
     await rule("Rest", agent_id=INES.id)
     case = await opened(subject="École: VPNs drop", priority=Priority.HIGH)
@@ -139,7 +139,10 @@ async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_su
 
 
 async def test_the_first_rule_that_fits_decides_and_one_with_a_priority_alone_lets_the_next_choose() -> None:
-    """S3.8, S3.19: “Down” sets the priority, which the condition of the next rule sees; the log names both rules."""
+    """S3.8, S3.19: a rule that only sets the priority lets the next rules choose, which see that priority.
+
+    The log names the rule that chose and the one that set the priority.
+    """
     await rule("Down", words="down", sets_priority=4)
     await rule("Urgent", for_priority=4, agent_id=NOOR.id, sets_priority=1)
     await rule("Rest", agent_id=INES.id)
@@ -151,7 +154,7 @@ async def test_the_first_rule_that_fits_decides_and_one_with_a_priority_alone_le
 
 
 async def test_the_priority_that_a_rule_sets_decides_the_deadlines() -> None:
-    """S3.8, S3.20: the case that a rule makes urgent is due as one that was opened as urgent."""
+    """S3.8, S3.20: a case that a rule makes urgent has the same deadline as one that was opened as urgent."""
     async with transaction(NOOR):
         await save_targets(TargetFacts(reply_urgent="1h", reply_normal="8h"))
     await rule("Down", words="down", sets_priority=4)
@@ -180,7 +183,7 @@ async def test_a_department_gives_its_cases_in_turn_also_if_they_are_opened_at_t
 
 
 async def test_a_department_gives_a_case_to_whoever_has_the_fewest_open_cases() -> None:
-    """S3.8: closed cases do not count, so Noor, whose only case is closed, gets the next one."""
+    """S3.8: the agent with the fewest open cases gets the next; Noor gets it, because her only case is closed."""
     for agent in (INES, MAX, NOOR):
         case = await opened()
         async with transaction(agent):
@@ -200,7 +203,7 @@ async def test_a_department_gives_cases_to_the_departments_below_it_too() -> Non
 
 
 async def test_nobody_who_is_away_or_has_left_gets_a_case() -> None:
-    """S3.8: Max is away and Ines has left, so Noor gets the case of a rule that names Max; without her, nobody does."""
+    """S3.8: Max is away and Ines has left, so Noor gets the case of a rule that names Max; if she is away too, nobody gets it."""
     await rule(agent_id=MAX.id)
     await away(MAX.id)
     async with transaction(SYSTEM):
@@ -220,7 +223,7 @@ async def asked_away() -> list[Any]:
 
 
 async def test_an_absence_is_of_the_days_where_the_agent_is() -> None:
-    """S3.8: an absence ends at midnight in the agent's time zone: at 23:30 UTC it is the next day in Berlin."""
+    """S3.8: an absence ends at midnight in the agent's time zone, and so is over in Berlin at 23:30 UTC."""
     await rule(agent_id=INES.id)
     await away(INES.id, "2026-11-20")
     late = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
@@ -244,7 +247,7 @@ async def test_trying_the_rules_says_who_would_get_a_case_and_changes_nothing() 
 
 
 async def handed(to: int | None) -> tuple[Progress, list[Refused]]:
-    """Let Max hand over the open cases of Ines, and return how many were, and those that were not."""
+    """Hand over Ines's open cases as Max; return how many were handed over, and the cases that were not."""
     async with transaction(MAX):
         change = await hand_over(INES.id, to, by=MAX, at=NOW)
     if change is None:
@@ -255,7 +258,7 @@ async def handed(to: int | None) -> tuple[Progress, list[Refused]]:
 
 
 async def test_the_open_cases_of_an_absent_agent_are_handed_over_in_one_step() -> None:
-    """S3.9: Max and Noor share Ines's open cases by the rules; her closed case stays, and a repeat changes nothing."""
+    """S3.9: Ines's open cases go to Max and Noor by the rules; her closed case stays, and a repeat changes nothing."""
     cases = [await opened() for _ in range(3)]
     for case in cases:
         async with transaction(INES):
@@ -288,7 +291,7 @@ async def test_the_cases_of_an_absent_agent_can_go_to_one_colleague_and_a_bad_su
     ("has_rule", "sentence"), [(False, "Nobody was chosen"), (True, "rules find nobody who is there")]
 )
 async def test_a_case_for_which_nobody_else_is_found_stays_and_is_not_counted(has_rule: bool, sentence: str) -> None:
-    """S3.9: without rules, and if the rules choose nobody, the page says so."""
+    """S3.9: a case for which no rule finds another agent stays with Ines and is reported."""
     case = await opened()
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -317,7 +320,7 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: the methods refuse contacts, and the database function changes no case but a new one of their own."""
+    """D52: methods refuse contacts; the database function dispatches for a contact only a new case of their own."""
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)
     async with transaction(ADA) as tx:

@@ -57,7 +57,7 @@ async def test_both_sides_read_the_same_story_in_their_own_words() -> None:
 
 
 async def test_a_status_is_told_to_contacts_unless_a_reply_says_it() -> None:
-    """S3.13: a reply that makes a case wait or opens it again is not followed by a line about it; its solution is."""
+    """S3.13: contacts see no line for a status that a reply sets, except for the solution; agents see all lines."""
     case = await opened(ADA)
     async with transaction(INES):
         await case.reply(by=INES, text="Which one?", at=LATER, then=Status.WAITING_FOR_CUSTOMER)
@@ -73,7 +73,7 @@ async def test_a_status_is_told_to_contacts_unless_a_reply_says_it() -> None:
 
 
 async def test_three_events_in_a_row_are_folded_to_one_line() -> None:
-    """S3.10, S3.13: routine lines of the log do not stand between the messages; opening the line shows all of them."""
+    """S3.10, S3.13: three or more events in a row between messages are folded to one line, which has all of them."""
     case = await opened(ADA)
     async with transaction(MAX):
         await case.assign(INES.id, by=MAX, at=LATER)
@@ -134,7 +134,7 @@ async def test_a_long_case_is_read_window_by_window_without_loss_or_repeat() -> 
 
 
 async def test_a_window_costs_one_query_however_much_there_is() -> None:
-    """Reading one window of a feed, with its files, costs one query, however many items the case has."""
+    """Reading one window of a feed, with files, takes one query, however many items the case has."""
     case = await opened()
     async with transaction(ADA):
         for number in range(5):

@@ -40,7 +40,7 @@ ENDINGS = (
 
 @pytest.mark.parametrize("content", [b"08:12 started", bytes(range(256)), OLE], ids=["text", "bytes", "office"])
 def test_every_ending_is_taken_whatever_the_content(content: bytes) -> None:
-    """R56: a file that is no executable is accepted whether or not its content matches its name's extension.
+    """R56: a file that is not executable is accepted even if its content does not match the extension of its name.
 
     Encrypted xlsx and docx files, for example, have the content of OLE files.
     """
@@ -156,7 +156,7 @@ def test_a_clean_name_stays_as_it_is_and_can_be_stored(name: str) -> None:
 
 @given(st.text(max_size=60), st.binary(max_size=100))
 def test_any_name_and_any_content_are_taken_or_refused_with_a_sentence(name: str, head: bytes) -> None:
-    """R51: random names and contents either give a clean name or raise `Invalid` with a sentence."""
+    """R51: random names and contents either give a clean name or raise `Invalid` with an error message."""
     try:
         clean, media_type = check_file(name, head)
     except Invalid as refused:

@@ -1,4 +1,4 @@
-"""Test what a customer's reply does to a case that was closed: it opens it again, or begins a case that follows it (S3.18)."""
+"""Test a customer's reply to a closed case: it reopens the case or begins a follow-up case (S3.18)."""
 
 import uuid
 from datetime import timedelta
@@ -36,9 +36,12 @@ async def answer(case: Case, at: object, key: uuid.UUID | None = None) -> Case:
 
 
 async def test_a_reply_within_the_days_opens_the_case_and_a_later_one_begins_a_case_that_follows_it() -> None:
-    """S3.18: both logs say so, the old case stays closed, and the same form again begins no third case."""
+    """S3.18: a customer's reply reopens a case within the set 14 days; a later one begins a follow-up case.
+
+    Both logs record the follow-up, the old case stays closed, and the same form sent again begins no third case.
+    """
     case = await closed()
-    assert (await answer(case, NOW + 999 * DAY)).number == case.number  # Without a rule, every reply opens it.
+    assert (await answer(case, NOW + 999 * DAY)).number == case.number  # Without a rule, every reply reopens the case.
     await limit("14")
     case = await closed()
     assert (await answer(case, NOW + 14 * DAY)).number == case.number
@@ -80,7 +83,7 @@ async def test_a_wrong_number_of_days_changes_nothing(days: str) -> None:
 
 
 async def test_the_first_message_of_a_case_that_an_agent_opens_is_a_reply() -> None:
-    """D49: it is public and ours, so nobody waits for the first reply; what a contact opens waits for one."""
+    """D49: a case that an agent opens has its first reply at once; a case that a contact opens waits for one."""
     async with transaction(INES):
         mine = await Case.open(
             by=INES, subject="Renewal", text="Yours ends.", case_type_id=INCIDENT, contact_id=ADA.id, at=NOW

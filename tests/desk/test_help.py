@@ -1,4 +1,4 @@
-"""Test help articles: writing, publishing, who reads what, search, suggestions, pictures and views (S2.45)."""
+"""Test help articles: writing, publishing, audiences, search, suggestions, images and counted views (S2.45)."""
 
 import asyncio
 import io
@@ -117,7 +117,7 @@ async def test_a_preview_saves_nothing(app: Gate) -> None:
     ],
 )  # fmt: skip
 async def test_a_wrong_field_of_an_article_is_refused_and_changes_nothing(fields: dict[str, str], wrong: str) -> None:
-    """S2.45: the sentence is at the field; two articles never have the same title."""
+    """S2.45: a wrong field of an article gets an error message; two articles cannot have the same title."""
     await article()
     other = await article("Another one")
     with pytest.raises(Invalid) as refused:
@@ -134,7 +134,7 @@ async def test_a_wrong_field_of_an_article_is_refused_and_changes_nothing(fields
 
 
 async def test_a_published_article_is_not_deleted() -> None:
-    """S2.45: an article is withdrawn before it is deleted, so that no link breaks by one click."""
+    """S2.45: a published article must be withdrawn before it is deleted, so that a single click breaks no links."""
     made = await article()
     async with transaction(INES):
         with pytest.raises(Conflict):
@@ -162,7 +162,7 @@ READERS: list[tuple[Reader | None, int]] = [(None, 1), (ADA, 2), (GIL, 2), (INES
 
 @pytest.mark.parametrize(("reader", "many"), READERS)
 async def test_each_reader_finds_what_is_meant_for_them(app: Gate, reader: Reader | None, many: int) -> None:
-    """S2.45: list, search, page and picture show an article only to its audience and to agents (R24)."""
+    """S2.45: an article is in list and search, and its page and images are served, for its audience and agents only (R24)."""
     made = [
         await article(f"For {audience}", text="MARK", audience=audience)
         for audience in ("everybody", "customers", "agents")
@@ -230,7 +230,7 @@ async def test_articles_are_suggested_while_a_subject_is_typed(app: Gate, monkey
 
 
 async def test_views_count_each_signed_in_reader_once_a_day(app: Gate) -> None:
-    """S2.45: visitors are not counted; who read what is deleted on the day after, and the number stays."""
+    """S2.45: each signed-in reader of a day is counted once; the next day, names are deleted and the number stays."""
     made = await article()
     async with (
         Browser(app) as nobody,
@@ -250,7 +250,7 @@ async def test_views_count_each_signed_in_reader_once_a_day(app: Gate) -> None:
 
 
 async def test_two_readers_at_once_are_both_counted() -> None:
-    """S2.45: of readers who open an article at the same moment, each is counted."""
+    """S2.45: if two readers open an article at the same moment, both are counted."""
     made = await article()
 
     async def look(reader: Reader) -> None:
@@ -263,7 +263,7 @@ async def test_two_readers_at_once_are_both_counted() -> None:
 
 
 async def test_readers_change_no_article_and_no_number() -> None:
-    """S2.45, R24: the database roles of contacts and visitors may only read."""
+    """S2.45, R24: the database lets contacts and visitors read articles, but change neither them nor counted views."""
     await article()
     for reader in (ADA, None):
         for sql in (
@@ -276,11 +276,11 @@ async def test_readers_change_no_article_and_no_number() -> None:
                     await tx.execute(sql)
 
 
-# --- caching and pictures
+# --- caching and images
 
 
 async def test_only_public_pictures_are_cached_and_they_set_no_cookie(app: Gate) -> None:
-    """R42: pages and restricted pictures are not stored; an answer that shared caches may keep sets no cookie."""
+    """R42: only images of public articles may be cached, and their responses set no cookie; pages are not cached."""
     shown, hidden = await article(), await article("For customers", audience="customers")
     async with transaction(INES):
         for one in (shown, hidden):
@@ -298,7 +298,10 @@ async def test_only_public_pictures_are_cached_and_they_set_no_cookie(app: Gate)
 
 
 async def test_an_uploaded_picture_is_drawn_again_and_named_for_the_text(app: Gate) -> None:
-    """S2.45, R59: a picture is named after its file; a file that is no picture is refused; removing twice is fine."""
+    """S2.45, R59: an image is converted to WebP and named after its file; a file that is not an image is refused.
+
+    Removing an image twice is harmless.
+    """
     made = await article(is_out=False)
     here = f"/agent/help/{made.id}"
     async with await Browser.of(app, INES, at=NOW) as ines:
@@ -319,7 +322,7 @@ async def test_an_uploaded_picture_is_drawn_again_and_named_for_the_text(app: Ga
 
 
 async def test_a_form_of_a_picture_that_is_sent_again_adds_the_picture_chosen_last(app: Gate) -> None:
-    """S2.45: after Back the form has the same key, but neither a refused file nor an earlier picture is added."""
+    """S2.45: a form that is sent again after Back, with the same key, adds the image that was chosen last."""
     here, key = f"/agent/help/{(await article(is_out=False)).id}", {"form_key": str(uuid.uuid4())}
     sent = (("notes.png", b"MARK", 422), ("first.png", png(), 303), ("second.png", png(), 303))
     async with await Browser.of(app, INES, at=NOW) as ines:
@@ -334,7 +337,7 @@ async def test_a_form_of_a_picture_that_is_sent_again_adds_the_picture_chosen_la
 
 
 async def test_a_picture_that_the_text_shows_is_not_removed(app: Gate) -> None:
-    """S2.45: removing a picture that the text shows is refused, and the sentence says to take it out of the text first."""
+    """S2.45: an image that the text shows cannot be removed; the error message asks to take it out of the text first."""
     made = await article(is_out=False)
     async with transaction(INES):
         await pictures.add(made, "menu.png", await pictures.draw(png()), NOW)
@@ -347,7 +350,7 @@ async def test_a_picture_that_the_text_shows_is_not_removed(app: Gate) -> None:
 
 
 async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S2.45: one picture more than the limit is refused with a sentence."""
+    """S2.45: one image more than the limit is refused with an error message."""
     monkeypatch.setattr(pictures, "MOST", 1)
     made, drawing = await article(), await pictures.draw(png())
     async with transaction(INES):
@@ -360,7 +363,7 @@ async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.M
 
 
 async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
-    """S2.45: a link at the end of an article opens a case, also after signing in; its log names the article."""
+    """S2.45: a link at the end of an article opens a new case, even after signing in; the case's log names the article."""
     made, hidden = await article(), await article("For agents", audience="agents")
     async with (
         Browser(app) as nobody,
@@ -391,7 +394,7 @@ async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
             hidden.slug,
             "gone",
             "'",
-        ):  # What Ada may not read is not named, and does not keep her from opening a case.
+        ):  # An article that Ada may not read is not named, but does not keep her from opening a case.
             assert (await ada.get("/cases/new", params={"article": slug})).status_code == 200, slug
             assert (await ada.send_form("/cases/new", fields | {"article": slug})).status_code == 303
     async with transaction(INES) as tx:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def test_a_list_is_one_query_a_page_and_says_how_many_there_are() -> None:
-    """One page of a list costs one query, which also counts all cases of the list."""
+    """One page of a list takes one query, which also counts all cases of the list."""
     await many(60)
     async with transaction(INES):
         with counted() as statements:
@@ -31,7 +31,7 @@ async def test_a_list_is_one_query_a_page_and_says_how_many_there_are() -> None:
 
 
 async def test_beyond_a_thousand_a_list_says_more_than_and_goes_on() -> None:
-    """A list with more cases than it counts says "more than 1,000", and its pages go on to the last case."""
+    """A list of more cases than are counted shows "more than 1,000", and its pages go on to the last case."""
     await many(1_040)
     async with transaction(INES):
         listed = await agents_list(INES, Question(page=41))
@@ -43,7 +43,7 @@ async def test_beyond_a_thousand_a_list_says_more_than_and_goes_on() -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 async def test_cursors_lead_through_every_case_once_and_back_whatever_the_order(turned: bool) -> None:
-    """The next pages of a list show each case once in every order, also those without a deadline or agent, and lead back."""
+    """In every order, the pages of a list show each case once, even those without deadline or agent, and lead back."""
     await many(56)
     async with transaction(SYSTEM) as tx:
         await tx.execute(

@@ -1,4 +1,4 @@
-"""Test the lists of cases: what each view and filter shows to each reader, in which order, and by how many queries."""
+"""Test the lists of cases: what views and filters show to each reader, their order, and their number of queries."""
 
 from datetime import timedelta
 from typing import Any
@@ -145,7 +145,7 @@ async def test_a_contacts_name_finds_their_cases(five: None) -> None:
 
 
 async def test_an_agent_finds_cases_by_the_mail_address_and_the_telephone_number_of_their_contact(five: None) -> None:
-    """Ines finds Alan's case by his mail address, and by his telephone number however it is written; Ada finds it by neither."""
+    """Ines finds Alan's case by his mail address or his telephone number in any notation; Ada finds it by neither."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set phone = '+49 (0)40 / 777-3391' where id = $1", ALAN.id)
     for text in (
@@ -223,7 +223,7 @@ async def many(count: int) -> None:
 
 
 async def test_the_view_of_my_department_and_those_of_deadlines_show_their_cases(five: None) -> None:
-    """My department has the cases of the reader's department; ending soon and overdue follow from the deadline."""
+    """Three views show the cases of the reader's department, those due soon, and those overdue."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "update cases set department_id = (select department_id from agent where id = 1) where number = 1004"

@@ -1,4 +1,4 @@
-"""Test unread markers: what is new for whom, that opening a case clears it, and that lists cost no more queries."""
+"""Test unread markers: whose lists mark a case, what clears the mark, and that lists take no more queries."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 async def unread(reader: Any) -> list[int]:
-    """Return the numbers of the cases that the list of the reader marks, in ascending order."""
+    """Return the numbers of the cases that the reader's list marks as unread, in ascending order."""
     async with transaction(reader, readonly=True):
         if reader.is_agent:
             listed = await agents_list(reader, Question(at=NOW))
@@ -35,7 +35,10 @@ async def look(case: Case, reader: Any, at: Any = LATER) -> None:
 
 
 async def test_what_somebody_else_wrote_is_new_until_the_reader_looks() -> None:
-    """S3.7: own messages are not new, notes are new for agents only, and each person looks for themselves."""
+    """S3.7: a case with a new message of somebody else is unread for each person until they open it.
+
+    Notes count for agents only. The database lets nobody mark a case as read for others.
+    """
     at = NOW + timedelta(minutes=1)
     case = await opened(ADA, at=at)
     assert (await unread(ADA), await unread(INES), await unread(MAX)) == ([], [case.number], [case.number])

@@ -69,7 +69,7 @@ async def test_a_contact_cannot_write_a_note_even_by_raw_sql() -> None:
 
 
 async def test_files_come_with_their_message_and_are_read_back(storage: Storage) -> None:
-    """R60: a message takes the uploaded files; their rows leave the table `upload`, and their content can be read."""
+    """R60: when a message takes uploaded files, their rows leave the table `upload`, and their content can be read."""
     sent = [await upload(storage, ADA, name) for name in ("vpn-error.png", "client.log")]
     case = await opened(files=sent)
     async with transaction(ADA) as tx:
@@ -83,7 +83,7 @@ async def test_files_come_with_their_message_and_are_read_back(storage: Storage)
 
 
 async def test_each_link_of_the_chain_from_a_file_to_its_case_is_checked(storage: Storage) -> None:
-    """R28: a file is found neither through another case nor by a contact of another customer."""
+    """R28: a file is not found through another case, nor by a contact of another customer."""
     hers = await opened(ADA, files=[await upload(storage, ADA)])
     his = await opened(GIL, files=[await upload(storage, GIL)])
     other = await opened(ADA)
@@ -130,7 +130,7 @@ async def test_ten_files_are_taken_and_eleven_are_refused(storage: Storage) -> N
 
 
 async def test_files_whose_message_never_came_are_swept_and_the_others_stay(storage: Storage) -> None:
-    """R60: uploads that no message took are deleted after a time, even if no bytes arrived; other files stay."""
+    """R60: uploads without a message are deleted after a time, even if their bytes never arrived; other files stay."""
     old, young = NOW - timedelta(hours=2), NOW
     kept = await upload(storage, ADA, at=old)
     await opened(files=[kept])

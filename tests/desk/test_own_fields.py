@@ -1,4 +1,4 @@
-"""Test own fields of cases (S3.18): who fills in and sees what, the log, search, filters and files, merging, and what admins change."""
+"""Test own fields of cases (S3.18): who fills in and sees which, log, search, filters, export, merging, and changes by admins."""
 
 import asyncio
 import contextvars
@@ -31,7 +31,7 @@ SITE = "Site\nHamburg\nBerlin"
 
 
 async def made(name: str, kind: str = "text", *, hidden: bool = False, choices: str = "", **facts: Any) -> CaseField:
-    """Let Noor add a field, and change the given facts of it."""
+    """Create a field as Noor, change the given facts of it, and return it."""
     async with transaction(NOOR):
         field = await CaseField.create(
             NewField(name=name, kind=kind, choices=choices, for_contacts="no" if hidden else "yes")
@@ -63,7 +63,10 @@ async def listed(query: str) -> list[int]:
 
 
 async def test_a_contact_fills_in_shown_fields_and_sees_no_hidden_one() -> None:
-    """S3.18: values keep every decimal; hidden fields have no row for contacts, who can neither write nor read one."""
+    """S3.18: contacts fill in shown fields, numbers with all decimals; they can neither read nor write hidden ones.
+
+    The database refuses both, too.
+    """
     serial, hours = await made("Serial number"), await made("Power draw", "number")
     secret, since = await made("Warranty until", "date", hidden=True), await made("Bought on", "date")
     case = await opened(
@@ -113,7 +116,10 @@ async def test_numbers_are_read_as_the_reader_writes_them() -> None:
 
 
 async def test_each_change_has_a_line_and_hidden_ones_reach_no_contact() -> None:
-    """A change of a hidden field makes no event, no notice and no new time of change for contacts; a repeat does nothing."""
+    """Each changed field has a line in the log; contacts learn of a change of a hidden field in no way.
+
+    A repeat changes nothing.
+    """
     site = await made("Site", "choice", choices="Hamburg\nBerlin")
     secret = await made("Warranty", hidden=True)
     case = await opened(ADA)
@@ -214,7 +220,7 @@ async def test_a_case_is_not_resolved_without_what_that_requires() -> None:
 
 
 async def test_a_field_and_a_choice_in_use_stay_and_what_is_unused_goes() -> None:
-    """The kind of a field in use cannot change, neither by the form nor by SQL; cases keep what is no longer offered."""
+    """The kind of a field in use cannot be changed, not even by SQL; cases keep choices that are no longer offered."""
     site, empty = await made("Site", "choice", choices="Hamburg\nBerlin"), await made("Unused", "number")
     case = await opened(ADA)
     async with transaction(INES):

@@ -1,4 +1,4 @@
-"""Test how files of cases are shown in place: pictures, pages of a PDF, texts, and what cannot be shown."""
+"""Test how files of cases are shown in place: images, pages of a PDF, texts, and files that cannot be shown."""
 
 import io
 from dataclasses import replace
@@ -25,7 +25,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 
 async def with_files(app: Gate, files: dict[str, bytes], *, note: bool = False) -> dict[str, str]:
-    """Open a case of Ada's with these files, by default on its first message, and return the URL of each by its name.
+    """Open a case of Ada with these files on its first message, and return the URL of each file by its name.
 
     With `note`, the files are attached to a note of Ines instead.
     """
@@ -44,7 +44,7 @@ async def with_files(app: Gate, files: dict[str, bytes], *, note: bool = False) 
 
 
 async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app: Gate) -> None:
-    """S3.12, R56, R59: the browser shows a WebP drawing, made once and not cached; the file is only a download."""
+    """S3.12, R56, R59: an image is shown as a WebP rendering, made once and not cached; the file is only a download."""
     here = (await with_files(app, {"screen.png": picture("PNG", size=(2000, 500))}))["screen.png"]
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, INES, at=NOW) as ines:
         page = (await ada.get(here.partition("/files")[0])).text
@@ -61,14 +61,14 @@ async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app:
             fragment = (await browser.get(f"{path}/preview", headers=FRAGMENT)).text
             assert "<html" not in fragment
             assert f'src="{path}/picture.webp"' in fragment
-        assert (await ada.get(f"{here}/picture.webp?page=9")).status_code == 200  # a picture has one page
+        assert (await ada.get(f"{here}/picture.webp?page=9")).status_code == 200  # an image has one page
         assert "attachment" in (await ada.get(here)).headers["content-disposition"]
     async with transaction(INES) as tx:
         assert await tx.fetchval("select count(*) from file_preview") == 2
 
 
 async def test_pages_of_a_pdf_are_shown_as_pictures_five_at_once(app: Gate) -> None:
-    """S3.12, R59: each page is a drawing; a link leads to the next pages, and another page is not found."""
+    """S3.12, R59: five pages of a PDF are shown as rendered images, with a link to the next; an unknown page is 404."""
     here = (await with_files(app, {"offer.pdf": pdf(7)}))["offer.pdf"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
         first = (await ada.get(f"{here}/preview", headers=FRAGMENT)).text
@@ -83,7 +83,7 @@ async def test_pages_of_a_pdf_are_shown_as_pictures_five_at_once(app: Gate) -> N
 
 
 async def test_who_has_had_too_many_drawings_made_waits(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: drawings that have to be made are counted for each person; those that are kept are not."""
+    """R83: the renderings that a person may cause are limited; those that are stored already do not count."""
     monkeypatch.setattr(limits, "DRAWINGS", replace(limits.DRAWINGS, free=1))
     here = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
@@ -93,7 +93,7 @@ async def test_who_has_had_too_many_drawings_made_waits(app: Gate, monkeypatch: 
 
 
 async def test_a_text_is_shown_as_text_whatever_it_contains(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.12, R56: a log is shown without being run, in UTF-8 or UTF-16, and a long one says that there is more."""
+    """S3.12, R56: a text file in UTF-8 or UTF-16 is shown escaped; if it is long, its beginning is shown with a note."""
     files = {
         "client.log": b"08:12 <script>alert(1)</script>\r\nno route",
         "wide.txt": "Größe".encode("utf-16"),
@@ -114,7 +114,7 @@ async def test_a_text_is_shown_as_text_whatever_it_contains(app: Gate, monkeypat
 
 
 async def test_what_cannot_be_drawn_says_so_and_is_not_tried_again(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R59: for a damaged file, the page has a sentence instead of an error, and nobody tries to draw it again."""
+    """R59: for a damaged file, the page says that it cannot be shown, and rendering it is not tried again."""
     here = (await with_files(app, {"offer.pdf": b"MARK"}))["offer.pdf"]
     async with await Browser.of(app, ADA, at=NOW) as ada:
         assert "cannot be shown here" in (await ada.get(f"{here}/preview")).text
@@ -124,7 +124,10 @@ async def test_what_cannot_be_drawn_says_so_and_is_not_tried_again(app: Gate, mo
 
 
 async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_else(app: Gate) -> None:
-    """R57, D51, D52: other customers, colleagues without the right, and contacts, for a file of a note, get 404."""
+    """R57, D51, D52: the rendering of a file is 404 for everybody who may not read the file.
+
+    These are other customers, colleagues without the right and, for a file of a note, all contacts.
+    """
     public = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
     internal = (await with_files(app, {"internal.png": picture("PNG")}, note=True))["internal.png"]
     async with await Browser.of(app, INES, at=NOW) as ines:
@@ -141,14 +144,14 @@ async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_els
 
 
 async def test_old_drawings_are_deleted() -> None:
-    """Drawings older than a month are deleted; a file that somebody looks at later is drawn again."""
+    """Renderings older than a month are deleted; if somebody looks at the file later, it is rendered again."""
     async with transaction(INES):
         await showing.delete_old(NOW + timedelta(days=31))
         assert await current().fetchval("select count(*) from file_preview") == 0
 
 
 async def test_the_kind_of_a_file_decides_how_it_is_shown() -> None:
-    """R56: pictures are known by their content, PDF and text by the ending; anything else is only a download."""
+    """R56: images are recognized by content, PDF and text files by extension; any other file is only a download."""
     octets = "application/octet-stream"
     files = (("a.bin", "image/png"), ("A.PDF", octets), ("a.log", octets), ("a.svg", octets), ("a.heic", "image/heic"))
     shapes = [shape_of(*one) for one in files]

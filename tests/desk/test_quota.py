@@ -36,7 +36,7 @@ async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_
 
 @pytest.mark.usefixtures("dsn")
 async def test_one_person_leaves_only_so_many_files_without_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R58: Ada has to wait once she has uploaded as many files in an hour as are allowed outside messages; Gil has not."""
+    """R58: once Ada has uploaded the allowed number of files without a message, she has to wait; Gil need not."""
     monkeypatch.setattr(attachments, "MAX_PENDING", 2)
 
     async def announce(reader: ContactReader, minutes: int) -> None:

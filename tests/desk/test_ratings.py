@@ -1,4 +1,4 @@
-"""Test how contacts rate the solution of a case: on its page, by the link of a mail, and what is refused."""
+"""Test how contacts rate the solution of a case: on the page of the case, by a link in a mail, and which ratings are refused."""
 
 import asyncio
 from datetime import timedelta
@@ -61,7 +61,7 @@ async def log(case: Case) -> list[str]:
 async def test_a_contact_rates_a_solved_case_on_its_page_and_agents_read_it(
     app: Gate, clock: Any, status: Status
 ) -> None:
-    """The page of a solved case leads to the form; case page, log and agents have the rating, and it can be changed."""
+    """Ada rates a solved case by a form and changes the rating; both sides and the log show it."""
     case = await solved(status=status)
     here = f"/cases/{case.number}"
     async with await Browser.of(app, ADA, at=NOW) as browser:
@@ -80,7 +80,7 @@ async def test_a_contact_rates_a_solved_case_on_its_page_and_agents_read_it(
 
 
 async def test_a_rating_is_refused_before_the_solution_and_two_weeks_after_it(dsn: str) -> None:
-    """A case is rated while it is solved, for 14 days; a refusal changes nothing, and the database refuses it too."""
+    """A case can be rated only while it is solved, for 14 days; the database refuses other ratings too."""
     case = await solved()
     await rate(case, GOOD, at=NOW + WITHIN - timedelta(seconds=1))
     for rated in (BAD, GOOD):
@@ -105,7 +105,7 @@ async def test_wrong_values_are_refused_at_their_field(dsn: str) -> None:
 
 
 async def test_a_rating_keeps_every_text_without_what_nobody_sees(app: Gate, clock: Any) -> None:
-    """R54: each text of the corpus is stored in its place and shown, without invisible characters."""
+    """R54: each text of the corpus, typed as a comment, is stored and shown without invisible characters."""
     case = await solved()
     async with await Browser.of(app, ADA, at=NOW) as browser:
         for text in CORPUS.values():
@@ -131,7 +131,7 @@ async def test_whoever_does_not_see_the_case_cannot_rate_it(app: Gate, clock: An
 
 
 async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: Gate, clock: Any) -> None:
-    """The second of two forms that were open at the same time gets 409 and both values; sending it again decides."""
+    """Of two forms that were open at the same time, the second gets 409 with both values; sending it again overrides."""
     case = await solved(by=ALAN)
     here = f"/cases/{case.number}/rating"
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, ALAN, at=NOW) as alan:
@@ -149,7 +149,7 @@ async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: G
 
 
 async def test_a_merge_takes_the_rating_along_unless_the_other_case_has_one(dsn: str) -> None:
-    """D53: a merged case keeps nothing; the rating of the case that remains wins."""
+    """D53: a merge moves the rating of a merged case to the other case, unless that has one; the rest are deleted."""
     first, second, third = [await solved() for _ in range(3)]
     await rate(first, GOOD)
     await rate(second, BAD)
@@ -171,7 +171,10 @@ async def linked(case: Case, settings: Settings, reader: Any = ADA) -> str:
 async def test_the_mail_of_a_solved_case_has_a_link_that_rates_without_signing_in(
     app: Gate, settings: Settings, clock: Any
 ) -> None:
-    """R36: opening the link rates nothing, its form does; a mail about an open or a rated case has no link."""
+    """R36: the form behind the link rates the case, opening the link does not.
+
+    A mail about an open or a rated case has no link.
+    """
     case = await opened_and_told()
     await reply(case, "First.", at=NOW - timedelta(hours=1))
     (batch,) = await begun(NOW - timedelta(hours=1))
@@ -207,7 +210,7 @@ async def test_the_mail_of_a_solved_case_has_a_link_that_rates_without_signing_i
 async def test_a_link_that_is_forged_expired_or_whose_contact_lost_the_case_rates_nothing(
     app: Gate, settings: Settings, clock: Any
 ) -> None:
-    """R87: a link works for its contact and case only, until it ends, and with the rights that the contact has then."""
+    """R87: a link works for its contact and case only, until it expires, and only while the contact may see the case."""
     case, other = await solved(), await solved(by=GIL)
     link = await linked(case, settings)
     token = link.removeprefix("/ratings/")
@@ -235,7 +238,7 @@ async def test_a_link_that_is_forged_expired_or_whose_contact_lost_the_case_rate
 
 
 async def test_ratings_by_a_link_are_limited_by_ip_address(app: Gate, settings: Settings, clock: Any) -> None:
-    """R83: after 30 ratings in an hour the next has to wait; signed in, those of the person are counted."""
+    """R83: after 30 ratings in an hour by links from an IP address, the next one gets 429."""
     case = await solved()
     link = await linked(case, settings)
     async with Browser(app) as browser:

@@ -1,4 +1,4 @@
-"""Test the search: what it finds of each kind, that nobody finds what they may not see, and that its words follow changes."""
+"""Test the search: what it finds, that nobody finds what they may not see, and that its index follows changes."""
 
 import itertools
 from datetime import timedelta
@@ -49,7 +49,7 @@ def storage(files: Path) -> Storage:
 
 @pytest.fixture
 async def desk(storage: Storage) -> list[Case]:
-    """Open cases 1001 of Ada's with a note and files, 1002 of Alan's, which is closed, and 1003 of Gil's."""
+    """Open case 1001 of Ada, with a note and files, 1002 of Alan, which is closed, and 1003 of Gil."""
     log, secret = await upload(storage, ADA, "vpn-client.log"), await upload(storage, INES, "Überblick.pdf")
     vpn = await opened(ADA, "VPN drops", "Since Monday, Müller's tunnel fails in Straße 7.", files=[log])
     printer = await opened(ALAN, "Printer jams", "The tray is empty.")
@@ -87,7 +87,7 @@ async def test_cases_are_found_as_people_type(desk: list[Case]) -> None:
 
 
 async def test_the_place_is_shown_with_its_words_marked(desk: list[Case]) -> None:
-    """The message with most of the words is shown; nothing of it is HTML."""
+    """A result shows the message with most of the searched words, with the words marked and the text escaped."""
     [case] = (await page_of("limit nine")).rows
     assert (case.is_note, case.author) == (True, "Ines Okafor")
     assert [piece.text for piece in case.excerpt if piece.is_marked] == ["limit", "nine"]
@@ -103,7 +103,7 @@ async def test_a_case_with_the_words_in_its_subject_is_better_than_a_newer_one(d
 
 
 async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
-    """R23, R26, D51: contacts find replies, never notes or their files, their own customer's cases, and own ones only."""
+    """R23, R26, D51: contacts find cases that they may see, by replies but never by notes or their files."""
     marker = await opened(GIL, "Zebrafish", "Quagga", files=[])
     for typed in ("vpn", "acme", "tunnel", "raised tunnel", "#1001", "ada", "monday"):
         assert 1001 not in await numbers(typed, GIL), typed
@@ -128,13 +128,13 @@ async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
     assert (await page_of("vpn", ADA)).total == 1
     assert await numbers("040 555 0148", ADA) == await numbers("ada@acme.example", GIL) == []
     assert await numbers("quagga", GIL) == [marker.number]
-    async with transaction(ADA, readonly=True):  # the database refuses notes and other customers by itself
+    async with transaction(ADA, readonly=True):  # The database itself refuses notes and other customers.
         for query in ("'Nnine'", "'tunnel' | 'Nnine'", "'C2'", "'quagga'"):
             assert await current().fetch("select * from customer_case_hits($1::text::tsquery)", query) == []
 
 
 async def test_contacts_cannot_read_the_words_themselves(desk: list[Case]) -> None:
-    """R23: only the function reads the table of words for contacts."""
+    """R23: contacts cannot read the tables of the search index except through its function."""
     for sql in ("select * from case_words", "select * from agent_case_hits('vpn')"):
         with pytest.raises(Exception, match="permission denied"):
             async with transaction(ADA, readonly=True) as tx:
@@ -149,7 +149,7 @@ async def test_files_are_found_by_their_names(desk: list[Case]) -> None:
 
 
 async def test_the_words_follow_every_change(desk: list[Case]) -> None:
-    """A new subject and another contact replace the old ones; a merge takes the words along (D53)."""
+    """The index replaces words of a former subject and contact; a merge moves the words to the other case (D53)."""
     vpn, printer, _ = desk
     async with transaction(INES) as tx:
         await tx.execute("update cases set subject = 'Gateway', contact_id = $2 where id = $1", vpn.id, ALAN.id)
@@ -172,7 +172,7 @@ async def test_a_renamed_customer_and_contact_are_found_by_their_new_names(desk:
 
 
 async def test_a_long_case_is_found_by_its_first_and_its_last_message(desk: list[Case]) -> None:
-    """The words of a long case stand in several parts, each of which has the words of the subject."""
+    """The words of a long case are in several rows of the index, each of which has the words of the subject too."""
     vpn = desk[0]
     for turn in range(3):
         async with transaction(INES):
@@ -189,7 +189,7 @@ async def test_a_long_case_is_found_by_its_first_and_its_last_message(desk: list
 async def test_common_words_find_the_newest_and_pages_lead_to_all(
     desk: list[Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pages follow each other without a gap; beyond the most, the total says so."""
+    """The pages of results show the newest first and follow each other without a gap."""
     for turn in range(27):
         await opened(GIL, f"Fax {turn}", "Beep.")
     first = await page_of("beep")
@@ -201,7 +201,7 @@ async def test_common_words_find_the_newest_and_pages_lead_to_all(
 
 
 async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large desk is searched from the newest range of ids to the oldest, which finds each case once."""
+    """With many cases, the search goes through ranges of ids from the newest to the oldest, and finds the same cases."""
     expected = {typed: await numbers(typed) for typed in ("vpn", "tun", "drops", "acme", "1001", "print")}
     async with transaction(INES) as tx:
         late = await tx.fetchval(
@@ -221,7 +221,7 @@ async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkey
 
 
 async def test_a_case_that_two_queries_find_is_listed_once(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One row of words of a long case has the typed word, and another only a longer one; the case counts once."""
+    """If two rows of a long case match, one by the word and one by a longer word, the case is listed and counted once."""
     async with transaction(INES):
         await desk[0].reply(by=INES, text="Log: " + "word " * 5000, at=NOW + timedelta(hours=1))
         await desk[0].reply(by=INES, text="Three tunnels.", files=[], at=NOW + timedelta(hours=2))
@@ -231,7 +231,7 @@ async def test_a_case_that_two_queries_find_is_listed_once(desk: list[Case], mon
 
 
 async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None:
-    """R27: otherwise a phrase would tell a contact whether there is a note between two replies."""
+    """R27: a phrase does not match across messages, or it would reveal whether there is a note between two replies."""
     case = await opened(ADA, "Router", "The lamp is amber")
     async with transaction(ADA):
         await case.reply(by=ADA, text="Since noon it blinks.", at=NOW + timedelta(minutes=1))
@@ -240,7 +240,7 @@ async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None
 
 
 async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_merge(desk: list[Case]) -> None:
-    """R52: folded, one character of this text is four words; two such messages fill one row of words."""
+    """R52: texts whose characters fold to several words each exceed a row of the index, but can be stored and merged."""
     vpn, printer, _ = desk
     async with transaction(INES):
         for turn, length in enumerate((30_000, 9_000), 1):
@@ -250,7 +250,7 @@ async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_mer
 
 
 async def test_text_of_any_kind_is_searched_or_refused_with_a_sentence(desk: list[Case]) -> None:
-    """R52: quotation marks, operators, wildcards and every kind of Unicode are words or nothing, never an error."""
+    """R52: quotation marks, operators, wildcards and any Unicode in a searched text never cause a server error."""
     texts = [*CORPUS.values(), "' | '", "a & b", "!!", ":*", "vpn:*", "\\", "'", '"', '""', "<->", "%", "_", "#", "# 1", "()", "'N'",
              "a" * LONGEST, "1" * LONGEST, " ".join("abcdefghij"[n % 10] for n in range(100)), "\0", "東京", "%00", '"a', "#１"]  # fmt: skip
     for text, reader in itertools.product(texts, (INES, ADA)):

@@ -45,7 +45,10 @@ async def told(case: Case) -> list[tuple[str, bool]]:
 
 
 async def test_a_snoozed_case_leaves_the_working_views_and_comes_back_on_top_by_itself() -> None:
-    """S3.18: a repeat changes nothing, also after a standstill, and no customer reads of it."""
+    """S3.18: a snoozed case leaves the working views and is woken once, even if the worker is late.
+
+    Contacts learn nothing of it.
+    """
     case = await snoozed()
     before = (await reread(case)).updated_at
     assert before == NOW
@@ -59,7 +62,7 @@ async def test_a_snoozed_case_leaves_the_working_views_and_comes_back_on_top_by_
 
 
 async def test_a_reply_of_the_customer_brings_the_case_back_at_once() -> None:
-    """S3.18: a note or a reply of an agent does not."""
+    """S3.18: the customer's reply wakes a snoozed case at once; a note or a reply of an agent does not."""
     case = await snoozed()
     async with transaction(INES):
         await case.note(by=INES, text="Later.", at=NOW + 2 * HOUR)
@@ -72,7 +75,7 @@ async def test_a_reply_of_the_customer_brings_the_case_back_at_once() -> None:
 
 
 async def test_a_case_to_which_the_customer_replied_meanwhile_is_not_snoozed() -> None:
-    """S3.18: two at once; the agent reads the reply first."""
+    """S3.18: if the customer replied after the agent had loaded the page, snoozing is refused with a conflict."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Router", text="Dead.", case_type_id=INCIDENT, at=NOW)
         await (await Case.find(case.number, ADA)).reply(by=ADA, text="It smokes now!", at=NOW + HOUR)

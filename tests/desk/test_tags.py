@@ -1,4 +1,4 @@
-"""Test tags: who makes them, where they stand, that contacts never see them, and what admins do with them."""
+"""Test tags of cases: creating, adding and removing them, filters, merging, bulk changes, and the list of tags."""
 
 import asyncio
 import contextvars
@@ -85,7 +85,7 @@ async def test_tags_go_along_when_cases_are_merged() -> None:
 
 
 async def test_many_cases_get_a_tag_and_lose_it_again() -> None:
-    """A bulk change adds or removes one tag; undoing it leaves the cases alone that had the tag before."""
+    """A bulk change adds or removes one tag; undoing it does not touch cases that it did not change."""
     cases = [await opened(ADA) for _ in range(3)]
     (tag,) = await tagged(cases[0], "audit")
     change = await prepared(Verb.TAG, *cases)

@@ -54,9 +54,9 @@ async def told(case: Case) -> list[str]:
 
 
 async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> None:
-    """S3.18: also after a standstill of the worker, and each step once."""
+    """S3.18: a case that waits for the customer is reminded of and then closed, each once, even if the worker is late."""
     case = await waiting()
-    assert await run(NOW + 99 * DAY) == (0, 0)  # Off until an admin says otherwise.
+    assert await run(NOW + 99 * DAY) == (0, 0)  # Off until an admin sets a rule.
     await rule("7", "14")
     assert await run(NOW + 7 * DAY - timedelta(seconds=1)) == (0, 0)
     late = NOW + 30 * DAY
@@ -77,7 +77,7 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: nothing closes that was answered, and a further reply of an agent gives the whole time again."""
+    """S3.18: an answered case is not closed, a further reply of an agent starts the time again, and a rule can end it."""
     await rule("1", "2")
     answered, asked, kept = await waiting(), await waiting(), await waiting()
     assert await run(NOW + DAY) == (3, 0)
@@ -99,7 +99,7 @@ async def test_a_closing_without_a_reminder_before_it_is_refused(remind: str, cl
 
 
 async def test_a_case_that_is_answered_while_it_is_to_be_closed_stays_open() -> None:
-    """S3.18: two at once. The job leaves a case out that somebody is writing on, and finds it answered afterwards."""
+    """S3.18: the job skips a case on which somebody is writing at that moment, and finds it answered later."""
     await rule("1", "2")
     case, at = await waiting(), NOW + 2 * DAY
     await run(NOW + DAY)

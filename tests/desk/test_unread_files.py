@@ -45,7 +45,7 @@ def endless_picture() -> bytes:
 
 @pytest.mark.parametrize(("name", "made_of"), [("bomb.zip", bomb), ("huge.png", endless_picture)], ids=["zip", "png"])
 async def test_what_would_burst_is_kept_as_it_came(app: Gate, name: str, made_of: Callable[[], bytes]) -> None:
-    """R56, R59: a file that would exhaust memory if it were unpacked or decoded is stored and downloaded unchanged."""
+    """R56, R59: a file that would exhaust the memory when unpacked or decoded is stored and downloaded unchanged."""
     content = made_of()
     async with await Browser.of(app, ADA) as ada:
         page = await ada.get("/cases/new")
@@ -62,7 +62,7 @@ async def test_what_would_burst_is_kept_as_it_came(app: Gate, name: str, made_of
 
 
 def test_only_the_child_process_imports_what_decodes_files() -> None:
-    """R59: the libraries that decode pictures and PDF files are imported in the process with limits alone."""
+    """R59: only the child process with limits imports the libraries that decode images and PDF files."""
     imports = re.compile(r"^\s*(?:import|from) (?:PIL|pypdfium2)\b", re.MULTILINE)
     assert [path for path in Path("portal").rglob("*.py") if imports.search(path.read_text())] == [
         Path("portal/previews/child.py")

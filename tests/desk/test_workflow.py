@@ -1,4 +1,4 @@
-"""Test the statuses that admins configure: their names, which may follow which, and whether the clock stands (S3.18)."""
+"""Test the statuses that admins configure: names, which may follow which, and whether they pause deadlines (S3.18)."""
 
 import asyncio
 import contextvars
@@ -47,7 +47,7 @@ async def change(status: CaseStatus, **facts: object) -> None:
 
 
 async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filtered_and_logged() -> None:
-    """S3.18: the category decides whose turn it is, and the log keeps the name that the status had."""
+    """S3.18: both sides see the present name of a configured status; the log keeps the name that it had when set."""
     case, status = await opened(), await added()
     await change(status, name="With the manufacturer", customer_name="Waiting for the maker")
     await set_to(case, status.id)
@@ -66,7 +66,7 @@ async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filter
 
 
 async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.18, R81: a further status is refused while as many as allowed have not ended."""
+    """S3.18, R81: a new status is refused if the allowed number of statuses is in use."""
     monkeypatch.setattr("portal.desk.workflow.statuses.MOST", 7)
     await added()
     with pytest.raises(Invalid, match="which is the most"):
@@ -74,7 +74,7 @@ async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.
 
 
 async def test_the_log_names_the_status_as_each_side_reads_it() -> None:
-    """S3.18: an event from before statuses had names is worded by its category."""
+    """S3.18: the log names a status by the name for agents or for contacts, or by its category if the event has no name."""
     details = {"from": "open", "to": "waiting_for_customer", "name": "Ask them", "customer_name": "Ask you"}
     for for_contact, words in ((False, "Ines set the status to Ask them"), (True, "Ines set the status to Ask you")):
         assert words_of("status", "Ines", details, for_contact=for_contact, zone=None) == words  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ async def test_the_log_names_the_status_as_each_side_reads_it() -> None:
 
 
 async def test_agents_set_only_what_may_follow_and_the_customer_may_always_answer_and_close() -> None:
-    """S3.18: a refused move changes nothing."""
+    """S3.18: agents can set only statuses that may follow the present one; contacts can always reply and close."""
     case, status = await opened(), await added()
     await set_to(case, Status.OPEN)
     first = await of(Status.OPEN)
@@ -117,12 +117,12 @@ async def reread(case: Case) -> Case:
 
 
 async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() -> None:
-    """S3.18: admins order the statuses of a category, and one that they no longer offer is not set."""
+    """S3.18: the portal sets the first offered status of a category, in the order that admins choose."""
     case, first = await opened(), await of(Status.OPEN)
     other = await added("In progress", "open")
     async with transaction(NOOR):
         await other.move_above(first.id)
-        await other.move_above((await CaseStatus.listed())[0].id)  # One of another category: nothing moves.
+        await other.move_above((await CaseStatus.listed())[0].id)  # A status of another category: nothing moves.
     async with transaction(INES):
         await case.reply(by=INES, text="We look at it.", at=LATER)
     assert (await reread(case)).status_id == other.id
@@ -135,7 +135,7 @@ async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() 
 
 
 async def test_the_last_status_that_the_portal_needs_stays() -> None:
-    """S3.18: others may all go; cases keep them, and a repeat changes nothing."""
+    """S3.18: the last status of a category that the portal needs cannot be ended; those of other categories can."""
     for category in (Status.NEW, Status.OPEN, Status.WAITING_FOR_CUSTOMER, Status.CLOSED):
         with pytest.raises(Conflict):
             async with transaction(NOOR):
@@ -163,7 +163,7 @@ async def test_two_admins_cannot_end_the_last_two_statuses_at_once() -> None:
 
 
 async def test_the_clock_follows_the_flag_of_the_status_also_for_cases_that_have_it() -> None:
-    """S3.18, S3.20: the job that computes deadlines again begins and ends the pauses."""
+    """S3.18, S3.20: if a status starts or stops pausing deadlines, the job also changes the pauses of cases that have it."""
     async with transaction(NOOR):
         await save_targets(TargetFacts(solve_normal="8h"))
     case = await opened()
@@ -184,7 +184,7 @@ async def test_the_clock_follows_the_flag_of_the_status_also_for_cases_that_have
 
 
 async def test_two_agents_set_statuses_of_one_category_at_once_and_one_gets_a_conflict() -> None:
-    """S3.18: a move within a category is a change too."""
+    """S3.18: of two agents who set different statuses of the same category at once, the second gets a conflict."""
     case, first, second = await opened(), await added("In progress", "open"), await added("Planned", "open")
     mine, theirs = await reread(case), await reread(case)
     await set_to(mine, first.id)

@@ -1,4 +1,4 @@
-"""A served portal and a real Chromium for tests.
+"""Fixtures for browser tests: a served portal and a real Chromium.
 
 A page that violates the content security policy or throws an error fails the test that opened it.
 """
@@ -115,7 +115,7 @@ async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIt
 
 @pytest.fixture
 def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Return the portal's URL: of the shared one, or of its own for a test with another database or more variables."""
+    """Return the URL of the shared portal, or of one for this test if it has another database or more variables."""
     shared = dsn == workbench and not served_with
     url: str = request.getfixturevalue("shared_site" if shared else "own_site")
     return url
@@ -150,12 +150,12 @@ class Visitors:
         return page
 
     def _hear(self, url: str, kind: str, text: str) -> None:
-        # Ignore failed resources: Chromium reports so each page that answers 4xx or 5xx, which some tests expect.
+        # Ignore failed resources: Chromium reports each page with a 4xx or 5xx status so, and some tests expect these.
         if kind == "error" and "Failed to load resource" not in text:
             self.complaints.append(f"{url}: {text}")
 
     async def signed_in(self, email: str, **options: bool | int) -> Page:
-        """Open a window with a session of the person with this mail address, and return its page, which shows their home.
+        """Open a window with a session of the person with this mail address, and return it at the person's home page.
 
         The session begins without the sign-in page, which takes longer than many tests.
         """

@@ -19,12 +19,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """Return the code that the authenticator app shows now, or `steps` times 30 seconds later: none is accepted twice."""
+    """Return the code of the authenticator app for now, or for `steps` times 30 seconds later.
+
+    A test that needs a second code asks for a later one, because no code is accepted twice.
+    """
     return pyotp.TOTP(secret).at(datetime.now(UTC) + timedelta(seconds=30 * steps))
 
 
 async def looked_at(page: Page, name: str) -> None:
-    """Assert that `faults_of` finds no fault in the page. If PORTAL_PICTURES names a folder, save pictures there as `name`."""
+    """Assert that `faults_of` finds no fault in the page.
+
+    If PORTAL_PICTURES names a folder, save screenshots there at two widths in light and dark; `name` begins their
+    names.
+    """
     if folder := os.environ.get("PORTAL_PICTURES"):
         for width in (1440, 390):
             await page.set_viewport_size({"width": width, "height": 900})
@@ -51,7 +58,7 @@ async def sign_out(page: Page) -> None:
 async def set_up_app(page: Page) -> str:
     """Set up an authenticator app on the page that shows the QR code, and return the secret that the page shows.
 
-    Check first that a wrong code is refused.
+    A wrong code is tried first, and must be refused.
     """
     await page.get_by_text("No camera?").click()
     secret = "".join((await page.locator(".key-text").inner_text()).split())
@@ -108,7 +115,7 @@ async def test_an_authenticator_app_is_asked_for_from_then_on(visitors: Visitors
 
 @pytest.fixture
 async def by_name(visitors: Visitors) -> AsyncIterator[Visitors]:
-    """Yield windows in which the portal is opened by a host name, because browsers allow passkeys only there."""
+    """Yield windows in which the portal has a host name, because browsers do not allow passkeys at an IP address."""
     visitors.url = visitors.url.replace("127.0.0.1", "localhost")
     return visitors
 
@@ -125,7 +132,7 @@ async def with_authenticator(page: Page) -> None:
 
 
 async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) -> None:
-    """R10: Ines signs in with a passkey in Chromium's virtual authenticator; sending its response a second time gets 422.
+    """R10: Ines signs in with a passkey of Chromium's virtual authenticator; sending the same response again gets 422.
 
     The same authenticator cannot be added twice.
     """
@@ -164,7 +171,7 @@ async def test_a_passkey_signs_in_and_its_answer_counts_once(by_name: Visitors) 
 
 @pytest.mark.parametrize("served_with", [{"PORTAL_REQUIRE_SECOND_FACTOR": "yes"}])
 async def test_an_agent_who_needs_a_second_factor_gets_nowhere_without(visitors: Visitors) -> None:
-    """R9: an agent who must have a second factor sees only the set-up page, without navigation, until one is set up.
+    """R9: an agent who must have a second factor sees only the page that sets one up, without navigation.
 
     A contact needs no second factor and sees the cases at once.
     """
@@ -197,9 +204,9 @@ async def test_somebody_sees_where_they_are_signed_in_and_ends_it(visitors: Visi
 
 
 async def test_the_password_is_asked_for_again_before_what_could_lock_out(visitors: Visitors) -> None:
-    """R20: eleven minutes after signing in, Ada is asked for her password before she can set up a second factor.
+    """R20: eleven minutes after signing in, Ada must type her password before she can set up a second factor.
 
-    A thief at her open session could lock her out otherwise.
+    Otherwise somebody who finds her session open could lock her out.
     """
     page = await visitors.signed_in(ADA.email)
     async with transaction(None) as tx:
@@ -215,7 +222,7 @@ async def test_the_password_is_asked_for_again_before_what_could_lock_out(visito
 
 
 async def test_a_password_is_changed(visitors: Visitors) -> None:
-    """R17: Ada reads that her current password is wrong; with the right one, she reads that her password is changed."""
+    """R17: with a wrong current password, Ada sees an error message; with the right one, her password is changed."""
     page = await visitors.signed_in(ADA.email)
     await page.goto("/account/password")
     await looked_at(page, "password")

@@ -1,4 +1,4 @@
-"""Test in a browser that a customer's administrator manages the contacts of the customer without help."""
+"""Test in a browser that a customer's administrator can manage the customer's contacts alone."""
 
 import pytest
 from playwright.async_api import expect
@@ -14,9 +14,9 @@ CHOSEN = "a horse that reads the manual"
 
 @pytest.mark.parametrize("served_with", [{"PORTAL_SMTP_URL": ""}], ids=["without a mail server"])
 async def test_an_administrator_invites_grades_and_ends_a_colleague(visitors: Visitors) -> None:
-    """S3.15, R7: Ada invites Bea, who accepts; Ada lets her see invoices and then ends her access, which is at once.
+    """S3.15, R7: Ada invites Bea, who accepts; Ada then lets her see invoices, and later ends her access.
 
-    Bea sees the change of her rights and the end of her access on the next page that she opens.
+    Each change takes effect on the next page that Bea opens.
     """
     ada = await visitors.signed_in(ADA.email)
     await ada.get_by_role("link", name="Contacts").click()

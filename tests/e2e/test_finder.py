@@ -1,4 +1,4 @@
-"""Test the finder field, which suggests matches while one types, by keyboard, by mouse and for screen readers."""
+"""Test the finder, a field that suggests matches as one types: with keyboard, mouse and screen reader."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Test that one admin gets from an empty database to the first invoice by what the screens offer, in one browser."""
+"""Test in a browser that the pages alone lead one admin from an empty database to the first invoice."""
 
 import re
 
@@ -13,7 +13,7 @@ __all__ = ["dsn"]
 
 
 async def next_step(page: Page, left: int, verb: str) -> None:
-    """Go to the set-up by the navigation, which says how many steps are left, and follow its button."""
+    """Open the set-up from the navigation, which shows how many steps are left, and press its button."""
     await page.locator("#rail").get_by_role("link", name="Set-up").click()
     await expect(page.locator("#first-steps .chip:not(.good)")).to_have_count(left)
     await press(page, verb, ".page-head")
@@ -22,8 +22,8 @@ async def next_step(page: Page, left: int, verb: str) -> None:
 async def test_an_admin_gets_from_an_empty_database_to_the_first_invoice(visitors: Visitors) -> None:
     """Issue 13: Noor signs in and follows the first steps, one button after the other, up to an issued invoice.
 
-    She adds one colleague, logs an hour for them, approves it, and bills it on the same day. After that the list is
-    gone, and she lands on the cases.
+    She adds one colleague, logs an hour for them, approves it, and bills it on the same day. Then the list of steps is
+    gone, and the portal opens with the cases.
     """
     page = await visitors.signed_in("noor@desk.example")
     await expect(page).to_have_url(re.compile("/agent/setup$"))

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow]
 async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(
     visitors: Visitors, settings: Settings
 ) -> None:
-    """Going back to a list brings a tick that was made by hand back to its own row, and ticks no other."""
+    """Going back to a list restores a tick that was made by hand on its own row, and ticks no other row."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in(MAX.email)
     for address in ("/agent/approvals", "/agent/cases?view=all", "/agent/invoices"):
@@ -35,7 +35,7 @@ async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(
 
 
 async def test_going_back_to_a_form_that_was_sent_finds_it_empty(visitors: Visitors) -> None:
-    """Going back to the form of a new case shows it empty, so that sending it again creates no second case."""
+    """After a new case was sent, going back shows an empty form, so that no second case is created by mistake."""
     page = await visitors.signed_in(ADA.email)
     await page.goto("/cases/new")
     await page.get_by_label("Subject").fill("Printer")

@@ -1,4 +1,4 @@
-"""Test in a real browser that a live update changes what others did, and leaves what the reader has just done."""
+"""Test in a browser that a live update shows what others changed and keeps what the reader has just done."""
 
 import re
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 async def shown(visitors: Visitors, address: str, **options: bool | int) -> Page:
-    """Sign in Max, open the URL, wait until the page's event stream is open and its shortcuts work, and return the page."""
+    """Sign in Max, open the URL, and return the page once its event stream is open and its shortcuts work."""
     page = await visitors.signed_in(MAX.email, **options)
     async with page.expect_response(lambda answer: "/agent/live" in answer.url):
         await page.goto(address)
@@ -35,9 +35,10 @@ async def answered(case: Any, text: str) -> None:
 
 
 async def test_a_menu_that_is_open_stays_open_when_the_page_changes_around_it(visitors: Visitors) -> None:
-    """Noor takes the case and changes its status while Max has the status menu open.
+    """While Max has the status menu open, Noor takes the case and changes its status.
 
-    The head says so at once, the menu keeps its focus, and after it is closed it offers what fits the new status.
+    The head of the page shows that at once, and the menu keeps its focus. After closing, it offers what the new status
+    allows.
     """
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}")
@@ -76,7 +77,7 @@ async def test_a_key_works_at_once_after_a_menu_was_closed(visitors: Visitors) -
 
 
 async def test_a_note_that_is_being_typed_stays_when_a_reply_arrives(visitors: Visitors) -> None:
-    """If Ada's reply arrives while Max types a note, the chosen tab, the text, the focus and the cursor's position stay."""
+    """If Ada's reply arrives while Max types a note, his tab, text, focus and cursor position stay."""
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}")
     await page.keyboard.press("n")
@@ -117,7 +118,7 @@ async def test_an_opened_rail_stays_open_on_a_phone(visitors: Visitors) -> None:
 
 
 async def test_the_minutes_of_a_near_deadline_run_on_by_themselves(visitors: Visitors) -> None:
-    """S3.20: an open page counts down to the deadline and says when it has passed, without asking the server."""
+    """S3.20: an open page counts down to the deadline and reports when it has passed, without asking the server."""
     await promise(hours=HoursFacts(**{f"hours_{day}": "0-24" for day in WEEKDAYS}, time_zone="UTC"))
     case = await open_case("VPN drops", priority=Priority.HIGH)
     page = await visitors.signed_in(MAX.email)

@@ -1,4 +1,4 @@
-"""Test logging time by keyboard in a real browser: the panel that opens over a page, its finder, and the shortcuts."""
+"""Test logging time by keyboard in a browser: the panel that opens over a page, its finder, and the shortcuts."""
 
 import re
 
@@ -57,7 +57,7 @@ async def violations(page: Page) -> list[str]:
 async def test_time_on_the_case_that_is_open_takes_five_keys_and_no_navigation(visitors: Visitors) -> None:
     """S1.13, S2.7, S2.8, S2.10: on a case's page, `L`, `45m` and Ctrl+Enter log time on that case.
 
-    That takes five key presses and no navigation, and the reply that is being written stays in its field.
+    That takes five key presses and no navigation, and a half-written reply stays in its field.
     """
     case = await open_case("VPN drops")
     page, keys, panel = await at(visitors, f"/agent/cases/{case.number}")
@@ -97,7 +97,7 @@ async def test_what_was_just_logged_is_undone_by_one_key(visitors: Visitors) -> 
 async def test_a_case_is_found_by_its_customer_from_any_page(visitors: Visitors) -> None:
     """S0.2, S0.6, S2.16: on a page about customers, Ines types a customer's name in the time panel and finds its case.
 
-    Choosing the case fills in its service and shows the fields of that service; saving leaves the page as it was.
+    Choosing the case fills in its service and shows the fields of that service. After saving, the page is still open.
     """
     case = await open_case("Only this one", by=GIL)
     page, keys, panel = await at(visitors, "/agent/customers?q=glo")
@@ -120,7 +120,7 @@ async def test_a_case_is_found_by_its_customer_from_any_page(visitors: Visitors)
 
 
 async def test_a_bare_number_is_minutes_and_one_key_makes_it_hours(visitors: Visitors) -> None:
-    """S2.9: the duration `2` is read as 2 minutes with the question *Did you mean 2 h?*, and `H` answers yes."""
+    """S2.9: the duration `2` is read as 2 minutes; the panel asks *Did you mean 2 h?*, and `H` changes it to 2 h."""
     await open_case("VPN drops")
     _, keys, panel = await at(visitors, "/agent/time/new?on=service-1")
     understood = panel.page.locator("#understood")
@@ -142,7 +142,7 @@ async def test_a_bare_number_is_minutes_and_one_key_makes_it_hours(visitors: Vis
 
 
 async def test_a_refusal_stays_in_the_panel_with_what_was_typed(visitors: Visitors) -> None:
-    """S2.38: general time without a description is refused inside the panel, which keeps the typed duration."""
+    """S2.38: the panel refuses general time without a description, stays open, and keeps the typed duration."""
     page, keys, panel = await at(visitors, "/agent/cases")
     await keys.press("l")
     await expect(panel.get_by_label("Case, project or service")).to_be_focused()
@@ -185,12 +185,12 @@ async def test_without_script_the_same_form_is_a_page_that_leads_back(visitors: 
 
 
 async def listening(page: Page) -> None:
-    """Wait until the page's script listens to keys, which it marks on the root element."""
+    """Wait until the page's script handles keys; it then marks the root element."""
     await expect(page.locator("html[data-keys]")).to_be_attached()
 
 
 async def test_the_keys_are_the_same_on_every_page(visitors: Visitors) -> None:
-    """On every page, `G` with a letter opens an area and `?` shows the table of shortcuts; a case has additional ones.
+    """On every page, `G` and a letter open an area, and `?` shows the table of shortcuts.
 
     On a case `S` opens the status menu, `N` puts the cursor into the note, `M` takes the case, `P` and `V` open the
     menus of its priority and its assignment, and Escape closes each of them.
@@ -243,7 +243,7 @@ async def test_shift_and_x_tick_a_range(visitors: Visitors) -> None:
 
 @pytest.mark.parametrize("place", ["", "/day", "/week"])
 async def test_what_is_logged_in_the_panel_appears_on_the_page_below(visitors: Visitors, place: str) -> None:
-    """S1.20, S2.18: the list, the day and the week show the entry at once; Undo removes it and says so."""
+    """S1.20, S2.18: the list, the day and the week show an entry as soon as the panel saves it; Undo removes it."""
     case = await open_case("VPN drops")
     page, keys, panel = await at(visitors, f"/agent/time{place}")
     await keys.press("l")

@@ -1,7 +1,7 @@
 """Test the main job, from a case to an invoice, by several people in several windows, beginning with an empty database.
 
 Everything is done through the pages, as people do it. Changes made in one window appear in the others without a reload.
-If PORTAL_PICTURES names a folder, each step saves a picture there.
+If PORTAL_PICTURES names a folder, each step saves a screenshot there.
 """
 
 import csv
@@ -48,7 +48,7 @@ async def dsn(empty_dsn: str) -> str:
 
 
 async def picture(page: Page, name: str) -> None:
-    """Save a picture of the whole page, if PORTAL_PICTURES names a folder."""
+    """Save a screenshot of the whole page, if PORTAL_PICTURES names a folder."""
     if folder := os.environ.get("PORTAL_PICTURES"):
         await page.evaluate("scrollTo(0, 0)")
         await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -90,7 +90,7 @@ def served_with() -> dict[str, str]:
 
 
 async def invitation(page: Page) -> str:
-    """Return the invitation link that the page shows only this once."""
+    """Return the invitation link from the page, which shows it only once."""
     link = await page.locator("#link").input_value()
     assert "/invitations/" in link
     return link
@@ -112,7 +112,7 @@ async def downloaded(page: Page, link: str) -> bytes:
 
 
 async def attached(page: Page, name: str) -> bytes:
-    """Return the content of the first file of this name in the feed of a case; open its preview to download it."""
+    """Open the preview of the first file of this name in a case's feed, download it, and return its content."""
     file = page.locator("#feed .shown-file", has_text=name).first
     await file.locator("summary").click()
     async with page.expect_download() as waiting:
@@ -211,7 +211,7 @@ async def open_a_case(page: Page) -> str:
 async def work_on_it(page: Page, number: str) -> None:
     """Step 2: the agent takes over the case, reads the files, writes a note and a reply, and logs time twice."""
     await page.get_by_role("link", name="VPN drops every 20 minutes").click()
-    await expect(page.locator("#case-head")).to_contain_text("Noor Haddad")  # The rules of dispatch gave it to her.
+    await expect(page.locator("#case-head")).to_contain_text("Noor Haddad")  # Assigned by the rules of dispatch.
     await page.goto(f"/agent/cases/{number}/assignment")
     await page.get_by_label("Agent").select_option("Ines Okafor")
     await press(page, "Assign")
@@ -325,7 +325,7 @@ async def read_the_invoice(page: Page, number: str) -> None:
 async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
     """Request the URLs `start` and all that they link to, as the contact, and return the URLs.
 
-    Assert that each answers 200 and shows neither internal text nor the minutes that are not billable.
+    Assert that each response is 200 and has neither internal text nor the minutes that are not billable.
     """
     todo, seen = list(start), set(start)
     while todo:
@@ -348,8 +348,8 @@ async def nothing_internal_in(page: Page, start: list[str]) -> set[str]:
 async def test_from_a_case_to_an_invoice(visitors: Visitors) -> None:
     """Noor sets the portal up, Ada opens a case, Ines works on it, and Max approves the time and issues an invoice.
 
-    No page or file that Ada can reach shows internal text. Gil, of another customer, gets 404 for Ada's case, files
-    and invoice, and neither of them can open a page of the agents' area.
+    No page or file that Ada can reach shows internal text. Gil, of another customer, gets 404 for Ada's case, files and
+    invoice. Neither Ada nor Gil can open a page of the agents' area.
     """
     noor, ines, max_, ada, gil = [await visitors.page() for _ in range(5)]
     await sign_in(noor, "noor@desk.example")

@@ -1,4 +1,4 @@
-"""Test a manager's Monday: 300 entries wait, most of them not odd, and the manager decides on all by keyboard."""
+"""Test a manager's Monday: 300 entries wait for approval, 13 of them odd, and the manager decides by keyboard."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,9 +23,9 @@ from generate_series(1, 300) n
 
 
 async def test_three_hundred_entries_are_decided_on_by_keyboard(visitors: Visitors) -> None:
-    """S0.29, C3, D35: Max flags one of 300 entries, approves the 287 that are not odd, undoes that and approves them again.
+    """S0.29, C3, D35: Max flags one of 300 entries, approves the 287 that are not odd, undoes that and repeats it.
 
-    The 13 odd entries still wait. Ines finds the question of the flag in her list and answers it.
+    The 13 odd entries still wait. Ines finds the flag's question in her list and answers it.
     """
     day = datetime.now(UTC).date()
     friday = day - timedelta(days=day.weekday() + 3)

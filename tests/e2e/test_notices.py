@@ -1,4 +1,4 @@
-"""Test in a real browser that the bell counts live, that what is read elsewhere disappears, and that "@" offers names."""
+"""Test in a browser that the bell counts live, that reading a notice updates other tabs, and that "@" offers names."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 async def told() -> None:
-    """Make the notices of what happened, as the worker does."""
+    """Make the notices of the outbox, as the worker does."""
     async with transaction(SYSTEM):
         await notices.pass_on(datetime.now(UTC))
 
 
 async def shown(visitors: Visitors, who: str, address: str, stream: str) -> Page:
-    """Sign somebody in, open the URL, wait until the page's event stream is open, and return the page."""
+    """Sign in this person, open the URL, wait until the page's event stream is open, and return the page."""
     page = await visitors.signed_in(who)
     async with page.expect_response(lambda answer: f"{stream}?" in answer.url):
         await page.goto(address)
@@ -46,7 +46,7 @@ async def reply(case: Any) -> None:
 
 
 async def test_the_bell_counts_live_and_what_is_read_in_one_tab_is_gone_in_the_other(visitors: Visitors) -> None:
-    """S3.4: a contact sees at once that somebody replied, on whatever page; reading it there empties the bell here."""
+    """S3.4: on any page, a contact's bell counts a new reply at once; reading it in another tab empties the bell."""
     case = await a_case_of_ada()
     page = await shown(visitors, ADA.email, "/notices", "/live")
     await expect(page.get_by_role("heading", name="Nothing has happened yet")).to_be_visible()
@@ -90,7 +90,7 @@ async def test_a_colleague_is_mentioned_by_keyboard(visitors: Visitors) -> None:
 
 
 async def test_what_one_is_told_is_chosen_on_one_page(visitors: Visitors) -> None:
-    """A contact switches replies off, in the app and by mail, and is not told of the next one."""
+    """A contact switches notices of replies off, in the app and by mail, and gets none of the next reply."""
     case = await a_case_of_ada()
     page = await visitors.signed_in(ADA.email, width=390)
     await page.goto("/account")

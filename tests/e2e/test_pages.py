@@ -1,8 +1,8 @@
-"""Test every page of the permission matrix once in a real browser, with one of everything in the database.
+"""Test every page of the permission matrix once in a browser, with one object of every kind in the database.
 
-Each page has no axe violation, does not scroll sideways on a phone, breaks no content security policy, and has no dead
-link; it has a heading, a title and at most one primary button. Seen again, it transfers only the HTML page and its event
-stream, because all else comes from the browser's cache.
+Each page has no axe violation, does not scroll sideways on a phone, violates no content security policy, and has no
+dead link; it has a heading, a title and at most one primary button. Opened a second time, it fetches only the HTML page
+and its event stream, because everything else is in the browser's cache.
 """
 
 from datetime import UTC, datetime
@@ -62,18 +62,18 @@ def test_every_page_is_looked_at() -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    """Return the accessibility violations that axe finds on the open page: a broken rule and its elements in each string.
+    """Return the accessibility violations that axe finds on the open page, as strings with the rule and the elements.
 
-    The script of axe is added to the page if it is not there yet.
+    The script of axe is added to the page if it is missing.
     """
-    if not await page.evaluate("'axe' in window"):  # A page that has axe as an init script need not be sent it again.
+    if not await page.evaluate("'axe' in window"):  # If axe is an init script of the page, it need not be sent again.
         await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate(RULES)
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found["violations"]]
 
 
 async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]) -> list[str]:
-    """Return the accessibility violations after reloading the open page at this width and in this colour scheme.
+    """Reload the open page at this width and in this colour scheme, and return its accessibility violations.
 
     Each begins with the width and the scheme. The page is 1440 px wide and light afterwards.
     """
@@ -108,7 +108,7 @@ async def faults_of(page: Page, address: str) -> list[str]:
 
 
 async def look(page: Page, wire: Wire, address: str) -> tuple[int, dict[str, int]]:
-    """Open the page. Return the HTTP status, and the bytes that this fetched, by path."""
+    """Open the page. Return the HTTP status, and the number of bytes fetched, by path."""
     wire.clear()
     answer = await page.goto(address)
     assert answer is not None
@@ -132,7 +132,7 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
 ) -> None:
     """R39, D14: each page meets WCAG 2.2 AA as far as axe can tell, fits 1440 and 390 px, and has no dead link.
 
-    A page that was seen before fetches nothing else.
+    A page that is opened a second time fetches nothing from the server but itself.
     """
     places = await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     emails = {"Ada": "ada@acme.example", "Noor": "noor@desk.example"}
@@ -147,17 +147,17 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
         status, fetched = await look(page, wire, address)
         if status != (404 if "no-such" in address else 200):
             faults.append(f"{address}: answers {status}")
-        if len(fetched) != 1:  # The first look may fetch what no page before had. If it does not, it proves enough.
+        if len(fetched) != 1:  # The first look may fetch files that no page needed yet.
             await page.goto("about:blank")
             _, fetched = await look(page, wire, address)
         if actor == "Noor" and "no-such" in address:
             # An error page reads no rows of the database, so the browser fetches the timers of its bar afterwards.
             del fetched["/agent/timer/bar"]
         fetched.pop(f"{address}/html", None)  # The frame of a mail in the outbox is a document of its own.
-        # Pictures of a case stay in no cache, because whoever signs in next in this browser may not see them.
+        # Images of a case are never cached, because the next person who signs in in this browser may not see them.
         fetched = {path: size for path, size in fetched.items() if not path.endswith("/picture.webp")}
-        # A case does not wait for the hours left of its service, nor for who else looks at it; and no page waits for the
-        # counts of the agent's own views.
+        # Some parts are fetched after the page: on a case, the hours left of its service and who else looks at it; on
+        # every page, the counts of the agent's own views.
         for later in (f"{address}/standing", f"{address}/presence", "/agent/cases/views/counts"):
             fetched.pop(later, None)
         if len(fetched) != 1 or (address == "/agent/cases" and sum(fetched.values()) >= MOST):
@@ -172,6 +172,6 @@ async def test_every_page_is_accessible_fits_and_leads_somewhere(
             if not found["leads"]:
                 faults.append(f"{address}: {found['href']} leads nowhere")
     assert len(links) > (0 if actor == "nobody" else 10)
-    opened = {urljoin(visitors.url, address) for address in addresses}  # The other part of Noor's pages opens the rest.
+    opened = {urljoin(visitors.url, address) for address in addresses}  # The other part opens the rest.
     faults += await dead_links(page, {link: where for link, where in links.items() if link not in opened})
     assert faults == []

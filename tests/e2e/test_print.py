@@ -12,7 +12,7 @@ from tests.world import ACME, ADA, MAX, NOW
 
 @pytest.mark.slow
 async def test_an_invoice_is_printed_with_its_reasons_and_a_case_without_its_verbs(visitors: Visitors) -> None:
-    """A printed invoice shows the folded work behind its lines, and a printed case has no buttons."""
+    """A printed invoice shows the work that is folded below its lines on screen; a printed case has no buttons."""
     async with transaction(MAX):
         case = await a_case()
         await billing.approve([(await log(60, comment="Gateway renewed")).choice], by=MAX, at=NOW)

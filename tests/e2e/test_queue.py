@@ -27,9 +27,9 @@ class Keyboard:
 
 
 async def test_ten_cases_are_answered_with_at_most_five_keys_each_besides_the_text(visitors: Visitors) -> None:
-    """From the list, Enter opens the first case; R, Ctrl Enter and J answer each case and open the next of the list.
+    """From the list, Enter opens the first case; R, Ctrl+Enter and J answer each case and open the next of the list.
 
-    The eleventh case stays as it is. A key that is typed into the text does nothing else.
+    The eleventh case stays unchanged. A shortcut key that is typed into the text does nothing else.
     """
     async with transaction(INES):
         cases = [
@@ -63,7 +63,10 @@ async def test_ten_cases_are_answered_with_at_most_five_keys_each_besides_the_te
 
 
 async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_one_key(visitors: Visitors) -> None:
-    """What the case has no value for is selected, to be typed over; after the undo the focus is in the text again."""
+    """A placeholder that the case has no value for is selected, to be typed over.
+
+    After `Z`, which takes back the sent reply, its text is in the field again, and the field has the focus.
+    """
     async with transaction(INES):
         await CannedReply.create(CannedFacts(name="Restart", text="Hello {first name}, restart {service}."), INES)
         case = await Case.open(by=INES, contact_id=ADA.id, subject="VPN", text="x", case_type_id=INCIDENT, at=NOW)
@@ -86,7 +89,10 @@ async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_
 
 
 async def test_a_case_changes_by_one_key_each_without_leaving_the_page(visitors: Visitors) -> None:
-    """S3.8, S3.9, S3.19: M, V, P and S change the case in place; what is being written stays, and the log has each change."""
+    """S3.8, S3.9, S3.19: M, V, P and S change the case without leaving the page; the log records each change.
+
+    Text that is being written stays.
+    """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="Help.", case_type_id=INCIDENT, at=NOW)
     page = await visitors.signed_in(INES.email)

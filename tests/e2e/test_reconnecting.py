@@ -50,7 +50,7 @@ async def test_what_happens_before_the_stream_is_open_is_shown(visitors: Visitor
 
 
 async def test_a_page_is_live_however_slowly_its_scripts_arrive(visitors: Visitors) -> None:
-    """A page opens its event stream even if its script arrives late; htmx and the stream extension are in one file."""
+    """A page opens its event stream even if its script arrives late: htmx and the stream extension are one file."""
     page = await visitors.signed_in("ines@desk.example")
 
     async def slowly(route: Route) -> None:
@@ -74,7 +74,7 @@ async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visit
 
 
 async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> None:
-    """A page whose event stream is slow to open starts no second attempt in the meantime."""
+    """A page whose event stream is slow to open does not try to open a second one in the meantime."""
     page = await visitors.signed_in("ines@desk.example")
     asked: list[str] = []
 
@@ -91,7 +91,7 @@ async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> 
 
 
 async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: Visitors) -> None:
-    """After a list lost its event stream, it reconnects and fetches its rows again."""
+    """A list that has lost its event stream reconnects and fetches its rows again, so that it shows missed changes."""
     page = await visitors.signed_in("ines@desk.example")
     await page.goto("/agent/cases?view=all")
     await open_case("Before the loss")
@@ -112,7 +112,7 @@ async def test_a_list_that_lost_its_stream_shows_what_came_meanwhile(visitors: V
 async def test_a_list_that_cannot_fetch_itself_for_a_moment_keeps_its_rows(
     visitors: Visitors, settings: Settings, dsn: str
 ) -> None:
-    """A list whose fetch is answered 503 because a table is locked keeps its rows and fetches them again later."""
+    """If a list's refresh gets 503, because a table is locked, the list keeps its rows and fetches them again later."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in("ada@acme.example")
     await page.goto("/invoices")

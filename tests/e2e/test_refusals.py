@@ -1,4 +1,4 @@
-"""Test bad input over HTTP and in a browser: each refusal shows a clear sentence at the form and changes nothing.
+"""Test bad input over HTTP and in a browser: each form shows a clear error message and nothing is changed.
 
 Other refusals are tested elsewhere: two managers who approve at once (tests/agent/test_approvals.py), 413 during an
 upload (tests/e2e/test_served.py), changes made in the meantime (tests/agent/test_time.py), refused passwords
@@ -46,7 +46,7 @@ async def of_max(service: int | None = HELPDESK) -> TimeEntry:
 def refused(
     places: Places, own: TimeEntry, draft: int
 ) -> list[tuple[Reader | None, str, str, dict[str, Any], int, str]]:
-    """Return forms that must be refused: reader, page, target, typed values, expected status and expected sentence.
+    """Return forms that must be refused: reader, page, target, typed values, expected status and error message.
 
     An empty page means that the form is sent without loading its page, as from a page that was loaded long before.
     """
@@ -131,7 +131,7 @@ FORMS = [
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate, dsn: str) -> None:
-    """A form sent after its session ended is kept as that person's draft and shown after they sign in.
+    """A form that is sent after its session ended is kept as that person's draft and shown after they sign in.
 
     Its files must be chosen again, and nothing else is written.
     """

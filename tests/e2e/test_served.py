@@ -1,4 +1,4 @@
-"""Test what needs a served portal: an answer that comes while the upload is still being sent."""
+"""Test what only a served portal can show: a response that comes while the upload is still being sent."""
 
 import asyncio
 import re
@@ -35,7 +35,7 @@ async def csrf(site: str, cookie: str) -> str:
 
 
 async def test_a_file_over_the_limit_is_answered_while_it_is_still_being_sent(site: str) -> None:
-    """R58: a file over 25 MB is answered 413 long before its declared 400 MB have been sent, and nothing is kept."""
+    """R58: a file over 25 MB gets 413 long before its declared 400 MB have been sent, and nothing of it is kept."""
     cookie = await cookie_of_ada()
     token = await csrf(site, cookie)
     reader, writer = await asyncio.open_connection(urlsplit(site).hostname, urlsplit(site).port)

@@ -1,4 +1,4 @@
-"""Test approving time by keyboard: sums and the list of rejected entries follow the ticks, and undo restores all."""
+"""Test approving time by keyboard: sums and the list of rejected entries follow the ticks; undo restores ticks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +56,7 @@ async def test_keys_stay_alive_after_the_head_box_is_ticked(visitors: Visitors) 
 
 
 async def test_ticks_made_by_hand_are_there_again_when_one_turns_back(visitors: Visitors) -> None:
-    """Each page of a list says that its ticks count for this page, and keeps them until they are sent."""
+    """Ticks count for one page of a list, as it says; turning back to a page shows them again, until they are sent."""
     for number in range(27):
         await open_case(f"Case {number}")
     page = await visitors.signed_in(MAX.email)

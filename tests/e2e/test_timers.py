@@ -1,4 +1,4 @@
-"""Test an agent's day with timers in a real browser: by keyboard, in two tabs, over a closed browser, and on a phone."""
+"""Test an agent's day with timers in a browser: by keyboard, in two tabs, with the browser closed, and on a phone."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ async def rows(table: str) -> list[Any]:
 
 
 async def back(minutes: int) -> None:
-    """Let the timer seem to have been started this many minutes earlier."""
+    """Set the start of the timer this many minutes back."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "update timer_segment set began_at = began_at - $1 * interval '1 minute' where ended_at is null", minutes
@@ -39,8 +39,8 @@ async def seconds(page: Page) -> int:
 async def test_an_agents_day_with_timers(visitors: Visitors) -> None:
     """S1.3, D54: Ines starts a timer by one key, attaches it to a case, starts another one, and closes the browser.
 
-    The second timer runs on, and she logs its time and undoes that. Her two tabs show the same second, each follows
-    what she does in the other, and a half-written reply stays.
+    The second timer goes on; she logs its time and undoes that. Her two tabs show the same second, each follows the
+    other, and a half-written reply stays.
     """
     first, second = await open_case("VPN drops"), await open_case("Printer jams")
     page, keys, panel = await at(visitors, "/agent/cases")
@@ -99,7 +99,7 @@ async def test_an_agents_day_with_timers(visitors: Visitors) -> None:
 
 
 async def test_a_forgotten_timer_is_asked_about_on_a_phone(visitors: Visitors) -> None:
-    """D54: at 390 px, the question about Ines's timer of eleven hours fits the screen, and she keeps 30 minutes of it."""
+    """D54: at 390 px, the question about Ines's timer of eleven hours fits the screen; she keeps 30 minutes."""
     page, _, panel = await at(visitors, "/agent/cases", width=390)
     await page.get_by_role("button", name="Start timer").click()
     await expect(page.locator(RUNNING)).to_be_visible()
@@ -115,7 +115,7 @@ async def test_a_forgotten_timer_is_asked_about_on_a_phone(visitors: Visitors) -
 
 
 async def test_timers_work_without_javascript(visitors: Visitors) -> None:
-    """Without JavaScript, Ines starts, pauses, resumes and stops a timer on a case and logs its time, by plain forms."""
+    """Without JavaScript, Ines starts, pauses, resumes and stops a timer on a case and logs its time by plain forms."""
     case = await open_case("VPN drops")
     page = await visitors.signed_in(INES.email, javascript=False)
     await page.goto(f"/agent/cases/{case.number}")

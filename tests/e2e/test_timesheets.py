@@ -25,7 +25,7 @@ async def timesheet(visitors: Visitors) -> Page:
 
 
 async def test_a_timesheet_is_worked_by_keyboard(visitors: Visitors) -> None:
-    """S2.34, S2.39: by keyboard, Max ticks and approves entries, and rejects one with a reason; `L` opens general time.
+    """S2.34, S2.39: by keyboard, Max approves ticked entries and rejects one with a reason; `L` opens general time.
 
     A button undoes the approval.
     """

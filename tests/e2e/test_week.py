@@ -27,7 +27,7 @@ def last_monday() -> date:
 
 
 async def worked() -> list[tuple[object, ...]]:
-    """Return the case or kind, the day of the week (Monday is 0) and the minutes of each entry."""
+    """Return the case or kind, the day of the week (0 for Monday) and the minutes of each entry."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch(
             "select coalesce(case_id, general_kind_id) as on_id, work_date, actual_minutes from time_entry order by id"
@@ -99,7 +99,10 @@ async def test_a_week_is_filled_by_keyboard_alone(visitors: Visitors) -> None:
 
 
 async def test_a_row_of_a_list_is_changed_in_its_place_and_a_submission_undone_by_keyboard(visitors: Visitors) -> None:
-    """S1.12, S0.26: Ines changes an entry in its row, and the sums follow; `S` submits what she ticked, `Z` undoes that."""
+    """S1.12, S0.26: Ines changes an entry in its row, and the sums follow.
+
+    `S` submits the ticked entries, and `Z` undoes that.
+    """
     case = await open_case("VPN drops")
     async with transaction(INES):
         for minutes in (50, 20):

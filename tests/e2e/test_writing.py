@@ -1,4 +1,4 @@
-"""Test writing in a real browser: pasting, choosing files, two tabs, and the form after a refusal."""
+"""Test writing in a browser: pasting, choosing files, two tabs, and the form after it was refused."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ COPY = """async (kinds) => {
   };
   await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(kinds.map((kind) => [kind, all[kind]])))]);
 }"""
-"""A script that puts on the clipboard what Excel copies: a cell as text, as HTML and as a picture, or those in `kinds`.
+"""A script that puts on the clipboard what Excel copies: a cell as text, as HTML and as an image, or only those in `kinds`.
 """
 
 
@@ -50,7 +50,7 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
     await paste(page, "image/png")
     await expect(page.locator("#draft-files .file")).to_contain_text(["image.png"])
     await expect(page.locator("[name=body]")).to_have_value("Kiel\t12")
-    await paste(page, "text/html", "image/png")  # This is a picture copied from a page.
+    await paste(page, "text/html", "image/png")  # This is an image copied from a page.
     await expect(page.locator("#draft-files .file")).to_have_count(2)
 
 

@@ -1,4 +1,4 @@
-"""Test a year of a customer in billing, as the customer and a manager see it, in two browsers."""
+"""Test the billing of a customer over a year, as the customer and a manager see it, in two browsers."""
 
 import re
 from datetime import UTC, date, datetime
@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 async def the_year() -> list[str]:
     """Bill Acme's year in three runs, each on the second day of a quarter; return the numbers of the invoices.
 
-    There are a subscription of 300.00 a month with two hours, a voucher of four hours, and time that is charged. The
-    first invoice is paid, and half of the second.
+    Acme has a subscription for 300.00 a month with two hours, a voucher of four hours, and time that is charged. The
+    first invoice is paid in full, and the second by half.
     """
     terms = PLAN | {"effective_start": date(2026, 1, 1), "fee": 300, "included_minutes": 120}
     care = await a_service(ACME, ACME_CONTRACT, "Care", **terms)
@@ -47,9 +47,9 @@ async def the_year() -> list[str]:
 
 
 async def test_a_year_of_a_customer_is_seen_asked_about_credited_and_paid(visitors: Visitors) -> None:
-    """S3.22, S3.23, D38: Ada reads her year and asks about an hour; Max credits it and records the rest; the books balance.
+    """S3.22, S3.23, D38: Ada reads her year and asks about an hour; Max credits it and records the remaining payments.
 
-    Both see the same sums: what was sold, what is left of the voucher, and what is owed.
+    Both see the same sums: what was sold, what is left of the voucher, and what is owed. The books balance at the end.
     """
     async with transaction(MAX):
         _, second, third = await the_year()

@@ -12,7 +12,7 @@ from tests.pages import STREAMS
 
 @dataclass
 class Wire:
-    """Bytes that a browser window received from the server, by URL, without what came from the browser's cache."""
+    """The bytes that a browser window has received from the server, by URL, without what its cache provided."""
 
     paths: dict[str, str] = field(default_factory=dict)
     cached: set[str] = field(default_factory=set)

@@ -61,9 +61,9 @@ class Children:
         return dict(lines[-1])
 
     async def send_with_fault(self, prepared: Prepared, mode: Mode, step: int) -> None:
-        """Send the form with the fault at `step`, then without a fault, and delete the uploads that are left.
+        """Send the form with the fault at `step`, then again without a fault, and delete the uploads that are left.
 
-        Assert that the first attempt saves the form at most once, and that it is saved exactly once after the second.
+        Assert that the form is saved at most once by the first attempt, and exactly once after the second.
         """
         told = self.send(prepared, mode, step)
         status, done = told.get("status"), await prepared.done()
@@ -72,7 +72,7 @@ class Children:
         else:
             assert done == (1 if status < 400 else 0), (mode, step, told)
         again = self.send(prepared)
-        # The second answer says that the form is done already, or that the link has been used.
+        # The second response says that the form was carried out before, or that the link has been used.
         assert again["status"] in ({303, 409, 404} if done else {303}), (mode, step, told, again)
         assert await prepared.done() == 1, (mode, step, told, again)
         await self.sweep()  # Delete the uploads, because so many within one hour would be refused (R58).

@@ -1,6 +1,6 @@
-"""Exempt all objects that exist at import from garbage collection; the server that forks child processes imports this last.
+"""Exempt all imported objects from garbage collection; the server that forks child processes imports this module last.
 
-A collection in a child would visit every object of the imported modules, and so copy each of their memory pages.
+A collection in a child would touch every object of the imported modules, and so copy all of their memory pages.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Begin and send the mails of notices and invoices in a child process, which a fault may kill meanwhile."""
+"""Begin and send the mails of notices and invoices in a child process, which a fault may kill."""
 
 import asyncio
 from datetime import datetime
@@ -19,10 +19,11 @@ SENT: list[int] = []
 
 
 def run(environment: dict[str, str], at: datetime, mode: Mode, step: int, said: str) -> None:
-    """Pass changes on, begin the mails that are due, and run their jobs as the worker does, with the fault `mode` at the step `step`.
+    """Pass on the outbox, begin the mails that are due, and run their jobs as the worker does, with a fault.
 
-    Sending a mail is a step too; step 0 means no fault. `at` is the present instant. If the process is not killed, it
-    writes the number of its steps and that of the first mail to the file `said`.
+    `mode` is the fault, and `step` the number of its step; 0 means no fault. Sending a mail is a step too. `at` is the
+    present instant. If the process is not killed, it writes to the file `said` how many steps there were and which step
+    sent the first mail.
     """
     install()
     send = sending.send

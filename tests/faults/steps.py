@@ -17,7 +17,7 @@ Mode = Literal["killed before", "killed after", "connection lost before", "conne
 
 @dataclass
 class Fault:
-    """A fault that happens at the step with the number `at`, as `mode` says; 0 means no fault.
+    """A fault of the kind `mode` at the step with the number `at`; 0 means no fault.
 
     Steps are counted in `seen`, from 1, only while `armed` is True.
     """

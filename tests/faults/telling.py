@@ -1,4 +1,4 @@
-"""Make the notices of the outbox in a child process, which a fault may kill in the meantime."""
+"""Make the notices of the outbox in a child process, which a fault may kill."""
 
 import asyncio
 from datetime import datetime

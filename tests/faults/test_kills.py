@@ -1,7 +1,7 @@
 """Test SIGKILL on every process of a served portal while people work: each acknowledged write exists exactly once.
 
-Each client appends its intent to the file `history` before it sends a form, and the response afterwards. A form without
-a response is sent again until there is one, as a person would do.
+Each client appends its intent to the file `history` before it sends a form, and the response afterwards. A form that
+gets no response is sent again until it gets one, as a person would do.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Repeat `work` until the portal responds without a server error, and return the result; fail after 400 attempts."""
+    """Repeat `work` until it returns something other than a server error, and return that; fail after 400 attempts."""
     for _ in range(400):
         with contextlib.suppress(*UNREACHABLE, Unavailable):
             answer = await work()
@@ -124,8 +124,8 @@ class Person:
     ) -> httpx.Response:
         """Load the page, send its form until the portal responds, and return the response.
 
-        Write the intent and the outcome to the history, and remember the query `count`, which counts what the form
-        creates by its `marker`.
+        Write the intent and the outcome to the history. `count` is the query that counts what the form creates, with
+        `marker` as its parameter; it is kept for the check at the end.
         """
         shown = (await self.get(page)).text
         fields = form_of(shown, action).fields | typed
@@ -164,7 +164,7 @@ async def logs_time(site: Site, person: Person, number: int) -> None:
 
 
 async def bills(site: Site, person: Person) -> None:
-    """Approve submitted time, draft an invoice and issue it, again and again until `site.over`."""
+    """Approve submitted time, draft an invoice and issue it, repeatedly until `site.over`."""
     while not site.over:
         await patiently(submit_all)
         page = (await person.get("/agent/approvals")).text
@@ -249,7 +249,8 @@ async def kill_processes(site: Site, rounds: int) -> None:
 async def work_while_killing(site: Site, rounds: int) -> dict[str, int]:
     """Let Ada, Ines and Max work while processes are killed; then assert that each acknowledged form was saved once.
 
-    No other form may have been saved. Return how many forms were acknowledged, refused and tried more than once.
+    Assert also that no other form was saved. Return how many forms were acknowledged, were refused, and needed more
+    than one attempt.
     """
     ada, ines, max_ = [await Person(site, reader).sign_in() for reader in (ADA, INES, MAX)]
     number = await a_case()

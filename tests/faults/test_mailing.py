@@ -1,4 +1,4 @@
-"""Test that a worker that is killed while it mails forgets no notice or invoice, and repeats one only if it had just sent it."""
+"""Test that a worker that is killed while it sends mails loses none, and repeats only the one that it had just sent."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tests.world import ACME, ALAN, INCIDENT, INES, MAX, NOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
 TWO = 2
-"""How many people are mailed of one reply: Alan, whose case it is, and Ines, who has it."""
+"""The number of people who get a mail about one reply: Alan, whose case it is, and Ines, its agent."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def environment(settings: Settings, sink: tuple[Sink, Server]) -> dict[str, str]
 
 
 async def replied(number: int) -> None:
-    """Let Max reply on a new case of Alan that Ines has, and make the notices of it; only the reply is mailed."""
+    """Let Max reply on a new case of Alan that is assigned to Ines, and make the notices; only the reply is mailed."""
     async with transaction(INES):
         case = await Case.open(
             by=INES, subject=f"VPN {number}", text="It drops.", case_type_id=INCIDENT, contact_id=ALAN.id, at=NOW
@@ -84,7 +84,10 @@ async def credited() -> None:
 
 
 def mailed(environment: dict[str, str], mode: Mode, step: int, said: Path) -> tuple[int, int] | None:
-    """Send the mails in a child process with a fault. Return its steps and that of the first mail, or None if it was killed."""
+    """Send the mails in a child process with a fault.
+
+    Return the number of its steps and that of the step that sent the first mail, or None if it was killed.
+    """
     said.unlink(missing_ok=True)
     process = CONTEXT.Process(target=mailing.run, args=(environment, NOW, mode, step, str(said)))
     process.start()
@@ -99,9 +102,10 @@ def mailed(environment: dict[str, str], mode: Mode, step: int, said: Path) -> tu
 async def repeated_at(
     step: int, mode: Mode, environment: dict[str, str], sink: tuple[Sink, Server], said: Path
 ) -> int | None:
-    """Kill the worker at a step, let the next one send the rest, and return how many mails were sent twice; None without a kill.
+    """Kill the worker at a step and let the next one send the rest.
 
-    Fail unless both people got their mail, and unless a mail that came twice had the same Message-ID and was not recorded.
+    Return how many mails were sent twice, or None if the worker ended before that step. Fail unless both people got
+    their mail, and unless a mail that was sent twice had the same Message-ID and had not been recorded.
     """
     sink[0].messages.clear()
     before = await recorded_as_sent()
@@ -124,10 +128,10 @@ async def recorded_as_sent() -> int:
 async def test_a_killed_worker_forgets_no_mail_and_repeats_at_most_the_one_it_was_sending(
     mode: Mode, environment: dict[str, str], sink: tuple[Sink, Server], tmp_path: Path
 ) -> None:
-    """R76: SIGKILL at any statement, or before or after the sending of any mail.
+    """R76: after SIGKILL at any statement, or around the sending of any mail, the next worker sends what is missing.
 
-    The next worker sends what is missing. A mail that the server had accepted, but that was not yet recorded as sent, is
-    sent once more under the same Message-ID; no other is.
+    A mail that the server had accepted, but that was not yet recorded as sent, is sent a second time with the same
+    Message-ID; no other mail is.
     """
     step, repeated, killed = 0, 0, True
     while killed:
@@ -143,7 +147,10 @@ async def test_a_killed_worker_forgets_no_mail_and_repeats_at_most_the_one_it_wa
 async def test_a_worker_that_is_killed_at_the_mail_of_an_invoice_or_a_credit_note_sends_both_mails(
     change: Callable[[], Awaitable[object]], environment: dict[str, str], sink: tuple[Sink, Server], tmp_path: Path
 ) -> None:
-    """R76, S2.43: SIGKILL right after the server has accepted the first mail, which then comes again with the same Message-ID."""
+    """R76, S2.43: after SIGKILL right after the server has accepted the first mail of an invoice, both mails arrive.
+
+    The first one arrives twice, with the same Message-ID. The same holds for a credit note.
+    """
     await change()
     _, first = await asyncio.to_thread(mailed, environment, "killed after", 0, tmp_path / "said") or (0, 0)
     assert len(sink[0].messages) == TWO
@@ -162,7 +169,10 @@ async def test_a_worker_that_is_killed_at_any_statement_of_mailing_invoices_forg
     sink: tuple[Sink, Server],
     tmp_path: Path,
 ) -> None:
-    """R76, S2.43: as above, at every statement and at every mail; nothing is lost, and only the mail in hand comes again."""
+    """R76, S2.43: after SIGKILL at any statement or mail, no mail of an invoice or credit note is lost.
+
+    Only the mail that was being sent arrives twice.
+    """
     step, killed = 0, True
     while killed:
         step += 1
@@ -181,7 +191,7 @@ async def no_mail_waits() -> None:
 async def test_two_workers_send_each_mail_once(
     environment: dict[str, str], sink: tuple[Sink, Server], tmp_path: Path
 ) -> None:
-    """R76: of two workers that run at once, one sends each mail, whichever begins its batch."""
+    """R76: of two workers that run at once, only one sends each mail, whichever of them begins its batch."""
     for number in range(6):
         await replied(number)
     with (tmp_path / "worker.log").open("wb") as log:

@@ -1,4 +1,4 @@
-"""Test that a worker that is killed between any two steps of making notices tells everybody everything, and once."""
+"""Test that, if the worker is killed at any step of making notices, everybody still gets each notice exactly once."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ async def test_a_killed_worker_forgets_nothing_and_tells_nothing_twice(mode: Mod
             case = await Case.open(by=ALAN, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
         async with transaction(INES):
             await case.reply(by=INES, text="We look.", at=NOW)
-        expected += 4  # The case is told to three agents, the reply to Alan: no agent is told of a colleague's.
+        expected += 4  # Three notices of the case to agents, and one of the reply to Alan
         steps = told(dsn, mode, step, tmp_path / "said")
         made, waiting = await counts()
         assert (made, waiting) in {(expected, 0), (expected - 4, 2)}, step

@@ -1,6 +1,6 @@
 """Test shortages: no free database connection, a full disk, stalled clients.
 
-Each gets a response, and no data are lost.
+Each request gets a response, and no data are lost.
 """
 
 import asyncio
@@ -59,9 +59,9 @@ async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_ha
 
 
 async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_back(children: Children) -> None:
-    """R58, R60: if the disk is full, Ada's reply with a file gets 507; its text is kept as a draft.
+    """R58, R60: if the disk is full, Ada's reply with a file gets 507, and its text is kept as a draft.
 
-    Nothing of the file stays on the disk, and sending the form again saves the reply.
+    No part of the file stays on the disk, and sending the form again saves the reply.
     """
     prepared = await reply_with_files()
     told = children.send(prepared, largest_file=20_000)
@@ -77,7 +77,7 @@ async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
 @pytest.mark.long
 async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
-    """R83: half-sent forms and files hold no database connection: with a pool of one, other requests are answered."""
+    """R83: half-sent forms and files hold no database connection: with a pool of one, other requests get a response."""
     async with served(dsn, tmp_path, PORTAL_POOL_SIZE="1") as portal, portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)
         token, cookie = await csrf(client, "/cases/new"), client.cookies["sid"]
@@ -143,7 +143,7 @@ async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Sit
 async def test_a_full_disk_of_the_database_loses_nothing_that_was_acknowledged(
     on_a_small_disk: Site, small_disk: Path
 ) -> None:
-    """R94: when the database's disk becomes full, Ada's replies get 503 or no answer, and all acknowledged ones exist.
+    """R94: when the database's disk becomes full, Ada's replies get 503 or no response; all acknowledged ones exist.
 
     Once the disk has space again, she can reply.
     """

@@ -32,7 +32,8 @@ async def attack(
     """Hold `count` slow POST requests to `path` from each of the local IP addresses until the block ends.
 
     `host` is the Host header and `cookie` the Cookie header. With the path of a `certificate`, the connections use TLS.
-    The block begins five seconds after the attack; at its end, assert that all these connections have been opened.
+    The block begins five seconds after the start of the attack; at its end, assert that all these connections have been
+    opened.
     """
     head = f"POST {path} HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: application/x-www-form-urlencoded\\r\\nContent-Length: 900\\r\\n"
     head += (f"Cookie: {cookie}\\r\\n" if cookie else "") + "\\r\\nemail=\n"
@@ -68,8 +69,8 @@ async def slowest_page(client: httpx.AsyncClient, seconds: float) -> float:
 async def assert_pages_are_quick(client: httpx.AsyncClient, quiet: float) -> None:
     """Request pages for `SECONDS` during the attack, and assert that each is answered within 500 ms.
 
-    `quiet` is the time in seconds that the slowest page took before the attack. If the machine is so busy that this was
-    more than 250 ms, a page may take twice as long during the attack.
+    `quiet` is the time in seconds that the slowest page took before the attack. If it is more than 250 ms, because the
+    machine is busy, a page may take twice as long during the attack.
     """
     slowest = await slowest_page(client, SECONDS)
     assert slowest < max(0.5, 2 * quiet), (slowest, quiet)

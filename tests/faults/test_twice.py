@@ -51,7 +51,7 @@ async def everybody_came(at: datetime) -> None:
 async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(
     children: Children, jump: timedelta
 ) -> None:
-    """R94: invoice numbers and instants of issue rise together; if the clock was set back, the last instant is reused."""
+    """R94: invoice numbers and instants of issue rise together; a clock that was set back reuses the last instant."""
     assert children.send(await issue())["status"] == 303
     second = await issue()
     await everybody_came(NOW + jump)
@@ -101,7 +101,7 @@ async def test_a_clock_that_is_set_back_keeps_people_in_and_one_set_forward_lets
 
 
 async def test_a_billing_run_by_a_clock_of_last_month_takes_nothing_of_this_one(children: Children) -> None:
-    """R94: a billing run whose clock is a month behind leaves time dated after its day to the next run."""
+    """R94: a billing run by a clock that is a month behind leaves time with later dates to the next run."""
     entry = await approved()
     prepared = await VERBS["run the billing"]()
     early = NOW - timedelta(days=40)

@@ -1,4 +1,4 @@
-"""The writes that must never be half done: how each is prepared, sent by its form, and counted afterwards."""
+"""The writes that must never be half done: how each is prepared, sent with its form, and counted afterwards."""
 
 import hashlib
 import uuid
@@ -132,7 +132,7 @@ async def issue() -> Prepared:
 
 
 async def _issued() -> billing.Invoice:
-    """Issue an invoice for an hour of work and for the time that credit notes freed before."""
+    """Issue an invoice for an hour of work and for the time that earlier credit notes have released."""
     await approved()
     async with transaction(MAX):
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -1,9 +1,9 @@
-"""Take pictures of every component, of pages that people see without being signed in, and of every mail.
+"""Take screenshots of every component, of the pages for visitors who are not signed in, and of every mail.
 
 Usage: `python -m tests.look.gallery FOLDER [name ...]`. This renders the templates of `tests/look/pages/` with the
-invented readers of `tests/look/mock.py`, serves them with the product's content security policy, and takes pictures at
-widths of 1440 and 390 px, light and dark. The mails of `tests/look/mails.py` are taken at 600 and 360 px. It prints the
-errors that the browser reports.
+invented readers of `tests/look/mock.py`, serves them with the product's content security policy, and takes screenshots
+at widths of 1440 and 390 px, light and dark. The screenshots of the mails of `tests/look/mails.py` are 600 and 360 px
+wide. It prints the errors that the browser reports.
 """
 
 import shutil
@@ -59,12 +59,12 @@ class Answers(SimpleHTTPRequestHandler):
 
 
 def sizes_of(name: str) -> dict[str, tuple[int, int]]:
-    """Return the screen sizes at which this page or mail is taken, by name."""
+    """Return the screen sizes for screenshots of this page or mail, by the size's name."""
     return MAIL_SIZES if name.startswith("mail-") else SIZES
 
 
 def written(target: Path) -> list[str]:
-    """Render all pages and mails to `target/<name>.html`, put the static files beside them, and return their names."""
+    """Render all pages and mails to `target/<name>.html`, and copy the static files there; return the names."""
     environment = ENVIRONMENT.overlay(
         loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
     )
@@ -110,9 +110,9 @@ def executable() -> str:
 
 
 def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
-    """Take four pictures of one page.
+    """Take four screenshots of one page.
 
-    Return the browser's errors and warnings, and at which widths it scrolls sideways.
+    Return the browser's errors and warnings, and the widths at which the page scrolls sideways.
     """
     complaints = []
     for size, (width, height) in sizes_of(name).items():
@@ -132,7 +132,7 @@ def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
 
 
 def main() -> None:
-    """Save pictures of all pages, or of those named on the command line, in the folder."""
+    """Save screenshots of all pages, or of those named on the command line, in the folder."""
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with served() as (address, names), sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""The mails for the gallery: one of each kind of notice, a digest, and one of each letter about an account."""
+"""The mails for the gallery: one of each kind of notice, a digest, and each kind of mail about an account."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -30,7 +30,7 @@ LONG = "The connection to the branch office in Kiel drops every morning at nine,
 
 
 def told(kind: Kind, **more: Any) -> Told:
-    """Return a notice of this kind, with everything that its sentence may need."""
+    """Return a notice of this kind, with everything that its text may need."""
     facts: dict[str, Any] = {
         "id": 1, "kind": kind, "record_id": 7, "subject_id": 7, "at": NOW, "read_at": None, "in_app": True, "zone": ZoneInfo("Europe/Berlin"),
         "for_contact": kind.for_contacts is not None, "actor": "Ines Okafor", "verb": "changed", "minutes": 45,
@@ -62,7 +62,7 @@ def mail(name: str, subject: str, **context: Any) -> str:
 
 
 def of_notices(items: list[Item], button: str, rate: str = "") -> str:
-    """Return the mail that tells of these notices."""
+    """Return the HTML of the mail that contains these notices."""
     sides = [item.told.kind.side(of_contact=item.told.for_contact) for item in items]
     return mail(
         "told", "What happened", items=items, button=button, rate=rate, stop=f"{BASE}/unsubscriptions/x",
@@ -71,7 +71,7 @@ def of_notices(items: list[Item], button: str, rate: str = "") -> str:
 
 
 def mails() -> dict[str, str]:
-    """Return the HTML of each mail, by the name of its picture."""
+    """Return the HTML of each mail, by the file name of its screenshot without the size."""
     one = {
         f"mail-{kind.name.replace('.', '-')}": of_notices(
             [Item(told(kind), TEXT if kind.has_message else "")], "Open the case" if kind.about == "case" else "Open it"

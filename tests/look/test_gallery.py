@@ -1,4 +1,4 @@
-"""Test the gallery in Chromium: accessible, within the content security policy, never wider than the screen."""
+"""Test the gallery in Chromium: accessible, within the content security policy, no sideways scrolling."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -11,10 +11,11 @@ from aiosmtpd.controller import Controller
 class Sink:
     """The handler of the test SMTP server. It keeps the received mails in `messages`.
 
-    Each string in `receivers`, such as "550 No such mailbox", refuses one receiver, and each in `answers` one mail after
-    its text. `hangs` names the moment at which the server stops answering ("at the greeting" or any other text: in the
-    middle of the mail), "" for never. With `drops`, the server keeps the mail and then breaks the connection. `commands`
-    holds the SMTP commands that it has received. A test that stops the server sets `stopped`.
+    Each string in `receivers`, such as "550 No such mailbox", is the refusal of the next receiver, and each in
+    `answers` the answer to the content of the next mail; each is used once. `hangs` says where the server stops
+    answering: "" nowhere, "at the greeting", or, for any other text, after the content of the mail. If `drops` is set,
+    the server keeps the mail and then breaks the connection. `commands` has the names of the SMTP commands received. A
+    test that stops the server sets `stopped`.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Test delivery to a mail server that refuses, is absent, hangs, disconnects, or offers no encryption, and without one."""
+"""Test delivery to a mail server that refuses, is absent, hangs, disconnects or offers no encryption, and to none."""
 
 import asyncio
 import contextlib
@@ -23,11 +23,11 @@ from tests.world import ADA, ALAN, GIL, NOW
 
 DAY = timedelta(days=1)
 CHANGED: mail.Ids = {"credential": ADA.credential_id, "at": "2026-11-20T09:00:00+00:00"}
-"""The ids of a mail that tells Ada of a changed password."""
+"""The ids of a mail to Ada that her password was changed."""
 
 
 async def deliver(settings: Settings, *, job: int = 1, age: timedelta = timedelta(0), at: datetime = NOW) -> None:
-    """Run the job that mails Ada of a changed password, which was enqueued `age` ago."""
+    """Run the job that mails Ada that her password was changed; the job was enqueued `age` ago."""
     await mail.deliver(mail.Delivery(job, "mail_password_changed", dict(CHANGED), at - age, at), settings)
 
 
@@ -45,9 +45,9 @@ async def changed(settings: Settings) -> EmailMessage:
 async def test_a_mail_that_is_not_accepted_for_a_time_is_tried_again_and_given_up_in_the_end(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R76: a mail that no server accepts is tried again for a day, and then given up, with the server's last answer.
+    """R76: a mail that no server accepts is tried again for a day, and then given up with the last failure recorded.
 
-    The error that is logged contains no mail address; the record for admins may.
+    The logged error contains no mail address; the record for admins may.
     """
     for age in (timedelta(0), DAY):
         sink[0].answers.append(f"451 4.3.0 Later, {ADA.email}")
@@ -85,7 +85,7 @@ async def test_a_mail_is_sent_once_by_its_job(settings: Settings, sink: tuple[Si
 async def test_a_refused_address_gets_no_mail_until_somebody_says_to_try_again(
     settings: Settings, sink: tuple[Sink, Server], moment: str
 ) -> None:
-    """A server's permanent refusal of the address is recorded, and mails to it stop until the refusal is deleted."""
+    """If the server refuses the address permanently, mails to it stop until the recorded refusal is deleted."""
     (sink[0].answers if moment == "DATA" else sink[0].receivers).append("550 5.1.1 No such mailbox")
     await deliver(settings)
     await deliver(settings, job=2)
@@ -115,7 +115,7 @@ async def test_a_new_address_is_written_to_although_the_former_was_refused(
 async def test_a_refusal_of_the_sender_or_of_the_content_does_not_stop_other_mails(
     settings: Settings, sink: tuple[Sink, Server], answer: str
 ) -> None:
-    """The refused mail is not tried again, but nothing is recorded about the address."""
+    """A mail whose sender or content is refused is not tried again, but no refusal of its address is recorded."""
     sink[0].answers.append(answer)
     await deliver(settings)
     assert [(record.state, record.reason) for record in await records()] == [(MailState.REFUSED, answer)]
@@ -124,7 +124,7 @@ async def test_a_refusal_of_the_sender_or_of_the_content_does_not_stop_other_mai
 
 
 async def test_a_reset_link_is_mailed_even_to_a_refused_address(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """Whoever asks for a link gets it; once the server accepts it, other mails go to the address again."""
+    """A reset link is mailed even to a refused address; once the server accepts it, other mails go there again too."""
     async with transaction(SYSTEM):
         await refusals.record(ADA.email, "mail_notices", "550 No", NOW)
     await mail.deliver(mail.Delivery(1, "mail_password_reset", {"credential": ADA.credential_id}, NOW, NOW), settings)
@@ -136,7 +136,10 @@ async def test_a_reset_link_is_mailed_even_to_a_refused_address(settings: Settin
 async def test_without_a_server_a_mail_is_kept_and_never_sent_by_itself(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """A kept mail stays kept when a server is configured afterwards, until an admin sends it. Links are not even made."""
+    """A mail that was kept because there was no mail server is sent only when an admin asks for it, even with a server.
+
+    Without a server, no links are made at all.
+    """
     silent = replace(settings, smtp_url=None, mail_from=None)
     await deliver(silent)
     await mail.deliver(mail.Delivery(2, "mail_password_reset", {"credential": ADA.credential_id}, NOW, NOW), silent)
@@ -147,7 +150,7 @@ async def test_without_a_server_a_mail_is_kept_and_never_sent_by_itself(
     await deliver(settings)
     assert sink[0].messages == []
     async with transaction(SYSTEM) as tx:
-        for _ in range(2):  # The second press changes nothing.
+        for _ in range(2):  # The second call changes nothing.
             await outgoing.send_again(kept.id, NOW)
         assert (await jobs.state()).waiting == 1
         job = await tx.fetchval("select id from pgqueuer")
@@ -158,7 +161,7 @@ async def test_without_a_server_a_mail_is_kept_and_never_sent_by_itself(
 
 
 async def test_records_are_deleted_after_their_time(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """Records of mails are deleted after 30 days and refusals after a year; a mail that waits is kept."""
+    """Records of mails are deleted after 30 days, except of mails that wait; refusals are deleted after a year."""
     sink[0].receivers += ["550 5.1.1 No", "451 Later"]
     await deliver(settings)
     async with transaction(SYSTEM):
@@ -177,7 +180,10 @@ async def test_records_are_deleted_after_their_time(settings: Settings, sink: tu
 
 
 async def test_contacts_see_and_lift_only_the_refusals_that_concern_them(settings: Settings) -> None:
-    """R24: a contact sees refusals of their customer's addresses and lifts their own; an administrator lifts all of those."""
+    """R24: a contact sees the refusals of their customer's addresses and deletes that of their own address.
+
+    An administrator of the customer deletes all of these.
+    """
     async with transaction(SYSTEM):
         for email in (ADA.email, ALAN.email, GIL.email):
             await refusals.record(email, "mail_notices", "550 No", NOW)
@@ -198,7 +204,7 @@ async def test_contacts_see_and_lift_only_the_refusals_that_concern_them(setting
 async def test_a_server_whose_answer_has_no_end_is_not_waited_for_for_ever(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sending to a server that sends a line every 20 ms without end is stopped by the timeout for the mail (R76)."""
+    """R76: sending to a server that sends a line every 20 ms without end is stopped by the timeout for a whole mail."""
     monkeypatch.setattr(sending, "SECONDS_IN_ALL", 0.3)
     hung_up = asyncio.Event()
 
@@ -239,7 +245,7 @@ async def test_a_server_that_hangs_is_not_waited_for_for_ever(
 async def test_a_server_that_goes_away_after_it_had_the_mail_gets_it_again_under_the_same_id(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R76: a mail whose connection broke after the server had taken it is sent again with the same Message-ID."""
+    """R76: if the connection breaks after the server has accepted a mail, it is sent again with the same Message-ID."""
     sink[0].drops = True
     with pytest.raises(mail.NotSent):
         await deliver(settings)
@@ -262,7 +268,7 @@ async def test_a_server_elsewhere_that_speaks_in_the_clear_gets_nothing(
 
 
 async def test_a_server_that_takes_no_such_letters_refuses_the_address_with_a_sentence(settings: Settings) -> None:
-    """A mail to "müller@" is refused at once by a server without SMTPUTF8, and the page about the person says why."""
+    """A server without SMTPUTF8 gets no mail to "müller@": it is refused at once, and the person's page says why."""
     server = Controller(Sink(), hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=False)
     server.start()
     try:

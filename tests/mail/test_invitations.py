@@ -1,4 +1,4 @@
-"""Test the links that the portal mails to people who are invited, or who need a new password: who learns them, and when they end."""
+"""Test the mailed links for invitations and new passwords: who gets to know them, and when they expire."""
 
 import asyncio
 import re
@@ -35,14 +35,14 @@ async def rows(sql: str, *values: Any) -> list[Any]:
 
 
 async def queued() -> list[int]:
-    """Put the links that wait into the queue, as the worker does, and return the ids of all that are being mailed."""
+    """Enqueue the waiting links, as the worker does, and return the ids of all links that are being mailed."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(now())
     return [row["id"] for row in await rows("select id from invitation where mail = 'begun' order by id")]
 
 
 async def written(settings: Settings) -> EmailMessage:
-    """Return the mail of the only link that waits."""
+    """Return the mail with the only link that waits."""
     (invitation,) = await queued()
     message = await mail.invitation(invitation, settings, now())
     assert message is not None
@@ -50,7 +50,7 @@ async def written(settings: Settings) -> EmailMessage:
 
 
 def link_in(message: EmailMessage) -> str:
-    """Return the path of the link, which is the same in both parts of the mail."""
+    """Return the path of the link, after checking that it is the same in both parts of the mail."""
     parts = [message.get_body((kind,)) for kind in ("plain", "html")]
     (path,) = {LINK.search(part.get_content())[1] for part in parts}  # type: ignore[union-attr, index]
     return path
@@ -59,7 +59,10 @@ def link_in(message: EmailMessage) -> str:
 async def test_an_invited_colleague_gets_the_link_by_mail_and_nobody_else_sees_it(
     app: Gate, settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S3.15, R7, R8: Ada adds Bea; neither her pages nor the queue have the link, which arrives over SMTP and works once."""
+    """S3.15, R7, R8: when Ada adds Bea, neither Ada's pages nor the queue contain Bea's link.
+
+    The link is mailed over SMTP and works once.
+    """
     async with await Browser.of(app, ADA) as ada:
         answer = await send(ada, await ada.get("/contacts/new"), "/contacts/new", **BEA)
         assert answer.status_code == 303
@@ -89,7 +92,7 @@ async def test_an_invited_colleague_gets_the_link_by_mail_and_nobody_else_sees_i
 async def test_an_invitation_that_is_refused_is_not_said_to_be_on_its_way(
     app: Gate, settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S3.15: if the mail server refuses the new colleague's address, the page says so, until the link is mailed again."""
+    """S3.15: if the mail server refuses a new colleague's address, the page says so until the link is mailed again."""
     sink[0].receivers.append("550 5.1.1 No such mailbox")
     async with await Browser.of(app, ADA) as ada:
         answer = await send(ada, await ada.get("/contacts/new"), "/contacts/new", **BEA)
@@ -104,7 +107,7 @@ async def test_an_invitation_that_is_refused_is_not_said_to_be_on_its_way(
 
 
 async def test_admins_invite_agents_and_contacts_by_mail(app: Gate, settings: Settings) -> None:
-    """R7: the set-up mails invitations to an agent and to a contact; each mail says what it gives access to."""
+    """R7: admins mail invitations to an agent and to a contact; each mail says what it gives access to."""
     async with await Browser.of(app, NOOR) as noor:
         page = await noor.get("/agent/setup/agents/new")
         agent = {"name": "Jo Marsh", "email": "jo@desk.example", "department_id": str(SUPPORT)}
@@ -122,9 +125,9 @@ async def test_admins_invite_agents_and_contacts_by_mail(app: Gate, settings: Se
 
 
 async def test_whoever_has_a_password_is_mailed_a_link_for_a_new_one(app: Gate, settings: Settings) -> None:
-    """R7, R9: for Alan, who has a password, the button mails a link for a new one, valid for an hour.
+    """R7, R9: for Alan, who has a password, the button mails a link to set a new one, valid for an hour.
 
-    Ada, who presses it, is not asked for her own password. His session lasts until he has chosen the new password.
+    Ada, who presses it, is not asked for her own password. Alan's session lasts until he has chosen the new password.
     """
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=20)) as ada, await Browser.of(app, ALAN) as alan:
         page = await ada.get(f"/contacts/{ALAN.id}")
@@ -143,7 +146,7 @@ async def test_whoever_has_a_password_is_mailed_a_link_for_a_new_one(app: Gate, 
 
 
 async def test_a_link_that_is_mailed_again_ends_the_one_before(app: Gate, settings: Settings) -> None:
-    """R7, R76: two requests leave one valid link, and so does a mail that is sent twice because the connection broke."""
+    """R7, R76: only the newest link is valid, after two requests as well as after a mail that was sent twice."""
     async with await Browser.of(app, ADA) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         await asyncio.gather(*(send(ada, page, f"/contacts/{ALAN.id}/invitations") for _ in range(2)))
@@ -156,7 +159,7 @@ async def test_a_link_that_is_mailed_again_ends_the_one_before(app: Gate, settin
 
 
 async def test_a_withdrawn_invitation_is_neither_mailed_nor_valid(app: Gate, settings: Settings) -> None:
-    """R7: withdrawing ends a link that was mailed, and one that waits is never mailed. A repetition is harmless."""
+    """R7: withdrawing an invitation ends a mailed link and stops a waiting one; withdrawing it again is harmless."""
     place = f"/agent/customers/{ACME}/contacts/{ALAN.id}"
     async with await Browser.of(app, NOOR) as noor:
         for was_written in (True, False):
@@ -180,7 +183,7 @@ async def test_a_withdrawn_invitation_is_neither_mailed_nor_valid(app: Gate, set
 async def test_pages_say_that_the_mail_server_has_not_taken_a_mail_and_that_a_link_has_expired(
     app: Gate, settings: Settings
 ) -> None:
-    """R76: five minutes later, the page says that the mail still waits; after 72 hours, that the invitation expired."""
+    """R76: after five minutes, the page says that the mail still waits; after 72 hours, that the link has expired."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set email = 'bea@acme.example' where id = $1", ALAN.credential_id)
     async with transaction(None) as tx:
@@ -196,7 +199,7 @@ async def test_pages_say_that_the_mail_server_has_not_taken_a_mail_and_that_a_li
 
 
 async def test_nobody_whose_access_has_ended_gets_the_link(app: Gate, settings: Settings) -> None:
-    """R12: Alan's access ends between the request and the mail, so no mail is written."""
+    """R12: if Alan's access ends between the request and the sending, no mail is written."""
     async with transaction(SYSTEM):
         await (await Contact.find(ALAN.id, SYSTEM)).mail_link(now())
     (found,) = await queued()
@@ -206,7 +209,7 @@ async def test_nobody_whose_access_has_ended_gets_the_link(app: Gate, settings: 
 
 
 async def test_an_administrator_who_mails_too_many_links_waits(app: Gate) -> None:
-    """R83: Ada mails thirty links in an hour; for the next one she has to wait."""
+    """R83: Ada can mail thirty links in an hour; for the next one she has to wait."""
     async with await Browser.of(app, ADA) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         answers = [await send(ada, page, f"/contacts/{ALAN.id}/invitations") for _ in range(31)]
@@ -215,7 +218,7 @@ async def test_an_administrator_who_mails_too_many_links_waits(app: Gate) -> Non
 
 @pytest.mark.parametrize("reader", [INES, ADA.as_administrator()], ids=["an agent", "an administrator"])
 async def test_the_database_refuses_a_reset_whose_token_somebody_knows(app: Gate, reader: Any) -> None:
-    """R7, R88: neither role can insert a password reset that is not mailed, or that claims to have been mailed."""
+    """R7, R88: no database role can insert a password reset that is not to be mailed or claims to have been mailed."""
     for how in ("null", "'sent'"):
         with pytest.raises(Exception, match="row-level security"):
             async with transaction(reader) as tx:

@@ -1,4 +1,4 @@
-"""Test the mails of invoices: who gets one, what it holds, how often it is sent, and what stands on the timeline."""
+"""Test the mails that bring invoices: who gets one, what it contains, how often it is sent, and the timeline."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ PAGE = "/agent/invoices/2026-0147"
 
 
 async def delivered(*, by_mail: bool = True, email: str = "", csv: bool = False) -> None:
-    """Let Acme's invoices be delivered like this."""
+    """Set how Acme's invoices are delivered."""
     async with transaction(SYSTEM):
         customer = await Customer.find(ACME, SYSTEM)
         await customer.deliver(DeliveryFacts(invoices_by_mail=by_mail, email=email, invoices_with_csv=csv))
@@ -59,7 +59,7 @@ async def issued(at: datetime = NOW) -> billing.Invoice:
 
 
 async def begun(at: datetime = NOW) -> list[int]:
-    """Begin the mails of invoices that are due, and return the ids of those that were begun and have not ended."""
+    """Begin the mails of invoices that are due; return the ids of those that have begun and not ended."""
     async with transaction(SYSTEM) as tx:
         await invoice_mails.begin(at)
         rows = await tx.fetch(
@@ -69,7 +69,7 @@ async def begun(at: datetime = NOW) -> list[int]:
 
 
 async def composed(settings: Settings, at: datetime = NOW) -> dict[str, EmailMessage]:
-    """Return the mails that are due, by mail address."""
+    """Return the mails that are due, by the receiver's mail address."""
     found = [await mail.invoice(id, settings, at) for id in await begun(at)]
     return {message["to"]: message for message in found if message}
 
@@ -99,7 +99,7 @@ async def test_an_issued_invoice_is_mailed_with_its_pdf_and_a_link(
 ) -> None:
     """S2.43, C7, S0.21, R77: Ada, who may see invoices, gets the stored PDF and a link, and no CSV; Alan gets nothing.
 
-    The mail says what is owed until when, and nothing internal, and the notice is not mailed as well.
+    The mail says how much is due and when, and nothing internal. The notice of the invoice is not mailed in addition.
     """
     invoice = await issued()
     mails = await composed(settings)
@@ -120,7 +120,7 @@ async def test_an_issued_invoice_is_mailed_with_its_pdf_and_a_link(
 
 
 async def test_the_csv_goes_with_the_mail_only_if_the_customer_wants_it(settings: Settings) -> None:
-    """C7: the mail of an invoice has its stored CSV attached only if the customer has chosen that."""
+    """C7: the stored CSV is attached to the mail of an invoice only if the customer has chosen that."""
     await delivered(csv=True)
     invoice = await issued()
     message = (await composed(settings))[ADA.email]
@@ -153,7 +153,7 @@ async def test_an_address_that_is_also_a_contacts_gets_the_invoice_once(settings
 
 @pytest.mark.parametrize(("choice", "in_digest"), [(Mail.DIGEST, 1), (Mail.NEVER, 0)])
 async def test_what_a_contact_has_chosen_comes_first(settings: Settings, choice: Mail, in_digest: int) -> None:
-    """Who wants invoices in the digest, or no mail of them, gets no mail of the invoice."""
+    """A contact who has chosen invoices in the digest, or no mail of them, gets no mail that brings the invoice."""
     await chosen(ADA, choice)
     await issued()
     assert await composed(settings) == {}
@@ -171,7 +171,7 @@ async def test_quiet_hours_delay_the_mail(settings: Settings) -> None:
 
 
 async def test_whoever_switched_mails_off_in_between_gets_nothing(settings: Settings) -> None:
-    """S2.43: an invoice that waits for the end of Ada's quiet hours is not mailed once she has stopped such mails."""
+    """S2.43: an invoice that waits for the end of Ada's quiet hours is not mailed if she switches such mails off."""
     async with transaction(ADA):
         choices = await own_choices(ADA)
         await save(ADA, replace(choices, digest_hour=14, quiet_from=8, quiet_to=13))
@@ -182,7 +182,7 @@ async def test_whoever_switched_mails_off_in_between_gets_nothing(settings: Sett
 
 
 async def test_whoever_lost_the_right_in_between_gets_nothing(settings: Settings) -> None:
-    """R12, R26: rights are looked up when the mail is written; so is the accounts address."""
+    """R12, R26: the receivers' rights and the accounts address are looked up when the mail is written."""
     await delivered(email=ACCOUNTS)
     await issued()
     assert len(await begun()) == 2
@@ -193,7 +193,7 @@ async def test_whoever_lost_the_right_in_between_gets_nothing(settings: Settings
 
 
 async def test_passing_an_issue_on_twice_and_beginning_twice_mails_once(settings: Settings) -> None:
-    """S2.43: one mail for each invoice and receiver, however often the outbox is passed on and mails are begun."""
+    """S2.43: each receiver gets one mail per invoice, however often the outbox is passed on and mails are begun."""
     await delivered(email=ACCOUNTS)
     await issued()
     async with transaction(SYSTEM) as tx:
@@ -206,7 +206,7 @@ async def test_passing_an_issue_on_twice_and_beginning_twice_mails_once(settings
 
 
 async def test_a_mail_that_is_sent_again_after_a_crash_has_the_same_id(settings: Settings) -> None:
-    """R76: a worker that dies between sending and recording it sends the same mail under the same Message-ID."""
+    """R76: if a worker dies between sending and recording a mail, the mail is sent again with the same Message-ID."""
     await issued()
     first, second = await composed(settings), await composed(settings)
     assert first[ADA.email]["message-id"] == second[ADA.email]["message-id"]
@@ -225,9 +225,10 @@ async def test_a_mail_that_was_given_up_can_be_sent_and_one_that_was_sent_stays_
 
 
 async def test_send_again_mails_once_for_each_press(app: Gate, settings: Settings) -> None:
-    """S2.43: Max sees what was mailed and opened, and sends again; the same form sent twice mails once.
+    """S2.43: Max sees when a mail was sent and the invoice opened, and mails it again; the same form twice mails once.
 
-    The timeline says who asked and when. An agent who is no manager is refused, and so is a contact without the right.
+    The timeline says who asked for it and when. An agent who is no manager is refused, and so is a receiver without the
+    right to invoices.
     """
     await issued()
     (mail_id,) = await begun()
@@ -264,9 +265,9 @@ async def attempt(mail_id: int, job: int, settings: Settings) -> None:
 async def test_a_refused_address_stands_on_the_timeline_and_send_again_tries_it_anew(
     app: Gate, settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43: a mail server refuses the accounts address for good; the invoice says so, and what it answered.
+    """S2.43: if the mail server refuses the accounts address for good, the invoice's page shows the server's answer.
 
-    *Send again* sends to that address although it was refused. The receiver's mail arrives once, and Ada's is not held up.
+    *Send again* tries that address all the same. Each receiver gets the mail once, and Ada's is not delayed.
     """
     await delivered(email=ACCOUNTS)
     await issued()
@@ -294,7 +295,7 @@ async def test_a_refused_address_stands_on_the_timeline_and_send_again_tries_it_
 
 
 async def test_without_a_mail_server_nothing_is_offered_to_send(app: Gate, settings: Settings) -> None:
-    """S2.43: without a mail server, a mail is kept, the page says so, and asking for another one is refused."""
+    """S2.43: without a mail server, a mail is kept, the page says so, and asking for another mail is refused."""
     await issued()
     (mail_id,) = await begun()
     silent = replace(settings, smtp_url=None, mail_from=None)
@@ -326,7 +327,7 @@ async def working(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proces
 
 
 async def until(happened: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds, and let jobs that pause after a refusal run at once meanwhile."""
+    """Wait until a condition holds; in the meantime, let jobs that pause after a refusal run at once."""
     for _ in range(300):
         if await happened():
             return
@@ -340,9 +341,9 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
 async def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_to_the_next(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43, R76: a worker is killed while the mail server holds the mail; the next one sends it, and it counts once.
+    """S2.43, R76: if a worker is killed while the mail server receives the mail, the next worker sends it.
 
-    The server refuses it for a time first.
+    It is recorded once. Before that, the server refuses it temporarily.
     """
     await issued(datetime.now(UTC))
     sink[0].hangs = "in the middle of the mail"
@@ -371,7 +372,7 @@ async def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_to_the_nex
 async def test_without_a_mail_server_an_invoice_is_not_mailed_later(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43: a mail that was due while there was no mail server is kept, and not sent on the day on which there is one."""
+    """S2.43: a mail that was due without a mail server is kept, and is not sent when a mail server is set up later."""
     await issued(datetime.now(UTC))
 
     async def is_kept() -> bool:
@@ -386,9 +387,9 @@ async def test_without_a_mail_server_an_invoice_is_not_mailed_later(
 
 
 async def test_a_credit_note_is_mailed_where_the_invoice_goes(settings: Settings) -> None:
-    """S2.43, D38: Ada and the accounts address get the stored PDF of a credit note; who wants no mails of invoices does not.
+    """S2.43, D38: Ada and the accounts address get the stored PDF and CSV of a credit note by mail.
 
-    Passing its outbox row on again mails nothing more, and the invoice's page names the mails.
+    Passing on its outbox row again mails nothing more, and the invoice's page lists the mails.
     """
     await delivered(email="accounts@acme.example", csv=True)
     async with transaction(SYSTEM) as tx:
@@ -428,7 +429,7 @@ async def test_a_credit_note_is_mailed_where_the_invoice_goes(settings: Settings
 
 
 async def test_a_credit_note_is_not_mailed_to_who_wants_no_mails_of_invoices(settings: Settings) -> None:
-    """A contact who has switched mails of invoices off gets none of credit notes."""
+    """A contact who has switched mails of invoices off gets no mail of a credit note either."""
     await chosen(ADA, Mail.NEVER)
     invoice = await issued()
     async with transaction(MAX):
@@ -445,7 +446,10 @@ async def test_a_credit_note_is_not_mailed_to_who_wants_no_mails_of_invoices(set
 async def test_a_credit_note_reaches_an_accounts_address_that_is_also_a_contacts_once(
     mailed: Mail, is_contact: bool
 ) -> None:
-    """S2.43: the accounts address is left out only if the contact with that address really gets the mail."""
+    """S2.43: if a contact has the accounts address, it gets a credit note once.
+
+    Only if the contact gets no mail is the credit note sent to the accounts address as such.
+    """
     await chosen(ADA, mailed)
     await delivered(email=ADA.email)
     invoice = await issued()

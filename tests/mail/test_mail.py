@@ -36,7 +36,7 @@ def now() -> datetime:
 
 
 async def letter(settings: Settings, credential: int = ADA.credential_id) -> tuple[str, str]:
-    """Create a mail for a password reset, and return its plain text and the token of its link."""
+    """Create a password reset, and return the plain text of its mail and the token of its link."""
     message = await mail.password_reset(credential, settings, now())
     assert message is not None
     text = message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
@@ -46,7 +46,7 @@ async def letter(settings: Settings, credential: int = ADA.credential_id) -> tup
 
 
 async def test_without_a_name_in_the_setting_mails_are_signed_by_the_company(settings: Settings) -> None:
-    """Issue 13: PORTAL_MAIL_FROM may be a mail address alone; the mail still says which house it comes from."""
+    """Issue 13: if PORTAL_MAIL_FROM is a bare mail address, mails are still sent in the name of the company."""
     message = await mail.password_reset(ADA.credential_id, replace(settings, mail_from="support@halden.example"), now())
     assert message is not None
     assert message["from"] == "Halden IT <support@halden.example>"
@@ -74,7 +74,7 @@ async def test_a_reset_arrives_with_a_link_to_the_configured_address(
 
 
 async def test_mail_goes_out_with_domains_in_ascii(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """The domains of the receiver and the sender are in ASCII (Punycode), which every mail server accepts."""
+    """The domains of the receiver and the sender are sent in ASCII (Punycode), which every mail server accepts."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set email = 'uwe@gr\u00fcn.example' where id = $1", ADA.credential_id)
     message = await mail.password_reset(
@@ -98,7 +98,10 @@ async def test_nobody_who_has_ended_or_does_not_exist_gets_a_mail(settings: Sett
 
 
 async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Settings) -> None:
-    """Markup in a contact's name stays text; the database stores no name with a line break, which could add a header (R46, R75)."""
+    """R46, R75: markup in a contact's name is shown as text in a mail; no name with a line break can be stored.
+
+    A line break could add a header to the mail.
+    """
     rename = "update contact set name = $1 where id = $2"
     with pytest.raises(asyncpg.CheckViolationError):
         async with transaction(SYSTEM) as tx:
@@ -113,7 +116,7 @@ async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Setti
 
 
 async def test_the_link_sets_a_password_once_and_ends_everything_else(app: Gate, settings: Settings) -> None:
-    """A reset link sets a password once (R7, R17).
+    """R7, R17: a reset link sets a password once.
 
     That ends the account's sessions, its older reset links and its open invitation.
     """
@@ -144,7 +147,7 @@ async def test_the_link_sets_a_password_once_and_ends_everything_else(app: Gate,
 
 
 async def test_a_reset_does_not_pass_the_second_factor_by(app: Gate, settings: Settings) -> None:
-    """After a password reset, sign-in still asks for the second factor (R9)."""
+    """R9: after a password reset, sign-in still asks for the second factor."""
     await with_factor(app, ADA)
     _, token = await letter(settings)
     async with Browser(app) as browser:
@@ -154,7 +157,7 @@ async def test_a_reset_does_not_pass_the_second_factor_by(app: Gate, settings: S
 
 
 async def test_a_link_is_good_for_one_hour_and_for_its_own_page(app: Gate, settings: Settings) -> None:
-    """A password-reset link works for one hour and only as a password reset, not as an invitation (R7).
+    """R7: a reset link works for one hour, and its token is not accepted as an invitation.
 
     The page of password resets does not accept the token of an invitation, nor an empty or wrong token.
     """
@@ -173,7 +176,7 @@ async def test_a_link_is_good_for_one_hour_and_for_its_own_page(app: Gate, setti
 
 
 async def test_whoever_asks_gets_the_same_answer(app: Gate) -> None:
-    """A password-reset request gets the same answer for a known, an unknown and an ended account (R5).
+    """R5: a reset request gets the same response for a known, an unknown and an ended account.
 
     Each request enqueues one job; only the worker finds out whether a mail is sent.
     """
@@ -194,7 +197,7 @@ async def test_whoever_asks_gets_the_same_answer(app: Gate) -> None:
 
 
 async def test_a_fourth_request_within_an_hour_has_to_wait_and_others_need_not(app: Gate) -> None:
-    """A fourth reset request within an hour for a mail address gets 429, whether the account exists or not (R83).
+    """R83: the fourth reset request within an hour for a mail address gets 429, whether the account exists or not.
 
     Requests for other mail addresses are not affected.
     """
@@ -207,7 +210,7 @@ async def test_a_fourth_request_within_an_hour_has_to_wait_and_others_need_not(a
 
 
 def test_a_household_of_ipv6_counts_as_one_address() -> None:
-    """All IP addresses of an IPv6 /64 network share one limit, because one household has 2 ** 64 of them (R6, R83)."""
+    """R6, R83: all IP addresses of an IPv6 /64 network share one limit, because one household has 2 ** 64 of them."""
     from portal.web.sessionless.password_resets import _limits
 
     assert set(_limits("a@b.example", "2001:db8::1")) == set(_limits("a@b.example", "2001:db8::ffff:7"))
@@ -254,7 +257,7 @@ async def worker(settings: Settings, tmp_path: Path, has_mail_server: bool) -> A
 @pytest.mark.slow
 @pytest.mark.parametrize("has_mail_server", [False])
 async def test_a_worker_without_a_mail_server_says_so_and_makes_no_link(worker: Worker) -> None:
-    """A worker without a mail server logs that, creates no reset link, and finishes the job (R7)."""
+    """R7: a worker without a mail server logs that, creates no reset link, and finishes the job."""
     async with transaction(SYSTEM):
         await jobs.enqueue("mail_password_reset", credential=ADA.credential_id)
     for _ in range(300):
@@ -269,7 +272,7 @@ async def test_a_worker_without_a_mail_server_says_so_and_makes_no_link(worker: 
 
 @pytest.mark.slow
 async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -> None:
-    """The response times of a reset request for a known, an ended and an unknown account differ by less than 5 ms (R5)."""
+    """R5: the response times for a known, an ended and an unknown account differ by less than 5 ms."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", now(), GIL.id)
     spent: dict[str, list[float]] = {ADA.email: [], GIL.email: [], "nobody@nowhere.example": []}
@@ -294,7 +297,7 @@ async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -
 async def test_from_the_forgotten_password_to_the_mail(
     app: Gate, settings: Settings, sink: tuple[Sink, Server], worker: Worker
 ) -> None:
-    """A reset request leads to a mail, by a worker process through a server that refuses at first (R7, R8, R76).
+    """R7, R8, R76: a worker process mails the link of a reset request, although the mail server refuses at first.
 
     A forged Host header does not change the link. The token is neither stored nor logged.
     """
@@ -328,7 +331,7 @@ async def test_from_the_forgotten_password_to_the_mail(
 
 
 async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, settings: Settings) -> None:
-    """Ada gets a mail about each change to her second factor; a repeated mail has the same Message-ID (R17)."""
+    """R17: Ada gets a mail about each change to her second factor; a repeated mail has the same Message-ID."""
     await with_factor(app, ADA)
     for path, status in (("recovery-codes", 200), ("authenticator/removal", 303), ("authenticator/removal", 303)):
         async with await Browser.of(app, ADA) as browser:
@@ -349,7 +352,7 @@ async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, setting
 
 
 async def test_who_chose_a_new_password_by_mail_signs_in_at_once(app: Gate, settings: Settings) -> None:
-    """R6: after ten wrong passwords Ada has to wait, but once she has set a new one by a reset link she can sign in."""
+    """R6: after ten wrong passwords Ada has to wait; with a new one, set by a reset link, she signs in at once."""
     async with Browser(app) as browser:
         for n in range(10):
             await sign_in(browser, ADA, f"wrong {n}")

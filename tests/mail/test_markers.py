@@ -1,4 +1,4 @@
-"""Test that no notice and no mail for a contact, of any kind, contains an internal text."""
+"""Test that no notice or mail for a contact contains internal text, whatever the kind of notice."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ SPELLED = ("37 min", "37\N{NO-BREAK SPACE}min", "0:37", "0.62", "0,62")
 
 
 async def everything_that_contacts_are_told() -> None:
-    """Make the notices of every kind that contacts are told, each beside internal texts, time and questions."""
+    """Make the notices of every kind that contacts get, with internal texts, time and questions on the same objects."""
     async with transaction(INES):
         case = await Case.open(
             by=INES,
@@ -94,9 +94,10 @@ def texts(message: Any) -> str:
 async def test_nothing_internal_is_in_any_mail_or_notice_of_a_contact(
     app: Gate, settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R27, R77, S3.16, D57: for each kind of notice, no mail and no page of notices has an internal text or actual time.
+    """R27, R77, S3.16, D57: no mail and no page of notices for a contact has internal text or actual time.
 
-    Each mail goes to one person only, names no colleague of theirs, leads to the portal and has no attachment.
+    This is tested for each kind of notice. Each mail goes to one person, names no colleague of theirs, links to the
+    portal and has no attachment.
     """
     await everything_that_contacts_are_told()
     assert await kinds_of(ADA.credential_id) == FOR_CONTACTS
@@ -122,9 +123,9 @@ async def test_nothing_internal_is_in_any_mail_or_notice_of_a_contact(
 
 
 async def test_each_mail_says_that_a_machine_wrote_it_and_where_answers_go(settings: Settings) -> None:
-    """D50, issue 13: mails are marked as generated, so that programs that answer mails by themselves do not answer them.
+    """D50, issue 13: mails are marked as automatic, so that automatic replies do not answer them.
 
-    What people answer goes to the company, as each mail says.
+    Each mail says that a reply to it goes to the company.
     """
     at = NOW
     await everything_that_contacts_are_told()

@@ -1,4 +1,4 @@
-"""Test the mails that tell people what happened: what they say, to whom, how often, and when none is sent."""
+"""Test the mails that bring notices: what they contain, who gets them, how often, and when none is sent."""
 
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def opened(by: Reader = ALAN, subject: str = "VPN drops") -> Case:
-    """Open a case that Ines has."""
+    """Open a case that is assigned to Ines."""
     async with transaction(by):
         case = await Case.open(
             by=by, subject=subject, text="It drops.", case_type_id=INCIDENT, at=NOW - timedelta(days=1)
@@ -67,7 +67,7 @@ def part(message: Any, kind: str = "plain") -> str:
 
 
 async def test_a_reply_reaches_the_contact_by_mail(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """S3.4, S3.16: the mail carries the message and one link to it, says why it comes, and arrives over SMTP."""
+    """S3.4, S3.16: the mail has the text of the reply and one link, says why it was sent, and arrives over SMTP."""
     case = await opened()
     await reply(case, "Try the **other** gateway.")
     (message,) = await mailed(settings, NOW)
@@ -95,7 +95,7 @@ async def test_a_reply_reaches_the_contact_by_mail(settings: Settings, sink: tup
 async def test_the_mail_of_a_reply_says_whether_the_case_is_resolved_or_waits_for_an_answer(
     settings: Settings, then: Status | None, told: str
 ) -> None:
-    """S3.4, issue 13: a status that a reply sets is told with the reply."""
+    """S3.4, issue 13: if a reply also sets the status of the case, the mail that brings the reply names the status."""
     case = await opened()
     async with transaction(INES):
         await case.reply(by=INES, text="Please restart it.", then=then, at=NOW)
@@ -105,7 +105,7 @@ async def test_the_mail_of_a_reply_says_whether_the_case_is_resolved_or_waits_fo
 
 
 async def test_mails_of_one_case_are_one_thread(settings: Settings) -> None:
-    """Mails about one case refer to the same Message-ID, and each has its own."""
+    """All mails about one case refer to the same Message-ID, and each has a Message-ID of its own."""
     case = await opened()
     await reply(case, "First.")
     (first,) = await mailed(settings, NOW)
@@ -128,7 +128,7 @@ async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Setti
 
 
 async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
-    """Two people with 50 cases of 3 replies each get 50 mails each, but none about a case of which they were just mailed."""
+    """Two people with 3 replies on each of 50 cases get one mail per case, except for a case mailed just before."""
     readers = [ALAN.credential_id, ADA.credential_id]
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -154,7 +154,10 @@ async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
 
 
 async def test_a_mail_that_is_sent_again_says_the_same_under_the_same_id(settings: Settings) -> None:
-    """R76: if the worker dies after sending and before recording it, the same mail is sent again, whatever came since."""
+    """R76: if the worker dies after sending a mail and before recording it, the same mail is sent again.
+
+    Notices that came in the meantime do not change it.
+    """
     case = await opened()
     await reply(case, "First.")
     (batch,) = await begun(NOW)
@@ -169,7 +172,7 @@ async def test_a_mail_that_is_sent_again_says_the_same_under_the_same_id(setting
 
 
 async def test_who_lost_access_in_between_gets_nothing(settings: Settings) -> None:
-    """R12, R26: rights are looked up when the mail is sent: of the case, and of the portal."""
+    """R12, R26: the receiver's access to the case and to the portal is checked again when the mail is sent."""
     for sql in (
         "update cases set contact_id = 1 where contact_id = 2",
         "update contact set ended_at = now() where id = 2",
@@ -182,7 +185,7 @@ async def test_who_lost_access_in_between_gets_nothing(settings: Settings) -> No
 
 
 async def test_a_note_reaches_no_contact_and_the_agent_whom_it_mentions(settings: Settings) -> None:
-    """R27, D57: what is internal is in no mail to a customer."""
+    """R27, D57: a note is mailed to the agent whom it mentions, and to no contact."""
     case = await opened(ADA)
     async with transaction(INES):
         await case.note(by=INES, text=f"{SECRET}: @Max please look.", at=NOW)
@@ -196,7 +199,7 @@ async def test_a_note_reaches_no_contact_and_the_agent_whom_it_mentions(settings
 
 @pytest.mark.parametrize("in_app", ["true", "false"])
 async def test_what_was_read_in_the_portal_is_not_mailed(settings: Settings, in_app: str) -> None:
-    """A person who has opened the case is not mailed of it any more, even if the app does not show such notices."""
+    """Once a person has opened the case, its notices are not mailed, even if the person hides them in the app."""
     async with transaction(SYSTEM) as tx:
         chosen = f'{{"case.replied": [{in_app}, "at_once"]}}'
         await tx.execute("insert into notice_choice values ($1, $2, 8)", ALAN.credential_id, chosen)
@@ -208,7 +211,7 @@ async def test_what_was_read_in_the_portal_is_not_mailed(settings: Settings, in_
 
 
 async def choose(reply_by_mail: str) -> None:
-    """Let Alan choose how he is mailed of replies: at once, in the digest at 13:00, or never."""
+    """Let Alan choose how replies are mailed to him: at once, in the digest at 13:00, or never."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into notice_choice values ($1, $2, 13) on conflict (credential_id) do update set choices = excluded.choices",
@@ -218,7 +221,7 @@ async def choose(reply_by_mail: str) -> None:
 
 
 async def test_the_digest_leaves_out_what_was_switched_off_since(settings: Settings) -> None:
-    """Mails of a kind that a person switches off stop at once: also the notices that wait for the next digest."""
+    """Switching off mails of a kind also removes this kind's waiting notices from the next digest."""
     await choose("digest")
     await reply(await opened(), "First.")
     await choose("never")
@@ -226,7 +229,7 @@ async def test_the_digest_leaves_out_what_was_switched_off_since(settings: Setti
 
 
 async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) -> None:
-    """What is for the digest waits for its hour, and is one mail with a link to each case."""
+    """Notices for the digest wait for its hour, and are then sent as one mail with a link to each case."""
     await choose("digest")
     for case in [await opened(subject=subject) for subject in ("VPN drops", "Monitor")]:
         await reply(case, f"About {case.subject}.")
@@ -237,9 +240,9 @@ async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) ->
 
 
 async def test_the_mail_of_an_invoice_has_a_link_and_no_csv(settings: Settings) -> None:
-    """S0.21, S3.4: contacts who may see invoices get a mail with a link when one is issued; the CSV stays in the portal.
+    """S0.21, S3.4: contacts who may see invoices get a mail with a link when one is issued, without the CSV.
 
-    The customer does not want the invoice itself by mail. Alan, who may not see invoices, gets no mail.
+    The customer has not chosen invoices by mail. Alan, who may not see invoices, gets no mail.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update customer set invoices_by_mail = false")

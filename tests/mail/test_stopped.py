@@ -1,4 +1,4 @@
-"""Test that a mail that waits for a mail server leaves out what its receiver has stopped, or may no longer see."""
+"""Test that a mail that waits for the mail server omits what its receiver has switched off or may no longer see."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ async def deliver(batch: int, settings: Settings) -> None:
 
 
 async def waits(batch: int, settings: Settings, sink: Sink) -> None:
-    """Try to send a batch to a mail server that refuses it for now, so that its mail waits."""
+    """Try to send a batch to a mail server that refuses it temporarily, so that its mail waits."""
     sink.answers.append("451 4.3.0 Later")
     with pytest.raises(mail.NotSent):
         await deliver(batch, settings)
@@ -43,7 +43,7 @@ async def waits(batch: int, settings: Settings, sink: Sink) -> None:
 async def test_a_mail_that_waits_is_not_sent_to_whoever_stopped_such_mails(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """Issue 13: Alan stops mails of replies while one waits; it is dropped, and its notice stays in the app."""
+    """Issue 13: if Alan switches off mails of replies while one waits, it is not sent; its notice stays in the app."""
     await reply(await opened(), "First.")
     (batch,) = await begun(NOW)
     await waits(batch, settings, sink[0])
@@ -59,7 +59,7 @@ async def test_a_mail_that_waits_is_not_sent_to_whoever_stopped_such_mails(
 async def test_a_mail_that_waits_leaves_out_only_the_kinds_that_were_stopped(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """The status of the case is still mailed, although the replies in the same mail were stopped."""
+    """A waiting mail still brings the status of the case after the replies in the same mail were switched off."""
     case = await opened()
     await reply(case, "First.")
     async with transaction(SYSTEM) as tx:
@@ -89,7 +89,7 @@ async def test_a_mail_that_waits_leaves_out_only_the_kinds_that_were_stopped(
 async def test_a_mail_that_waits_is_not_sent_to_whoever_lost_access(
     settings: Settings, sink: tuple[Sink, Server], sql: str
 ) -> None:
-    """R12, R26: rights are looked up at each attempt, not only at the first."""
+    """R12, R26: the receiver's rights are checked at each attempt to send, not only at the first."""
     await reply(await opened(), "First.")
     (batch,) = await begun(NOW)
     await waits(batch, settings, sink[0])
@@ -114,7 +114,7 @@ async def test_reading_the_notice_meanwhile_does_not_stop_its_mail(
 async def test_an_invoice_that_waits_is_not_mailed_to_whoever_stopped_such_mails(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43: the invoice's timeline says that the mail was withdrawn; one that an agent asks for is still sent."""
+    """S2.43: the invoice's timeline says that the waiting mail was withdrawn; one that an agent asks for is sent."""
     await issued()
     (mail_id,) = await begun_invoices()
     sink[0].answers.append("451 4.3.0 Later")

@@ -1,4 +1,4 @@
-"""Test that the link in a mail stops mails of its kind for its receiver, with one click and without a sign-in."""
+"""Test the unsubscribe link of a mail: it stops mails of that kind for the receiver without signing in."""
 
 from email.message import EmailMessage
 
@@ -22,7 +22,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 async def mailed(settings: Settings) -> EmailMessage:
-    """Return the mail that tells Alan of a reply."""
+    """Return the mail that notifies Alan of a reply."""
     await reply(await opened(), "First.")
     (batch,) = await begun(NOW)
     message = await mail.told(batch, settings, NOW)
@@ -31,7 +31,7 @@ async def mailed(settings: Settings) -> EmailMessage:
 
 
 def link_of(message: EmailMessage, settings: Settings) -> str:
-    """Return the path of the link that the mail programs use."""
+    """Return the path of the unsubscribe link that mail programs use."""
     return str(message["list-unsubscribe"]).removeprefix(f"<{settings.base_url}").removesuffix(">")
 
 
@@ -43,7 +43,10 @@ async def choice(reader: Reader, kind: str = "case.replied") -> Choice | None:
 async def test_one_click_in_the_mail_program_stops_mails_of_this_kind_for_this_person(
     app: Gate, settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R37: the POST of RFC 8058 works without a session, token or Origin, and repeated; nobody else's choice changes."""
+    """R37: the POST of RFC 8058 needs no session, CSRF token or Origin, and may be repeated.
+
+    Nobody else's settings change.
+    """
     await mail.send(await mailed(settings), str(settings.smtp_url))
     (got,) = sink[0].messages
     assert got["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
@@ -64,7 +67,7 @@ async def test_one_click_in_the_mail_program_stops_mails_of_this_kind_for_this_p
 
 
 async def test_opening_the_link_changes_nothing_and_its_button_stops_the_mails(app: Gate, settings: Settings) -> None:
-    """R36: a GET only shows the button, so a program that opens every link of a mail stops nothing."""
+    """R36: a GET of the link only shows the button, so a program that opens every link of a mail changes nothing."""
     link = link_of(await mailed(settings), settings)
     async with Browser(app) as browser:
         for method in ("GET", "HEAD"):
@@ -86,7 +89,7 @@ async def test_the_link_works_for_its_person_whoever_is_signed_in(app: Gate, set
 
 
 async def test_the_link_of_a_digest_stops_the_digest(app: Gate, settings: Settings) -> None:
-    """The link of a digest stops mails of every kind that the person gets in it, and of no other."""
+    """The link of a digest stops mails of every kind that the person gets in it, and of no other kind."""
     link = f"/unsubscriptions/{Unsubscription.of(INES, [DIGEST]).token(settings.sealer)}"
     async with Browser(app) as browser:
         assert "The daily digest" in (await browser.post(link)).text
@@ -98,7 +101,7 @@ async def test_the_link_of_a_digest_stops_the_digest(app: Gate, settings: Settin
     "token", ["x", "x.y", "%20", "null", "MSBjb250YWN0IGNhc2UucmVwbGllZA.AAAAAAAAAAAAAAAAAAAAAA", "%FF.%FF"]
 )
 async def test_a_token_that_was_not_made_here_gets_a_sentence(app: Gate, token: str) -> None:
-    """A wrong or cut token is answered with 404 and a sentence, for GET and POST, and changes nothing."""
+    """A wrong or truncated token gets 404 with an error message, for GET and POST, and changes nothing."""
     async with Browser(app) as browser:
         for method in ("GET", "POST"):
             answer = await browser.request(method, f"/unsubscriptions/{token}")
@@ -106,7 +109,7 @@ async def test_a_token_that_was_not_made_here_gets_a_sentence(app: Gate, token: 
 
 
 async def test_a_token_of_another_installation_or_person_is_refused(app: Gate, settings: Settings) -> None:
-    """R87: a link cannot be changed to name another person or kind."""
+    """R87: a token that is changed to name another person or kind is refused."""
     token = Unsubscription.of(ALAN, ["case.replied"]).token(settings.sealer)
     other = Unsubscription.of(ADA, ["case.replied"]).token(settings.sealer)
     forged = f"{other.partition('.')[0]}.{token.partition('.')[2]}"

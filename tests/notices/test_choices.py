@@ -27,7 +27,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
     ],
 )
 def test_the_hour_of_a_mail_is_in_the_time_zone_of_its_reader(mail: Mail, at: str, due: str | None) -> None:
-    """Quiet hours and the digest keep to the clock of the reader, also when the clocks change."""
+    """Quiet hours and the digest's hour follow the reader's time zone, also when daylight saving begins or ends."""
     choices = Choices(True, BERLIN, {}, 8, 22, 7)
     found = choices.mail_due(mail, datetime.fromisoformat(at).replace(tzinfo=BERLIN).astimezone(UTC))
     assert found == (datetime.fromisoformat(due).replace(tzinfo=BERLIN) if due else None)

@@ -1,4 +1,4 @@
-"""Test who is told of a deadline that comes near or has passed, and that nobody is told twice."""
+"""Test who is warned that a deadline is near or has passed, and that nobody is warned twice."""
 
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 async def warned(at: datetime) -> set[tuple[str, str]]:
-    """Warn of the deadlines that need it at `at`, and return who was told of which kind of warning.
+    """Warn of the deadlines that need it at `at`, and return who was warned, with the kind of each warning.
 
     Everything else in the outbox is marked as passed on before, and all notices are deleted afterwards.
     """
@@ -43,9 +43,9 @@ async def case_of_ines() -> Case:
 
 
 async def test_the_agent_is_told_before_the_deadline_and_the_manager_when_it_has_passed() -> None:
-    """S3.20, D49: Ines is told when the half hour is half over; at its end, she and Max, who manages Support, are.
+    """S3.20, D49: Ines is warned halfway to the deadline; when it passes, she and Max, who manages Support, are warned.
 
-    Each is told once, however often the job runs.
+    Each of them is warned once, however often the job runs.
     """
     await case_of_ines()
     assert await warned(NOW + 14 * MINUTE) == set()
@@ -56,7 +56,7 @@ async def test_the_agent_is_told_before_the_deadline_and_the_manager_when_it_has
 
 
 async def test_nobody_is_warned_of_what_waits_or_is_done() -> None:
-    """D49: no warning is made for a deadline that is met or paused; once the case continues, its open deadlines warn again."""
+    """D49: deadlines that are met or paused cause no warning; when the case continues, its open ones do again."""
     case = await case_of_ines()
     async with transaction(INES):
         await case.reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)
@@ -70,7 +70,7 @@ async def test_nobody_is_warned_of_what_waits_or_is_done() -> None:
 
 
 async def test_a_deadline_that_has_passed_already_is_told_as_such_alone() -> None:
-    """D49: if no worker ran until the deadline had passed, people are told only that it has passed."""
+    """D49: if no worker ran before the deadline, people are warned only that it has passed, not that it is near."""
     await case_of_ines()
     assert await warned(NOW + 35 * MINUTE) == {("Ines", "case.overdue"), ("Max", "case.overdue")}
 
@@ -80,13 +80,16 @@ async def test_a_deadline_that_has_passed_already_is_told_as_such_alone() -> Non
     [(69 * MINUTE, True), (71 * MINUTE, False), (9 * HOUR, False), (70 * HOUR - MINUTE, False), (70 * HOUR, True)],
 )
 async def test_nobody_is_warned_outside_business_hours(later: timedelta, is_told: bool) -> None:
-    """D49: what is found overdue in the lunch break, at night or on Sunday is told when the business opens again."""
+    """D49: a deadline found overdue in the lunch break, at night or on Sunday is reported at the next opening."""
     await case_of_ines()
     assert bool(await warned(NOW + later)) is is_told
 
 
 async def test_designations_of_higher_departments_count_and_those_of_former_managers_do_not() -> None:
-    """S3.20: without a manager of Support itself, that of the department above is told; without any, all managers."""
+    """S3.20: if Support has no manager, the manager of the department above is warned.
+
+    If there is none either, for example because the one designated is no longer a manager, all managers are warned.
+    """
     await promise()
     case = await opened(priority=4)
     async with transaction(SYSTEM) as tx:
@@ -113,7 +116,7 @@ async def test_the_managers_of_the_department_are_told_of_a_case_that_nobody_has
 
 
 async def test_a_moved_deadline_is_told_again_and_one_that_stayed_is_not() -> None:
-    """D49: a pause without working time moves nothing; a new priority makes a new deadline."""
+    """D49: a pause outside working time moves no deadline and causes no second warning; a new priority does both."""
     case = await case_of_ines()
     await warned(NOW + 30 * MINUTE)
     async with transaction(INES):
@@ -127,7 +130,7 @@ async def test_a_moved_deadline_is_told_again_and_one_that_stayed_is_not() -> No
 
 @pytest.mark.usefixtures("clock")
 async def test_a_warning_says_what_is_due_and_when_and_only_agents_read_it(app: Gate) -> None:
-    """S3.20, R27: the notice and the log of the case name duty and time; the log that the customer reads does not."""
+    """S3.20, R27: the warning and the agents' log of the case name what is due when; the customer's log does not."""
     await promise(type(TARGETS)(solve_urgent="30m"))
     case = await opened(priority=4)
     async with transaction(SYSTEM):

@@ -1,4 +1,4 @@
-"""Test the list of notices, the bell and the choices: who sees what, what is read, and that rights are looked up again."""
+"""Test the list of notices, the bell and the notice settings: who sees what, and when a notice counts as read."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -45,7 +45,7 @@ async def unread(reader: Reader) -> int:
 
 
 async def chosen(browser: Browser, **changes: str) -> dict[str, Any]:
-    """Return the fields of the form of choices as its page shows them, with these changes."""
+    """Return the fields of the form of notice settings as the page shows them, with these changes."""
     return form_of((await browser.get("/account/notices")).text, "/account/notices").fields | changes
 
 
@@ -62,7 +62,7 @@ async def ines(app: Gate) -> AsyncIterator[Browser]:
 
 
 async def test_a_notice_leads_to_its_place_and_is_read_there_and_gone_here(alan: Browser) -> None:
-    """S3.4, S3.7: the contact is told of a reply, and the notice leads to the case with its whole history."""
+    """S3.4, S3.7: a contact's notice of a reply leads to the case with its whole history; that reads the notice."""
     case = await opened()
     await replied(case)
     await pass_on()
@@ -91,7 +91,7 @@ async def test_opening_the_case_reads_its_notices_and_no_others(alan: Browser) -
 
 
 async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless(ines: Browser) -> None:
-    """A notice that comes after the list was shown stays unread."""
+    """*Mark all as read* marks the notices that the list showed; a notice that came later stays unread."""
     await opened()
     await pass_on()
     fields = form_of((await ines.get("/agent/notices")).text, "/agent/notices/reading").fields
@@ -104,7 +104,10 @@ async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless
 
 
 async def test_marking_all_as_read_can_be_taken_back(ines: Browser, app: Gate) -> None:
-    """The undo makes exactly these notices unread again, once or repeated, and those of nobody else."""
+    """Undoing *mark all as read* makes exactly these notices unread again, and no notice of anybody else.
+
+    Repeating the undo changes nothing.
+    """
     await opened()
     await pass_on()
     app.clock = lambda: NOW - timedelta(minutes=5)
@@ -130,7 +133,7 @@ async def test_a_reading_that_never_was_is_taken_back_without_an_error(ines: Bro
 
 
 async def test_the_bell_of_a_page_does_not_count_what_the_page_reads(alan: Browser) -> None:
-    """Without JavaScript, too, the bell of a case counts only the notices about other things."""
+    """The bell on a case's page leaves out the notices that opening this page reads, without JavaScript too."""
     case, other = await opened(), await opened()
     await replied(case)
     await replied(other)
@@ -140,7 +143,10 @@ async def test_the_bell_of_a_page_does_not_count_what_the_page_reads(alan: Brows
 
 
 async def test_a_rejection_that_is_undone_in_part_is_still_told(ines: Browser) -> None:
-    """The notice counts the entries that are still rejected, and goes when none is, before and after it is made."""
+    """The notice of a rejection counts the entries that are still rejected, and disappears when none is.
+
+    The same holds if the rejection is undone before the notice is made.
+    """
     for passed_on_first in (True, False):
         async with transaction(MAX) as tx:
             entries = [await log(minutes) for minutes in (60, 30)]
@@ -174,7 +180,7 @@ async def test_an_empty_list_says_so(ines: Browser, alan: Browser) -> None:
 
 
 async def test_who_lost_the_right_meanwhile_sees_and_opens_nothing(alan: Browser, app: Gate) -> None:
-    """R12, R26: rights are looked up again when notices are counted, listed and opened."""
+    """R12, R26: rights are checked again whenever notices are counted, listed and opened."""
     case = await opened()
     await replied(case)
     await pass_on()
@@ -192,7 +198,7 @@ async def test_who_lost_the_right_meanwhile_sees_and_opens_nothing(alan: Browser
 
 
 async def test_a_contact_without_the_right_to_invoices_any_more_sees_none_of_their_notices() -> None:
-    """R26: the notice of an invoice disappears with the right to see invoices."""
+    """R26: a contact who loses the right to see invoices no longer sees the notices of invoices."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into notice (credential_id, kind, record_id, subject_id, at, in_app) values ($1, 'invoice.issued', 1, 1, $2, true)",
@@ -209,7 +215,7 @@ async def test_a_contact_without_the_right_to_invoices_any_more_sees_none_of_the
 
 
 async def test_no_word_of_a_note_and_no_actual_minutes_are_in_what_contacts_see(alan: Browser) -> None:
-    """R27, D57, R77: notes, time and questions about time are in no notice of a contact."""
+    """R27, D57, R77: no notice of a contact contains a note, actual time or a question about time."""
     case = await opened()
     async with transaction(INES):
         await case.note(by=INES, text=f"@Max {SECRET}", at=NOW)
@@ -225,7 +231,7 @@ async def test_no_word_of_a_note_and_no_actual_minutes_are_in_what_contacts_see(
 
 
 async def test_the_agents_list_says_what_happened_to_their_time(ines: Browser) -> None:
-    """S2.35: a question and a rejection say what they are about and why."""
+    """S2.35: the notice of a flag and that of a rejection name the time entry and the manager's reason."""
     async with transaction(MAX):
         entries = [await log(60), await log(30)]
         await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)
@@ -242,7 +248,7 @@ async def test_the_agents_list_says_what_happened_to_their_time(ines: Browser) -
 
 
 async def test_choices_are_kept_and_decide_what_comes_next(ines: Browser) -> None:
-    """Each kind can be switched off in the app, and its mail comes at once, in the digest or never."""
+    """Each kind of notice can be switched off in the app, and its mail set to at once, in the digest or never."""
     fields = await chosen(ines, case_opened_mail="digest", quiet_from="22", quiet_to="7", digest_hour="9")
     del fields["case_replied_app"]
     assert (await ines.post("/account/notices", data=fields)).status_code == 303
@@ -279,7 +285,7 @@ async def test_a_choice_that_makes_no_sense_is_refused_and_kept_in_the_form(
 
 
 async def test_the_choices_say_that_no_mail_goes_out_without_a_server(app: Gate, settings: Settings) -> None:
-    """A choice about mails is no setting that silently does nothing."""
+    """If no mail server is configured, the page of notice settings says that no mail goes out."""
     silent = Gate(app.inner, replace(settings, smtp_url=None), open_storage(settings.storage_url))
     silent.clock = app.clock
     async with await Browser.of(silent, INES, at=NOW) as browser:
@@ -289,7 +295,10 @@ async def test_the_choices_say_that_no_mail_goes_out_without_a_server(app: Gate,
 
 
 async def test_only_managers_choose_what_only_managers_are_told(ines: Browser, app: Gate) -> None:
-    """No choice is offered that would do nothing, and saving the others keeps what was chosen before."""
+    """Only managers are offered the kinds of notices that only managers get.
+
+    An agent who saves the other settings keeps the earlier choices for these kinds.
+    """
     assert "time_waiting_app" not in (await ines.get("/account/notices")).text
     async with await Browser.of(app, MAX, at=NOW) as browser:
         fields = await chosen(browser, time_waiting_mail="digest")

@@ -1,4 +1,4 @@
-"""Test that each person is told of each thing once: who is told, who is not, and that no row of the outbox is missed."""
+"""Test that each person is notified once of each change: who is, who is not, and that no outbox row is missed."""
 
 import asyncio
 import contextvars
@@ -39,7 +39,7 @@ async def pass_on(most: int = 500) -> int:
 
 
 async def told() -> set[tuple[str, str]]:
-    """Pass on what is in the outbox, and return who has been told of what since the last call."""
+    """Pass on what is in the outbox, and return who has been notified of what since the last call."""
     while await pass_on():
         pass
     async with transaction(SYSTEM) as tx:
@@ -57,9 +57,9 @@ async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:
 
 
 async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
-    """S3.4: every agent is told of a new case, except the one who opened it, and then only who is assigned to it.
+    """S3.4: all agents but the one who opened a new case are notified of it; once it is assigned, only the assignee is.
 
-    A contact for whom an agent opened the case is told too.
+    A contact for whom an agent opened the case is notified too.
     """
     case = await opened()
     assert await told() == {("Ines", "case.opened"), ("Max", "case.opened"), ("Noor", "case.opened")}
@@ -71,7 +71,7 @@ async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
 
 
 async def test_whoever_is_erased_while_notices_are_made_is_skipped(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D58: Alan is erased between the look at his choices and the insert; the others get their notices all the same."""
+    """D58: if Alan is erased between the reading of his settings and the insert, the others still get their notices."""
     await opened(MAX, contact_id=ALAN.id)
     choices_of = passing.choices_of
 
@@ -97,7 +97,7 @@ async def test_a_case_that_somebody_took_is_new_to_nobody() -> None:
 
 
 async def test_a_reply_is_told_to_the_other_side() -> None:
-    """S3.4, S3.7: the contact of the case, Alan, and the agent who has it, Ines, are told of each reply of somebody else."""
+    """S3.4, S3.7: Alan, the contact of the case, and Ines, its agent, are notified of each other person's replies."""
     case = await opened(ALAN)
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -117,7 +117,7 @@ async def test_a_reply_is_told_to_the_other_side() -> None:
 
 
 async def test_a_reply_on_a_case_that_nobody_has_is_told_to_agents_if_a_customer_wrote_it() -> None:
-    """S3.4: agents who look after cases that nobody has are not told of what a colleague answers there."""
+    """S3.4: on a case without an agent, all agents are notified of a customer's reply, but not of a colleague's."""
     case = await opened(ALAN)
     await told()
     async with transaction(INES):
@@ -129,7 +129,10 @@ async def test_a_reply_on_a_case_that_nobody_has_is_told_to_agents_if_a_customer
 
 
 async def test_a_note_is_told_to_whom_it_mentions_and_to_no_contact() -> None:
-    """R27: Ines, whom Max mentions in a note, is told; Max himself, a mail address, and a name without @ count for nothing."""
+    """R27: only Ines, whom Max mentions in a note, is notified of it.
+
+    A mention of Max himself, a mail address, and a name without @ notify nobody.
+    """
     case = await opened()
     await told()
     async with transaction(MAX):
@@ -155,7 +158,7 @@ async def test_a_status_is_told_to_the_contact_and_to_the_agent_if_a_contact_set
 
 
 async def test_a_bad_rating_is_told_to_the_agent_and_to_the_manager_of_the_department() -> None:
-    """A good rating is told to nobody; a change to a bad one is told once, and to no contact."""
+    """Nobody is notified of a good rating; the agent and the manager are notified once of a change to a bad one."""
     case = await opened()
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -168,7 +171,10 @@ async def test_a_bad_rating_is_told_to_the_agent_and_to_the_manager_of_the_depar
 
 
 async def test_decisions_on_time_are_told_to_its_author_once_however_many_entries() -> None:
-    """S2.35, C3: Ines is told once that Max rejected three entries, and once that he flagged two; Max is told her answer."""
+    """S2.35, C3: Ines gets one notice that Max rejected three entries, and one that he flagged two.
+
+    Max gets one of her answer.
+    """
     async with transaction(MAX):
         entries = [await log(60), await log(30), await log(15, service=None, billing="not_billable")]
         await billing.reject([entry.choice for entry in entries], reason="Which case?", by=MAX, at=NOW)
@@ -181,7 +187,7 @@ async def test_decisions_on_time_are_told_to_its_author_once_however_many_entrie
 
 
 async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_oneself_is_not() -> None:
-    """D34: Ines is told that Max changed, deleted or logged her time, and nothing of what she did herself."""
+    """D34: Ines is notified when Max changes, deletes or logs her time, and not of what she does herself."""
     work = Work(minutes=60, work_date=NOW.date(), service_id=HELPDESK, external_comment="Switch replaced")
     async with transaction(INES):
         entry = await TimeEntry.log(INES, work, at=NOW)
@@ -199,7 +205,7 @@ async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_onesel
 
 
 async def test_an_issued_invoice_is_told_to_the_contacts_who_may_see_it() -> None:
-    """R26, R27: of an invoice to Acme only Ada is told, but not Alan, who may not see invoices, nor Gil of Globex."""
+    """R26, R27: only Ada is notified of an invoice to Acme: Alan may not see invoices, and Gil belongs to Globex."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -218,7 +224,7 @@ async def test_nobody_without_access_is_told() -> None:
 
 
 async def test_nothing_is_told_twice_whoever_passes_it_on() -> None:
-    """R76: of two workers that read the outbox at once, each makes the notices of other rows, so that none is made twice.
+    """R76: two workers that read the outbox at once take different rows, so that no notice is made twice.
 
     If a row is read again, no notice is added, and a constraint of the database refuses a duplicate.
     """
@@ -244,7 +250,7 @@ async def test_nothing_is_told_twice_whoever_passes_it_on() -> None:
 
 
 async def test_a_row_that_is_committed_late_is_passed_on_although_later_rows_were_before_it() -> None:
-    """R76: transactions commit in another order than their rows' ids; no row is forgotten."""
+    """R76: an outbox row that is committed after rows with higher ids is passed on all the same."""
     async with transaction(INES):
         await Case.open(by=INES, subject="First", text="x", case_type_id=INCIDENT, at=NOW, contact_id=ADA.id)
         await asyncio.create_task(opened(INES, contact_id=ALAN.id), context=contextvars.Context())
@@ -261,7 +267,7 @@ async def _names() -> set[str]:
 
 
 async def test_a_contact_needs_no_right_on_the_job_queue_and_sees_own_notices_only() -> None:
-    """R24, R26: row-level security shows a person only their own notices, whatever the query asks for."""
+    """R24, R26: row-level security shows contacts only their own notices, and they have no right to the job queue."""
     await opened(MAX, contact_id=ALAN.id)
     await opened(MAX, contact_id=ADA.id)
     await pass_on()

@@ -1,4 +1,4 @@
-"""Test that the page to which a notice leads marks it as read, whatever its kind, and that nobody is offered more than they get."""
+"""Test that the page to which a notice leads marks it as read, and that settings offer only kinds that one can get."""
 
 import pytest
 
@@ -64,7 +64,10 @@ async def places(app: Gate) -> Places:
 
 @pytest.mark.parametrize("reader", [ADA, INES, MAX], ids=["a contact", "an agent", "a manager"])
 async def test_the_page_to_which_a_notice_leads_reads_it(app: Gate, places: Places, reader: Reader) -> None:
-    """S3.4: what is opened from a mail or by itself is read as if it was opened from the bell, and the page's bell is right."""
+    """S3.4: opening the page to which a notice leads reads the notice, and the bell of that page leaves it out.
+
+    This also holds if the page was opened from a mail or by its URL.
+    """
     async with await Browser.of(app, reader, at=NOW) as browser:
         for kind in told_to(reader):
             if (
@@ -73,7 +76,7 @@ async def test_the_page_to_which_a_notice_leads_reads_it(app: Gate, places: Plac
                 and kind.about == "time"
                 and kind.name != "time.answered"
             ):
-                continue  # Their entries are those of Ines.
+                continue  # The entries on the pages of these notices belong to Ines.
             notice = await told(kind.name, reader)
             async with transaction(reader, readonly=True):
                 assert await notices.unread(reader) == 1, kind.name
@@ -95,7 +98,10 @@ async def test_another_page_leaves_a_warning_unread(app: Gate, places: Places) -
 
 
 async def test_only_what_the_rights_of_a_contact_let_them_be_told_is_offered_and_kept(app: Gate) -> None:
-    """S3.4, R26: without the right to invoices and hours their kinds are not offered; a forged choice of one changes nothing."""
+    """S3.4, R26: contacts without the right to invoices and hours are not offered the kinds of notices about them.
+
+    A forged choice of such a kind changes nothing.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = false, sees_invoices = false where id = $1", ADA.id)
     async with await Browser.of(app, ADA, at=NOW) as browser:
@@ -126,7 +132,7 @@ async def test_each_kind_for_contacts_about_money_or_hours_needs_a_right() -> No
 
 
 async def test_managers_are_told_of_a_question_about_an_invoice_until_it_ends(app: Gate) -> None:
-    """S3.4: a customer's question about an entry is told to those who bill, and to no agent."""
+    """S3.4: managers who bill are notified of a customer's question about an entry until it ends; agents are not."""
     async with transaction(MAX):
         entry = await log(60, comment="Router")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -146,7 +152,7 @@ async def test_managers_are_told_of_a_question_about_an_invoice_until_it_ends(ap
 
 
 async def test_a_question_about_hours_is_read_on_the_page_of_its_case(app: Gate) -> None:
-    """S3.4: a question that names no invoice leads to its case, which the manager opens from the mail."""
+    """S3.4: the notice of a question without an invoice leads to its case, and opening that page reads the notice."""
     async with transaction(MAX):
         entry = await log(60, comment="Router")
         await billing.approve([entry.choice], by=MAX, at=NOW)

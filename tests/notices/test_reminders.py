@@ -1,4 +1,4 @@
-"""Test the reminders: time that waits for approval once a day, missing time once a week, in the morning of the reader."""
+"""Test the reminders, made in the reader's morning: of waiting approvals once a day, of missing time once a week."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ LAST_WEEK = date(2026, 11, 16)
 
 
 async def reminded(at: datetime) -> list[tuple[Any, ...]]:
-    """Make the reminders that are due at `at`, and return credential, kind, day and amount of those that are new."""
+    """Make the reminders that are due at `at`; return the credential, kind, day and amount of the new ones."""
     async with transaction(SYSTEM) as tx:
         last = await tx.fetchval("select coalesce(max(id), 0) from notice")
         await notices.remind(at)
@@ -39,7 +39,7 @@ async def week_of_ines(days: int = 5, state: str = "submitted") -> None:
 
 
 async def test_a_manager_is_reminded_once_on_a_working_day_of_what_waits() -> None:
-    """Waiting approvals are told once a day, in the morning, and not while nothing waits."""
+    """A manager is reminded of waiting approvals once per working day, in the morning, and only if something waits."""
     assert await reminded(NOW) == []
     async with transaction(MAX):
         await log(60)
@@ -57,7 +57,7 @@ async def test_a_manager_is_reminded_once_on_a_working_day_of_what_waits() -> No
 
 
 async def test_an_agent_is_reminded_once_a_week_of_time_that_is_missing() -> None:
-    """The missing minutes follow from the working hours that exist, less absences."""
+    """An agent is reminded once a week of the working hours, less absences, for which no time is logged."""
     await week_of_ines(days=4)
     assert [one for one in await reminded(MONDAY) if one[0] == INES.credential_id] == [
         (INES.credential_id, "time.missing", 20261116, 480)

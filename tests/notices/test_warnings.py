@@ -1,4 +1,4 @@
-"""Test the warnings: hours that run out, vouchers that expire, contracts that end; each is told once, to both sides."""
+"""Test the warnings: hours run out, vouchers expire, contracts end; agents and contacts each get a warning once."""
 
 import asyncio
 import contextvars
@@ -24,7 +24,7 @@ from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, INES, MAX, NOOR, NO
 pytestmark = pytest.mark.usefixtures("dsn", "clock")
 TODAY = date(2026, 11, 20)
 BOTH_SIDES = {"Ada", "Max", "Noor"}
-"""The people who are told: Ada, who may see the hours of Acme, and all managers, as none is designated."""
+"""The people who are warned: Ada, who may see the hours of Acme, and all managers, as none is designated."""
 NAMES = {reader.credential_id: reader.name.split()[0] for reader in (INES, MAX, NOOR, ADA, ALAN, GIL)}
 
 
@@ -35,7 +35,7 @@ async def pass_on(at: datetime = NOW) -> None:
 
 
 async def words(reader: Reader) -> list[str]:
-    """Return the sentences of the reader's notices of warnings and payments, oldest first."""
+    """Return the texts of the reader's notices of warnings and payments, oldest first."""
     async with transaction(reader, readonly=True):
         found = (await notices.inbox(reader)).notices
     kinds = ("hours.low", "hours.expiring", "contract.ending", "invoice.paid")
@@ -43,7 +43,7 @@ async def words(reader: Reader) -> list[str]:
 
 
 async def told(kind: str = "hours.low") -> list[tuple[str, int]]:
-    """Return who was told of warnings of this kind, and how many minutes were left."""
+    """Return who was warned of this kind, and how many minutes were left."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select credential_id, amount from notice where kind = $1 order by id", kind)
     return [(NAMES[row["credential_id"]], row["amount"]) for row in rows]
@@ -64,7 +64,7 @@ async def work(minutes: int, service: int, on: date = TODAY) -> Any:
 
 
 async def test_both_sides_are_told_once_at_80_percent_and_once_at_the_end() -> None:
-    """S2.3: nothing below 80 %; then a warning with what is left; then one when nothing is."""
+    """S2.3: agents and contacts are warned once when 80 % of the hours are used, and once when none is left."""
     care = await plan()
     await work(475, care)
     assert await told() == []
@@ -81,7 +81,7 @@ async def test_both_sides_are_told_once_at_80_percent_and_once_at_the_end() -> N
 
 
 async def test_usage_that_falls_and_rises_again_is_not_told_again() -> None:
-    """A withdrawn approval takes the usage below 80 %; the next approval in the period tells nobody a second time."""
+    """If usage falls below 80 % by a withdrawn approval and rises again in the same period, nobody is warned again."""
     care = await plan()
     entry = await work(600, care)
     assert [minutes for _, minutes in await told()] == [0] * 3, "80 % and the end at once are one warning"
@@ -94,7 +94,7 @@ async def test_usage_that_falls_and_rises_again_is_not_told_again() -> None:
 
 
 async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> None:
-    """October's time is often approved in November; what was told of October says nothing of November."""
+    """Each period has warnings of its own: October's time, approved in November, does not stop November's warning."""
     care = await plan()
     await work(600, care, date(2026, 10, 20))
     assert await words(ADA) == ["The included hours of Care are used up in the period from 1 Oct 2026"]
@@ -103,7 +103,7 @@ async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> N
 
 
 async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gate) -> None:
-    """S2.3: a voucher runs out whatever the period; the notice leads each side to the voucher's page in its area."""
+    """S2.3: a voucher warns independently of periods; agents and contacts each get a link to its page in their area."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, hours="2h")
@@ -125,7 +125,7 @@ async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gat
 
 
 async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_is_told_of_at_once() -> None:
-    """S2.3: time that was approved before draws from the voucher, so its end is told without another approval."""
+    """S2.3: if time that was approved earlier uses up a voucher at its sale, the warning needs no further approval."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
     await work(120, care, date(2026, 10, 20))
@@ -138,7 +138,7 @@ async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_is_told_of_at_on
 
 
 async def test_the_managers_of_the_service_are_told_and_no_others() -> None:
-    """C10: with a manager designated for the service, other managers are not told; agents never are."""
+    """C10: if a manager is designated for the service, no other manager is warned; other agents never are."""
     care = await plan()
     async with transaction(MAX) as tx:
         await tx.execute(
@@ -152,7 +152,7 @@ async def test_the_managers_of_the_service_are_told_and_no_others() -> None:
 
 
 async def test_whoever_loses_the_right_no_longer_sees_the_warning() -> None:
-    """R12, R26: the right to hours is looked up whenever the notice is shown or mailed."""
+    """R12, R26: the right to see hours is checked again whenever the warning is shown or mailed."""
     await work(600, await plan())
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = false, sees_invoices = false where id = $1", ADA.id)
@@ -165,7 +165,7 @@ async def test_whoever_loses_the_right_no_longer_sees_the_warning() -> None:
 
 
 async def test_two_workers_at_once_and_one_that_is_killed_warn_once() -> None:
-    """A worker that ends before its commit leaves no warning behind; of two at once, one tells."""
+    """A worker that ends before its commit leaves no warning behind; of two workers at once, only one warns."""
     care = await plan()
     async with transaction(MAX):
         await approved(600, service=care, on=TODAY)
@@ -185,7 +185,7 @@ async def test_two_workers_at_once_and_one_that_is_killed_warn_once() -> None:
 
 
 async def test_approved_general_time_has_no_customer_and_stops_no_other_notice() -> None:
-    """Time without a customer is passed on together with that of a customer, whose hours are told of."""
+    """Approved general time has no customer; it does not stop the warning that another entry's approval causes."""
     care = await plan()
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -196,7 +196,7 @@ async def test_approved_general_time_has_no_customer_and_stops_no_other_notice()
 
 
 async def test_hours_that_cannot_be_read_stop_no_other_notice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure for one customer leaves only the warnings of its hours out."""
+    """If the hours of one customer cannot be read, only the warnings about these hours are missing."""
     care = await plan()
     monkeypatch.setattr(warnings, "standings", None)
     await issued()
@@ -206,7 +206,7 @@ async def test_hours_that_cannot_be_read_stop_no_other_notice(monkeypatch: pytes
 
 
 async def test_a_voucher_that_expires_is_told_once_in_the_morning_until_its_last_day_changes() -> None:
-    """S2.3: 30 days before the end, if hours are left; a later last day is told again."""
+    """S2.3: 30 days before a voucher with hours left expires, one warning is made; a later last day causes another."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(
@@ -236,7 +236,7 @@ async def test_a_voucher_that_expires_is_told_once_in_the_morning_until_its_last
 
 
 async def test_a_contract_that_ends_is_told_once_and_a_short_one_not_from_its_first_day() -> None:
-    """The warning comes 30 days before the end, but not before three quarters of the contract are over."""
+    """A contract's end is announced once, 30 days before, but not before three quarters of the contract have passed."""
     async with transaction(MAX) as tx:
         await tx.execute(
             "update contract set start_on = '2026-11-10', end_on = '2026-11-30' where id = $1", ACME_CONTRACT
@@ -254,7 +254,10 @@ async def test_a_contract_that_ends_is_told_once_and_a_short_one_not_from_its_fi
 
 
 async def test_a_contract_that_renews_itself_is_told_of_before_its_last_day_of_notice() -> None:
-    """Notice of 60 days before 1 January 2027 can be given until 1 November 2026, so people are told in October."""
+    """The warning of a renewal comes before the last day of notice.
+
+    With 60 days' notice before 1 January 2027, that day is 1 November 2026, so people are warned in October.
+    """
     async with transaction(MAX) as tx:
         await tx.execute(
             "update contract set start_on = '2026-01-01', end_on = '2027-01-01', notice_days = 60, renewal_months = 12 where id = $1",
@@ -270,7 +273,7 @@ async def test_a_contract_that_renews_itself_is_told_of_before_its_last_day_of_n
 
 
 async def test_a_payment_is_told_to_contacts_with_invoices_until_it_is_taken_back() -> None:
-    """Ada learns what was received and what was paid back; a payment that is taken back is no longer shown."""
+    """Ada is notified of a payment and of a repayment; the notice of a payment that was undone is no longer shown."""
     invoice = await issued()
     async with transaction(MAX):
         await pay(invoice, "100")

@@ -64,9 +64,9 @@ async def test_a_code_is_read_as_people_type_it(dsn: str) -> None:
 
 
 async def test_of_four_at_once_with_one_code_one_is_let_in(dsn: str) -> None:
-    """R9: of four simultaneous checks of the same code of Ada only one succeeds.
+    """R9: of four simultaneous checks of the same code of Ada, only one succeeds.
 
-    Somebody who reads a code over the owner's shoulder thus cannot use it too.
+    Somebody who sees the code over her shoulder thus cannot use it too.
     """
     await set_up()
     results = await asyncio.gather(*(is_right(code(NOW + STEP), NOW + STEP) for _ in range(4)))
@@ -74,7 +74,7 @@ async def test_of_four_at_once_with_one_code_one_is_let_in(dsn: str) -> None:
 
 
 async def test_after_five_wrong_codes_the_right_one_has_to_wait(dsn: str) -> None:
-    """R9: after five wrong codes, from whatever IP addresses, even the right code has to wait."""
+    """R9: after five wrong codes, from whatever IP addresses, even the right code is refused for a while."""
     await set_up()
     for _ in range(5):
         assert not await is_right("000000", NOW + STEP)
@@ -120,7 +120,7 @@ async def test_the_database_holds_neither_a_secret_nor_a_code(dsn: str) -> None:
 
 
 async def test_another_installation_cannot_use_the_secret_and_recovery_codes_are_left(dsn: str) -> None:
-    """R87: if the key that encrypts authenticator secrets is lost, the app's codes are refused and recovery codes still work."""
+    """R87: if the key of the authenticator secrets is lost, the app's codes fail and recovery codes still work."""
     codes = await set_up()
     other = Sealer("quite another secret of an installation")
     with pytest.raises(Invalid):
@@ -129,7 +129,7 @@ async def test_another_installation_cannot_use_the_secret_and_recovery_codes_are
 
 
 async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(dsn: str) -> None:
-    """R87: an authenticator secret encrypted with the former key works, and its use encrypts it with the new key."""
+    """R87: an authenticator secret encrypted with the former key works, and using it encrypts it with the new key."""
     await set_up()
     rotated = Sealer("quite another secret of an installation", "a secret of the tests, 32 characters at least")
     assert await factors.check_code(ADA.credential_id, code(NOW + STEP), rotated, NOW + STEP) == "authenticator"
@@ -139,7 +139,7 @@ async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(ds
 
 
 async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
-    """R9: Ines cannot remove her last second factor while one is required; otherwise she can, and her recovery codes go too.
+    """R9: Ines cannot remove her last second factor while she must have one; otherwise her recovery codes go with it.
 
     Removing a factor that does not exist has no effect.
     """
@@ -155,9 +155,9 @@ async def test_the_last_factor_stays_where_one_is_needed(dsn: str) -> None:
 
 
 async def test_nobody_sees_the_factors_and_sessions_of_another_customer(dsn: str) -> None:
-    """R24: contacts see only their own factors and sessions, and agents see only that second factors exist.
+    """R24: a contact sees neither the second factors nor the sessions of another person; an agent sees both.
 
-    Only the sign-in role reads the secrets.
+    Neither of them can read the secrets.
     """
     await set_up(GIL.credential_id)
     async with transaction(None):

@@ -52,7 +52,7 @@ async def test_all_rows_are_reached_page_by_page_and_each_once(dsn: str) -> None
 
 
 async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
-    """R22: row-level security applies to the finder, so a contact finds only their own customer."""
+    """R22: row-level security applies to the finder, so that a contact finds only their own customer."""
     async with transaction(ADA, readonly=True):
         assert [row.id for row in (await CUSTOMERS.suggest("")).rows] == [ACME]
         assert await CUSTOMERS.named(GLOBEX) is None

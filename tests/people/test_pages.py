@@ -50,7 +50,7 @@ insert into department (name) select 'House ' || n from generate_series(1, {SIZE
 async def test_a_long_list_comes_in_pages_that_lead_on_and_have_everything_once(
     app: Gate, sql: str, reader: Reader, address: str, row: str
 ) -> None:
-    """R81: no page has more than 100 rows; the link to the next page leads on until all rows were shown once."""
+    """R81: no page has more than 100 rows; following the link to the next page shows each row of the list once."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(sql, NOW)
     seen: list[str] = []

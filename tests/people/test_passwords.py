@@ -84,7 +84,7 @@ def test_other_lengths_are_refused(length: int, sentence: str) -> None:
     HaldenIT2026! support-acme-1""".split(),
 )
 def test_what_guessers_try_first_is_refused(password: str) -> None:
-    """R4: passwords that an attacker tries first are refused."""
+    """R4: passwords that attackers try first are refused."""
     with pytest.raises(ValueError, match="easy to guess"):
         refuse_weak(password, KNOWN)
 

@@ -1,4 +1,4 @@
-"""Test customers, contacts, agents, departments and invitations: create, change, end, and refuse without any effect."""
+"""Test customers, contacts, agents, departments and invitations: creating, changing, ending, and what is refused."""
 
 from datetime import timedelta
 
@@ -83,9 +83,9 @@ async def test_the_list_is_searched_by_name_and_place_and_wildcards_are_text() -
 
 
 async def test_an_ended_customer_is_out_and_not_offered_until_it_is_restored() -> None:
-    """R12: Gil of the ended customer Globex cannot sign in, and forms do not offer Globex, until it is restored.
+    """R12: while the customer Globex is ended, Gil, its contact, cannot sign in, and forms do not offer Globex.
 
-    Ending it again keeps the first instant, and it gets no new contact.
+    Ending Globex again keeps the instant of the first time. An ended customer gets no new contact.
     """
     async with transaction(NOOR):
         globex = await Customer.find(GLOBEX, NOOR)
@@ -130,7 +130,7 @@ async def test_an_address_belongs_to_one_contact_of_a_customer_or_to_one_agent_i
 
 
 async def test_a_contact_of_another_customer_is_not_found_through_this_one() -> None:
-    """R28: a contact is not found under the id of another customer."""
+    """R28: a contact is not found through the id of another customer."""
     async with transaction(NOOR):
         with pytest.raises(NotFound):
             await Contact.find(GIL.id, NOOR, customer=ACME)
@@ -179,14 +179,17 @@ async def test_an_agent_with_mistakes_is_refused() -> None:
 
 
 async def test_the_last_admin_can_neither_end_nor_step_down() -> None:
-    """R31: Noor, the last admin, cannot be ended or be given a lower grade; an admin without a password does not count."""
+    """R31: Noor, the last admin, can neither be ended nor get a lower grade.
+
+    An admin without a password does not count as another one.
+    """
     async with transaction(NOOR):
         noor = await Agent.find(NOOR.id)
         await refused(noor.change(but(await noor.facts(), grade="manager"), NOW), "grade")
         with pytest.raises(Conflict):
             await noor.end(NOW)
         await Agent.create(but(TOM, grade="admin"), NOW)
-        with pytest.raises(Conflict):  # An admin who was only invited may never set a password, so they do not count.
+        with pytest.raises(Conflict):  # An admin who was only invited might never set a password.
             await noor.end(NOW)
     async with transaction(SYSTEM):
         await create_admin(name="Root", address="root@desk.example", password=PASSWORD, zone="UTC", at=NOW)
@@ -208,7 +211,7 @@ async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
 
 
 async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
-    """C10: agents whose time nobody else may approve are named, because nobody approves their own time."""
+    """C10: agents whose time nobody may approve are listed, because nobody approves their own time."""
     async with transaction(NOOR):
         assert await without_approver() == []
         max_ = await Agent.find(MAX.id)
@@ -228,7 +231,7 @@ async def test_a_designation_holds_for_the_departments_below() -> None:
 
 
 async def test_the_first_admin_is_made_into_an_empty_database() -> None:
-    """R11: where all agents have ended, `create_admin` creates an admin who can sign in; a weak password is refused."""
+    """R11: if no active agent exists, `create_admin` creates an admin who can sign in; a weak password is refused."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set ended_at = $1", NOW)
         with pytest.raises(Invalid) as refusal:
@@ -255,7 +258,7 @@ async def test_departments_are_listed_as_a_tree() -> None:
 
 
 async def test_the_database_refuses_a_department_below_itself() -> None:
-    """S3.38: whatever code moves departments, the database keeps them a tree."""
+    """S3.38: a constraint of the database refuses to move a department below one of its own sub-departments."""
     with pytest.raises(asyncpg.CheckViolationError):
         async with transaction(NOOR) as tx:
             below = await tx.fetchval("insert into department (name, parent_id) values ('Field', 1) returning id")
@@ -263,7 +266,7 @@ async def test_the_database_refuses_a_department_below_itself() -> None:
 
 
 async def test_departments_form_a_tree_without_knots() -> None:
-    """S3.38: a department is created below another one and moved, but never below itself."""
+    """S3.38: a department can be created below another one and moved, but never below itself."""
     async with transaction(NOOR):
         onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
         support = await Department.find(SUPPORT)
@@ -314,7 +317,7 @@ async def test_an_invitation_sets_a_password_once_and_ends_every_session() -> No
 
 
 async def test_no_lock_waits_while_an_accepted_password_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R7: no transaction is open while an accepted password is hashed: a new invitation then ends the older link.
+    """R7: no transaction is open while an accepted password is hashed, so a new invitation can end the older link.
 
     Accepting the older one is then refused.
     """
@@ -351,7 +354,7 @@ async def test_a_newer_invitation_ends_the_older() -> None:
 
 
 async def test_a_changed_address_ends_the_invitation_that_went_to_the_old_one() -> None:
-    """R7: changing the mail address ends the invitation link that was sent to the old mail address."""
+    """R7: changing the mail address ends the invitation link that was sent to the old address."""
     token = await invited()
     async with transaction(NOOR):
         ada = await Contact.find(ADA.id, NOOR)

@@ -1,4 +1,4 @@
-"""Test contacts of two customers with one mail address: one password, two accesses, and a switch between them."""
+"""Test a person who is a contact of two customers: one mail address and password, two accesses, and switching."""
 
 import asyncio
 from dataclasses import replace
@@ -35,7 +35,7 @@ def now() -> datetime:
 
 
 async def invited(name: str = "Ada at Globex") -> tuple[Contact, str]:
-    """Add Ada as a contact of Globex, and return her and the token of her invitation."""
+    """Add Ada as a contact of Globex, and return the contact and the token of the invitation."""
     async with transaction(NOOR):
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex(name), now())
         return contact, await contact.invite(now())
@@ -46,7 +46,7 @@ def at_globex(name: str) -> ContactFacts:
 
 
 async def joined() -> ContactReader:
-    """Add Ada as a contact of Globex, let her accept it, and return her as a reader there."""
+    """Add Ada as a contact of Globex, let her accept the invitation, and return her as a reader there."""
     contact, token = await invited()
     await credentials.join(token, PASSWORD, address="192.0.2.1", at=now())
     async with transaction(NOOR):
@@ -72,9 +72,9 @@ async def proves(password: str = PASSWORD) -> list[int]:
 
 
 async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app: Gate) -> None:
-    """Issue 13: before Ada accepts the access to Globex, its page does not say both "not signed in yet" and "signed in".
+    """Issue 13: before Ada accepts the access to Globex, the page of that contact says only that she has not signed in.
 
-    Sessions and second factors of her access to Acme show there once she has accepted it.
+    Her sessions and second factors at Acme are shown there only after she has accepted.
     """
     async with Browser(app) as ada, await Browser.of(app, NOOR, at=now()) as noor:
         await sign_in(ada, ADA)
@@ -91,10 +91,10 @@ async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app:
 
 
 async def test_a_second_customer_is_accepted_with_the_password_that_the_person_has(app: Gate) -> None:
-    """S3.15, R7, R24: Ada's invitation to Globex asks for her password and sets none; then she switches between both.
+    """S3.15, R7, R24: Ada accepts the invitation to Globex with her existing password, and can then switch customers.
 
-    The customer that she has just accepted is open. Row-level security follows with the next request: she sees only the
-    cases of the customer that she has chosen.
+    After accepting, Globex is the open customer. From the next request on, row-level security lets her see only the
+    cases of the open customer.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Acme's VPN", text="Drops.", case_type_id=INCIDENT, at=now())
@@ -137,9 +137,9 @@ async def facts_of_globex() -> Any:
 
 
 async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: Gate) -> None:
-    """R14, R16, R20: the token is new, but the session is as old, and the password was typed as long ago, as before.
+    """R14, R16, R20: switching gives a new token, but keeps when the session began and when the password was typed.
 
-    A form of a page from before the switch is refused, so that nothing is sent to the wrong customer.
+    A form of a page that was loaded before the switch is refused, so that nothing is sent to the wrong customer.
     """
     globex = await joined()
     began = now() - timedelta(minutes=20)
@@ -162,9 +162,9 @@ async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: 
 
 
 async def test_a_session_that_ended_goes_on_with_its_customer(app: Gate) -> None:
-    """S3.15: Ada, whose session with Acme expired, returns to its page without being asked for which customer.
+    """S3.15: if Ada's session with Acme expires on a page, she returns to it after signing in, with Acme open.
 
-    From the start page she is asked, although she has used Globex last.
+    If she signs in at the start page, she is asked for the customer; the one that she used last, Globex, is open.
     """
     globex = await joined()
     for wanted, where in (("/cases", "/cases"), ("/", "/account/customers?next=%2F")):
@@ -210,7 +210,10 @@ async def test_ending_one_access_leaves_the_other(app: Gate, ends_at_acme: bool)
 
 
 async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens_another(app: Gate) -> None:
-    """R7, R31: a link that Gil makes for Ada at Globex asks for her password; one that an admin of ours makes sets one."""
+    """R7, R31: Gil, an administrator of Globex, makes a link for Ada there: it cannot set her password for Acme too.
+
+    A link that Noor, an admin of the portal, makes can.
+    """
     globex = await joined()
     async with administering(GIL) as by:
         gils = await (await Contact.find(globex.id, by)).invite(now())
@@ -224,7 +227,7 @@ async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens
 
 
 async def test_a_link_of_before_the_second_customer_sets_no_password_any_more() -> None:
-    """R7, R31: Ada's colleague at Acme, an administrator, keeps a link; once Ada is at Globex too, it sets no password."""
+    """R7, R31: an administrator at Acme makes a link for Alan; once he is at Globex too, it sets no password."""
     async with administering(ADA) as by:
         token = await (await Contact.find(ALAN.id, by)).invite(now())
     async with transaction(NOOR):
@@ -238,9 +241,9 @@ async def test_a_link_of_before_the_second_customer_sets_no_password_any_more() 
 
 @pytest.mark.parametrize("at_acme", [True, False])
 async def test_a_changed_address_leaves_the_other_access_as_it_is(at_acme: bool) -> None:
-    """R7, R31: with a new address at one customer, Ada is invited to it again; her password still opens the other.
+    """R7, R31: if one customer changes Ada's address, her access there needs a new invitation, and the other one stays.
 
-    Nobody at one customer can thus take over or shut her access to the other.
+    Nobody at one customer can thus take over or end her access to the other.
     """
     globex = await joined()
     moved, kept = (ADA, globex) if at_acme else (globex, ADA)
@@ -268,7 +271,7 @@ async def test_a_changed_address_leaves_the_other_access_as_it_is(at_acme: bool)
 
 
 async def test_an_address_that_somebody_else_has_is_joined_only_by_its_owner() -> None:
-    """R7: Gil's address at Globex becomes Ada's: his password is gone, and only Ada can accept the access."""
+    """R7: if Gil's contact at Globex gets Ada's address, his password is gone, and only Ada can accept the access."""
     async with transaction(NOOR):
         gil = await Contact.find(GIL.id, NOOR)
         changed = await gil.facts()
@@ -283,7 +286,7 @@ async def test_an_address_that_somebody_else_has_is_joined_only_by_its_owner() -
 
 
 async def test_a_pending_invitation_elsewhere_takes_nothing_from_a_person() -> None:
-    """R31: somebody at Globex types Ada's address; Acme can still change it, and she keeps her password."""
+    """R31: while Globex has only invited Ada's address, Acme can still change it, and she keeps her password."""
     contact, _ = await invited()
     async with administering(ADA) as by:
         ada = await Contact.find(ADA.id, by)
@@ -297,7 +300,10 @@ async def test_a_pending_invitation_elsewhere_takes_nothing_from_a_person() -> N
 
 
 async def test_second_factors_and_recovery_codes_hold_for_both_and_move_with_the_login(settings: Settings) -> None:
-    """R9: a recovery code that was made at Acme, where the login is kept, still works once Acme changes the address."""
+    """R9: if Acme, where the login is kept, changes Ada's address, the login and its second factors move to Globex.
+
+    A recovery code that was used at Acme stays used, and another one still works.
+    """
     globex = await joined()
     async with transaction(None) as tx:
         codes = await recovery.begin(ADA.credential_id)
@@ -315,7 +321,10 @@ async def test_second_factors_and_recovery_codes_hold_for_both_and_move_with_the
 
 
 async def test_a_new_password_signs_out_everywhere_and_leaves_open_invitations(app: Gate, settings: Settings) -> None:
-    """R7, R17: a reset ends Ada's sessions with both customers; an invitation to a third, not accepted, stays valid."""
+    """R7, R17: a password reset ends Ada's sessions with both customers.
+
+    Her invitation to a third customer, which she has not accepted, stays valid.
+    """
     globex = await joined()
     async with transaction(NOOR) as tx:
         third = await tx.fetchval(
@@ -339,7 +348,7 @@ async def test_a_new_password_signs_out_everywhere_and_leaves_open_invitations(a
 
 
 async def test_the_mail_for_a_new_password_goes_to_whoever_still_has_access(settings: Settings) -> None:
-    """R12: Acme, where the login is kept, has ended; Ada still resets the password that opens Globex."""
+    """R12: if Ada's access to Acme, where the login is kept, has ended, she can still reset the password for Globex."""
     globex = await joined()
     async with transaction(NOOR):
         await (await Contact.find(ADA.id, NOOR)).end(now())
@@ -354,7 +363,7 @@ async def test_the_mail_for_a_new_password_goes_to_whoever_still_has_access(sett
 
 
 async def test_two_customers_who_add_a_person_at_once_share_the_login() -> None:
-    """Two customers add the same new address at the same moment: both get their contact, and there is one login."""
+    """If two customers add the same new address at the same moment, each gets a contact, and there is one login."""
 
     async def add(customer: int) -> int:
         async with transaction(NOOR):
@@ -368,7 +377,7 @@ async def test_two_customers_who_add_a_person_at_once_share_the_login() -> None:
 
 
 async def test_whoever_accepts_first_keeps_the_login(app: Gate) -> None:
-    """Invited by two customers, Bea accepts the second invitation first; the first one then asks for her password."""
+    """Bea, invited by two customers, accepts the second invitation first; the first one then asks for her password."""
     tokens = []
     for customer in (ACME, GLOBEX):
         async with transaction(NOOR):

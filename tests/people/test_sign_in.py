@@ -57,9 +57,9 @@ async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
 
 
 async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike() -> None:
-    """R5: unknown, ended and disabled accounts, and accounts without a password, get the same sentence.
+    """R5: unknown, ended and disabled accounts, and accounts without a password, get the same error message.
 
-    It is the sentence for a wrong password.
+    It is the error message for a wrong password.
     """
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = null where id = $1", ALAN.credential_id)
@@ -85,9 +85,10 @@ async def test_unknown_ended_disabled_and_without_a_password_are_answered_alike(
 
 @pytest.mark.slow
 async def test_the_time_does_not_tell_whether_an_address_is_known() -> None:
-    """R5: a known, a disabled and an unknown mail address take the same time, to 8 ms of the processor; a hash takes about 20.
+    """R5: a sign-in takes the same processor time, within 8 ms, for a known, a disabled and an unknown mail address.
 
-    The time of the processor is compared, because other programs of the machine do not lengthen it.
+    Hashing a password takes about 20 ms. Processor time is compared, because other programs of the machine do not
+    lengthen it.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update credential set disabled_at = $1 where id = $2", NOW, INES.credential_id)
@@ -145,7 +146,7 @@ async def test_the_right_password_begins_to_count_anew() -> None:
 
 
 async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: after five wrong passwords for different accounts, an IP address has to wait (here the limit is five).
+    """R6: an IP address that tries wrong passwords for different accounts has to wait after five, the limit here.
 
     IPv6 addresses of one /64 network count as one.
     """
@@ -195,7 +196,7 @@ async def test_every_spelling_of_an_address_signs_in_and_is_counted_as_the_same(
 
 
 async def test_what_the_database_takes_for_lower_case_is_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R6: a mail address with the dotted capital İ is not that of an account with i, although PostgreSQL lowers İ to i."""
+    """R6: a mail address with the dotted capital İ is not the one with i, although PostgreSQL lowers İ to i."""
     monkeypatch.setattr(credentials, "PER_ACCOUNT", attempts.Limit(free=1))
     await wrong(INES.email)
     assert await wrong(INES.email.replace("i", "\u0130", 1), password=PASSWORD) == credentials.WRONG

@@ -68,9 +68,10 @@ class TestWorkingHours:
             assert await WorkingHours.of(MAX.id) == UNSET
 
     async def test_new_hours_move_no_targets_of_earlier_days(self) -> None:
-        """Working hours that Noor sets for Ines count from their day on, and earlier targets stay.
+        """Working hours that Noor sets for Ines count from their first day on; the targets of earlier days stay.
 
-        Hours from an earlier day replace those that begin later. Before the first, the usual hours count.
+        Hours that begin on an earlier day replace those that begin later. Before the first working hours, the usual
+        ones count.
         """
         async with transaction(NOOR):
             await WorkingHours.arrange(INES.id, PART_TIME)
@@ -251,7 +252,7 @@ class TestCostRates:
 
 
 async def test_contacts_read_neither_absences_nor_costs() -> None:
-    """R27: the contacts' role has no privilege on working hours, absences, cost rates and the rules of time."""
+    """R27: contacts have no privilege on working hours, absences, cost rates and the rules of time."""
     for table in ("working_hours", "absence", "cost_rate", "time_rules"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(ADA) as tx:

@@ -1,4 +1,4 @@
-"""Test that no table that refers to a person, or has a mail address, is forgotten by the export and by the erasing (D58)."""
+"""Test that export and erasure cover every table that refers to a person or contains a mail address (D58)."""
 
 import re
 
@@ -86,19 +86,19 @@ where c.table_schema = 'public' and c.column_name ~ '(^|_)email(_|$)'
 
 
 async def columns(*kinds: str) -> set[str]:
-    """Return the columns that refer to these tables, or have a mail address, as `table.column`."""
+    """Return, as `table.column`, the columns that refer to one of the tables `kinds` or contain a mail address."""
     async with transaction(SYSTEM, readonly=True) as tx:
         return {row["name"] for row in await tx.fetch(_COLUMNS) if set(row["refers_to"]) & {*kinds, "a mail address"}}
 
 
 def is_read(column: str, sql: str) -> bool:
-    """Return whether a statement reads this table and names this column."""
+    """Return whether the statement `sql` reads the table of `column`, given as `table.column`, and names the column."""
     table, name = column.split(".")
     return bool(re.search(rf"\b(from|join) {table}\b", sql) and re.search(rf"\b{name}\b", sql))
 
 
 async def test_the_export_has_every_table_that_refers_to_a_person() -> None:
-    """D58: a new column for a person or a mail address is in a section of the export, or stands here with the reason."""
+    """D58: each column for a person or a mail address is in a section of the export or in `NOT_EXPORTED`."""
     own = {"credential.agent_id", "credential.contact_id", "credential.login_id"}
     exported = {one for one in await columns("contact", "credential", "agent") for s in SECTIONS if is_read(one, s.sql)}
     missing = await columns("contact", "credential", "agent") - exported - own
@@ -106,7 +106,7 @@ async def test_the_export_has_every_table_that_refers_to_a_person() -> None:
 
 
 async def test_erasing_reaches_every_table_that_refers_to_a_contact() -> None:
-    """D58: `erase_contact` writes each table with a column for a contact or a mail address, or it stands here with the reason."""
+    """D58: `erase_contact` writes each table with a column for a contact or mail address, except `NOT_ERASED`."""
     async with transaction(SYSTEM, readonly=True) as tx:
         sql = await tx.fetchval("select pg_get_functiondef('erase_contact'::regproc)")
         sql += await tx.fetchval("select pg_get_functiondef('forget_refusals'::regproc)")

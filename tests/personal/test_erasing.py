@@ -1,4 +1,4 @@
-"""Test that an erased contact leaves no trace of who they were, and that cases and invoices stay (D58)."""
+"""Test that nothing identifies an erased contact, and that the contact's cases and invoices stay (D58)."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ async def erase(app: Gate, name: str = ADA.name) -> Any:
 
 
 async def everything(dsn: str) -> str:
-    """Return all rows of all tables as one text, without those of other people's accounts."""
+    """Return all rows of all tables as one text, without the rows of other people's accounts."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
@@ -61,7 +61,7 @@ async def everything(dsn: str) -> str:
 
 
 async def test_nothing_tells_who_an_erased_contact_was_and_cases_stay(app: Gate, dsn: str) -> None:
-    """D58: after Ada was erased, no table has her name, mail address, telephone number or IP address.
+    """D58: after Ada was erased, no table contains her name, mail address, telephone number or IP address.
 
     Her messages are signed "Former contact", and invoices and the log of her cases are still there.
     """
@@ -118,7 +118,7 @@ async def test_nothing_tells_who_an_erased_contact_was_and_cases_stay(app: Gate,
 
 
 async def test_an_erased_contact_cannot_come_back(app: Gate) -> None:
-    """R12, D58: an erased contact signs in no more, their sessions and links are gone, and nobody restores them."""
+    """R12, D58: an erased contact cannot sign in or be restored, and their sessions and links are gone."""
     async with transaction(NOOR):
         token = await (await Contact.find(ADA.id, NOOR)).invite(now())
     await end()
@@ -140,7 +140,7 @@ async def test_an_erased_contact_cannot_come_back(app: Gate) -> None:
 
 @pytest.mark.parametrize("is_kept_at_acme", [True, False])
 async def test_the_access_to_another_customer_stays(app: Gate, is_kept_at_acme: bool) -> None:
-    """D58: Ada is erased at one customer and still signs in to the other with her password and her recovery codes."""
+    """D58: Ada, erased at one customer, still signs in to the other with her password and her recovery codes."""
     async with transaction(NOOR):
         facts = ContactFacts(name=ADA.name, email=ADA.email, time_zone="Europe/Berlin")
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), facts, now())
@@ -161,7 +161,7 @@ async def test_the_access_to_another_customer_stays(app: Gate, is_kept_at_acme: 
 
 
 async def test_a_wrong_name_or_an_access_that_goes_on_erases_nothing(app: Gate, dsn: str) -> None:
-    """D58: the typed name must be right, and the access must have ended; otherwise nothing changes."""
+    """D58: a wrongly typed name, or access that has not ended, is refused and erases nothing."""
     async with await Browser.of(app, NOOR) as noor:
         early = await noor.send_form(ERASURE, {"name": ADA.name})
         assert early.status_code == 409
@@ -177,7 +177,7 @@ async def test_a_wrong_name_or_an_access_that_goes_on_erases_nothing(app: Gate, 
 
 
 async def test_erasing_asks_for_the_password(app: Gate) -> None:
-    """R20: twenty minutes after signing in, an admin types the password before the page and before the form."""
+    """R20: twenty minutes after signing in, an admin must type the password before the page and the form of erasing."""
     await end()
     async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=20)) as noor:
         assert (await noor.get(ERASURE)).headers["location"].startswith("/account/confirmation")
@@ -188,7 +188,7 @@ async def test_erasing_asks_for_the_password(app: Gate) -> None:
 
 
 async def test_of_two_admins_who_erase_at_once_one_gets_404(app: Gate) -> None:
-    """D58: erasing twice at the same moment erases once."""
+    """D58: of two admins who erase the same contact at once, one gets 404, and the contact is erased once."""
     await end()
     async with await Browser.of(app, NOOR) as one, await Browser.of(app, NOOR) as two:
         pages = [await browser.get(ERASURE) for browser in (one, two)]
@@ -199,7 +199,7 @@ async def test_of_two_admins_who_erase_at_once_one_gets_404(app: Gate) -> None:
 
 @pytest.mark.parametrize("reader", [INES, SYSTEM], ids=["an agent", "the system"])
 async def test_the_database_refuses_it_to_everybody_but_admins(app: Gate, reader: Any) -> None:
-    """R88, D58: the function that erases looks for the admin itself; and without it, no role changes a message."""
+    """R88, D58: the database function that erases accepts only an admin; no role can change messages without it."""
     await end()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(reader) as tx:
@@ -213,7 +213,7 @@ async def test_the_database_refuses_it_to_everybody_but_admins(app: Gate, reader
 
 
 async def test_the_name_in_the_log_of_cases_is_found_however_it_is_written(app: Gate) -> None:
-    """D58: a name with quotes and a backslash is taken out of the log of the customer's cases, and nothing else is."""
+    """D58: a name with quotes and a backslash is removed from the log of the customer's cases, and nothing else is."""
     name = 'Ada "Ace" \\ 100% Lindqvist'
     async with transaction(NOOR) as tx:
         await tx.execute("update contact set name = $1 where id = $2", name, ADA.id)
@@ -235,7 +235,7 @@ async def test_the_name_in_the_log_of_cases_is_found_however_it_is_written(app: 
 
 @pytest.mark.parametrize("name", ["to", "from", "new", "Network"])
 async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: Gate, name: str) -> None:
-    """D58: only the names of contacts are taken out of the log of cases, also those that the contact had earlier."""
+    """D58: only names of contacts are removed from the log of cases, including earlier names of the erased contact."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set name = $1 where id = $2", name, ADA.id)
     ada = replace(ADA, name=name)
@@ -261,7 +261,7 @@ async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: G
 
 
 async def test_what_an_erased_contact_was_still_writing_is_refused(app: Gate, dsn: str) -> None:
-    """D58: a request of the contact that was running while they were erased stores neither a message nor their name."""
+    """D58: a request of the contact that was running during the erasure stores neither a message nor their name."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="Drops.", case_type_id=INCIDENT, at=now())
     await end()
@@ -275,7 +275,7 @@ async def test_what_an_erased_contact_was_still_writing_is_refused(app: Gate, ds
 
 @pytest.mark.parametrize("verb", ["resumption", "invitations", "invitations/revocation", "sign-out", "ending"])
 async def test_a_form_about_a_contact_who_is_erased_at_that_moment_gets_404(app: Gate, dsn: str, verb: str) -> None:
-    """D58: an admin's form that waits for the erasure finds nobody afterwards, and nothing comes back."""
+    """D58: an admin's form that waits for the erasure then gets 404, and stores nothing about the contact."""
     await end()
     connection = await asyncpg.connect(dsn)
     try:
@@ -291,7 +291,7 @@ async def test_a_form_about_a_contact_who_is_erased_at_that_moment_gets_404(app:
 
 
 async def test_what_was_read_of_a_contact_before_they_were_erased_is_not_found_afterwards(app: Gate) -> None:
-    """D58: a request that read the contact in an earlier transaction, such as removing second factors, gets 404."""
+    """D58: a request that read the contact before the erasure, such as one to remove second factors, gets 404."""
     async with transaction(NOOR):
         contact = await Contact.find(ADA.id, NOOR)
     await end()

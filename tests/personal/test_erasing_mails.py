@@ -1,4 +1,4 @@
-"""Test what erasing a contact does to mails that were sent to them, wait, or are being sent at that moment (D58)."""
+"""Test what erasing a contact does to mails that were sent to them, wait, or are just being sent (D58)."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ async def addresses(table: str) -> list[str]:
 
 @pytest.mark.parametrize("state", [MailState.SENT, MailState.REFUSED, MailState.WAITING])
 async def test_a_contact_to_whom_invoices_were_mailed_is_erased(app: Gate, state: MailState) -> None:
-    """D58: the timeline of the invoice keeps that it was mailed, without the mail server's answer, which names the address."""
+    """D58: the invoice's timeline still says that it was mailed, but not the mail server's answer with the address."""
     await issued()
     (mail_id,) = await begun()
     if state is not MailState.WAITING:
@@ -42,7 +42,7 @@ async def test_a_contact_to_whom_invoices_were_mailed_is_erased(app: Gate, state
 
 
 async def test_a_mail_to_an_erased_contact_goes_to_nobody_else(app: Gate, settings: Settings) -> None:
-    """D58, R26: an invoice that waited for an erased contact is not mailed to the accounts address in their place."""
+    """D58, R26: an invoice that waited for an erased contact is not mailed to the accounts address instead."""
     await delivered(email=ACCOUNTS)
     await issued()
     mails = await begun()
@@ -55,7 +55,7 @@ async def test_a_mail_to_an_erased_contact_goes_to_nobody_else(app: Gate, settin
 async def test_a_mail_that_is_on_its_way_while_its_receiver_is_erased_is_not_recorded(
     app: Gate, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D58: the job ends, and no record or refusal brings the erased mail address back."""
+    """D58: if a contact is erased while a mail to them is being sent, no record or refusal stores the address."""
     begin = mail.Delivery.begin
 
     async def erased_then(self: mail.Delivery, to: outgoing.Addressee, *, has_server: bool) -> bool:
@@ -76,7 +76,7 @@ async def test_a_mail_that_is_on_its_way_while_its_receiver_is_erased_is_not_rec
 async def test_a_refusal_of_a_mail_that_was_sent_before_its_receiver_was_erased_is_not_kept(
     app: Gate, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D58: the mail server refuses the address after it was erased: the refusal is not recorded."""
+    """D58: if the mail server refuses the address of a contact after they were erased, the refusal is not recorded."""
 
     async def refuse(*_: Any) -> None:
         await end()
@@ -92,7 +92,7 @@ async def test_a_refusal_of_a_mail_that_was_sent_before_its_receiver_was_erased_
 
 
 async def test_refusals_of_addresses_that_nobody_has_any_more_are_deleted(app: Gate) -> None:
-    """D58: the refusal of a former address is gone once it is nobody's, and that of an accounts address stays."""
+    """D58: the refusal of an address is deleted once nobody has the address; that of an accounts address stays."""
     await delivered(email=ACCOUNTS)
     async with transaction(NOOR):
         contact = await Contact.find(ADA.id, NOOR)

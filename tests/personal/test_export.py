@@ -1,4 +1,4 @@
-"""Test the ZIP file with everything that is held about a person: what is in it, for whom, and what never is."""
+"""Test the ZIP file with all data about a person: what it contains, who may download it, and what it never contains."""
 
 import io
 import json
@@ -34,7 +34,10 @@ def read(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 async def test_a_contact_gets_what_they_wrote_and_nothing_of_others(app: Gate) -> None:
-    """D58, R27: Ada's own file has her person, messages, files, drafts and sign-ins, and nothing internal."""
+    """D58, R27: the file that Ada downloads about herself has her person, messages, files, drafts and sign-ins.
+
+    It contains nothing internal and nothing of other people.
+    """
     await furnished(app.storage)
     await drafts.keep(ADA.credential_id, "/cases/new", {"subject": ["Half a thought"]}, datetime.now(UTC))
     async with transaction(None):
@@ -54,7 +57,7 @@ async def test_a_contact_gets_what_they_wrote_and_nothing_of_others(app: Gate) -
 
 
 async def test_an_agent_gets_their_time_and_messages(app: Gate) -> None:
-    """D58: Ines' own file has her time, her notes and her appointments."""
+    """D58: the file that Ines, an agent, downloads about herself has her time, her notes and her appointments."""
     await furnished(app.storage)
     archive = await file_of(app, INES)
     assert len(read(archive, "time")) == 10
@@ -71,7 +74,7 @@ async def test_an_agent_gets_their_time_and_messages(app: Gate) -> None:
     ],
 )
 async def test_an_admin_gets_it_for_anybody_and_the_audit_says_so(app: Gate, path: str, credential: int) -> None:
-    """D58, R89: Noor downloads what is held about a contact or an agent; the audit names her and the person."""
+    """D58, R89: Noor, an admin, downloads the data about a contact and an agent; the audit names her and the person."""
     archive = await file_of(app, NOOR, path)
     assert read(archive, "person")
     async with transaction(SYSTEM) as tx:
@@ -80,7 +83,7 @@ async def test_an_admin_gets_it_for_anybody_and_the_audit_says_so(app: Gate, pat
 
 
 async def test_the_database_records_no_download_of_somebody_else(app: Gate) -> None:
-    """R88: neither an agent nor a contact can download what is held about another person, whatever the code says."""
+    """R88: the database refuses to record a download of another person's data by an agent or a contact."""
     for reader in (INES, GIL):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(reader):
@@ -88,7 +91,7 @@ async def test_the_database_records_no_download_of_somebody_else(app: Gate) -> N
 
 
 async def test_many_rows_are_read_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D58: with pages of three rows, the file has each of the ten entries once."""
+    """D58: if rows are read in pages of three, the file has each of ten entries once."""
     monkeypatch.setattr(export, "PAGE", 3)
     await furnished(app.storage)
     ids = [entry["id"] for entry in read(await file_of(app, INES), "time")]

@@ -1,4 +1,4 @@
-"""Test revenue, cost and profit: they equal what documents say and what the time cost, by every grouping."""
+"""Test revenue, cost and profit: in every grouping they equal the sums of the documents and the cost of the time."""
 
 from datetime import date
 from decimal import Decimal
@@ -44,7 +44,7 @@ async def sums(since: date = FIRST, until: date = LAST) -> Earned:
 
 
 async def test_profit_is_revenue_less_the_cost_of_the_time_worked() -> None:
-    """S3.27, S3.28, D8: an invoiced hour earns 120.00 and costs 50.00: 70.00 are left. Rejected time costs 0."""
+    """S3.27, S3.28, D8: an invoiced hour for 120.00 that costs 50.00 has a profit of 70.00. Rejected time costs 0."""
     await costs("50", "2026-01-01")
     async with transaction(MAX):
         await invoiced(60)
@@ -55,7 +55,7 @@ async def test_profit_is_revenue_less_the_cost_of_the_time_worked() -> None:
 
 
 async def test_time_that_is_not_billed_costs_too_and_drafts_are_no_revenue() -> None:
-    """S3.28: internal work on a case of the customer lowers the profit; a draft is not issued yet."""
+    """S3.28: internal work on a customer's case lowers the profit; a draft invoice counts as no revenue."""
     await costs("60", "2026-01-01")
     async with transaction(MAX):
         await log(60, on=DAY, service=None, customer=ACME, billing="not_billable")
@@ -78,7 +78,7 @@ async def test_a_cost_rate_counts_from_its_day() -> None:
 
 
 async def test_there_is_no_profit_where_a_cost_is_not_known() -> None:
-    """S3.28: without a cost rate, or with one in another currency, the profit is unknown and never too high."""
+    """S3.28: without a cost rate in the currency of the revenue, the profit is unknown instead of too high."""
     async with transaction(MAX):
         await log(60, on=DAY)
         its = await sums()
@@ -90,7 +90,10 @@ async def test_there_is_no_profit_where_a_cost_is_not_known() -> None:
 
 
 async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
-    """S3.27: of two hours, half an hour is credited; the sums equal the invoices less the credit notes."""
+    """S3.27: if half an hour of two invoiced hours is credited, revenue is the invoices minus the credit notes.
+
+    A credit note counts on its own day.
+    """
     async with transaction(MAX):
         invoice = await invoiced(60, 60)
         await credited(invoice, Chosen(minutes={1: 30}))
@@ -102,7 +105,7 @@ async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
 
 
 async def test_every_grouping_has_the_sum_of_all_documents() -> None:
-    """S3.27: fees and time of two services give the same total by customer, contract, service, settlement and month."""
+    """S3.27: fees and time of two services have the same total by customer, contract, service, settlement and month."""
     async with transaction(MAX):
         await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await invoiced(60)

@@ -34,7 +34,7 @@ async def made(
 
 
 async def test_payroll_has_the_actual_time_by_agent_and_day(settings: Settings) -> None:
-    """S2.36, D8: the file for payroll has actual minutes, and the minutes of all states sum to them."""
+    """S2.36, D8: the payroll file has actual minutes by agent and day; the minutes of the single states sum to them."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY, counted=60)
         await log(25, on=TODAY, counted=0, billing="no_charge")
@@ -55,7 +55,7 @@ async def test_payroll_has_the_actual_time_by_agent_and_day(settings: Settings) 
 
 
 async def test_invoicing_has_counted_time_rate_and_amount(settings: Settings) -> None:
-    """S2.37, D55, C12: approved entries have a price, others none yet; actual minutes and general time are left out."""
+    """S2.37, D55, C12: approved entries have a price, others none yet; actual minutes and general time are omitted."""
     async with transaction(SYSTEM):
         case = await a_case()
         priced = await log(50, on=TODAY, counted=60, case_id=case["id"], comment="=cmd")
@@ -81,7 +81,7 @@ async def test_invoicing_has_counted_time_rate_and_amount(settings: Settings) ->
 
 
 async def test_the_amounts_of_a_month_are_those_that_a_run_bills(settings: Settings) -> None:
-    """D55: the amounts of a month sum to the net of its draft invoice, which the file names."""
+    """D55: the amounts of a month sum to the net amount of its draft invoice, and the file names that draft."""
     async with transaction(SYSTEM):
         entries = [await log(minutes, counted=minutes) for minutes in (7, 35, 50)]
     async with transaction(MAX) as tx:
@@ -103,7 +103,7 @@ async def test_only_managers_get_a_file(settings: Settings) -> None:
 
 
 async def test_progress_is_told_and_too_many_files_wait(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parent process gets the number of entries that the child has read, for each thousand.
+    """The parent process is told after each thousand entries how many the child has read.
 
     While as many files as allowed are being made, another one is refused.
     """

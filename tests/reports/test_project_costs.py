@@ -1,4 +1,4 @@
-"""Test what the time on projects costs us, and the pages that show it."""
+"""Test what the time on projects costs the company, and the pages that show it."""
 
 import re
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Test how the query string of a timesheet is read and written."""
+"""Test how the question that a timesheet answers is read from and written to a query string."""
 
 from datetime import date
 
@@ -37,5 +37,8 @@ def test_nonsense_counts_as_missing(query: dict[str, str]) -> None:
     ).filter(lambda asked: asked.since <= asked.until)
 )  # fmt: skip
 def test_what_is_written_is_read_as_the_same(asked: Question) -> None:
-    """Reading the query string that a question wrote gives the same question, as when a job reads that of a page."""
+    """A question that is written to a query string and read again stays the same.
+
+    A job depends on that, because it reads the question of the page that started it.
+    """
     assert Question.read(asked.values, TODAY) == asked

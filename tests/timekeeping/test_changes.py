@@ -1,4 +1,4 @@
-"""Test the record of managers' changes to time entries, and entries on an invoice or a statement."""
+"""Test the record of managers' changes to time entries, and changes of entries on an invoice or a statement."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -62,9 +62,9 @@ async def test_the_record_cannot_be_altered() -> None:
 
 
 async def test_settled_time_says_what_can_be_done_about_it() -> None:
-    """C2: Max reads that time on a draft can be changed once he takes it off, and Ines that a manager can take it off.
+    """C2: time on a draft cannot be changed: Max is told to take it off the draft first, and Ines that a manager can.
 
-    Of time on an issued invoice Noor reads that it stays as it is.
+    For time on an issued invoice, Noor is told that the time must be credited first.
     """
     async with transaction(MAX):
         entry = await log()
@@ -101,7 +101,7 @@ async def test_time_on_a_statement_says_so() -> None:
     ("text", "minutes"), [("24h", 1440), ("24h 1m", 1441), ("30:00", 1800), ("48h", 2880), ("0", 0), ("0m", 0)]
 )
 async def test_what_counts_may_be_twice_a_day(text: str, minutes: int) -> None:
-    """D8: an override of the billable minutes may be up to 48 hours, which is twice the longest entry."""
+    """D8: an override of the billable minutes may be up to 48 hours, twice the longest entry."""
     assert parse_counted(text) == minutes
 
 
@@ -128,7 +128,7 @@ async def test_an_entry_that_counts_for_more_than_a_day_can_be_stored() -> None:
 
 @pytest.mark.parametrize("days", [-1, 0, 30, 59, 60, 61])
 async def test_the_warning_and_the_approval_agree_on_every_day(days: int) -> None:
-    """The form warns on exactly the days before the service or after its contract that an approval refuses."""
+    """The form warns on exactly those days before the service or after its contract on which approval is refused."""
     begins, ends = date(2026, 8, 1), date(2026, 9, 30)
     day = begins + timedelta(days=days)
     async with transaction(MAX):

@@ -51,13 +51,13 @@ def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
     ],
 )
 def test_gaps_and_overlaps_of_a_day(spans: list[tuple[int, int]], expected: list[Any]) -> None:
-    """S1.21: a gap is at least five minutes without any entry; an overlap is the time shared with earlier entries."""
+    """S1.21: at least five minutes without any entry are a gap; time shared with an earlier entry is an overlap."""
     assert summed(*spans) == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 600), st.integers(1, 240)), max_size=12))
 def test_the_minutes_of_a_day_add_up(lengths: list[tuple[int, int]]) -> None:
-    """S1.21: the worked minutes less the overlaps are the covered minutes; entries in the same lane never overlap."""
+    """S1.21: the worked minutes minus the overlaps are the covered minutes; entries in one lane never overlap."""
     spans = [(began, began + length) for began, length in lengths]
     stretches = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
     timed = [one for one in stretches if one.entry]

@@ -55,7 +55,7 @@ async def test_the_case_type_says_whether_time_is_billable(
 
 
 async def test_each_entry_can_say_otherwise(case: Any) -> None:
-    """S0.11, S2.15: the choice that is made in an entry overrides the default of the case type."""
+    """S0.11, S2.15: the choice in an entry overrides the case type's default of whether time is billable."""
     async with transaction(INES):
         unbilled = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NOT_BILLABLE), at=NOW, case=case)
         goodwill = await TimeEntry.log(INES, _with(WORK, billing=EntryBilling.NO_CHARGE), at=NOW, case=case)
@@ -191,7 +191,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("changed", OTHERWISE.values(), ids=list(OTHERWISE))
 async def test_a_form_that_was_sent_before_with_another_field_is_refused(case: Any, changed: dict[str, Any]) -> None:
-    """If Ines sends a form again with any one field changed, it is refused, and the entry from the first time stays."""
+    """If Ines sends a form again with any one field changed, it is refused, and the entry of the first form stays."""
     key = uuid.uuid4()
     async with transaction(INES):
         await TimeEntry.log(INES, WORK, at=NOW, case=case, form_key=key)
@@ -217,7 +217,7 @@ async def test_a_form_with_clock_times_and_an_override_is_the_same_when_it_is_se
 async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: Any) -> None:
     """A form that is sent again with other content is refused.
 
-    If it is sent again unchanged after its entry was corrected, the corrected entry is returned.
+    If it is sent again unchanged, after its entry was corrected, the corrected entry is returned.
     """
     key = uuid.uuid4()
     async with transaction(INES):
@@ -232,7 +232,7 @@ async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: 
 
 
 async def test_contacts_see_no_entry(entry: TimeEntry) -> None:
-    """D57: a contact finds no time entry, not even on the contact's own case."""
+    """D57: a contact finds no time entry, not even on their own case."""
     for contact in (ADA, ALAN, GIL):
         async with transaction(contact):
             with pytest.raises(NotFound):
@@ -240,7 +240,7 @@ async def test_contacts_see_no_entry(entry: TimeEntry) -> None:
 
 
 async def test_authors_change_their_entry_and_the_log_says_how(entry: TimeEntry) -> None:
-    """S2.21, D34: Ines's change within 24 hours raises the version of her entry, which stays on its case.
+    """S2.21, D34: when Ines changes her entry within 24 hours, its version is incremented; the entry stays on its case.
 
     The log of the case has the old and the new minutes.
     """
@@ -322,7 +322,7 @@ async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(en
 async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry, state: EntryState) -> None:
     """`change` and `discard` refuse submitted and approved entries, which only the billing package may change.
 
-    Billing withdraws the approval first: `revise` refuses an entry that is still approved.
+    Billing first withdraws the approval: `revise` refuses an entry that is still approved.
     """
     async with transaction(INES):
         await states.submit(INES, [entry.id], at=NOW)

@@ -1,4 +1,4 @@
-"""Test that evenings, weekends and holidays count by the windows of a service, from the form to the invoice."""
+"""Test that evenings, weekends and holidays count by the factors of a service, from the form to the invoice."""
 
 import csv
 import io
@@ -57,21 +57,21 @@ async def logged(began: time | None, ended: time | None, *, on: date = FRIDAY, *
 
 
 async def test_an_evening_counts_by_its_factor_and_then_by_the_rounding() -> None:
-    """D27: of 17:30 to 19:10, 30 minutes count plainly and 70 by 1.5: 135 minutes, which is a multiple of 15."""
+    """D27: of 17:30 to 19:10, 30 minutes count once and 70 count 1.5 times: 135 minutes, which is a multiple of 15."""
     async with transaction(INES):
         entry = await logged(time(17, 30), time(19, 10))
         assert (entry.actual_minutes, entry.billable_minutes, entry.stretches) == (100, 135, "30x1 70x1.5")
 
 
 async def test_the_highest_factor_wins_and_factors_are_never_multiplied() -> None:
-    """D27: on the evening of a holiday, an hour counts twice, and not three times."""
+    """D27: in the evening of a holiday, only the highest factor applies: an hour counts twice, and not three times."""
     async with transaction(INES):
         entry = await logged(time(19), time(20), on=date(2026, 11, 12))
         assert (entry.billable_minutes, entry.stretches) == (120, "60x2")
 
 
 async def test_time_without_a_time_of_day_counts_plainly_and_says_so() -> None:
-    """D27: an entry with a duration only is not split, and both its row and the preview of the form say it."""
+    """D27: an entry with a duration but no clock times counts without factors, and the preview of the form says so."""
     async with transaction(INES):
         entry = await logged(None, None, minutes=60)
         assert (entry.billable_minutes, entry.stretches) == (60, "")
@@ -88,7 +88,7 @@ async def test_time_without_a_time_of_day_counts_plainly_and_says_so() -> None:
 
 
 async def test_the_preview_shows_the_factors_while_the_form_is_filled_in() -> None:
-    """D27: agents see the minutes worked, their factors, and what they count."""
+    """D27: the preview of the form shows the worked minutes, their factors and the counted minutes."""
     async with transaction(INES):
         seen = await understood(
             INES, ACME, duration="18:00-19:00", work_date=str(FRIDAY), service_id=HELPDESK, billing="billable",
@@ -107,7 +107,7 @@ async def test_what_is_not_billable_or_overridden_has_no_factor() -> None:
 
 
 async def test_a_later_change_of_the_windows_changes_no_logged_time() -> None:
-    """D17, D27: only an entry that is changed afterwards counts by the new windows."""
+    """D17, D27: changed windows apply to an entry only when the entry is changed afterwards."""
     async with transaction(INES):
         entry = await logged(time(18), time(19))
         await change(windows="Mon-Fri 18:00-22:00 x2", holidays="")
@@ -124,7 +124,7 @@ async def test_a_later_change_of_the_windows_changes_no_logged_time() -> None:
 
 
 async def test_the_customer_reads_counted_minutes_and_the_factor_and_no_worked_minutes() -> None:
-    """D27, D57: the CSV of the invoice has 90 minutes and the factor, and nowhere the 60 that were worked."""
+    """D27, D57: the CSV of the invoice has the 90 counted minutes and the factor, but not the 60 worked minutes."""
     async with transaction(INES):
         entry = await logged(time(18), time(19))
         plain = await logged(None, None, minutes=45)
@@ -144,7 +144,7 @@ async def test_the_customer_reads_counted_minutes_and_the_factor_and_no_worked_m
 
 
 async def test_windows_that_cannot_be_read_are_refused_at_their_field() -> None:
-    """D27: a line that is not understood and a holiday that is no date change nothing."""
+    """D27: an unreadable line of windows and a holiday that is no date are refused at their fields; nothing changes."""
     async with transaction(SYSTEM):
         with pytest.raises(Invalid) as refusal:
             await change(windows="evenings double", holidays="Christmas")
@@ -153,7 +153,7 @@ async def test_windows_that_cannot_be_read_are_refused_at_their_field() -> None:
 
 
 async def test_the_database_keeps_windows_and_stretches_in_their_form(owner: asyncpg.Connection) -> None:
-    """D27: no other text is stored, and the stretches of an entry sum to its worked minutes."""
+    """D27: the database refuses malformed windows, and stretches that do not sum to the entry's worked minutes."""
     async with transaction(INES):
         await logged(time(18), time(19))
     for change in (
@@ -169,7 +169,7 @@ async def test_the_database_keeps_windows_and_stretches_in_their_form(owner: asy
 
 
 async def test_a_service_on_the_form_keeps_what_it_had() -> None:
-    """D27: the facts of a service give the same service again."""
+    """D27: the form of a service shows its stored windows and holidays."""
     async with transaction(SYSTEM):
         facts = (await Service.find(HELPDESK, SYSTEM)).facts
         assert (facts.windows, facts.holidays) == (WINDOWS, "2026-11-12")

@@ -1,4 +1,4 @@
-"""Test forgotten time: work that the log of a case shows on days for which no time is logged."""
+"""Test forgotten time: work that the log of a case shows on a day without logged time on that case."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ def at(hour: int, minute: int = 0, day: int = 12) -> datetime:
 
 @pytest.fixture
 async def worked(dsn: str) -> Case:
-    """Create a case to which Ines replied four times on `DAY`, in three separate quarter hours, before she closed it."""
+    """Create a case to which Ines replied four times on `DAY`, in three separate quarter hours, before closing it."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN drops", text="Since Tuesday.", case_type_id=INCIDENT, at=at(7))
     async with transaction(INES):
@@ -84,7 +84,7 @@ async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
 
 @pytest.mark.parametrize("of", ["an entry", "a timer"])
 async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -> None:
-    """If Ines has an entry on the case for that day, or a timer on it, nothing is suggested; Max's entry does not count."""
+    """If Ines has an entry for that day or a timer on the case, nothing is suggested; Max's entries do not count."""
     work = Work(minutes=5, work_date=DAY, service_id=HELPDESK)
     async with transaction(MAX):
         await TimeEntry.log(MAX, work, at=NOW, case=worked)
@@ -124,9 +124,9 @@ async def test_what_cannot_be_logged_is_reported_and_the_rest_goes_through(worke
 
 
 async def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(worked: Case) -> None:
-    """A suggestion that Ines dismisses does not come back until she takes the dismissal back, for which it is listed a day.
+    """A suggestion that Ines has dismissed stays away unless she undoes the dismissal, which is offered for a day.
 
-    Dismissing it twice changes nothing, and neither does taking that back twice.
+    Repeating the dismissal or its undo changes nothing.
     """
     pick = Pick(worked.number, DAY)
     async with transaction(INES):

@@ -84,7 +84,7 @@ async def test_general_time_stands_in_the_list_without_a_customer() -> None:
 async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
     """S1.12, D56: on a case with 10,000 entries, three consecutive pages continue each other, newest day first.
 
-    The feed of the case continues in the same way, and the sum of the minutes is that of all entries.
+    The feed of the case continues in the same way, and the sum of the minutes covers all entries.
     """
     async with transaction(INES) as tx:
         await tx.execute(
@@ -113,7 +113,7 @@ async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
 
 
 async def test_entries_of_one_instant_stand_on_one_page_each(case: Any) -> None:
-    """Each of 60 entries logged at the same instant appears exactly once in the two windows of the case's feed."""
+    """Of 60 entries logged at the same instant, each appears exactly once in the two windows of the case's feed."""
     async with transaction(INES):
         ids = [(await TimeEntry.log(INES, _work(5), at=NOW, case=case)).id for _ in range(60)]
         newest, _ = await with_time(_empty(), case.id, INES)
@@ -152,9 +152,10 @@ def _work(minutes: int) -> Work:
 
 @pytest.mark.slow
 async def test_a_list_of_more_than_ten_thousand_entries_costs_no_more(case: Any) -> None:
-    """D56: the sums of a list of 12,000 entries are exact; those of a range of days with over 10,000 say that they are not.
+    """D56: the sums of a list of 12,000 entries are exact.
 
-    The sums of single days are exact in every list.
+    Those of a range of days with over 10,000 entries say that they are not. The sums of single days are exact in every
+    list.
     """
     async with transaction(INES) as tx:
         await tx.execute(
@@ -181,9 +182,10 @@ _PLACES = (
 
 
 async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> None:
-    """D56: after each step, the stored sums of a list equal those that are computed from the entries of all days.
+    """D56: after each change, the stored sums of a list equal those computed from all of its entries.
 
-    The steps are logging, submitting, deciding, changing and deleting. The sums include those of what can be submitted.
+    The changes are logging, submitting, deciding, changing and deleting. The sums include those of what can be
+    submitted.
     """
 
     async def compare() -> None:
@@ -219,7 +221,7 @@ async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> No
 
 
 async def test_two_people_who_log_on_one_case_at_once_wait_for_nobody(case: Any) -> None:
-    """D56: Ines and Max log time on a case while an open transaction of Ines has logged time there; no one waits for it.
+    """D56: Ines and Max can log time on a case without waiting for an open transaction that has logged time there.
 
     The sums of the case are right afterwards.
     """

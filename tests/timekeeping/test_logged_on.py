@@ -1,4 +1,4 @@
-"""Test the search for what time can be logged on: by number, subject, name, customer or contract."""
+"""Test the search for what time can be logged on: by number, subject, name, customer or contact."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Test that random steps of random people never do with time what the rules forbid, and that every step is recorded."""
+"""Test that no random steps of random people break the rules for time, and that every step is recorded."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -37,11 +37,11 @@ SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 
 @dataclass
 class Entry:
-    """What one entry should be now by the rules, and the steps that led there.
+    """What one entry should be by the rules after the steps so far.
 
     The author may change the entry for 24 hours from `window_from`. `settled` says whether the entry is on a draft,
     `approval` is the id of the decision that approved it, `former` the state before that, and `submission` the id of
-    the submission that the entry is in. `rejected` has the version that each rejection was about, in order, without
+    the submission that the entry is in. `rejected` has the entry's version at each rejection, in order, without
     rejections that were undone.
     """
 
@@ -65,7 +65,7 @@ class Entry:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether "submit all" takes the entry."""
+        """Return whether "submit all" submits the entry."""
         return self.is_open and (self.state == "draft" or self.rejected[-1] != self.version)
 
     def step(self, verb: str, state: str | None = None) -> None:
@@ -107,7 +107,7 @@ class Clockwork(DatabaseMachine):
     def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Advance the clock by a second, run `verb` in a transaction of `by`, and return its result.
 
-        If it is refused, return the `Refusal` that it raised.
+        If it is refused, return the `Refusal` instead.
         """
         self.at += timedelta(seconds=1)
         return self.attempt(by, verb)
@@ -219,9 +219,9 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.submissions)
     @rule(by=PEOPLE, place=PLACES)
     def take_submission_back(self, by: AgentReader, place: int) -> None:
-        """Take a submission back as `by`, which only the person who made it can.
+        """Try to undo a submission as `by`; only the person who made it can.
 
-        Its entries on which no manager has decided have their former state again.
+        Those of its entries on which no manager has decided get their former state back.
         """
         submission, made_by = self.submissions[place % len(self.submissions)]
         outcome = self.tried(by, lambda: take_back(submission, by=by, at=self.at))
@@ -235,7 +235,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def withdraw(self, by: AgentReader, place: int) -> None:
-        """Withdraw the approval of one entry as `by`, which only a manager who may decide on the entry can."""
+        """Try to withdraw the approval of an entry as `by`; only a manager who may decide on the entry can."""
         entry = self.one(place)
         done = self.tried(by, lambda: billing.withdraw(entry.id, by=by, at=self.at))
         if self.allowed(done, entry.state == "approved" and not entry.settled and manages(by, entry)):
@@ -280,7 +280,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, places=SOME)
     def reject(self, by: AgentReader, places: list[int]) -> None:
-        """Reject some entries at once, which opens their window again (C5)."""
+        """Reject some entries at once, which lets their authors change them again (C5)."""
 
         def verb(choices: list[Choice], **given: Any) -> Any:
             return billing.reject(choices, reason="Which site?", **given)
@@ -293,7 +293,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, places=SOME)
     def flag(self, by: AgentReader, places: list[int]) -> None:
-        """Flag some entries at once: they stay where they are (C3)."""
+        """Flag some entries at once: they keep their state (C3)."""
 
         def verb(choices: list[Choice], **given: Any) -> Any:
             return billing.flag(choices, question="Which site?", **given)
@@ -307,7 +307,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def answer(self, by: AgentReader, place: int) -> None:
-        """Answer the question of an entry's flag as `by`, which only the author of the entry can."""
+        """Try to answer the question of an entry's flag as `by`; only the author of the entry can."""
         entry = self.one(place)
         text = f"At {self.at.isoformat()}"
         done = self.tried(by, lambda: flags.answer(entry.id, text, by=by, at=self.at))
@@ -317,7 +317,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def lift(self, by: AgentReader, place: int) -> None:
-        """Lift the flag of an entry as `by`, which only a manager who may decide on the entry can."""
+        """Try to lift the flag of an entry as `by`; only a manager who may decide on the entry can."""
         entry = self.one(place)
 
         async def verb() -> None:
@@ -331,7 +331,10 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.decisions)
     @rule(place=PLACES, by=PEOPLE)
     def undo(self, place: int, by: AgentReader) -> None:
-        """Undo a decision as `by`, which only the manager who made it can, for those entries on which it is still in effect."""
+        """Try to undo a decision as `by`; only the manager who made it can.
+
+        The undo applies to those entries on which the decision is still in effect.
+        """
         decision = self.decisions[place % len(self.decisions)]
         outcome = self.tried(by, lambda: billing.undo(decision.id, by=by, at=self.at))
         if isinstance(outcome, Refusal):
@@ -357,7 +360,7 @@ class Clockwork(DatabaseMachine):
         return entry.state == "rejected" and entry.version == decision.former[id][0]
 
     def take_back(self, decision: Decision, entry: Entry) -> None:
-        """Put into the model what an undo makes of the entry."""
+        """Apply to the model what an undo does to the entry."""
         if decision.kind == "approval":
             self.unapprove(entry)
         elif decision.kind == "flag":
@@ -370,7 +373,7 @@ class Clockwork(DatabaseMachine):
 
     @rule(by=st.sampled_from([MAX, NOOR]))
     def settle(self, by: AgentReader) -> None:
-        """Run billing for Acme: what is approved and not flagged is then on a draft, and nobody can change it (C2)."""
+        """Run billing for Acme: approved entries without a flag are on a draft then; nobody can change them (C2)."""
         self.tried(by, lambda: billing.run(UNTIL, [ACME], by=by, at=self.at))
         for entry in self.entries.values():
             entry.settled = entry.settled or (entry.state == "approved" and not entry.flagged)
@@ -428,9 +431,9 @@ def _work(minutes: int) -> Work:
 
 @pytest.mark.slow
 def test_whoever_does_whatever_in_whatever_order(workbench: str) -> None:
-    """C2 to C5, D33 to D35, S0.27 to S0.31, S2.21 to S2.25: after every step the portal is as the rules say.
+    """C2 to C5, D33 to D35, S0.27 to S0.31, S2.21 to S2.25: after every step the portal's state is as the rules say.
 
-    Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. `./dev
-    test --all` runs many more examples.
+    Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. `./dev test --all`
+    runs many more examples.
     """
     run_machine(Clockwork, workbench, examples=60 if ALL else 12, steps=60 if ALL else 40)

@@ -1,4 +1,4 @@
-"""Test that merging and splitting cases moves everything on them, and that nobody who writes meanwhile loses anything."""
+"""Test that merging and splitting cases moves everything on them, and that nothing written at the same time is lost."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def pair(by: Any = ADA) -> tuple[Case, Case]:
-    """Open two cases of Acme: the one to merge, of `by`, and the one that it is merged into, of Ada."""
+    """Open two cases of Acme, the first by `by` and the second by Ada; the tests merge the first into the second."""
     return await opened(by, subject="Printer offline", text="It beeps."), await opened(subject="Printer jams")
 
 
@@ -61,14 +61,14 @@ async def broken() -> dict[str, list[str]]:
 
 
 async def words(case: Case, reader: Any = INES) -> list[tuple[str, int | None]]:
-    """Return the sentences of the events in the feed of a case, each with the number of the merged case that it is from."""
+    """Return the texts of the events in a case's feed, each with the number of the merged case that it comes from."""
     async with transaction(reader, readonly=True):
         feed = await feed_of(case, reader, files_at="/", company="Halden IT", customer="Acme")
     return [(item.words, item.number) for item in feed.items if item.shape == "event"]
 
 
 async def test_messages_appointments_and_time_move_together_and_the_log_stays() -> None:
-    """D53: messages, appointments with their time, and other time move in one step; events stay in the log of their case."""
+    """D53: a merge moves messages, appointments with their time, and other time; events stay with their own case."""
     old, new = await pair()
     async with transaction(INES):
         await old.reply(by=INES, text="Turn it off.", at=NOW)
@@ -97,7 +97,7 @@ async def test_messages_appointments_and_time_move_together_and_the_log_stays() 
 
 
 async def test_the_page_shows_the_logs_of_all_merged_cases_with_their_numbers() -> None:
-    """D53, S3.10: the target shows the log of each case that was merged into it, also over two merges in a row."""
+    """D53, S3.10: the page shows the log of each case that was merged into it, also over two merges in a row."""
     first, second = await pair()
     third = await opened(subject="Third")
     await merged(first, into=second)
@@ -112,7 +112,7 @@ async def test_the_page_shows_the_logs_of_all_merged_cases_with_their_numbers() 
 
 
 async def test_the_old_number_leads_to_the_new_case_wherever_it_is_used() -> None:
-    """D53: the page, the lists and searches of both areas, and the search for what time is logged on."""
+    """D53: the number of a merged case leads to the other case: by URL, in lists and searches, and for logging time."""
     old, new = await pair()
     await merged(old, into=new)
     async with transaction(INES, readonly=True):
@@ -133,7 +133,10 @@ async def test_the_old_number_leads_to_the_new_case_wherever_it_is_used() -> Non
 
 
 async def test_the_contact_of_a_merged_case_takes_part_in_the_other_one() -> None:
-    """D53, R23: Alan, who sees only his own cases, sees the case that his was merged into, and is told of replies there."""
+    """D53, R23: Alan, who sees only his own cases, also sees the case that his was merged into.
+
+    He is notified of replies there.
+    """
     old, new = await pair(ALAN)
     with pytest.raises(NotFound):
         async with transaction(ALAN):
@@ -166,7 +169,7 @@ async def test_the_contact_of_a_merged_case_takes_part_in_the_other_one() -> Non
 
 
 async def test_earlier_notices_lead_to_the_case_that_theirs_is_part_of_and_are_read_there() -> None:
-    """D53: a notice about the merged case names the other case, and looking at that case reads it."""
+    """D53: a notice about a merged case names the case that it is part of; opening that case reads the notice."""
     old, new = await pair()
     async with transaction(INES):
         await old.reply(by=INES, text="On my way.", at=NOW)
@@ -181,7 +184,10 @@ async def test_earlier_notices_lead_to_the_case_that_theirs_is_part_of_and_are_r
 
 
 async def test_timers_follow_and_links_move_without_doubles() -> None:
-    """D53, D54: a timer on the merged case runs on for the other one; a link between the two ends, other links move."""
+    """D53, D54: a timer on the merged case goes on for the other case, and other cases' links move without duplicates.
+
+    A link between the two cases is deleted.
+    """
     old, new = await pair()
     other = await opened(GIL, subject="The same at Globex")
     async with transaction(INES):
@@ -197,7 +203,7 @@ async def test_timers_follow_and_links_move_without_doubles() -> None:
 
 
 async def test_an_approval_stays_and_settled_time_keeps_the_number_of_its_document() -> None:
-    """D53: approved time stays approved and is billed from the other case; a draft's detail names the old number."""
+    """D53: approved time stays approved when it moves to the other case; time on a draft keeps the old number there."""
     old, new = await pair()
     async with transaction(SYSTEM):
         settled, approved = await log(60, case_id=old.id), await log(45, case_id=old.id)
@@ -222,7 +228,7 @@ async def test_an_approval_stays_and_settled_time_keeps_the_number_of_its_docume
 
 
 async def test_settled_time_keeps_its_first_number_over_two_merges() -> None:
-    """D53: a document names the case on which the time was logged, however often that case is merged into others."""
+    """D53: a document names the case on which its time was settled, however often that case is merged into others."""
     first, second = await pair()
     third = await opened(subject="Third")
     async with transaction(SYSTEM):
@@ -260,7 +266,10 @@ async def test_merging_into_a_closed_case_opens_it_again_if_work_is_left() -> No
 async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_waits(
     remains: Status, goes: Status, then: Status
 ) -> None:
-    """D53: what is our turn on the merged case is our turn on the other one; otherwise its status stays."""
+    """D53: if it is our turn on the merged case, but not on the other one, the other case becomes open.
+
+    Otherwise the status of the other case stays.
+    """
     old, new = await pair()
     async with transaction(INES):
         for case, status in ((old, goes), (new, remains)):
@@ -271,7 +280,7 @@ async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_w
 
 
 async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lacks() -> None:
-    """S3.39: neither does the case leave its agent's list, nor its time the project; the log says both."""
+    """S3.39: the remaining case gets the agent and the project of the merged one if it has none; its log says both."""
     old, new = await pair()
     async with transaction(SYSTEM) as tx:
         project = await tx.fetchval(
@@ -291,7 +300,7 @@ async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lack
 
 
 async def test_merging_again_changes_nothing() -> None:
-    """A form that is sent twice, or a link in an old page, merges once."""
+    """Merging the same two cases again, in either direction, changes nothing."""
     old, new = await pair()
     await merged(old, into=new)
     before = await everything()
@@ -301,7 +310,10 @@ async def test_merging_again_changes_nothing() -> None:
 
 
 async def test_a_refused_merge_changes_nothing() -> None:
-    """Cases of two customers, one case alone, eleven cases, an unknown one, and one that is part of a third are refused."""
+    """A merge is refused if the cases are of two customers, one case alone, eleven, unknown, or part of a third case.
+
+    A contact cannot merge cases either. Nothing changes.
+    """
     old, new = await pair()
     foreign, third = await opened(GIL), await opened()
     many = [await opened() for _ in range(9)]
@@ -353,7 +365,7 @@ async def test_the_page_names_what_would_move_and_why_it_cannot() -> None:
     ],
 )
 async def test_the_database_refuses_whatever_is_written_to_a_merged_case(sql: str) -> None:
-    """R88: no code can write to a merged case; the refusal names both numbers."""
+    """R88: the database refuses every row that is written to a merged case, and names both numbers in its error."""
     old, new = await pair()
     await merged(old, into=new)
     with pytest.raises(Conflict, match=f"#{old.number} is now part of #{new.number}"):
@@ -384,7 +396,7 @@ async def test_the_database_refuses_to_change_a_merged_case_or_a_message() -> No
 
 
 class Gate:
-    """Holds a merge in its transaction until somebody else waits for one of its locks."""
+    """Holds a merge in its open transaction until somebody else waits for one of its locks."""
 
     def __init__(self, old: Case, new: Case) -> None:
         self.old, self.new = old, new
@@ -421,7 +433,7 @@ async def gated(by: Any = ADA) -> Gate:
 
 
 async def test_a_reply_that_is_sent_during_the_merge_lands_on_the_other_case() -> None:
-    """D53: neither the agent's nor the contact's reply is lost, and the status of the other case follows from it."""
+    """D53: replies of an agent and of a contact that are sent during the merge are stored on the other case."""
     for by in (INES, ALAN):
         gate = await gated(ALAN)
         async with transaction(by):
@@ -438,7 +450,10 @@ async def test_a_reply_that_is_sent_during_the_merge_lands_on_the_other_case() -
 
 
 async def test_a_status_that_is_set_during_the_merge_is_refused() -> None:
-    """The agent meant the case that is gone, so the status of the other case stays."""
+    """A status that is set during the merge is refused, because it was meant for the merged case only.
+
+    The other case keeps its status.
+    """
     gate = await gated()
     async with transaction(INES):
         seen = await Case.find(gate.old.number, INES)
@@ -454,7 +469,10 @@ async def test_a_status_that_is_set_during_the_merge_is_refused() -> None:
 
 
 async def test_a_page_that_locks_the_case_during_the_merge_finds_the_other_one() -> None:
-    """D53: what was planned goes to the case that remains; what was meant for the case itself is refused with both numbers."""
+    """D53: a request that waits for the merge gets the other case, or a refusal if it needs the merged case itself.
+
+    The error message names both numbers.
+    """
     for itself in (False, True):
         gate = await gated()
 
@@ -471,7 +489,10 @@ async def test_a_page_that_locks_the_case_during_the_merge_finds_the_other_one()
 
 
 async def test_time_that_is_logged_during_the_merge_is_told_where_to_go() -> None:
-    """D53: the database lets the entry wait for the merge and refuses it with both numbers; nothing stays behind."""
+    """D53: an entry that is logged during the merge waits for it and is refused with the other case's number.
+
+    Nothing of the entry is stored.
+    """
     gate = await gated()
 
     async def log_it() -> None:
@@ -486,7 +507,7 @@ async def test_time_that_is_logged_during_the_merge_is_told_where_to_go() -> Non
 
 
 async def test_a_timer_that_is_logged_during_the_merge_runs_on_for_the_other_case() -> None:
-    """D53, D54: the refused log ends neither the timer nor the merge, and no minute is lost."""
+    """D53, D54: logging a timer's time during the merge is refused; the timer goes on, on the other case."""
     gate = await gated()
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW, on=await logged_on.named(f"case-{gate.old.number}"))
@@ -506,7 +527,7 @@ async def test_a_timer_that_is_logged_during_the_merge_runs_on_for_the_other_cas
 
 
 async def test_time_that_is_changed_during_the_merge_keeps_the_change() -> None:
-    """D34, D53: the author's change and the move both stand, in this order of locks without a deadlock."""
+    """D34, D53: an entry that its author changes during the merge is both changed and moved, without a deadlock."""
     gate = await gated()
     async with transaction(INES):
         entry = await TimeEntry.log(
@@ -526,7 +547,7 @@ async def test_time_that_is_changed_during_the_merge_keeps_the_change() -> None:
 
 
 async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
-    """D53: time that is approved or billed at the same moment is approved and billed on the other case."""
+    """D53: time that is approved or billed during the merge is approved or billed on the other case."""
     for verb in ("approve", "run"):
         gate = await gated()
         async with transaction(SYSTEM):
@@ -548,7 +569,10 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
 
 
 async def test_of_two_merges_at_once_the_second_is_told() -> None:
-    """The same merge twice does nothing the second time; a merge of the case that is gone names where it is now."""
+    """A merge that waits for another one of the same case, into a third case or the other way round, is refused.
+
+    Repeating the first merge changes nothing.
+    """
     gate = await gated()
     third = await opened(subject="Third")
 
@@ -572,7 +596,10 @@ async def test_of_two_merges_at_once_the_second_is_told() -> None:
 
 
 async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
-    """Messages move with their files, time if it is chosen, and both logs say so; the customer sees both cases."""
+    """A split moves the chosen messages, with their files, and the chosen time to a new case, and links both cases.
+
+    The logs of both say so, and the customer sees both.
+    """
     case = await opened()
     async with transaction(INES):
         await case.reply(by=INES, text="And the other matter?", at=NOW)
@@ -594,7 +621,10 @@ async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
 
 
 async def test_a_refused_split_changes_nothing() -> None:
-    """No message, only notes, all replies, foreign messages, approved time, and a contact who asks are refused."""
+    """A split is refused for no message, only notes, all replies, another case's messages or approved time.
+
+    It is also refused to a contact. Nothing changes.
+    """
     case, foreign = await opened(), await opened(GIL)
     async with transaction(INES):
         await case.note(by=INES, text="For us.", at=NOW)
@@ -626,7 +656,7 @@ async def test_a_refused_split_changes_nothing() -> None:
 
 
 async def test_a_link_is_seen_from_both_cases_and_by_customers_only_if_they_see_both() -> None:
-    """R23, R29: Alan sees no link to Ada's case, Ada none to one of Globex; the log of a link is for agents only."""
+    """R23, R29: contacts see a link only if they see both cases; agents see it from both, and only they see its log."""
     hers, his, theirs = await opened(), await opened(ALAN), await opened(GIL)
     async with transaction(INES):
         for other in (his, theirs, his):
@@ -654,7 +684,7 @@ async def events_of(case: Case) -> list[dict[str, Any]]:
 
 
 async def test_forgotten_time_and_its_dismissal_follow_the_merge() -> None:
-    """What an agent did on the merged case counts for the case that it is part of, and stays dismissed."""
+    """Forgotten time of the merged case is suggested on the other case, and can be dismissed there."""
     old, new = await pair()
     async with transaction(INES):
         await old.change_status(Status.RESOLVED, by=INES, at=NOW)

@@ -1,4 +1,4 @@
-"""Test the rules that admins set for time, for whom it may be logged, and what is warned about."""
+"""Test the rules that admins set for time: where it is tracked, for whom, until when, and what the form warns of."""
 
 import dataclasses
 from datetime import UTC, date, datetime, time, timedelta
@@ -186,7 +186,7 @@ class TestRequiredFields:
     async def test_a_required_field_is_refused_when_it_is_empty(
         self, case: SimpleNamespace, rule: str, lacking: dict[str, Any], field: str
     ) -> None:
-        """S0.15: time without a field is accepted until an admin makes the field required, and refused at it after that."""
+        """S0.15: an empty field is accepted until an admin makes the field required; then the form is refused at it."""
         await log(case=case, **lacking)
         await set_rules(**{rule: "yes"})
         assert (await refused(case=case, **lacking)).keys() == {field}
@@ -234,7 +234,7 @@ class TestLock:
         assert rules.why_locked(date(2026, 10, 31), datetime(2026, 11, 1, 12, tzinfo=UTC))
 
     async def test_locked_time_is_neither_logged_nor_changed_nor_deleted_by_anybody(self) -> None:
-        """D14: the lock applies to authors, managers and admins; time cannot be moved in or out of locked days either."""
+        """D14: the lock applies to authors, managers and admins; no time can be moved into or out of locked days."""
         old, new = await log(work_date=date(2026, 10, 30)), await log()
         await set_rules(**LOCK)
         for by in (INES, MAX, NOOR):
@@ -269,7 +269,7 @@ class TestLock:
             assert (await billing.find_entry(MAX, entry.id)).state == "approved"
 
     async def test_time_of_a_locked_period_can_still_be_approved(self) -> None:
-        """D14: Ines can still submit time of a locked period, and Max approve it."""
+        """D14: Ines can still submit time of a locked period, and Max can approve it."""
         entry = await log(work_date=date(2026, 10, 30))
         await set_rules(**LOCK)
         async with transaction(INES):
@@ -372,7 +372,7 @@ class TestGuards:
         assert await self.codes(work_date=date(2026, 10, 31)) == ["locked"]
 
     async def test_time_before_the_service_begins_is_warned_about_and_not_approved(self) -> None:
-        """S4.11: the form warns of time before the service begins, and its approval is refused."""
+        """S4.11: the form warns that time is before the service begins, and approving such time is refused."""
         early = date(2025, 12, 31)
         assert await self.codes(work_date=early, service_id=HELPDESK) == ["service"]
         entry = await log(work_date=early)
@@ -392,7 +392,10 @@ class TestGuards:
         assert shown.odd == ("This overlaps with time that is logged from 9:00 to 10:00.",)
 
     async def test_the_preview_reads_clock_times_in_the_time_zone_of_who_worked(self) -> None:
-        """D10: Max, in Lisbon, previews time of Ines, in Berlin: its clock times are Berlin's, and overlap with her entry."""
+        """D10: when Max, in Lisbon, previews time of Ines, in Berlin, its clock times are read in Berlin's time zone.
+
+        They overlap with her entry.
+        """
         await log(minutes=None, began=time(9), ended=time(10))
         async with transaction(MAX):
             there = dataclasses.replace(MAX, time_zone="Europe/Lisbon")

@@ -1,4 +1,4 @@
-"""Test that evenings, weekends and holidays have a price of their own by the windows of a service, from the form to the invoice."""
+"""Test that evenings, weekends and holidays have the prices of a service's windows, from the form to the invoice."""
 
 import csv
 import io
@@ -101,7 +101,10 @@ async def test_the_hours_of_an_evening_have_their_price_and_both_sides_read_it()
 
 
 async def test_held_time_of_several_prices_is_one_piece_with_its_whole_amount() -> None:
-    """S3.22, C8, D27: 30 minutes at 120.00 and 60 at 150.00 are held for 210.00; released, each has its own price."""
+    """S3.22, C8, D27: 30 minutes at 120.00 and 60 at 150.00 are held as one amount of 210.00.
+
+    When they are released, each part has its own price.
+    """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold", "windows": WINDOWS})
         entry = await logged(time(17, 30), time(19), service=care)
@@ -118,7 +121,10 @@ async def test_held_time_of_several_prices_is_one_piece_with_its_whole_amount() 
 
 
 async def test_the_holidays_of_the_companys_calendar_count(owner: asyncpg.Connection) -> None:
-    """D27: on 3 October, a public holiday in Germany, an hour costs 200; own days off count too, and open days do not."""
+    """D27: on 3 October, a public holiday in Germany, an hour costs 200, and so on the company's own days off.
+
+    It does not on a day that the company has set as open.
+    """
     await owner.execute(
         "insert into business_calendar (id, time_zone, country) values (1, 'Europe/Berlin', 'DE')"
         " on conflict (id) do update set country = 'DE'"
@@ -137,7 +143,7 @@ async def test_the_holidays_of_the_companys_calendar_count(owner: asyncpg.Connec
 
 
 async def test_factors_and_prices_do_not_mix(owner: asyncpg.Connection) -> None:
-    """D27: a service has either; the sentence says so, and the database keeps it."""
+    """D27: the windows of a service have either factors or prices; the form refuses both, and so does the database."""
     async with transaction(SYSTEM):
         with pytest.raises(Invalid) as refusal:
             await change(windows="Sat x2\nSun at 150")

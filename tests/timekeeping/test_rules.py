@@ -34,7 +34,7 @@ def test_nothing_of_not_billable_time_counts(minutes: int, rounding: Rounding) -
 
 @given(minutes_of_a_day, roundings, st.integers(0, 2880))
 def test_a_figure_of_its_own_needs_a_reason(minutes: int, rounding: Rounding, override: int) -> None:
-    """D8: an override of the billable minutes that differs from the result of the rule is refused without a reason."""
+    """D8: an override of the billable minutes that differs from the rule's result is refused without a reason."""
     if override == rounding.apply(minutes):
         assert counted(minutes, EntryBilling.BILLABLE, rounding, override).override_reason is None
         return

@@ -46,7 +46,7 @@ async def test_submitting_again_is_harmless(case: Any) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported_and_the_rest_goes_through(case: Any) -> None:
-    """D35: each entry that cannot be submitted is reported with a sentence; the other entries are submitted."""
+    """D35: each entry that cannot be submitted is reported with an error message; the other entries are submitted."""
     async with transaction(MAX):
         foreign = await TimeEntry.log(MAX, WORK, at=NOW, case=case)
     async with transaction(INES):
@@ -91,7 +91,7 @@ async def test_a_manager_may_approve_a_draft(case: Any) -> None:
 
 
 async def test_an_old_version_is_not_approved(case: Any) -> None:
-    """D34: Max's approval of version 1 is refused after Ines has changed the entry, which stays a draft."""
+    """D34: Max's approval of version 1 is refused if Ines has changed the entry since; it stays a draft."""
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
         await entry.change(INES, Work(minutes=5, work_date=WORK.work_date, service_id=HELPDESK), version=1, at=NOW)

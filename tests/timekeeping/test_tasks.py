@@ -47,7 +47,7 @@ async def test_a_task_says_whether_time_is_billable_and_not_the_case_type(
 
 
 async def test_an_entry_can_say_otherwise_than_its_task(case: Any) -> None:
-    """S0.11: the choice that is made in an entry overrides the default of its task."""
+    """S0.11: the choice in an entry overrides its task's default of whether time is billable."""
     async with transaction(INES):
         work = replace(WORK, task_id=(await a_task()).id, billing=Billing.BILLABLE)
         assert (await TimeEntry.log(INES, work, at=NOW, case=case)).billing == "billable"

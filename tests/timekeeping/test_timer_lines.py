@@ -1,4 +1,4 @@
-"""Test when an agent is asked whether a running timer was forgotten, and what a timer fills in (D54)."""
+"""Test when an agent is asked whether a running timer was forgotten, and what the timer fills into the form (D54)."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -25,9 +25,9 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
     began: tuple[int, int], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked about a timer two hours after the length of a working day, or at midnight in Berlin.
+    """D54: a timer is asked about two hours after the length of a working day, or at midnight in the agent's time zone.
 
-    Berlin is the agent's time zone. No timer is asked about in its first four hours.
+    The agent is in Berlin. No timer is asked about in its first four hours.
     """
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
@@ -48,7 +48,7 @@ def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked two hours after the working hours of that weekday or, on a day off, of the longest workday."""
+    """D54: an agent is asked two hours after the length of that weekday's work, or of the longest one on a day off."""
     part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)
@@ -69,7 +69,7 @@ def test_a_paused_timer_is_not_asked_about() -> None:
 
 
 def test_a_timer_fills_in_when_it_began_and_ended() -> None:
-    """A timer fills in clock times unless both are the same minute or at least a day apart."""
+    """A timer fills in clock times unless its beginning and end are the same minute or at least a day apart."""
     line = line_since(SINCE)
     assert line.clock_times(SINCE + timedelta(minutes=75), BERLIN) == ("09:00", "10:15")
     assert line.clock_times(SINCE + timedelta(seconds=20), BERLIN) == ("", "")

@@ -32,7 +32,7 @@ async def shown(by: Any = INES) -> list[TimerLine]:
 
 
 async def test_a_timer_counts_while_it_runs_and_its_pauses_do_not(case: Any) -> None:
-    """S1.3, D54: the time without pauses is added up; pausing or resuming twice changes nothing."""
+    """S1.3, D54: a timer adds up the time without pauses; pausing or resuming it twice changes nothing."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         await timer.pause(INES, at=later(minutes=10))
@@ -60,7 +60,7 @@ async def test_starting_or_resuming_another_timer_pauses_the_one_that_runs(case:
 
 
 async def test_a_case_has_one_timer_of_an_agent(case: Any) -> None:
-    """Starting a timer on a case on which the agent has a paused one resumes that one."""
+    """If an agent who has a paused timer on a case starts a timer there, the paused one is resumed."""
     async with transaction(INES):
         on = await logged_on.named(f"case-{case.number}")
         timer = await Timer.start(INES, at=NOW, on=on)
@@ -79,7 +79,7 @@ async def test_a_form_that_is_sent_twice_starts_one_timer() -> None:
 
 
 async def test_two_tabs_at_once_start_one_timer() -> None:
-    """If two tabs send the same form at once, one timer is started; another form starts another and pauses the first."""
+    """If two tabs send the same form at once, one timer starts; another form starts another and pauses the first."""
 
     async def start(key: uuid.UUID) -> None:
         async with transaction(INES):
@@ -117,7 +117,7 @@ async def test_nobody_else_finds_a_timer() -> None:
 
 
 async def test_a_discarded_timer_can_be_brought_back() -> None:
-    """A discarded timer can be restored; it neither runs nor changes, and discarding it twice changes nothing."""
+    """A discarded timer can be restored, and neither runs nor changes before. Discarding it twice changes nothing."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         for minutes in (10, 20):
@@ -165,7 +165,7 @@ async def test_a_timer_that_still_runs_is_not_asked_about_again() -> None:
 
 
 async def test_a_timer_is_logged_once() -> None:
-    """A timer ends with one entry, so that no minute is logged twice: repeating it is harmless, another entry is refused.
+    """A timer becomes one entry: logging it again with the same form is harmless, and with another entry is refused.
 
     If the entry is deleted, the timer can be restored.
     """

@@ -106,7 +106,7 @@ async def test_a_password_that_is_refused_changes_nothing(
 
 
 async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate) -> None:
-    """R6, R20: within an open session, wrong guesses of the current password are limited."""
+    """R6, R20: wrong guesses of the current password are limited, even within an open session."""
     async with await Browser.of(app, ADA) as browser:
         answers = [
             await browser.send_form(
@@ -119,7 +119,7 @@ async def test_guessing_the_password_of_an_open_session_is_slowed_down(app: Gate
 
 
 async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> None:
-    """R17: Ada ends another session of her own, and repeating that is harmless; for Gil's session she gets 404."""
+    """R17: Ada can end another session of her own, also twice; for Gil's session she gets 404."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -135,7 +135,7 @@ async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> N
 
 
 async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
-    """R17, R42: Ada ends all her sessions but the present one, and then that one too; Gil's session stays."""
+    """R17, R42: Ada ends all her sessions but the present one, and then this one too; Gil's session stays."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -190,7 +190,7 @@ async def test_the_second_step_is_its_persons_and_ends_after_ten_minutes(app: Ga
 
 
 async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
-    """R9, R17: after the password was changed, a second step that began with the old password is refused.
+    """R9, R17: a second step that began with a password is refused after that password was changed.
 
     Somebody who has stolen the old password therefore cannot finish signing in.
     """
@@ -207,7 +207,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
 async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R17: if the password is changed after its check and before the session begins, no session begins."""
+    """R17: if the password is changed between its check and the beginning of the session, no session begins."""
     verify = credentials.verify
 
     async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
@@ -225,7 +225,10 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
-    """R9: Ines, who has a second factor and sets a password by an invitation, is asked for the factor and not signed in."""
+    """R9: Ines, who has a second factor, is asked for it after setting a password by an invitation.
+
+    She is not signed in before.
+    """
     from portal.people import invitations
 
     await with_factor(app, INES)
@@ -239,7 +242,7 @@ async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> No
 
 
 async def test_an_authenticator_is_not_set_up_with_the_secret_of_another_persons_page(app: Gate) -> None:
-    """R9: if Ada sends the sealed secret of Gil's page, she gets 422, as for an expired one, and no second factor."""
+    """R9: if Ada sends the sealed secret from Gil's page, she gets 422, as for an expired one, and no second factor."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, GIL) as gil:
         page, gils = await browser.get("/account/authenticator"), await gil.get("/account/authenticator")
         stolen = form_of(gils.text, "/account/authenticator").fields["sealed"][-1]
@@ -305,9 +308,9 @@ async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate
 async def test_what_concerns_the_second_factor_asks_for_the_password_again(
     app: Gate, dsn: str, path: str, fields: dict[str, str]
 ) -> None:
-    """R20: more than ten minutes after signing in, Ada is asked for her password before she changes her second factor.
+    """R20: more than ten minutes after signing in, Ada must type her password before she changes her second factor.
 
-    Nothing is changed.
+    Until then nothing changes.
     """
     await with_factor(app, ADA)
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=11)) as browser:
@@ -318,7 +321,7 @@ async def test_what_concerns_the_second_factor_asks_for_the_password_again(
 
 
 async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(app: Gate) -> None:
-    """R20, R44: when Ada has typed her password again, she is redirected to the page that asked for it and may use it.
+    """R20, R44: after typing her password again, Ada is redirected to the page that asked for it, and may use it.
 
     A wrong password gets 422, and a `next` of another site is replaced by `/`.
     """
@@ -339,7 +342,7 @@ async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(ap
     "answer", ["{}", "x", "[]", '{"id": 1}', '{"id":"AA","rawId":"AA","response":{},"type":"public-key"}']
 )
 async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, path: str, answer: str) -> None:
-    """R10, R51: a malformed response of a passkey is refused with a sentence, and never with 500."""
+    """R10, R51: a malformed passkey response is refused with an error message, and never with 500."""
     host = {"host": "localhost:8000", "origin": "http://localhost:8000"}
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
@@ -356,7 +359,7 @@ async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, 
 
 
 async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(settings: Settings, app: Gate) -> None:
-    """R9: every page and form redirects an agent who lacks the required second factor to the page that sets it up.
+    """R9: every page and form redirects an agent who lacks the required second factor to the page that sets one up.
 
     The event stream ends. Signing out still works, and contacts need no second factor.
     """
@@ -378,9 +381,9 @@ async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(s
 
 
 async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
-    """R18: Noor ends all sessions of Ines and of Ada, and repeating that is harmless; her own session stays.
+    """R18: Noor ends all sessions of Ines and of Ada, also repeatedly; her own session stays.
 
-    Under the URL of another customer, Ada's sign-out gets 404.
+    If Ada is addressed under the URL of another customer, the response is 404.
     """
     async with (
         await Browser.of(app, NOOR) as noor,
@@ -422,7 +425,7 @@ async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_pass
 
 
 async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
-    """R9: admins cannot remove their own second factor as lost; the agent's page links to their account instead."""
+    """R9: admins cannot remove their own second factor as lost; their page as agents links to their account instead."""
     await with_factor(app, NOOR)
     path = f"/agent/setup/agents/{NOOR.id}"
     async with await Browser.of(app, NOOR) as noor:
@@ -457,7 +460,7 @@ async def test_the_audit_says_who_changed_their_own_or_anothers_access(app: Gate
 async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password(app: Gate) -> None:
     """R20: to change another person's mail address or grade, an admin must type their own password again.
 
-    Other changes of a person do not ask for it. An invitation link that the admin sees does, too.
+    The same holds for showing an invitation link, but not for other changes of a person.
     """
     app.settings = replace(app.settings, smtp_url=None)
     path = f"/agent/setup/agents/{INES.id}"
@@ -493,7 +496,7 @@ async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_sho
 
 
 async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(app: Gate) -> None:
-    """R9, R17: after the password was changed, the second step uses up no recovery code.
+    """R9, R17: after the password was changed, an earlier second step uses up no recovery code.
 
     The person is told to begin signing in again.
     """
@@ -539,7 +542,7 @@ async def test_guessing_the_password_that_is_asked_again_is_slowed_down(app: Gat
 
 
 async def test_the_contacts_of_an_ended_customer_sign_in_again_when_it_is_restored(app: Gate) -> None:
-    """R12: after Noor has ended and restored Acme, Ada's old session and invitation stay ended, and she can sign in."""
+    """R12: after Noor has ended and restored Acme, Ada can sign in; her old session and invitation stay ended."""
     async with await Browser.of(app, ADA) as browser:
         async with transaction(NOOR):
             link = await invitations.invite(ADA.credential_id, now())

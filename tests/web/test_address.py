@@ -41,7 +41,7 @@ def asked(peer: str, *forwarded: str, trusted: tuple[object, ...] = OURS) -> str
 def test_only_our_proxies_are_believed_and_only_of_their_own_peer(peer: str, forwarded: list[str], client: str) -> None:
     """R6: the header is read from the right, as long as each entry was added by a trusted proxy.
 
-    The first entry that is not a trusted proxy is the client; a header that an untrusted peer sends is ignored.
+    The first entry that is not a trusted proxy is the client. A header from an untrusted peer is ignored.
     """
     assert asked(peer, *forwarded) == client
 

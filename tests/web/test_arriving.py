@@ -48,9 +48,9 @@ async def never() -> AsyncIterator[bytes]:
 async def test_a_strangers_body_is_bounded_in_total(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """R83: the body of a visitor who is not signed in has a maximum total time and a minimum rate, or gets 408.
+    """R83: a body of a visitor who is not signed in gets 408 if it takes too long in total or arrives too slowly.
 
-    With a byte every 20 ms no single wait is long, and the body is refused all the same.
+    A byte every 20 ms is refused too, although no single wait is long.
     """
     paced(monkeypatch, "STRANGER", **how)
     async with Browser(app) as browser:
@@ -67,7 +67,7 @@ async def test_a_strangers_body_is_bounded_in_total(
 async def test_what_somebody_typed_is_kept_where_its_form_is_too_slow(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """If Ada's form arrives too slowly, she gets 408, and the text that had arrived is kept as a draft."""
+    """If Ada's form arrives too slowly, she gets 408, and the text that has arrived is kept as a draft."""
     paced(monkeypatch, "KNOWN", **how)
     async with await Browser.of(app, ADA) as browser:
         first = f"csrf={await browser.csrf()}&subject=Printer&body=It+is+silent&more=".encode()
@@ -111,7 +111,7 @@ async def test_a_strangers_body_is_not_read_where_no_body_changes_the_answer(app
     """R83: the body of a request without a session is not read where the response does not depend on it."""
     async with Browser(app) as browser:
         assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
-        if path not in ("/sign-in", "/health"):  # The answer is the same with the cookie that every visitor has.
+        if path not in ("/sign-in", "/health"):  # The response is the same with the cookie that every visitor has.
             await browser.get("/sign-in")
             assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
 
@@ -136,9 +136,9 @@ async def test_a_strangers_body_that_announces_too_much_is_not_read(app: Gate, a
 async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R83: the number of bodies that one sender is sending at once is limited, and other senders are still served.
+    """R83: the number of bodies that one sender may send at once is limited; other senders are still served.
 
-    Senders are persons, or IP addresses if nobody is signed in. A body counts until it has arrived.
+    A sender is a person, or an IP address if nobody is signed in. A body counts until it has arrived.
     """
     paced(monkeypatch, "STRANGER", seconds=0.6, at_once=5)
     slow, ada = Browser(app), await Browser.of(app, ADA)
@@ -163,7 +163,7 @@ async def test_one_sender_has_few_bodies_on_their_way_and_others_go_on(
 
 
 async def test_an_answer_that_nobody_reads_is_not_kept_for_ever(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: a client that does not read the answer is disconnected after a while."""
+    """R83: a client that does not read its response is disconnected after a while."""
     monkeypatch.setattr(gate, "TAKEN_SECONDS", 0.1)
     scope = {
         "type": "http", "method": "GET", "path": "/sign-in", "raw_path": b"/sign-in", "query_string": b"", "scheme": "http",

@@ -1,4 +1,4 @@
-"""Test that drafts survive a refused form, a reload and a second tab, and are gone once the form was accepted."""
+"""Test that drafts survive a refused form, a reload and a second tab, and are deleted once the form was accepted."""
 
 import re
 import uuid
@@ -205,7 +205,7 @@ async def test_a_form_that_was_sent_with_other_words_goes_on_as_another_one_with
 
 
 async def test_kept_files_count_against_the_customers_share(app: Gate, settings: Settings, monkeypatch: Any) -> None:
-    """R58: files of drafts count towards the customer's storage quota before any message takes them."""
+    """R58: the files of drafts count towards the customer's storage quota even before a message takes them."""
     monkeypatch.setattr(attachments, "QUOTA", 10)
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
@@ -240,7 +240,10 @@ async def test_files_that_no_message_took_are_swept_after_a_day(app: Gate, setti
 
 
 async def test_a_text_is_previewed_as_it_will_be_read_and_nothing_is_saved(app: Gate) -> None:
-    """The preview is the sanitized HTML that the message will have; a text that is too long gets its sentence."""
+    """The preview is the sanitized HTML that the message will have; a text that is too long gets an error message.
+
+    Nothing is saved.
+    """
     for reader in (ADA, INES):
         async with await Browser.of(app, reader) as browser:
             shown = await browser.send_form(

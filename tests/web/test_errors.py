@@ -1,4 +1,4 @@
-"""Test that every error is a page in the app's look, or a fragment for htmx, and reveals nothing internal."""
+"""Test that every error is a page in the app's design, or a fragment for htmx, and reveals nothing internal."""
 
 import re
 from pathlib import Path
@@ -70,7 +70,7 @@ def breaking(breaking_routes: Litestar, settings: Settings) -> Gate:
 
 @pytest.mark.parametrize("reader", [None, ADA, INES], ids=["nobody", "contact", "agent"])
 async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, reader: Reader | None) -> None:
-    """R92: each error status has a page with its own title in the app's look, for contacts, agents and visitors."""
+    """R92: each error status has a page with its own title in the app's design, for contacts, agents and visitors."""
     titles = set()
     async with await Browser.of(breaking, reader) if reader else Browser(breaking) as browser:
         for status in (*REFUSALS, 500):
@@ -149,7 +149,7 @@ async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_
     ],
 )
 async def test_the_page_of_a_refusal_leads_to_no_other_site(app: Gate, referer: str) -> None:
-    """R44: the page that shows a refusal links back only to paths of the portal, even if another site sent the form."""
+    """R44: the page of a refused form links back only to paths of the portal, even if another site sent the form."""
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.post("/cases/new", headers={"referer": referer})
         assert answer.status_code == 403

@@ -96,7 +96,7 @@ WITHOUT_FORM = {
         "POST /agent/timer/{timer}/restoration",
     ),
 }
-"""Forms that no page shows in the data of this test, by the reason."""
+"""Forms that no page shows in the data of this test, grouped by the reason."""
 EXCEPTED = {name for names in WITHOUT_FORM.values() for name in names}
 
 
@@ -131,7 +131,7 @@ def _has_form(page: str, address: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Gil", "Ines"])
 async def test_an_address_that_takes_a_form_says_no_more_than_its_page(app: Gate, actor: str) -> None:
-    """R25: a GET of a form's target redirects to its page whether or not the object exists and may be seen.
+    """R25: a GET of a form's target redirects to the form's page, whether or not the object exists and may be seen.
 
     The redirect therefore reveals nothing; the page then refuses whoever may not see the object.
     """

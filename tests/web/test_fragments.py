@@ -1,4 +1,4 @@
-"""Test which answers are HTML fragments and which are whole pages, as htmx needs them."""
+"""Test which responses are HTML fragments and which are whole pages, as htmx needs them."""
 
 import itertools
 from pathlib import Path
@@ -20,9 +20,9 @@ BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "reader"), [("Ada", ADA), ("Noor", NOOR)])
 async def test_who_goes_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
-    """When Ada or Noor goes back, or follows a boosted link, every URL answers a whole page, with which htmx replaces all.
+    """When Ada or Noor goes back or follows a boosted link, every URL responds with a whole page.
 
-    Each URL is asked for in one of the two ways, by turns, because one function decides for all of them.
+    Each URL is requested in one of the two ways, by turns, because one function decides for all of them.
     """
     places, by_turns = await furnished(app.storage), itertools.cycle((RESTORE, BOOSTED))
     async with await Browser.of(app, reader) as browser:
@@ -41,7 +41,7 @@ async def test_a_list_that_fetches_itself_again_gets_a_fragment(app: Gate, reade
 
 
 def test_only_one_function_decides_what_is_a_fragment() -> None:
-    """Only `web/visit.py` and `web/errors.py` read the header `HX-Request`; redirects of errors depend on it."""
+    """Only `web/visit.py` and `web/errors.py` read the header `HX-Request`."""
     folder = Path(portal.__file__).parent
     reading = {
         path.relative_to(folder).as_posix()

@@ -29,7 +29,7 @@ async def test_every_answer_has_the_headers(app: Gate) -> None:
 
 
 async def test_each_page_has_a_nonce_of_its_own(app: Gate) -> None:
-    """R39: the content security policy of each page has a new nonce."""
+    """R39: each response has a new nonce in its content security policy."""
     async with Browser(app) as browser:
         nonces = set()
         for _ in range(2):
@@ -63,9 +63,9 @@ async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
 
 
 async def test_a_fragment_without_a_session_leads_back_to_its_page(app: Gate) -> None:
-    """A part that a reader requests after the session ended leads back to its page after signing in, not to the part.
+    """If a fragment is requested after the session has ended, signing in leads to the page that contains it.
 
-    What a page requests by itself leads nowhere, because somebody may be typing on it.
+    Requests that a page makes by itself get 204 and no redirect, because somebody may be typing on the page.
     """
     async with Browser(app) as browser:
         page = "/agent/cases/1?view=mine"
@@ -210,7 +210,7 @@ async def test_a_form_that_was_sent_leaves_no_draft(app: Gate) -> None:
 
 @pytest.mark.parametrize("path", ["/static/%00", "/static/" + "a" * 5000])
 async def test_a_name_that_no_file_can_have_is_not_there(app: Gate, path: str) -> None:
-    """R51: a path that no file can have, such as one with a NUL character or an overlong one, answers 404."""
+    """R51: a path that no file can have, such as one with a NUL character or an overlong one, gets 404."""
     async with Browser(app) as browser:
         assert (await browser.get(path)).status_code == 404
 
@@ -298,7 +298,7 @@ async def test_one_person_keeps_fifty_drafts_and_the_oldest_go(app: Gate) -> Non
 async def test_a_form_takes_no_field_that_its_page_does_not_have(app: Gate, reader: Reader, path: str) -> None:
     """R30: a form with a field that its page does not have is refused before anything is looked up.
 
-    This includes forms that are only a button.
+    This includes forms that consist of a button only.
     """
     async with await Browser.of(app, reader) as browser:
         assert (await browser.send_form(path, {"approved_by": "3"})).status_code == 400
@@ -325,7 +325,7 @@ async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate
 
 
 async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends_nothing(app: Gate) -> None:
-    """R37: a form of a page loaded before the last sign-in is kept as a draft and not carried out."""
+    """R37: a form of a page that was loaded before the last sign-in is kept as a draft and not carried out."""
     async with await Browser.of(app, ADA) as old, await Browser.of(app, ADA) as new, await Browser.of(app, GIL) as gil:
         form = {"csrf": await old.csrf(), "subject": "VPN", "description": "It drops."}
         files = {"files": ("a.log", b"not kept", "text/plain")}

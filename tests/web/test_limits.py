@@ -48,7 +48,7 @@ async def test_the_61st_search_of_a_minute_waits_in_every_process(app: Gate, pat
 
 
 async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
-    """R83: the searches of contacts are limited as those of agents are."""
+    """R83: the searches of contacts are limited like those of agents."""
     async with await Browser.of(app, ADA, at=NOW) as ada:
         for _ in range(limits.SEARCHES.free):
             assert (await ada.get("/cases?show=all&text=vpn")).status_code == 200
@@ -57,7 +57,7 @@ async def test_a_contacts_searches_are_counted_too(app: Gate) -> None:
 
 
 async def test_a_list_that_fetches_itself_stays_as_it_is_when_it_is_refused(app: Gate) -> None:
-    """R83: if a list's own refresh is refused with 429, htmx leaves the rows as they are (`HX-Reswap: none`).
+    """R83: if a list's own refresh gets 429, htmx leaves the rows as they are (`HX-Reswap: none`).
 
     tests/e2e/test_reconnecting.py shows that in a browser.
     """

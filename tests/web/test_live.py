@@ -1,4 +1,4 @@
-"""Test live updates: readers get only events they may know of, and none is lost while the database is away."""
+"""Test live updates: readers get only events they may know of, and no event is lost while the database is away."""
 
 import asyncio
 import contextlib
@@ -132,7 +132,7 @@ async def open_case(contact: Reader) -> int:
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
     """R26, R27: Ada, Alan and Gil get no events about internal notes, other customers or what they may not see.
 
-    A change to a timer, and a file that is ready, are sent to their agent alone.
+    A change to a timer, and a file that is ready, are sent only to the agent whose they are.
     """
     case, his = await open_case(ADA), await open_case(ALAN)
     streams = {
@@ -209,9 +209,9 @@ class TestBetweenThePageAndItsStream:
     async def test_what_began_before_the_page_and_was_saved_after_it_is_told(
         self, listener: Listener, settings: Settings, dsn: str
     ) -> None:
-        """A change that began before the page was rendered and committed after it is sent on the stream.
+        """A change that began before the page was rendered and was committed after it is sent on the stream.
 
-        Times and ids cannot tell this, because both are taken before the commit; the snapshot can.
+        Times and ids cannot reveal such a change, because both are taken before the commit; the snapshot can.
         """
         case = await open_case(ADA)
         slow = await asyncpg.connect(dsn)
@@ -236,9 +236,9 @@ class TestBetweenThePageAndItsStream:
     async def test_a_snapshot_from_far_away_has_everything_fetched_again(
         self, listener: Listener, settings: Settings, far: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A stream opened with a very old or impossible snapshot tells the page to fetch everything again.
+        """A stream that is opened with a very old or impossible snapshot tells the page to fetch everything again.
 
-        So no change is missed, and the database does not scan the whole outbox.
+        Thus no change is missed, and the database does not scan the whole outbox.
         """
         monkeypatch.setattr(outbox, "MOST_TRANSACTIONS", 10)
         stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=far))
@@ -286,7 +286,7 @@ class TestBetweenThePageAndItsStream:
     async def test_a_process_that_begins_to_listen_tells_the_pages_that_wait_for_it(
         self, dsn: str, settings: Settings
     ) -> None:
-        """A process that begins to listen tells the streams opened before that to fetch everything again."""
+        """A process that begins to listen tells the streams that were opened before to fetch everything again."""
         late = Listener()
         stream = Stream(late.events(await visit_of(ADA, settings), snapshot=await snapshot()))
         await asyncio.sleep(0.2)
@@ -362,7 +362,7 @@ async def test_a_stream_follows_what_its_reader_may_know(
 async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Listener) -> None:
     """R26: if one page does not read its stream, only that page is told to fetch everything again.
 
-    Other readers might not even know of the changes that it missed.
+    Other readers might not even be allowed to know of the changes that it missed.
     """
     slow, quick = asyncio.Queue[Any](), asyncio.Queue[Any]()
     for _ in range(UNREAD + 1):
@@ -373,9 +373,9 @@ async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Liste
 
 
 async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gate) -> None:
-    """A stream requested with an ended session answers the event `ended` and no redirect.
+    """A stream that is requested with an ended session gets the event `ended` and no redirect.
 
-    The page stops reconnecting, and what is being typed is not lost.
+    The page then stops reconnecting, and what is being typed is not lost.
     """
     async with Browser(app) as browser:
         for path in ("/live?snapshot=1:1:", "/agent/live?snapshot=1:1:"):
@@ -386,9 +386,9 @@ async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gat
 
 
 async def test_a_page_of_somebody_who_signed_in_here_before_is_told_that_it_is_over(app: Gate) -> None:
-    """If another person has signed in since a page was loaded, the page's event stream answers `ended`.
+    """If another person has signed in since a page was loaded, the page's event stream gets only the event `ended`.
 
-    So an agent's page stops reconnecting after a contact has signed in on the same browser, and the other way round.
+    So an agent's page stops reconnecting after a contact has signed in with the same browser, and vice versa.
     """
     for reader, path in ((ADA, "/agent/live?snapshot=1:1:"), (INES, "/live?snapshot=1:1:")):
         async with await Browser.of(app, reader) as browser:
@@ -398,7 +398,7 @@ async def test_a_page_of_somebody_who_signed_in_here_before_is_told_that_it_is_o
 
 
 async def test_asking_for_a_stream_in_vain_does_not_keep_a_session_alive(app: Gate) -> None:
-    """R16: a refused request for an event stream does not prolong the session, because open pages repeat it."""
+    """R16: a refused request for an event stream does not prolong the session; open pages repeat such requests."""
     at = datetime.now(UTC) - timedelta(minutes=20)
     async with await Browser.of(app, ADA, at=at) as browser:
         await browser.get("/agent/live?snapshot=1:1:", headers={"HX-Request": "true"})
@@ -418,7 +418,7 @@ async def test_streams_end_when_the_portal_stops(listener: Listener, settings: S
 
 
 async def test_nobody_takes_the_connections_of_all(listener: Listener, settings: Settings) -> None:
-    """The number of event streams that one person has open is limited; closing one makes room for another."""
+    """The number of event streams that one person can have open is limited; closing one makes room for another."""
     visit = await visit_of(ADA, settings)
     open_ones = [listener.events(visit, snapshot=await snapshot()) for _ in range(MOST_STREAMS)]
     for stream in open_ones:

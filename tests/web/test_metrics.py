@@ -1,4 +1,4 @@
-"""Test the Prometheus metrics: who may read them, what they count, and that one process reports for all."""
+"""Test the Prometheus metrics: who may read them, what they count, and that one process reports those of all."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def watched(app: Gate, settings: Settings) -> Gate:
 
 
 def value(text: str, name: str) -> float:
-    """Return the sum of all time series in the text of metrics whose line begins with `name`."""
+    """Return the sum of all values in the text of metrics whose line begins with `name`."""
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
 
@@ -51,7 +51,7 @@ async def test_without_a_configured_token_no_token_opens_it(app: Gate) -> None:
 
 
 async def test_requests_are_counted_by_route_never_by_address(watched: Gate) -> None:
-    """R21: metrics count requests by route and never by path, as paths may hold tokens or be invented by anybody."""
+    """R21: metrics count requests by route, not by path: paths may contain tokens, and anybody can invent new ones."""
     async with Browser(watched) as browser:
         before = await figures(browser, host="10.0.0.7:8000")
         for _ in range(3):
@@ -81,7 +81,7 @@ async def test_refused_sign_ins_and_the_queue_are_told(watched: Gate) -> None:
 @pytest.mark.slow
 @pytest.mark.long
 async def test_whichever_process_is_asked_tells_of_all_and_of_none_that_is_gone(dsn: str, tmp_path: Path) -> None:
-    """Each of two processes reports the counts of both. When one is killed, its counts are kept, and no streams are counted."""
+    """Each of two processes reports the counts of both. If one is killed, its counts stay, and its streams do not."""
     name = 'portal_request_seconds_count{method="GET",route="/sign-in",status="2xx"}'
     async with served(dsn, tmp_path, PORTAL_WORKERS="2", PORTAL_METRICS_TOKEN=TOKEN) as portal:
 

@@ -80,7 +80,7 @@ async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, 
 
 
 async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_time(dsn: str) -> None:
-    """R52, R81: long search texts and large page numbers are cut, and queries have the server's statement timeout."""
+    """R52, R81: overlong search texts and page numbers are cut, and queries have the server's statement timeout."""
     asked = Question.read([("text", "%_\\ " * 10_000), ("page", "9" * 9)])
     assert len(asked.text) == LONGEST_TEXT
     conditions, values = Question.read([("text", " ".join("abcdefghijklmnopqrstuvwxyz"))]).conditions(INES)

@@ -1,4 +1,4 @@
-"""Test who is said to look at a case and to write on it."""
+"""Test the presence on a case: who is shown as looking at it or writing on it."""
 
 import asyncio
 from typing import Any
@@ -46,14 +46,17 @@ def test_a_page_without_heartbeat_counts_as_closed(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_contact_ever_hears_who_looks_at_a_case() -> None:
-    """D51: not even the names of the events reach a contact."""
+    """D51: a contact gets no event about presence, not even its name."""
     said = notice("max-page", "writes", MAX) | {"customer": ADA.customer_id, "contact_may_know": False}
     assert names(ADA, said) == []
     assert names(INES, said) == ["presence-7"]
 
 
 async def test_what_one_page_says_is_heard_by_every_process_and_stored_nowhere(app: Gate, dsn: str) -> None:
-    """The database passes it on; a contact may neither say nor read it, and a word that is no state is refused."""
+    """The presence that one page reports reaches every process through the database, and is stored nowhere.
+
+    A contact can neither report nor read it, and an unknown state is refused.
+    """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="x", case_type_id=INCIDENT, at=now())
     other = Listener()

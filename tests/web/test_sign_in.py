@@ -140,7 +140,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("path", HOSTILE)
 def test_after_signing_in_nobody_is_led_away(path: str) -> None:
-    """R44: `safe_path` replaces a `next` that a browser could read as another site's URL by `/` or by an encoded path."""
+    """R44: `safe_path` replaces a `next` that a browser could read as another site's URL by `/` or an encoded path."""
     where = safe_path(path)
     assert where == "/" or (where.startswith("/%"))
 

@@ -108,7 +108,7 @@ async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carri
 async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow form is carried out if its session is still valid, so that people on slow connections lose nothing."""
+    """A slow form is carried out if its session is still valid, so that people with slow connections lose nothing."""
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def nothing() -> None: ...
@@ -119,7 +119,7 @@ async def test_a_slow_form_of_a_session_that_still_counts_is_carried_out(
 
 
 async def test_no_factor_is_set_up_and_no_session_begun_by_a_session_that_has_just_ended(app: Gate) -> None:
-    """R12, R17: a session that ended while the form arrived can set up no second factor and begin no new session.
+    """R12, R17: a session that ended while the form arrived can neither set up a second factor nor begin a new session.
 
     Otherwise a thief's session could outlive its end and lock the owner out.
     """

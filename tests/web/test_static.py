@@ -1,4 +1,4 @@
-"""Test static files: URLs with a hash, cached without expiry, and compressed if there is a build."""
+"""Test static files: their URLs contain a hash, they are cached for ever, and a build has compressed ones."""
 
 import gzip
 import re
