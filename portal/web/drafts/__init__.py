@@ -16,6 +16,7 @@ from portal.database import current, transaction
 from portal.desk.files import draft_files
 from portal.desk.files.draft_files import DraftFile
 from portal.people.readers import Reader
+from portal.visible import visible
 from portal.web.visit import Web, page_of
 
 MOST = 50
@@ -180,12 +181,13 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
         reader.credential_id, f"{path}?draft=",
     )  # fmt: skip
     typed = [(row, json.loads(row["fields"])) for row in rows]
-    return [
-        Unsent(
-            row["address"], (fields.get("subject", "").strip() or fields.get("body", "").strip())[:80], row["kept_at"]
-        )
-        for row, fields in typed
-    ]
+    return [Unsent(row["address"], _title(fields), row["kept_at"]) for row, fields in typed]
+
+
+def _title(fields: dict[str, str]) -> str:
+    """Return the typed subject or else the beginning of the text, without invisible characters (R54)."""
+    texts = (visible(fields.get(name, "")).strip() for name in ("subject", "body"))
+    return next(filter(None, texts), "No subject")[:80]
 
 
 async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
