@@ -118,7 +118,7 @@ async def show_feed(
 async def show_standing(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[str]:
-    """Serve the hours left of the case's service. The case page requests this fragment once it has loaded.
+    """Serve how many hours the service of a case has left. The case page requests this fragment once it has loaded.
 
     The page does not wait for it, because computing the hours takes several SQL statements and longer for a period with
     much time.
@@ -192,7 +192,7 @@ async def show_preview(
     request: Web, reader: NamedDependency[AgentReader], storage: NamedDependency[Storage],
     at: NamedDependency[datetime], number: FromPath[str], file: FromPath[uuid.UUID],
 ) -> Response[str]:  # fmt: skip
-    """Show the preview of a file of the case on the page itself for htmx, otherwise on a page of its own."""
+    """Show the preview of a file of the case: as a fragment for htmx, otherwise on a page of its own."""
     found = await previews.shown(request, storage, number, file, at) | {
         "address": f"/agent/cases/{number}/files/{file}"
     }

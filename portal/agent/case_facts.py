@@ -35,8 +35,8 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
-    If `agent` is None, the case becomes unassigned. The menu in the case's head has a search field instead of a list:
-    `agent_typed` is its text, and `nobody` the button that makes the case unassigned.
+    If `agent` is None, the case becomes unassigned. The menu at the top of the case page has a search field instead of
+    a list: `agent_typed` is the text in it, and `nobody` is True if the button *Nobody* was clicked.
     """
 
     take: bool = False
@@ -48,23 +48,26 @@ class Assignment(Struct, kw_only=True):
 class Holder(Struct, kw_only=True):
     """The id of the agent to whom a case is assigned, or None.
 
-    The assignment form contains the one that it displayed.
+    The assignment form sends the displayed id back, so that an assignment by somebody else in the meantime is noticed.
     """
 
     agent: int | None
 
 
 class StatusChange(Struct, kw_only=True):
-    """Form that sets the status of a case: the id of a status, or a category.
+    """Form that sets the status of a case. `status` is the id of a status, or the name of a category of statuses.
 
-    Its field `seen` has the id that was displayed.
+    The page also sends the displayed status id, in the hidden field that `seen_in` reads.
     """
 
     status: str
 
 
 class PriorityChange(Struct, kw_only=True):
-    """Form that sets the priority of a case. Its field `seen` has the priority that was displayed."""
+    """Form that sets the priority of a case.
+
+    The page also sends the displayed priority, in the hidden field that `seen_in` reads.
+    """
 
     priority: int
 
@@ -90,7 +93,7 @@ class FactsChange(Struct, kw_only=True):
     def since(self, case: Case) -> Facts:
         """Return only the submitted facts that differ from those stored on the case.
 
-        A case without a choice keeps its contact.
+        If the form chooses no contact, the case keeps its contact.
         """
         said: Facts = {
             "subject": self.subject, "case_type_id": self.case_type or 0, "priority": self.priority or 0, "service_id": self.service,
@@ -150,9 +153,10 @@ async def assign(
 
 
 async def _searched(form: Form) -> Form:
-    """Set the field `agent` of the form to the agent whom its search field finds, if it has one, and return the form.
+    """Set the field `agent` of the form to the id of the agent whose name was typed, and return the form.
 
-    Raise `Invalid` at the field `agent` if the typed text matches nobody, or several people.
+    A form without a search field, or sent by the button *Nobody*, is returned as it is. Raise `Invalid` at the field
+    `agent` if the typed text matches nobody, or several people.
     """
     if "agent_typed" in form.fields and not form.get("nobody"):
         agent = (await chosen(form.typed, {"agent": COLLEAGUES}))["agent"]

@@ -1,4 +1,4 @@
-"""Serve the form that changes the own fields of a case."""
+"""Serve the form that changes the values of a case in the custom fields of cases."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,12 +24,12 @@ from portal.web.visit import Web, visit_of
 
 
 class Fields(Struct, kw_only=True):
-    """Form of the own fields of a case, to which `with_fields` adds one field for each."""
+    """Form with the custom fields of a case. `with_fields` adds a form field for each custom field."""
 
 
 @get("/cases/{number:str}/fields")
 async def show_fields(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the own fields of a case in a form."""
+    """Show the form that changes the values of a case in its custom fields."""
     return await _fields(request, number=number)
 
 
@@ -47,7 +47,7 @@ async def _fields(
 
 
 def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader: AgentReader) -> Struct:
-    """Return the values as the form shows them to the reader."""
+    """Return the form filled with the stored `values` (by field id), written in the reader's locale."""
     typed = {field.key: field.typed(values.get(field.id), reader.locale) for field in fields}
     form: Struct = with_fields(Fields, fields)(**typed)
     return form
@@ -61,7 +61,7 @@ async def change_fields(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save the changed own fields of a case; its log has a line for each."""
+    """Save the changed custom fields of a case, record each change in its log, and redirect to the case."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
         fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)

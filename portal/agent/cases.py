@@ -55,9 +55,8 @@ class NewCase(NewCaller, kw_only=True):
     """Form with which an agent opens a case for a contact.
 
     `customer`, `contact` and `case_type` are ids, `priority` is a number of `Priority`. If `then` is `wait`, the case
-    starts with the status waiting for the customer. If `to` is `me`, the case is assigned to the signed-in agent,
-    otherwise to the agent whom the rules of dispatch choose. `called` says that the text is what the contact said on
-    the phone.
+    waits for the customer from the start. If `to` is `me`, the case is assigned to the signed-in agent, otherwise to
+    the agent whom the rules of dispatch choose. `called` is True if the text is what the contact said on the phone.
     """
 
     customer: int | None = None
@@ -97,7 +96,7 @@ HEADINGS = (
     None,
     Sort.UPDATED,
 )
-"""The columns of the list in their order, each with its sort order; None is the time, which has none."""
+"""The sort orders of the list's columns, from left to right. None is the column of logged time, which has no order."""
 
 
 @get("/cases")
@@ -224,7 +223,7 @@ async def open_case(
             raise Invalid({"contact": "Choose Somebody new here, or empty the fields of the new contact."})
         if fields.customer and fields.is_given:
             writing = Writing(fields.body, form.files, form.key)
-            if not await written_before(writing, reader):  # Else the case is there already, and so is its contact.
+            if not await written_before(writing, reader):  # A form that is sent again creates no second contact.
                 contact = (await fields.create(fields.customer, by=reader, at=at)).id
         case = await Case.open(
             by=reader, contact_id=contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,

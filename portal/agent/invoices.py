@@ -155,7 +155,7 @@ async def _draft(
 
 
 def _parts(request: Web, contents: Contents) -> dict[str, Any]:
-    """Return the template variables with the contents, and the page of lines and of the time for the URL's cursors."""
+    """Return `contents`, and the pages of its lines and of its time that the URL's cursors select, for a template."""
     after = turned(request, "lines", "detail")
     return {
         "contents": contents,
@@ -228,8 +228,8 @@ async def delete(
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show an issued invoice as its customer sees it, with its payments and mails, and the contacts who have opened it.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of its time. A refresh by htmx gets only what happened to
-    it.
+    `?lines=` and `?detail=` are the cursors of its lines and of its time. A refresh by htmx gets only the part of the
+    page below the invoice: its payments, credits, questions and mails.
     """
     return await invoice_page(request, number=number)
 
@@ -264,8 +264,8 @@ async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[s
 class SendForm(Struct, kw_only=True):
     """Form that mails an issued invoice to one receiver.
 
-    The receiver is the contact with the id `contact`, or the customer's address for invoices if it is None. `form_key`
-    identifies the form, so that a form that is sent twice mails the invoice once.
+    The receiver is the contact with the id `contact`, or the customer's mail address for invoices if it is None.
+    `form_key` identifies the form, so that a form that is sent twice mails the invoice once.
     """
 
     contact: int | None = None

@@ -54,7 +54,7 @@ async def agent_page(
     """Return a whole page of the agents' area: the template with the variables `context`, with this HTTP status.
 
     The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, `last_day`, the latest
-    day for which time may be logged, and, after a submission of time or a reply, the message about it as `toast`.
+    day for which time may be logged, and `toast`, the message about a change of time or a reply that redirected here.
     """
     visit = visit_of(request)
     told, here = request.query_params, f"{request.url.path}?{request.url.query}"

@@ -1,4 +1,4 @@
-"""Warn somebody who types letters that PDF documents cannot show."""
+"""Warn somebody who types characters that PDF documents cannot show."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from portal.web.visit import Web
 
 @get("/prints/{field:str}")
 async def show_note(request: Web, field: FromPath[str]) -> Response[str]:
-    """Return the warning for the text of an input, or an empty fragment if documents can show every letter.
+    """Return the warning for the text of an input, or an empty fragment if documents can show every character.
 
     `field` is the HTML id of the input; raise `NotFound` for text that is not an id. The query parameter, whatever its
     name, holds the typed text.

@@ -1,4 +1,4 @@
-"""Build the message after a change: of submitted, deleted or unflagged time entries, of decisions, and of replies."""
+"""Build the message (toast) that a page shows after a redirect: about time entries, decisions or replies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,10 +61,10 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
 
 
 def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
-    """Return the message about the reply to the case `?sent=`, or None. `page` is the path and query of its page.
+    """Return the message about the reply that was sent to the case with the number `?sent=`, or None without one.
 
-    The reply with the id `?held=` can still be withdrawn; the undo button leads to its case, at the same place in the
-    list.
+    `page` is the path and query of the page with the message. If the reply has not gone out yet, `?held=` is its id,
+    and the message has the URL that withdraws it.
     """
     number, held = (number_in(str(told.get(name) or "")) for name in ("sent", "held"))
     if not number:

@@ -139,7 +139,7 @@ async def show_preview(
     request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
     file_id: FromPath[uuid.UUID],
 ) -> Response[str]:  # fmt: skip
-    """Show the preview of a file of the case on the page itself for htmx, otherwise on a page of its own."""
+    """Show the preview of a file of the case: as a fragment for htmx, otherwise on a page of its own."""
     found = await previews.shown(request, storage, number, file_id, at)
     template = "shared/_preview.html" if wants_fragment(request) else "customer/cases/file.html"
     return page(request, template, number=number, address=f"/cases/{number}/files/{file_id}", **found)

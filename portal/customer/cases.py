@@ -42,9 +42,9 @@ class NewCase(Struct, kw_only=True):
 
     @classmethod
     def sent(cls, form: Form, own_fields: list[OfferedField]) -> "NewCase":
-        """Return the fields of the sent form, with these own fields.
+        """Return the fields of the sent form, among them the custom fields of cases `own_fields`.
 
-        Raise `Invalid` with all problems at once: those of the selects, of the subject and of the text.
+        Raise `Invalid` with the problems of all fields at once, those of the subject and of the text included.
         """
         try:
             return cast(NewCase, form.into(with_fields(cls, own_fields)))
@@ -54,7 +54,7 @@ class NewCase(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the contact's open cases, or all cases with `?show=all` or that match the search text.
+    """Show the open cases that the contact may see; with `?show=all` all of them, or those that match the search text.
 
     The open page refreshes itself through the same URL.
     """
@@ -71,7 +71,7 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """Show the form for a new case, filled in with the contact's draft for `?draft=`.
+    """Show the form for a new case, filled in with the contact's draft that has the key `?draft=`, if there is one.
 
     `?article=` is the slug of the help article that the contact has read; the log of the new case names it (S2.45).
     """

@@ -174,7 +174,7 @@ async def revoke_invitation(
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
 async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
-    """Show how many open cases a contact has whose access is to be ended, and ask which contact takes them over."""
+    """Ask which contact takes over the open cases of a contact whose access is to be ended, and show their number."""
     return await _ending(request, reader=reader, contact=contact)
 
 

@@ -41,7 +41,10 @@ def greeting(hour: int) -> str:
 
 
 async def _standings(request: Web, reader: ContactReader) -> list[Standing]:
-    """Return the running statements of the customer's prepaid services; empty for a contact without that right."""
+    """Return what is used and left of each prepaid service of the customer.
+
+    Return an empty list for a contact without the right to see hours, and while time tracking is off.
+    """
     visit = visit_of(request)
     if not reader.sees_hours or not visit.rules.tracks_time:
         return []

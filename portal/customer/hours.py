@@ -1,4 +1,4 @@
-"""Serve the hours to contacts: what is used, pending and left of each service, and the ledger of each voucher."""
+"""Show contacts the hours: what is used, pending and left of each service, and the ledger of each voucher."""
 
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,10 @@ from portal.web.visit import Web, visit_of, wants_fragment
 @get("/hours")
 @reads_notices
 async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime]) -> Response[str]:
-    """Show the running statement of each service of the customer. Raise `NotFound` for a contact without the right to hours.
+    """Show what is used, pending and left of each service of the customer.
 
-    The open page refreshes itself when a case of the customer changes; htmx then gets only the statements.
+    The open page refreshes itself when a case of the customer changes; htmx then gets only the list of services. Raise
+    `NotFound` for a contact without the right to the customer's hours.
     """
     refuse_without_hours(reader)
     day = today(visit_of(request).company.time_zone, at)

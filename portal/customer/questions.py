@@ -44,7 +44,7 @@ class QuestionForm(Struct, kw_only=True):
 
 @get(PATHS)
 async def show_form(request: Web) -> Response[str]:
-    """Show the form for a question about the time in the URL."""
+    """Show the form for a question about the time entry or row of time that the URL names."""
     return await _form(request)
 
 
@@ -58,7 +58,7 @@ async def _form(
 
 
 async def _asked(request: Web, reader: ContactReader) -> tuple[AskedTime, str]:
-    """Return the time in the URL, and the URL of the page on which the reader sees it."""
+    """Return the time that the request's URL names, and the URL of the page on which the reader sees this time."""
     match request.path_params:
         case {"number": number, "position": position}:
             return await time_on_invoice(await Invoice.find(number, reader), position), f"/invoices/{number}"
@@ -84,10 +84,10 @@ async def send(
 async def questions_about(
     entry_ids: list[int], reader: ContactReader, numbers: Iterable[int | None] = ()
 ) -> dict[str, Any]:
-    """Return the template variables that show which of these entries have an open question, and which cases are linked.
+    """Return the template variables `questions` and `cases` for a list of time entries.
 
-    `questions` maps the id of an entry to the number of the case with its question. `cases` is the set of those of these
-    numbers and of `numbers` that lead the reader to a case.
+    `questions` maps the id of each entry with an open question to the number of the case that contains the question.
+    `cases` is the set of these numbers and of those in `numbers`, as far as the reader may see the case.
     """
     found = await open_questions(entry_ids)
     return {"questions": found, "cases": await Case.seen_among([*found.values(), *filter(None, numbers)], reader)}

@@ -14,7 +14,7 @@ from portal.web.visit import Web
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[ContactReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`), or redirect to the case if the text is a quoted number such as `#1042`."""
+    """Show what `?q=` finds (`Results.of`), or redirect to the case if the text is its number with a `#`."""
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)
         if found.leads_to:

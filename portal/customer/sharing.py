@@ -24,27 +24,30 @@ PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
 class NewWatcher(Struct, kw_only=True):
-    """Form that makes a contact of the customer a watcher."""
+    """Form that makes the contact with the id `contact` a watcher of a case."""
 
     contact: int | None = None
 
 
 class Handover(Struct, kw_only=True):
-    """Form that gives a case to the colleague `successor`. `stays` makes the contact who gives it a watcher."""
+    """Form that hands a case over to the contact with the id `successor`.
+
+    If `stays` is true, the contact who hands it over becomes a watcher of the case.
+    """
 
     successor: int | None = None
     stays: bool = False
 
 
 class Confidentiality(Struct, kw_only=True):
-    """Form with one button that makes a case confidential, or open to colleagues again."""
+    """Form of the button that makes a case confidential, or ends its confidentiality."""
 
     confidential: bool = False
 
 
 @get("/cases/{number:str}/sharing")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show who takes part in a case, and the forms that change it, as far as the contact may."""
+    """Show the contact and the watchers of a case, and the forms that the reader may use to change who sees the case."""
     return await _show(request, number=number)
 
 
@@ -71,7 +74,7 @@ async def add_watcher(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a colleague, or the signed-in contact, a watcher of the case."""
+    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.watch(form.into(NewWatcher).contact, by=reader, at=at)
@@ -83,7 +86,10 @@ async def add_watcher(
 async def remove_watcher(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
 ) -> Response[Any]:
-    """Let a contact watch the case no longer. Whoever leaves is led to the list if they do not see the case any more."""
+    """Remove a contact from the watchers of the case, and redirect to the page.
+
+    Redirect to the list of cases instead if the signed-in contact no longer sees the case.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.unwatch(contact, by=reader, at=at)
@@ -96,7 +102,10 @@ async def set_confidential(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Hide the contact's case from all colleagues who do not take part in it, or show it to them again."""
+    """Make the case of the signed-in contact confidential, or end that, and redirect to the page.
+
+    Of the customer's contacts, only the contact of a confidential case and its watchers see it.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.set_confidential(form.into(Confidentiality).confidential, by=reader, at=at)
@@ -109,7 +118,10 @@ async def hand_over(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Give the contact's case to a colleague, who becomes its contact."""
+    """Make a colleague the contact of the case instead of the signed-in contact, and redirect to the page.
+
+    Redirect to the list of cases instead if the signed-in contact no longer sees the case.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         fields = form.into(Handover)
@@ -118,7 +130,7 @@ async def hand_over(
 
 
 async def _after(case: Case, reader: ContactReader) -> str:
-    """Return the URL of the page about sharing, or of the list if the contact no longer sees the case."""
+    """Return the URL of the page about sharing, or of the list of cases if the contact no longer sees the case."""
     async with transaction(reader, readonly=True):
         try:
             await Case.find(case.number, reader)

@@ -15,7 +15,7 @@ _PICTURE = re.compile(r"!\[([^\[\]\n]{0,200})\]\(([a-z0-9][a-z0-9.-]{0,79})\)")
 _OWN = re.compile(r"/help/[a-z0-9-]+/pictures/[a-z0-9.-]+")
 """Matches the URLs of pictures of articles, the only ones that an article may show (R46)."""
 PICTURES_AT = "pictures_at"
-"""The key in the parser's environment of the URL below which the article's pictures are found."""
+"""The key under which the parser's environment (`env`) has the base URL of the article's pictures."""
 LOWEST = 4
 
 

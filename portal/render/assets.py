@@ -92,7 +92,7 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Return the joined sources of a bundle. The file of each `url()` in a style sheet is replaced by its URL with a hash."""
+    """Return the joined sources of a bundle. Each `url()` in a style sheet gets the URL of its file with a hash."""
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 
 

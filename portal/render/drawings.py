@@ -47,8 +47,9 @@ def svg(size: int | None, body: str, classes: str, label: str | None = None, box
 def _shapes(file: Path) -> str:
     """Return the SVG shapes inside an icon file in a short form, because a page has thirty icons.
 
-    Adjacent paths become one: the first move of each is absolute, whichever letter it has, so it is written as `M`, and
-    the lines that it implies as `l`. Raise `ValueError` if the file is not an SVG.
+    Adjacent paths are joined. The `m` at the start of a path is absolute in SVG, so it becomes `M` when the path is
+    appended to another one; lines that follow it without a letter stay relative (`l`). Raise `ValueError` if the file
+    is not an SVG.
     """
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:

@@ -33,7 +33,7 @@ KILO = 1000
 class Reading:
     """The reader for whom values are formatted: locale, time zone, and the current instant, or None if it is not known.
 
-    `company_zone` is the company's time zone, whose days count for payments.
+    `company_zone` is the company's time zone, in which payments become due.
     """
 
     locale: Locale
@@ -83,7 +83,7 @@ def number(value: Decimal | int | None, most: int = 4) -> str:
 
 
 def own_value(value: str | Decimal | date | None) -> str:
-    """Return the value of an own field: a text as it is, a number or a day in the format of the reader."""
+    """Return the value of a custom field of a case: a text as it is, a number or a day in the reader's format."""
     if isinstance(value, Decimal):
         return number(value, 6)
     return value if isinstance(value, str) else day_long(value)

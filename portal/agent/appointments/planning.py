@@ -40,7 +40,10 @@ class NewAppointment(AppointmentFacts, kw_only=True):
 
 
 class Step(Struct, kw_only=True):
-    """Form of a button of an appointment. If `then` is `log`, the form for logging time is shown next."""
+    """Form of a button that changes the state of an appointment.
+
+    If `then` is `log`, the form for logging time is shown next.
+    """
 
     then: str = ""
 

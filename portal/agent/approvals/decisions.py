@@ -102,7 +102,7 @@ async def lift_flag(
     flag_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Lift a flag, and redirect to the page of the button. The list of waiting entries keeps its ticks."""
+    """Lift a flag, and redirect to the page that has the button. The list of waiting entries keeps its ticks."""
     form.into(Decision)
     async with transaction(reader):
         await lift(flag_id, by=reader, at=at)

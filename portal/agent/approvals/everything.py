@@ -1,4 +1,4 @@
-"""Serve the page that sums up all undecided time entries that match a filter, and decides on all of them at once."""
+"""Serve the page on which a manager decides at once on all undecided time entries that match a filter."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from portal.web.visit import Web, visit_of
 async def everything(request: Web) -> Response[str]:
     """Show how much time matches the filters, by agent, and how many entries have a warning.
 
-    Entries with a warning are left out of the decision unless the URL has `?odd=yes`.
+    Entries with a warning are left out of the decision unless the URL has `?odd=yes` or `?only=` filters for them.
     """
     return await show_everything(request)
 

@@ -69,7 +69,10 @@ async def _show(
 
 
 def _toast(query: Any) -> dict[str, Any] | None:
-    """Return the message about the decision before the redirect, with the URL and the fields that undo it, or None."""
+    """Return the message about the decision that redirected to this URL, or None.
+
+    For a release, it has the URL and the form fields of the button that undoes it.
+    """
     if count := number_in(query.get("released")):
         words = f"{plural(count, 'entry', 'entries')} released. The next run bills what is due of it."
         return {"words": words, "undo": f"{PATH}/holds", "fields": {"entries": query.get("entries", "")}}

@@ -139,9 +139,9 @@ def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] |
 
 
 def query_of(request: Web, **more: object) -> str:
-    """Return the current query string without messages of earlier decisions, with the parameters `more`.
+    """Return the query string of the request, changed by the parameters `more`.
 
-    Parameters with an empty value are left out.
+    The parameters that carry the message about an earlier decision, and those with an empty value, are left out.
     """
     kept = {name: value for name, value in parse_qsl(request.url.query) if name not in (*DONE, "decision")} | more
     kept = {name: value for name, value in kept.items() if value not in ("", None)}

@@ -1,4 +1,4 @@
-"""Read what the page of a customer shows of the work: cases, projects, contracts with hours, and invoices."""
+"""Read the data of a customer's page: cases, projects, contracts with the hours used, and unpaid invoices."""
 
 from itertools import groupby
 from typing import Any
@@ -38,7 +38,7 @@ async def _contracts(request: Web, reader: AgentReader, customer_id: int) -> dic
     """Return the template variables with the contracts and services of a customer, and how much of their time is used.
 
     The keys of `figures` and `used` are contract ids, and those of `standings` service ids. `past_end`, for managers
-    only, maps contract ids to the numbers of invoices with fees for days after the end of the contract.
+    only, maps contract ids to the invoice numbers of invoices with fees for days after the end of the contract.
     """
     visit, services = visit_of(request), await Service.of(customer_id)
     figures = await billing.figures_of([service.id for service in services])

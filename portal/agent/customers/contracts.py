@@ -56,7 +56,7 @@ async def _contract(
 
 
 async def _template_of(request: Web) -> ServiceTemplate | None:
-    """Return the template with the id `?template=`, whose terms a new contract or service gets; None without one."""
+    """Return the template with the id `?template=`, which fills in the form of a new contract or service, or None."""
     number = number_in(request.query_params.get("template", ""))
     return await ServiceTemplate.find(number) if number else None
 
@@ -70,7 +70,10 @@ async def add_contract(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Create a contract and redirect to the form of its first service, with the same `?template=` if that fits."""
+    """Create a contract and redirect to the form of its first service.
+
+    The redirect keeps `?template=` if that template fits the contract.
+    """
     async with transaction(reader):
         template = await _template_of(request)
         contract = await Contract.create(await Customer.find(customer, reader), form.into(ContractFacts), at)

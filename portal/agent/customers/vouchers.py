@@ -96,7 +96,7 @@ async def change_voucher(
     customer: FromPath[int],
     voucher: FromPath[int],
 ) -> Response[Any]:
-    """Save the label of a voucher, its last day and the instant from which it can be used, and redirect to it."""
+    """Save the label of a voucher, its last day and the event after which it can be used, and redirect to it."""
     async with transaction(reader):
         await Voucher.find(voucher, reader, customer=customer)
         async with billing.changing_terms(customer):

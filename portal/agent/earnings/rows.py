@@ -22,7 +22,7 @@ def query_of(**values: object) -> str:
 
 
 def paged(rows: Mapping[Any, Any], query: Mapping[str, str], address: str, **values: object) -> dict[str, Any]:
-    """Return the template variables of one page of `rows`: `rows`, the `count` of all, and the links `turning`.
+    """Return the template variables of one page: its `rows`, the `count` of all rows, and the page links (`turning`).
 
     `?after=` in `query` is the number of rows before the page. `address` is the URL of the page without its query
     string, and `values` are the query parameters that the links keep.

@@ -1,4 +1,4 @@
-"""Serve the search, and the suggestions of fields that choose a row by typing its name."""
+"""Serve the search, and the suggestions of type-ahead fields, in which people type the name of what they choose."""
 
 from portal.agent.finding import finders, search
 

@@ -1,4 +1,7 @@
-"""Serve the suggestions of the type-ahead fields that choose a row by its name (`portal/database/finder.py`)."""
+"""Serve the suggestions of type-ahead fields, in which agents type the name of what they choose.
+
+`portal/database/finder.py` defines what each field finds.
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve how agents work through cases: the place in a list, canned replies, sending and withdrawing, and presence."""
+"""Send and withdraw replies, offer canned replies, show who else is on a case, and keep the place in a case list."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve the pages on which agents keep canned replies, and the canned replies that the page of a case offers."""
+"""Serve the pages on which agents write canned replies, and the canned replies that the page of a case offers."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ HERE = "/agent/canned-replies"
 
 
 async def _choices() -> dict[str, Any]:
-    """Return the template variables with what the form of a canned reply offers to choose from."""
+    """Return the template variables of a canned reply's form: departments, case types and placeholders."""
     return {
         "departments": await Department.choices(), "types": choices(await case_types()),
         "placeholders": canned.PLACEHOLDERS,
@@ -57,7 +57,7 @@ async def add_canned_reply(reader: NamedDependency[AgentReader], form: NamedDepe
 async def canned_reply(request: Web, canned: FromPath[int]) -> Response[str]:
     """Show the form that changes a canned reply.
 
-    The refusal of `refuse_change` is raised if the agent may not change it.
+    Raise `Forbidden` if the canned reply is for all agents and the reader is not a manager.
     """
     return await _canned_reply(request, canned=canned)
 

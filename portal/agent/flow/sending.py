@@ -29,9 +29,9 @@ THEN = {"wait": Status.WAITING_FOR_CUSTOMER, "resolve": Status.RESOLVED}
 class Written(Struct, kw_only=True):
     """Form for a reply or a note on the case page.
 
-    `kind` only keeps the selected tab; the button's URL decides what is written. `then` is a key of `THEN` if the reply
-    also sets a status, or `next` to show the next case of the list afterwards. `seen_reply` is the id of the newest
-    reply that the page showed.
+    `kind` is the selected tab, which a refused form shows again; whether a reply or a note is written depends on the
+    URL only. `then` is a key of `THEN` if the reply also sets a status, or `next` to show the next case of the list
+    afterwards. `seen_reply` is the id of the newest reply that the page showed.
     """
 
     kind: str = ""
@@ -44,7 +44,7 @@ class Written(Struct, kw_only=True):
 async def send(request: Web, reader: AgentReader, form: Form, number: str, at: datetime) -> Response[Any]:
     """Send a reply, and redirect to its case or to the next case of the list.
 
-    A form without a key, which only scripts send, cannot be withdrawn: its reply goes out at once.
+    The reply of a form without a form key goes out at once and cannot be withdrawn. Only scripts send such forms.
     """
     fields, held = form.into(Written), None
     canned.refuse_unfilled(fields.body)
@@ -71,10 +71,10 @@ async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetim
 
 
 def written_on(request: Web, number: str, case: Case, **told: object) -> str:
-    """Return the URL of the text box on the page of `case`, on which something was written.
+    """Return the URL of the text box on the page of `case`, to which a reply or note was added.
 
-    If the case of the form was merged, `number` is not the number of `case`, and the page says so. `told` are
-    additional query parameters.
+    `number` is the case number in the URL of the form. It differs from that of `case` if the form's case was merged in
+    the meantime; the page then says so. `told` are additional query parameters.
     """
     merged: dict[str, object] = {} if str(case.number) == number else {"from": number}
     return f"{place_of(request, case.number, **told, **merged)}#composer"

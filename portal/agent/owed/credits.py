@@ -45,11 +45,11 @@ class CreditForm(Struct, kw_only=True):
     """Form that credits an invoice.
 
     `scope` is `everything`, `chosen` (what is ticked or typed) or `unused` (fees for days after the end of the
-    contract). `line` has the positions of the ticked lines. `part` and `amounts` have the positions of the lines that
-    can be credited in part, and the text typed for each; `voucher` and `voucher_minutes` those of lines for vouchers;
-    `row` and `minutes` those of the displayed rows of time. If `then` is `free`, the credited time can be billed again;
-    `written_off` writes it off. `sum` is the sum that the page showed: a credit note is issued only for a sum that
-    somebody has seen.
+    contract). `line` has the positions of the ticked lines. `part` has the positions of the lines that can be credited
+    in part, and `amounts` the amount typed for each. In the same way, `voucher` and `voucher_minutes` have the lines of
+    sold vouchers and a duration typed for each, `row` and `minutes` the displayed rows of time. If `then` is `free`,
+    the credited time can be billed again; `written_off` writes it off. `sum` is the sum that the page showed; without
+    it, the response shows what would be credited.
     """
 
     scope: str = EVERYTHING
@@ -93,9 +93,10 @@ class CreditForm(Struct, kw_only=True):
 def chosen_minutes(
     places: list[int], typed: list[str], problems: dict[str, str], *, field: str = "minutes"
 ) -> dict[int, int]:
-    """Return the minutes that were typed for rows of a time detail, or for lines, by their positions.
+    """Return the minutes that were typed for rows of time, or for lines of an invoice, by their positions.
 
-    For a text that is not a duration, add a message to `problems`, under `field` and the position.
+    `typed` has the text for each position in `places`; empty texts are left out. For a text that is not a duration, add
+    an error message to `problems`, under the key `field`-position.
     """
     minutes = dict[int, int]()
     for position, text in zip(places, typed, strict=False):
@@ -153,7 +154,7 @@ async def credit_invoice(
 ) -> Response[Any]:
     """Show what the form would credit or, once that sum was shown, issue the credit note and redirect to it.
 
-    A repeated form leads to the credit note that it has issued.
+    A form that is sent again redirects to the credit note that it has issued.
     """
     fields = form.into(CreditForm)
     async with transaction(reader):

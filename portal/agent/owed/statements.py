@@ -55,10 +55,12 @@ async def show_csv(
 
 
 class CorrectionForm(Struct, kw_only=True):
-    """Form that corrects a statement: all of it, or the time in `minutes`, typed for the displayed rows at `row`.
+    """Form that corrects a statement.
 
-    If `then` is `free`, the corrected time can be billed again; `written_off` writes it off. `left` is how many minutes of
-    the statement were left when the page was shown.
+    With the `scope` `everything`, all of it is corrected; otherwise the durations in `minutes`, typed for the displayed
+    rows of time whose positions are in `row`. If `then` is `free`, the corrected time can be billed again;
+    `written_off` writes it off. `left` is how many minutes of the statement were left to correct when the page was
+    shown.
     """
 
     scope: str = EVERYTHING
@@ -82,7 +84,7 @@ class CorrectionForm(Struct, kw_only=True):
 
 @get("/statements/{statement_id:uuid}/correction", guards=[manager_only])
 async def show_form(request: Web, statement_id: FromPath[uuid.UUID]) -> Response[str]:
-    """Show the time of a statement that was not corrected yet, with the form that corrects it.
+    """Show which time of a statement is left to correct, with the form that corrects it.
 
     `?entry=` shows the time of one entry only, and `?detail=` is the cursor of the time.
     """
@@ -119,7 +121,7 @@ async def correct(
     at: NamedDependency[datetime],
     statement_id: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Create a statement that corrects this one, and redirect to it."""
+    """Create a further statement that corrects this one, and redirect to the new one."""
     fields = form.into(CorrectionForm)
     async with transaction(reader):
         statement = await Statement.find(statement_id, reader)

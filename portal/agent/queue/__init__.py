@@ -1,4 +1,4 @@
-"""Serve agents' saved views of the list of cases, its filters, changes of many cases at once, its file, tags, and logs."""
+"""Serve saved views, filters and the CSV file of the list of cases, changes of many cases at once, tags, and logs."""
 
 from typing import Any
 

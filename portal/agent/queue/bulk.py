@@ -43,9 +43,9 @@ class Chosen(Struct, kw_only=True):
 
 
 class Value(Struct, kw_only=True):
-    """Form that carries out a change.
+    """Form that carries out a change of many cases.
 
-    `value` is what every case gets: an id, a priority or, for tags, found by `value_typed`.
+    `value` is the new value of every case: an id or a priority. For tags, `value_typed` is the typed name.
     """
 
     value: str = ""
@@ -101,7 +101,7 @@ async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[st
 
 
 async def _options(verb: Verb) -> list[tuple[Any, str]]:
-    """Return the values to choose from, with their words; none for tags, which are found by typing."""
+    """Return the values that the form offers, each with its label; none for tags, whose names are typed."""
     if verb.is_of_tags:
         return []
     if verb is Verb.STATUS:
@@ -119,7 +119,7 @@ async def begin_change(
 ) -> Response[Any]:  # fmt: skip
     """Begin a change, and redirect to the list or to the page of the change.
 
-    The worker continues with what is not done within a moment.
+    A job changes the cases that are left after a moment.
     """
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)
@@ -154,7 +154,10 @@ async def undo_change(
 
 
 async def _carried_out(change: BulkChange, reader: AgentReader, at: datetime) -> Response[Any]:
-    """Carry out a change. Redirect to its list or, unless all cases were changed at once, to the page of the change."""
+    """Carry out a change, and redirect to the list of cases.
+
+    Redirect to the page of the change instead if cases are left for the job, or if some could not be changed.
+    """
     is_finished = await carry_out(change.id, by=reader, at=at)
     async with transaction(reader, readonly=True):
         progress = await change.progress()

@@ -32,7 +32,7 @@ class Tagging(Struct, kw_only=True):
 
 
 class Target(Struct, kw_only=True):
-    """Form that merges a tag into another tag, which a search field finds."""
+    """Form that merges a tag into another one: the id of the other tag (`into`), and the text in its search field."""
 
     into_typed: str = ""
     into: str = ""
@@ -57,7 +57,7 @@ async def tag_case(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Add a tag to the case, and redirect to its tags. A tag of an unknown name is created."""
+    """Add a tag to the case, and redirect to its tags. If no tag has the typed name yet, the tag is created."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await add_tag(case, await Tag.named(form.into(Tagging).tag_typed, at), by=reader, at=at)

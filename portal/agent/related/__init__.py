@@ -1,4 +1,4 @@
-"""Serve the pages on which agents merge cases, split one, snooze one, share one inside its customer, redact one, and link cases with each other."""
+"""Serve the pages on which agents merge, split, link, snooze, share and redact cases."""
 
 from typing import Any
 

@@ -87,7 +87,8 @@ async def merge_them(
     numbers = _numbers(fields.case)
     async with transaction(reader):
         target = await merge(numbers, fields.into, by=reader, at=at)
-        await billing.reallocate([target.customer_id])  # Days that are rounded together have become longer.
+        # Where a service rounds the sum of a case's entries of a day, that sum has grown.
+        await billing.reallocate([target.customer_id])
     gone = [number for number in numbers if number != target.number]
     return see_other(f"/agent/cases/{target.number}?{urlencode([('from', number) for number in gone])}")
 

@@ -23,7 +23,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Redaction(Struct, kw_only=True):
-    """Form that redacts what has the key `what`. Without `sure`, the response asks once more."""
+    """Form that redacts the text or file with the key `what`. Without `sure`, the response asks for confirmation."""
 
     what: str = ""
     reason: str = ""
@@ -59,7 +59,10 @@ async def send(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], storage: NamedDependency[Storage],
     at: NamedDependency[datetime], number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Ask once more, or destroy the text or the file. Its bytes are deleted after the commit."""
+    """Destroy a text or a file and redirect to the case; ask for confirmation first if the form does not give it.
+
+    The bytes of a file are deleted from storage after the commit.
+    """
     fields = form.into(Redaction)
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
@@ -67,7 +70,7 @@ async def send(
             case, fields.what, fields.reason, by=reader, zone=ZoneInfo(visit_of(request).company.time_zone), at=at
         )
         if not fields.sure:
-            raise Invalid({"sure": SURE})  # Everything is checked, and nothing is kept.
+            raise Invalid({"sure": SURE})  # All checks were passed; the exception rolls the redaction back.
     await delete_redacted(storage)
     return see_other(f"/agent/cases/{case.number}")
 

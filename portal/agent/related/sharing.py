@@ -1,4 +1,4 @@
-"""Serve the page on which agents choose who watches a case at its customer, and whether it is confidential."""
+"""Serve the page on which agents choose which contacts of the customer watch a case, and whether it is confidential."""
 
 from datetime import datetime
 from typing import Any
@@ -25,20 +25,20 @@ PLACE = {FORM_PAGE: "/agent/cases/{number}/sharing"}
 
 
 class NewWatcher(Struct, kw_only=True):
-    """Form that makes a contact of the customer a watcher."""
+    """Form that makes the contact with the id `contact` a watcher of a case."""
 
     contact: int | None = None
 
 
 class Confidentiality(Struct, kw_only=True):
-    """Form with one button that makes a case confidential, or open to the customer's other contacts again."""
+    """Form of the button that makes a case confidential, or ends its confidentiality."""
 
     confidential: bool = False
 
 
 @get("/cases/{number:str}/sharing")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show who at the customer takes part in a case, and the forms that change it."""
+    """Show the contact and the watchers of a case, and the forms that change its watchers and its confidentiality."""
     return await _show(request, number=number)
 
 
@@ -61,7 +61,7 @@ async def add_watcher(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a contact of the customer a watcher of the case."""
+    """Make a contact of the customer a watcher of the case, and redirect to the page."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.watch(form.into(NewWatcher).contact, by=reader, at=at)
@@ -73,7 +73,7 @@ async def add_watcher(
 async def remove_watcher(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
 ) -> Response[Any]:
-    """Let a contact watch the case no longer."""
+    """Remove a contact from the watchers of the case, and redirect to the page."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.unwatch(contact, by=reader, at=at)
@@ -86,7 +86,10 @@ async def set_confidential(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Hide the case from all contacts of the customer who do not take part in it, or show it to them again."""
+    """Make the case confidential, or end that, and redirect to the page.
+
+    Of the customer's contacts, only the contact of a confidential case and its watchers see it.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.set_confidential(form.into(Confidentiality).confidential, by=reader, at=at)

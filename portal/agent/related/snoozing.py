@@ -63,7 +63,10 @@ async def snooze(
 
 
 def _instant(text: str) -> datetime | None:
-    """Return the instant in a hidden field; None if the field is empty. Raise `BadRequest` for any other text."""
+    """Return the instant that a hidden field contains, or None if it is empty.
+
+    Raise `BadRequest` for a text that is not an instant with a time zone.
+    """
     try:
         read = datetime.fromisoformat(text) if text else None
     except ValueError as error:

@@ -56,7 +56,7 @@ async def remove_factors(request: Web, reader: AgentReader, person: Agent | Cont
     ask_for_password(request)
     async with transaction(reader, readonly=True):
         credential = await person.credential()
-    if credential["id"] == reader.credential_id:  # The account page does that and keeps the last factor.
+    if credential["id"] == reader.credential_id:  # The account page keeps the last factor if the settings require one.
         raise Conflict("Remove your own second factor under Account.")
     async with transaction(None):
         await factors.remove_all(credential["login_id"], at)

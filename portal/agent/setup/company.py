@@ -62,12 +62,12 @@ async def save_company(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create the company and the first rule of dispatch, or save its changed data; then redirect to the set-up."""
+    """Create the company and the first rule of dispatch, or save the company's changed data; redirect to the set-up."""
     await confirm_person(request, form.into(CompanyForm).password, at)
     async with transaction(reader):
         held = await Company.find(hold=True)
         facts = edited(form, CompanyForm, await held.facts() if held else NO_COMPANY)
-        # Business hours without a time zone of their own have the company's.
+        # Business hours without a time zone of their own are in that of the company.
         if held and held.time_zone != facts.time_zone:
             await recounting.begin()
         await Company.set_up(facts)
@@ -88,7 +88,7 @@ class LogoForm(Struct, kw_only=True):
 @post("/setup/company/logo", guards=[admin_only])
 @on_refusal(_company)
 async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save the uploaded image as the company's logo, and redirect to it.
+    """Save the uploaded image as the company's logo, and redirect to the logo on the page of the company.
 
     Raise `Invalid` if there is no file, or if it is not a valid image.
     """
@@ -102,7 +102,7 @@ async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: 
 
 @post("/setup/company/logo/removal", guards=[admin_only])
 async def remove_logo(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Remove the logo, so that pages and documents show the company's name instead, and redirect."""
+    """Remove the logo, so that pages and documents show the company's name instead, and redirect to the company."""
     form.into(Nothing)
     async with transaction(reader):
         await logo.remove()

@@ -51,7 +51,7 @@ async def show_list(request: Web, reader: NamedDependency[AgentReader], at: Name
     mails, following = await outgoing.listed(wanted, after)
     count, not_begun = await outgoing.how_many(wanted), await outgoing.not_begun()
     await visit_of(request).end_reading()
-    async with transaction(SYSTEM, readonly=True):  # An agent's role reads no notices of others.
+    async with transaction(SYSTEM, readonly=True):  # The database role of agents may not read other people's notices.
         subjects = await subjects_of(mails)
     async with transaction(reader, readonly=True):
         return await agent_page(
@@ -73,10 +73,10 @@ def _has_server(request: Web) -> bool:
 
 
 async def _written(request: Web, mail: Outgoing) -> EmailMessage | None:
-    """Write the mail as it would be sent now, in transactions of its receiver.
+    """Write the mail as it would be sent now, with the rights of its receiver, and return it.
 
-    Return None if there is nothing to send now. A mail with a link for signing in is never written here, because
-    writing it would create a link. The read-only transaction of the request is ended.
+    Return None if there is nothing to send now, and for a mail with a secret link, because writing it would create a
+    link. The read-only transaction of the request is ended.
     """
     if mail.letter is None or mail.letter.has_link:
         return None

@@ -36,7 +36,7 @@ from portal.web.visit import Web, page_of, safe_path, visit_of
 
 
 class Said(Struct, kw_only=True):
-    """Values of a stored time entry, with the names of the fields of `Logged`, as its form shows them."""
+    """Stored values of a time entry as its form shows them, under the same field names as in `Logged`."""
 
     duration: str
     work_date: str
@@ -120,7 +120,7 @@ async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
 
 
 async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
-    """Return the preview of the entry for the typed values, and for the stored values of the other fields."""
+    """Return the preview of the entry, computed from the typed values, and from stored ones where nothing was typed."""
     said = Said.by(line)
     reader: Any = visit_of(request).reader
     times = {"began": said.began, "ended": said.ended} | typed
@@ -132,7 +132,8 @@ async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, st
 
 
 @post("/time/{entry:int}")
-@on_refusal(show_again, Conflict, Forbidden)  # A manager may approve the entry, or the time to change it may end.
+# While the form is open, a manager may approve the entry, or the time in which it may be changed may end.
+@on_refusal(show_again, Conflict, Forbidden)
 async def change(
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
@@ -157,8 +158,8 @@ async def saved(
 ) -> Submission | None:
     """Write the typed fields of an entry whose stored values are `said`; with `submits`, submit it afterwards.
 
-    Return the submission, with which it can be undone, or None without one. `TimeEntry.change` changes drafts and
-    rejected entries; billing changes submitted and approved entries.
+    Return the result of submitting the entry, or None if it is not submitted. `TimeEntry.change` changes drafts and
+    rejected entries; `change_entry` of the billing package changes submitted and approved ones.
     """
     found, fields = await TimeEntry.find(line.id, by), _as_meant(typed, said)
     service = line.service_id if line.project_id else fields.service

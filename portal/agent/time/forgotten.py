@@ -88,7 +88,7 @@ async def accept(
 async def dismiss_them(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Dismiss the ticked suggestions, and redirect to the page. For one day, it offers to suggest them again."""
+    """Dismiss the ticked suggestions, and redirect to the page, which offers for one day to suggest them again."""
     async with transaction(reader):
         await dismiss(reader, form.into(Picked).picks, at=at)
     return see_other(HERE)

@@ -47,7 +47,7 @@ class Place:
     def link(self, query: str) -> str:
         """Return the URL of the list with this query string.
 
-        On the page of a service or project it leads to the list.
+        On the page of a service or project, the list is only a part of the page, so the URL has its anchor.
         """
         return f"{self.path}{query}{'#time' if self.scope in ('service', 'project') else ''}"
 
@@ -100,8 +100,8 @@ async def submit_here(request: Web, form: Form, show: Show, place: Place, **valu
 def _after(which: Filter, outcome: Submission) -> str:
     """Return the query string of the list after a submission.
 
-    It filters by the state submitted, and has the counts for the message and the id with which the submission can be
-    undone.
+    It filters by the state `submitted`, except in the list of agents who have left. It also has the counts for the
+    message about the submission, and the id by which the submission can be undone.
     """
     state = None if which.scope == "left" else EntryState.SUBMITTED.value
     return which.leading(state=state, **told_of(outcome))

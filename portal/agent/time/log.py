@@ -62,7 +62,7 @@ async def log_form(
     visit = visit_of(request)
     reader: Any = visit.reader
     values = typed if typed is not None else await begun(request, reader)
-    # The timer was logged before. If the form is sent again, the time is logged without the timer.
+    # The time of the timer has been logged already. If the form is sent again, its time is logged without the timer.
     if errors and "timer" in errors:
         values = {name: value for name, value in values.items() if name != "timer"}
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
@@ -111,7 +111,11 @@ async def _understood(
 
 
 def _service_of(typed: dict[str, Any], on: logged_on.On | None) -> int | None:
-    """Return the id of the chosen service, or that of the default service for a case whose form sent none."""
+    """Return the id of the service of the time, or None.
+
+    For a case, this is the chosen service, or the case's default service if the form sent none; for a project or a
+    service, it is the service of the project or that service.
+    """
     usual = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return usual or number_in(str(typed.get("service", "")))
 

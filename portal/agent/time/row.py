@@ -1,4 +1,4 @@
-"""Serve one row of a list of time entries, to be read or as a form that changes the entry in its place (S1.12)."""
+"""Serve one row of a list of time entries, read-only or as a form that changes the entry within the list (S1.12)."""
 
 from datetime import datetime
 from typing import Any
@@ -51,7 +51,7 @@ class RowFields(Struct, kw_only=True):
 async def show_row(request: Web, reader: NamedDependency[AgentReader], entry: FromPath[int]) -> Response[str]:
     """Return the row of a time entry as a form.
 
-    With `?shown=yes`, or if the entry cannot be changed, return the row for reading.
+    With `?shown=yes`, or if the entry cannot be changed, return the read-only row.
     """
     line, at = await find_entry(reader, entry), visit_of(request).at
     if request.query_params.get("shown") or not line.may_be_changed(reader, at):
@@ -67,7 +67,7 @@ async def _row(
     errors: dict[str, str] | None = None,
     typed: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the row as a form or, if the entry can no longer be changed, the row with the reason."""
+    """Return the row as a form or, if the entry can no longer be changed, the read-only row with the reason."""
     line = await find_entry(reader, entry)
     if line.why_fixed(reader, visit_of(request).at):
         return await _shown(request, reader, line, errors)
@@ -85,7 +85,7 @@ async def _shown(
     errors: dict[str, str] | None = None,
     toast: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the row for reading, with the new sums of its day and of the whole list, and the message `toast`."""
+    """Return the read-only row, with the new sums of its day and of the whole list, and the message `toast`."""
     which = Filter.of_row(request.query_params, reader)
     totals = await lists.totals(reader, which, [line.work_date])
     return page(

@@ -87,7 +87,7 @@ def _keys(named: Iterable[str]) -> list[RowKey]:
 def _sent(form: Form) -> grid.Typed:
     """Return what was typed into the form of the grid.
 
-    Raise `BadRequest` for a field that the form does not have (R30).
+    Raise `BadRequest` for a field that the form does not have (R30), and if `seen` is malformed.
     """
     cells = {name: form.get(name) for name in form.fields if _CELL.fullmatch(name)}
     of_rows = {name: match.groups() for name in form.fields if (match := _OF_ROW.fullmatch(name))}
@@ -138,7 +138,7 @@ async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[Row
 
 
 async def _refused(request: Web, reader: AgentReader, form: Form, report: Report[str, None]) -> Response[str]:
-    """Return the page with an error message for each refused cell. Only these cells keep what was typed."""
+    """Return the page with an error message for each refused cell. Of the cells, only these keep what was typed."""
     errors = {name: grid.sentence_of(refusal) for name, refusal in report.refused.items()}
     kept = {name: form.get(name) for name in form.fields if name in errors or _OF_ROW.fullmatch(name) or name == "from"}
     async with transaction(reader, readonly=True):

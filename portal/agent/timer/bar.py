@@ -86,7 +86,7 @@ async def start(
 ) -> Response[Any]:
     """Start a timer on what the page shows, on what was chosen, or on nothing yet (S1.3), and return the bar.
 
-    Without htmx, redirect to the page of the button.
+    Without htmx, redirect to the page that has the button.
     """
     fields = form.into(Start)
     async with transaction(reader):
@@ -96,7 +96,7 @@ async def start(
 
 
 async def _changed(request: Web, reader: AgentReader, here: str) -> Response[Any]:
-    """Return the response after a timer has changed: the bar for htmx, else a redirect to the page of the button."""
+    """Return the response after a timer has changed: the bar for htmx, else a redirect to the page with the button."""
     if not wants_fragment(request):
         back = page_of(request)
         return see_other(back if back != "/" else "/agent/timer")
@@ -113,7 +113,7 @@ async def attach(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Attach a timer to what the page shows, and return the bar. Without htmx, redirect to the page of the button."""
+    """Attach a timer to what the page shows, and return the bar. Without htmx, redirect to the page with the button."""
     here = form.into(Pressed).here
     async with held(timer, reader) as found:
         await found.change(await chosen_work(reader, here, ""), found.note, reader, at=at)
@@ -133,9 +133,10 @@ async def change(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a timer, resume it and pause the running one, or confirm that a timer that seemed forgotten is right (D54).
+    """Pause a timer, resume it, or confirm that a timer that seemed forgotten is right (D54).
 
-    The portal asks about a confirmed timer again only if it runs for as long again. The response is as in `start`.
+    Resuming a timer pauses the running one. The portal asks about a confirmed timer again only after it has run for the
+    same time once more. The response is as in `start`.
     """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
@@ -159,7 +160,7 @@ async def stop(
 
 
 async def _to_log(request: Web, reader: AgentReader, timer: int, here: str) -> Response[Any]:
-    """Return the form for logging the timer: the panel for htmx, else a redirect to the form's page."""
+    """Return the form for logging the time of a timer: the panel for htmx, else a redirect to the form's page."""
     if not wants_fragment(request):
         on = f"&on={here}" if await _is_known(reader, here) else ""
         return see_other(f"/agent/time/new?timer={timer}{on}")
@@ -185,7 +186,10 @@ async def trim(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a forgotten timer, keep only the first minutes since it was started or resumed, and return the form (D54)."""
+    """Pause a forgotten timer, keep only the first minutes since it was started or last resumed (D54).
+
+    Return the form for logging its time.
+    """
     fields = form.into(Keeping)
     async with held(timer, reader) as found:
         await found.keep(fields.keep, reader, at=at)

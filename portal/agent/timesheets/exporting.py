@@ -90,7 +90,7 @@ async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Resp
 async def ready_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show which of the agent's files are ready and were not downloaded yet.
 
-    Open pages request it when a file was made.
+    Open pages request this fragment when a file has become ready.
     """
     return page(request, "agent/timesheets/_ready.html", ready_files=await Export.waiting(reader))
 

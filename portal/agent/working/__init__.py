@@ -1,4 +1,4 @@
-"""Serve the pages of absences: an agent's own, handing over cases, and for admins the hours and costs of agents."""
+"""Serve pages about absences: an agent's own, handovers of cases, and, for admins, hours and cost rates of agents."""
 
 from typing import Any
 

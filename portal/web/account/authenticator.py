@@ -71,11 +71,11 @@ async def set_up(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the authenticator app if the code is right, and show new recovery codes if the reader has none.
+    """Store the authenticator app if the code is right, so that signing in requires a code from then on.
 
-    Otherwise redirect to the page of second factors. From then on, signing in requires a code. All other sessions of
-    the reader end. Redirect to the page that asks for the password unless the reader typed it recently. Raise `Invalid`
-    for a wrong code.
+    Show new recovery codes if the reader had none, or else redirect to the page of second factors. All other sessions
+    of the reader end. Redirect to the page that asks for the password unless the reader typed it recently. Raise
+    `Invalid` for a wrong code.
     """
     ask_for_password(request)
     visit, given = visit_of(request), form.into(SetUp)

@@ -48,7 +48,7 @@ def ask_for_password(request: Web) -> None:
 
 
 async def confirm_person(request: Web, password: str, at: datetime) -> None:
-    """Check `password` unless the reader typed the password within `CONFIRMED_FOR`; record that they typed it now.
+    """Check `password` and record that the reader typed it now, unless they typed it within `CONFIRMED_FOR`.
 
     Raise `Invalid` at the field `password` if it is wrong or was tried too often. Use this for forms that have a
     password field of their own.
@@ -60,7 +60,7 @@ async def confirm_person(request: Web, password: str, at: datetime) -> None:
 
 
 async def _confirm(request: Web, password: str, at: datetime) -> None:
-    """Check the reader's password unless they typed it recently, and record that they typed it.
+    """Check the reader's password and record that they typed it now, unless they typed it recently.
 
     Raise `Invalid` at the field `password` if it is wrong, `TooMany` after too many attempts.
     """

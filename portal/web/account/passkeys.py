@@ -56,11 +56,11 @@ async def add(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the new passkey for signing in, and show new recovery codes if the reader has none.
+    """Store the new passkey for signing in.
 
-    Otherwise redirect to the page of second factors. All other sessions of the reader end. If the browser's response is
-    refused, show the page again with the reason. Redirect to the page that asks for the password unless the reader
-    typed it recently.
+    Show new recovery codes if the reader had none, or else redirect to the page of second factors. All other sessions
+    of the reader end. If the browser's response is refused, show the page again with the reason. Redirect to the page
+    that asks for the password unless the reader typed it recently.
     """
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)

@@ -66,7 +66,7 @@ async def change(
 
 
 async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
-    """Check the reader's current password, and return the proof for `credentials`.
+    """Check the reader's current password, and return the proof of it, which `credentials.hold` takes.
 
     Raise `Invalid` at the field `current_password` if it is wrong.
     """

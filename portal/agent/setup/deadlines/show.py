@@ -78,9 +78,10 @@ async def add_own_day(
 
 @post("/setup/deadlines/days/{day:date}/removal", guards=[admin_only])
 async def remove_own_day(reader: NamedDependency[AgentReader], day: FromPath[date]) -> Response[Any]:
-    """Remove one of the company's own days, so that its weekday and public holidays decide again, and redirect to the page.
+    """Remove one of the company's own days, and redirect to the page.
 
-    A job computes the deadlines of open cases again.
+    Afterwards the weekday and public holidays decide again whether the company is open on that day. A job computes the
+    deadlines of open cases again.
     """
     async with transaction(reader):
         await recounting.begin()
