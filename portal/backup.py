@@ -115,8 +115,8 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
         async with connection.transaction():
             await connection.execute("update session set ended_at = $1 where ended_at is null", at)
             await connection.execute("update invitation set ended_at = $1 where ended_at is null", at)
-            # A backup has neither files of forms that were not sent nor those of timesheets. A job that was making one of
-            # these makes it again.
+            # A backup contains no files of unsent forms and no files of timesheets. A job that was writing a file of a
+            # timesheet writes it again.
             await connection.execute("delete from upload")
             await connection.execute("delete from export where ended_at is not null")
     finally:

@@ -10,7 +10,7 @@ import unicodedata
 _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "ð": "d", "ħ": "h", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 )
-"""Letters that Unicode does not decompose into a base letter and an accent, with what they count as."""
+"""Letters that Unicode does not decompose into a base letter and an accent, each with the letters that replace it."""
 
 
 def folded(words: str) -> str:

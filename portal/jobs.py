@@ -15,7 +15,7 @@ from portal.database import current
 from portal.errors import NotFound
 
 EACH_MINUTE = "tidy"
-"""The name of the job that runs each minute. Its last run also shows whether a worker is alive (heartbeat)."""
+"""The name of the job that deletes old data each minute. Its last run also shows whether a worker runs (heartbeat)."""
 
 WORDS = {
     EACH_MINUTE: "Tidy up",

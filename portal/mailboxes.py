@@ -13,7 +13,7 @@ _JOINERS = "\u200c\u200d"
 _LETTERS = idna.idnadata.codepoint_classes["PVALID"]
 """The code points that IDNA allows in domain names. Before the @, no other non-ASCII characters are accepted either."""
 
-# An intranet may use names such as `company.local`, and the demo uses `.example`.
+# Accept special-use domains: an intranet may use names such as `company.local`, and the demo uses `.example`.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 

@@ -1,4 +1,6 @@
-"""Round and format money: `Decimal` with the decimals of its currency, rounded half up. No other module rounds.
+"""Calculate, round and read money: `Decimal` with the decimals of its currency. No other module rounds money.
+
+Money is rounded half away from zero, so that a credit mirrors its charge.
 
 Every calculation is exact until its only rounding: the default context of `decimal` would cut at 28 digits, and a
 division followed by a rounding would round twice. No floats are used (D1, D41).

@@ -27,8 +27,8 @@ KINDS = frozenset(
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
 For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, of a
-correction, its `told_id`; for `notice` the credential of the person whose notices have changed.
+`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, if the
+statement corrects another one, its `told_id`; for `notice` the credential of the person whose notices have changed.
 """
 
 
@@ -47,12 +47,12 @@ async def tell(
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
     `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the
-    customer (notes, time). `contact_id` is the contact whose case has changed; contacts who may see only their own
-    cases receive changes of these cases only. The database adds the other contacts who take part in a case, and whether
-    only these and its contact may know of the change. `actor` is who made the change. `record_id` is the id of the row
-    that records what happened, for notices: the message, the event of the case, the invoice, the payment, the question
-    about an invoice or the renewal of a contract. `agent_id` is the agent to whom a case was assigned. Raise
-    `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
+    customer (notes, time). `contact_id` is the contact of the case that has changed; the database adds the other
+    participants: its watchers and the contacts of cases merged into it. Only participants learn of a change to a
+    confidential case; of other cases, contacts with the right to see all cases do too. `actor` is who made the change.
+    `record_id` is the id of the row that records what happened, for notices: the message, the event of the case, the
+    invoice, the payment, the question about an invoice or the renewal of a contract. `agent_id` is the agent to whom a
+    case was assigned. Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
@@ -75,9 +75,9 @@ async def tell_of(
     """Record one change of the same kind for each of several subjects in the outbox, by one statement.
 
     `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
-    customers. `record_id` is the id of a row that records what happened, for notices: a rejection, a flag or a version of
-    a time entry; `agent_id` is the author of an entry that may be gone. Raise `ValueError` for an unknown kind or for
-    changes to cases.
+    customers. `record_id` is the id of a row that records what happened, for notices: a rejection, a flag or a version
+    of a time entry; `agent_id` is the author of a time entry that may have been deleted. Raise `ValueError` for an
+    unknown kind or for changes to cases.
     """
     if kind not in KINDS or kind.startswith("case."):
         raise ValueError(kind)
@@ -126,11 +126,12 @@ async def told_since(
 ) -> list[dict[str, Any]] | None:
     """Return the changes since `snapshot`, the text of the `pg_snapshot` from which a page was rendered.
 
-    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. `only_cases_of` leaves out
-    cases that are not those of the contact with this id; `invoices` says whether changes to invoices and statements are
-    included. Transactions of the snapshot are compared, not instants, because a transaction that began before the page
-    was rendered may commit afterwards. Return None if the page must fetch everything again: the snapshot is malformed,
-    lies in the future (from before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.
+    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. If `only_cases_of` is the id
+    of a contact, changes to cases of which this contact is not a participant (see `tell`) are left out; `invoices` says
+    whether changes to invoices and statements are included. Transactions of the snapshot are compared, not instants,
+    because a transaction that began before the page was rendered may commit afterwards. Return None if the page must
+    fetch everything again: the snapshot is malformed, lies in the future (from before a restore) or too far in the
+    past, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

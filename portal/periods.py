@@ -80,7 +80,7 @@ PLAIN_CYCLES = (Cycle.MONTHLY, Cycle.QUARTERLY, Cycle.YEARLY)
 """The cycles that plain documents of `portal simulate` may have."""
 
 LAST_ANCHOR_DAY = 28
-"""The last day of a month on which the anchor of such a document may be. Every month has a 28th."""
+"""The last day of a month on which the anchor of such a plain document may be. Every month has a 28th."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:

@@ -34,7 +34,7 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings in which two installations differ. `repr` omits the secrets."""
+    """All settings in which two installations may differ. `repr` omits the secrets."""
 
     environment: Environment
     base_url: str

@@ -1,4 +1,4 @@
-"""Run the jobs that `portal/jobs.py` enqueued and one scheduled each minute, and make notices from the outbox.
+"""Run the jobs that `portal/jobs.py` enqueued and those at fixed times, and make notices from the outbox.
 
 `portal serve` runs a worker as a child process; `portal worker` runs one alone.
 """
@@ -120,7 +120,8 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
     async def bill(job: Job) -> None:
         with _again_later():
             ending = await billing.resume_run(int(_ids(job)["run"]), datetime.now(UTC))
-        if ending is billing.Ending.UNDER_WAY:  # A request bills a customer, and may be killed before it is done.
+        # A request is billing a customer of the run. It may be killed before it has finished, so try again later.
+        if ending is billing.Ending.UNDER_WAY:
             raise RetryRequested(delay=FIRST_PAUSE, reason="another process bills a customer of the run")
 
     @job

@@ -47,7 +47,7 @@ class Confidentiality(Struct, kw_only=True):
 
 @get("/cases/{number:str}/sharing")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the contact and the watchers of a case, and the forms that the reader may use to change who sees the case."""
+    """Show the contact and the watchers of a case, and the forms with which the reader may change who sees the case."""
     return await _show(request, number=number)
 
 

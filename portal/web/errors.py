@@ -74,7 +74,7 @@ def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
     A live stream that must not continue gets the event `ended` instead, after which the page does not reconnect.
     """
     if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
-        return _stream_is_over()  # The page was opened by somebody who was signed in here before.
+        return _stream_is_over()  # Somebody else has signed in with this browser since the page was opened.
     extra = {"Retry-After": str(refusal.retry_after)} if isinstance(refusal, TooMany) else {}
     if refusal.status == 503:
         extra["Retry-After"] = "5"

@@ -1,4 +1,4 @@
-"""Serve style sheets, scripts, fonts and the company's logo, the stored files of invoices and statements, and cases as files.
+"""Serve static files, the company's logo, the stored files of invoices and statements, and cases as ZIP files.
 
 Browsers cache style sheets, scripts, fonts and the logo for a year, because each URL contains the hash of the content.
 """
@@ -91,9 +91,10 @@ async def statement_file(request: Web, reader: Reader, statement_id: uuid.UUID) 
 
 
 async def case_zip(request: Web, number: str) -> Response[Any]:
-    """Return a stream with the case, and record the download in the audit log.
+    """Return the case as a ZIP file, and record the download in the audit log.
 
-    Agents get notes, all time and the log, contacts what they see on the page. Raise `TooMany` after too many downloads.
+    Agents get notes, all time and the log as well; contacts get what the page of the case shows them. Raise `TooMany`
+    after too many downloads.
     """
     visit = visit_of(request)
     reader: Any = visit.reader

@@ -38,9 +38,9 @@ async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str]
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
     """Return the query string as pairs, with the choices of search fields added, and what each search field then shows.
 
-    The search fields belong to filters with several values, and each adds one more value to its filter. The last pair
-    with the name of a filter is the id in its search field. If the typed text finds a row, its id is added to the pairs
-    and the field becomes empty.
+    Each search field adds one more value to a filter that may have several. The pairs with the name of the filter are
+    its values so far, and the last of them is the id in the search field. If the id or the typed text finds a row, the
+    pairs get the id of that row, and the field becomes empty.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():

@@ -1,7 +1,7 @@
 """Find the page that contains a form, given the path that the form is sent to.
 
-After a refusal, the browser's address bar shows the path that the form was sent to. Reloading that URL requests it with
-GET, which only the form's page answers.
+After a refusal, the browser's address bar shows the path that the form was sent to. If the reader loads this path
+again with GET, which it does not accept, the response redirects to the form's page.
 """
 
 import re

@@ -179,9 +179,9 @@ class Listener:
 
 
 async def _say(looks: Looking | None, state: str) -> None:
-    """Tell the other pages of a case in which `state` this page of it is (see `presence.say`).
+    """Report to the other pages of a case what this page does: `state` is as in `presence.say`.
 
-    Do nothing without a case.
+    Do nothing if the page shows no case.
     """
     if looks:
         await presence.say(looks.case_id, looks.page, state, looks.reader)
@@ -224,7 +224,7 @@ async def _missed(reader: Reader, snapshot: str) -> list[str]:
 
 
 def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
-    """Return the names of the events that tell this reader of a notification; none if the reader may not know of it.
+    """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
 
     The names are `case-` and `presence-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and
     `REFRESH`. Each region of a page says for which of them it waits.

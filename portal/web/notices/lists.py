@@ -94,7 +94,10 @@ async def read_all(
 async def read_no_more(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Undo marking notices as read together, and redirect to the list. Raise `Invalid` if `at` is not an instant."""
+    """Mark the notices that were marked as read at the instant `at` as unread again, and redirect to the list.
+
+    Raise `Invalid` if `at` is not an instant.
+    """
     try:
         read_at = datetime.fromisoformat(form.into(Reading).at).astimezone(UTC)
     except (ValueError, OverflowError):

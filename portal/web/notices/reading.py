@@ -20,8 +20,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = False) -> None:
     """Note what the page shows, such as `("case", 7)`, so that `read_when_sent` marks the notices about it as read.
 
-    The bell of this page no longer counts them. With `looks`, the case has something new, and its row in lists is no
-    longer marked once the page is sent.
+    The bell of this page no longer counts them. With `looks`, lists no longer mark the case as unread for this reader
+    once the page is sent.
     """
     visit = visit_of(request)
     if looks:
@@ -69,7 +69,10 @@ def reads_notices(handler: Handler) -> Handler:
 async def _read(
     reader: Reader, at: datetime, about: tuple[str, int] | None, notice_ids: list[int], case_id: int | None
 ) -> None:
-    """Mark the notices about a subject, if there is one, and those with these ids as read; record the look at a case."""
+    """Mark the notices about a subject, if there is one, and those with these ids as read.
+
+    If `case_id` is given, also record that the reader has looked at this case.
+    """
     async with transaction(reader):
         if case_id:
             await look_at(case_id, reader, at)

@@ -87,8 +87,8 @@ async def link_page(
     """Return the page with the form to which the link leads.
 
     Its template gets the `Invited`, and the form's URL as `action`. If the person has a password already, the form asks
-    for this password. The URL contains the secret token, so no request names it as its referrer (R41). Raise `NotFound`
-    if the link is not valid.
+    for this password. Browsers do not send the URL as a referrer, because it contains the secret token (R41). Raise
+    `NotFound` if the link is not valid.
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, kind)

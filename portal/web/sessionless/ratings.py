@@ -26,7 +26,7 @@ from portal.web.visit import Web, visit_of
 
 
 def _answer(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return a page whose URL no request names as its referrer, because it contains the token (R41)."""
+    """Return a page whose URL browsers do not send as a referrer, because it contains the token (R41)."""
     answer = page(request, template, status=status, **context)
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
