@@ -8,8 +8,9 @@ from portal.desk import Case, Status
 from portal.desk.replies.canned import CannedFacts, CannedReply
 from portal.people.readers import SYSTEM
 from tests.desk.held import go_out
+from tests.desk.test_tags import tagged
 from tests.e2e.conftest import Visitors
-from tests.world import ADA, INCIDENT, INES, MAX, NOW
+from tests.world import ACME, ADA, INCIDENT, INES, MAX, NOOR, NOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -117,3 +118,44 @@ async def test_a_case_changes_by_one_key_each_without_leaving_the_page(visitors:
     async with transaction(INES):
         found = await Case.find(case.number, INES)
         assert (found.agent_id, found.priority, found.stands is Status.NEW) == (MAX.id, 3, False)
+
+
+SEEN = """() => [...document.querySelectorAll('.cases td.line a')].map(link => {
+    const range = new Range(), text = link.lastChild, edge = link.getBoundingClientRect().right;
+    range.selectNodeContents(text);
+    if (range.getBoundingClientRect().right <= edge) return text.length;
+    for (let end = 1; end <= text.length; end++) {
+        range.setEnd(text, end);
+        if (range.getBoundingClientRect().right > edge) return end - 1;
+    }
+})"""
+"""A script that returns how many letters of each subject in the list are seen."""
+
+
+async def test_the_list_shows_the_subject_beside_long_names_and_many_tags(visitors: Visitors) -> None:
+    """At 1440 px at least 45 letters of each subject are seen, and the list scrolls sideways at no width.
+
+    The customer and the agent have long names; one case is unread and has one tag, the other has three.
+    """
+    long = "The accounting software of the branch does not start after the update of last night"
+    async with transaction(NOOR) as tx:
+        await tx.execute(
+            "update customer set name = 'Rheinisch-Westfälische Wasserwerksgesellschaft mbH' where id = $1", ACME
+        )
+        await tx.execute("update agent set name = 'Alexandra Papadopoulos-Zimmermann' where id = $1", INES.id)
+    for tags in (["on site"], ["server room", "needs a visit on site, second floor", "mail"]):
+        async with transaction(ADA):
+            case = await Case.open(by=ADA, subject=long, text="x", case_type_id=INCIDENT, priority=2, at=NOW)
+        async with transaction(INES):
+            await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
+        await tagged(case, *tags)
+    page = await visitors.signed_in(INES.email)
+    await page.goto("/agent/cases?view=all")
+    seen = await page.evaluate(SEEN)
+    assert len(seen) == 2
+    assert min(seen) >= 45
+    await expect(page.locator(".cases .tags")).to_contain_text(["+1", "on site"])
+    for width in (390, 768, 1024, 1120, 1280):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth"), width
+        assert min(await page.evaluate(SEEN)) >= (20 if width == 1120 else 30), width
