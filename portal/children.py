@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# This runs in the child between fork and exec. The parent-death signal must be requested after the change of
-# user, which clears it; the parent may already have ended by then.
+# This program runs in the child process, and then replaces itself by the command. It requests the parent-death signal
+# after the change of user, which would clear the request; the parent may already have ended by then.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 parent, death, uid, gid, *command = sys.argv[1:]

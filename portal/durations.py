@@ -213,12 +213,12 @@ class Rounding:
 
 
 def spoken(minutes: int) -> str:
-    """Return minutes as text for sentences, such as `1 h 30 min` or `7 h`, with no-break spaces and a true minus."""
+    """Return minutes as text for sentences, such as `1 h 30 min` or `7 h`, with no-break spaces. The minus is U+2212."""
     hours, rest = divmod(abs(minutes), 60)
     parts = ([f"{hours}\u00a0h"] if hours else []) + ([f"{rest}\u00a0min"] if rest or not hours else [])
     return "\u2212" * (minutes < 0) + "\u00a0".join(parts)
 
 
 def clock(minutes: int) -> str:
-    """Return minutes as `1:30`, for a table column with the heading h:min. A negative number gets a true minus sign."""
+    """Return minutes as `1:30`, for a table column with the heading h:min. The minus sign is U+2212."""
     return "\u2212" * (minutes < 0) + f"{abs(minutes) // 60}:{abs(minutes) % 60:02d}"

@@ -17,7 +17,10 @@ from portal.timekeeping.policy.switches import Rules
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its name, its purpose or what is still missing, and the URL and the verb of the page where it is done."""
+    """One step: its name, its purpose or what is still missing, and a link to the page where it is done.
+
+    `address` is the URL of the link and `verb` its text.
+    """
 
     name: str
     words: str
@@ -63,7 +66,7 @@ select exists (select from time_entry where service_id is not null) as logged, e
 
 
 async def first_steps(rules: Rules, at: datetime) -> FirstSteps:
-    """Return the steps to the first invoice at the instant `at`. While time tracking is off, its steps are left out."""
+    """Return the steps to the first invoice at the instant `at`; those about time only while time tracking is on."""
     ready, work = await readiness(), await current().fetchrow(_WORK)
     until = (await until_days(at)).latest if ready.company else None
     steps = [*_set_up(ready), *_of_time(ready, work, rules), *_of_billing(work, until)]
@@ -124,7 +127,7 @@ def _of_time(ready: Readiness, work: Any, rules: Rules) -> Iterator[Step]:
 
 
 def _of_billing(work: Any, until: date | None) -> Iterator[Step]:
-    """Yield the steps of billing. The first run includes the day `until`, so that it finds the work of today."""
+    """Yield the steps of billing. The first run bills up to `until`, which is tomorrow, so that it includes today."""
     yield Step(
         "A billing run", "It makes drafts of approved time and of fees that are due.",
         f"/agent/billing?until={until}" if until else "/agent/billing", "Go to billing", work["billed"],

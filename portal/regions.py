@@ -58,7 +58,7 @@ def locale(text: str) -> str:
 
 @cache
 def countries() -> dict[str, str]:
-    """Return the English name of each country by its code, sorted by name."""
+    """Return all countries: the English name of each by its code, sorted by name."""
     names = Locale.parse("en_GB").territories
     reserved = set(
         "AC CP CQ DG EA EU EZ IC TA UN XA XB ZZ".split()
@@ -69,7 +69,7 @@ def countries() -> dict[str, str]:
 
 @cache
 def currencies() -> dict[str, str]:
-    """Return the English name of each currency that some country uses today by its code, sorted by code."""
+    """Return the currencies that some country uses today: the English name of each by its code, sorted by code."""
     names = Locale.parse("en_GB").currencies
     used = {
         code
@@ -82,7 +82,7 @@ def currencies() -> dict[str, str]:
 
 @cache
 def zones() -> dict[str, str]:
-    """Return the label of each time zone that forms offer by its canonical name: UTC and those in `zone.tab`."""
+    """Return the time zones that forms offer (UTC and those in `zone.tab`): the label of each by its canonical name."""
     rows = (files("tzdata") / "zoneinfo" / "zone.tab").read_text().splitlines()
     places = sorted(row.split("\t")[2] for row in rows if row and not row.startswith("#"))
     return {name: name.replace("_", " ") for name in ("UTC", *places)}

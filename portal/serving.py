@@ -40,7 +40,7 @@ APP = "portal.app:create_app"
 WORKER = (sys.executable, "-m", "portal", "worker")
 
 STOPPING_SECONDS = 3.0
-"""The number of seconds the web and worker processes have to stop, both at the same time.
+"""How many seconds the web and worker processes may take to stop, both at the same time.
 
 The database then takes at most 2 s, so that stopping takes less than 5 s in total.
 """
@@ -108,7 +108,7 @@ def serve(
 
 
 def _inherited(environ: Any) -> dict[str, str]:
-    """Return the environment variables without those that child processes get from the settings only, if at all."""
+    """Return the environment variables without those that child processes may get from the settings only."""
     left_out = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
     return {name: value for name, value in environ.items() if name not in left_out}
 

@@ -22,7 +22,7 @@ LEAST_SECRET = 32
 LEAST_PASSWORD = 12
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DEMO_SENDER = "Halden IT <support@desk.example>"
-"""The sender of the demo's mails: its company, so that an SMTP server is the only thing that the demo needs for mail."""
+"""The sender of the demo's mails: the demo's company. To send mails, the demo thus needs nothing but an SMTP server."""
 _STORAGE_SCHEMES = ("file", "s3", "gs", "az", "azure", "abfs", "abfss", "adl")
 _GIVEN_AWAY = ("changeme", "change-me", "change_me", "example", "insecure", "password", "default")
 _LEAST_DISTINCT = 10

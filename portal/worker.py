@@ -47,16 +47,16 @@ READERS_KEPT = timedelta(days=1)
 LOOK_AGAIN = 10.0
 """After this many seconds without a notification, the worker looks for rows of the outbox that it was not notified of."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
-"""The first and the longest pause between two attempts to send a mail."""
+"""The first and the longest pause between two attempts to send a mail. Other jobs always wait for the first pause."""
 
 
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
-    These are old sessions, invitation and reset links, counted attempts and drafts, files whose message was never sent,
-    timers that ended long ago, rows of the outbox of which notices have been made, old notices, records of mails that
-    were sent or will not be, the log of finished jobs, old files of timesheets, old previews of files, saved views that
-    were deleted, old records of bulk changes of cases, and records of who read which help article.
+    These are old sessions, drafts, invitation and reset links, and counts of attempts; files whose message was never
+    sent, timers that ended long ago, rows of the outbox of which notices have been made, old notices, records of mails
+    that were sent or will not be, the log of finished jobs, old files of timesheets, old previews of files, saved views
+    that were deleted, old records of bulk changes of cases, and records of who read which help article.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -227,7 +227,7 @@ async def make_notices() -> None:
 
 
 async def begin_mails(at: datetime) -> None:
-    """Begin the mails of waiting links, and of the notices and invoices that are due."""
+    """Enqueue the jobs that mail waiting links, and the notices and invoices that are due."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(at)
         await mailing.begin_mails(at)

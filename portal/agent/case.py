@@ -102,7 +102,7 @@ async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
 async def show_feed(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[str]:
-    """Serve the parts of the case page that refresh themselves: the feed, the head and the side panel."""
+    """Serve the parts of the case page that refresh themselves: the feed, the top of the page and the side panel."""
     details = await Details.find(number, reader)
     await about_to_read(request, ("case", details.case.id), looks=details.is_unread)
     feed, time = await _feed(request, details)

@@ -73,7 +73,7 @@ class PriorityChange(Struct, kw_only=True):
 
 
 class FactsChange(Struct, kw_only=True):
-    """Form of the facts of a case: its subject, its priority, and the ids of the other choices; None for no choice."""
+    """Form that changes the facts of a case. All but the subject and the priority are ids; None means no choice."""
 
     subject: str
     case_type: int | None = None

@@ -1,4 +1,4 @@
-"""Serve the form that changes the values of a case in the custom fields of cases."""
+"""Serve the form that changes the values that a case has in custom fields."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,12 +24,12 @@ from portal.web.visit import Web, visit_of
 
 
 class Fields(Struct, kw_only=True):
-    """Form with the custom fields of a case. `with_fields` adds a form field for each custom field."""
+    """Form with the custom fields of a case; `with_fields` adds a form field for each custom field."""
 
 
 @get("/cases/{number:str}/fields")
 async def show_fields(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form that changes the values of a case in its custom fields."""
+    """Show the form that changes the values that a case has in custom fields."""
     return await _fields(request, number=number)
 
 

@@ -155,7 +155,10 @@ async def _draft(
 
 
 def _parts(request: Web, contents: Contents) -> dict[str, Any]:
-    """Return `contents`, and the pages of its lines and of its time that the URL's cursors select, for a template."""
+    """Return the template variables `contents`, `lines` and `detail`.
+
+    `lines` and `detail` are the pages of lines and of time that the URL's cursors select.
+    """
     after = turned(request, "lines", "detail")
     return {
         "contents": contents,

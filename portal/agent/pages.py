@@ -24,7 +24,7 @@ class Rail:
 
     `views` maps the name of each view to its number of cases. `time` counts the reader's own entries that need work:
     rejected and flagged ones, and drafts from before this week. `approvals` counts the entries that wait for approval;
-    it is None for agents who approve nothing. `files` counts the files of timesheets that are ready for the reader.
+    it is None for agents who approve no time. `files` counts the files of timesheets that are ready for the reader.
     `own` are the reader's saved views, and those that colleagues share.
     """
 

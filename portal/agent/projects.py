@@ -132,7 +132,7 @@ async def show_project(
 
 
 async def _cost(reader: AgentReader, project: int) -> dict[str, Any]:
-    """Return the template variables with the cost of a project's own time, and that of the time on its cases.
+    """Return the template variables with the cost of time logged on a project, and of time logged on its cases.
 
     Both are None for an agent who is not a manager.
     """

@@ -50,7 +50,10 @@ async def _task(request: Web, *, task: int, **again: Any) -> Response[str]:
 async def change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], task: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a task, its billing default for new time entries, and its fixed fee, and redirect to its list."""
+    """Save the name of a task, its billing default for new time entries and its fixed fee.
+
+    Redirect to the page that lists the task.
+    """
     async with transaction(reader):
         found = await Task.find(task, hold=True)
         await found.change(edited(form, TaskFacts, found.facts))
@@ -61,9 +64,9 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], task: FromPath[int]
 ) -> Response[Any]:
-    """End a task, so that it can no longer be chosen for new time entries, and redirect to its list.
+    """End a task, so that it can no longer be chosen for new time entries. Existing entries keep the task.
 
-    Existing entries keep the task.
+    Redirect to the page that lists the task.
     """
     async with transaction(reader):
         found = await Task.find(task)
@@ -73,7 +76,10 @@ async def end(
 
 @post("/tasks/{task:int}/resumption", guards=[manager_only])
 async def resume(reader: NamedDependency[AgentReader], task: FromPath[int]) -> Response[Any]:
-    """Resume an ended task, so that it can be chosen for new time entries again, and redirect to its list."""
+    """Resume an ended task, so that it can be chosen for new time entries again.
+
+    Redirect to the page that lists the task.
+    """
     async with transaction(reader):
         found = await Task.find(task)
         await found.resume()

@@ -41,7 +41,7 @@ class ContactForm(ContactFacts, kw_only=True):
 class Successor(Struct, kw_only=True):
     """Form that ends a contact's access.
 
-    `contact` is the id of the contact who takes over the open cases, or None for nobody.
+    `contact` is the id of the contact who takes over the open cases; if it is None, they keep their contact.
     """
 
     contact: int | None = None

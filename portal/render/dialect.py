@@ -32,7 +32,7 @@ OFF = (
 )  # fmt: skip
 
 _NO_BULLET = re.compile(r"[ \t]*(\+|\*[ \t]+[*\d]|[-*][ \t]*$)")
-"""Matches the start of a line that is not a list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
+"""Matches a line that only looks like a list item: `+ added`, `* * * * * backup` (cron), `* 5`, or a mark alone."""
 # The characters that may not stand directly before bold text, and those with which bold text may not begin or end.
 _NO_BOLD_BEFORE = set("_)]}\\/*.")
 _NO_BOLD_FIRST = set("/\\*")

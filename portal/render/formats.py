@@ -166,7 +166,7 @@ def time_of_day(at: datetime | None) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Return an instant in words near today (today 14:47, yesterday 16:40, tomorrow 10:10), else as Thu 19 Nov, 08:12."""
+    """Return an instant as today 14:47, yesterday 16:40 or tomorrow 10:10, and on other days as Thu 19 Nov, 08:12."""
     if at is None:
         return NOTHING
     named = {0: "today", -1: "yesterday", 1: "tomorrow"}.get(_days_from_today(_date(at)))
@@ -183,7 +183,7 @@ def coming(at: datetime) -> str:
 
 
 def since(at: datetime) -> str:
-    """Return when something began that still lasts: 14:05 for today, Wed within the last week, 3 Nov before."""
+    """Return when something that still lasts began: 14:05 for today, Wed within the last week, 3 Nov before that."""
     now, on = _reading.get(), _date(at)
     days = -_days_from_today(on)
     if days <= 0:

@@ -22,7 +22,7 @@ SECOND_FACTOR = "/account/second-factor"
 
 
 def _signed_in(connection: Connection) -> Any:
-    """Return the reader.
+    """Return the signed-in reader.
 
     Raise `SignInNeeded` if nobody is signed in, and `Detour` if an agent must set up a second factor first.
     """
@@ -33,7 +33,7 @@ def _signed_in(connection: Connection) -> Any:
 
 
 def _recognised(connection: Connection) -> Any:
-    """Return the reader.
+    """Return the signed-in reader, even an agent who must still set up a second factor.
 
     If nobody is signed in, raise `SignInNeeded` with the page to return to: the requested page, or the page from which
     the form or the fragment was requested.

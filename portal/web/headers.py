@@ -4,9 +4,9 @@ from portal.web.visit import Visit
 
 
 def content_security_policy(nonce: str) -> str:
-    """Return the content security policy of a page: scripts with this nonce only, all else from this origin only.
+    """Return the content security policy of a page: scripts with this nonce only, and all else from this origin only.
 
-    No other site may show the page in a frame.
+    Style elements with this nonce and images in `data:` URLs are allowed too. No site may show the page in a frame.
     """
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "

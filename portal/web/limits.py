@@ -12,18 +12,18 @@ from portal.web.visit import Web, visit_of
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
-"""The limit for downloads: 60 in ten minutes are free, enough for all files of a month; then one a minute."""
+"""The limit for downloads: 60 in ten minutes without waiting, enough for all files of a month; then one a minute."""
 
 DRAWINGS = attempts.Limit(free=300, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="drawings")
-"""The limit for previews of files that have to be drawn first: 300 in ten minutes are free, then one a minute."""
+"""The limit for file previews that have to be drawn first: 300 in ten minutes without waiting, then one a minute."""
 
 INVITATIONS = attempts.Limit(
     free=30, first_wait=_MINUTE, longest_wait=_MINUTE, within=attempts.HOUR, what="invitations"
 )
-"""The limit for contacts whom a customer's administrator adds or invites again: 30 an hour are free, then one a minute."""
+"""The limit for contacts whom a customer's administrator adds or invites again: 30 an hour, then one a minute."""
 
 RATINGS = attempts.Limit(free=30, first_wait=_MINUTE, longest_wait=_MINUTE, within=attempts.HOUR, what="ratings")
-"""The limit for ratings, also those by the link of a mail: 30 an hour are free, then one a minute."""
+"""The limit for ratings, also those by the link of a mail: 30 an hour without waiting, then one a minute."""
 
 
 async def _admit(request: Web, limit: attempts.Limit) -> Any:

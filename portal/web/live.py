@@ -47,7 +47,7 @@ MOST_STREAMS = 30
 OWN = {"timer": "timer", "export": "files", "notice": "notices"}
 """The events that are sent to one person only: the name of each event, by what has changed.
 
-The `subject` of the notification is the id of that person.
+The `subject` of the notification is that person's agent id, or for `notice` the id of the person's credential.
 """
 PAGE = re.compile(r"[a-zA-Z0-9_-]{8,40}", re.ASCII)
 REFRESH = "refetch"

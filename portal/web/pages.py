@@ -28,7 +28,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return the response with a rendered page, or with a fragment if the name of the template begins with `_`.
+    """Return the response with the rendered template, a page or a fragment.
 
     In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread,
     other_customers, in_pages (`portal.web.paging`), errors and typed.

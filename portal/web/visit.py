@@ -82,7 +82,7 @@ class Visit:
     reads: tuple[str, int] | None = None
     """What the page shows, such as `("case", 7)`: the notices about it are marked as read once the page is sent."""
     looks_at: int | None = None
-    """The id of the case that the page shows, if it has something new for the reader."""
+    """The id of the case that the page shows, if it is unread; it is marked as read once the page is sent."""
     reads_notices: list[int] = field(default_factory=list)
     """The ids of the notices that link to this page, which are marked as read once it is sent."""
     new_cookies: list[str] = field(default_factory=list)

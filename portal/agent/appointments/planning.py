@@ -108,7 +108,7 @@ async def _show(request: Web, *, number: str, appointment: int, **again: Any) ->
 
 @asynccontextmanager
 async def _held(number: str, appointment: int, reader: AgentReader) -> AsyncIterator[tuple[Case, Appointment]]:
-    """Open a transaction and yield the case and its appointment, both locked. Raise `NotFound` if there is none."""
+    """Open a transaction and yield a case and its appointment, both locked. Raise `NotFound` if one does not exist."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True)
         yield case, await Appointment.find(appointment, case, hold=True)

@@ -26,7 +26,7 @@ from portal.web.visit import Web, last_part, page_of, safe_path, visit_of
 class Decision(Struct, kw_only=True):
     """Form of a decision.
 
-    `entry` holds each ticked row as `id:version`. On the page that decides on everything, `entries` holds these pairs
+    `entry` holds each ticked row as `id:version`. On the page for all matching entries, `entries` holds these pairs
     instead, joined by full stops. `shown` holds the ids of all displayed rows, joined by full stops. `reason` is the
     reason for a rejection, `question` the question of a flag.
     """
@@ -68,7 +68,7 @@ async def _show(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page on which a refused decision was made: the list, or the page that decides on everything."""
+    """Return the page on which a refused decision was made: the list, or the page for all matching entries."""
     if form and form.get("entries"):
         return await show_everything(request, errors=errors, typed=typed)
     return await show_page(request, form=form, errors=errors, typed=typed)

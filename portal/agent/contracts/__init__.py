@@ -1,4 +1,4 @@
-"""Serve the pages about what is sold: contracts, what work costs under them, the price list and templates."""
+"""Serve the pages about what is sold: contracts, what work costs under them, the price list, templates of services."""
 
 from portal.agent.contracts import comparing, page, products, templates, trying
 

@@ -1,4 +1,7 @@
-"""Serve the page that compares all templates by the last twelve months of a customer, for managers."""
+"""Serve the page that compares what a customer's last twelve months would have cost under each template of services.
+
+Only managers may open it.
+"""
 
 from typing import Any
 
@@ -17,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers/{customer:int}/comparison", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show what the customer's time would have cost under each template, and what it really cost."""
+    """Show what the customer's time would have cost under each template of services, and what it really cost."""
     visit, found = visit_of(request), await Customer.find(customer, reader)
     year = last_year(today(visit.company.time_zone, visit.at))
     return await agent_page(

@@ -44,7 +44,7 @@ async def add_product(reader: NamedDependency[AgentReader], form: NamedDependenc
 
 @get("/setup/products/{product:int}", guards=[admin_only])
 async def product(request: Web, product: FromPath[int]) -> Response[str]:
-    """Show the form that changes a product, its prices, and the form that adds a price."""
+    """Show the prices of a product, and the forms that change the product and add a price."""
     return await _product(request, product=product)
 
 

@@ -30,7 +30,7 @@ async def templates(request: Web) -> Response[str]:
 
 @get("/setup/service-templates/new", guards=[admin_only])
 async def new_template(request: Web) -> Response[str]:
-    """Show an empty form for a new template."""
+    """Show an empty form for a new template of services."""
     return await _template(request)
 
 
@@ -56,7 +56,7 @@ async def add_template(reader: NamedDependency[AgentReader], form: NamedDependen
 
 @get("/setup/service-templates/{template:int}", guards=[admin_only])
 async def template(request: Web, template: FromPath[int]) -> Response[str]:
-    """Show the form that changes a template."""
+    """Show the form that changes a template of services."""
     return await _template(request, template=template)
 
 
@@ -65,7 +65,7 @@ async def template(request: Web, template: FromPath[int]) -> Response[str]:
 async def change_template(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], template: FromPath[int]
 ) -> Response[Any]:
-    """Save the fields of a template, and redirect to the list. Services that were made from it stay as they are."""
+    """Save a changed template of services, and redirect to the list. Services that were made from it do not change."""
     async with transaction(reader):
         found = await ServiceTemplate.find(template, hold=True)
         await found.change(edited(form, TemplateFacts, found.facts))
@@ -76,7 +76,7 @@ async def change_template(
 async def end_template(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], template: FromPath[int]
 ) -> Response[Any]:
-    """End a template, so that it is no longer offered for new services, and redirect to the list."""
+    """End a template of services, so that it is no longer offered for new services, and redirect to the list."""
     async with transaction(reader):
         await (await ServiceTemplate.find(template)).end(at)
     return see_other(HERE)
@@ -84,7 +84,7 @@ async def end_template(
 
 @post("/setup/service-templates/{template:int}/resumption", guards=[admin_only])
 async def resume_template(reader: NamedDependency[AgentReader], template: FromPath[int]) -> Response[Any]:
-    """Resume a template that was ended, so that it is offered for new services again, and redirect to the list."""
+    """Resume an ended template, so that it is offered for new services again, and redirect to the list."""
     async with transaction(reader):
         await (await ServiceTemplate.find(template)).resume()
     return see_other(HERE)

@@ -1,6 +1,6 @@
 """Serve the pages that try out a contract: what work would cost, and what a year would have cost under other terms.
 
-Both are for managers, and neither writes anything.
+Only managers may open these pages, and neither page writes anything to the database.
 """
 
 from typing import Any

@@ -141,7 +141,7 @@ async def _service(
 
 
 def _ticked(form: Form | None, facts: ServiceForm | None, typed: dict[str, Any] | None) -> list[str]:
-    """Return the ids of the managers whose boxes are ticked on the form of a service.
+    """Return the ids of the managers who are ticked, on the form of a service, as those who approve its time.
 
     They come from the refused form, merged with a colleague's simultaneous change if there was one; otherwise from the
     stored service.
@@ -162,7 +162,7 @@ async def add_service(
 ) -> Response[Any]:
     """Create a service, and redirect to the customer.
 
-    The first service of a customer becomes the default of the customer's new cases.
+    The first service of a customer becomes the default service of the customer's new cases.
     """
     async with transaction(reader):
         found = await Contract.find(contract, reader, customer=customer)

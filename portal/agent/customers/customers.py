@@ -121,7 +121,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """End a customer, and redirect to it. All sessions of its contacts end at once, and they cannot sign in again."""
+    """End a customer, and redirect to its page. Its contacts are signed out at once and cannot sign in again."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")
@@ -129,7 +129,7 @@ async def end(
 
 @post("/customers/{customer:int}/resumption", guards=[admin_only])
 async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[Any]:
-    """Resume a customer that was ended, so that its contacts may sign in again, and redirect to it."""
+    """Resume a customer that was ended, so that its contacts may sign in again, and redirect to its page."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).resume()
     return see_other(f"/agent/customers/{customer}")

@@ -59,7 +59,7 @@ async def sell_voucher(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Sell a voucher, and redirect to it. Approved time that no document has settled draws from it at once."""
+    """Sell a voucher, and redirect to its page. Approved time that is on no document yet draws from it at once."""
     async with transaction(reader):
         found = await Customer.find(customer, reader)
         async with billing.changing_terms(customer):
@@ -96,7 +96,7 @@ async def change_voucher(
     customer: FromPath[int],
     voucher: FromPath[int],
 ) -> Response[Any]:
-    """Save the label of a voucher, its last day and the event after which it can be used, and redirect to it."""
+    """Save the label of a voucher, its last day and the event after which it can be used, and redirect to its page."""
     async with transaction(reader):
         await Voucher.find(voucher, reader, customer=customer)
         async with billing.changing_terms(customer):
@@ -110,9 +110,9 @@ async def change_voucher(
 async def remove_voucher(
     reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
 ) -> Response[Any]:
-    """Delete a voucher that has paid for nothing and was not billed, and redirect to the list.
+    """Delete a voucher from which no time was drawn and whose sale was not billed, and redirect to the list.
 
-    Afterwards only the audit log shows that it was sold.
+    Afterwards only the audit log shows that the voucher was sold.
     """
     async with transaction(reader):
         await billing.remove_voucher(customer, await Voucher.find(voucher, reader, customer=customer))

@@ -28,7 +28,8 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
     """Show the time that no document has settled yet, grouped by customer, contract, service or settlement (S3.26).
 
     `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
-    list to one customer, and `?all=yes` prices all waiting time, however much there is.
+    list to one customer. `?all=yes` computes what time that is not approved or held would be charged, even for so many
+    entries that this takes long.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)
@@ -43,7 +44,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
 
 @get("/potential.csv", guards=[manager_only])
 async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Serve all rows of the page as CSV, with all waiting time priced, and record the download in the audit log."""
+    """Serve all rows of the page as CSV, as with `?all=yes`, and record the download in the audit log."""
     async with exporting(request):
         customer, by = await asked(request, "customer", CUSTOMERS), by_in(request.query_params, OFFERED)
         found = await potential_of(reader, customer=customer.id, everything=True)

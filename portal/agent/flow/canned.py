@@ -95,7 +95,7 @@ async def delete_canned_reply(reader: NamedDependency[AgentReader], canned: From
 async def offer_canned_replies(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
 ) -> Response[Any]:
-    """Show the canned replies for a case, filled in: as options for htmx, otherwise as a page of links.
+    """Show the canned replies for a case, with their placeholders filled in: as options for htmx, else as links.
 
     `?find=` searches their names and texts.
     """

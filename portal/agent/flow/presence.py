@@ -1,4 +1,4 @@
-"""Serve which other agents look at a case or write on it, and receive reports when somebody begins or stops writing."""
+"""Show which other agents look at a case or write on it, and receive reports when an agent begins or stops writing."""
 
 from typing import Any
 

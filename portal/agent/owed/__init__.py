@@ -1,4 +1,4 @@
-"""Serve billing on schedule, the forms that edit drafts, statements, and payments and credits of issued invoices."""
+"""Serve the billing schedule, statements, and the forms that edit drafts, record payments and credit invoices."""
 
 from typing import Any
 

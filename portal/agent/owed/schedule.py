@@ -50,7 +50,7 @@ async def change_schedule(
 ) -> Response[Any]:
     """Save when billing runs begin automatically and what they create, and redirect to the page.
 
-    The runs bill in the name of the admin who saves.
+    The runs bill in the name of the admin who has saved the schedule last.
     """
     async with transaction(reader):
         stored = await BillingSchedule.find(hold=True)

@@ -69,9 +69,9 @@ async def choose_cases(
 async def prepare(
     request: Web, reader: AgentReader, verb: Verb, numbers: list[str] | None, at: datetime
 ) -> Response[Any]:
-    """Prepare a change of cases in the URL's list, and redirect to the page that asks for the new value.
+    """Prepare a change of cases, and redirect to the page that asks for the new value.
 
-    `numbers` are the case numbers, None for all cases of the list.
+    `numbers` are the numbers of the cases, None for all cases that match the filters in the URL.
     """
     question = Question.read(request.query_params.multi_items()).asked_at(at)
     async with transaction(reader):

@@ -59,7 +59,7 @@ async def _new_view(request: Web, *, typed: dict[str, Any] | None = None, **agai
 async def save_view(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save a view, and redirect to the list with it."""
+    """Save a view, and redirect to the list of cases in this view."""
     async with transaction(reader):
         view = await OwnView.save_new(form.into(ViewFacts), by=reader, at=at)
     return see_other(f"/agent/cases{view.query}&own={view.id}")
@@ -91,7 +91,7 @@ async def _own_view(request: Web, *, view: int, **again: Any) -> Response[str]:
 async def change_view(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], view: FromPath[int]
 ) -> Response[Any]:
-    """Save the new name, sharing and filters of a view, and redirect to the list with it."""
+    """Save the new name, sharing and filters of a view, and redirect to the list of cases in this view."""
     async with transaction(reader):
         found = await OwnView.find(view, reader, hold=True)
         await found.change(edited(form, ViewFacts, found.facts), by=reader)

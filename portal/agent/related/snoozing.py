@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Snooze(SnoozeFacts, kw_only=True):
-    """Form that snoozes a case. `pick` is the day of a button, which takes precedence over a typed day.
+    """Form that snoozes a case. `pick` is the day of the button that was clicked, and replaces the typed day.
 
     `read` is when the page was loaded; the form is refused if the customer has written since.
     """

@@ -17,10 +17,10 @@ from portal.web.visit import Web, visit_of
 async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
     """Return the variables of the template `agent/setup/_access.html` for an agent or a contact.
 
-    `sessions` are the person's open sessions, `factors` the second factors, and `refusal` is the refusal of the
-    person's mail address, or None. `own` is true if the person is the signed-in admin, and `joins` if the person has
-    not accepted this access yet but signs in for another customer. `mails` says whether the portal can send mails. The
-    other variables are those of `Person.invited`.
+    `sessions` are the person's open sessions, `factors` the second factors, and `refusal` says when and why a mail
+    server refused the person's mail address, or is None. `own` is true if the person is the signed-in admin, and
+    `joins` if the person has not accepted this access yet but signs in for another customer. `mails` says whether the
+    portal can send mails. The other variables are those of `Person.invited`.
     """
     visit = visit_of(request)
     credential = await person.invited(visit.at)

@@ -40,7 +40,7 @@ async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDepende
 
 @post("/setup/files/{ending:str}/removal", guards=[admin_only])
 async def take_ending_again(reader: NamedDependency[AgentReader], ending: FromPath[str]) -> Response[Any]:
-    """Accept uploads with an extension again that an admin had refused, and redirect to the page."""
+    """Accept uploads with a refused extension again, and redirect to the page."""
     async with transaction(reader):
         await RefusedEnding.take_again(ending)
     return see_other("/agent/setup/files")

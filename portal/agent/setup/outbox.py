@@ -124,7 +124,7 @@ async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
 async def send_again(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], mail: FromPath[int]
 ) -> Response[Any]:
-    """Send a mail that was kept, refused or given up, and redirect to it.
+    """Send a mail that was kept for lack of a mail server, refused or given up, and redirect to the page of the mail.
 
     Raise `NotFound` if the portal cannot send mails.
     """

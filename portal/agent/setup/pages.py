@@ -1,4 +1,4 @@
-"""Provide what several set-up pages share: a page with a form, and how a person is invited."""
+"""Provide what several set-up pages share: pages with forms, and the invitation of a person."""
 
 from datetime import datetime
 from typing import Any

@@ -227,7 +227,7 @@ class Handover(Struct, kw_only=True):
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
 async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
-    """Show the open work of an agent whose access is to be ended, such as cases, and ask who takes it over."""
+    """Show the open work, such as cases, of an agent whose access is to be ended, and ask who takes it over."""
     return await _ending(request, agent=agent)
 
 
@@ -250,7 +250,7 @@ async def end(
 ) -> Response[Any]:
     """End an agent's access at once, and redirect to the agents.
 
-    Open cases, appointments, unsubmitted time and approval duties are handed over.
+    `Handover` says what becomes of the agent's open cases, planned appointments, unsubmitted time and approvals.
     """
     to = form.into(Handover)
     async with transaction(reader):

@@ -127,7 +127,7 @@ def found(search: str) -> dict[str, list[Place]]:
 
 
 def notes(ready: Readiness, rules: Rules) -> dict[str, str]:
-    """Return a note about what is missing or switched off, by the URL of the page on which that is changed."""
+    """Return notes about what is missing or switched off, by the URL of the page that sets it up or switches it on."""
     said = {
         "/agent/setup/company": "" if ready.company else "Not set up yet.",
         "/agent/setup/roles": ready.rates_missing,

@@ -35,7 +35,7 @@ async def _time_rules(request: Web, **again: Any) -> Response[str]:
 def _shown(request: Web, rules: Rules) -> RulesFacts:
     """Return the values that the form shows.
 
-    The time zone of the lock is the company's until an admin chooses another.
+    Until an admin chooses another time zone, days are locked by the company's.
     """
     facts = rules.facts
     return replace(facts, lock_time_zone=facts.lock_time_zone or visit_of(request).company.time_zone)

@@ -1,4 +1,4 @@
-"""Serve the timer in the bar of every page: start, attach, pause, resume and stop it, and ask about a forgotten one."""
+"""Serve the timer bar of every page: start, attach, pause, resume and stop a timer, and ask about a forgotten one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ from portal.web.visit import Web, last_part, page_of, safe_path, wants_fragment
 
 
 class Pressed(Struct, kw_only=True):
-    """Form of a button of the bar. `here` is the id of what the page shows, such as `case-1042`, or ""."""
+    """Form of a button in the timer bar. `here` is the id of what the page shows, such as `case-1042`, or ""."""
 
     here: str = ""
 
@@ -46,7 +46,7 @@ class Start(Struct, kw_only=True):
 
 
 class Keeping(Struct, kw_only=True):
-    """Form about a forgotten timer: only the first `keep` minutes since it was started or resumed count."""
+    """Form that shortens a forgotten timer to the first `keep` minutes since it was started or last resumed."""
 
     keep: int = 30
     here: str = ""
@@ -74,7 +74,7 @@ async def held(timer: int, reader: AgentReader) -> AsyncIterator[Timer]:
 
 @get("/timer/bar")
 async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the part of the bar that shows timers. `?here=` is the id of what the page shows."""
+    """Return the timer bar. `?here=` is the id of what the page shows."""
     here = request.query_params.get("here", "")
     return page(request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=here, problem={})
 
@@ -121,7 +121,7 @@ async def attach(
 
 
 CHANGES = {"pause": Timer.pause, "resumption": Timer.resume, "confirmation": Timer.confirm}
-"""What a button of the bar does with a timer, by the last part of the URL to which the button posts."""
+"""What a button of the timer bar does with a timer, by the last part of the URL to which the button posts."""
 
 
 @post([f"/timer/{{timer:int}}/{change}" for change in CHANGES])

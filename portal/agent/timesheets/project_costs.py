@@ -18,7 +18,7 @@ from portal.web.visit import Web
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of projects with cost, charge and budget (S2.6).
 
-    `?state=` and `?customer=` are as in `list_all`.
+    `?state=` and `?customer=` filter the list as in `portal.agent.projects.list_all`.
     """
     shown = await listed(request, "/agent/projects/costs")
     ids = [project.id for project in shown["projects"]]

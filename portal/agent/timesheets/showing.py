@@ -121,7 +121,7 @@ async def everything(request: Web) -> Response[str]:
 async def show_everything(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page that decides on everything. `errors` and `typed` belong to a refused form."""
+    """Return the page for a decision on all entries at once. `errors` and `typed` belong to a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
     wanted = await Asked.of(request)

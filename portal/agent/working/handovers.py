@@ -34,7 +34,7 @@ class Successor(Struct, kw_only=True):
 
 @get("/handovers", guards=[manager_only])
 async def handovers(request: Web) -> Response[str]:
-    """Show who is away today and how many open cases they have, each with a form that hands over these cases."""
+    """Show the agents who are away today, how many open cases each has, and a form that hands over these cases."""
     return await _handovers(request)
 
 
@@ -59,9 +59,10 @@ async def hand_over_cases(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Give the open cases of an agent to a colleague, or to those whom the rules of dispatch choose, and redirect.
+    """Give the open cases of an agent to a colleague, or to those whom the rules of dispatch choose.
 
-    Redirect to the page of handovers or, if not all could be handed over within a moment, to that of this bulk change.
+    Redirect to the page of handovers or, if not all cases could be handed over within a moment, to the page of this
+    bulk change.
     """
     async with transaction(reader):
         await Agent.find(agent)

@@ -1,4 +1,4 @@
-"""Let people choose what they are notified of, and how: in the app, by mail at once, in the daily digest, or not."""
+"""Let people choose what they are notified of, and how: in the app, by mail at once, in a daily mail, or not at all."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +39,11 @@ def _kinds(reader: Reader) -> list[Kind]:
 
 @cache
 def _form(*names: str) -> type[msgspec.Struct]:
-    """Return the struct of a form that offers the kinds with these names: two fields for each kind, and three hours."""
+    """Return the struct of a form that offers the kinds with these names.
+
+    It has two fields for each kind, and three for hours of the day: of the digest, and of the begin and the end of the
+    quiet time.
+    """
     kinds = [KINDS[name] for name in names]
     fields: list[Any] = [(_name(kind, "app"), bool, False) for kind in kinds]
     fields += [(_name(kind, "mail"), str, "") for kind in kinds]

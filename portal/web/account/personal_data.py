@@ -32,7 +32,7 @@ async def personal_data(request: Web, credential_id: int) -> Response[Any]:
 
 @get("/account/data.zip", guards=[signed_in])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
-    """Download everything that is held about the reader."""
+    """Serve everything that is held about the reader as a ZIP file."""
     return await personal_data(request, reader.credential_id)
 
 

@@ -39,7 +39,7 @@ async def end_others(request: Web, at: NamedDependency[datetime]) -> Response[An
 async def end_all(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
     """End all of the reader's sessions, including the current one, and redirect to the sign-in page.
 
-    The browser is told to clear its cache (R42).
+    The response makes the browser clear its cache (R42).
     """
     async with transaction(None):
         await sessions.end_all_of_login(login_of(request), at)

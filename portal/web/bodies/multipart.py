@@ -57,7 +57,7 @@ class Body:
     async def next_part(self) -> Part | None:
         """Return the header of the next part, or None at the end of the form.
 
-        Raise `BadRequest` if the content of the last part was not read to its end.
+        Raise `BadRequest` if the content of the previous part was not read to its end.
         """
         event = await self._next()
         if event is not None and not isinstance(event, Part):

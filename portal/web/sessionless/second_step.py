@@ -74,7 +74,7 @@ async def _again(request: Web, **again: Any) -> Response[Any]:
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted.
 
-    Without a password typed before, redirect to the sign-in page; also if the password was changed since.
+    Redirect to the sign-in page if no password was typed before, or if the password was changed since.
     """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
