@@ -213,7 +213,7 @@ class Rounding:
 
 
 def spoken(minutes: int) -> str:
-    """Return minutes as text for sentences, such as `1 h 30 min` or `7 h`, with no-break spaces. The minus is U+2212."""
+    """Return minutes as text for sentences: `1 h 30 min` or `7 h`, with no-break spaces. The minus sign is U+2212."""
     hours, rest = divmod(abs(minutes), 60)
     parts = ([f"{hours}\u00a0h"] if hours else []) + ([f"{rest}\u00a0min"] if rest or not hours else [])
     return "\u2212" * (minutes < 0) + "\u00a0".join(parts)

@@ -1,6 +1,6 @@
 """The fixed sets of values that several packages, forms and pages share, each value with the text that people read.
 
-The values are stored in tables and appear in the documents of `portal simulate`, so a value never changes.
+The values are stored in tables and appear in the documents of `portal simulate`, so do not change an existing value.
 """
 
 from enum import StrEnum

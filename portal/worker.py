@@ -53,10 +53,11 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
-    These are old sessions, drafts, invitation and reset links, and counts of attempts; files whose message was never
-    sent, timers that ended long ago, rows of the outbox of which notices have been made, old notices, records of mails
-    that were sent or will not be, the log of finished jobs, old files of timesheets, old previews of files, saved views
-    that were deleted, old records of bulk changes of cases, and records of who read which help article.
+    These are old sessions, drafts, invitation and reset links, and counts of attempts; rows of the outbox of which
+    notices have been made, old notices, records of mails and replies that are no longer due, old refusals of mail
+    addresses, old lines of the job log, timers that ended long ago, files whose message was never sent, old files of
+    timesheets, old previews of files, saved views that were deleted, old records of bulk changes of cases, and records
+    of who read which help article.
     """
     async with transaction(None):
         await sessions.delete_expired(at)

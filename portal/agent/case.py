@@ -120,8 +120,8 @@ async def show_standing(
 ) -> Response[str]:
     """Serve how many hours the service of a case has left. The case page requests this fragment once it has loaded.
 
-    The page does not wait for it, because computing the hours takes several SQL statements and longer for a period with
-    much time.
+    The page does not wait for the fragment, because computing the hours takes several SQL statements, and longer for a
+    period with many time entries.
     """
     case, visit = await Case.find(number, reader), visit_of(request)
     standing = None

@@ -214,7 +214,7 @@ async def open_case(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a case for a contact, who is notified (S3.3), and redirect to it."""
+    """Create a case for a contact, who is notified (S3.3), and redirect to the case."""
     async with transaction(reader):
         own_fields = await offered(reader)
         fields = form.into(with_fields(NewCase, own_fields))

@@ -64,7 +64,7 @@ def message_html(text: str) -> Markup:
 
 
 def article_html(text: str) -> Markup:
-    """Return the stored HTML of a help article, cleaned again and wrapped as that of a message."""
+    """Return the stored HTML of a help article, cleaned again and wrapped like the HTML of a message."""
     return Markup('<div class="prose article" hx-ignore>{}</div>').format(Markup(articles.cleaned_article(text)))
 
 

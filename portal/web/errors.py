@@ -56,7 +56,7 @@ class Detour(Exception):
 
 
 def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "") -> str:
-    """Return the HTML of an error page or, if `fragment`, only that of the error message `sentence`.
+    """Return the HTML of an error page or, if `fragment`, only the HTML of the error message `sentence`.
 
     `back` is the URL of a page to link to in addition to the usual ones.
     """

@@ -266,7 +266,10 @@ def _about(notice: dict[str, Any]) -> str:
 
 
 def _looking(request: Web) -> Looking | None:
-    """Return the case that an agent's page shows, from `?looks=` (its id) and `?page=` in the stream's URL, or None."""
+    """Return the agent's page of a case to which the stream belongs, or None if it is another page.
+
+    In the URL of the stream, `?looks=` is the id of the case, and `?page=` that of the page.
+    """
     reader, case = visit_of(request).reader, number_in(request.query_params.get("looks"))
     page = request.query_params.get("page", "")
     return Looking(case, page, reader) if case and isinstance(reader, AgentReader) and PAGE.fullmatch(page) else None

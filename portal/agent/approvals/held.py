@@ -69,9 +69,9 @@ async def _show(
 
 
 def _toast(query: Any) -> dict[str, Any] | None:
-    """Return the message about the decision that redirected to this URL, or None.
+    """Return the message about the decision after which the browser was redirected here, or None.
 
-    For a release, it has the URL and the form fields of the button that undoes it.
+    If entries were released, the message has the URL and the form fields of the button that undoes the release.
     """
     if count := number_in(query.get("released")):
         words = f"{plural(count, 'entry', 'entries')} released. The next run bills what is due of it."

@@ -132,7 +132,7 @@ def ids(text: str) -> list[int]:
 
 
 def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] | None:
-    """Return the message about the decision that was made in this request or, after a redirect, in the one before."""
+    """Return the message about the decision made in this request, or in the previous one if that redirected here."""
     was_made_here = outcome is not None and outcome.done and outcome.decision
     told = told_of_decision(outcome, verb) if outcome and was_made_here else request.query_params
     return toast_of_decision(told, DONE, PATH, query_of(request))

@@ -21,7 +21,8 @@ def place_of(request: Web, number: int | str, **told: object) -> str:
 def next_place(request: Web, **told: object) -> str:
     """Return the path and query of the next case in the list that the request's URL has.
 
-    After the last case, or without a list, return those of the list of cases. `told` are additional query parameters.
+    After the last case, or without a list, return those of the page that lists cases. `told` are additional query
+    parameters.
     """
     following = number_in(request.query_params.get("next"))
     path = f"/agent/cases/{following}" if following else "/agent/cases"

@@ -21,7 +21,7 @@ from portal.web.visit import Web
 class Writing(Struct, kw_only=True):
     """Form by which an open case page reports whether its agent is writing a reply or note.
 
-    `state` is `writes` or `pauses`. `page` is the id of the open page, the one in the URL of its event stream.
+    `state` is `writes` or `pauses`. `page` is the id of the open page, which is also in the URL of its event stream.
     """
 
     page: str = ""

@@ -101,7 +101,7 @@ async def take_back(
 
 
 async def _write_again(reader: AgentReader, number: int, text: str, files_key: uuid.UUID, *, at: datetime) -> None:
-    """Put a text in front of the draft in the text box of a case, and add the files with the key `files_key` to it."""
+    """Put a text in front of the draft in the text box of a case, and add the files with the key `files_key` there."""
     address = f"/agent/cases/{number}/replies"
     async with transaction(None):
         begun = (await drafts.kept(reader, address))[address]

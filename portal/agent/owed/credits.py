@@ -68,7 +68,8 @@ class CreditForm(Struct, kw_only=True):
     def chosen(self, digits: int) -> Chosen:
         """Return what is to be credited, with amounts of at most `digits` decimals.
 
-        Raise `Invalid` for what cannot be read, and for a choice of lines or time that the scope would ignore.
+        Raise `Invalid` for an amount or a duration that cannot be read, and if lines or time are chosen although the
+        scope would ignore them.
         """
         if self.scope in SCOPES_OF_ALL and (self.line or any((*self.amounts, *self.voucher_minutes, *self.minutes))):
             raise Invalid({"scope": IGNORED})

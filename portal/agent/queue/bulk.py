@@ -143,7 +143,7 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
 async def undo_change(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], change: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Restore the former values of the cases of a change, and redirect to the list or to the page of the undoing.
+    """Begin a change that restores the former values of the cases of a change, and redirect as `begin_change` does.
 
     Cases that somebody has changed since are left as they are.
     """

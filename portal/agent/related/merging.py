@@ -43,7 +43,7 @@ class Merging(Struct, kw_only=True):
 
 @post("/cases/merging/choice", opt={FORM_PAGE: "/agent/cases"})
 async def choose(form: NamedDependency[Form]) -> Response[Any]:
-    """Redirect from the ticked cases of a list to the page that asks into which of them they are merged."""
+    """Redirect to the page that asks which of the ticked cases remains after merging them."""
     # Keep one more than the maximum, so that the page says that there are too many.
     numbers = _numbers(form.into(Chosen).case)[: MOST + 1]
     return see_other(f"{HERE}?{urlencode([('case', number) for number in numbers])}")

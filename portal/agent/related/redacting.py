@@ -35,7 +35,7 @@ SURE = "Read what goes for good, and confirm."
 
 @get("/cases/{number:str}/redaction", guards=[admin_only])
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the texts and files of a case; with `?what=`, the one with that key, and the form that redacts it."""
+    """Show the texts and files of a case or, with `?what=`, the one with this key and the form that redacts it."""
     return await _show(request, number=number)
 
 

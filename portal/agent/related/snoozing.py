@@ -53,7 +53,7 @@ async def snooze(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Snooze a case until the chosen day and time, and redirect to it."""
+    """Snooze a case until the chosen day and time, and redirect to the case."""
     sent = form.into(Snooze)
     until = SnoozeFacts(day=sent.pick or sent.day, time=sent.time).until(reader, at)
     async with transaction(reader):
@@ -80,7 +80,7 @@ def _instant(text: str) -> datetime | None:
 async def wake(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """End the snooze of a case, and redirect to it."""
+    """End the snooze of a case, and redirect to the case."""
     async with transaction(reader):
         await (await Case.find(number, reader, itself=True)).wake(by=reader, at=at)
     return see_other(f"/agent/cases/{number}")

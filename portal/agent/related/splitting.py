@@ -64,7 +64,7 @@ async def split_case(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Move the ticked messages and time entries to a new case, and redirect to it."""
+    """Move the ticked messages and time entries to a new case, and redirect to the new case."""
     fields = form.into(Splitting)
     async with transaction(reader):
         case = await Case.find(number, reader)

@@ -113,7 +113,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPat
 
 @get("/setup/outbox/{mail:int}/html", guards=[admin_only])
 async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
-    """Serve the HTML part of a mail, for the frame of its page. Raise `NotFound` if there is nothing to send now."""
+    """Serve the HTML part of a mail, for a frame in the page of the mail. Raise `NotFound` if nothing is to be sent."""
     message = await _written(request, await outgoing.find(mail))
     if message is None:
         raise NotFound

@@ -74,7 +74,7 @@ async def held(timer: int, reader: AgentReader) -> AsyncIterator[Timer]:
 
 @get("/timer/bar")
 async def show_bar(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the timer bar. `?here=` is the id of what the page shows."""
+    """Return the timer bar. `?here=` is the id of what the page with the bar shows, such as `case-1042`."""
     here = request.query_params.get("here", "")
     return page(request, "agent/timer/bar.swap.html", timers=await timers_of(reader), log_on=here, problem={})
 

@@ -64,7 +64,7 @@ class Asked:
         found = {name: await asked(request, name, finder) for name, finder in FINDERS.items()}
         question = Question.read(query, today(reader.time_zone, visit.at))
         group = Group(query["group"]) if query.get("group") in list(Group) else Group.DAY
-        # An id without a text, as in a link, filters even if there is no such row; otherwise all entries would be shown.
+        # An id without a text, as in a link, filters even if no row has this id. Otherwise all entries would be shown.
         ids = {name: one.id for name, one in found.items() if one.id or f"{name}_typed" in query}
         return cls(question.with_ids(**ids), group, found)
 

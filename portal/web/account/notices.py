@@ -52,7 +52,7 @@ def _form(*names: str) -> type[msgspec.Struct]:
 
 
 def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
-    """Return the values that the form for these kinds shows if `choices` are stored."""
+    """Return the stored `choices` as the values of the form for these kinds."""
     values: dict[str, Any] = {
         "digest_hour": str(choices.digest_hour),
         "quiet_from": "" if choices.quiet_from is None else str(choices.quiet_from),

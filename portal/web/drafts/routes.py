@@ -85,7 +85,10 @@ async def preview(request: Web, form: NamedDependency[Form]) -> Response[str]:
 
 @post("/drafts/removal")
 async def discard(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
-    """Discard the draft with the address `?form=`, and redirect to the form's page. The worker deletes its files later."""
+    """Discard the draft with the address `?form=`, and redirect to the form's page.
+
+    The worker deletes the files of the draft later.
+    """
     address = _asked(request)
     await drafts.forget(reader, address)
     return see_other(address.partition("?")[0])
