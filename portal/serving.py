@@ -210,7 +210,7 @@ class _Tree:
 
 @contextlib.contextmanager
 def _signals(tree: _Tree) -> Any:
-    """Make the signals that end a process ask `tree` to stop, for the duration of the block."""
+    """Handle SIGTERM, SIGINT and SIGHUP by asking `tree` to stop, for the duration of the block."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.signal(number, tree.ask_to_stop) for number in numbers}
     try:

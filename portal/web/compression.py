@@ -76,7 +76,7 @@ def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes],
 
 
 def _is_text(start: Any) -> bool:
-    """Return whether a response may be compressed: its media type is text, and it has no content coding yet."""
+    """Return whether a response may be compressed: its media type is in `MEDIA_TYPES`, and it has no content coding."""
     headers = {name.lower(): value for name, value in start.get("headers", [])}
     return b"content-encoding" not in headers and headers.get(b"content-type", b"").startswith(MEDIA_TYPES)
 

@@ -162,9 +162,13 @@ def detour_response(request: Web, detour: Detour) -> Response[Any]:
 
 
 def _led_to(request: Web, where: str) -> Response[Any]:
-    """Return a redirect to `where` that works for a browser, for htmx and for a live stream."""
+    """Return a redirect to `where`, in the form that the browser or htmx follows.
+
+    A request that a page made by itself is not redirected, because somebody may be typing on the page: a live stream
+    ends, and any other request in `BY_ITSELF` gets 204.
+    """
     if "hx-request" in request.headers:
-        if request.scope["path"] in STREAMS:  # The page stays, because somebody may be typing on it.
+        if request.scope["path"] in STREAMS:
             return _stream_is_over()
         if request.scope["path"].endswith(BY_ITSELF):
             return Response("", status_code=204)

@@ -36,11 +36,11 @@ async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str]
 
 
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
-    """Return the query string as pairs, with the choices of search fields added, and what each search field then shows.
+    """Return the query string as pairs of name and value, and what each search field shows.
 
-    Each search field adds one more value to a filter that may have several. The pairs with the name of the filter are
-    its values so far, and the last of them is the id in the search field. If the id or the typed text finds a row, the
-    pairs get the id of that row, and the field becomes empty.
+    Each search field adds one value to a filter that may have several. The last pair with the filter's name is the id
+    in the search field, the pairs before it are the values chosen earlier. If the id or the typed text finds a row, the
+    id of that row replaces the last pair, and the field is shown empty. Otherwise the last pair is removed.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():

@@ -141,7 +141,7 @@ async def _service(
 
 
 def _ticked(form: Form | None, facts: ServiceForm | None, typed: dict[str, Any] | None) -> list[str]:
-    """Return the ids of the managers who are ticked, on the form of a service, as those who approve its time.
+    """Return the ids of the managers who are ticked as approvers on the form of a service.
 
     They come from the refused form, merged with a colleague's simultaneous change if there was one; otherwise from the
     stored service.

@@ -67,7 +67,7 @@ async def _week(
 
 
 def _first(request: Web, reader: AgentReader, sent: str = "") -> date:
-    """Return the Monday of the week that the form or the URL names, by default of this week."""
+    """Return the Monday of the week that the form or the URL names, by default of the current week."""
     return monday_of(
         day_in(sent or request.query_params.get("from", "")) or today(reader.time_zone, visit_of(request).at)
     )
