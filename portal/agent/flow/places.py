@@ -11,15 +11,15 @@ TOLD = ("before", "from", "sent", "held", "find", "canned")
 
 
 def place_of(request: Web, number: int | str, **told: object) -> str:
-    """Return the path and query of the page of case `number`, keeping the place in the list that the request's URL has.
+    """Return the path and query of the page of case `number`.
 
-    `told` are additional query parameters.
+    The query keeps the place in the list of cases that the request's URL has. `told` are additional query parameters.
     """
     return _at(f"/agent/cases/{number}", request, TOLD, told)
 
 
 def next_place(request: Web, **told: object) -> str:
-    """Return the path and query of the next case in the list that the request's URL has.
+    """Return the path and query of the next case after the place in the list of cases that the request's URL has.
 
     After the last case, or without a list, return those of the page that lists cases. `told` are additional query
     parameters.

@@ -31,7 +31,7 @@ class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def needs_password(request: Web) -> bool:
-    """Return whether the reader last typed the password longer ago than `CONFIRMED_FOR`."""
+    """Return whether the reader has not typed the password within `CONFIRMED_FOR`; True without a session."""
     visit = visit_of(request)
     return visit.session is None or visit.at - visit.session.confirmed_at > CONFIRMED_FOR
 

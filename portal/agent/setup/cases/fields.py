@@ -193,7 +193,7 @@ async def resume_choice(
 async def delete_choice(
     reader: NamedDependency[AgentReader], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """Delete a choice of a custom field that no case has."""
+    """Delete a choice that no case has from a custom field."""
     async with transaction(reader):
         await (await FieldChoice.find(field, choice)).discard()
     return see_other(f"{HERE}/{field}#choices")
