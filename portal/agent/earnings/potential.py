@@ -28,8 +28,8 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
     """Show the time that no document has settled yet, grouped by customer, contract, service or settlement (S3.26).
 
     `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
-    list to one customer. `?all=yes` computes what time that is not approved or held would be charged, even for so many
-    entries that this takes long.
+    list to one customer. What held time, and time that is not approved yet, would be charged is left out if it concerns
+    very many entries (`PRICED`); `?all=yes` shows it even then.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)
