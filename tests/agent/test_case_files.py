@@ -114,6 +114,7 @@ async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate
         page, file = await lines(ines, "?person=Max+Herrmann")
         assert "wrote a note" not in page + file
         assert "took the case" in page
+        assert "Only these lines: Max Herrmann" in page
         page, file = await lines(ines, "?kind=messages")
         assert "took the case" not in page + file
         assert "wrote a note" in page
