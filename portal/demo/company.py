@@ -1,6 +1,7 @@
 """Create the company of the demo, with its departments, roles, agents, hourly rates, products and templates."""
 
 from datetime import date, datetime
+from typing import cast
 
 from portal.contracts.company import Company, CompanyFacts
 from portal.contracts.price_list.products import Product, ProductFacts, ProductPriceFacts
@@ -9,7 +10,7 @@ from portal.contracts.rates import Rate, RateFacts, RoleFacts, create_role
 from portal.demo.calendar import ZONE
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
 from portal.desk.replies.canned import CannedFacts, CannedReply
-from portal.people.agents import Agent, AgentFacts
+from portal.people.agents import Agent, AgentFacts, reader_of_agent
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import AgentReader
 
@@ -112,7 +113,7 @@ async def create(start: date, third_month: date, at: datetime) -> tuple[dict[str
             time_zone=ZONE,
             approves=[departments[each] for each in approves],
         )
-        agents[name] = await _reader(await Agent.create(facts, at))
+        agents[name] = cast(AgentReader, await reader_of_agent((await Agent.create(facts, at)).id))
     return agents, roles
 
 
@@ -155,16 +156,3 @@ async def price_of(hourly_rate: str, since: date, at: datetime, currency: str = 
     """Create an hourly rate that is valid from the day `since`. `scope` holds fields of `RateFacts`, such as `role_id`."""
     facts = RateFacts(hourly_rate=hourly_rate, currency=currency, effective_from=since.isoformat(), **scope)
     await Rate.create(facts, at)
-
-
-async def _reader(agent: Agent) -> AgentReader:
-    credential = await agent.credential()
-    return AgentReader(
-        id=agent.id,
-        credential_id=credential["id"],
-        name=agent.name,
-        email=credential["email"],
-        grade=agent.grade,
-        locale=agent.locale,
-        time_zone=agent.time_zone,
-    )

@@ -19,6 +19,7 @@ from portal.people.departments import Department, DepartmentFacts, designate, de
 from portal.people.offered import Known, Offered, known, offered
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
+from portal.people.sessions import reader_of
 from portal.regions import locale, time_zone
 
 GRADES = ("agent", "manager", "admin")
@@ -180,16 +181,17 @@ order by folded(a.name)
 """
 
 
-async def reader_of_agent(agent_id: int) -> AgentReader | None:
-    """Return an agent as a reader with the rights that they have now, or None if they have left."""
+async def reader_of_agent(agent_id: int, *, even_left: bool = False) -> AgentReader | None:
+    """Return an agent as a reader with the rights that they have now, for what a job does in their name.
+
+    Return None if the agent has left, unless `even_left` is set.
+    """
     row = await current().fetchrow(_READER, agent_id)
-    return AgentReader(**dict(row)) if row else None
+    reader = reader_of(row) if row and (even_left or not row["disabled"]) else None
+    return reader if isinstance(reader, AgentReader) else None
 
 
-_READER = """
-select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
-from agent a join credential c on c.agent_id = a.id where a.id = $1 and a.ended_at is null
-"""
+_READER = "select p.* from credential c cross join lateral person_of(c.id) p where c.agent_id = $1"
 
 
 async def without_approver(leaving: int = 0) -> list[str]:

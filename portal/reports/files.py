@@ -13,6 +13,7 @@ from portal.database.batches import all_or_report
 from portal.database.counting import Counting
 from portal.errors import NotFound, Refusal, TooMany
 from portal.fields import in_range
+from portal.people.agents import reader_of_agent
 from portal.people.readers import SYSTEM, AgentReader
 from portal.reports import making
 from portal.reports.child import LARGEST_FILE, Order
@@ -141,12 +142,6 @@ async def record(reader: AgentReader, format: str) -> None:
     await current().execute("select record_export('timesheet', $1, $2)", reader.id, format)
 
 
-_READER = """
-select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
-from export x join agent a on a.id = x.agent_id join credential c on c.agent_id = a.id where x.id = $1 and a.ended_at is null
-"""
-
-
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
 
@@ -154,13 +149,13 @@ async def make(export_id: int, settings: Settings, storage: Storage, at: datetim
     the worker is stopped in between, the file is neither, and the next worker makes it. An unexpected error is raised
     after the file was marked as failed.
     """
-    async with transaction(SYSTEM) as tx:
+    async with transaction(SYSTEM):
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
-        person = await tx.fetchrow(_READER, export_id)
+        reader = await reader_of_agent(export.agent_id) if export else None
     if export is None:
         return
     try:
-        size = await _store(export, AgentReader(**dict(person)), settings, storage) if person else None
+        size = await _store(export, reader, settings, storage) if reader else None
     except Refusal:  # It is logged where it arose; the page says that the file could not be made.
         size = None
     except Exception:

@@ -8,7 +8,7 @@ import pytest
 from portal.database import current, transaction
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people import credentials, invitations, passwords, sessions
-from portal.people.agents import Agent, AgentFacts, create_admin, without_approver
+from portal.people.agents import Agent, AgentFacts, create_admin, reader_of_agent, without_approver
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.departments import Department, DepartmentFacts, designations_of
@@ -208,6 +208,21 @@ async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
         found = await sessions.find(token, NOW)
         assert found is not None
         assert found[0].reader.is_manager
+
+
+async def test_a_job_reads_an_agent_with_the_rights_of_now_and_a_former_one_only_where_it_asks() -> None:
+    """A job reads an agent with the grade that they have now (R33), and an agent who has left only if it asks for that."""
+    async with transaction(NOOR):
+        assert await reader_of_agent(MAX.id) == MAX
+        bo = await Agent.create(but(TOM, email="bo@desk.example"), NOW)
+        await bo.change(but(await bo.facts(), grade="manager"), NOW)
+        reader = await reader_of_agent(bo.id)
+        assert reader is not None
+        assert (reader.id, reader.email, reader.is_manager) == (bo.id, "bo@desk.example", True)
+        await bo.end(NOW)
+        assert await reader_of_agent(bo.id) is None
+        assert await reader_of_agent(bo.id, even_left=True) == reader
+        assert await reader_of_agent(4_000_000, even_left=True) is None
 
 
 async def test_who_has_nobody_to_approve_their_time_is_named() -> None:

@@ -23,6 +23,7 @@ from portal.database import Reader, current, transaction
 from portal.database.batches import all_or_report
 from portal.database.rows import insert_all, insert_one
 from portal.errors import Forbidden, Invalid, Refusal, Unavailable
+from portal.people.agents import reader_of_agent
 from portal.people.readers import SYSTEM, AgentReader
 
 PATIENCE = timedelta(seconds=3)
@@ -140,27 +141,19 @@ async def resume(run_id: int, at: datetime) -> Ending:
     billing one of its customers at this moment. Raise `Unavailable` as `go_on` does.
     """
     async with transaction(SYSTEM) as tx:
-        row = await tx.fetchrow(
-            f"{_AGENT} join billing_run r on r.run_by_id = a.id where r.id = $1 and r.finished_at is null", run_id
+        run = await tx.fetchrow(
+            "select run_by_id, scheduled from billing_run where id = $1 and finished_at is null", run_id
         )
-        watched = await tx.fetchval("select not scheduled from billing_run where id = $1", run_id)
-    if row is None:
+        by = await reader_of_agent(run["run_by_id"], even_left=True) if run else None
+    if run is None or by is None:
         return Ending.FINISHED
-    by = AgentReader(**dict(row))
-    return await go_on(run_id, by=by, at=at, reader=by, keeps=watched)
+    return await go_on(run_id, by=by, at=at, reader=by, keeps=not run["scheduled"])
 
 
 async def manager_of(agent_id: int) -> AgentReader | None:
     """Return an agent as a reader, or None if the agent has left or is not a manager."""
-    row = await current().fetchrow(f"{_AGENT} where a.id = $1 and a.ended_at is null", agent_id)
-    found = AgentReader(**dict(row)) if row else None
+    found = await reader_of_agent(agent_id)
     return found if found and found.is_manager else None
-
-
-_AGENT = """
-select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
-from agent a join credential c on c.agent_id = a.id
-"""
 
 
 async def go_on(

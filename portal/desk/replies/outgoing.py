@@ -22,6 +22,7 @@ from portal.desk.verbs.changing import agents_only, lock
 from portal.desk.verbs.moving import wanted
 from portal.desk.workflow import Status
 from portal.errors import Conflict, Invalid, NotFound, Refusal, Unavailable
+from portal.people.agents import reader_of_agent
 from portal.people.readers import SYSTEM, AgentReader
 
 HELD_FOR = timedelta(seconds=10)
@@ -179,10 +180,12 @@ async def go_out(reply_id: int, at: datetime) -> None:
     available.
     """
     async with transaction(SYSTEM) as tx:
-        person = await tx.fetchrow(_AGENT, reply_id)
-    if person is None:
+        agent_id = await tx.fetchval(
+            "select agent_id from outgoing_reply where id = $1 and withdrawn_at is null", reply_id
+        )
+        by = await reader_of_agent(agent_id, even_left=True) if agent_id else None
+    if by is None:
         return
-    by = AgentReader(**dict(person))
     try:
         async with transaction(by) as tx:
             if held := await tx.fetchrow(_DUE, reply_id):
@@ -205,11 +208,6 @@ async def _write(held: Any, by: AgentReader, at: datetime) -> None:
     await case.reply(by=by, text=held["text"], files=files, at=at, then=then, form_key=held["form_key"])
 
 
-_AGENT = """
-select a.id, c.id as credential_id, a.name, c.email, a.grade, a.locale, a.time_zone
-from outgoing_reply g join agent a on a.id = g.agent_id join credential c on c.agent_id = a.id
-where g.id = $1 and g.withdrawn_at is null
-"""
 _DUE = "select * from outgoing_reply where id = $1 and withdrawn_at is null for update"
 _ANSWERED = "select true from message where case_id = $1 and contact_id is not null and at > $2 limit 1"
 
