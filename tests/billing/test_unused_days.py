@@ -9,6 +9,7 @@ import pytest
 from portal import billing
 from portal.billing import Chosen, creditable, invoices_past_end
 from portal.contracts.contracts import Contract
+from portal.contracts.services import Service
 from portal.database import current, transaction
 from portal.errors import Invalid
 from portal.people.readers import SYSTEM
@@ -144,3 +145,45 @@ async def test_a_contract_without_an_earlier_end_has_no_unused_days() -> None:
         assert not (await creditable(november)).unused
         with pytest.raises(Invalid):
             await credited(november, UNUSED)
+
+
+@pytest.mark.parametrize(
+    ("fee", "first", "ends", "billed", "credits"),
+    [
+        ("99.99", ("2026-09-16", ""), "2026-09-15", ["50.00", "49.99"], ["49.99"]),
+        ("100.00", ("2026-09-11", "2026-09-20"), "2026-09-10", ["33.33", "33.34"], ["33.33", "0.01"]),
+        ("100.00", ("2026-09-11", "2026-09-20"), "2026-09-15", ["33.33", "33.34"], ["16.67"]),
+    ],
+)
+async def test_an_end_beside_days_that_were_billed_later_costs_what_the_days_before_it_cost(
+    fee: str, first: tuple[str, str], ends: str, billed: list[str], credits: list[str]
+) -> None:
+    """D26, D38: the later days of September are billed first, then the earlier ones; then the contract ends.
+
+    | fee    | billed first   | then          | ends on | credited    | paid in all               |
+    |--------|----------------|---------------|---------|-------------|---------------------------|
+    | 99.99  | 16 to 30 50.00 | 1 to 15 49.99 | 15 Sep  | 49.99       | 50.00 for 15 of 30 days   |
+    | 100.00 | 11 to 20 33.33 | 1 to 10 33.34 | 10 Sep  | 33.33, 0.01 | 33.33 for 10 of 30 days   |
+    | 100.00 | 11 to 20 33.33 | 1 to 10 33.34 | 15 Sep  | 16.67       | 50.00 for 15 of 30 days   |
+    """
+    async with transaction(MAX):
+        await ended(first[1])
+        terms = PLAN | {"fee": Decimal(fee), "effective_start": date.fromisoformat(first[0])}
+        plan = await a_service(ACME, ACME_CONTRACT, "Care", **terms)
+        parts = [(await fees_of(date(2026, 9, 30)))[0][1]]
+        await Service.update(effective_start=date(2026, 9, 1)).where(Service.id == plan)
+        parts += [(await fees_of(date(2026, 9, 30)))[0][1]]
+        assert parts == [Decimal(amount) for amount in billed]
+        await ended(ends)
+        notes = [
+            (await credited(invoice, UNUSED)).net
+            for number in ("2026-0147", "2026-0148")
+            if (await creditable(invoice := await billing.Invoice.find(number, MAX))).unused
+        ]
+        assert notes == [Decimal(amount) for amount in credits]
+        assert await fees_of(date(2026, 9, 30)) == []
+        assert await billing.violations() == {}
+        await ended("")
+        rest = sum(net for _, net in await fees_of(date(2026, 9, 30)))
+        assert sum(parts) - sum(notes) + rest == Decimal(fee)
+        assert await billing.violations() == {}

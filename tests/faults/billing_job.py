@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
 
@@ -26,7 +27,7 @@ async def _run(environment: dict[str, str], run_id: int, at: datetime, mode: Mod
     settings = Settings.from_environment(environment)
     await database.start(str(settings.app_url), role="portal_app", size=2)
     connection = await asyncpg.connect(str(settings.app_url))
-    jobs = queue(connection, settings, open_storage(settings.storage_url))
+    jobs: Any = queue(connection, settings, open_storage(settings.storage_url))
     job = SimpleNamespace(id=1, entrypoint="bill", payload=f'{{"run": {run_id}}}'.encode(), created=at, attempts=0)
     FAULT.mode, FAULT.at, FAULT.armed, FAULT.seen = mode, step, True, 0
     await jobs.qm.entrypoint_registry["bill"].parameters.func(job)

@@ -1,5 +1,6 @@
 """Compute the share of the fees of an invoice that is for days after the end of their contract."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -7,10 +8,10 @@ from decimal import Decimal
 
 from portal.billing.allocating.book import Row, load_terms
 from portal.billing.documents.invoices import Invoice
-from portal.billing.engine import ContractTerms, price_of_days
+from portal.billing.engine import ContractTerms, ServiceTerms, price_of_days, price_until
 from portal.database import current
 from portal.money import EXACT, divide_half_up
-from portal.periods import Period
+from portal.periods import Period, period_of
 
 DAY = timedelta(days=1)
 
@@ -27,7 +28,16 @@ _PAID = """
 select l.position, greatest(k.end_on, b.active_from) as since
 from billed_fee b join invoice i on i.id = b.invoice_id join contract k on k.id = i.contract_id
 join invoice_line l on (l.invoice_id, l.service_id, l.period_start, l.active_from) = (b.invoice_id, b.service_id, b.period_start, b.active_from)
-where b.invoice_id = $1 and b.active_until > k.end_on
+where b.invoice_id = $1 and b.active_until >= k.end_on
+"""
+
+_PARTS = """
+select b.service_id, b.active_from, b.active_until, coalesce(l.net, 0) - coalesce((
+  select sum(c.net) from credit_line c
+  where c.invoice_id = l.invoice_id and c.line_position = l.position and c.unused_from is not null), 0) as charged
+from billed_fee b
+left join invoice_line l on (l.invoice_id, l.service_id, l.period_start, l.active_from) = (b.invoice_id, b.service_id, b.period_start, b.active_from)
+where (b.service_id, b.period_start) in (select o.service_id, o.period_start from billed_fee o where o.invoice_id = $1)
 """
 
 
@@ -44,16 +54,25 @@ async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int,
         return {}
     terms = await load_terms(invoice.customer_id)
     [contract] = [contract for contract, _ in terms if contract.id == invoice.contract_id]
-    return dict(_unused(contract, fees, late, left, invoice.digits))
+    parts: dict[int, dict[Period, Decimal]] = defaultdict(dict)
+    for row in await current().fetch(_PARTS, invoice.id):
+        parts[row["service_id"]][Period(row["active_from"], row["active_until"])] = row["charged"]
+    return dict(unused_days(contract, fees, late, left, parts, invoice.digits))
 
 
-def _unused(
+def unused_days(
     contract: ContractTerms,
     lines: Sequence[Row],
     late: Mapping[int, date],
     left: Mapping[int, Decimal],
+    parts: Mapping[int, Mapping[Period, Decimal]],
     digits: int,
 ) -> Iterator[tuple[int, UnusedDays]]:
+    """Yield what to credit for each of the fee `lines`, with its position, as `unused_fees` does.
+
+    `late` holds, by position, the first day of the line that the contract no longer covers. `parts` maps services to
+    the billed days of the same periods, and these to what is charged for them.
+    """
     services = {service.id: service for service in contract.services}
     for line in lines:
         position, service = line["position"], services[line["service_id"]]
@@ -63,8 +82,30 @@ def _unused(
             charged = price_of_days(contract, service, used, digits)
         else:  # The fee was changed after it was billed, so the share is computed from the billed amount.
             charged = divide_half_up(EXACT.multiply(line["net"], used.days), active.days, digits)
+        charged = _exactly(contract, service, active, parts.get(line["service_id"], {}), charged, digits)
         if (unused := left[position] - charged) > 0:
             yield position, UnusedDays(unused, late[position])
+
+
+def _exactly(
+    contract: ContractTerms,
+    service: ServiceTerms,
+    active: Period,
+    parts: Mapping[Period, Decimal],
+    charged: Decimal,
+    digits: int,
+) -> Decimal:
+    """Return what the days of a line before the end of the contract cost, to the cent, whatever was billed first.
+
+    `charged` is the share of the line by itself, which holds if a fee that was changed makes a larger difference than
+    rounding does.
+    """
+    period = period_of(contract.anchor, contract.cycle, active.start)
+    others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}
+    exact = price_until(contract, service, active, contract.end, others, digits) if contract.end else None
+    if exact is None or abs(exact - charged) > EXACT.scaleb(Decimal(max(len(others), 1)), -digits):
+        return charged
+    return max(exact, Decimal(0))
 
 
 _LATE = """

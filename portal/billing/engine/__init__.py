@@ -10,7 +10,7 @@ from portal.billing.engine.approval import LONGEST_COUNTED, approve, overlong, r
 from portal.billing.engine.billing import bill, remake
 from portal.billing.engine.blocking import coverable
 from portal.billing.engine.corrections import CannotCredit, Credit, end_contract, extend_contract
-from portal.billing.engine.fees import price_of_days
+from portal.billing.engine.fees import price_of_days, price_until
 from portal.billing.engine.rates import RateTable, price_for
 from portal.billing.engine.rollups import Work
 from portal.billing.engine.settlements import IncludedMinutes
@@ -97,6 +97,7 @@ __all__ = [
     "overlong",
     "price_for",
     "price_of_days",
+    "price_until",
     "release",
     "remake",
     "verdict",

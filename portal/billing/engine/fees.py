@@ -1,6 +1,7 @@
 """Compute what some days of a billing period cost from the fee of the whole period (D26)."""
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from portal.billing.engine.terms import ContractTerms, ServiceTerms
@@ -43,6 +44,32 @@ def price_before(
     rest = EXACT.subtract(together, sum(known, Decimal(0)))
     is_rounding = abs(rest - plain) <= EXACT.scaleb(Decimal(len(known)), -digits)
     return rest if is_rounding and rest >= 0 else plain
+
+
+def price_until(
+    contract: ContractTerms,
+    service: ServiceTerms,
+    days: Period,
+    end: date,
+    others: Mapping[Period, Decimal],
+    digits: int,
+) -> Decimal | None:
+    """Return what the billed `days` cost if the contract ends on `end`, so that its period costs its share in all.
+
+    `end` is the first day that the contract does not cover; `days` end on it or later. `others` maps the other billed
+    days of the period to what is charged for them. Parts that were billed before earlier ones were rounded by
+    themselves; so `days` cost what all days before `end` cost together, less what is charged for the others of these.
+    Return None if the parts do not say that: if days before `end` are not billed, if another part still has days after
+    it, or if `days` begin after it.
+    """
+    period = period_of(contract.anchor, contract.cycle, days.start)
+    first = max(period.start, contract.start, service.effective_start)
+    before = {part: charged for part, charged in others.items() if part.start < end}
+    count = (max(end, days.start) - days.start).days + sum(part.days for part in before)
+    if days.start > end or any(part.end is None or part.end > end for part in before) or count != (end - first).days:
+        return None
+    together = _share(service.at(first).fee, count, period, digits)
+    return EXACT.subtract(together, sum(before.values(), Decimal(0)))
 
 
 def _share(fee: Decimal, count: int, period: Period, digits: int) -> Decimal:
