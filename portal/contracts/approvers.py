@@ -22,7 +22,7 @@ mine as (
 decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
 served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
 """  # noqa: S608
-"""SQL of recursive common table expressions: on whose time may the agent `$1` decide on the day `$2`?
+"""SQL of recursive common table expressions that find on whose time the agent `$1` may decide on the day `$2`.
 
 `decided` holds the ids of agents, and `served` those of services. In `served`, `for_id` is the manager who is designated:
 `$1`, or an absent manager whose deputy `$1` is.

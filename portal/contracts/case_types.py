@@ -81,7 +81,7 @@ class CaseType(Endable, Table, tablename="case_type"):
         """Replace the name, whether time on its cases is billable by default, and whether contacts may choose it.
 
         Existing time entries and cases do not change. Raise `Invalid` for a bad field, if another case type has the
-        name, or if contacts could not choose any type.
+        name, or if contacts could not choose any type afterwards.
         """
         values = _read(facts)
         if not values["for_contacts"] and await self._is_last_for_contacts():
@@ -92,7 +92,7 @@ class CaseType(Endable, Table, tablename="case_type"):
     async def end(self, at: datetime) -> None:
         """End the case type, so that it can no longer be chosen.
 
-        Raise `Conflict` if contacts could not choose any type.
+        Raise `Conflict` if contacts could not choose any type afterwards.
         """
         if await self._is_last_for_contacts():
             raise Conflict(f"{LAST} Let them choose another one first.")

@@ -26,7 +26,7 @@ FIRST_CREDIT_NUMBER = "C-0001"
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
 """
-"""SQL that selects what every page shows of the company. `sessions.find` runs it within its own query (`beside`)."""
+"""SQL that selects what every page shows of the company; `sessions.find` gets it as `beside` and runs it, too."""
 
 
 class CompanyFacts(PartyFacts, kw_only=True):
@@ -95,7 +95,7 @@ class Company(Table, tablename="company"):
 
     @classmethod
     async def set_up(cls, facts: CompanyFacts) -> "Company":
-        """Create the company or replace its data, with the first invoice number, and return the company.
+        """Create the company or replace its data and the first numbers of its documents, and return the company.
 
         Issued invoices keep the company data that was copied into them. When the company is created, the case types of
         a new installation are created too. Raise `Invalid` for a bad field, or if the first number of a series differs
@@ -192,7 +192,7 @@ class NumberSeries(Table, tablename="number_series"):
 
         The row stays locked until the transaction ends, so other transactions that issue such a document wait for this
         one. If the transaction rolls back, the next document gets the same number, so that there is no gap. Raise
-        `Conflict` if the company has not been set up.
+        `Conflict` if there is no series for this kind of document yet.
         """
         row = await current().fetchrow(
             "update number_series set next_number = next_number + 1 where kind = $1"

@@ -190,7 +190,7 @@ CONTRACTS = Finder(
 
 
 def percentage(text: str) -> Decimal:
-    """Return the typed percentage, with or without a percent sign: 0 to 100, with at most four decimals.
+    """Return the percentage in `text`, with or without a percent sign: 0 to 100, with at most four decimals.
 
     Raise `ValueError` for other text.
     """

@@ -44,7 +44,7 @@ class ProjectFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Project(Table, tablename="project"):
-    """A piece of work for one customer, paid by one of the customer's services.
+    """A piece of work for one customer. Its time is logged under one of the customer's services.
 
     `budget_minutes` and `budget_amount` are None if the project has no such budget.
     """

@@ -149,7 +149,7 @@ order by folded(u.name) nulls first, folded(s.name) nulls first, folded(o.name) 
 
 
 def hourly_rate(text: str) -> Decimal:
-    """Return the typed hourly rate: 0 or more, with at most four decimals. Raise `ValueError` for other text."""
+    """Return the hourly rate in `text`: 0 or more, with at most four decimals. Raise `ValueError` for other text."""
     try:
         return parse_money(text, 4, largest=LARGEST_RATE)
     except ValueError as error:

@@ -11,7 +11,8 @@ from portal.people.agents import without_approver
 class Readiness:
     """The state of the set-up: counts of what the first invoice needs, and names of incomplete agents and customers.
 
-    `company` says whether the company has been set up. Nothing that has ended is counted or named.
+    `company` says whether the company has been set up. Agents, case types, customers and contacts that have ended are
+    neither counted nor named.
     """
 
     company: bool

@@ -86,12 +86,15 @@ def check_rollover(checked: Checked, values: Mapping[str, Any]) -> None:
 
 
 def prices_of(checked: Checked, facts: Any, settlement: Settlement, digits: int) -> dict[str, Any]:
-    """Return the values of the columns in `PRICES[settlement]` for the fields of a form for prices; else as `terms_of`."""
+    """Return the values of all columns in `PRICES` for the fields of a form of prices.
+
+    Columns that `PRICES[settlement]` does not have become None. `digits` and `checked` are as in `terms_of`.
+    """
     return _read(checked, facts, _price_readers(digits), PRICES[settlement])
 
 
 Readers = Mapping[str, tuple[str, Callable[[str], Any]]]
-"""By column, the field of the form, and the function that reads it."""
+"""For each column, the name of its form field and the function that reads the field."""
 
 
 def _price_readers(digits: int) -> dict[str, tuple[str, Callable[[str], Any]]]:
@@ -110,9 +113,9 @@ def _read(checked: Checked, facts: Any, readers: Readers, taken: Collection[str]
 
 
 def factors_of(checked: Checked, facts: Any) -> dict[str, Any]:
-    """Return the columns for the hours at which time counts or costs more or less, from a form of a service (D27).
+    """Return the columns `windows`, `holidays` and `calendar_holidays` for the fields of a service's form (D27).
 
-    Holidays are kept only beside windows, because nothing else refers to them. Errors are recorded in `checked`.
+    Without windows, holidays are not kept, because only windows refer to them. Errors are recorded in `checked`.
     """
     lines = checked("windows", windows, facts.windows) or None
     days = checked("holidays", holidays, facts.holidays) or None
@@ -121,7 +124,7 @@ def factors_of(checked: Checked, facts: Any) -> dict[str, Any]:
 
 
 def prepaid(text: str) -> int:
-    """Return the typed number of prepaid hours, such as `10h`, in minutes; 0 for an empty field or `0`.
+    """Return the prepaid hours in `text`, such as `10h`, as minutes; 0 for an empty field or `0`.
 
     Raise `ValueError` for other text.
     """
@@ -131,7 +134,7 @@ def prepaid(text: str) -> int:
 
 
 def of_voucher(text: str) -> int:
-    """Return the typed hours of a voucher to be sold (also of an offer or a template) in minutes.
+    """Return the hours in `text` of a voucher to be sold (also of an offer or a template) as minutes.
 
     Raise `ValueError` for an empty field, and for less than 1 h, because the time of a year would need too many
     vouchers.

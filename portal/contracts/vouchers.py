@@ -33,7 +33,7 @@ class VoucherFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     `services` are the ids of the services whose time it pays for; the sale is billed on the contract of the first one.
     `hours` is a duration such as `10h`, `price` an amount in the currency of that contract. If `label` is empty, the
     label is made from the hours; if `valid_from` is empty, the voucher is valid from the day of the sale. `valid_until`
-    is its last day, or empty. `usable_once` is a member of `UsableOnce`. With `sold_elsewhere` (`yes` or `no`), the
+    is its last day, or empty. `usable_once` is a member of `UsableOnce`. If `sold_elsewhere` is `yes`, not `no`, the
     sale is never billed.
     """
 
@@ -120,7 +120,7 @@ class Voucher(Table, tablename="voucher"):
         return await cls.find(id, SYSTEM)
 
     async def change(self, facts: VoucherChange) -> None:
-        """Replace the label, the last day and the condition from which the voucher can be used (`usable_once`).
+        """Replace the label, the last day and the condition that must hold before the voucher pays (`usable_once`).
 
         The caller must lock the customer before, and recompute the allocations afterwards. Raise `Invalid` for a bad
         field, or if the last day is before a day whose time is on a document and was paid by this voucher.
@@ -243,7 +243,7 @@ def _time_spent() -> str:
 
 
 def _left_elsewhere(text: str) -> int:
-    """Return the typed hours of a voucher that was sold elsewhere in minutes; less than 1 h may be left of it.
+    """Return the hours in `text` of a voucher that was sold elsewhere as minutes; less than 1 h may be left of it.
 
     Raise `ValueError` for an empty field and for 0.
     """

@@ -1,1 +1,1 @@
-"""Reports: what was worked, by whom, for whom and at what cost; each can be exported as a `Sheet`."""
+"""Reports: what was worked, by whom and for whom, what it cost and what it earned; and their files."""

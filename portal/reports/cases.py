@@ -17,7 +17,7 @@ PAGE = 200
 
 
 async def time_of(details: Details, reader: Reader) -> Sheet | None:
-    """Return the time of a case as `reader` may see it, or None for a contact without the right to hours.
+    """Return a sheet with the time on a case that `reader` may see, or None for a contact without the right to hours.
 
     Agents get all time; contacts get approved time.
     """
@@ -35,8 +35,8 @@ async def write_zip(
 ) -> AsyncIterator[bytes]:
     """Yield the ZIP file of a case in chunks: its text as Markdown, its files, and `tables`, pairs of name and CSV.
 
-    Call it outside a transaction: each page of messages is read in a short one of its own, as the reader, so that a
-    slow download holds no connection and contains nothing that the reader may no longer see.
+    Call it outside a transaction: each page of messages is read in a short transaction of its own, as the reader, so
+    that a slow download holds no connection and contains nothing that the reader may no longer see.
     """
     sink: Any = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -72,7 +72,7 @@ def _head(details: Details, reader: Reader) -> str:
 
 
 def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
-    """Return a message as Markdown, and add its files, pairs of their name in the ZIP file and their key, to `files`."""
+    """Return a message as Markdown, and append its files to `files`: pairs of name in the ZIP file and storage key."""
     note = ", internal note" if row["kind"] == "note" else ""
     text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{row['text'].strip()}\n"
     for name, key in zip(row["names"], row["keys"], strict=True):
@@ -94,7 +94,10 @@ async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
 
 
 async def _page(case_id: int, reader: Reader, place: tuple[Any, Any]) -> list[Any]:
-    """Return the `PAGE` messages after `place`, in a transaction of its own, so that a slow download holds none open."""
+    """Return the next `PAGE` messages after `place`, the instant and id of a message, or the first ones.
+
+    They are read in a transaction of their own, so that a slow download holds none open.
+    """
     async with transaction(reader, readonly=True) as tx:
         rows: list[Any] = await tx.fetch(_MESSAGES, case_id, *place, PAGE)
     return rows

@@ -1,8 +1,8 @@
 """Compute revenue and profit by customer, contract, service, settlement or month, in a range of days (S3.27, S3.28).
 
 Revenue is what issued invoices of these days charge without VAT, less what credit notes of these days take back. Cost
-is the time worked on these days at the cost rates of its agents, whether it is billed or not (D8). Both are sums over
-the rows that documents and agents have stored, so they never differ from a recomputation.
+is the time worked on these days at the cost rates of its agents, whether it is billed or not (D8). Both are summed up
+from documents and time entries whenever they are shown, so no stored sum can become wrong.
 """
 
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ class Earned:
         )  # fmt: skip
 
 
-# A line that is not for time, a fee or a voucher may be for no service. Time without a service has no contract.
+# An invoice line that is not for time, a fee or a voucher may have no service. Time without a service has no contract.
 _SUMS = f"""
 with sums as (
   select i.customer_id, i.contract_id, l.service_id, date_trunc('month', i.issue_date)::date as month, l.kind, i.currency::text, sum(l.net) as amount,
@@ -107,8 +107,10 @@ async def earned(
 ) -> list[tuple[Place, Earned]]:
     """Return revenue and cost of the days from `since` to `until`, both included, for each service and month.
 
-    They are sorted by currency, by the names of customer, contract and service, and by month; `customer` limits them to
-    one customer. General time has no customer and is left out. Raise `Forbidden` if the reader is not a manager.
+    A service and month can occur several times, once for each kind of line and currency of the cost: `grouped` adds
+    them up. They are sorted by currency, by the names of customer, contract and service, and by month. `customer` is
+    the id of the only customer to include, or None. General time has no customer and is left out. Raise `Forbidden` if
+    the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see revenue and profit.")
@@ -143,7 +145,7 @@ COLUMNS = (
 
 
 def sheet(rows: Mapping[Place, Earned]) -> Sheet:
-    """Return a table with a row for each place and its revenue, cost and profit. `rows` comes from `grouped`."""
+    """Return a sheet with a row for each place in `rows`, which `grouped` returns: its revenue, cost and profit."""
     return Sheet("Revenue and profit", COLUMNS, ((*cells(place), *_cells(place, it)) for place, it in rows.items()))
 
 

@@ -38,7 +38,7 @@ TOLD_EACH = 0.5
 class Export(Table, tablename="export"):
     """The file of a timesheet that an agent asked for.
 
-    It is ready once it has a `size` in bytes, and failed if `ended_at` is set without one. `layout` is a member of
+    It is ready once `size`, in bytes, is set, and failed if only `ended_at` is set. `layout` is a member of
     `Layout`, and `format` the ending of the file name. `filters` is the query string of the timesheet
     (`Question.query`). Of its `entries`, `read_entries` have been read so far. `file_key` is the key of the file in the
     storage. `fetched_at` is when the agent downloaded it first, or None.
@@ -97,7 +97,7 @@ class Export(Table, tablename="export"):
 
     @classmethod
     async def find(cls, export_id: int, reader: AgentReader) -> "Export":
-        """Return one of the reader's own files. Raise `NotFound` for any other."""
+        """Return the reader's own file with this id. Raise `NotFound` if the reader has none with it."""
         found = await cls.objects().where((cls.id == in_range(export_id)) & (cls.agent_id == reader.id)).first()
         if found is None:
             raise NotFound
@@ -123,8 +123,8 @@ class Export(Table, tablename="export"):
     async def hand_out(self, storage: Storage, at: datetime) -> str:
         """Record that the file was downloaded, and return its key in the storage.
 
-        Raise `NotFound` if it is not ready, or if the storage has lost it: a response that has begun could not report
-        that.
+        Raise `NotFound` if it is not ready, or if the storage has lost it. That is checked here, because a response
+        that has begun cannot become an error.
         """
         if self.size is None or not await storage.exists(str(self.file_key)):
             raise NotFound("This file is not there. Have it made again.")
@@ -143,7 +143,9 @@ async def record(reader: AgentReader, format: str) -> None:
 
 
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
-    """Make a file that an agent asked for, store it, and mark it as ready, or as failed if making it is refused.
+    """Make and store a file that an agent asked for, and mark it as ready.
+
+    It is marked as failed if making it is refused, or if the agent has left.
 
     The agent's open pages update. This runs as a job: another run changes nothing once the file is ready or failed. If
     the worker is stopped in between, the file is neither, and the next worker makes it. An unexpected error is raised
@@ -156,7 +158,7 @@ async def make(export_id: int, settings: Settings, storage: Storage, at: datetim
         return
     try:
         size = await _store(export, reader, settings, storage) if reader else None
-    except Refusal:  # It is logged where it arose; the page says that the file could not be made.
+    except Refusal:  # The error is logged where it arose; the page says that the file could not be made.
         size = None
     except Exception:
         await _end(export, None, at)

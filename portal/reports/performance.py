@@ -12,11 +12,12 @@ from portal.timekeeping.entries import VISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The work of one agent, or of all, in minutes worked. Rejected time is counted in `rejected` only.
+    """The work of one agent or of several, in minutes. Rejected minutes are counted in `rejected` only.
 
     `worked` is the sum of `approved` and `waiting` (not submitted, or not decided on yet). `billable` is the part of
-    `worked` that is not marked as not billable, and `counts` are its billable minutes after rounding. `entries` is the
-    number of entries, and `cases` the number of cases on which the agent logged time.
+    `worked` that is marked as billable, and `counts` are the billable minutes of that part, after rounding. `entries`
+    is the number of entries, and `cases` the number of cases on which the agent logged time; both include rejected
+    entries.
     """
 
     entries: int = 0

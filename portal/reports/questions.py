@@ -1,4 +1,4 @@
-"""Represent which entries a timesheet shows (days, kind of work, filters), and read that from a query string."""
+"""The filters of a timesheet: days, kind of work and others. They are read from a query string."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class On(StrEnum):
-    """The choices of the filter by what time is logged on (S2.40)."""
+    """The choices of the filter for the kind of thing on which time is logged (S2.40)."""
 
     CASE = "case"
     PROJECT = "project"
@@ -122,7 +122,7 @@ class Question:
         return cls.read(dict(parse_qsl(text)), date.min)
 
     def with_ids(self, **found: int | None) -> "Question":
-        """Return the question with the ids `found`, by filter name, which the search fields of the page have found."""
+        """Return the question with `found` as filters: the ids that were chosen in search fields, by filter name."""
         return replace(self, **found)  # type: ignore[arg-type]
 
     @property
@@ -157,7 +157,7 @@ class Question:
             values.append(value)
             return f"${len(values)}"
 
-        # The first excluded day is computed here: a half-open range needs one comparison per index.
+        # The range is half-open: its end is the day after `until`, which would not exist after `date.max`.
         last = min(self.until, date.max - timedelta(days=1)) + timedelta(days=1)
         yield f"e.work_date >= {place(self.since)}::date and e.work_date < {place(last)}::date"
         yield _KIND_SQL[self.kind]

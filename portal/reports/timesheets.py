@@ -1,7 +1,7 @@
 """Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the totals.
 
-A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). Sums
-include at most `SUMMED` entries unless all are asked for, so that a long timesheet does not delay its page.
+A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). Except
+for a day, more than `SUMMED` entries are summed up only on request, so that a long timesheet does not delay its page.
 """
 
 from collections.abc import Sequence
@@ -125,9 +125,9 @@ async def decidable(
 ) -> list[billing.Choice]:
     """Return the entries of the timesheet that the reader may decide on now, the oldest first, at most `MOST`.
 
-    They are drafts and submitted entries of other agents, for which the reader is designated or, on `day`, the deputy
-    of a designated manager (C10, D33). `among` limits them to these ids. With `approved`, the approved ones that no
-    document has settled are included, because they can be flagged.
+    They are drafts and submitted entries of other agents. An admin may decide on all of them, another manager on those
+    for which they are designated or, on `day`, the deputy of a designated manager (C10, D33). `among` limits them to
+    these ids. With `approved`, approved entries that no document has settled are included, because they can be flagged.
     """
     values: list[Any] = [reader.id, day]
     condition = question.conditions(reader, values)

@@ -1,8 +1,8 @@
 """Count or price time by the hour at which it was worked: evenings, nights, weekends, holidays (D27).
 
 A schedule has windows of wall-clock time in its own time zone. Each window has a factor or an hourly rate. If several
-windows hold a minute, the highest value wins; factors are never multiplied with one another. An entry that lies in
-several windows is split where the wall clock enters or leaves them.
+windows contain a minute, the highest value wins; factors are never multiplied with one another. The minutes of an entry
+are split where a window begins or ends.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,8 +25,8 @@ _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 class Stretch:
     """Consecutive worked minutes of one entry to which the same factor or price applies.
 
-    `factor` is the number of minutes that each of them counts for. `hourly_rate` is the price of an hour, or None for
-    the usual price.
+    `factor` is the number of minutes that each worked minute counts for. `hourly_rate` is the price of an hour, or None
+    for the usual price.
     """
 
     minutes: int
@@ -36,9 +36,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time from `begins` to `ends` on `days`, both measured on the wall clock from midnight at the start of the day.
+    """The time from `begins` to `ends` on each of `days`: 0 to 6 for Monday to Sunday, and `HOLIDAY`.
 
-    `ends` is more than a day if the window ends on the next day. `value` is a factor or an hourly rate.
+    Both times are measured on the wall clock from midnight at the start of the day; `ends` is more than a day if the
+    window ends on the next day. `value` is a factor or an hourly rate.
     """
 
     days: frozenset[int]
@@ -49,7 +50,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Windows in the time zone `zone`. On a day of `holidays`, the windows of its weekday apply too.
+    """Windows in the time zone `zone`. On a day of `holidays`, the windows of its weekday and of `HOLIDAY` both apply.
 
     `has_rates` tells whether the values of all windows are hourly rates; otherwise they are factors.
     """
@@ -98,7 +99,10 @@ class Schedule:
             day += _DAY
 
     def _jump(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        """Yield the instant between `begin` and `end`, at most a day apart, at which the wall clock jumps, if it does."""
+        """Yield the instant at which the wall clock jumps between `begin` and `end`, if it does.
+
+        The clock must jump at most once between the two.
+        """
         before = begin.astimezone(self.zone).utcoffset()
         if before == end.astimezone(self.zone).utcoffset():
             return
@@ -194,7 +198,7 @@ def _price(stretch: Stretch) -> str:
 def factors_alone(stretches: str | None) -> str:
     """Return the factors of an entry as the customer reads them: `× 1.5, × 1`, without the minutes worked (D57).
 
-    Return "" if its hours have prices instead, which the customer reads beside the minutes that each is for.
+    Return "" if no factor can apply, and if the hours have prices: the customer reads each price beside its minutes.
     """
     if stretches is None or has_prices(stretches):
         return ""

@@ -1,4 +1,4 @@
-"""Read the windows of a service: lines that say how minutes count, or what an hour costs, at which hours (D27).
+"""Read the windows of a service: lines that say at which hours time counts more or less, or has its own price (D27).
 
 Forms, pages and the audit log show the same text that is stored, one window a line: `Mon-Fri 18:00-22:00 x1.5` or `Sat, Sun at 150`.
 """
@@ -98,7 +98,7 @@ def _read(line: str) -> Window:
 def _days(part: str, line: str) -> Iterable[int]:
     """Yield the numbers of the days in `part`, which is a day such as `Sat`, `Holidays`, or a range such as `Mon-Fri`.
 
-    A range may include the change from Sunday to Monday. Raise `ValueError` with a message that quotes `line` if `part`
+    A range may go on in the next week, such as `Sat-Mon`. Raise `ValueError` with a message that quotes `line` if `part`
     cannot be read.
     """
     names = [name.strip()[:3].lower() for name in re.split("[-–]", part)]

@@ -48,7 +48,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     `version` counts the changes to the entry's content, so that an approval refers to exactly the content that was
     approved (D34). `rejected_version` is the version that was rejected last, or None. `entered_by_id` is the agent who
-    logged the time. If `rounded_by_day`, the minutes of its day are rounded together once they are approved (D4).
+    logged the time. If `rounded_by_day`, the sum of a day's entries is rounded once they are approved, not each (D4).
     `window_from` is the instant from which the author has a limited time to change the entry: when it was logged or
     last rejected. If a document had settled the entry before its case was merged, `settled_on_id` is the id of that
     merged case.
@@ -192,7 +192,7 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        That content is not stored anywhere, so it must not be dropped without a message.
+        The different content is not stored anywhere, so it must not be dropped without a message.
         """
         same = says_the_same(
             self,

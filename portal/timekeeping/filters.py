@@ -32,7 +32,7 @@ CONDITIONS = {scope: f"{condition} and {WORDS} and {DAYS}" for scope, condition 
 """SQL conditions on the entry `e` and its agent `a` for the entries that a filter chooses, by scope."""
 
 READY = "(e.state = 'draft' or (e.state = 'rejected' and e.rejected_version is distinct from e.version))"
-"""SQL condition for the entries that "submit all" includes: drafts, and rejected entries that were changed since."""
+"""SQL condition for the entries that "submit all" includes: drafts, and entries changed since their rejection."""
 
 Word = TypeVar("Word", EntryState, EntryBilling)
 
@@ -67,10 +67,7 @@ class Filter:
 
     @classmethod
     def of_row(cls, query: Mapping[str, str], reader: AgentReader) -> Self:
-        """Return the filter of the list that contains a single row, from the query string of the row's URL.
-
-        That query string is the one that `in_row` returns.
-        """
+        """Return the filter of the list in which a row is shown, from the query string of the row's URL (`in_row`)."""
         scope = query.get("of")
         known: dict[str, Scope] = {name: name for name in get_args(Scope)}
         return cls.asked(known.get(scope or "", "agent"), number_in(query.get("id")) or reader.id, query)
@@ -102,7 +99,7 @@ class Filter:
     def has_kept_sums(self) -> bool:
         """Return whether the database keeps the sums of the entries that this filter chooses.
 
-        It keeps no sums by day, and none for all agents who have left together.
+        It keeps no sums by day, and no sum for the entries of all agents who have left.
         """
         return self.scope != "left" and self.since is None and self.until is None
 

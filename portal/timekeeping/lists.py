@@ -30,8 +30,8 @@ SUMMED = 10_000
 class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
-    `at` is the instant at which the entry was created; `counts` are its billable minutes; `rules` are the rules by
-    which it may be fixed; `changes` are the changes by people other than the author; `flag` is the open flag, or None.
+    `at` is the instant at which the entry was created; `counts` are its billable minutes; `rules` decide whether it may
+    be changed; `changes` are the changes by people other than the author; `flag` is the open flag, or None.
     `settled_as` is the number that the entry's document shows instead of `case_number`, because the case was merged
     later, or None. `shape` is the name of the template fragment that shows the entry in a feed.
 
@@ -140,7 +140,7 @@ class ListedEntry:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether "select all" selects the entry: a draft, or a rejected entry that was changed since."""
+        """Return whether "select all" selects the entry: it is a draft, or was changed since its rejection."""
         return self.state is EntryState.DRAFT or (self.is_open and self.rejected_version != self.version)
 
     @classmethod
@@ -195,9 +195,9 @@ class Sums:
 class Totals:
     """Sums of all entries that a filter chooses, on all pages, and of each day that the page shows.
 
-    `ready` sums up the entries that the reader may submit by the filter: drafts, and rejected entries that were changed
-    since. `newest` is the highest id of any entry, so that a submission by filter does not include entries that are
-    added later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` sum
+    `ready` sums up the entries that the reader may submit by the filter: drafts, and entries that were changed since
+    their rejection. `newest` is the highest id of any entry, so that a submission by filter does not include entries
+    that are added later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` sum
     up only the latest of them.
     """
 
@@ -251,8 +251,8 @@ async def page(reader: AgentReader, which: Filter, *, size: int = PAGE) -> Page:
 async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()) -> Totals:
     """Return the sums of the entries that `which` chooses, and of each of `days`, by one query (D56).
 
-    The database keeps the sums of each case, agent, service and so on (`time_sum`). The sums of a range of days are
-    computed, of at most `SUMMED` entries, so that the cost is limited.
+    The database keeps the sums of each case, agent, service and so on (`time_sum`). Other sums, such as those of a
+    range of days, are computed from about `SUMMED` entries at most, so that the cost is limited.
     """
     condition = f"{VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}"
     parts = _KEPT.format(scope=which.scope) if which.has_kept_sums else _COMPUTED.format(condition=condition)

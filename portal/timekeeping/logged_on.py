@@ -1,4 +1,4 @@
-"""Find what time can be logged on (a case, project, service or kind of general time) by typed words."""
+"""Find the case, project, service or kind of general time on which time is to be logged, by the words of a search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,10 +56,10 @@ def address_of(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The result of what was chosen or typed in the search field of the form for time.
+    """The result of a choice or of a text in the search field of the form for time.
 
-    `on` is what was found, and `name` its name or the typed text. If `on` is None, `problem` is the error message, and
-    `choices` are all the things that the typed text may mean.
+    `on` is what was found, and `name` its name, or the text of the field. If `on` is None, `problem` is the error
+    message, and `choices` are the things that the text may mean.
     """
 
     on: On | None = None
@@ -173,7 +173,7 @@ def _cases(condition: str, limit: str) -> str:
 
 
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
-    """Return what time is to be logged on, given the id of an earlier choice and the text in the search field.
+    """Return the thing on which time is to be logged, for the id of an earlier choice and the text in the search field.
 
     Without JavaScript, only the text changes, so the id is ignored if the name of its thing does not contain the text.
     The text then means the case with that number, the thing with exactly that name, or the only thing that contains all

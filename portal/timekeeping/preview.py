@@ -102,7 +102,7 @@ async def understood(
 
     With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that is
     being changed: a duration such as `+15m` is added to them. `where` is who worked, when and on which case; if it is
-    None, there are no warnings.
+    None, `odd` is empty.
     """
     if not duration.strip():
         return Understood()
@@ -122,7 +122,7 @@ async def understood(
 
 
 async def _odd(where: Where, read: Duration, day: date, span: Span | None) -> tuple[str, ...]:
-    """Return the warnings about the typed time as sentences."""
+    """Return the warnings about the time in the form as sentences."""
     planned = PlannedTime(
         agent_id=where.agent_id, work_date=day, minutes=read.minutes, span=span,
         case_id=where.case_id, entry_id=where.entry_id,
@@ -162,7 +162,7 @@ async def _meaning(
     is_general: bool,
     entry_id: int | None,
 ) -> Understood:
-    """Return the preview of a duration that was read, without warnings; `worked_by` is the id of the agent who worked.
+    """Return the preview for the duration `read`, with an empty `odd`; `worked_by` is the id of the agent who worked.
 
     `entry_id` is the entry that is changed, whose stored minutes are left out of the sums of the month.
     """

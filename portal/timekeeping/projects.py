@@ -134,7 +134,7 @@ class Usage:
 
     @property
     def all(self) -> int:
-        """Return the approved and the pending minutes together."""
+        """Return the sum of the approved and the pending minutes."""
         return self.approved + self.pending
 
 

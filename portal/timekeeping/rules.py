@@ -47,7 +47,7 @@ def counted(
     schedule: Schedule | None = None,
     began: datetime | None = None,
 ) -> Counting:
-    """Return how many of the `minutes` worked are billable.
+    """Return the billable minutes of an entry for the `minutes` worked.
 
     The result is 0 if the entry is not billable or has no service (`rounding` is None). Otherwise it is `override` if
     given, else the minutes times the factors of `schedule` for work that began at `began`, rounded by the service's

@@ -5,8 +5,8 @@ if its state and version are as expected; otherwise it raises `Conflict`. Agents
 `take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or the
 rejection.
 
-None of these functions checks whether time tracking is on: the guards of the routes do, and an agent who leaves can be
-ended, and their time submitted, while it is off.
+None of these functions checks whether time tracking is on, because the time of an agent who leaves can be submitted
+while it is off. The guards of the routes check it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -36,7 +36,7 @@ class Submission:
 
     `submitted` are the ids of the entries that were changed. `refused` maps the id of each entry that could not be
     changed to an error message. `left_out` is the number of rejected entries that a submission by filter left out
-    because nobody has changed them. `id` identifies the submission for `take_back`; None if nothing was submitted.
+    because nobody has changed them since. `id` identifies the submission for `take_back`; None if nothing was submitted.
     """
 
     submitted: list[int]
@@ -60,7 +60,7 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
 
 
 async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetime) -> Submission:
-    """Submit all ready entries that `which` chooses: drafts, and rejected entries that were changed since (S1.12, D56).
+    """Submit the drafts that `which` chooses, and its entries that were changed since their rejection (S1.12, D56).
 
     Agents submit their own entries only, managers anybody's. `newest` is the highest entry id that the list had when it
     was shown: entries that were added later are not submitted unseen. Return which were submitted, and how many were
@@ -202,7 +202,7 @@ update time_entry set billable_minutes = counted_minutes(stretches, actual_minut
 
 
 async def recount(minutes: Mapping[int, int]) -> None:
-    """Store the billable minutes of approved entries whose days are rounded together (D4); `minutes` is by entry id.
+    """Store the billable minutes of approved entries that are rounded by day (D4); `minutes` maps entry ids to them.
 
     The entries keep their version, and so their approval. The caller has locked the customer.
     """

@@ -46,8 +46,8 @@ async def notify_all(
 ) -> None:
     """Write the outbox rows for several entries by one statement: one for each case, and for each entry without a case.
 
-    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. `record_id` is one of the rejections or
-    flags of a decision, or an answered flag, of which the authors or the manager are notified.
+    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. `record_id` is the id of a rejection or
+    flag of a decision, about which the authors are notified, or of an answered flag, about which its manager is.
     """
     subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
     await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at, record_id=record_id)

@@ -127,7 +127,7 @@ class Work:
 
 
 def parse_counted(text: str) -> int:
-    """Return the typed minutes of an override: a duration, or 0.
+    """Return the minutes of an override in `text`, which is a duration or 0.
 
     Raise `ValueError` with an error message for other text.
     """
@@ -173,9 +173,9 @@ from agent a left join service s on s.id = $2 left join task t on t.id = $4 wher
 
 
 def schedule_on(day: date, row: Any, zone: str) -> Schedule | None:
-    """Return the schedule of a service for work on a day, or None if it has none.
+    """Return the schedule of a service for work on a day, or None if the service has none.
 
-    `row` has its windows and holidays, and the calendar. The hours are those of the time zone `zone`.
+    `row` has the columns `windows`, `holidays` and `calendar`. The hours are those of the time zone `zone`.
     """
     calendar = Calendar.read(row["calendar"]).hours.days_off(day) if row["calendar"] else ()
     return schedule_of(row["windows"], row["holidays"], zone, calendar=calendar)

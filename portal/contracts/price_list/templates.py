@@ -125,15 +125,15 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[str, Any]:
     """Return the columns of a template for the fields of its form. Raise `Invalid` with a message for each bad field.
 
-    The fields of the service are validated like those of a contract in the same currency. The column `fields` gets the
-    validated values, so that nothing else of what was typed is stored. `known_product`, which the template has already,
-    is accepted even if it has ended.
+    The fields are validated like those of a service whose contract has the same currency. The column `fields` gets the
+    validated values, never the text that was typed. `known_product` is the id of the product that the template has
+    already, which is accepted even if it has ended.
     """
     checked = Checked()
     code = checked("currency", currency, facts.currency)
     cycle = checked("cycle", one_of(tuple(Cycle)), facts.cycle)
     package = _package(checked, facts, digits_of(code) if code else 2)
-    # This contract is not stored, because a template belongs to none; the service reads only these columns of it.
+    # This contract is not stored, because a template belongs to none; `columns_of` reads only these columns of it.
     contract = Contract(_ignore_missing=True, id=0, currency=code or "EUR", start_on=date.min)
     try:
         columns = await columns_of(facts, contract, known_product=known_product)

@@ -282,7 +282,7 @@ order by folded(s.name), c.start_on, s.id
 async def columns_of(
     facts: ServiceFacts, contract: Contract, service: Service | None = None, *, known_product: int | None = None
 ) -> dict[str, Any]:
-    """Return the columns of a service for the fields of its form. `service` is the changed service, None for a new one.
+    """Return the columns of a service for the fields of its form. `service` is the one to change, None for a new one.
 
     A product that has ended is refused, unless the service has it already or it is `known_product`. Raise `Invalid` for
     a bad field.

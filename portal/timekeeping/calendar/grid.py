@@ -52,7 +52,7 @@ class Typed:
 def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[Week, dict[str, str]]:
     """Return the week as it would be if everything typed were saved, and the error messages by field name.
 
-    An error is a text that is not a duration. `workdays` holds the minutes that a typed `1d` means on each day.
+    A text that is not a duration is an error. `workdays` holds the minutes that `1d` means on each day.
     """
     wrong: dict[str, str] = {}
 
@@ -120,7 +120,7 @@ def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
 
 
 def _length(text: str, held: int, workday: int) -> Work:
-    """Return a `Work` that has only the typed length: minutes, or clock times and what is added to them.
+    """Return a `Work` that has only the duration in `text`: minutes, or clock times and the minutes added to them.
 
     `work_date` is a placeholder, and the caller fills in the rest. `held` and `workday` are those of `read_duration`.
     Raise `Invalid` if the text is not a duration.
@@ -138,7 +138,7 @@ def _length(text: str, held: int, workday: int) -> Work:
 async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed, at: datetime) -> None:
     """Log a draft for a cell of the row, with the comment and the task that were entered for the row.
 
-    `length` is the typed duration. The comment is the external one, which customers read, or the internal one for
+    `length` is a result of `_length`. The comment is the external one, which customers read, or the internal one for
     general time.
     """
     kind, number, service, task = typed.with_task(row.key)

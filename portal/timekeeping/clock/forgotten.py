@@ -121,8 +121,8 @@ order by d.day desc, c.number limit {MOST + 1}
 async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
     """Return each case and day of the last `DAYS` days on which the reader worked and logged no time, latest first.
 
-    At most `MOST` + 1 are returned. Days are those of the reader's time zone. Today, cases for which the reader has a
-    timer, and dismissed suggestions are left out.
+    At most `MOST` + 1 are returned. Days are those of the reader's time zone. Left out are today, cases for which the
+    reader has a timer that has not ended, and suggestions that the reader has dismissed.
     """
     return await _found(reader, at, "not", None)
 
@@ -168,7 +168,7 @@ async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datet
 
 
 async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> int:
-    """Store that there is no time to log for these picks, and return how many of them were new.
+    """Dismiss these suggestions, because there is no time to log for them, and return how many were dismissed.
 
     Picks that are not (or no longer) suggested to the reader are ignored.
     """

@@ -14,9 +14,9 @@ from portal.people.working.hours import HOURS, UNSET, Hours
 from portal.timekeeping.logged_on import address_of
 
 BEYOND = timedelta(hours=2)
-"""After running for this long beyond its agent's working day without a pause, a timer counts as forgotten."""
+"""A timer that has run without a pause for this much longer than its agent's working day counts as forgotten."""
 OVERNIGHT = timedelta(hours=4)
-"""After running for this long, and past midnight in its agent's time zone, a timer counts as forgotten."""
+"""A timer that has run without a pause for this long and past midnight counts as forgotten."""
 DISCARDED_SHOWN = timedelta(days=1)
 ONE_DAY = timedelta(hours=24)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -67,8 +67,8 @@ class Timer(Table, tablename="timer"):
     ) -> Self:
         """Start a timer for work on `on`, or without a purpose yet, and return it.
 
-        Pause the agent's timer that is running. If the agent has a timer on `on` already, that one is resumed. Sending
-        the same `form_key` again changes nothing. Raise `Invalid` (`note`) for a note that is too long.
+        Pause the agent's timer that is running. If the agent has an open timer for `on` already, resume that timer
+        instead. Sending the same `form_key` again changes nothing. Raise `Invalid` (`note`) if the note is too long.
         """
         await _hold(by)
         if form_key and (sent := await cls._own(by).where(cls.form_key == form_key).first()):

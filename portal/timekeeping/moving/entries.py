@@ -25,7 +25,10 @@ _MOVE = "update time_entry set case_id = $1 where id = any($2) and case_id <> $1
 
 
 async def move(time: Sequence[Any], sources: dict[int, Case], target: Case, by: AgentReader, at: datetime) -> None:
-    """Move the locked rows `time` to `target`, and keep a version of each; `sources` are the cases that they were on."""
+    """Move the locked entries `time` to `target`, and keep a version of each.
+
+    `time` are rows with `COLUMNS`; `sources` maps the ids of the cases that the entries are on to these cases.
+    """
     if not time:
         return
     await current().execute(_MOVE, target.id, [row["id"] for row in time])

@@ -39,7 +39,7 @@ class Mergeable:
     """A case on the page that asks which cases to merge.
 
     `contact_sees_all` says whether its contact may see every case of the customer. `project` is the name of the project
-    for which its time counts, or None. `minutes` are the minutes worked. `appointments` counts those that are still
+    that it is connected to, or None. `minutes` are the minutes worked. `appointments` counts those that are still
     planned, and `timers` the timers that are not logged yet.
     """
 

@@ -64,7 +64,7 @@ from (select) as one left join cases c on c.id = $6 left join service s on s.id 
 
 
 async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
-    """Return the warnings about time that is about to be stored, which one query finds.
+    """Return the warnings about time that is about to be stored, found by one query.
 
     Only a locked period and a case on which no time may be logged prevent saving. They are among the warnings, so that
     the agent learns of them before sending the form.
@@ -109,7 +109,7 @@ from time_entry e where e.agent_id = $1 and e.work_date >= $2 and e.work_date < 
 
 
 async def of_days(agent_id: int, first: date, days: int = 7) -> dict[date, list[Warned]]:
-    """Return the warnings about stored time on each of the `days` days from `first` on, by day, which one query finds.
+    """Return the warnings about stored time on the `days` days from `first` on, by day, found by one query.
 
     Days without a warning are left out. The week grid shows the warnings above the day.
     """
