@@ -68,6 +68,7 @@ from portal.desk.verbs.linking import CaseLink
 from portal.desk.verbs.rating import CaseRating
 from portal.desk.verbs.sharing import CaseWatcher
 from portal.desk.workflow.follow_ups import FollowUpRule
+from portal.desk.workflow.priorities import CasePriority
 from portal.desk.workflow.statuses import CaseStatus, StatusMove
 from portal.mail.outgoing import OutgoingMail
 from portal.mail.refusals import MailRefusal
@@ -128,6 +129,7 @@ APP_CONFIG = AppConfig(
         CaseEvent,
         CaseField,
         CaseFieldValue,
+        CasePriority,
         CaseStatus,
         CaseType,
         Company,

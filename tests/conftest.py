@@ -22,7 +22,7 @@ from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
 from tests import examples, owner
-from tests.world import KINDS_OF_GENERAL_TIME, NOW, STATUSES, TEST_SECRET, cast_rows
+from tests.world import KINDS_OF_GENERAL_TIME, NOW, PRIORITIES, STATUSES, TEST_SECRET, cast_rows
 
 logs.set_up("warning")
 examples.load_profile()
@@ -222,7 +222,7 @@ async def prepare_cleaning(connection: asyncpg.Connection) -> None:
     restarts = ", ".join(f"setval('{sequence['name']}', {sequence['start_value']}, false)" for sequence in sequences)
     await connection.execute(
         "create function pg_temp.clean() returns void language plpgsql as $clean$"
-        f" begin {emptying} perform {restarts}; {cast_rows()} {KINDS_OF_GENERAL_TIME} {STATUSES} end $clean$"
+        f" begin {emptying} perform {restarts}; {cast_rows()} {KINDS_OF_GENERAL_TIME} {STATUSES} {PRIORITIES} end $clean$"
     )
 
 

@@ -14,6 +14,7 @@ FEW = {
     "billing_schedule": "there is one",
     "case_field": "at most 40 have not ended, and the list of the set-up has pages",
     "case_field_value": "a case has at most one for each field",
+    "case_priority": "there are four",
     "case_status": "at most 50 have not ended, and no page lists more",
     "company": "there is one",
     "deadline_target": "there is one for each priority",

@@ -569,6 +569,8 @@ MATRIX: dict[str, Row] = {
     "GET /agent/setup/case-types": ADMINS,
     "POST /agent/setup/case-types": ADMINS,
     "GET /agent/setup/case-types/{case_type}": ADMINS,
+    "GET /agent/setup/priorities": ADMINS,
+    "POST /agent/setup/priorities": ADMINS,
     "POST /agent/setup/case-types/{case_type}": ADMINS,
     "POST /agent/setup/case-types/{case_type}/ending": ADMINS,
     "POST /agent/setup/case-types/{case_type}/resumption": ADMINS,

@@ -123,7 +123,7 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
         "appointment (id, customer_id, case_id, agent_id, kind, starts_at, ends_at, done_at, cancelled_at)",
         "attachment", "authenticator (credential_id, created_at)",
         "business_calendar", "business_day", "business_window", "case_event", "case_field", "case_field_choice",
-        "case_field_value", "case_link", "case_look", "case_rating", "case_watcher",
+        "case_field_value", "case_link", "case_look", "case_priority", "case_rating", "case_watcher",
         "case_status (id, category, name, customer_name, position, pauses, ended_at)", "case_type", "cases",
         "company", "contact", "contract",
         "credential (id, email, customer_id, contact_id, has_password, login_id, accepted_at)", "credit_line",

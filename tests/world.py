@@ -111,6 +111,11 @@ insert into case_status (category, name, customer_name, position, pauses) values
 """
 """SQL that inserts the statuses of cases, for a database whose tables were emptied. An older schema has no table for them."""
 
+PRIORITIES = """
+insert into case_priority (id, name, is_preselected) values (1, 'Low', false), (2, 'Normal', true), (3, 'High', false), (4, 'Urgent', false);
+"""
+"""SQL that inserts the priorities, for a database whose tables were emptied. An older schema has no table for them."""
+
 KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);"
 """SQL that inserts the kinds of general time, for a database whose tables were emptied.
 

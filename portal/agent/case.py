@@ -14,14 +14,7 @@ from portal.agent.flow.sending import Written, forget_draft, send, written_on
 from portal.agent.pages import agent_page
 from portal.billing import feed_with_time, standing_of
 from portal.database import transaction
-from portal.desk import (
-    PRIORITY_CHOICES,
-    Attachment,
-    Case,
-    Details,
-    Feed,
-    feed_of,
-)
+from portal.desk import Attachment, Case, Details, Feed, feed_of
 from portal.desk.lists.walking import walk_of
 from portal.desk.replies import canned
 from portal.numbers import number_in
@@ -71,7 +64,7 @@ async def show_case(
     draft = await drafts.begun(reader, address, kept if typed is None else typed)
     feed, time = await _feed(request, details)
     response = await agent_page(
-        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, priorities=PRIORITY_CHOICES, draft=draft,
+        request, reader, "agent/cases/show.html", details=details, feed=feed, time=time, draft=draft,
         appointments=await appointments_with_time(details.case.id, reader), errors=errors or {}, typed=draft.typed,
         came_from=details.named_by(request.query_params.getall("from", [])),
         walk=await walk_of(details.case, reader, request.query_params.multi_items(), visit.at), toast=_toast(request, details.case),
@@ -107,7 +100,7 @@ async def show_feed(
     await about_to_read(request, ("case", details.case.id), looks=details.is_unread)
     feed, time = await _feed(request, details)
     response = page(
-        request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time, priorities=PRIORITY_CHOICES,
+        request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time,
         appointments=await appointments_with_time(details.case.id, reader),
         walk=await walk_of(details.case, reader, request.query_params.multi_items(), at),
     )  # fmt: skip

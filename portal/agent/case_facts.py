@@ -13,9 +13,10 @@ from portal.agent.pages import agent_page
 from portal.contracts.projects import Project
 from portal.contracts.services import Service
 from portal.database import transaction
-from portal.desk import PRIORITY_CHOICES, Case, Details, case_types
+from portal.desk import Case, Details, case_types
 from portal.desk.facts import Facts
 from portal.desk.workflow.moves import wanted_status
+from portal.desk.workflow.priorities import name_of
 from portal.errors import Conflict, Invalid
 from portal.numbers import number_in
 from portal.people.agents import COLLEAGUES
@@ -203,7 +204,7 @@ async def change_priority(
         seen = seen_in(form, PriorityChange) or PriorityChange(priority=case.priority)
         priority = form.into(PriorityChange).priority
         if case.priority not in (seen.priority, priority):
-            raise Conflict(f"The priority is {case.urgency.word} now. Look at it again.")
+            raise Conflict(f"The priority is {await name_of(case.priority)} now. Look at it again.")
         await case.change_facts(by=reader, at=at, priority=priority)
     return see_other(place_of(request, number))
 
@@ -223,7 +224,7 @@ async def _facts(
     case = details.case
     services = await Service.offered(case.customer_id, today(reader.time_zone, visit.at))
     return await agent_page(
-        request, reader, "agent/cases/facts.html", details=details, priorities=PRIORITY_CHOICES,
+        request, reader, "agent/cases/facts.html", details=details,
         services=with_stored(services, case.service_id, details.service_name),
         types=with_stored(choices(await case_types()), case.case_type_id, details.type_name),
         contacts=with_stored(

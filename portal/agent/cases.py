@@ -16,7 +16,6 @@ from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.database.finder import choosable
 from portal.desk import (
-    PRIORITY_CHOICES,
     Case,
     Question,
     Sort,
@@ -32,6 +31,7 @@ from portal.desk.lists.own_views import OwnView
 from portal.desk.messages import Writing, written_before
 from portal.desk.own_fields.offered import offered, typed_in, with_fields
 from portal.desk.tagging.tags import TAGS
+from portal.desk.workflow import priorities
 from portal.errors import Conflict, Invalid, NotFound
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
@@ -202,7 +202,7 @@ async def _new(
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
         customer=customer, caller=caller, contacts=await Contact.offered(customer.id) if customer.id else [],
         none_yet=not (customer.id or await Customer.offered()),
-        types=choices(await case_types()), priorities=PRIORITY_CHOICES, own_fields=await offered(reader),
+        types=choices(await case_types()), priorities=await priorities.offered(to_contact=False), own_fields=await offered(reader),
         sends_mails=bool(visit_of(request).settings.smtp_url),
     )  # fmt: skip
 

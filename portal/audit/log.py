@@ -31,7 +31,7 @@ KINDS = {
     "help": ("Help articles", "help_article"),
     "company": (
         "Company and rules",
-        "company logo time_rules general_kind case_status status_move follow_up_rule case_field case_field_choice tag"
+        "company logo time_rules general_kind case_status status_move follow_up_rule case_priority case_field case_field_choice tag"
         " refused_ending working_hours absence billing_schedule unscheduled_customer",
     ),
     "time": ("Submitted time", "time_entry"),
@@ -60,6 +60,7 @@ _SUBJECTS = {
     "product": "product_id",
     "general_kind": "general_kind_id",
     "case_status": "status_id",
+    "case_priority": "priority_id",
     "case_field": "field_id",
     "tag": "tag_id",
     "help_article": "article_id",

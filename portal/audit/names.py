@@ -34,6 +34,7 @@ REFERENCES = {
     "status_id": "status",
     "from_status_id": "status",
     "to_status_id": "status",
+    "priority_id": "priority",
     "field_id": "field",
     "tag_id": "tag",
     "merged_into_id": "tag",
@@ -67,6 +68,7 @@ _ROWS = {
     " ended_at is not null as is_last from general_kind",
     "status": "select id, name, '/agent/setup/workflow/' || id as path, 'Status of cases' as about, ended_at is not null as is_last from case_status",
     "tag": "select id, name, '/agent/setup/tags/' || id as path, 'Tag' as about, false as is_last from tag",
+    "priority": "select id::bigint, name, '/agent/setup/priorities' as path, 'Priority of cases' as about, false as is_last from case_priority",
     "field": "select id, name, '/agent/setup/fields/' || id as path, 'Field of cases' as about, ended_at is not null as is_last from case_field",
     "article": "select id, title as name, '/agent/help/' || id as path, 'Help article' as about, published_at is null as is_last from help_article",
     "invoice": "select i.id, coalesce(i.number, 'a draft') as name, case when i.number is null then '/agent/drafts/' || i.id"

@@ -147,6 +147,7 @@ SUBJECTS = {
     "general_kind": "{general_kind_id}",
     "case_status": "the status {status_id}",
     "tag": "the tag {tag_id}",
+    "case_priority": "the priority {priority_id}",
     "case_field": "the field {field_id}",
     "case_field_choice": "the choice “{name}” of {field_id}",
     "follow_up_rule": "replies to cases that are done",
@@ -205,6 +206,14 @@ _COLUMNS: dict[str, str | tuple[str, str]] = {
     "case_status.moves_freely": (
         "let agents set every other status after {status_id}",
         "limited which statuses agents may set after {status_id}",
+    ),
+    "case_priority.for_contacts": (
+        "let customers choose the priority {priority_id}",
+        "stopped customers from choosing the priority {priority_id}",
+    ),
+    "case_priority.is_preselected": (
+        "made {priority_id} the priority that forms preselect",
+        "let forms no longer preselect the priority {priority_id}",
     ),
     "case_field.ended_at": ("stopped offering the field {field_id}", "offered the field {field_id} again"),
     "case_field.for_contacts": ("showed the field {field_id} to customers", "hid the field {field_id} from customers"),

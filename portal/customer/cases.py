@@ -9,11 +9,12 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal.database import transaction
-from portal.desk import PRIORITY_CHOICES, Case, CaseType, customers_list, named_elsewhere, problems_of, searched
+from portal.desk import Case, CaseType, customers_list, named_elsewhere, problems_of, searched
 from portal.desk.help import reading
 from portal.desk.lists.questions import quoted_number
 from portal.desk.own_fields.offered import OfferedField, offered, typed_in, with_fields
 from portal.desk.verbs.changing import LogLine
+from portal.desk.workflow import priorities
 from portal.errors import Invalid, NotFound, TooMany
 from portal.numbers import number_in
 from portal.people.offered import choices
@@ -87,7 +88,8 @@ async def _form(
     return page(
         request, "customer/cases/new.html", typed=draft.typed, article=article, errors=errors or {}, draft=draft,
         unsent=await drafts.unsent(reader, "/cases/new"),
-        types=choices(await CaseType.offered_to_contacts()), priorities=PRIORITY_CHOICES, own_fields=await offered(reader),
+        types=choices(await CaseType.offered_to_contacts()), priorities=await priorities.offered(to_contact=True),
+        own_fields=await offered(reader),
     )  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from portal.desk.lists.questions import Question, searched
 from portal.desk.lists.views import Due, Sort
 from portal.desk.messages import Message, problems_of
 from portal.desk.overview import Overview, overview
-from portal.desk.workflow import PRIORITY_CHOICES, Priority, Status
+from portal.desk.workflow import Priority, Status
 
 case_types = CaseType.offered
 """Return the case types that forms offer, in the order that an admin has set."""
 
 __all__ = [
-    "PRIORITY_CHOICES", "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Due", "EndingFacts", "Feed", "Listed", "Message",
+    "Attachment", "Case", "CaseEvent", "CaseType", "Details", "Due", "EndingFacts", "Feed", "Listed", "Message",
     "Overview",
     "Priority", "Question", "RefusedEnding", "Sort", "Status", "agents_list", "case_types", "countings", "customers_list", "feed_of",
     "files_of", "named_elsewhere", "overview", "problems_of", "searched",

@@ -192,10 +192,10 @@ class Case(Table, tablename="cases"):
         if known := await messages.written_before(writing, by):
             return await cls._of_id(known, by)
         contact_id = by.id if by.is_contact else contact_id
-        origin = await opening.origin_of(contact_id, case_type_id, customer_id, by_contact=by.is_contact)
+        origin = await opening.origin_of(contact_id, case_type_id, priority, customer_id, by_contact=by.is_contact)
         fields = [] if own is None else await offered(by, case_type_id=case_type_id)
         values, problems = read_all(fields, own or {}, by, case_type_id)
-        checked = opening.checked(origin, subject, writing, priority, problems)
+        checked = opening.checked(origin, subject, writing, problems)
         if isinstance(by, ContactReader):
             await opening.refuse_too_many(by, at)
         html = await messages.html_of(writing)

@@ -18,6 +18,7 @@ from portal.desk.verbs.linking import Linked, links_sql
 from portal.desk.verbs.rating import RATING, Rating, may_rate
 from portal.desk.workflow.follow_ups import reopens_until_sql
 from portal.desk.workflow.moves import Move, moves_sql, name_sql, read_moves
+from portal.desk.workflow.priorities import CHOICES_SQL, Choices, priority_sql, read_choices
 from portal.errors import NotFound
 from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
@@ -32,6 +33,8 @@ _TAGS = (tagging.tags_sql("c.id"), "null::text")
 """SQL for the tags of the case, for agents and for contacts, who may not read tags."""
 _MOVES = (moves_sql("c"), "'[]'")
 """SQL for the statuses that may be set, for agents and for contacts, who cannot set one."""
+_PRIORITIES = (CHOICES_SQL, "'[]'")
+"""SQL for the priorities that may be set, for agents and for contacts, who cannot set one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Details:
     and `follows` is the number of the closed case that it continues. `clock` has the deadlines. `outgoing` are the
     agents' replies that can still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the
     id of the newest reply. `reopens_until` is until when a reply reopens the case, None for always. `status_word` is
-    the name of the status for the reader; `moves` are the statuses that an agent may set. `rating` is the customer's
+    the name of the status for the reader, and `priority_word` that of the priority; `moves` and `priorities` are the
+    statuses and the priorities that an agent may set. `rating` is the customer's
     rating of the solution. `own` are the own fields that the reader sees,
     and `is_unread` says whether there is something new for the reader.
     """
@@ -78,6 +82,8 @@ class Details:
     follows: int | None
     status_word: str
     moves: list[Move]
+    priority_word: str
+    priorities: Choices
     own: list[Shown]
     is_unread: bool
 
@@ -102,6 +108,7 @@ class Details:
               array(select m.number from cases m where m.merged_into_id = c.id order by m.number) as merged,
               {links_sql("c.id", Case.visible_sql(reader, "o"), for_contact=reader.is_contact)} as links, {clock_sql("c")} as clock,
               {name_sql("c", for_contact=reader.is_contact)} as status_word, {_MOVES[reader.is_contact]} as moves,
+              {priority_sql("c")} as priority_word, {_PRIORITIES[reader.is_contact]} as priorities,
               {reopens_until_sql("c")} as reopens_until, (select f.number from cases f where f.id = c.follows_id) as follows,
               {_OUTGOING[reader.is_contact]} as outgoing, {LAST_REPLY} as last_reply, {_TAGS[reader.is_contact]} as tags,
               {RATING} as rating, {shown_sql("c", for_contact=reader.is_contact)} as own, {unread_sql("c", reader)} as is_unread
@@ -120,6 +127,7 @@ class Details:
                 "links": Linked.read(names["links"]),
                 "clock": Clock.read(names["clock"]),
                 "moves": read_moves(names["moves"]),
+                "priorities": read_choices(names["priorities"]),
                 "outgoing": Outgoing.read(names["outgoing"]),
                 "tags": tagging.read(names["tags"]),
                 "rating": Rating.read(names["rating"]),

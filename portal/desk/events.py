@@ -229,7 +229,7 @@ def _assigned_words(actor: str, to: str | None) -> str:
 def _dispatch_words(details: Mapping[str, Any]) -> str:
     """Return the sentence that says which rule of dispatch chose what.
 
-    `details` has the names, and the number of the priority.
+    `details` has the names; older lines have only the number of the priority.
     """
     rule, whom, department = details["rule"], details["to"], details["department"]
     if rule is None:
@@ -240,7 +240,7 @@ def _dispatch_words(details: Mapping[str, Any]) -> str:
         chosen = f"The rule “{rule}” chose {whom}" + (f" of {department}" if department else "")
     if not (by := details["priority_rule"]):
         return chosen
-    word = Priority(details["priority"]).word
+    word = details.get("priority_name") or Priority(details["priority"]).word
     return f"{chosen} and priority {word}" if by == rule else f"{chosen}; the rule “{by}” chose priority {word}"
 
 

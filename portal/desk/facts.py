@@ -6,6 +6,7 @@ from typing import TypedDict
 from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk.workflow import Priority
+from portal.desk.workflow.priorities import name_of
 from portal.errors import Invalid
 from portal.fields import one_line
 from portal.people.contacts import hold_contact
@@ -63,7 +64,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
     if "priority" in facts:
         known = facts["priority"] in list(Priority)
         problems |= {} if known else {"priority": CHOOSE}
-        checked["priority"] = Fact("priority", facts["priority"], Priority(facts["priority"]).word if known else None)
+        checked["priority"] = Fact("priority", facts["priority"], await name_of(facts["priority"]) if known else None)
     for noun, sql in (("service", _SERVICE), ("project", _PROJECT)):
         row_id, name = facts.get(f"{noun}_id"), None
         if row_id is not None:

@@ -8,7 +8,6 @@ from math import ceil
 from portal.database import current
 from portal.desk.facts import CHOOSE, checked_subject
 from portal.desk.messages import Writing
-from portal.desk.workflow import Priority
 from portal.errors import Invalid, TooMany
 from portal.people.contacts import hold_contact
 from portal.people.readers import ContactReader
@@ -21,7 +20,7 @@ MOST, WITHIN = 30, timedelta(hours=1)
 class Origin:
     """The customer, contact and service of a new case.
 
-    `problems` maps each field that is not valid (`case_type`, `contact`) to its error message. If it has `contact`,
+    `problems` maps each field that is not valid (`case_type`, `priority`, `contact`) to its error message. If it has `contact`,
     `customer_id` is None.
     """
 
@@ -32,13 +31,19 @@ class Origin:
 
 
 async def origin_of(
-    contact_id: int | None, case_type_id: int, customer_id: int | None = None, *, by_contact: bool = False
+    contact_id: int | None,
+    case_type_id: int,
+    priority: int,
+    customer_id: int | None = None,
+    *,
+    by_contact: bool = False,
 ) -> Origin:
     """Return the customer and the service of a new case, which follow from its contact and its type.
 
     The service is the customer's default for the type, else the customer's default for all types, else None. With
-    `customer_id`, the contact must belong to that customer; with `by_contact`, the type must be one that contacts may
-    choose. `Origin.problems` reports a contact or type that cannot be chosen, is unknown or has ended. The contact is
+    `customer_id`, the contact must belong to that customer; with `by_contact`, the type and the priority must be
+    ones that contacts may choose. `Origin.problems` reports a contact, type or priority that cannot be chosen, is
+    unknown or has ended. The contact is
     locked (`hold_contact`), so that the contact's access cannot end before this transaction does.
     """
     if contact_id is not None:
@@ -47,29 +52,30 @@ async def origin_of(
     # found (R29).
     row = await current().fetchrow(
         """select o.customer_id, t.id is not null as type_is_offered,
+             exists (select from case_priority p where p.id = $5::bigint and (p.for_contacts or not $4)) as priority_is_offered,
              (select d.service_id from default_service d where d.customer_id = o.customer_id and (d.case_type_id = $2 or d.case_type_id is null)
               order by d.case_type_id nulls last limit 1) as service_id
         from (select 1) as one left join contact o on o.id = $1 and o.ended_at is null and o.customer_id = coalesce($3, o.customer_id)
           and not exists (select from customer u where u.id = o.customer_id and u.ended_at is not null)
         left join case_type t on t.id = $2 and t.ended_at is null
           and (t.for_contacts or not $4)""",
-        contact_id, case_type_id, customer_id, by_contact,
+        contact_id, case_type_id, customer_id, by_contact, priority,
     )  # fmt: skip
     problems = {} if row["type_is_offered"] else {"case_type": CHOOSE}
+    if not row["priority_is_offered"]:
+        problems["priority"] = CHOOSE
     if row["customer_id"] is None:
         problems["contact"] = "Choose who asks."
     return Origin(row["customer_id"], contact_id, row["service_id"], problems)
 
 
-def checked(origin: Origin, subject: str, writing: Writing, priority: int, also: Mapping[str, str]) -> str:
+def checked(origin: Origin, subject: str, writing: Writing, also: Mapping[str, str]) -> str:
     """Check the fields of a new case, and return the subject without line breaks and invisible characters.
 
     Raise `Invalid` with a message for each field that is not valid, those of `origin.problems` and of `also` included.
     """
     checked, problems = checked_subject(subject)
     problems |= writing.problems() | origin.problems | dict(also)
-    if priority not in list(Priority):
-        problems["priority"] = CHOOSE
     if problems:
         raise Invalid(problems)
     return checked

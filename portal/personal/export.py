@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.database import current, transaction
+from portal.desk.workflow.priorities import priority_sql
 from portal.exports.zips import Sink
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
@@ -174,7 +175,8 @@ SECTIONS = (
     Section(
         "cases",
         "contact_id",
-        "select number, subject, status, priority, opened_at, closed_at from cases where contact_id = $1 order by id",
+        f"select number, subject, status, {priority_sql('k')} as priority, opened_at, closed_at from cases k"  # noqa: S608
+        " where contact_id = $1 order by id",
     ),
     Section(
         "cases-watched",

@@ -62,7 +62,7 @@ async def write_zip(
 def _head(details: Details, reader: Reader) -> str:
     case = details.case
     facts = {
-        "Customer": details.customer_name, "Contact": details.contact_name, "Status": details.status_word, "Priority": case.urgency.word,
+        "Customer": details.customer_name, "Contact": details.contact_name, "Status": details.status_word, "Priority": details.priority_word,
         "Type": details.type_name, "Service": details.service_name, "Handled by": details.agent_name,
         "Opened": f"{case.opened_at.astimezone(reader.zone):%Y-%m-%d %H:%M}",
         "Includes": ", ".join(f"#{number}" for number in details.merged),

@@ -62,6 +62,7 @@ PATHS = (
     "/agent/setup/roles/{role}",
     "/agent/setup/billing",
     "/agent/setup/tags/{tag}",
+    "/agent/setup/priorities",
     "/agent/setup/fields/{field}",
     "/agent/setup/fields/{field}/choices/{choice}",
     "/agent/cases/{number}/fields",

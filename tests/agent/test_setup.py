@@ -14,7 +14,20 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, INES, MAX, NOOR, PASSWORD, SENIOR, STATUSES, SUPPORT
+from tests.world import (
+    ACME,
+    ACME_CONTRACT,
+    ADA,
+    HELPDESK,
+    INES,
+    MAX,
+    NOOR,
+    PASSWORD,
+    PRIORITIES,
+    SENIOR,
+    STATUSES,
+    SUPPORT,
+)
 
 COMPANY = {
     "name": "Halden IT", "legal_name": "Halden IT GmbH", "street": "Hafenstraße 7", "postcode": "20457", "city": "Hamburg", "country": "DE",
@@ -52,7 +65,7 @@ async def root(app: Gate, dsn: str) -> AsyncIterator[Browser]:
         "select tablename from pg_tables where schemaname = 'public' and tablename !~ '^(migration|pgqueuer)'"
     )
     await connection.execute(f"truncate {', '.join(row['tablename'] for row in tables)} restart identity cascade")
-    await connection.execute(STATUSES)
+    await connection.execute(STATUSES + PRIORITIES)
     await connection.close()
     async with transaction(SYSTEM):
         admin = await create_admin(

@@ -241,7 +241,7 @@ async def test_trying_the_rules_says_who_would_get_a_case_and_changes_nothing() 
                 "All",
                 "Ines Okafor",
                 "Support",
-                4,
+                "Urgent",
             )
         assert (await Case.find(case.number, NOOR)).agent_id is None
 

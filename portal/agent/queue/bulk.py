@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
-from portal.desk import PRIORITY_CHOICES, Question
+from portal.desk import Question
 from portal.desk.bulk.changes import BulkChange
 from portal.desk.bulk.running import carry_out
 from portal.desk.bulk.verbs import NOBODY, Verb, settable, words_of
 from portal.desk.tagging.tags import TAGS, Tag
+from portal.desk.workflow import priorities
 from portal.errors import Invalid
 from portal.numbers import number_in, uuid_in
 from portal.people.agents import Agent
@@ -107,7 +108,7 @@ async def _options(verb: Verb) -> list[tuple[Any, str]]:
     if verb is Verb.STATUS:
         return [(status.id, status.name) for status in await settable()]
     if verb is Verb.PRIORITY:
-        return list(PRIORITY_CHOICES)
+        return list(await priorities.choices())
     return [(NOBODY, "Nobody"), *choices(await Agent.offered())]
 
 

@@ -69,6 +69,10 @@ PLACES: dict[str, tuple[Place, ...]] = {
             "kinds incident question",
         ),
         Place(
+            "/agent/setup/priorities", "Priorities", "What the four are called, and which of them customers may choose.",
+            "low normal high urgent severity preselected default",
+        ),
+        Place(
             "/agent/setup/fields", "Fields", "What else is recorded about cases, such as a serial number or a building.",
             "own custom fields text number date choice required hidden customers",
         ),

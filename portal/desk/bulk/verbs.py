@@ -175,6 +175,7 @@ RULES = {
 
 _NAMES = {
     Verb.STATUS: "select id, name from case_status where id = any($1)",
+    Verb.PRIORITY: "select id, name from case_priority where id = any($1)",
     Verb.TAG: "select id, name from tag where id = any($1)",
     Verb.UNTAG: "select id, name from tag where id = any($1)",
 }
@@ -183,8 +184,6 @@ _AGENTS = "select id, name from agent where id = any($1)"
 
 async def words_of(verb: Verb, values: Any) -> Mapping[str, str]:
     """Return the words that people read for values of a verb, such as the names of agents, by value."""
-    if verb is Verb.PRIORITY:
-        return {value: Priority(int(value)).word for value in values}
     ids = [int(value) for value in values if value]
     rows = await current().fetch(_NAMES.get(verb, _AGENTS), ids)
     return {str(row["id"]): row["name"] for row in rows} | {NOBODY: "Nobody"}

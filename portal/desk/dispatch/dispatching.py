@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from portal.database import current
 from portal.desk.deadlines import keeping
 from portal.desk.verbs.changing import agents_only, lock
-from portal.desk.workflow import Priority
 from portal.people.readers import Reader
 
 if TYPE_CHECKING:
@@ -40,19 +39,20 @@ class Choice:
     """What the rules would choose for a case now.
 
     `rule` is the name of the rule that chooses the agent, `priority_rule` that of the rule that sets the priority; None
-    if no rule does. `agent` is None if nobody is available.
+    if no rule does. `priority` is the name of the priority. `agent` is None if nobody is available.
     """
 
     rule: str | None
     department: str | None
     agent: str | None
     priority_rule: str | None
-    priority: Priority
+    priority: str
 
 
 _TRIED = """
 select d.rule, (select name from department where id = d.chosen_department) as department,
-  (select name from agent where id = d.chosen_agent) as agent, d.priority_rule, d.chosen_priority as priority
+  (select name from agent where id = d.chosen_agent) as agent, d.priority_rule,
+  (select name from case_priority where id = d.chosen_priority) as priority
 from cases c, lateral dispatch_choice(c.customer_id, c.service_id, c.case_type_id, c.priority, c.subject, $2, null) d where c.id = $1
 """
 
@@ -60,4 +60,4 @@ from cases c, lateral dispatch_choice(c.customer_id, c.service_id, c.case_type_i
 async def tried(case: "Case", at: datetime) -> Choice:
     """Return what the rules would choose for the case if it were opened now. Nothing is changed."""
     row = await current().fetchrow(_TRIED, case.id, at)
-    return Choice(**dict(row) | {"priority": Priority(row["priority"])})
+    return Choice(**dict(row))

@@ -49,8 +49,8 @@ class ListedRule(NamedTuple):
     name: str
     words: str
     balance: str
-    for_priority: int | None
-    sets_priority: int | None
+    for_priority: str | None
+    sets_priority: str | None
     customer: str | None
     service: str | None
     case_type: str | None
@@ -61,7 +61,7 @@ class ListedRule(NamedTuple):
     @property
     def fits(self) -> str:
         """Return the conditions as a text that begins with a capital letter, such as `All cases`."""
-        priority = f"priority {Priority(self.for_priority).word}" if self.for_priority else None
+        priority = f"priority {self.for_priority}" if self.for_priority else None
         said = f"subject with {' or '.join(self.said)}" if self.words else None
         words = ", ".join(filter(None, (self.customer, self.service, self.case_type, priority, said))) or "all cases"
         return words[0].upper() + words[1:]
@@ -76,16 +76,17 @@ class ListedRule(NamedTuple):
         """Return what the rule chooses, as phrases: first who gets the case, then the priority."""
         whom = self.agent and (self.agent if self.agent_works else f"{self.agent} (has left)")
         among = self.department and f"{self.department}, {Balance(self.balance).word}"
-        priority = f"priority {Priority(self.sets_priority).word}" if self.sets_priority else None
+        priority = f"priority {self.sets_priority}" if self.sets_priority else None
         chosen = f"{whom}, else {among}" if whom and among else whom or among
         return [words for words in (chosen, priority) if words]
 
 
 _LISTED = """
-select r.id, r.name, r.words, r.balance, r.for_priority, r.sets_priority, u.name as customer, s.name as service, t.name as case_type,
+select r.id, r.name, r.words, r.balance, f.name as for_priority, s2.name as sets_priority, u.name as customer, s.name as service, t.name as case_type,
   d.name as department, a.name as agent, a.id is not null and a.ended_at is null as agent_works
 from dispatch_rule r left join customer u on u.id = r.customer_id left join service s on s.id = r.service_id
 left join case_type t on t.id = r.case_type_id left join department d on d.id = r.department_id left join agent a on a.id = r.agent_id
+left join case_priority f on f.id = r.for_priority left join case_priority s2 on s2.id = r.sets_priority
 order by r.position, r.id
 """
 

@@ -18,6 +18,7 @@ from portal.desk.looking import unread_sql
 from portal.desk.tagging import ShownTag
 from portal.desk.workflow import Priority, Status
 from portal.desk.workflow.moves import RANK, name_sql, standing
+from portal.desk.workflow.priorities import priority_sql
 from portal.errors import NotFound
 from portal.people.readers import AgentReader, ContactReader, Reader
 
@@ -28,8 +29,8 @@ PAGE = 25
 class Row:
     """A case as one row of a list shows it. `customer`, `contact` and `agent` are names.
 
-    `clock` has the deadlines. `status_word` is the name of the status for the reader. Contacts are not shown
-    `snoozed_until` and `tags`.
+    `clock` has the deadlines. `status_word` is the name of the status for the reader, `priority_word` that of the
+    priority. Contacts are not shown `snoozed_until` and `tags`.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Row:
     contact: str
     status: Status
     priority: Priority
+    priority_word: str
     agent: str | None
     updated_at: datetime
     has_files: bool
@@ -48,10 +50,6 @@ class Row:
     status_word: str = ""
     snoozed_until: datetime | None = None
     is_unread: bool = False
-
-    @property
-    def priority_word(self) -> str:
-        return self.priority.word
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ with matching as (
   ) as found
 )
 select p.id, p.number, p.subject, p.status, {name_sql("p", for_contact=for_contact)} as status_word, p.snoozed_until, p.priority, p.updated_at,
-  u.name as customer, o.name as contact, a.name as agent{shown},
+  {priority_sql("p")} as priority_word, u.name as customer, o.name as contact, a.name as agent{shown},
   p.confidential, exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
   {clock_sql("p")} as clock, {tags} as tags, {unread} as is_unread,
   {total if counted is None else counted} as total

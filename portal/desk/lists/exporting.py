@@ -11,8 +11,8 @@ from portal.desk.lists.views import ORDERS
 from portal.desk.own_fields import FieldKind
 from portal.desk.own_fields.fields import CaseField
 from portal.desk.own_fields.values import read_shown, shown_sql
-from portal.desk.workflow import Priority
 from portal.desk.workflow.moves import name_sql
+from portal.desk.workflow.priorities import priority_sql
 from portal.errors import Invalid
 from portal.exports import Column, Kind, Sheet
 from portal.people.readers import AgentReader
@@ -40,7 +40,7 @@ async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
 
 def _cells(row: dict[str, Any], fields: list[int]) -> tuple[Any, ...]:
     tags = ", ".join(tag.name for tag in tagging.read(row["tags"]))
-    shown = row | {"priority": Priority(row["priority"]).word, "tags": tags}
+    shown = row | {"tags": tags}
     own = {one.id: one.value for one in read_shown(row["own"])}
     return (*(shown[name] for name in _NAMES), *(own.get(id) for id in fields))
 
@@ -63,7 +63,7 @@ with matching as (
     select c.* from cases c{{joins}} where {{condition}} order by {{order}} limit {MOST + 1}
   ) as found
 )
-select p.number, p.subject, k.name as customer, o.name as contact, {name_sql("p", for_contact=False)} as status, p.priority,
+select p.number, p.subject, k.name as customer, o.name as contact, {name_sql("p", for_contact=False)} as status, {priority_sql("p")} as priority,
   t.name as type, d.name as department, g.name as agent, p.opened_at, p.updated_at, p.due_at, p.resolved_at,
   {tagging.tags_sql("p.id").replace("{", "{{").replace("}", "}}")} as tags, {shown_sql("p", for_contact=False)} as own
 from matching p join customer k on k.id = p.customer_id join contact o on o.id = p.contact_id

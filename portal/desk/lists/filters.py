@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from portal.database import current
 from portal.desk.lists.questions import NOBODY, Question
 from portal.desk.own_fields.offered import OfferedField, offered
-from portal.desk.workflow import Priority, Status
+from portal.desk.workflow import Status
 from portal.desk.workflow.moves import RANK
 from portal.people.readers import AgentReader
 
 _OFFERED = f"""
 select 'department' as filter, id, name, true as is_offered, folded(name) as place from department
 union all select 'status', k.id, k.name, k.ended_at is null, {RANK} || lpad(k.position::text, 6) from case_status k
+union all select 'priority', id, name, true, (9 - id)::text from case_priority
 union all select 'type', id, name, ended_at is null, lpad(position::text, 6) from case_type where ended_at is null or id = any($1)
 union all select 'customer', id, name, false, folded(name) from customer where id = any($2)
 union all select 'agent', id, name, false, folded(name) from agent where id = any($3)
@@ -75,7 +76,6 @@ async def filters_of(question: Question, reader: AgentReader) -> Filters:
     named: dict[str, list[tuple[int | str, str, bool]]] = {name: [] for name in (*WORDS, "project")}
     # A URL may name a whole category; the choices are the statuses in it.
     named["status"] = [(status.value, status.word, False) for status in Status]
-    named["priority"] = [(int(priority), priority.word, True) for priority in reversed(Priority)]
     named["agent"] = [(NOBODY, "Nobody", True)]
     for row in rows:
         named[row["filter"]].append((row["id"], row["name"], row["is_offered"]))

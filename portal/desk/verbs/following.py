@@ -9,6 +9,7 @@ from portal.contracts.case_types import CaseType
 from portal.desk.files.attachments import StoredFile
 from portal.desk.verbs.changing import finish, lock
 from portal.desk.workflow.follow_ups import is_too_late
+from portal.desk.workflow.priorities import offered
 from portal.people.readers import ContactReader
 
 if TYPE_CHECKING:
@@ -27,16 +28,19 @@ async def answer(
     """Write a contact's reply, and return the case that contains it.
 
     If the case was closed too long ago, it stays closed, and the reply is the first message of a new case with the same
-    subject and priority, and with the same type if contacts may choose that, otherwise the first type that they may
-    choose. If contacts may choose no type, the reply is written on the closed case. Sending the same `form_key` again
-    does nothing. Raise `Invalid` as `reply` does, and `TooMany` as `Case.open` does.
+    subject. The new case has the same type if contacts may choose that, otherwise the first type that they may choose,
+    and the same priority if they may choose that, otherwise the one that their form preselects. If contacts may choose
+    no type, the reply is written on the closed case. Sending the same `form_key` again does nothing. Raise `Invalid` as
+    `reply` does, and `TooMany` as `Case.open` does.
     """
     types = [one.id for one in await CaseType.offered_to_contacts()]
     if not types or not await is_too_late(case.id, at):
         await case.reply(by=by, text=text, files=files, at=at, form_key=form_key)
         return case
+    priorities = await offered(to_contact=True)
     made = await type(case).open(
-        by=by, subject=case.subject, text=text, files=files, at=at, form_key=form_key, priority=case.priority, follows=case,
+        by=by, subject=case.subject, text=text, files=files, at=at, form_key=form_key, follows=case,
+        priority=case.priority if case.priority in dict(priorities.choices) else priorities.preselected,
         confidential=case.confidential,
         case_type_id=case.case_type_id if case.case_type_id in types else types[0],
         after=[("follows", {"number": case.number})],

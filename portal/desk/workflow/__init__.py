@@ -61,7 +61,7 @@ NEEDED = (Status.NEW, Status.OPEN, Status.WAITING_FOR_CUSTOMER, Status.CLOSED)
 
 
 class Priority(IntEnum):
-    """The priorities of a case. The database sorts by their numbers."""
+    """The priorities of a case, which `priorities` names. The database sorts by their numbers."""
 
     LOW = 1
     NORMAL = 2
@@ -70,11 +70,8 @@ class Priority(IntEnum):
 
     @property
     def word(self) -> str:
+        """Return the name that the priority has until an admin renames it."""
         return self.name.capitalize()
-
-
-PRIORITY_CHOICES = [(int(priority), priority.word) for priority in Priority]
-"""The options of a select field for the priority."""
 
 
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:

@@ -10,10 +10,11 @@ from msgspec import Struct, structs
 from portal.agent.setup.pages import form_page
 from portal.contracts.services import SERVICES
 from portal.database import transaction
-from portal.desk import PRIORITY_CHOICES, Case, case_types
+from portal.desk import Case, case_types
 from portal.desk.dispatch.dispatching import tried
 from portal.desk.dispatch.handover import away_now
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
+from portal.desk.workflow import priorities
 from portal.errors import NotFound
 from portal.people.agents import Agent
 from portal.people.customers import CUSTOMERS
@@ -90,7 +91,7 @@ async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, A
     if rule and rule.agent_id:
         agents = with_stored(agents, rule.agent_id, (await Agent.find(rule.agent_id)).name + " (has left)")
     return {
-        "found": await shown(values, SCOPES), "types": choices(await case_types()), "priorities": PRIORITY_CHOICES,
+        "found": await shown(values, SCOPES), "types": choices(await case_types()), "priorities": await priorities.choices(),
         "departments": await Department.choices(), "agents": agents, "balances": [(one.value, one.word.capitalize()) for one in Balance],
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ from portal.desk.deadlines.business_hours import Hours
 from portal.desk.deadlines.calendars import DayFacts, add_day, business_hours, facts_of, own_days, remove_day
 from portal.desk.deadlines.holidays import holidays_of, offered_countries
 from portal.desk.deadlines.targets import own_targets, usual_targets
+from portal.desk.workflow import priorities
 from portal.people.readers import AgentReader
 from portal.periods import today
 from portal.web.forms import Form
@@ -40,7 +41,8 @@ async def _deadlines(request: Web, **again: Any) -> Response[str]:
     own = await own_days(since - BACK)
     return await form_page(
         request, "agent/deadlines/show.html", hours=hours, week=facts_of(hours), usual=await usual_targets(),
-        services=await own_targets(), own=own, holidays=_holidays(hours, since, {row["day"] for row in own}),
+        services=await own_targets(), priorities=dict(await priorities.choices()), own=own,
+        holidays=_holidays(hours, since, {row["day"] for row in own}),
         country=offered_countries().get(hours.country, ""), recount=await recounting.latest(), **again,
     )  # fmt: skip
 

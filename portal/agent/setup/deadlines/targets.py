@@ -11,7 +11,8 @@ from portal.agent.setup.pages import form_page
 from portal.contracts.services import SERVICES
 from portal.database import transaction
 from portal.desk.deadlines import recounting
-from portal.desk.deadlines.targets import TargetFacts, remove_targets, save_targets, targets_of, usual_targets
+from portal.desk.deadlines.targets import TargetFacts, Targets, remove_targets, save_targets, targets_of, usual_targets
+from portal.desk.workflow import priorities
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
 from portal.web.finding import asked
@@ -28,8 +29,14 @@ async def usual(request: Web) -> Response[str]:
 
 
 async def _usual(request: Web, **again: Any) -> Response[str]:
-    targets = await usual_targets()
-    return await form_page(request, "agent/deadlines/targets.html", facts=targets.facts, targets=targets, **again)
+    return await _targets(request, await usual_targets(), **again)
+
+
+async def _targets(request: Web, targets: Targets, **again: Any) -> Response[str]:
+    return await form_page(
+        request, "agent/deadlines/targets.html", facts=targets.facts, targets=targets,
+        priorities=dict(await priorities.choices()), **again,
+    )  # fmt: skip
 
 
 @post("/setup/deadlines/targets", guards=[admin_only])
@@ -61,8 +68,7 @@ async def of_service(request: Web, service: FromPath[int]) -> Response[str]:
 
 
 async def _of_service(request: Web, *, service: int, **again: Any) -> Response[str]:
-    targets = await targets_of(service)
-    return await form_page(request, "agent/deadlines/targets.html", facts=targets.facts, targets=targets, **again)
+    return await _targets(request, await targets_of(service), **again)
 
 
 @post("/setup/deadlines/services/{service:int}", guards=[admin_only])
