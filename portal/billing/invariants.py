@@ -1,4 +1,4 @@
-"""Check what must always hold of money and time (R94): each invariant is a query that must return no row."""
+"""Check what must always hold of money and time (R94): each invariant is a query or function that must find no row."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -136,8 +136,8 @@ def prepaid(text: str) -> int:
 def of_voucher(text: str) -> int:
     """Return the hours in `text` of a voucher to be sold (also of an offer or a template) as minutes.
 
-    Raise `ValueError` for an empty field, and for less than 1 h, because the time of a year would need too many
-    vouchers.
+    Raise `ValueError` for an empty field, and for less than 1 h: trying an offer on the time of a year would need too
+    many such vouchers.
     """
     if not text.strip():
         raise ValueError("Write how many hours the voucher has, such as 10h.")

@@ -38,10 +38,10 @@ TOLD_EACH = 0.5
 class Export(Table, tablename="export"):
     """The file of a timesheet that an agent asked for.
 
-    It is ready once `size`, in bytes, is set, and failed if only `ended_at` is set. `layout` is a member of
-    `Layout`, and `format` the ending of the file name. `filters` is the query string of the timesheet
-    (`Question.query`). Of its `entries`, `read_entries` have been read so far. `file_key` is the key of the file in the
-    storage. `fetched_at` is when the agent downloaded it first, or None.
+    It is ready once `size`, in bytes, is set, and failed if only `ended_at` is set. `layout` is a member of `Layout`,
+    and `format` the ending of the file name. `filters` is the query string of the timesheet (`Question.query`). Of its
+    `entries`, `read_entries` have been read so far. `file_key` is the key of the file in the storage. `fetched_at` is
+    when the agent downloaded it first, or None.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -145,11 +145,9 @@ async def record(reader: AgentReader, format: str) -> None:
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make and store a file that an agent asked for, and mark it as ready.
 
-    It is marked as failed if making it is refused, or if the agent has left.
-
-    The agent's open pages update. This runs as a job: another run changes nothing once the file is ready or failed. If
-    the worker is stopped in between, the file is neither, and the next worker makes it. An unexpected error is raised
-    after the file was marked as failed.
+    It is marked as failed if making it is refused or the agent has left. The agent's open pages update. This runs as a
+    job: another run changes nothing once the file is ready or failed. If the worker is stopped in between, the file is
+    neither, and the next worker makes it. An unexpected error is raised after the file was marked as failed.
     """
     async with transaction(SYSTEM):
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()

@@ -98,8 +98,8 @@ def _read(line: str) -> Window:
 def _days(part: str, line: str) -> Iterable[int]:
     """Yield the numbers of the days in `part`, which is a day such as `Sat`, `Holidays`, or a range such as `Mon-Fri`.
 
-    A range may go on in the next week, such as `Sat-Mon`. Raise `ValueError` with a message that quotes `line` if `part`
-    cannot be read.
+    A range may go on in the next week, such as `Sat-Mon`. Raise `ValueError` with a message that quotes `line` if
+    `part` cannot be read.
     """
     names = [name.strip()[:3].lower() for name in re.split("[-–]", part)]
     numbers = [_DAYS.get(name) for name in names]

@@ -197,8 +197,8 @@ class Totals:
 
     `ready` sums up the entries that the reader may submit by the filter: drafts, and entries that were changed since
     their rejection. `newest` is the highest id of any entry, so that a submission by filter does not include entries
-    that are added later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and `ready` sum
-    up only the latest of them.
+    that are added later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and
+    `ready` sum up only the latest of them.
     """
 
     all: Sums = Sums()

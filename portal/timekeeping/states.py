@@ -36,7 +36,8 @@ class Submission:
 
     `submitted` are the ids of the entries that were changed. `refused` maps the id of each entry that could not be
     changed to an error message. `left_out` is the number of rejected entries that a submission by filter left out
-    because nobody has changed them since. `id` identifies the submission for `take_back`; None if nothing was submitted.
+    because nobody has changed them since. `id` identifies the submission for `take_back`; None if nothing was
+    submitted.
     """
 
     submitted: list[int]

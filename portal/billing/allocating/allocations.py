@@ -39,11 +39,11 @@ Allocated = Mapping[Key, tuple[Allocation, ...]]
 class StoredAllocation(Table, tablename="allocation"):
     """An allocation as a row: what pays for some minutes of an entry.
 
-    `position` is the place in the entry's order of allocations. `hourly_rate` and `rate_source` are None unless the
-    minutes are charged or held. For included minutes, `pool_service_id` and `period_start` are the service and the
-    first day of the period that pays, and `rolled_from` is the first day of the earlier period from which the minutes
-    rolled over, or None. For minutes of a voucher, `voucher_id` is the voucher. These four are None for all other
-    minutes.
+    `part` is 0, or a higher number for minutes that a correction of a document freed (`computed`). `position` is the
+    place in the entry's order of allocations. `hourly_rate` and `rate_source` are None unless the minutes are charged
+    or held. For included minutes, `pool_service_id` and `period_start` are the service and the first day of the period
+    that pays, and `rolled_from` is the first day of the earlier period from which the minutes rolled over, or None. For
+    minutes of a voucher, `voucher_id` is the voucher. These four are None for all other minutes.
     """
 
     id = BigSerial(primary_key=True)
@@ -75,7 +75,7 @@ async def reallocate(customer_ids: Collection[int], changed: Collection[int] = (
 
 
 async def buyers(invoice_id: int) -> list[int]:
-    """Return the id of the customer in a list if an invoice or draft sells a voucher; an empty list otherwise."""
+    """Return a list with the id of the customer if an invoice or draft sells a voucher, else an empty list."""
     rows = await current().fetch(
         "select distinct customer_id from invoice_line where invoice_id = $1 and voucher_id is not null", invoice_id
     )
@@ -175,11 +175,12 @@ def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | 
 
 
 async def write(of: Book, allocated: Allocated | None = None) -> None:
-    """Store the allocations that the engine computes for the open entries of the book `of`, and their billable minutes.
+    """Store the allocations that the engine computes for the open entries of the book `of`.
 
-    `allocated` are these allocations, if they were computed before. The stored rows of an entry are not touched if they
-    equal the computed allocations. Raise `Conflict` if an entry counts more than `LONGEST_COUNTED` minutes once its day
-    is rounded, such as after another entry of the day was moved.
+    For entries that are rounded by day, store the billable minutes too. `allocated` are the allocations if they are
+    computed already. The stored rows of an entry are not touched if they equal the computed allocations. Raise
+    `Conflict` if an entry counts more than `LONGEST_COUNTED` minutes once its day is rounded, such as after another
+    entry of the day was moved.
     """
     now, before = await computed(of, allocated), await stored(of)
     gone = [id for id, pieces in before.items() if pieces != now.get(id, [])]
@@ -208,9 +209,9 @@ async def write(of: Book, allocated: Allocated | None = None) -> None:
 async def computed(of: Book, allocated: Allocated | None = None) -> dict[Key, list[dict[str, object]]]:
     """Return the columns of the allocations that the engine computes for the open entries of the book, by entry id.
 
-    `allocated` are these allocations, if they were computed before.
-    `part` is the open part of an entry: 0, or a higher number if documents have settled other parts of it. The engine
-    runs in a worker thread, so that other requests are answered while it computes.
+    `allocated` are the allocations if they are computed already. The column `part` is the open part of an entry: 0, or
+    a higher number if documents have settled other parts of it. The engine runs in a worker thread, so that other
+    requests are answered while it computes.
     """
     reopened = await current().fetch(
         "select entry_id, part from reopened_entry where customer_id = $1 and entry_id = any($2)",

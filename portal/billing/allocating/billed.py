@@ -94,7 +94,7 @@ async def load(customer_ids: Collection[int]) -> Billed:
     )
 
 
-# A credit for days after the end of the contract lowers what the others cost; any other credit leaves that as it is.
+# A credit for days after the end of the contract lowers what counts as charged for the line; any other credit does not.
 _CHARGED = """
 select b.service_id, b.active_from, coalesce(l.net, 0) - coalesce((
   select sum(c.net) from credit_line c
@@ -109,7 +109,7 @@ where b.customer_id = any($1)
 async def record(
     run_id: int, customer_id: int, of: BillingState, now: Billed, made: Mapping[Key, int | uuid.UUID | None]
 ) -> None:
-    """Record that a billing run billed `now` of a customer, whose state before the run was `of`.
+    """Record the fees and vouchers `now` that a billing run billed to a customer, whose state before the run was `of`.
 
     `made` maps the id of a contract to the id of the draft or statement that the run made, or to None if it made none.
     Fees and vouchers of a contract that is not in `made` were not billed, so they are skipped. The database refuses to

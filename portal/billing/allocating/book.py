@@ -59,10 +59,10 @@ select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id
 from rate where customer_id is null or customer_id = any($1)
 """
 
-# Until its day is rounded, an entry that is rounded by day counts its unrounded minutes. A project has the negative of its id, so
-# that it is no case. Of an entry that is partly settled, the minutes are those that a credit note freed (D39).
-# The fee and the role of an approved entry are those stored by its approval; of any other, those of its task, and
-# the entry's own role or else the agent's present role.
+# Until its day is rounded, an entry that is rounded by day counts its unrounded minutes. In `worked_on`, a project has
+# the negative of its id, so that it differs from all cases. Of an entry that is partly settled, the minutes are those
+# that a correction freed (D39). The fee and the role of an approved entry are those stored by its approval; those of
+# any other are the fee of its task, and the entry's own role or else the agent's present role.
 _ENTRIES = f"""
 select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, r.id as role_id, e.work_date, e.created_at, e.billing,
        coalesce(o.minutes, case when e.rounded_by_day and not exists (select 1 from settled_entry d where d.entry_id = e.id)
@@ -86,12 +86,12 @@ left join task k on k.id = e.task_id
 left join reopened_entry o on o.entry_id = e.id
 where e.customer_id = any($1) and e.billing <> 'not_billable' and {{which}}
 """  # noqa: S608
-# Counted, because `not exists` becomes a join with all that was ever settled where the planner expects few such rows.
+# The rows are counted, because the planner may turn `not exists` into a join with everything that was ever settled.
 _OPEN = " and (select count(*) from closed_entry d where d.entry_id = e.id) = 0"
 _ALL_APPROVED = _ENTRIES.format(which="(e.state = 'approved' or e.work_date < $2)") + _OPEN
 
 # Entries under time-spent services do not compete for minutes, so further entries are loaded only for services with
-# included or prepaid minutes, and for those that round the minutes of a day together.
+# included or prepaid minutes, and for those that round by day.
 _THESE = (
     _ENTRIES.format(
         which="""e.id in (
@@ -123,8 +123,8 @@ async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) 
     """Return the books with the entries `entry_ids`, approved or not, and those that compete with them for minutes.
 
     `customer_ids` are the customers of the entries. The competing entries are all approved open entries of these
-    customers under services with included or prepaid minutes. Entries under time-spent services compete with no other
-    entry, so the others under such services are not loaded.
+    customers under services with included or prepaid minutes, or services that round by day. Any other entry does not
+    depend on others, so it is loaded only if `entry_ids` contains it.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))
@@ -262,7 +262,10 @@ def _entry(row: Row) -> Entry:
 
 
 def _settled_piece(entry: Key, kind: str, minutes: int, rate: str | None) -> Allocation:
-    """Return what `Entry.without` needs to know of a settled allocation; `rate` is its price by the hour of the work."""
+    """Return what `Entry.without` needs to know of a settled allocation.
+
+    `rate` is its hourly rate if that comes from a window of the service (`RateSource.SCHEDULE`), else None.
+    """
     price = None if rate is None else Price(Decimal(rate), RateSource.SCHEDULE)
     return Allocation(entry, 0, AllocationKind(kind), minutes, Decimal(0), price=price)
 

@@ -1,7 +1,7 @@
 """Compute what a credit note would credit: a whole invoice, some of its lines, or minutes of its time.
 
-Amounts telescope: what is credited is what the invoice charges for the minutes that were left, less what it charges for
-the minutes that stay. So several credit notes that credit everything together credit exactly the invoice, in net and tax.
+The credited amount is what the invoice charges for the minutes that were left before, less what it charges for the
+minutes that are left afterwards. So if several credit notes credit everything, they sum to the invoice, in net and tax.
 """
 
 from collections import defaultdict
@@ -220,7 +220,7 @@ def _amount(row: DetailRow, minutes: int, digits: int) -> Decimal:
 
 
 def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict[str, object]]:
-    """Yield the VAT groups of the credit note. Its tax is what is left of the invoice's, less the tax on what stays.
+    """Yield the VAT groups of the credit note. The tax of a group is the tax left before less the tax left afterwards.
 
     Raise `Invalid` if, because of a discount, more would be credited than is left, or less than nothing.
     """

@@ -1,4 +1,4 @@
-"""Issue credit notes: number them, copy all printed data, make the files, and let the credited time be free again."""
+"""Issue credit notes: number them, copy all printed data, make the files, and free or write off the credited time."""
 
 import json
 import uuid

@@ -66,7 +66,7 @@ async def ask(
         return int(known.case_number)
     if not visible(text).strip():
         raise Invalid({"body": "Write your question."})
-    await current().execute("select lock_own_customer()")  # before the case, as everywhere
+    await current().execute("select lock_own_customer()")  # The customer is locked before the case, as everywhere.
     found = await EntryQuestion.objects().where(_is_open([about.entry_id])).first()
     if found:
         raise Conflict(ASKED.format(number=found.case_number))

@@ -33,7 +33,7 @@ GIVEN_BACK = Refusals(
 
 
 class CorrectedTime(Table, tablename="corrected_time"):
-    """What a correction gives back of one row of the statement's time detail. They are the primary key.
+    """What a correction gives back of one row of the statement's time detail. The primary key is both of these.
 
     `statement_id` is the correction, `corrects_id` the corrected statement. `freed` says whether the minutes can be
     billed again; otherwise they are written off.

@@ -95,10 +95,10 @@ def _exactly(
     charged: Decimal,
     digits: int,
 ) -> Decimal:
-    """Return what the days of a line before the end of the contract cost, to the cent, whatever was billed first.
+    """Return what the days of a line before the end of the contract cost, in whatever order `parts` were billed.
 
-    `charged` is the share of the line by itself, which holds if a fee that was changed makes a larger difference than
-    rounding does.
+    `charged` is the share computed from the line alone. It is returned if the exact share is unknown, or differs from
+    it by more than rounding can: then the fee was changed.
     """
     period = period_of(contract.anchor, contract.cycle, active.start)
     others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}

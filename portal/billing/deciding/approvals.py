@@ -98,7 +98,7 @@ def _priced(price: Price | None) -> tuple[object, object, object]:
 
 
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
-    """Send the chosen entries back to their authors, who may change them for 24 hours from `at` (C3, C5).
+    """Reject the chosen entries, so that from `at` on their authors may change them again for a limited time (C3, C5).
 
     Return the entries that were rejected and those that were refused, by the rules of `approve` about who may decide and
     what has changed in the meantime. A flagged entry can be rejected, and its flag stays. Raise `Invalid` if the reason
@@ -227,10 +227,10 @@ class _Prices:
         return self._places[row["id"]][0].fixed_fee
 
     def beyond(self, ids: Iterable[int], fixed: Mapping[int, Price | None]) -> dict[int, Refusal]:
-        """Return the refusals, by entry id, that only show when all entries `ids` are approved together.
+        """Return the refusals, by entry id, that depend on which entries are approved with one another: those in `ids`.
 
-        An entry is refused if its day, rounded together, counts too much for one entry, or if prepaid minutes do not
-        cover it wholly although its service demands that. `fixed` holds the price of each entry.
+        An entry is refused if, after the rounding of its day, it counts more minutes than one entry may, or if prepaid
+        minutes do not cover it wholly although its service demands that. `fixed` holds the price of each entry.
         """
         prices: dict[Key, Price | None] = {id: fixed[id] for id in ids if id in self._places}
         long = {id for state in self._states for id in overlong(state, prices)}
@@ -273,11 +273,12 @@ async def _decide(
     decision: uuid.UUID,
     together: Callable[[list[int]], dict[int, Refusal]] = lambda ids: {},
 ) -> Outcome:
-    """Run `step` for the entries that `refusal` does not refuse, one customer after the other, and return the outcome.
+    """Run `step` for the entries that are not refused, as `by_customer` does, and return the outcome.
 
     `refusal` returns the reason against the decision on a row, or None. `together` returns, by entry id, the refusals
-    that only show when all the given entries are decided on together. `seen` holds the ids of all chosen entries; those
-    without a row were deleted in the meantime. `decision` is the id by which the decision can be undone.
+    that depend on which entries are decided on with one another: those whose ids it gets. `seen` holds the ids of all
+    chosen entries; those without a row were deleted in the meantime. `decision` is the id by which the decision can be
+    undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

@@ -93,9 +93,9 @@ where e.id = any($1)
 
 
 async def decided(lines: Sequence[ListedEntry]) -> list[ListedEntry]:
-    """Return copies of the listed entries with the decisions on them, which one query reads.
+    """Return copies of the listed entries with the decisions on them, read by one query.
 
-    The copies also hold why the entry was rejected, who approved it, and which document has settled it.
+    A copy says why the entry was rejected, who approved it, and which document has settled it.
     """
     if not lines:
         return []

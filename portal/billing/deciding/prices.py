@@ -1,4 +1,4 @@
-"""Tell the hourly prices of an approved entry, and where they come from (D17, D18)."""
+"""Read the hourly prices of an approved entry, and say where each comes from (D17, D18)."""
 
 from dataclasses import dataclass
 from datetime import date

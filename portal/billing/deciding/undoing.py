@@ -30,11 +30,11 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
     """Undo the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved and rejected entries return to their former state, the authors of rejected ones get back the time in which
-    they may change them, and flags are lifted. The entries are locked. Return the entries that were changed, and those
-    that were refused, because a document has settled them or because they were submitted again. Entries that were
-    deleted or decided on anew are in neither list. Raise `NotFound` if `by` made no such decision, `Conflict` if
-    nothing of it is left to undo.
+    Approved and rejected entries return to their former state, and flags are lifted. The authors of rejected entries
+    may then change them no longer than before the rejection. The entries are locked. Return the entries that were
+    changed, and those that were refused, because a document has settled them or because they were submitted again.
+    Entries that were deleted or decided on anew are in neither list. Raise `NotFound` if `by` made no such decision,
+    `Conflict` if nothing of it is left to undo.
     """
     made = await current().fetch(_MADE, decision, by.id)
     if not made:
@@ -56,7 +56,7 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
 
 
 async def _reject_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
-    """Restore the state of entries from before their rejection, and the time in which their authors may change them.
+    """Restore the state of entries, and the time for which their authors may change them, from before their rejection.
 
     Delete the rejections, and write outbox rows.
     """

@@ -93,10 +93,9 @@ class WaitingEntry:
 class Group:
     """The waiting entries of one agent.
 
-    `count` is the number of all of them, and `all_minutes` are their billable minutes, each counted by itself.
-    `entries` holds only those on this page, the latest day first. `rounds_days` matters if some are on another page: it
-    says whether the service of any of them rounds the minutes of a day together, so that they may count more or less
-    once approved.
+    `count` is the number of all of them, and `all_minutes` are their billable minutes before any rounding by day.
+    `entries` holds only those on this page, the latest day first. If some of them are on another page, `rounds_days`
+    says whether any of them is rounded by day, so that they may count more or less once approved.
     """
 
     agent_id: int
@@ -222,7 +221,7 @@ async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: dat
 
 
 async def _rounding_days(agent_ids: list[int], condition: str, values: list[Any]) -> Sequence[Row]:
-    """Return rows with the ids (`agent_id`) of those of these agents who have waiting entries with rounding by day."""
+    """Return a row with `agent_id` for each of these agents who has waiting entries that are rounded by day."""
     if not agent_ids:
         return []
     agents = f"${len(values) + 1}"

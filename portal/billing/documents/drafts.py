@@ -79,7 +79,8 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
 async def _link(invoice_id: int, customer_id: int, lines: Sequence[tuple[int, Line]]) -> None:
     """Store which allocations each line of a draft contains; `lines` has the lines with their positions.
 
-    The ids are looked up here, because a join would be planned for the few rows that the tables had before a long run.
+    The ids are looked up in Python, because PostgreSQL would plan a join for the few rows that the tables had before a
+    long run.
     """
     entries = list({piece.entry for _, line in lines for piece in line.allocations})
     settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = $1", invoice_id)

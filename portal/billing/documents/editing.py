@@ -79,7 +79,7 @@ def asks_for_service(services: Sequence[Offered], product_id: int | None) -> boo
 async def _service_of(draft: Invoice, facts: ExtraLineFacts, services: Sequence[Offered]) -> int | None:
     """Return the id of the service of a line: the chosen one or, if none needs to be chosen, the draft's first one.
 
-    Return None if a service has to be chosen, and none of the draft's contract is.
+    Return None if the chosen service is not one of the draft's contract, or if none was chosen although it must be.
     """
     if facts.service is not None or asks_for_service(services, facts.product):
         return facts.service if facts.service in {service.id for service in services} else None

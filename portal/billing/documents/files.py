@@ -1,6 +1,6 @@
 """Store the PDF and CSV files of a document when it becomes final, with their SHA-256 (R65, D37).
 
-An issued invoice and a statement are final; their stored files never change.
+Issued invoices, statements and credit notes are final; their stored files never change.
 """
 
 import asyncio

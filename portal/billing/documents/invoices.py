@@ -169,8 +169,8 @@ class InvoiceVat(Table, tablename="invoice_vat"):
 class SettledEntry(Table, tablename="settled_entry"):
     """A part of a time entry that an invoice or a statement has settled; exactly one of the two ids is set.
 
-    Part 0 is the whole entry; minutes that a credit note freed are settled later as a further part. The primary key is
-    the entry and the part.
+    Part 0 is the whole entry; minutes that a credit note or a correcting statement freed are settled later as a further
+    part. The primary key is the entry and the part.
     """
 
     entry_id = BigInt(primary_key=True, default=None)

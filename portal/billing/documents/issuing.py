@@ -135,7 +135,7 @@ async def _locked(draft_id: int, by: AgentReader) -> Invoice:
     """
     if not by.is_manager:
         raise Forbidden("Only managers may issue invoices.")
-    # A voucher may become usable when it is issued (D25), which moves what pays for open time. Customers are locked first.
+    # A voucher may become usable when its invoice is issued (D25), and then pays for open time. Lock customers first.
     await lock_customers(await buyers(draft_id))
     row = await current().fetchrow("select state, number from invoice where id = $1 for update", draft_id)
     if row is None:

@@ -46,9 +46,9 @@ class Sums(Protocol):
 class Face:
     """What distinguishes one kind of printed document from another.
 
-    `facts` are pairs of name and text, `sum_words` is the label of the sum at the end, `terms` says what to do about
-    it. `place` says where the time detail is if it is not printed. `code` holds the SEPA payment code and its words, or
-    is None. `note` is the note to the customer.
+    `facts` are pairs of name and text, `sum_words` is the label of the sum at the end, `terms` says how that sum is
+    paid or set off. `place` says where the time detail is if it is not printed. `code` holds the SEPA payment code and
+    its words, or is None. `note` is the note to the customer.
     """
 
     title: str

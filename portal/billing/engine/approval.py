@@ -71,10 +71,10 @@ def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[
 
 
 def overlong(state: BillingState, prices: Mapping[Key, Price | None]) -> frozenset[Key]:
-    """Return which of the entries in `prices` must not be approved together, because rounding by day would be too much.
+    """Return which of the entries in `prices` must not be approved, because rounding by day would make one too long.
 
-    They are all entries of each day of one agent and service on which an entry would then count more than
-    `LONGEST_COUNTED` minutes.
+    If all of them were approved, an entry would count more than `LONGEST_COUNTED` minutes on some days of an agent and
+    a service. All entries of such a day are returned.
     """
     approved = approved_entries(replace(state, approved={**state.approved, **prices}))
     days = {_day(entry) for entry in approved if entry.billable_minutes > LONGEST_COUNTED}

@@ -121,8 +121,8 @@ def remake(
 def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Line]:
     """Yield a line for each fee that is due.
 
-    If a fee was billed for only a part of the days of its period, the line is for the other days, such as those by
-    which the end of the contract was put off later.
+    If a fee was billed for only a part of the days of its period, the line is for the other days, such as days by which
+    the contract was extended later.
     """
     for fee in SETTLEMENTS[service.settlement].fees(contract, service, until):
         billed = state.billed_fees.get((service.id, fee.start), ())

@@ -69,7 +69,7 @@ def _fitting(
     short: frozenset[Key],
     refused: dict[tuple[PoolKey, ...], int],
 ) -> frozenset[Key]:
-    """Return the candidates that can be approved without leaving an entry short of minutes that is not in `short`.
+    """Return the candidates that can be approved so that no entry outside `short` lacks prepaid minutes.
 
     They are tried together. If that fails, the first half is tried, and then the second half together with what the
     first half yielded. `refused` is filled with the minutes of the smallest refused entry by its pools; an entry with

@@ -1,4 +1,4 @@
-"""Round the minutes of a day together: those of one case, service and agent (D4)."""
+"""Round the sum of a day's minutes on one case, under one service and of one agent, instead of each entry (D4)."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date

@@ -54,13 +54,13 @@ def price_until(
     others: Mapping[Period, Decimal],
     digits: int,
 ) -> Decimal | None:
-    """Return what the billed `days` cost if the contract ends on `end`, so that its period costs its share in all.
+    """Return what the billed `days` cost if the contract ends on `end`, so that all days before `end` cost their share.
 
     `end` is the first day that the contract does not cover; `days` end on it or later. `others` maps the other billed
     days of the period to what is charged for them. Parts that were billed before earlier ones were rounded by
-    themselves; so `days` cost what all days before `end` cost together, less what is charged for the others of these.
-    Return None if the parts do not say that: if days before `end` are not billed, if another part still has days after
-    it, or if `days` begin after it.
+    themselves, so `days` cost what all days before `end` cost together, less what is charged for the other ones. Return
+    None if that cannot be computed: if a day before `end` is not billed, if another part still has days from `end` on,
+    or if `days` begin after `end`.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)

@@ -94,7 +94,7 @@ class ServiceTerms:
     - `shares`: the subscription of the same contract whose included minutes this service draws too, after its own; None
     if there is none. A service draws nothing from any other subscription (D28).
 
-    - `day_rounding`: the rounding of the minutes of a day together (D4); None if each entry was rounded by itself.
+    - `day_rounding`: the rule by which the sum of a day's minutes is rounded (D4); None if each entry was rounded.
     """
 
     id: Key

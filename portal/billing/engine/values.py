@@ -40,8 +40,8 @@ class RolledMinutes:
 class Entry:
     """A time entry.
 
-    - `billable_minutes`: the minutes that count, after factors, rounding or a manual override. If the service rounds the
-    minutes of a day together, they are not rounded yet.
+    - `billable_minutes`: the minutes that count, after factors, rounding or a manual override. If the service rounds by
+    day, they are not rounded yet.
 
     - `hourly_rate`: the entry's own rate, or None.
 
@@ -49,7 +49,7 @@ class Entry:
 
     - `case`: the id of the case or project, or None. Rounding by day rounds the minutes of one case together.
 
-    - `is_override`: whether a manager set the billable minutes; then no rounding by day changes them.
+    - `is_override`: whether no rounding by day may change the billable minutes, such as after a manual override.
 
     - `fixed_fee`: the price of the whole entry if its task has one, instead of an hourly price; None otherwise.
 
@@ -254,9 +254,9 @@ class BillingState:
     - `next_place`: for entries on credited documents, the place from which their allocations are numbered, so that no
     two allocations of an entry have the same place.
 
-    - `credited`: what was credited of the price of fees and vouchers, as in `Line.sold`.
+    - `credited`: what was credited of the price of fees and vouchers, by `Line.sold`.
 
-    - `reopened`: how often a credit has made a fee or a voucher due again, as in `Line.sold`.
+    - `reopened`: how often a credit has made a fee or a voucher due again, by `Line.sold`.
 
     - `refunded`: the minutes of vouchers whose price was credited; nobody can draw them.
 

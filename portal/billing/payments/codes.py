@@ -10,7 +10,7 @@ from segno.helpers import make_epc_qr
 LEAST, MOST = Decimal("0.01"), Decimal("999999999.99")
 """The smallest and the largest amount that a payment code may have."""
 LONGEST_NAME, MOST_BYTES = 70, 200
-"""The maximum number of characters of the payee's name in a payment code, and of bytes."""
+"""The maximum numbers of characters and of bytes of the payee's name in a payment code."""
 UTF_8 = 1
 """The number of the character set UTF-8 in a payment code."""
 

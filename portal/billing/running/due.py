@@ -24,9 +24,9 @@ class UntilDays:
     latest: date
 
     def parse(self, text: str) -> date:
-        """Return the date that somebody typed as `2026-11-01`, or the offered date if the text is empty.
+        """Return the date in `text`, such as `2026-11-01`, or the offered date if `text` is empty.
 
-        Raise `Invalid` if the text is not a date or if the date is after the latest one.
+        Raise `Invalid` if `text` is not a date or if the date is after the latest one.
         """
         if not text:
             return self.offered

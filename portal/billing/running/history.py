@@ -17,8 +17,8 @@ class PastRun:
 
     `run` has the counts of these; `free` in it counts the fees and vouchers at 0.00 that were billed without an
     invoice. `sums` has a row for each currency, with the net sum of the invoices and drafts. `documents` is a page of
-    the documents without drafts that were deleted since. `refused` is a page of the customers for whom the run refused
-    something.
+    the documents; drafts that were deleted since are missing. `refused` is a page of the customers for whom the run
+    refused something.
     """
 
     run: Row

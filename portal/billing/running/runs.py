@@ -1,8 +1,8 @@
 """Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
 
-A run goes customer by customer. Outside another transaction, each customer has one of its own, so a run that is killed
-has billed some customers completely and the others not at all, and `resume` continues it. A repeated run finds nothing left
-to bill (D47).
+A run goes customer by customer. Unless the caller has a transaction, each customer is billed in one of its own, so that
+a run that is killed has billed some customers completely and the others not at all, and `resume` continues it. A
+repeated run finds nothing left to bill (D47).
 """
 
 import uuid

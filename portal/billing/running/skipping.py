@@ -33,7 +33,10 @@ class SkippedEntry(Table, tablename="skipped_entry"):
 
 
 async def skip(run_id: int, of: Book, billing: Billing) -> None:
-    """Record the entries that the engine did not bill and those of documents that are too large, each with its reason."""
+    """Record in a run that it skipped the entries that the engine did not bill and those of documents too large.
+
+    Each is recorded with its reason.
+    """
     rows = [(skipped.entry, skipped.reason.value) for skipped in billing.skipped]
     rows += [(entry_id, TOO_LARGE) for entry_id in too_large(billing)]
     of_run = {"run_id": run_id, "customer_id": of.customer_id}
@@ -41,9 +44,9 @@ async def skip(run_id: int, of: Book, billing: Billing) -> None:
 
 
 async def skip_failed(run_id: int, customer_id: int, entry_ids: Iterable[Key], why: Refusal) -> None:
-    """Record these entries, whose billing was refused, with the error message of `why`.
+    """Record in a run that it skipped these entries, because billing them was refused, with the error message of `why`.
 
-    The next run tries them again.
+    The next run tries to bill them again.
     """
     of = {"run_id": run_id, "customer_id": customer_id, "reason": FAILED, "sentence": why.sentence}
     await _record(run_id, [of | {"entry_id": entry_id} for entry_id in entry_ids])
@@ -63,7 +66,7 @@ async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
 
 _OPEN = "e.billing <> 'not_billable' and e.work_date < $2 and not exists (select 1 from closed_entry d where d.entry_id = e.id)"
 
-# An entry is recorded already if it has moved here from a customer whom the run had billed.
+# An entry is recorded already if it has moved to this customer from one whom the run had billed.
 _ALL_FAILED = f"""
 insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence)
 select $1, e.id, e.customer_id, '{FAILED}', $4 from time_entry e
@@ -73,9 +76,9 @@ on conflict do nothing
 
 
 async def skip_all(run_id: int, until: date, customer_id: int, why: Refusal) -> None:
-    """Record all open approved entries of a customer before `until` with the error message of `why`.
+    """Record in a run that it skipped all open approved entries of a customer before `until`.
 
-    Use this if nothing of the customer could be billed.
+    `why` is the refusal whose error message is recorded. Use this if nothing of the customer could be billed.
     """
     await current().execute(_ALL_FAILED, run_id, until, customer_id, why.sentence)
 
@@ -93,5 +96,8 @@ on conflict do nothing
 
 
 async def skip_unticked(run_id: int, until: date) -> None:
-    """Record the open entries before `until` of the customers who are not part of the run, each with its reason."""
+    """Record in a run that it skipped the open entries before `until` of the customers who are not part of it.
+
+    Each is recorded with its reason.
+    """
     await current().execute(_UNTICKED, run_id, until)

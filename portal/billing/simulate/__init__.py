@@ -1,6 +1,6 @@
 """Run the engine on a JSON document, without a database: `portal simulate FILE`.
 
-The result is a JSON document too. It serves to try out a contract before it is signed, and to check the engine.
+The result is a JSON document too. Use it to try out a contract before it is signed, and to check the engine.
 """
 
 import sys

@@ -277,7 +277,7 @@ def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) 
 
 
 def reference(fields: Fields, name: str, known: Container[object]) -> str:
-    """Return the name under the required key `name`, even if it is not in `known`; then record an error.
+    """Return the string under the required key `name`. If it is not in `known`, record an error and return it anyway.
 
     If there is no string, record an error and return None.
     """

@@ -90,7 +90,10 @@ def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 def _credit(
     state: BillingState, asked: CreditOf, documents: Sequence[Document]
 ) -> tuple[BillingState, list[tuple[Document, Json]]]:
-    """Return the state after a credit, and a list with its document and what that corrects, or [] if nothing was left."""
+    """Return the state after a credit, and a list with its document and what the document corrects.
+
+    The list is empty if nothing was left to credit.
+    """
     kind, number = ("invoice", asked.invoice) if asked.invoice is not None else ("statement", asked.statement)
     of_kind = [made for made in documents if made.kind == kind]
     if number is None or number >= len(of_kind):

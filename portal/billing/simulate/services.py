@@ -48,10 +48,11 @@ NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The data of a service that vouchers and entries need. None is a value that could not be read.
+    """The data of a service that vouchers and entries need.
 
-    `rounding` is the rule for single entries; it changes nothing if the service rounds by day. `fixed_fees` has every
-    task of the service with its fixed fee, or None for a task that is priced by the hour.
+    `settlement` and `taxable` are None if they could not be read. `rounding` is the rule for single entries; it changes
+    nothing if the service rounds by day. `fixed_fees` has every task of the service with its fixed fee, or None for a
+    task that is priced by the hour.
     """
 
     settlement: Settlement | None
@@ -145,7 +146,7 @@ def _prices(dialect: Dialect) -> dict[str, Scalar[Any]]:
 
 
 def _rounding(fields: Fields, dialect: Dialect) -> tuple[Rounding, bool]:
-    """Return the rule of a service, and whether it rounds the minutes of a day together."""
+    """Return the rounding rule of a service, and whether it rounds by day."""
     if not fields.has("rounding"):
         return Rounding(), False
     inner = fields.inner("rounding", dialect.keys(ROUNDING, ROUNDING_EXTENDED))

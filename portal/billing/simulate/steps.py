@@ -30,8 +30,8 @@ CREDIT = ("invoice", "statement", "lines", "entries", "minutes", "vouchers", "wr
 class CreditOf:
     """What a step credits of the invoice or the statement with this number.
 
-    `lines`, `entries` or `minutes` choose a part of it; if all are None, everything is credited. `path` is the path of
-    the step's object, for errors that only show when the step is run.
+    `lines`, `entries`, `minutes` or `vouchers` choose a part of it; if all are None, everything is credited. `path` is
+    the path of the step's object, for errors that are found only when the step is run.
     """
 
     path: str

@@ -43,9 +43,10 @@ TRIED = 0
 
 
 class TriedWork(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the test box, as typed: the id of a service, a day, a duration, and the ids of an agent and a role.
+    """Form fields of the work whose price is tried, as typed: ids of service, agent and role, a day and a duration.
 
-    Both ids may be ""; without a role, the agent's is taken. The duration may be two times of the day, such as `18:00-19:30`.
+    The ids of agent and role may be ""; without a role, the agent's is taken. The duration may be two times of the day,
+    such as `18:00-19:30`.
     """
 
     service: str
@@ -106,7 +107,7 @@ async def price_of(contract: Contract, work: TriedWork, at: datetime) -> Answer:
     for _, reason in refused:
         sentence = REFUSED[reason].format(entry=counted, contract=terms, service=offered)
         return Answer(of.currency, counted.billable_minutes, counting, refusal=sentence)
-    # Included minutes of the tried entry compete with the time that is approved already, in the order of the days.
+    # The tried entry competes for included minutes with the time that is approved already, in the order of the days.
     pieces = allocate(state)[TRIED]
     rates = {rate["id"]: rate for rate in await Rate.listed()}
     vouchers = {voucher.id: voucher.label for voucher in state.vouchers}
@@ -124,7 +125,7 @@ async def _schedule(service: Service, on: date) -> Schedule | None:
 
 
 async def _read(contract: Contract, work: TriedWork, at: datetime) -> tuple[Service, Entry, time | None]:
-    """Return the service, the tried work as an entry created at `at`, whose minutes are as worked, and when it began.
+    """Return the service, the tried work as an entry created at `at` with the minutes worked, and when the work began.
 
     Raise `Invalid` for a bad field and for a service of another contract, `NotFound` for an unknown agent or role.
     """

@@ -36,7 +36,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The months of a trial, and how many entries no rate prices under the tried terms; these count as 0.00."""
+    """The months of a trial, and how many entries could not be approved under the tried terms; these count as 0.00."""
 
     months: tuple[Month, ...]
     unpriced: int
@@ -87,7 +87,7 @@ def _cost(
     active: Period,
     digits: int,
 ) -> tuple[Mapping[date, Decimal], int]:
-    """Return what `offer` costs in each month, by the first day of the month, and how many entries have no price."""
+    """Return what `offer` costs by the first day of each month, and how many entries could not be approved under it."""
     if active.end is None:
         raise ValueError("a trial needs an end")
     contract = contract_of(offer, services, active.start, active.end)

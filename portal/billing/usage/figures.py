@@ -1,9 +1,8 @@
 """Compute the figures of services: time and revenue that are billed, billed last, and not billed yet (S4.20 to S4.25).
 
-All of them are sums of allocations, which are derived from the approved entries, so total is always billed plus unbilled
-(C6). A document that settles an allocation moves it from unbilled to billed, and a credit note that frees it moves it
-back (S4.26, S4.27). Fees and sold vouchers are derived from no entry, so they are not
-part of these figures.
+All of them are sums of allocations, which are derived from the approved entries, so total is always billed plus
+unbilled (C6). A document that settles an allocation moves it from unbilled to billed, and a credit note that frees it
+moves it back (S4.26, S4.27). Fees and sold vouchers are derived from no entry, so they are not part of these figures.
 """
 
 from collections.abc import Collection, Iterable

@@ -17,7 +17,7 @@ from portal.people.readers import AgentReader
 from portal.words import Settlement
 
 PRICED = 5_000
-"""The maximum number of waiting and held entries that are priced unless all are asked for."""
+"""The maximum number of waiting and held entries that are priced unless `everything` is set (`potential_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ COLUMNS = (
 
 
 def potential_sheet(rows: Mapping[Place, Potential]) -> Sheet:
-    """Return a table with a row for each place and its potential. `rows` comes from `grouped`."""
+    """Return a sheet with a row for each place in `rows`, which `grouped` returns, and its potential."""
     lines = (
         (*cells(place), it.approved, it.held, it.waiting, it.unpriced, it.charged, it.more, it.total)
         for place, it in rows.items()

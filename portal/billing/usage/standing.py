@@ -19,7 +19,7 @@ from portal.periods import Period, period_of
 from portal.words import Overflow, Settlement
 
 FULL = 80
-"""The percentage of prepaid time from which it is nearly used up, and people are told so."""
+"""The percentage of used prepaid time from which people are warned that it is nearly used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Standing:
 
     @property
     def usable(self) -> list[Balance]:
-        """Return the vouchers that pay for time of the day `on` and have minutes left."""
+        """Return the vouchers that pay for time worked on the day `on` and have minutes left."""
         return [balance for balance in self.vouchers if balance.state(self.on) == "open"]
 
     @property

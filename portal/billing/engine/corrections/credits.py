@@ -62,7 +62,7 @@ class Credit:
         self._of_entry: dict[Key, list[Allocation]] = {}
         for piece in self._live.values():
             self._of_entry.setdefault(piece.entry, []).append(piece)
-        # Entries of no minutes have no allocation, so that the credit has to name them.
+        # Entries without minutes have no allocation, so they are kept in a set of their own.
         kept = {entry for entry, _ in places} | state.written_off
         self._empty = {id for id in of.detail if id not in kept and state.settled.get(id) == ()}
         self._taken: dict[tuple[Key, int], Taken] = {}
@@ -285,7 +285,10 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
 
 
 def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int], minutes: int) -> Decimal:
-    """Return the price of so many undrawn minutes of the voucher of `line`; credits in parts sum to one of all of them."""
+    """Return the price of so many undrawn minutes of the voucher of `line`.
+
+    The results of several credits add up to that of a single credit of the same minutes.
+    """
     if line.voucher is None or line.sold is None:
         return Decimal(0)
     gone = EXACT.multiply(line.net, state.refunded.get(line.voucher, 0) + minutes)

@@ -19,9 +19,9 @@ Rolled = tuple[RolledMinutes, ...]
 
 
 class IncludedMinutes:
-    """The included minutes of one customer's subscriptions. Ask for days in ascending order.
+    """The included minutes of one customer's subscriptions. Call the methods for days in ascending order.
 
-    `drawn` is read each time, so the caller adds the minutes that an entry draws before it asks for the next entry.
+    `drawn` is read at each call, so the caller adds the minutes that an entry draws before calling for the next entry.
     `fixed` holds the minutes that rolled over into a period, for each period whose predecessor is closed.
     """
 
@@ -96,8 +96,7 @@ class IncludedMinutes:
     def _rolled_into(self, contract: ContractTerms, terms: ServiceTerms, period: Period) -> Rolled:
         """Return the minutes that roll over into `period`.
 
-        Periods are cheapest to ask for in ascending order; for an earlier one, the computation starts from the
-        beginning.
+        Calls for ascending periods are cheapest; for an earlier period than before, the computation starts anew.
         """
         whole = contract.active(terms)
         if whole is None or terms.rollover is None:

@@ -18,7 +18,7 @@ class Rules(Protocol):
     ) -> Iterator[Pool]:
         """Yield the pools that `entry` may draw from, in the order in which it draws.
 
-        `included` knows the included minutes of every subscription of the customer. `vouchers` are the vouchers for
+        `included` computes the included minutes of every subscription of the customer. `vouchers` are the vouchers for
         `service`, in the order in which they expire.
         """
 
