@@ -1,9 +1,9 @@
 """Turn approved time into invoices.
 
 The package `engine` computes everything from values, without the database; the other modules load the values and store
-the results. Other packages of the portal use only the names below. Every function runs in the caller's transaction. In
-every function, `by` is the agent who acts and `at` the present instant. The exceptions are the classes of
-`portal.errors`.
+the results. Other packages of the portal use only the names below. A function runs in the caller's transaction, unless
+its docstring says otherwise. In every function, `by` is the agent who acts and `at` the present instant. The exceptions
+are the classes of `portal.errors`.
 """
 
 from portal.billing.allocating.allocations import changing_terms, reallocate, remove_voucher

@@ -99,7 +99,7 @@ class Company(Table, tablename="company"):
 
         Issued invoices keep the company data that was copied into them. When the company is created, the case types of
         a new installation are created too. Raise `Invalid` for a bad field, or if the first number of a series differs
-        from the stored one although a document has already taken a number.
+        from the stored one although a document has already taken a number of the series.
         """
         values, series, credit_series = _read(facts)
         first = await cls.find() is None

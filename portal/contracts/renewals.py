@@ -86,8 +86,8 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
 def later(day: date, months: int) -> date:
     """Return the day `months` months later, or the last day of that month if the month is too short.
 
-    An end of a contract is the first day that it does not cover, so a contract that ends with a month also ends with
-    one after its renewal.
+    An end of a contract is the first day that it does not cover. So a contract that ends at the end of a month still
+    does after its renewal.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

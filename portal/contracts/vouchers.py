@@ -33,8 +33,8 @@ class VoucherFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     `services` are the ids of the services whose time it pays for; the sale is billed on the contract of the first one.
     `hours` is a duration such as `10h`, `price` an amount in the currency of that contract. If `label` is empty, the
     label is made from the hours; if `valid_from` is empty, the voucher is valid from the day of the sale. `valid_until`
-    is its last day, or empty. `usable_once` is a member of `UsableOnce`. If `sold_elsewhere` is `yes`, not `no`, the
-    sale is never billed.
+    is its last day, or empty. `usable_once` is a member of `UsableOnce`. `sold_elsewhere` is `yes` or `no`; `yes` means
+    that the sale is never billed.
     """
 
     services: list[str]

@@ -71,7 +71,7 @@ _IDS_SQL = {
     "task": "e.task_id = {}",
 }
 IDS = tuple(_IDS_SQL)
-"""The filters whose value is the id of a row."""
+"""The names of the filters whose value is an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ SUMMED = 5_000
 MOST = 20_000
 """The maximum number of entries in one decision. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
-"""The id of the group of entries that belong to no group, such as general time among the customers."""
+"""The id under which entries without a group are listed, such as general time in a list by customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ async def read(
 ) -> Timesheet:
     """Return one page of the timesheet.
 
-    `day` is today; on it, the reader may be the deputy of an absent manager. `after` is the cursor. With `all_sums`,
-    the sums include all entries, however many there are. If no entry follows the cursor (any longer), return the first
-    page. `size` is the maximum number of entries.
+    `day` is today, which decides whether the reader is the deputy of an absent manager. `after` is the cursor. With
+    `all_sums`, the sums include all entries, however many there are. If no entry follows the cursor (any longer),
+    return the first page. `size` is the maximum number of entries.
     """
     found = await _picked(reader, question, group, after, size)
     if not found and after:

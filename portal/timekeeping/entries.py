@@ -48,7 +48,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     `version` counts the changes to the entry's content, so that an approval refers to exactly the content that was
     approved (D34). `rejected_version` is the version that was rejected last, or None. `entered_by_id` is the agent who
-    logged the time. If `rounded_by_day`, the sum of a day's entries is rounded once they are approved, not each (D4).
+    logged the time. If `rounded_by_day`, approval rounds the sum of the day's entries instead of each entry (D4).
     `window_from` is the instant from which the author has a limited time to change the entry: when it was logged or
     last rejected. If a document had settled the entry before its case was merged, `settled_on_id` is the id of that
     merged case.

@@ -110,7 +110,7 @@ class Filter:
 
     @property
     def in_row(self) -> str:
-        """Return the query string of the URL of a row, which tells the page of the row in which list the row is shown."""
+        """Return the query string of the URL of a row. It says in which list the row is shown (`of_row`)."""
         return "?" + urlencode({"of": self.scope, "id": self.id} | self.asked_for)
 
     def leading(self, **changed: object) -> str:

@@ -74,7 +74,7 @@ class OpenFlag:
 
 
 CUSTOMER = "The customer"
-"""The name of the asker if a customer's question flags the time, at the beginning of a sentence."""
+"""Who asked, if a customer's question flags the time. Pages begin a sentence with this."""
 
 OPEN_FLAG = f"""
 (select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', coalesce(h.name, '{CUSTOMER}'), 'at', f.flagged_at,

@@ -175,9 +175,9 @@ left join cases c on c.id = e.case_id
 left join project j on j.id = e.project_id
 left join customer u on u.id = e.customer_id
 """
-"""The tables with the names in `COLUMNS`. If few of many entries `e` are shown, a subquery has to limit them first.
+"""SQL joins for the names in `COLUMNS`. If only a few of many entries `e` are shown, limit them in a subquery first.
 
-Otherwise PostgreSQL may look names up for rows that it then drops.
+Otherwise PostgreSQL may look up names for rows that it then drops.
 """
 SOURCE = f"from time_entry e {NAMES}"
 

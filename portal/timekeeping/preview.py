@@ -98,7 +98,7 @@ async def understood(
     held: int = 0,
     where: Where | None = None,
 ) -> Understood:
-    """Return the preview of the values typed so far. Values that cannot be read raise no exception.
+    """Return the preview of the values entered so far. Values that cannot be read raise no exception.
 
     With `customer_id` None, the service may belong to any customer. `held` is the number of minutes of an entry that is
     being changed: a duration such as `+15m` is added to them. `where` is who worked, when and on which case; if it is

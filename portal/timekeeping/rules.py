@@ -68,7 +68,7 @@ def counted(
     reason = visible(reason).strip()
     if not reason:
         raise Invalid({"override_reason": f"Say why it counts {spoken(override)} and not {spoken(by_rule)}."})
-    # An override replaces the factors; prices of hours stay.
+    # An override replaces the factors of the schedule, but not its prices.
     return Counting(override, reason, written(stretches) if schedule and schedule.has_rates else None)
 
 

@@ -1,4 +1,4 @@
-"""Record changes of time entries in the log of the case, for agents only, and in the outbox, for open pages to update."""
+"""Record changes of time entries in the log of the case, for agents only, and in the outbox, so that pages update."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

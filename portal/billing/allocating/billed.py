@@ -16,12 +16,12 @@ from portal.periods import Period
 
 
 class BilledFee(Table, tablename="billed_fee"):
-    """The billed fee of one period for the days from `active_from` to before `active_until`, and its document.
+    """The fee of one period that was billed for the days from `active_from` until before `active_until`.
 
-    The document is a draft or invoice (`invoice_id`) or a statement (`statement_id`). Both are None if the run `run_id`
-    made no document, because everything that was due cost nothing. The primary key is the service, the first day of the
-    period and `active_from`. Deleting a draft deletes the row, so that the next run bills the fee again. A credit for
-    days after the end of the contract moves `active_until` to an earlier day.
+    The document that bills it is a draft or invoice (`invoice_id`) or a statement (`statement_id`). Both are None if
+    the run `run_id` made no document, because everything that was due cost nothing. The primary key is the service, the
+    first day of the period and `active_from`. Deleting a draft deletes the row, so that the next run bills the fee
+    again. A credit for days after the end of the contract moves `active_until` to an earlier day.
     """
 
     service_id = BigInt(primary_key=True, default=None)
@@ -49,8 +49,8 @@ class Billed:
     """The fees and the vouchers that were billed; false in a condition if there are none.
 
     `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
-    service and the first of these days to what they cost, for periods of which earlier days may still become active.
-    `vouchers` are ids.
+    service and the first of these days to the amount charged for them, for periods of which earlier days may still
+    become active. `vouchers` are ids.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)

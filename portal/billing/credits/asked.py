@@ -47,7 +47,7 @@ class AskedTime:
 async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
     """Return the row at `position` of an invoice's time detail.
 
-    Raise `NotFound` if there is none, or if it is not for time.
+    Raise `NotFound` if there is no such row, or if the row is not for time.
     """
     rows = await detail.copied(invoice_id=invoice.id, position=in_range(position, bits=31))
     return _asked(rows, invoice.customer_id, f"invoice {invoice.number}", invoice.id)
@@ -56,7 +56,7 @@ async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
 async def time_on_statement(statement: Statement, position: int) -> AskedTime:
     """Return the row at `position` of a statement's time detail.
 
-    Raise `NotFound` if there is none, or if it is not for time.
+    Raise `NotFound` if there is no such row, or if the row is not for time.
     """
     rows = await detail.copied(statement_id=statement.id, position=in_range(position, bits=31))
     return _asked(rows, statement.customer_id, f"the statement up to {statement.until:%-d %b %Y}")

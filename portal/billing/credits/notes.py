@@ -67,9 +67,10 @@ class CreditNote(Table, tablename="credit_note"):
 
     @property
     def copied(self) -> dict[str, Any]:
-        """Return the data copied when the credit note was issued: that of an invoice, the `reason`, and `corrects`.
+        """Return the data copied when the credit note was issued.
 
-        `corrects` has the `number` and the `issue_date` of the invoice.
+        The keys are those of `Invoice.copied`, `reason` and `corrects`. `corrects` has the `number` and the
+        `issue_date` of the invoice.
         """
         parties: dict[str, Any] = json.loads(self.parties)
         return parties

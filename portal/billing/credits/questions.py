@@ -129,7 +129,7 @@ _LIVE = """
 (select d.invoice_id, null::uuid as statement_id, 1 as position, t.id as entry_id, t.work_date, t.minutes, t.external_comment, t.service_name
  from settled_entry d join approved_time t on t.id = d.entry_id)
 """
-"""The entries on drafts, which have no copied rows."""
+"""SQL of the entries on drafts. They replace `detail_row`, which has no rows of drafts."""
 
 
 async def questions_of(document: Invoice | Statement) -> list[Row]:

@@ -95,10 +95,11 @@ def _exactly(
     charged: Decimal,
     digits: int,
 ) -> Decimal:
-    """Return what the days of a line before the end of the contract cost, in whatever order `parts` were billed.
+    """Return what a line should charge for its days before the end of the contract.
 
-    `charged` is the share computed from the line alone. It is returned if the exact share is unknown, or differs from
-    it by more than rounding can: then the fee was changed.
+    The lines of a period then charge exactly the share of its fee for these days. `parts` maps the billed days of the
+    service to what is charged for them. `charged` is the share computed from the line alone. It is returned if the
+    exact one is unknown, or differs from it by more than rounding can, because the fee was changed.
     """
     period = period_of(contract.anchor, contract.cycle, active.start)
     others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}

@@ -227,7 +227,7 @@ class _Prices:
         return self._places[row["id"]][0].fixed_fee
 
     def beyond(self, ids: Iterable[int], fixed: Mapping[int, Price | None]) -> dict[int, Refusal]:
-        """Return the refusals, by entry id, that depend on which entries are approved with one another: those in `ids`.
+        """Return, by entry id, the refusals that are known only once it is known which entries are approved: `ids`.
 
         An entry is refused if, after the rounding of its day, it counts more minutes than one entry may, or if prepaid
         minutes do not cover it wholly although its service demands that. `fixed` holds the price of each entry.
@@ -275,10 +275,10 @@ async def _decide(
 ) -> Outcome:
     """Run `step` for the entries that are not refused, as `by_customer` does, and return the outcome.
 
-    `refusal` returns the reason against the decision on a row, or None. `together` returns, by entry id, the refusals
-    that depend on which entries are decided on with one another: those whose ids it gets. `seen` holds the ids of all
-    chosen entries; those without a row were deleted in the meantime. `decision` is the id by which the decision can be
-    undone.
+    `refusal` returns the reason against the decision on a row, or None. `together` gets the ids of all entries that
+    would be decided on, and returns, by entry id, the refusals that depend on the other entries. `seen` holds the ids
+    of all chosen entries; those without a row were deleted in the meantime. `decision` is the id by which the decision
+    can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

@@ -111,7 +111,7 @@ async def find_entry(reader: AgentReader, entry_id: int) -> ListedEntry:
 
 
 async def list_entries(reader: AgentReader, which: Filter) -> lists.Page:
-    """Return one page of entries with the decisions of managers on each."""
+    """Return one page of the entries that `which` chooses, with the decisions of managers on each."""
     page = await lists.page(reader, which)
     return replace(page, lines=await decided(page.lines))
 

@@ -35,7 +35,7 @@ usual as materialized (
         from (select * from time_entry order by id desc limit {LATELY}) l where l.state <> 'rejected') lately
   where type is not null group by type having count(*) >= {ENOUGH}
 )"""  # noqa: S608
-"""An SQL table of the median minutes of the latest entries, by type of work.
+"""SQL of a common table expression: the median minutes of the latest entries, by type of work.
 
 The type is the task, or else the case type, the kind of general time, the project or the service.
 """

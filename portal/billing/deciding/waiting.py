@@ -135,14 +135,14 @@ class Waiting:
 
 _STATES = {False: "e.state = 'submitted'", True: "e.state in ('draft', 'submitted')"}
 WITH = f"with recursive {DECIDES}, {USUAL}"
-"""SQL tables that the condition of `narrowed` needs, to be put before the query."""
+"""SQL of the common table expressions that the condition of `narrowed` needs, to be put before the query."""
 
 
 def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list[Any]]:
     """Return the SQL condition for the entries `e` on which `by` may decide at `at`, and its parameter values.
 
     The condition needs the tables of `WITH`. `$1` is the id of `by`, and `$2` the date at `at` in the time zone of
-    `by`. Managers decide on the time of the departments and services for which they are designated, or for which the
+    `by`. Managers decide on the time of the departments and services for which they are designated, or for which a
     manager is designated whose deputy they are on that day. Admins decide on all time. Nobody decides on their own
     (C10, D33). `filters` narrows the entries further; its cursor is ignored.
     """

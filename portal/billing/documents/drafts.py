@@ -224,7 +224,10 @@ async def locked(draft_id: int, by: AgentReader) -> Invoice:
 
 
 async def _delete(draft: Invoice) -> None:
-    """Delete a draft, free its entries, fees, vouchers and periods, and recompute the customer's allocations."""
+    """Delete a draft, so that its entries, fees and vouchers can be billed again, and recompute the allocations.
+
+    The periods that the run of the draft closed are open again (`rolling.reopen`).
+    """
     await _without_lines(draft.id)
     for part in (SettledEntry, BilledFee, BilledVoucher):
         await part.delete().where(part.invoice_id == draft.id)
@@ -239,7 +242,7 @@ async def _without_lines(draft_id: int) -> None:
 
 
 async def _free(draft_id: int, entry_id: int) -> bool:
-    """Free one entry of a draft, and return whether the draft contained it."""
+    """Remove one entry from a draft, so that it can be billed again, and return whether the draft contained it."""
     await current().execute(
         "delete from line_allocation b using allocation a where b.invoice_id = $1 and a.id = b.allocation_id and a.entry_id = $2",
         draft_id, entry_id,

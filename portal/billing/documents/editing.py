@@ -149,9 +149,9 @@ async def add_line(
 async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> None:
     """Remove a line that was added by hand from a draft, compute its sums again, and make open pages of agents update.
 
-    `seen` is the net sum that the page showed, or None. If the draft has changed since, another line may have the
-    position. Raise `Conflict` then, if the draft was issued or deleted, if it has no such line, and if the rest could
-    not be a document. Raise `Forbidden` if `by` is not a manager.
+    `seen` is the net sum that the page showed, or None. Raise `Conflict` if that sum has changed, because another line
+    may then have the position, if the draft was issued or deleted, if it has no such line, and if the rest could not be
+    a document. Raise `Forbidden` if `by` is not a manager.
     """
     draft = await hold(draft_id, by)
     if seen is not None and seen != str(draft.net):

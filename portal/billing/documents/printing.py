@@ -101,7 +101,7 @@ async def typeset(
 ) -> bytes:
     """Return a document as a PDF.
 
-    `face` returns the `Face` of the document; it is called in a worker thread, where the formats of documents apply.
+    `face` returns the `Face` of the document; it is called in a worker thread, with the formats of printed documents.
     `parties` and `logo` are those of `invoice_pdf`. If the contract asks for it, the time detail follows on further
     pages. Raise `Unavailable` as `invoice_pdf` does.
     """

@@ -47,7 +47,7 @@ class Entry:
 
     - `role`: None if the agent has no role.
 
-    - `case`: the id of the case or project, or None. Rounding by day rounds the minutes of one case together.
+    - `case`: the id of the case or project, or None. Rounding by day rounds the sum of the minutes on one case.
 
     - `is_override`: whether no rounding by day may change the billable minutes, such as after a manual override.
 

@@ -1,6 +1,6 @@
 """Record the payments of issued invoices, and cancel those that were recorded by mistake.
 
-A payment is never deleted. What is paid, and what is still owed, is always a sum of the payments (`balances`).
+A payment is never deleted. What is paid, and what is still owed, is computed from the payments (`balances`).
 """
 
 import uuid

@@ -33,9 +33,9 @@ class SkippedEntry(Table, tablename="skipped_entry"):
 
 
 async def skip(run_id: int, of: Book, billing: Billing) -> None:
-    """Record in a run that it skipped the entries that the engine did not bill and those of documents too large.
+    """Record in a run which entries it skipped, each with its reason.
 
-    Each is recorded with its reason.
+    They are the entries that the engine did not bill, and those of documents that are too large.
     """
     rows = [(skipped.entry, skipped.reason.value) for skipped in billing.skipped]
     rows += [(entry_id, TOO_LARGE) for entry_id in too_large(billing)]

@@ -41,7 +41,7 @@ TAKEN: dict[Settlement, tuple[str, ...]] = {
 """The keys of a service that only some settlements take, by settlement."""
 
 OPTIONAL = ("overage_rate", *SERVICE_EXTENDED)
-"""The keys in `TAKEN` that are not required."""
+"""The keys of a service that no settlement requires."""
 
 NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 

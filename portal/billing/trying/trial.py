@@ -87,7 +87,7 @@ def _cost(
     active: Period,
     digits: int,
 ) -> tuple[Mapping[date, Decimal], int]:
-    """Return what `offer` costs by the first day of each month, and how many entries could not be approved under it."""
+    """Return what `offer` costs by month (its first day), and how many entries could not be approved under `offer`."""
     if active.end is None:
         raise ValueError("a trial needs an end")
     contract = contract_of(offer, services, active.start, active.end)

@@ -50,7 +50,7 @@ class Figures:
 
     @property
     def total(self) -> Sum:
-        """Return what is billed and unbilled together (C6)."""
+        """Return the sum of what is billed and unbilled (C6)."""
         return self.billed + self.unbilled
 
     def __add__(self, other: "Figures") -> "Figures":

@@ -220,7 +220,10 @@ def _standing(
 async def _included(
     customer_id: int, rolling_over: Sequence[Key], terms: Sequence[tuple[ContractTerms, str]]
 ) -> IncludedMinutes:
-    """Return the included minutes of a customer's subscriptions, with what was drawn of those that roll over."""
+    """Return an `IncludedMinutes` for the subscriptions of a customer.
+
+    Drawn minutes are read only for the services `rolling_over`, whose included minutes depend on what was drawn before.
+    """
     drawn: dict[PoolKey, int] = {}
     fixed: Mapping[PoolKey, tuple[RolledMinutes, ...]] = {}
     if rolling_over:

@@ -30,7 +30,7 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Return a result of `DefaultService.of` with keys for JSON: ids of case types become text, and None ""."""
+        """Return a result of `DefaultService.of` with JSON keys: ids of case types become text, and None becomes ""."""
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:

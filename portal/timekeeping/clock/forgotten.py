@@ -27,7 +27,7 @@ DAYS = 28
 MOST = 200
 """The maximum number of suggestions on a page. One more is read to find out whether there are more."""
 QUARTER = 15
-"""The minutes that are suggested for each quarter of an hour in which the agent did something."""
+"""The minutes suggested for each quarter of an hour in which the agent replied, or resolved or closed the case."""
 _COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five six seven eight nine".split()))
 
 
@@ -128,7 +128,7 @@ async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
 
 
 async def dismissed_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
-    """Return the suggestions that the reader has dismissed in the last day, so that they can be suggested again."""
+    """Return the suggestions that the reader has dismissed in the last day, which the reader can take back."""
     return await _found(reader, at, "", at - timedelta(days=1))
 
 

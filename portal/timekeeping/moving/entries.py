@@ -20,7 +20,7 @@ async def hold_customer(customer_id: int) -> None:
 COLUMNS = "e.id, e.version, e.state, e.case_id"
 """The columns of an entry `e` that `move` needs. Entries are locked in the order of their ids, as in submitting."""
 
-# Entries of an appointment have moved together with it already.
+# Entries of an appointment have moved with the appointment already.
 _MOVE = "update time_entry set case_id = $1 where id = any($2) and case_id <> $1"
 
 

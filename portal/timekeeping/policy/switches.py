@@ -69,7 +69,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     `tracks_time` switches time tracking on, `on_cases` time on cases; `projects_only` allows only cases that are
     connected to a project. `agents_pick`, `managers_pick` and `admins_pick` are keys of `PICKS`. `own_edit_hours` is
     how long authors may change their entries. The `requires_` fields demand fields of the form for time. The
-    `rounding_` fields are in minutes. The days up to `locked_through` are locked (`why_locked`).
+    `rounding_` fields (minutes and a mode) fill in the form of a new service. The days up to `locked_through` are
+    locked (`why_locked`).
     """
 
     tracks_time: bool = True
@@ -127,7 +128,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         return sentence if here > self.locked_through + timedelta(days=self.lock_grace_days) else ""
 
     def why_not_on_case(self, *, has_project: bool) -> str:
-        """Return an error message if no new time may be logged on a case, or "" if it may (S1.6, S1.8)."""
+        """Return an error message if no new time may be logged on a case, or "" if time may be logged (S1.6, S1.8)."""
         if not self.on_cases:
             return OFF_ON_CASES
         return NO_PROJECT if self.projects_only and not has_project else ""

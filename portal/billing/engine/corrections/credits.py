@@ -91,7 +91,7 @@ class Credit:
     def take_minutes(self, entry: Key, minutes: int) -> None:
         """Take the last `minutes` live minutes of an entry: those that were charged before those that were covered.
 
-        Raise `CannotCredit` if fewer are live, or if that would split a fixed fee.
+        Raise `CannotCredit` if fewer minutes are live, or if that would split a fixed fee.
         """
         for piece in reversed(self._of_entry.get(entry, [])):
             taken = min(minutes, piece.minutes)
@@ -107,7 +107,7 @@ class Credit:
     def take_voucher(self, voucher: Key, minutes: int) -> None:
         """Take `minutes` of a sold voucher that nobody has drawn; nobody can draw them afterwards.
 
-        Raise `CannotCredit` if the document does not sell the voucher any more, or if fewer are left.
+        Raise `CannotCredit` if the document does not sell the voucher any more, or if fewer minutes are left.
         """
         if not any(line.voucher == voucher and is_live(self._state, line) for line in self._of.lines):
             raise CannotCredit(voucher, "not on this document")
