@@ -185,13 +185,13 @@ class Appointment(Table, tablename="appointment"):
             "what": AppointmentKind(self.kind).word.lower(), "with": await agent_name(self.agent_id),
             "begins": self.starts_at.isoformat(), "ends": self.ends_at.isoformat(),
         }  # fmt: skip
+        event_id = None
         if kind:
-            await events.record(
-                case.id, case.customer_id, kind, by=by, contact_may_know=True, at=at, details=details
-            )  # fmt: skip
+            line = (case.id, case.customer_id, kind)
+            event_id = await events.record(*line, by=by, contact_may_know=True, at=at, details=details)
         await outbox.tell(
             kind="case.changed", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
-            contact_may_know=True, actor=by, at=at,
+            contact_may_know=True, actor=by, at=at, record_id=event_id,
         )  # fmt: skip
 
 
