@@ -1,10 +1,27 @@
-"""How many examples Hypothesis tries: few in `./dev test`, many in `./dev test --all`, which sets PORTAL_TEST_ALL=1."""
+"""How much is tried: a few examples in `./dev test`, all or many in `./dev test --all`, which sets PORTAL_TEST_ALL=1."""
 
 import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
 
 from hypothesis import settings
 
 ALL = os.environ.get("PORTAL_TEST_ALL") == "1"
+TURN = int(os.environ.setdefault("PORTAL_TEST_TURN", str(datetime.now(UTC).date().toordinal())))
+"""The number of the day, by which `turns` chooses. Set PORTAL_TEST_TURN to run the choice of another day again.
+
+Pytest's workers inherit the variable, so that all of them choose the same, also at midnight.
+"""
+
+One = TypeVar("One")
+
+
+def turns(every: Sequence[One], number: int = 1) -> list[One]:
+    """Return the `number` elements whose turn it is today, so that each has a turn after a while; with `--all`, all."""
+    if ALL or number >= len(every):
+        return list(every)
+    return [every[(TURN * number + step) % len(every)] for step in range(number)]
 
 
 def load_profile() -> None:
