@@ -20,7 +20,7 @@ REFUSED: dict[str, str] = {
     "too_long": "Rounded with its day, {entry.date:%-d %b %Y}, one entry would count more than 48 h. Change how “{service.name}” rounds.",
     "no_role": "{entry.agent_name} has no role, and “{service.name}” is billed by role. Give one, then approve.",
 }
-"""Why an entry is not approved, rejected or withdrawn, by the reason; a refused entry does not change (D19)."""
+"""The sentences that say why a decision on an entry is refused, by the reason. Such an entry does not change (D19)."""
 
 COVERED_BY = {
     "included": "included hours",

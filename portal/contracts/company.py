@@ -33,8 +33,8 @@ class CompanyFacts(PartyFacts, kw_only=True):
     """Form fields of the company as typed.
 
     `first_number` is the first invoice number as printed, such as 2026-0147, and `first_credit_number` that of credit
-    notes, which is `FIRST_CREDIT_NUMBER` if it is empty. `vat_rate`, which is optional, is the VAT rate in per cent
-    that the form for a new contract shows at first.
+    notes; if this is empty, credit notes begin with `FIRST_CREDIT_NUMBER`. `vat_rate`, which is optional, is the VAT
+    rate in per cent that the form for a new contract shows at first.
     """
 
     vat_id: str
@@ -168,8 +168,8 @@ class NumberSeries(Table, tablename="number_series"):
     async def begin(cls, prefix: str, width: int, first_number: int, kind: str = INVOICE) -> None:
         """Create the series of numbers of this kind of document, or change its prefix, width and first number.
 
-        The row is locked until the transaction ends. Raise `Invalid` (at the field in `FIRST_NUMBERS`) if one of the
-        three differs from the stored one although a document has taken a number.
+        The row is locked until the transaction ends. Raise `Invalid` (at the field in `FIRST_NUMBERS`) if prefix, width
+        or first number differs from the stored one although a document has taken a number.
         """
         held = await cls.objects().where(cls.kind == kind).lock_rows("UPDATE").first()
         if held is None:

@@ -48,8 +48,8 @@ class RateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class RoleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a new billing role and of its first hourly rate, as typed.
 
-    The rate is in the company's currency and begins on the day `effective_from`. It is optional, because a rate can be
-    added later.
+    The rate is in the company's currency and begins on the day `effective_from`. The rate is optional, because it can
+    be added later.
     """
 
     name: str

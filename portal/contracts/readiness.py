@@ -34,7 +34,7 @@ class Readiness:
     customers_without_service: tuple[str, ...]
     customers_without_contact: tuple[str, ...]
     first_without_service: int | None
-    """The id of the first customer in `customers_without_service`."""
+    """The id of the first customer in `customers_without_service`, or None."""
     first_without_contact: int | None
     only_customer: int | None
     """The id of the customer if there is exactly one, or None."""

@@ -124,7 +124,7 @@ def factors_of(checked: Checked, facts: Any) -> dict[str, Any]:
 
 
 def prepaid(text: str) -> int:
-    """Return the prepaid hours in `text`, such as `10h`, as minutes; 0 for an empty field or `0`.
+    """Return, in minutes, the prepaid hours in `text`, such as `10h`; 0 for an empty field or `0`.
 
     Raise `ValueError` for other text.
     """
@@ -134,7 +134,7 @@ def prepaid(text: str) -> int:
 
 
 def of_voucher(text: str) -> int:
-    """Return the hours in `text` of a voucher to be sold (also of an offer or a template) as minutes.
+    """Return, in minutes, the hours in `text` of a voucher to be sold (also of an offer or a template).
 
     Raise `ValueError` for an empty field, and for less than 1 h: trying an offer on the time of a year would need too
     many such vouchers.

@@ -243,7 +243,7 @@ def _time_spent() -> str:
 
 
 def _left_elsewhere(text: str) -> int:
-    """Return the hours in `text` of a voucher that was sold elsewhere as minutes; less than 1 h may be left of it.
+    """Return, in minutes, the hours in `text` of a voucher that was sold elsewhere. Less than 1 h may be left of it.
 
     Raise `ValueError` for an empty field and for 0.
     """

@@ -82,7 +82,7 @@ def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
 
 
 async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
-    """Yield the messages of a case with their files, oldest first. Row-level security leaves out notes for contacts."""
+    """Yield the messages of a case with their files, oldest first; row-level security hides notes from contacts."""
     place: tuple[Any, Any] = (None, None)
     while True:
         rows = await _page(case_id, reader, place)
@@ -94,9 +94,9 @@ async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
 
 
 async def _page(case_id: int, reader: Reader, place: tuple[Any, Any]) -> list[Any]:
-    """Return the next `PAGE` messages after `place`, the instant and id of a message, or the first ones.
+    """Return the first `PAGE` messages after `place`, the instant and id of a message (None for the beginning).
 
-    They are read in a transaction of their own, so that a slow download holds none open.
+    They are read in a transaction of their own, so that a slow download holds no transaction open.
     """
     async with transaction(reader, readonly=True) as tx:
         rows: list[Any] = await tx.fetch(_MESSAGES, case_id, *place, PAGE)

@@ -81,7 +81,7 @@ async def _write(order: Order, file: IO[bytes], within: float, progress: Progres
 async def _follow(process: asyncio.subprocess.Process, order: bytes, progress: Progress | None) -> str:
     """Send the order to the child process, report its progress until it ends, and return its error message, or "".
 
-    The message is the end of what it printed to standard error besides the progress.
+    The message is the end of what the child process printed to standard error besides the progress.
     """
     if process.stdin is None or process.stderr is None:
         raise RuntimeError("the child process was started without pipes")

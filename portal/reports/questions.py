@@ -76,7 +76,7 @@ IDS = tuple(_IDS_SQL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The filters of a timesheet: the days from `since` to `until`, both included, and the entries of these days.
+    """The filters of a timesheet: the days from `since` to `until`, both included, and which entries of these days.
 
     A filter that is None excludes no entry. A department includes the departments below it. If `flagged`, only entries
     with an open flag are shown.

@@ -63,7 +63,7 @@ class Outcome:
 
     @classmethod
     def of(cls, report: Report[int, Any], rows: Mapping[int, Row], decision: uuid.UUID | None = None) -> "Outcome":
-        """Return the outcome for a report of entry ids.
+        """Return the outcome of a batch from its report, whose keys are entry ids.
 
         `rows` holds the rows of the entries by id. `decision` is the id by which the batch can be undone, or None.
         """

@@ -236,7 +236,7 @@ def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
 
 
 def _price(rate: Decimal | None, digits: int) -> Decimal | None:
-    """Return an hourly rate rounded to the decimals of the currency, or unrounded if it has more decimals."""
+    """Return an hourly rate with the decimals of the currency, or unchanged if it needs more decimals."""
     if rate is None:
         return None
     short = rate.quantize(Decimal(1).scaleb(-digits))

@@ -10,7 +10,7 @@ FEWEST, MOST = 2, 12
 
 
 def printed_hours(minutes: int, unit_price: Decimal | None, net: Decimal, digits: int) -> Decimal:
-    """Return the hours to print: the fewest decimals, at least two, with which `hours x unit_price` rounds to `net`.
+    """Return the hours to print, with as few decimals as make `hours x unit_price` round to `net`, at least two.
 
     PEPPOL-EN16931-R120 requires that the quantity times the price is the amount. Because each entry is rounded to the
     cent on its own, the true hours may violate this: three entries of 20 min at 100.00 make 99.99, so 0.9999 h are

@@ -192,7 +192,7 @@ def _rolled(
 ) -> dict[PoolKey, tuple[RolledMinutes, ...]]:
     """Return the minutes that roll over from each period that has ended by `until`.
 
-    They are those that no approved entry draws, settled or not.
+    They are the minutes that no approved entry draws, whether the entry is settled or not.
     """
     drawn = _drawn(state.drawn, allocations.values())
     return dict(IncludedMinutes(state.places(), drawn, state.rolled).closed(until))

@@ -72,8 +72,8 @@ def _fitting(
     """Return the candidates that can be approved so that no entry outside `short` lacks prepaid minutes.
 
     They are tried together. If that fails, the first half is tried, and then the second half together with what the
-    first half yielded. `refused` is filled with the minutes of the smallest refused entry by its pools; an entry with
-    the same pools and as many minutes or more is not tried.
+    first half yielded. `refused`, which this function fills, maps the pools of refused entries to the fewest minutes of
+    such an entry; an entry with the same pools and at least as many minutes is not tried.
     """
     tried = [each for each in candidates if each.minutes < refused.get(each.pools, each.minutes + 1)]
     if _short(_approving(before, {each.id: prices[each.id] for each in tried})) <= short:

@@ -29,9 +29,10 @@ def price_before(
 ) -> Decimal:
     """Return what `days` cost if days after them are billed already, such as after the start was moved forward.
 
-    `charged` maps the billed days of the period to what was charged for them, or to None if that is not known. Those
-    days were rounded by themselves, so `days` cost what all of them cost together, less what was charged. If that
-    differs from their own share by more than rounding does, the fee has changed since, and they cost their own share.
+    `charged` maps the billed days of the period to what was charged for them, or to None if that is not known. So that
+    the sum is right to the cent, `days` cost what they and the billed days cost together, less what was charged. If
+    this differs from the share of `days` alone by more than rounding does, the fee has changed since; then `days` cost
+    that share.
     """
     plain = price_of_days(contract, service, days, digits)
     known = [amount for amount in charged.values() if amount is not None]

@@ -93,8 +93,8 @@ class Entry:
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
         """Return the entry without the minutes that these allocations of it hold.
 
-        An allocation with a price of the schedule holds minutes of that price, the last ones first; other charged
-        allocations hold minutes without such a price, and covered ones hold the first minutes.
+        A charged allocation holds minutes that have its price in the schedule, or minutes without a price there, the
+        last ones first. A covered allocation holds the first of the other minutes.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):

@@ -119,7 +119,7 @@ def _service(fields: Fields, contract_start: date | None, offers: Offers) -> Ser
 
 
 def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
-    """Return the values of the keys that only some settlements take, by the names of the engine.
+    """Return the values of the keys that only some settlements take, by their names in `ServiceTerms`.
 
     Record an error for a key that `settlement` requires and that is missing or null, and for a key that it does not
     take. If the settlement could not be read (None), record neither.

@@ -15,7 +15,7 @@ from portal.words import Settlement
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The trials of all templates in one currency on the time of a customer, the cheapest first."""
+    """What the time of a customer would have cost under each template in one currency, the cheapest first."""
 
     history: History
     trials: tuple[tuple[ServiceTemplate, Trial], ...]

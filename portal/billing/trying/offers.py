@@ -38,9 +38,10 @@ class Offer:
 
     - `overage_rate`: the price of an hour beyond the prepaid minutes; if it is None, the rates apply.
 
-    - `rounding`: how worked minutes count; if it is None, they count as they did.
+    - `rounding`: how worked minutes are rounded, or None.
 
-    - `schedule`: at which hours they count or cost more (D27). Without it, they count plainly, unless `rounding` is None too.
+    - `schedule`: the hours at which minutes count or cost more, or None (D27). If `rounding` is None too, time counts
+    and costs as it did.
 
     - `rollover`: how unused minutes of a subscription roll over (D26).
     """

@@ -98,7 +98,7 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """Return the `fee` and the `voucher_price` of the template, each if it has one, as amounts in its currency."""
+        """Return the amounts `fee` and `voucher_price` of the template by these names; empty ones are left out."""
         typed = {"fee": self.facts.fee, "voucher_price": self.facts.voucher_price}
         return {name: Decimal(amount) for name, amount in typed.items() if amount}
 

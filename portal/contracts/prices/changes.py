@@ -84,7 +84,7 @@ class PriceChange(Table, tablename="price_change"):
 
     @property
     def facts(self) -> PriceFacts:
-        """Return the prices as form fields without a day, to fill in the form that adds others."""
+        """Return the prices as form fields without a day, to fill in the form for later prices."""
         return _typed(self.fee, self.included_minutes, self.overage_rate)
 
 

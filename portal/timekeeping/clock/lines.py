@@ -105,8 +105,8 @@ class TimerLine:
     def clock_times(self, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
         """Return the clock times at which the timer started and was last paused, such as 09:00 and 10:45.
 
-        While the timer runs, the second is that of `at`. Both are "" if they are the same minute, or a day or more
-        apart.
+        While the timer runs, the second one is the clock time at the instant `at`. Both are "" if they are the same
+        minute, or a day or more apart.
         """
         ended = at if self.since else self.stopped_at or at
         began, end = (f"{instant.astimezone(zone):%H:%M}" for instant in (self.began_at, ended))

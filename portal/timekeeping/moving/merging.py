@@ -117,7 +117,7 @@ _TIME = f"select {entries.COLUMNS} from time_entry e where e.case_id = any($1) o
 
 
 async def _follow(source_ids: Sequence[int], target: Case, by: AgentReader, at: datetime) -> None:
-    """Move the timers of cases to `target`, and make the pages of their agents update."""
+    """Move the timers of cases to `target`, and make open pages of the timers' agents update."""
     rows = await current().fetch(
         "update timer set case_id = $1 where case_id = any($2) returning agent_id, ended_at", target.id, source_ids
     )

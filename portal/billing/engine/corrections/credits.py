@@ -105,7 +105,7 @@ class Credit:
             raise CannotCredit(entry, f"{minutes} minutes more than the document still has of it")
 
     def take_voucher(self, voucher: Key, minutes: int) -> None:
-        """Take `minutes` of a sold voucher that nobody has drawn; nobody can draw them afterwards.
+        """Take `minutes` that nobody has drawn from a sold voucher; nobody can draw them afterwards.
 
         Raise `CannotCredit` if the document does not sell the voucher any more, or if fewer minutes are left.
         """
@@ -155,7 +155,7 @@ class Credit:
         return state, note
 
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
-        """Yield what is credited of each line of the document, in its order. `state` already has the minutes back."""
+        """Yield what is credited of each line, in the order of the document. `state` already has the minutes back."""
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
         for line in self._of.lines:
             if line.kind is LineKind.TIME:
