@@ -215,9 +215,11 @@
 
   // A reply that arrives before anything is written is known to who writes then; one that arrives later crosses the text, and is asked about.
   document.addEventListener("htmx:after:swap", () => {
-    const { body, seen_reply: seen } = document.getElementById("composer")?.elements ?? {};
-    const last = document.getElementById("feed")?.dataset.lastReply;
-    if (seen && last && !body.value.trim()) seen.value = last;
+    const { body, seen_reply: seen, seen_held: seenHeld } = document.getElementById("composer")?.elements ?? {};
+    const shown = document.getElementById("feed")?.dataset;
+    if (!seen || !shown || body.value.trim()) return;
+    seen.value = shown.lastReply;
+    seenHeld.value = shown.held;
   });
 
   const reveal = () => document.querySelectorAll(".script-only[hidden]").forEach((node) => (node.hidden = false));

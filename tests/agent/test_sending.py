@@ -14,7 +14,7 @@ from portal.web.visit import now
 from tests.agent.test_cases import open_case, reload
 from tests.browser import Browser
 from tests.desk.held import go_out
-from tests.world import ADA, MAX
+from tests.world import ADA, INES, MAX
 
 LOG = [("files", ("vpn.log", b"line one\n", "text/plain"))]
 
@@ -165,6 +165,42 @@ async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_tex
     await go_out()
     assert len(await said(case)) == 3
     assert (await ines.send_form(f"{here}/replies", reply("And this", seen_reply=shown[1]))).status_code == 303
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["held", "gone out after the warning"])
+@pytest.mark.parametrize("ines_is_first", [True, False], ids=["Ines first", "Max first"])
+async def test_a_reply_that_crosses_one_that_has_not_gone_out_is_asked_about(
+    ines: Browser, max_: Browser, case: Case, ines_is_first: bool, waits: bool
+) -> None:
+    """Whoever sends second gets 409 with the held reply of the first and the own text, and is asked about it only once."""
+    here = f"/agent/cases/{case.number}"
+    first, second = (ines, max_) if ines_is_first else (max_, ines)
+
+    def seen(html: str) -> dict[str, str]:
+        return {name: re.findall(rf'name="{name}" value="([^"]*)"', html)[0] for name in ("seen_reply", "seen_held")}
+
+    began = seen((await second.get(here)).text)
+    assert (await first.send_form(f"{here}/replies", reply("Restart it", **began))).status_code == 303
+    form = reply("Wait until noon", **began)
+    answer = await second.send_form(f"{here}/replies", form)
+    assert answer.status_code == 409
+    assert f"{INES.name if ines_is_first else MAX.name} is sending a reply, which goes out in a moment." in answer.text
+    assert "Restart it" in answer.text
+    assert ">\nWait until noon</textarea>" in answer.text
+    if waits:
+        await go_out()
+        assert len(await said(case)) == 2
+    assert (await second.send_form(f"{here}/replies", form | seen(answer.text))).status_code == 303
+    await go_out()
+    assert len(await said(case)) == 3
+
+
+async def test_a_withdrawn_reply_crosses_no_other_one(ines: Browser, max_: Browser, case: Case) -> None:
+    """A colleague's reply that was taken back, or that could not go out, is no reason to ask."""
+    here = f"/agent/cases/{case.number}"
+    answer = await max_.send_form(f"{here}/replies", reply("Restart it"))
+    await max_.send_form(withdrawal((await max_.get(answer.headers["location"])).text), {})
+    assert (await ines.send_form(f"{here}/replies", reply("Wait", seen_reply="999999"))).status_code == 303
 
 
 async def test_a_reply_that_cannot_go_out_stays_with_its_reason(

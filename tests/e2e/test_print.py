@@ -5,9 +5,10 @@ from playwright.async_api import expect
 
 from portal import billing
 from portal.database import transaction
+from portal.desk import Case
 from tests.billing.work import NOVEMBER, a_case, log
 from tests.e2e.conftest import Visitors
-from tests.world import ACME, ADA, MAX, NOW
+from tests.world import ACME, ADA, INCIDENT, INES, MAX, NOW
 
 
 @pytest.mark.slow
@@ -32,3 +33,33 @@ async def test_an_invoice_is_printed_with_its_reasons_and_a_case_without_its_ver
     await expect(closing).to_be_visible()
     await page.emulate_media(media="print")
     await expect(closing).to_be_hidden()
+
+
+@pytest.mark.slow
+async def test_the_printed_list_shows_subjects_and_late_cases_in_dark_letters(visitors: Visitors) -> None:
+    """On A4 the whole subject is in the list, and what is late is dark, because backgrounds are not printed."""
+    subject = "The accounting software of the branch does not start after the update"
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject=subject, text="x", case_type_id=INCIDENT, priority=2, at=NOW)
+    page = await visitors.signed_in(INES.email, width=658)  # A4 without its margins
+    await page.emulate_media(media="print")
+    await page.goto("/agent/cases?view=all")
+    link = page.locator(f"#case-{case.number} td.line a")
+    assert await link.evaluate("link => link.getBoundingClientRect().width") > 140
+    assert await link.evaluate("link => link.scrollWidth <= link.clientWidth || link.clientWidth === 0")
+    assert await link.evaluate("link => link.closest('td').scrollWidth <= link.closest('td').clientWidth")
+    dark = await link.evaluate("link => getComputedStyle(link).color")
+    chip = await link.evaluate("""link => {
+        const chip = document.createElement('span');
+        chip.className = 'chip late';
+        link.closest('tr').append(chip);
+        return getComputedStyle(chip).color;
+    }""")
+    assert chip == dark
+    await expect(page.locator(".cases .tick").first).to_be_hidden()
+    await page.emulate_media(media="screen")
+    for width in (1120, 1180, 1280, 1366):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.reload()
+        wide = "() => document.querySelector('.cases td.line').getBoundingClientRect().width"
+        assert await page.evaluate(wide) >= 260, width

@@ -15,7 +15,7 @@ from portal.desk import Case, Status
 from portal.desk.files import draft_files
 from portal.desk.messages import Writing
 from portal.desk.replies import canned, outgoing
-from portal.numbers import number_in
+from portal.numbers import number_in, uuid_in
 from portal.people.readers import AgentReader
 from portal.web import drafts
 from portal.web.forms import Form
@@ -31,13 +31,15 @@ class Written(Struct, kw_only=True):
 
     `kind` is the selected tab, which a refused form shows again; whether a reply or a note is written depends on the
     URL only. `then` is a key of `THEN` if the reply also sets a status, or `next` to show the next case of the list
-    afterwards. `seen_reply` is the id of the newest reply that the page showed.
+    afterwards. `seen_reply` is the id of the newest reply that the page showed, `seen_held` the form keys of the replies
+    that it showed as not gone out yet, separated by spaces.
     """
 
     kind: str = ""
     body: str = ""
     then: str = ""
     seen_reply: str = ""
+    seen_held: str = ""
     form_key: str = ""
 
 
@@ -54,7 +56,8 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
         if form.key:
             writing = Writing(fields.body, form.files, form.key)
             seen = number_in(fields.seen_reply)
-            held = await outgoing.send(case, writing, by=reader, at=at, then=then, seen=seen)
+            seen_held = [key for typed in fields.seen_held.split() if (key := uuid_in(typed))]
+            held = await outgoing.send(case, writing, by=reader, at=at, then=then, seen=seen, seen_held=seen_held)
         else:
             await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then)
     await forget_draft(reader, number, form, at)

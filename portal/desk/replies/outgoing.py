@@ -5,6 +5,7 @@ nobody is notified. A job of the worker turns it into a message (`go_out`); a jo
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,13 +57,15 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 class Outgoing:
     """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author.
 
-    `goes_out_at` is when it goes out, or `problem` says why it could not.
+    `form_key` is the key of its form, which the message that it becomes keeps. `goes_out_at` is when it goes out, or
+    `problem` says why it could not.
     """
 
     id: int
     agent_id: int
     agent: str
     text: str
+    form_key: uuid.UUID
     goes_out_at: datetime
     problem: str | None
 
@@ -73,8 +76,8 @@ class Outgoing:
 
 
 OUTGOING = """
-(select json_agg(json_build_object('id', g.id, 'agent_id', g.agent_id, 'agent', h.name, 'text', g.text, 'goes_out_at', g.goes_out_at,
-   'problem', g.problem) order by g.id)::text
+(select json_agg(json_build_object('id', g.id, 'agent_id', g.agent_id, 'agent', h.name, 'text', g.text, 'form_key', g.form_key,
+   'goes_out_at', g.goes_out_at, 'problem', g.problem) order by g.id)::text
  from outgoing_reply g join agent h on h.id = g.agent_id
  where g.withdrawn_at is null and g.case_number in (select k.number from cases k where k.id = c.id or k.merged_into_id = c.id))
 """
@@ -84,20 +87,27 @@ LAST_REPLY = "(select max(m.id) from message m where m.case_id = c.id and m.kind
 
 
 class Crossed(Invalid):
-    """Raised if somebody else has replied since the page was shown on which this reply was written."""
+    """Raised if somebody else has sent a reply since the page was shown on which this reply was written."""
 
     status = Conflict.status
 
 
 async def send(
-    case: Case, writing: Writing, *, by: AgentReader, at: datetime, then: Status | None = None, seen: int | None = None
+    case: Case,
+    writing: Writing,
+    *,
+    by: AgentReader,
+    at: datetime,
+    then: Status | None = None,
+    seen: int | None = None,
+    seen_held: Sequence[uuid.UUID] = (),
 ) -> int | None:
     """Hold a reply, which goes out after `HELD_FOR`, and return its id; None if its form was sent before.
 
     The files of the form move to a key of their own (`_files_key`). `then` is the status that the reply sets. `seen` is
-    the id of the newest reply that the page showed, or None to accept any. Raise `Crossed` if a contact or another
-    agent has replied since, `Invalid` for the text or a status that may not follow, and `SentBefore` if the form was
-    sent with another text or its reply was withdrawn.
+    the id of the newest reply that the page showed, or None to accept any; `seen_held` are the form keys of the held
+    replies that it showed. Raise `Crossed` if a contact or another agent has sent a reply since, `Invalid` for the text
+    or a status that may not follow, and `SentBefore` if the form was sent with another text or its reply was withdrawn.
     """
     agents_only(by)
     writing.check()
@@ -106,10 +116,8 @@ async def send(
     if await written_before(writing, by, "reply", case.id) or await _held_before(writing, by):
         return None
     await lock(case, by, follows=True)
-    if seen is not None and (names := await current().fetchval(_CROSSING, case.id, seen, by.id)):
-        raise Crossed(
-            {"body": f"{names} replied while you were writing. Read that above, then send yours again or change it."}
-        )
+    if seen is not None:
+        await _refuse_crossing(case, by, seen, seen_held)
     if then and then is not case.stands:
         await wanted(case, then)
     held: int = await current().fetchval(
@@ -135,9 +143,25 @@ def _files_key(form_key: uuid.UUID) -> uuid.UUID:
     return uuid.uuid5(form_key, "held reply")
 
 
+async def _refuse_crossing(case: Case, by: AgentReader, seen: int, seen_held: Sequence[uuid.UUID]) -> None:
+    """Raise `Crossed` for a reply of somebody else that has gone out or is held, and that the page did not show."""
+    row = await current().fetchrow(_CROSSING, case.id, seen, by.id, seen_held)
+    then = "then send yours again or change it."
+    if row["replied"]:
+        raise Crossed({"body": f"{row['replied']} replied while you were writing. Read that above, {then}"})
+    if row["sending"]:
+        raise Crossed(
+            {"body": f"{row['sending']} is sending a reply, which goes out in a moment. Read it above, {then}"}
+        )
+
+
 _CROSSING = """
-select string_agg(distinct m.author_name, ', ') from message m
-where m.case_id = $1 and m.id > $2 and m.kind = 'reply' and m.agent_id is distinct from $3
+select (select string_agg(distinct m.author_name, ', ') from message m
+  where m.case_id = $1 and m.id > $2 and m.kind = 'reply' and m.agent_id is distinct from $3
+    and (m.form_key is null or m.form_key <> all($4::uuid[]))) as replied,
+ (select string_agg(distinct h.name, ', ') from outgoing_reply g join agent h on h.id = g.agent_id
+  where g.case_number in (select k.number from cases k where $1 in (k.id, k.merged_into_id)) and g.agent_id <> $3
+    and g.withdrawn_at is null and g.problem is null and g.form_key <> all($4::uuid[])) as sending
 """
 
 
