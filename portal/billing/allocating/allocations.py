@@ -163,7 +163,10 @@ async def by_customer(
 
 
 def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | None]]:
-    """Yield groups of customers that have about `AT_ONCE` entries together, so that other requests run between them."""
+    """Yield groups of customers, each with at least `AT_ONCE` entries except the last.
+
+    Other requests are answered between two groups.
+    """
     group, size = list[int | None](), 0
     for customer, ids in entries.items():
         group, size = [*group, customer], size + len(ids)

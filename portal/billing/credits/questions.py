@@ -1,4 +1,4 @@
-"""Let customers ask about an entry that they see: a case holds the question; an explanation or a credit ends it."""
+"""Let customers ask about an entry that they see. A case holds the question; an explanation or a correction ends it."""
 
 import contextlib
 import uuid

@@ -145,7 +145,7 @@ TITLES = {rule.code: rule.title for rule in RULES}
 COLUMNS = ", ".join(f"{rule.sql} as odd_{rule.code}" for rule in RULES)
 """SQL columns that return what each rule found about the time entry `e`; they need the table `USUAL`."""
 IS_ODD = "(" + " or ".join(f"({rule.sql}) is not null" for rule in RULES) + ")"
-"""SQL condition that the time entry `e` is odd by any rule; it needs the table `USUAL`."""
+"""SQL condition that the time entry `e` looks odd by at least one rule; it needs the table `USUAL`."""
 IS_ODD_BY = {rule.code: f"({rule.sql}) is not null" for rule in RULES}
 """SQL condition for each rule, by its code; `longer` needs the table `USUAL`."""
 

@@ -27,7 +27,7 @@ LARGEST_LINE = Decimal("99999999999.999")
 """The maximum amount of a line that is added: its unit price is a column with four decimals."""
 CHARGE, DISCOUNT = "charge", "discount"
 SHOWN = 50
-"""The maximum number of entries that a draft's page offers to put on."""
+"""The maximum number of approved entries that a draft's page lists, so that they can be added to the draft."""
 
 
 class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):

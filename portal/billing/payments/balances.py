@@ -44,7 +44,7 @@ async def balance_of(invoice: Invoice) -> Row:
 
 
 async def outstanding(customer_id: int, reader: Reader) -> list[Row]:
-    """Return what a customer owes on all invoices together, one row for each currency: currency, open, invoices.
+    """Return the sum that a customer owes on all invoices, one row for each currency: currency, open, invoices.
 
     `invoices` is the number of unpaid invoices. Overpaid sums of other invoices are subtracted from `open`. Return an
     empty list for readers who may not see the customer's invoices.

@@ -100,7 +100,7 @@ rate = number(4)
 
 
 def day(value: object) -> date:
-    """Return the date that `value` writes as `YYYY-MM-DD`. Raise `ValueError` for another value."""
+    """Return the date in `value`, a text such as `2026-11-01`. Raise `ValueError` for another value."""
     written = text(value)
     if _DATE.fullmatch(written):
         try:
@@ -111,7 +111,7 @@ def day(value: object) -> date:
 
 
 def clock_time(value: object) -> timedelta:
-    """Return the time since midnight that `value` writes as `HH:MM`, up to `24:00`. Raise `ValueError` for another value."""
+    """Return the time since midnight in `value`, a text from `00:00` to `24:00`. Raise `ValueError` for another value."""
     match = _CLOCK.fullmatch(text(value))
     found = timedelta(hours=int(match[1]), minutes=int(match[2])) if match else None
     if found is None or found > timedelta(days=1):
@@ -120,7 +120,7 @@ def clock_time(value: object) -> timedelta:
 
 
 def instant(value: object) -> datetime:
-    """Return the instant that `value` writes in ISO 8601 with a time zone. Raise `ValueError` for another value."""
+    """Return the instant in `value`, a text in ISO 8601 with a time zone. Raise `ValueError` for another value."""
     written = text(value)
     if _INSTANT.fullmatch(written):
         try:

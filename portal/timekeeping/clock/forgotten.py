@@ -135,7 +135,7 @@ async def dismissed_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
 async def _found(reader: AgentReader, at: datetime, dismissed: str, since: datetime | None) -> list[Forgotten]:
     first, last = _bounds(today(reader.time_zone, at), reader.zone)
     sql = _FORGOTTEN.format(dismissed=dismissed)
-    # A day is dismissed only once it is over, so `first` is before all dismissals of the days in question.
+    # Only past days are suggested, so none of these days was dismissed before `first`.
     rows = await current().fetch(sql, reader.id, first, last, reader.time_zone, since or first)
     return [Forgotten(**dict(row)) for row in rows]
 

@@ -36,7 +36,7 @@ async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tu
 
 @dataclass(frozen=True, slots=True)
 class Mergeable:
-    """A case on the page that asks which cases to merge.
+    """A case on the page where an agent chooses which cases to merge.
 
     `contact_sees_all` says whether its contact may see every case of the customer. `project` is the name of the project
     that it is connected to, or None. `minutes` are the minutes worked. `appointments` counts those that are still

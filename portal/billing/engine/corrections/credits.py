@@ -89,7 +89,7 @@ class Credit:
         self._emptied |= self._empty.intersection(entries)
 
     def take_minutes(self, entry: Key, minutes: int) -> None:
-        """Take the last `minutes` live minutes of an entry: those that were charged before those that were covered.
+        """Take the last `minutes` live minutes of an entry, so that covered ones are taken only after all charged ones.
 
         Raise `CannotCredit` if fewer minutes are live, or if that would split a fixed fee.
         """
