@@ -24,7 +24,7 @@ from portal.database import transaction
 from portal.desk.lists import own_views
 from portal.desk.own_fields import choices
 from portal.desk.tagging import tags
-from portal.desk.workflow import priorities
+from portal.desk.workflow import priorities, statuses
 from portal.people.working.hours import WEEKDAYS
 from portal.settings import Settings
 from portal.timekeeping.entries import TimeEntry, Work
@@ -135,7 +135,8 @@ EXEMPT = {
 """Text columns that no form can fill with a text of the corpus, each with the reason."""
 SHORTER = {
     "case_field.name": choices.LONGEST, "case_field_choice.name": choices.LONGEST, "case_priority.name": priorities.LONGEST,
-    "own_view.name": own_views.LONGEST_NAME, "tag.name": tags.LONGEST,
+    "case_status.customer_name": statuses.LONGEST, "case_status.name": statuses.LONGEST, "own_view.name": own_views.LONGEST_NAME,
+    "tag.name": tags.LONGEST,
 }  # fmt: skip
 """Text columns that take fewer characters than some texts of the corpus have, with how many they take."""
 
