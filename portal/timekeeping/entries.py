@@ -39,7 +39,7 @@ PROJECT_SERVICE = "Time on a project is logged under the project's service."
 VISIBLE = {"portal_agent": "true"}
 """SQL condition for the entries that a reader may see, by the reader's database role, for the raw SQL of lists.
 
-The role of contacts is missing, because contacts see time only in the details of their documents.
+The role of contacts is missing: they read copies on their documents, and approved time from a view of its own.
 """
 
 
@@ -99,7 +99,7 @@ class TimeEntry(Table, tablename="time_entry"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the entries that `reader` may see: all of them for agents.
 
-        Raise `NotFound` for contacts, who read time only on their invoices, which hold copies (D57).
+        Raise `NotFound` for contacts, who read only copies on their documents and the view `approved_time` (D57).
         """
         if reader.is_contact:
             raise NotFound

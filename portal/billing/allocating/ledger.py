@@ -100,7 +100,7 @@ _OWN_MOVES = """
 select m.* from voucher_ledger m
 where m.voucher_id = $1 and ($2::bigint is null or m.id < $2) order by m.id desc limit $3
 """
-"""The query `_MOVES` for contacts, who cannot read time."""
+"""The query `_MOVES` for contacts, who cannot read the table of time entries."""
 
 
 async def moves_of(

@@ -227,7 +227,7 @@ class _Prices:
         return self._places[row["id"]][0].fixed_fee
 
     def beyond(self, ids: Iterable[int], fixed: Mapping[int, Price | None]) -> dict[int, Refusal]:
-        """Return, by entry id, the refusals that depend on which entries are approved: all entries `ids`.
+        """Return, by entry id, the refusals that the entries `ids` meet if all of them are approved together.
 
         An entry is refused if, after the rounding of its day, it counts more minutes than one entry may, or if prepaid
         minutes do not cover it wholly although its service demands that. `fixed` holds the price of each entry.

@@ -167,9 +167,9 @@ async def preview_run(until: date) -> Preview:
 def _rows(
     until: date, books: Mapping[BookKey, Book], billed: Report[BookKey, Billing], names: dict[int, str]
 ) -> tuple[list[Becoming], list[Omitted]]:
-    """Return the documents and the omitted entries for what the engine made of the books.
+    """Return the documents and the omitted entries of the preview.
 
-    `names` holds the names of the customers by id.
+    `billed` holds the engine's results for `books`, and `names` the names of the customers by id.
     """
     documents = [
         _becoming(names, books[key], billing, document)

@@ -111,7 +111,7 @@ def day(value: object) -> date:
 
 
 def clock_time(value: object) -> timedelta:
-    """Return the time since midnight in `value`, a text from `00:00` to `24:00`. Raise `ValueError` for another value."""
+    """Return the time since midnight in `value`, a text from `00:00` to `24:00`. Raise `ValueError` for others."""
     match = _CLOCK.fullmatch(text(value))
     found = timedelta(hours=int(match[1]), minutes=int(match[2])) if match else None
     if found is None or found > timedelta(days=1):

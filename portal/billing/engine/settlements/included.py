@@ -36,7 +36,7 @@ class IncludedMinutes:
         self._found: dict[tuple[Key, date], tuple[Pool, ...]] = {}
 
     def shared(self, service: ServiceTerms, day: date) -> Iterator[Pool]:
-        """Yield the included minutes that `service` shares, if the subscription that grants them is active on `day`."""
+        """Yield the included minutes of the subscription that `service` shares, if that is active on `day`."""
         if service.shares is None:
             return
         contract, subscription = self._places[service.shares]
