@@ -21,7 +21,7 @@ class WithTime(NamedTuple):
 
 
 class ListedAppointment(NamedTuple):
-    """An appointment with its time, and the number, subject and customer of its case."""
+    """An appointment, the minutes worked that are logged on it, and its case: number, subject and customer's name."""
 
     planned: Planned
     logged: int

@@ -86,7 +86,7 @@ VARIOUS = "various rates"
 SHOWN = 100
 """The maximum number of lines, and of rows of the time detail, on one page of a document."""
 EXPLAINED = 50
-"""The maximum number of time entries that explain the amount of one line on that page."""
+"""The maximum number of time entries that explain the amount of one line on a page of a document."""
 
 CENTS = 2
 """The number of decimals of a currency whose smallest unit is called a cent here."""

@@ -67,7 +67,7 @@ class PriceChange:
 class Rollover:
     """How unused included minutes roll over: they can be used in the next `periods` periods (D26).
 
-    At most `cap` minutes in all roll over from one period into the next; None is no limit. Minutes beyond the cap
+    At most `cap` minutes in all roll over from one period into the next; None means no limit. Minutes beyond the cap
     expire, the oldest first. Nothing rolls over from periods before the one that contains the day `since`.
     """
 

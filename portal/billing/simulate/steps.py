@@ -11,7 +11,7 @@ from portal.billing.simulate.services import Offers
 
 
 class Verb(StrEnum):
-    """What a step of the document does."""
+    """What a step of the input document does."""
 
     APPROVE = "approve"
     WITHDRAW = "withdraw"

@@ -40,8 +40,8 @@ class Offer:
 
     - `rounding`: how worked minutes are rounded, or None.
 
-    - `schedule`: the hours at which minutes count or cost more, or None (D27). If `rounding` is None too, time counts
-    and costs as it did.
+    - `schedule`: the hours at which minutes count or cost more, or None (D27). If `rounding` is None too, each entry
+    keeps its billable minutes and its factors.
 
     - `rollover`: how unused minutes of a subscription roll over (D26).
     """
@@ -73,7 +73,7 @@ class Worked:
     def counted(self, offer: Offer) -> Entry:
         """Return the entry as it counts under `offer`: its worked minutes split by the schedule, and then rounded.
 
-        Without a rounding and a schedule it counts and costs as it did. Minutes that were set by hand stay as they are.
+        Without a rounding and a schedule the entry stays unchanged. Billable minutes that were set by hand are kept.
         """
         entry, schedule = self.entry, offer.schedule
         if offer.rounding is None and schedule is None:
@@ -138,8 +138,8 @@ class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
 
     `settlement` is a member of `Settlement`. A subscription has `fee`, `included` and `cycle`, a voucher `hours` and
     `price`; both have `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes; if
-    the first and `windows` are empty, time counts as it did. `windows`, `holidays` and `calendar_holidays` (`yes` or "") are
-    as for a service, and so are `rollover_periods` and `rollover_cap`.
+    the first and `windows` are empty, each entry keeps its billable minutes. `windows`, `holidays` and
+    `calendar_holidays` (`yes` or "") are as for a service, and so are `rollover_periods` and `rollover_cap`.
     """
 
     settlement: str = Settlement.SUBSCRIPTION.value

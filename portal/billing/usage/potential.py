@@ -118,8 +118,8 @@ def _potential(
 async def _more(customer: int | None, most: int | None) -> dict[int, tuple[Decimal, int]] | None:
     """Return the amount that waiting and held time would add, and the minutes without a price, by service id.
 
-    Return None if there are more than `most` such entries; None is no limit. Approving one entry can take prepaid
-    minutes from another, so the amount of a service can be negative.
+    Return None if there are more than `most` such entries; if `most` is None, there is no limit. Approving one entry
+    can take prepaid minutes from another, so the amount of a service can be negative.
     """
     rows = await current().fetch(_UNDECIDED, customer, None if most is None else most + 1)
     if most is not None and len(rows) > most:
