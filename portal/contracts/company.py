@@ -26,7 +26,7 @@ FIRST_CREDIT_NUMBER = "C-0001"
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
 """
-"""SQL that selects what every page shows of the company; `sessions.find` gets it as `beside` and runs it, too."""
+"""SQL that selects what every page shows of the company; it is read by the query that finds the session."""
 
 
 class CompanyFacts(PartyFacts, kw_only=True):

@@ -46,8 +46,9 @@ async def notify_all(
 ) -> None:
     """Write the outbox rows for several entries by one statement: one for each case, and for each entry without a case.
 
-    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. `record_id` is the id of a rejection or
-    flag of a decision, about which the authors are notified, or of an answered flag, about which its manager is.
+    `rows` have the columns `id`, `case_id` and `customer_id` of the entries. For a decision to reject or flag entries,
+    `record_id` is the id of one of its rejections or flags, and the authors of all the entries are notified. For an
+    answer, it is the id of the answered flag, and the manager who flagged the entry is notified.
     """
     subjects = {(row["case_id"] or row["id"], row["customer_id"]) for row in rows}
     await outbox.tell_of(sorted(subjects, key=str), kind=kind, actor=by, at=at, record_id=record_id)

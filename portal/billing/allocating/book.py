@@ -43,8 +43,9 @@ Row = Any
 class Book:
     """What the engine needs to know to bill one customer in one currency.
 
-    The entries in `state` are open: no document has settled them. What settled entries drew from prepaid minutes is in
-    `state.drawn`. `exemptions` says why a service is not taxable (D42), by the id of the service.
+    The entries in `state` are billable or at no charge. They are open (no document has settled them), unless
+    `load_settled` has loaded them. What settled entries drew from prepaid minutes is in `state.drawn`. `exemptions`
+    says why a service is not taxable (D42), by the id of the service.
     """
 
     customer_id: int
@@ -109,10 +110,10 @@ async def load(
 ) -> list[Book]:
     """Return the books of these customers, ordered by customer id and then by currency.
 
-    The books hold every approved billable entry that no document has settled, and the other unsettled billable entries
-    of days before `unapproved_before`. They also hold the fees and vouchers that were billed before, which the other
-    functions leave out. What was drawn from prepaid minutes is loaded for periods and vouchers that pay for days from
-    `earliest` on; None means the first day of the loaded entries.
+    The books hold every approved entry that no document has settled, and the other unsettled entries of days before
+    `unapproved_before`; entries that are not billable are in no book. They also hold the fees and vouchers that were
+    billed before, which the other functions leave out. What was drawn from prepaid minutes is loaded for periods and
+    vouchers that pay for days from `earliest` on; None means the first day of the loaded entries.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_ALL_APPROVED, ids, unapproved_before)
@@ -124,7 +125,8 @@ async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) 
 
     `customer_ids` are the customers of the entries. The competing entries are all approved open entries of these
     customers under services with included or prepaid minutes, or services that round by day. Any other entry does not
-    depend on others, so it is loaded only if `entry_ids` contains it.
+    depend on others, so it is loaded only if `entry_ids` contains it. Settled entries and entries that are not billable
+    are left out.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))

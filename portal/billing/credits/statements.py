@@ -33,10 +33,10 @@ GIVEN_BACK = Refusals(
 
 
 class CorrectedTime(Table, tablename="corrected_time"):
-    """What a correction gives back of one row of the statement's time detail. The primary key is both of these.
+    """What a correction gives back of one row of a statement's time detail.
 
-    `statement_id` is the correction, `corrects_id` the corrected statement. `freed` says whether the minutes can be
-    billed again; otherwise they are written off.
+    The primary key is the correction and the row's position. `statement_id` is the correction, `corrects_id` the
+    corrected statement. `freed` says whether the minutes can be billed again; otherwise they are written off.
     """
 
     customer_id = BigInt(default=None)

@@ -9,7 +9,7 @@ from portal.durations import Rounding
 from portal.words import EntryBilling
 
 _Group = tuple[Key | None, Key, Key, date, EntryBilling]
-"""Case, service, agent, day, and whether the entry is billable."""
+"""Case, service, agent, day, and whether the entries are billable or at no charge."""
 
 
 def rounded_by_day(
@@ -17,10 +17,10 @@ def rounded_by_day(
 ) -> dict[Key, int]:
     """Return the minutes of the entries that rounding by day changes, by entry id.
 
-    `entries` are the approved entries that no document has settled, in order. The minutes of each group are added and
-    rounded once, and the difference goes to the last entry of the group, so it moves when a later entry is approved or
-    withdrawn. If rounding subtracts more minutes than the last entry has, the rest is subtracted from the entry before
-    it.
+    `entries` are the approved entries that no document has settled, in order. An entry with a fixed fee or with
+    `is_override` is in no group and does not change. The minutes of each group are added and rounded once, and the
+    difference goes to the last entry of the group, so it moves when a later entry is approved or withdrawn. If rounding
+    subtracts more minutes than the last entry has, the rest is subtracted from the entry before it.
     """
     groups: dict[_Group, list[Entry]] = {}
     rules: dict[_Group, Rounding] = {}

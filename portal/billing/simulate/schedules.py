@@ -38,7 +38,7 @@ def _zone(value: object) -> ZoneInfo:
 def _has_rates(schedule: Fields) -> bool:
     """Return whether the windows have hourly rates.
 
-    Record an error for the first window that differs from the first.
+    If some windows have hourly rates and others factors, record an error.
     """
     kinds = []
     for place, value in schedule.items("windows", required=False):

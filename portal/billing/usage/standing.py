@@ -179,7 +179,7 @@ async def standings(
 
 
 async def standing_of(reader: Reader | System, service_id: int | None, on: date) -> Standing | None:
-    """Return the running statement of one service on the day `on`, or None if there is no such service."""
+    """Return the running statement of one service on the day `on`, or None if `reader` sees no such service."""
     customer_id = await current().fetchval("select customer_id from service where id = $1", service_id)
     found = await standings(reader, customer_id, on, [service_id]) if customer_id and service_id else []
     return found[0] if found else None

@@ -240,8 +240,8 @@ def _with_minutes_back(
 ) -> BillingState:
     """Return the state in which these minutes are no longer settled and are back in their pools.
 
-    `emptied` are entries without minutes that are no longer settled. With `write_off`, the entries stay settled
-    instead.
+    An entry of which no other minutes are settled is no longer settled, and neither are the entries `emptied`, which
+    have no minutes. With `write_off`, all these entries stay settled, so that nothing of them is billed again.
     """
     settled, freed, next_place = dict(state.settled), dict(state.freed), dict(state.next_place)
     drawn, written_off = dict(state.drawn), set(state.written_off)
