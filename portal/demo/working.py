@@ -105,7 +105,8 @@ def plan_clock(scenario: Scenario) -> None:
 
     async def visit(at: datetime) -> None:
         case, day = await _case(VPN), calendar.workdays[-1]
-        done = await Appointment.plan(case, _facts(ines.id, day.isoformat(), "14:00", "14:45"), by=ines, at=at)
+        agreed = at - timedelta(hours=4)
+        done = await Appointment.plan(case, _facts(ines.id, day.isoformat(), "14:00", "14:45"), by=ines, at=agreed)
         await done.hold_it(case, by=ines, at=at)
 
     async def ahead(at: datetime) -> None:

@@ -138,7 +138,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
     `actor` is the name of the person who did it, and `details` are those that `record` stored. Times are written in the
     reader's time zone `zone`.
     """
-    to = details.get("to")
+    to, side = details.get("to"), "your" if for_contact else "the customer's"
     if kind == "status":
         return _status_words(actor, details, for_contact)
     if kind == "assigned":
@@ -153,7 +153,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
     sentences = {
         "opened": f"{actor} opened the case",
         "read_article": f"{actor} had read the article “{details.get('title')}”",
-        "reminded": f"{actor} reminded of the answer that we wait for{closing_words(details, zone)}",
+        "reminded": f"{actor} reminded {'you ' if for_contact else ''}of the answer that we wait for{closing_words(details, zone)}",
         "snoozed": f"{actor} snoozed the case until {_moment(details.get('until', ''), zone)}",
         "woken": _woken_words(actor, details),
         "left": f"{actor} has left: nobody has the case",
@@ -161,7 +161,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         "handed": f"{actor} gave the case to {to}" + (" and watches it" if details.get("stays") else ""),
         "watched": f"{actor} watches the case" if to == actor else f"{actor} made {to} a watcher",
         "unwatched": f"{actor} no longer watches the case" if to == actor else f"{actor} took {to} off the watchers",
-        "confidential": f"{actor} made the case confidential: on the customer's side only its contact and its watchers see it"
+        "confidential": f"{actor} made the case confidential: on {side} side only its contact and its watchers see it"
         if to
         else f"{actor} ended the confidentiality of the case",
         "redacted": f"{actor} redacted {details.get('what')}: {details.get('reason')}",
@@ -256,7 +256,8 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
     verb = {"planned": "planned", "moved": "changed", "held": "held", "cancelled": "called off"}[kind.partition(".")[2]]
     when = f"{begins:%a} {begins.day} {begins:%b}, {begins:%H:%M} to {ends:%H:%M}"
     article = "a" if verb == "planned" else "the"
-    return f"{actor} {verb} {article} {details['what']}: {when}, {details['with']}"
+    agent = "" if details["with"] == actor else f", with {details['with']}"
+    return f"{actor} {verb} {article} {details['what']}: {when}{agent}"
 
 
 def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:

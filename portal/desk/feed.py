@@ -197,7 +197,9 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, company: str, cu
     )
     more, shown = len(rows) > WINDOW, rows[:WINDOW][::-1]
     items = [
-        _said(row, _files(row, files_at), reader, company, customer) if row["rank"] == 1 else _happened(row, reader)
+        _said(row, _files(row, files_at), reader, company, customer)
+        if row["rank"] == 1
+        else _happened(row, reader, company)
         for row in shown
     ]
     first = shown[0] if more else None
@@ -239,13 +241,16 @@ def _said(row: Any, files: list[File], reader: Reader, company: str, customer: s
     )
 
 
-def _happened(row: Any, reader: Reader) -> Happened:
+def _happened(row: Any, reader: Reader, company: str) -> Happened:
     details = json.loads(row["details"])
+    # What the portal did by itself, the company did to contacts.
+    is_automatic = row["contact_id"] is None and row["agent_id"] is None
+    actor = company if is_automatic and reader.is_contact else row["name"]
     return Happened(
         id=row["id"],
         at=row["at"],
         sign=events.sign_of(row["kind"], details),
-        words=events.words_of(row["kind"], row["name"], details, for_contact=reader.is_contact, zone=reader.zone),
+        words=events.words_of(row["kind"], actor, details, for_contact=reader.is_contact, zone=reader.zone),
         number=row["number"],
         address=f"/help/{row['article']}" if row["article"] else "",
     )

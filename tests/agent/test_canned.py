@@ -78,7 +78,7 @@ async def test_a_reply_is_offered_for_its_department_and_type_and_found_by_its_w
     assert await names(ines, case, "UNDER+restart") == ["Ünder all"]
     assert await names(ines, case, "nothing") == []
     page = (await ines.get(f"/agent/cases/{case.number}/canned-replies?view=mine&text=vpn&find=under")).text
-    link = re.search(r'href="(/agent/cases/\d+\?view=mine&amp;text=vpn&amp;canned=\d+#composer)"', page)
+    link = re.search(r'href="(/agent/cases/\d+\?view=mine&amp;text=vpn&amp;canned=\d+#body)"', page)
     assert link
 
 

@@ -95,7 +95,7 @@ async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to
     assert "The rule “Acme” chose Ines Okafor of Support" in page
     assert "<dt>Department</dt><dd>Support</dd>" in page
     page = (await ada.get(f"/cases/{case.number}")).text
-    assert "Portal gave the case to Ines Okafor" in page
+    assert "Halden IT gave the case to Ines Okafor" in page
     assert "rule “" not in page
     assert "Support</dd>" not in page
 

@@ -8,7 +8,9 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case, Status, feed_of
+from portal.desk.events import record
 from portal.desk.feed import Cursor
+from portal.people.readers import SYSTEM
 from tests.desk.test_cases import LATER, opened
 from tests.queries import counted
 from tests.world import ADA, ALAN, INES, MAX, NOW
@@ -108,6 +110,29 @@ async def test_every_change_has_its_sentence() -> None:
         "Max Herrmann resolved the case",
         "Max Herrmann opened the case again",
         "Max Herrmann closed the case",
+    ]
+
+
+async def test_what_the_portal_did_is_done_by_the_company_for_contacts() -> None:
+    """S3.10: contacts read the company's name where agents read the portal's, and are spoken to."""
+    case = await opened()
+    async with transaction(SYSTEM):
+        await record(
+            case.id, case.customer_id, "assigned", by=SYSTEM, contact_may_know=True, at=NOW, details={"to": INES.name}
+        )
+        await record(case.id, case.customer_id, "reminded", by=SYSTEM, contact_may_know=True, at=NOW)
+    async with transaction(ADA):
+        await case.set_confidential(True, by=ADA, at=NOW)
+    only = "side only its contact and its watchers see it"
+    assert texts(await feed(case, ADA))[1:] == [
+        "Halden IT gave the case to Ines Okafor",
+        "Halden IT reminded you of the answer that we wait for",
+        f"Ada Lindqvist made the case confidential: on your {only}",
+    ]
+    assert texts(await feed(case, INES))[-3:] == [
+        "Portal gave the case to Ines Okafor",
+        "Portal reminded of the answer that we wait for",
+        f"Ada Lindqvist made the case confidential: on the customer's {only}",
     ]
 
 

@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 
 from portal.database import transaction
 from portal.desk import Case
+from portal.desk.workflow import Status
 from tests.desk.files import attached, opened
 from tests.e2e.conftest import Visitors
 from tests.world import ADA, INES, NOW
@@ -52,6 +53,21 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
     await expect(page.locator("[name=body]")).to_have_value("Kiel\t12")
     await paste(page, "text/html", "image/png")  # This is an image copied from a page.
     await expect(page.locator("#draft-files .file")).to_have_count(2)
+
+
+async def test_what_leads_to_a_text_field_puts_the_cursor_into_it(visitors: Visitors) -> None:
+    """Answer on the customer's home page, and the forms of new cases, can be typed into at once."""
+    await opened()
+    async with transaction(INES):
+        await (await Case.find(1001, INES)).reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)
+    page = await visitors.signed_in(ADA.email)
+    await page.get_by_role("link", name="Answer #1001").click()
+    await expect(page.locator("#body")).to_be_focused()
+    await page.goto("/cases/new")
+    await expect(page.locator("#subject")).to_be_focused()
+    page = await visitors.signed_in(INES.email)
+    await page.goto(f"/agent/cases/new?caller={ADA.id}")
+    await expect(page.locator("#subject")).to_be_focused()
 
 
 async def test_files_are_kept_as_they_are_chosen_and_survive_a_refusal(visitors: Visitors, tmp_path: Path) -> None:
