@@ -109,8 +109,8 @@ async def earned(
 
     A service and month can occur several times, once for each kind of line and currency of the cost: `grouped` adds
     them up. They are sorted by currency, by the names of customer, contract and service, and by month. `customer` is
-    the id of the only customer to include, or None. General time has no customer and is left out. Raise `Forbidden` if
-    the reader is not a manager.
+    the id of the only customer to include, or None. General time, which has no customer, and rejected time are left
+    out. Raise `Forbidden` if the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see revenue and profit.")

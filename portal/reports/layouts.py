@@ -124,8 +124,8 @@ INVOICING = (
 )
 """The columns of the invoicing layout: billable time, rate and amount, with a row for each allocation of an entry.
 
-An entry without allocations has one row. Minutes worked are never shown (D55). An entry that is not approved has no
-price yet (C12), and so no rate.
+An entry without allocations has one row; general time is left out. Minutes worked are never shown (D55). An entry that
+is not approved has no price yet (C12), and so no rate.
 """
 
 

@@ -24,9 +24,10 @@ class Open:
 
     `appointments` are the planned appointments in the future, each with the number of its case. `unsubmitted` are the
     ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's entries that wait for
-    approval; `timers` are the agent's timers that are not logged. `departments` and `services` are the names of those
-    for which the agent is a designated approver, and `waiting` is the number of submitted entries there that the agent
-    has to decide on. `unapproved` are the names of agents whose time nobody could approve after this agent has left.
+    approval; `timers` are the agent's timers that are neither logged nor discarded. `departments` and `services` are
+    the names of those for which the agent is a designated approver, and `waiting` is the number of submitted entries
+    there that the agent has to decide on. `unapproved` are the names of agents whose time nobody could approve after
+    this agent has left.
     """
 
     cases: list[Case]

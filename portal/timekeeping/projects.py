@@ -49,9 +49,9 @@ class ListedProject:
 class ProjectTime:
     """Sums of one project's time, in minutes.
 
-    `worked` are the minutes worked and `counts` the billable minutes, both without rejected entries. `draft`,
-    `submitted`, `approved` and `rejected` are the minutes worked in entries of that state. `on_cases` are the minutes
-    worked on the connected cases.
+    `worked` are the minutes worked, `counts` the billable minutes, and `on_cases` the minutes worked on the connected
+    cases, all without rejected entries. `draft`, `submitted`, `approved` and `rejected` are the minutes worked in
+    entries of that state.
     """
 
     worked: int

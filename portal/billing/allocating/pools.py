@@ -56,10 +56,10 @@ NO_POOLS = Pools()
 
 
 async def load_pools(customer_ids: Collection[int], earliest: date, *, rolls: bool) -> Pools:
-    """Return the pools of these customers from which entries of the day `earliest` and later days may draw.
+    """Return the vouchers of these customers, and what was drawn from pools that can pay for days from `earliest` on.
 
-    Minutes drawn from periods and vouchers that ended before that day are left out. `rolls` says whether minutes roll
-    over, or ever did, for any service of these customers.
+    Minutes drawn from other pools may be missing. `rolls` says whether minutes roll over, or ever did, for any service
+    of these customers.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_VOUCHERS, ids)

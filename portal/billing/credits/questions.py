@@ -135,7 +135,8 @@ _LIVE = """
 async def questions_of(document: Invoice | Statement) -> list[Row]:
     """Return a row for each question about the time on a draft, an invoice or a statement, the open ones first.
 
-    A question about the same entry that was asked elsewhere, such as in the hours, is included.
+    Questions about the same time that were asked in the hours or on a statement are included, but not those that were
+    asked on another invoice.
     """
     is_draft = isinstance(document, Invoice) and not document.is_issued
     column = "statement_id" if isinstance(document, Statement) else "invoice_id"

@@ -34,12 +34,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The entries that match a filter, and how many of them look odd.
+    """The first `MOST` entries that match a filter, and how many of them look odd. `more` is how many others match.
 
     `choices` identifies the chosen entries as the tick boxes of a list do (`id:version`): all that match, or only those
     that no rule of `oddness` finds odd. `shares` sums them up by agent. `odd` counts the matching entries that look
     odd, by the code of the rule, and `odd_count` all that look odd by any rule. `refusals` counts the chosen entries
-    whose approval would be refused, by the error message. `more` is how many entries match beyond the first `MOST`.
+    whose approval would be refused, by the error message.
     """
 
     choices: tuple[str, ...]
@@ -78,8 +78,7 @@ class _Costing:
 
 
 async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
-    """Return the entries that match the filters and that `by` may decide on at `at`, the oldest days first.
-
+    """Return the entries that match the filters and that `by` may decide on at `at`, at most `MOST`, oldest days first.
     Without `with_odd`, entries that look odd are counted but not chosen, just as the list does not tick them. The
     cursor in `filters` is ignored.
     """

@@ -106,8 +106,9 @@ order by 1
 async def customers_due(until: date) -> list[int]:
     """Return the ids of the customers for whom a run up to `until` may find something to bill, sorted.
 
-    They have open billable or no-charge time of days before `until`, a voucher that was sold before `until` and is not
-    billed yet, or a subscription that has begun. The engine finds out whether a fee of the subscription is due.
+    They have open billable or no-charge time of days before `until`, a voucher that was sold before `until` (not
+    elsewhere) and is not billed yet, or a subscription that has begun. The engine finds out whether a fee of the
+    subscription is due.
     """
     return [row["customer_id"] for row in await current().fetch(_DUE, until)]
 

@@ -80,8 +80,7 @@ class Ending(StrEnum):
 
 
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
-    """Make a draft or a statement for each contract of these customers, for the approved time before `until`.
-
+    """Make a draft or a statement for each contract of these customers for which something is due up to `until`.
     All of it happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of
     its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
     """
@@ -134,11 +133,12 @@ async def _store(
 
 
 async def resume(run_id: int, at: datetime) -> Ending:
-    """Continue a run, as a job of the worker, and return how far it came. Do nothing if it is finished or gone.
+    """Continue a run, as a job of the worker, and return how far it came.
 
-    The run bills in the name of the agent who began it, even if that agent has left since. A run that was begun by hand
-    is kept even if nothing was due, because somebody may look at its page. It is still under way if another process is
-    billing one of its customers at this moment. Raise `Unavailable` as `go_on` does.
+    If the run is finished or was removed, do nothing, and return `FINISHED`. The run bills in the name of the agent who
+    began it, even if that agent has left since. A run that was begun by hand is kept even if nothing was due, because
+    somebody may look at its page. It is still under way if another process is billing one of its customers at this
+    moment. Raise `Unavailable` as `go_on` does.
     """
     async with transaction(SYSTEM) as tx:
         run = await tx.fetchrow(

@@ -143,7 +143,8 @@ async def begin_scheduled(at: datetime) -> int | None:
 
     The run bills in the name of the agent who set the schedule, and a job carries it out. If days were missed, because
     no worker ran, one run begins for the last of them. Return None if no run is due, if nothing can be due for any
-    customer, or if that agent may no longer bill; then the page of the schedule shows the message of `stands_still`.
+    customer who is not excluded, or if that agent may no longer bill; then the page of the schedule shows the message
+    of `stands_still`.
     """
     async with transaction(SYSTEM):
         schedule = await BillingSchedule.find()

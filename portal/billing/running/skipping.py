@@ -1,4 +1,7 @@
-"""Record the entries that a billing run skipped, each with the reason (D32, D47)."""
+"""Record the entries that a billing run skipped, each with the reason (D32, D47).
+
+Entries that are not billable are never recorded.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date

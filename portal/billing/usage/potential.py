@@ -24,6 +24,7 @@ PRICED = 5_000
 class Potential:
     """Time of one or more services that no document has settled, in minutes, and what it is worth.
 
+    Time that is not billable is left out.
     - `approved`: approved time, including the `held` time.
     - `waiting`: submitted time.
     - `charged`: the amount that approved time is charged for now.

@@ -174,7 +174,7 @@ class Service(Table, tablename="service"):
     async def create(cls, contract: Contract, facts: ServiceFacts, at: datetime) -> "Service":
         """Add a service to the contract and return it.
 
-        The first service of a customer becomes the default service of the customer's new cases. Raise `Invalid` for a
+        If the customer's new cases have no default service yet, this service becomes the default. Raise `Invalid` for a
         bad field, or if the contract has another service of that name.
         """
         values = await columns_of(facts, contract)

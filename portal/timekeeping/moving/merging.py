@@ -40,7 +40,7 @@ class Mergeable:
 
     `contact_sees_all` says whether its contact may see every case of the customer. `project` is the name of the project
     that it is connected to, or None. `minutes` are the minutes worked. `appointments` counts those that are still
-    planned, and `timers` the timers that are not logged yet.
+    planned, and `timers` the timers that are neither logged nor discarded.
     """
 
     number: int
