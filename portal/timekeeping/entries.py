@@ -137,10 +137,10 @@ class TimeEntry(Table, tablename="time_entry"):
 
         `agent_id` is the id of the agent who worked, if that is not `by` (S1.15). Work on a project is logged under the
         project's service. Sending the same `form_key` again returns the existing entry, or raises `Invalid` if the
-        content differs. Raise `Forbidden` if the admins' rules do not let `by` log time for that agent (S1.16),
-        `Conflict` if time tracking is off, and `Invalid` with an error message for each bad field: `on`, `duration`,
-        `work_date`, `project`, `service`, `task`, `kind`, `role`, `agent`, `external_comment`, `description`, `counts`,
-        `override_reason`.
+        content differs although nobody has changed the entry since. Raise `Forbidden` if the admins' rules do not let
+        `by` log time for that agent (S1.16), `Conflict` if time tracking is off, and `Invalid` with an error message
+        for each bad field: `on`, `duration`, `work_date`, `project`, `service`, `task`, `kind`, `role`, `agent`,
+        `external_comment`, `description`, `counts`, `override_reason`.
         """
         await refuse_pick(by, agent_id)
         if form_key and (known := await cls._of_form(by, form_key)):
@@ -192,7 +192,8 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        The different content is not stored anywhere, so it must not be dropped without a message.
+        The different content is not stored anywhere, so it must not be dropped without a message. If the entry was
+        changed since, the contents are not compared.
         """
         same = says_the_same(
             self,
@@ -227,8 +228,8 @@ class TimeEntry(Table, tablename="time_entry"):
         """Replace the content of a draft or rejected entry, whose state stays the same, and return the changed entry.
 
         `version` is the version that `by` has seen. Raise `Forbidden` if `by` is neither the author nor a manager, or
-        if the time in which the author may change the entry is over. Raise `Conflict` if somebody changed the entry in
-        the meantime or if it is submitted already (then billing changes it), and `Invalid` as `log` does.
+        if the time in which the author may change the entry is over. Raise `Conflict` if the entry is submitted or
+        approved already (then billing changes it), and `Conflict` and `Invalid` as `revise` does.
         """
         await self._refuse_fixed(by, at)
         return await self.revise(by, work, version=version, at=at)
@@ -264,7 +265,7 @@ class TimeEntry(Table, tablename="time_entry"):
     async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
         """Delete a draft or rejected entry (S2.22). The log of the entry's case keeps a line about the deletion.
 
-        Raise `Forbidden` and `Conflict` as `change` does.
+        Raise `Forbidden` as `change` does, and `Conflict` as `change` and `erase` do.
         """
         await self._refuse_fixed(by, at)
         if version != self.version:

@@ -47,7 +47,10 @@ def _as_long(entry: "TimeEntry", work: Work) -> bool:
 
 
 def _counts_the_same(entry: "TimeEntry", work: Work) -> bool:
-    """Return whether `work` overrides the billable minutes as the entry does: with the same figure, or not at all."""
+    """Return whether an override in `work` has the figure and the reason of the entry's, or whether both have none.
+
+    An entry that is not billable ignores overrides.
+    """
     if work.counts is None:
         return entry.override_reason is None
     if entry.billing == EntryBilling.NOT_BILLABLE:

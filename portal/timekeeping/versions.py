@@ -39,7 +39,7 @@ LABELS = {
 """Labels, by column, of the fields of a time entry that people can change, in the order of the form."""
 
 FIXED = {"agent_id": "Agent", "case_id": "Case", "project_id": "Project", "customer_id": "Customer"}
-"""Labels, by column, of the other columns that are recorded: when an entry is deleted, or when its case is merged."""
+"""Labels, by column, of the other columns that are recorded: when an entry is deleted or moves to another case."""
 
 
 class Verb(StrEnum):
@@ -195,8 +195,8 @@ async def keep_content(
 ) -> int:
     """Write the version of an entry that `by` logged, changed or deleted, and return the id of the version.
 
-    `told` maps each changed column to its old and its new value. For a column that holds an id, the present name of
-    what the id refers to is stored instead.
+    `told` maps each changed column to its old and its new value; columns without a label are left out. For a column
+    that holds an id, the present name of what the id refers to is stored instead.
     """
     columns = {name: [_stored(value) for value in pair] for name, pair in told.items() if name in FIXED | LABELS}
     for column in columns.keys() & _NAMES.keys():

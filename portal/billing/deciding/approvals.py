@@ -49,9 +49,10 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
     An entry is refused, with an error message, if it is the manager's own time (D33), if `by` is neither designated for
     its department or service nor an admin (C10), if it is flagged (C3), if somebody changed or decided on it in the
-    meantime, if its day is outside the contract, if it has no price (D19), if its service refuses time that prepaid
-    hours do not cover wholly (C8), or if the contract would have more to bill than one document can hold. Raise
-    `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.
+    meantime, if its day is outside the contract, if it has no price (D19), if it has no role although its service is
+    billed by role, if its service refuses time that prepaid hours do not cover wholly (C8), if rounding by day would
+    make an entry too long, or if the contract would have more to bill than one document can hold. Raise `Forbidden` if
+    `by` is not a manager, `Invalid` if no entry was chosen.
     """
     rows, seen = await _held(choices, by, at)
     customers = customers_of(rows.values())

@@ -17,9 +17,9 @@ from portal.timekeeping.work import Work
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
     """Replace the fields of an entry, as a manager, by those of `work`, and return the entry.
 
-    An approved entry returns to its state before the approval, and has to be approved again. Raise `Conflict` if a
-    document has settled the entry or if its version is no longer `version`, `Forbidden` if `by` is not a manager, and
-    `Invalid` as `TimeEntry.log` does.
+    An approved entry returns to its state before the approval, and has to be approved again. Raise `Conflict` if the
+    entry was deleted, if a document has settled it, or if its version is no longer `version`; `Forbidden` if `by` is
+    not a manager; and `Conflict` and `Invalid` as `TimeEntry.revise` does.
     """
     row = await _free(entry_id, version, by, at)
     entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
@@ -30,8 +30,9 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
 async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
     """Delete an entry in any state, as a manager.
 
-    The approval of an approved entry is withdrawn first. Raise `Conflict` if a document has settled the entry or if its
-    version is no longer `version`, `Forbidden` if `by` is not a manager.
+    The approval of an approved entry is withdrawn first. Raise `Conflict` if the entry was deleted before, if a
+    document has settled it, if its version is no longer `version`, and as `TimeEntry.erase` does; `Forbidden` if `by`
+    is not a manager.
     """
     row = await _free(entry_id, version, by, at)
     await (await TimeEntry.find(entry_id, by)).erase(by, at=at)

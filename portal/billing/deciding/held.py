@@ -103,9 +103,9 @@ def _released(of: Book) -> dict[Key, tuple[Allocation, ...]]:
 async def send_back(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Reject held entries instead of charging them: withdraw their approvals, and return them to their authors.
 
-    Return the entries that were rejected and those that were refused, by the rules of `reject` or because they are no
-    longer held. The rejection can be undone like any other; the entries are then submitted. Raise `Invalid` if the
-    reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
+    Return the entries that were rejected and those that were refused, by the rules of `reject` or because they are
+    approved but no longer held. The rejection can be undone like any other, which does not restore the approval. Raise
+    `Invalid` if the reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     flags.checked("reason", reason, "Say why, so that the author knows what to change.")
     seen = {choice.entry_id: choice for choice in choices}
