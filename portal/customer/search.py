@@ -6,9 +6,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from portal.people.readers import ContactReader
-from portal.web.limits import searching
+from portal.web.limits import searching, suggesting
 from portal.web.pages import page, see_other
-from portal.web.search import Results
+from portal.web.search import Results, leads
 from portal.web.visit import Web
 
 
@@ -22,4 +22,13 @@ async def search(request: Web, reader: NamedDependency[ContactReader]) -> Respon
         return page(request, "customer/search/show.html", found=found)
 
 
-handlers: list[Any] = [search]
+@get("/search/suggestions")
+async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """Serve cases to open while `?text=` is typed into the search field; without it, those lately opened."""
+    text = request.query_params.get("text", "")
+    async with suggesting(request, text):
+        found, nothing = await leads(text, reader)
+        return page(request, "shared/suggestions.html", suggestions={"rows": found, "after": None}, nothing=nothing)
+
+
+handlers: list[Any] = [search, suggest]

@@ -1,11 +1,19 @@
-"""Remember when each person last looked at a case, so that lists mark the cases with something new since then."""
+"""Remember when each person last looked at a case, so that lists mark the cases with something new since then.
 
+The empty search lists the cases that somebody has lately read or written in.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from piccolo.columns import BigInt, Timestamptz
 from piccolo.table import Table
 
 from portal.database import current
+from portal.desk.cases import Case
+from portal.desk.workflow import Status
+from portal.desk.workflow.moves import name_sql
 from portal.people.readers import Reader
 
 
@@ -15,6 +23,22 @@ class CaseLook(Table, tablename="case_look"):
     credential_id = BigInt(primary_key=True, default=None)
     case_id = BigInt(default=None)
     looked_at = Timestamptz(default=None)
+
+
+class Lately(NamedTuple):
+    """A case in which somebody has lately read something new or written. `at` is the later of both instants."""
+
+    number: int
+    subject: str
+    customer_id: int
+    customer: str
+    status: Status
+    status_word: str
+    at: datetime
+
+
+LATELY = 10
+"""The maximum number of cases that are listed as lately opened."""
 
 
 def unread_sql(case: str, reader: Reader) -> str:
@@ -34,6 +58,24 @@ def unread_sql(case: str, reader: Reader) -> str:
 async def look_at(case_id: int, reader: Reader, at: datetime) -> None:
     """Record that the reader looked at the case at the instant `at`, unless they have looked later already."""
     await current().execute(_LOOK, reader.credential_id, case_id, at)
+
+
+async def lately(reader: Reader) -> Sequence[Lately]:
+    """Return the cases in which the reader has lately read something new or written, the latest first, at most `LATELY`.
+
+    A case that the reader may no longer see is left out.
+    """
+    own = "x.contact_id" if reader.is_contact else "x.agent_id"
+    sql = f"""
+select c.number, c.subject, c.customer_id, u.name, c.status, {name_sql("c", for_contact=reader.is_contact)}, max(s.at) as at
+from (
+  (select case_id, looked_at as at from case_look where credential_id = $1 order by looked_at desc limit {4 * LATELY})
+  union all (select x.case_id, x.at from message x where {own} = $2 order by x.at desc limit {4 * LATELY})
+) s join cases c on c.id = s.case_id join customer u on u.id = c.customer_id
+where {Case.visible_sql(reader, "c")} group by c.id, u.id order by at desc, c.id desc limit {LATELY}
+"""  # noqa: S608
+    rows = await current().fetch(sql, reader.credential_id, reader.id)
+    return [Lately(*row)._replace(status=Status(row["status"])) for row in rows]
 
 
 _LOOK = """

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,9 @@ from portal.web.visit import Web, visit_of
 
 _MINUTE = timedelta(minutes=1)
 SEARCHES = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="searches")
+SUGGESTIONS = attempts.Limit(free=120, first_wait=_MINUTE, longest_wait=_MINUTE, within=_MINUTE, what="suggestions")
+"""The limit for suggestions below the search field, which are searches too: 120 in a minute, then one a minute."""
+
 EXPORTS = attempts.Limit(free=60, first_wait=_MINUTE, longest_wait=_MINUTE, within=10 * _MINUTE, what="downloads")
 """The limit for downloads: 60 in ten minutes without waiting, enough for all files of a month; then one a minute."""
 
@@ -42,8 +46,8 @@ async def _admit(request: Web, limit: attempts.Limit) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def searching(request: Web, text: str) -> AsyncIterator[None]:
-    """Count a search by `text`, and run the block in a new read-only transaction.
+async def searching(request: Web, text: str, limit: attempts.Limit | None = None) -> AsyncIterator[None]:
+    """Count a search by `text` with `limit`, by default `SEARCHES`, and run the block in a new read-only transaction.
 
     Raise `TooMany` if the limit is reached. If `text` is empty, nothing is counted and the block runs in the
     transaction of the request.
@@ -51,8 +55,13 @@ async def searching(request: Web, text: str) -> AsyncIterator[None]:
     if not text.strip():
         yield
         return
-    async with transaction(await _admit(request, SEARCHES), readonly=True):
+    async with transaction(await _admit(request, limit or SEARCHES), readonly=True):
         yield
+
+
+def suggesting(request: Web, text: str) -> AbstractAsyncContextManager[None]:
+    """Do the same as `searching` for suggestions, which have a limit of their own."""
+    return searching(request, text, SUGGESTIONS)
 
 
 async def count_invitation(request: Web) -> None:

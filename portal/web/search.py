@@ -1,14 +1,15 @@
 """Find what both areas can find: cases, files, help articles and documents, as far as the reader may see them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from portal.billing import CreditNote, Invoice
 from portal.desk import Case
 from portal.desk.help import reading
-from portal.desk.search import Asked, Found, found_cases, found_files
+from portal.desk.looking import Lately, lately
+from portal.desk.search import Asked, Found, found_cases, found_files, suggested_cases
 from portal.errors import NotFound
 from portal.people.readers import Reader
 from portal.web.visit import Web
@@ -17,6 +18,8 @@ FEW = 5
 """How many files, customers, contacts and articles are listed on the page that shows all kinds of results."""
 MANY = 100
 """The maximum number of results on a page that shows one kind."""
+MOST_LEADS = 6
+"""The maximum number of cases that are suggested for a text in the search field."""
 _LONGEST_NUMBER = 60
 
 
@@ -26,7 +29,8 @@ class Results:
 
     `asked` is the parsed search text. `case` is the case whose number was typed. `cases` and `files` are pages of
     results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number: the path
-    of each below the area, and its number. `more` holds, by kind, the results that only one of the areas has.
+    of each below the area, and its number. `lately` are the cases that the reader lately opened, if nothing is asked.
+    `more` holds, by kind, the results that only one of the areas has.
     """
 
     asked: Asked
@@ -36,6 +40,7 @@ class Results:
     files: Found[Any] = field(default_factory=Found)
     articles: list[reading.Found] = field(default_factory=list)
     documents: list[tuple[str, str]] = field(default_factory=list)
+    lately: Sequence[Lately] = ()
     more: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -45,6 +50,8 @@ class Results:
         asked = await Asked.read(query.get("q", ""), reader)
         kind, after = query.get("in", ""), query.get("after", "")
         found = cls(asked, kind if kind in ("cases", "files", "contacts") else "")
+        if not asked.text:
+            found.lately = await lately(reader)
         if not asked.parts:
             return found
         if found.shows("cases"):
@@ -68,9 +75,46 @@ class Results:
         return not any(kinds)
 
     @property
+    def lately_customers(self) -> dict[int, str]:
+        """Return the ids and names of the customers of the cases that were lately opened, the latest first."""
+        return {case.customer_id: case.customer for case in self.lately}
+
+    @property
     def leads_to(self) -> int | None:
         """Return the number of the case to redirect to at once, for a text such as `#1042`; otherwise None."""
         return self.case.number if self.case and self.asked.is_quoted else None
+
+
+class Lead(NamedTuple):
+    """A suggestion below the search field. Choosing it opens the page at the path `id`."""
+
+    id: str
+    name: str
+    about: str = ""
+
+
+async def leads(text: str, reader: Reader) -> tuple[list[Lead], str]:
+    """Return the cases to suggest for what is typed into the search field, and what to say if there are none.
+
+    These are the case with the typed number and the first that match. If nothing is typed, they are the cases that the
+    reader has lately opened.
+    """
+    if not text.strip():
+        return [_lead(case.number, case.subject, case.customer, reader) for case in await lately(reader)], ""
+    asked = await Asked.read(text, reader)
+    cases = {
+        case.number: _lead(case.number, case.subject, case.customer, reader)
+        for case in await suggested_cases(asked, reader, MOST_LEADS)
+    }
+    numbered = await _found(Case.find, asked.number, reader) if asked.number is not None else None
+    first = [_lead(numbered.number, numbered.subject, "", reader)] if numbered else []
+    nothing = asked.problem or "Nothing suggested. Enter searches files, help and invoices too."
+    return first + [lead for number, lead in cases.items() if not numbered or number != numbered.number], nothing
+
+
+def _lead(number: int, subject: str, customer: str, reader: Reader) -> Lead:
+    area, about = ("", "") if reader.is_contact else ("/agent", customer)
+    return Lead(f"{area}/cases/{number}", f"#{number} {subject}", about)
 
 
 async def _found(find: Callable[..., Awaitable[Any]], *values: Any) -> Any:

@@ -1,5 +1,6 @@
 // Finds by typing (templates/shared/forms.html, macro `finder`): a text field with suggestions from the server, and a hidden field with the id of
-// what was chosen. It follows the combobox pattern of ARIA. Without this file the server reads the text (portal/database/finder.py).
+// what was chosen. In the search, which has no hidden field, the id is the path of a page, which is opened. It follows the combobox pattern of
+// ARIA. Without this file the server reads the text (portal/database/finder.py).
 (() => {
   const WAIT_MS = 120;
   let made = 0;
@@ -8,6 +9,7 @@
     const field = box.querySelector("input:not([type=hidden])");
     const hidden = box.querySelector("input[type=hidden]");
     const list = document.createElement("ul");
+    const wait = Number(box.dataset.wait) || WAIT_MS;
     let timer = 0;
     let asking;
 
@@ -44,6 +46,11 @@
       open(false);
     };
     const choose = (option) => {
+      if (!hidden) {
+        close();
+        location.assign(option.dataset.id);
+        return;
+      }
       field.value = option.dataset.name;
       hidden.value = option.dataset.id;
       close();
@@ -67,7 +74,7 @@
       if (text === null || document.activeElement !== field) return;
       list.innerHTML = text;
       number();
-      open(true);
+      open(list.childElementCount > 0);
       list.scrollTop = 0;
       list.scrollIntoView({ block: "nearest" }); // at the foot of a page or a dialog, it would open out of sight
     };
@@ -83,9 +90,9 @@
 
     // ---- what people do ----
     field.addEventListener("input", () => {
-      hidden.value = "";
+      if (hidden) hidden.value = "";
       clearTimeout(timer);
-      timer = setTimeout(suggest, WAIT_MS);
+      timer = setTimeout(suggest, wait);
     });
     field.addEventListener("click", () => list.hidden && suggest());
     field.addEventListener("blur", close);
@@ -103,7 +110,7 @@
       } else if (event.key === "Enter" && active()?.dataset.id) {
         event.preventDefault();
         choose(active());
-      } else if (event.key === "Tab" && active()?.dataset.id) {
+      } else if (event.key === "Tab" && hidden && active()?.dataset.id) {
         choose(active());
       } else if (event.key === "Escape" && !list.hidden) {
         event.preventDefault();
@@ -123,7 +130,7 @@
     });
     // What was chosen is named by its id alone, so that the address of a filter stays short.
     field.form?.addEventListener("formdata", (event) => {
-      if (hidden.value) event.formData.delete(field.name);
+      if (hidden?.value) event.formData.delete(field.name);
     });
   };
 

@@ -1,7 +1,9 @@
 """Test the pages of the search in both areas: what they show, where they lead, and what they never show."""
 
 import html
+import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from portal.database import transaction
 from portal.desk import Case
 from portal.desk.help.articles import Article, HelpFacts
+from portal.desk.looking import look_at
 from portal.web import limits
 from portal.web.gate import Gate
 from tests.billing.test_issuing_persistence import issued
@@ -115,6 +118,66 @@ async def test_many_searches_in_a_minute_have_to_wait(app: Gate, desk: Case, mon
     monkeypatch.setattr(limits, "SEARCHES", replace(limits.SEARCHES, free=1))
     async with await Browser.of(app, ADA, at=NOW) as ada:
         assert [(await ada.get("/search?q=vpn")).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, desk: Case) -> None:
+    """R23, R26: the empty search of each person lists the cases in which they lately read or wrote, and no others.
+
+    The latest comes first. A case that Ada may no longer see is left out. Without any such case the list is missing.
+    """
+    async with transaction(GIL):
+        globex = await Case.find(1002, GIL)
+    async with transaction(MAX):
+        await look_at(desk.id, MAX, NOW + timedelta(hours=1))
+        await look_at(globex.id, MAX, NOW + timedelta(hours=2))
+    for reader, path, cases in (
+        (MAX, "/agent/search", ["VPN of Globex", "VPN &lt;b&gt;drops&lt;/b&gt;"]), (INES, "/agent/search", ["VPN &lt;b&gt;drops&lt;/b&gt;"]),
+        (GIL, "/search", ["VPN of Globex"]), (ADA, "/search", ["VPN &lt;b&gt;drops&lt;/b&gt;"]), (ALAN, "/search", []),
+    ):  # fmt: skip
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            page = (await browser.get(path)).text
+            assert ("Lately opened" in page) is bool(cases), reader.name
+            assert re.findall(r'cases/100\d">([^<]+)</a>', page) == cases, reader.name
+            options = (await browser.get(f"{path}/suggestions?text=")).text
+            assert re.findall(r">#100\d ([^<]+?)\s*<", options) == cases, reader.name
+            if reader is MAX:
+                assert '<a href="/agent/customers/2">Globex</a>, <a href="/agent/customers/1">Acme</a>' in page
+            else:
+                assert ("Globex" in page) is (reader is GIL), reader.name
+    async with transaction(ADA):
+        await look_at(globex.id, ADA, NOW)
+    async with await Browser.of(app, ADA, at=NOW) as ada:
+        assert "Globex" not in (await ada.get("/search")).text
+
+
+async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(app: Gate, desk: Case) -> None:
+    """R23, R26: suggestions are the case with the typed number, the first cases that match, and for agents customers."""
+
+    async def suggested(reader: Any, text: str) -> list[str]:
+        path = "/search" if reader.is_contact else "/agent/search"
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            answer = await browser.get(f"{path}/suggestions", params={"text": text})
+            assert answer.status_code == 200
+            return re.findall(r'data-id="([^"]+)"', answer.text)
+
+    assert await suggested(INES, "vpn") == ["/agent/cases/1002", "/agent/cases/1001"]
+    assert await suggested(INES, "acme") == ["/agent/customers/1", "/agent/cases/1001"]
+    assert await suggested(INES, "#1001") == ["/agent/cases/1001"]
+    assert await suggested(ADA, "vpn") == ["/cases/1001"]
+    for reader, text in ((ALAN, "vpn"), (GIL, "1001"), (GIL, "acme"), (ADA, "quagga"), (ADA, "globex"), (INES, "zebu")):
+        assert await suggested(reader, text) == [], (reader.name, text)
+    for odd in ("?!", "\0", "x" * 300, "'; delete", "١٢"):
+        for reader in (INES, ADA):
+            assert await suggested(reader, odd) == []
+
+
+async def test_suggestions_have_a_limit_of_their_own(app: Gate, desk: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R83: Ada's second suggestion gets 429 if one is allowed in a minute; what she opened lately is not counted."""
+    monkeypatch.setattr(limits, "SUGGESTIONS", replace(limits.SUGGESTIONS, free=1))
+    async with await Browser.of(app, ADA, at=NOW) as ada:
+        paths = ["/search/suggestions?text=", "/search/suggestions?text=a", "/search/suggestions?text=b"]
+        assert [(await ada.get(path)).status_code for path in paths] == [200, 200, 429]
+        assert (await ada.get("/search?q=vpn")).status_code == 200
 
 
 async def test_a_search_asks_as_much_for_many_words_as_for_one(app: Gate, desk: Case) -> None:

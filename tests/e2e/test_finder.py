@@ -109,3 +109,39 @@ async def test_the_same_works_without_script(visitors: Visitors) -> None:
     await page.get_by_role("button", name="Show the cases that fit").click()
     await expect(page.get_by_text("Not this one")).to_be_visible()
     await expect(page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_the_search_suggests_while_one_types_and_opens_what_is_chosen(visitors: Visitors) -> None:
+    """Arrows and Enter open a suggestion, Escape closes the list, and Enter without a choice searches.
+
+    One request follows a pause in typing, not each key. In the dialog, Escape closes the list before the dialog.
+    """
+    case = await open_case("Printer of the branch jams", by=GIL)
+    page = await visitors.signed_in("gil@globex.example")
+    await page.goto("/search")
+    field, options = page.get_by_role("combobox"), page.get_by_role("listbox").get_by_role("option")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "suggestions" in request.url else None)
+    await field.press_sequentially("printer", delay=20)
+    await expect(options).to_have_text([f"#{case.number} Printer of the branch jams"])
+    assert len(asked) == 1
+    await page.keyboard.press("ArrowDown")
+    await expect(options.first).to_have_attribute("aria-selected", "true")
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
+    assert [one["id"] for one in found["violations"]] == []
+    await page.keyboard.press("Escape")
+    await expect(field).to_have_attribute("aria-expanded", "false")
+    await expect(field).to_have_value("printer")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/search?q=printer")
+    await page.goto("/")
+    await page.keyboard.press("/")
+    await page.get_by_role("dialog").get_by_role("combobox").press_sequentially("print", delay=20)
+    await expect(options).to_have_count(1)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("ArrowDown")
+    await expect(options).to_have_count(1)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/cases/{case.number}")

@@ -22,7 +22,7 @@ NOT_EXPORTED = {
     "entry_question.ended_by_id": RECORD,
     "billing_schedule.set_by_id": RECORD,
     "case_link.linked_by_id": RECORD,
-    "case_look.credential_id": "which rows of a list are bold",
+    "case_look.credential_id": "which rows of a list are bold, and what the empty search lists",
     "cases.opened_by_agent_id": RECORD,
     "company.email": "the mail address of the company",
     "cost_rate.agent_id": "a calculation of the company",

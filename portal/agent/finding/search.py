@@ -8,12 +8,15 @@ from litestar.di import NamedDependency
 from portal.agent.pages import agent_page
 from portal.numbers import number_in
 from portal.people.contact_search import found_contacts
-from portal.people.customers import Customer
+from portal.people.customers import CUSTOMERS, Customer
 from portal.people.readers import AgentReader
-from portal.web.limits import searching
-from portal.web.pages import see_other
-from portal.web.search import FEW, MANY, Results
+from portal.web.limits import searching, suggesting
+from portal.web.pages import page, see_other
+from portal.web.search import FEW, MANY, Lead, Results, leads
 from portal.web.visit import Web
+
+MOST_CUSTOMERS = 3
+"""The maximum number of customers that are suggested for a text in the search field."""
 
 
 @get("/search")
@@ -25,6 +28,19 @@ async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response
             return see_other(f"/agent/cases/{found.leads_to}")
         found.more = await _people(found, request.query_params.get("after"))
         return await agent_page(request, reader, "agent/search/show.html", found=found)
+
+
+@get("/search/suggestions")
+async def suggest(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
+    """Serve cases and customers to open while `?text=` is typed into the search field; without it, those lately opened."""
+    text = request.query_params.get("text", "")
+    async with suggesting(request, text):
+        found, nothing = await leads(text, reader)
+        customers = (await CUSTOMERS.suggest(text)).rows[:MOST_CUSTOMERS] if any(map(str.isalnum, text)) else []
+        named = [Lead(f"/agent/customers/{one.id}", one.name, "customer") for one in customers]
+        return page(
+            request, "shared/suggestions.html", suggestions={"rows": named + found, "after": None}, nothing=nothing
+        )
 
 
 async def _people(found: Results, after: str | None) -> dict[str, Any]:
@@ -42,4 +58,4 @@ async def _people(found: Results, after: str | None) -> dict[str, Any]:
     return people
 
 
-handlers: list[Any] = [search]
+handlers: list[Any] = [search, suggest]

@@ -5,7 +5,7 @@ which triggers keep up to date (migrations/m0340_case_words.py and m0380_bounded
 """
 
 from portal.desk.search.asked import LONGEST, Asked
-from portal.desk.search.cases import FoundCase, found_cases
+from portal.desk.search.cases import FoundCase, found_cases, suggested_cases
 from portal.desk.search.excerpts import Piece, marked
 from portal.desk.search.files import FoundFile, found_files
 from portal.desk.search.hits import MOST, Found
@@ -21,4 +21,5 @@ __all__ = [
     "found_cases",
     "found_files",
     "marked",
+    "suggested_cases",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.database import current
 from portal.desk.search.asked import Asked
@@ -105,6 +105,28 @@ async def found_cases(asked: Asked, reader: Reader, after: str = "") -> Found[Fo
         rows[0]["total"] if rows else 0,
         f"{int(last['is_better'])}.{last['id']}" if last else None,
     )
+
+
+class NamedCase(NamedTuple):
+    """A case as suggestions below the search field name it."""
+
+    number: int
+    subject: str
+    customer: str
+
+
+async def suggested_cases(asked: Asked, reader: Reader, limit: int) -> Sequence[NamedCase]:
+    """Return the first `limit` cases of `found_cases`, without reading their messages for excerpts."""
+    if not asked.parts:
+        return []
+    in_subject, values = _in_subject(asked)
+    sql = f"""
+with {hits_sql(reader, in_subject)}
+select c.number, c.subject, u.name from (select * from found order by is_better desc, id desc limit {int(limit)}) f
+join cases c using (id) join customer u on u.id = c.customer_id order by f.is_better desc, f.id desc
+"""  # noqa: S608
+    rows = await current().fetch(sql, await queries_for(asked, reader, of_text(reader)), *values)
+    return [NamedCase(*row) for row in rows]
 
 
 def _read(row: Any, asked: Asked) -> FoundCase:
