@@ -128,8 +128,8 @@ class Contract(Table, tablename="contract"):
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
         afterwards. The row is locked until the transaction ends. Raise `Invalid` for a bad field; if the currency
         changes although the contract has services, whose time is priced in the old currency; if the billing periods
-        change although fees or included minutes of them are billed; and if a renewal is switched on although the
-        contract has already ended at `at`.
+        change although fees or included minutes of them are billed; and if the renewal is switched on, or the last day
+        of a contract to be renewed changes, although the contract has then ended already at `at`.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:

@@ -199,6 +199,7 @@ def factors_alone(stretches: str | None) -> str:
     """Return the factors of an entry as the customer reads them: `× 1.5, × 1`, without the minutes worked (D57).
 
     Return "" if no factor can apply, and if the hours have prices: the customer reads each price beside its minutes.
+    Return `PLAIN` as `factors` does.
     """
     if stretches is None or has_prices(stretches):
         return ""

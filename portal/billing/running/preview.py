@@ -43,7 +43,7 @@ class Becoming:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """The entries of one customer that a billing run would skip for the same reason.
+    """The entries of one customer in one currency that a billing run would skip for the same reason.
 
     `reason` is a key of `sentences.SKIPPED`. `count` is their number, `minutes` their billable minutes, `agents` the
     names of the agents who logged them, and `first` and `last` are the earliest and the latest of their days.

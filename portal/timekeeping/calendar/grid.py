@@ -76,7 +76,8 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
     An emptied field deletes its entry, a changed one changes the minutes of its entry, and a filled one logs a draft.
     The report has the names of the fields that were saved, and the reasons why others were not: a text that is not a
-    duration, a refusal of `TimeEntry.log` or `change`, or an entry that was added or changed since the page was loaded.
+    duration, a refusal of `TimeEntry.log`, `change` or `discard`, or an entry that was added or changed since the page
+    was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
