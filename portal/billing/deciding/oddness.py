@@ -17,7 +17,7 @@ MOST_A_DAY = 10 * 60
 LATELY = 1_000
 """The number of latest entries from which the usual length of each type of work is computed."""
 ENOUGH = 20
-"""A type of work has a usual length only if it has at least this many of these entries."""
+"""A type of work has a usual length only if at least this many of the latest `LATELY` entries have the type."""
 USUAL_TIMES, USUAL_FROM = 3, 60
 """An entry is longer than usual if it takes over `USUAL_TIMES` the median of its type, and over `USUAL_FROM` minutes.
 """

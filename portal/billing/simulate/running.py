@@ -32,7 +32,7 @@ def run(document: Input) -> Json:
     """Run the steps of an input document, and return the output document.
 
     Its allocations are those after the last step, including the frozen allocations of settled entries. Raise
-    `BadDocument` if a step credits something that no earlier step has billed.
+    `BadDocument` if a step credits something that no earlier step has billed, or that can no longer be credited.
     """
     state = document.state
     billings: list[tuple[date, Billing]] = []

@@ -27,8 +27,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The customer, contract and service to which a figure in `currency` belongs, or its month.
-
+    """The customer, contract, service, settlement and month to which a figure in `currency` belongs.
     Fields are None or "" where the figure covers several of them, or where there is none, as for time without a
     service. `month` is the first day of the month.
     """
