@@ -157,6 +157,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
         )
         jonas = await tx.fetchval("select id from credential where email = 'jonas@desk.example'")
         setup["/password-resets/"] = {"token": await invitations.begin_reset(jonas, at)}
+    fields = await _fields(case, at)
     values: dict[str, dict[str, Any]] = {
         "/static/": {"path": "/css/base.css"},
         "/agent/prints/": {"field": "name"},
@@ -178,9 +179,10 @@ async def _create(storage: Storage, at: datetime) -> Places:
             "other": await _linked(case, alans, at),
             "reply": await _held(case, at),
             "tag": await _tagged(case, at),
+            "field": fields["field"],
         },
         "/agent/cases/changes/": {"change": await _change(case, at)},
-        "/agent/setup/fields/": await _fields(case, at),
+        "/agent/setup/fields/": fields,
         "/agent/canned-replies/": {"canned": await _canned()},
         "/agent/time/": {"entry": entries["draft"].id},
         "/agent/time/submissions/": {"submission": entries["submitted"].submission_id},

@@ -230,6 +230,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/changes/{change}/beginning": NOORS,
     "POST /agent/cases/changes/{change}/undoing": NOORS,
     "GET /agent/cases/{number}/fields": AGENTS_CASE,
+    "GET /agent/cases/{number}/fields/{field}": AGENTS_CASE,
     "POST /agent/cases/{number}/fields": AGENTS,
     "GET /agent/cases/{number}/tags": AGENTS_CASE,
     "POST /agent/cases/{number}/tags": AGENTS,

@@ -1,4 +1,4 @@
-"""Serve the form that changes the values that a case has in custom fields."""
+"""Serve the forms that change the values that a case has in custom fields."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,16 +10,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
+from portal.agent.flow.places import place_of
 from portal.agent.pages import agent_page
 from portal.database import transaction
 from portal.desk import Case, Details
-from portal.desk.own_fields.offered import OfferedField, Value, offered, typed_in, with_fields
+from portal.desk.own_fields.offered import OfferedField, Value, offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.own_fields.values import change_values, values_of
+from portal.errors import NotFound
 from portal.fields import Checked
 from portal.people.readers import AgentReader
 from portal.web.edits import as_seen, edited
 from portal.web.forms import Form
-from portal.web.pages import on_refusal, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, visit_of
 
 
@@ -41,7 +43,8 @@ async def _fields(
     fields = await offered(reader, case_id=details.case.id, case_type_id=details.case.case_type_id)
     stored = _stored(fields, await values_of(details.case.id), reader)
     return await agent_page(
-        request, reader, "agent/cases/own_fields.html", details=details, fields=fields, seen=as_seen(stored),
+        request, reader, "agent/cases/own_fields.html", details=details, fields=fields,
+        names={field.key: field.name for field in fields}, seen=as_seen(stored),
         shown={field.key: getattr(stored, field.key) for field in fields}, typed=typed or {}, errors=errors or {},
     )  # fmt: skip
 
@@ -53,18 +56,41 @@ def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader:
     return form
 
 
+@get("/cases/{number:str}/fields/{field:int}")
+async def show_field(
+    request: Web, reader: NamedDependency[AgentReader], number: FromPath[str], field: FromPath[int]
+) -> Response[str]:
+    """Serve the form of one custom field, which the menu of its value on the case page requests when it is opened."""
+    case = await Case.find(number, reader)
+    fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
+    chosen = [one for one in fields if one.id == field]
+    if not chosen:
+        raise NotFound
+    stored = _stored(chosen, await values_of(case.id), reader)
+    return page(
+        request, "agent/cases/own_field.html", case=case, field=chosen[0], seen=as_seen(stored),
+        value=getattr(stored, chosen[0].key), query=f"?{request.url.query}" if request.url.query else "",
+    )  # fmt: skip
+
+
 @post("/cases/{number:str}/fields")
 @on_refusal(_fields)
 async def change_fields(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save the changed custom fields of a case, record each change in its log, and redirect to the case."""
+    """Save the changed custom fields of a case, record each change in its log, and redirect to the case.
+
+    Custom fields that the form lacks stay as they are.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
-        fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
+        found = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
+        refuse_withdrawn(form.fields, found)
+        fields = [one for one in found if one.key in form.fields]
         sent = edited(form, with_fields(Fields, fields), _stored(fields, await values_of(case.id), reader))
         typed, checked = typed_in(sent, fields), Checked()
         values = {
@@ -72,7 +98,7 @@ async def change_fields(
         }
         checked.done()
         await change_values(case, fields, values, by=reader, at=at)
-    return see_other(f"/agent/cases/{number}")
+    return see_other(place_of(request, number))
 
 
-handlers: list[Any] = [show_fields, change_fields]
+handlers: list[Any] = [show_fields, show_field, change_fields]

@@ -29,7 +29,7 @@ from portal.desk.bulk.verbs import Verb
 from portal.desk.lists.filters import filters_of
 from portal.desk.lists.own_views import OwnView
 from portal.desk.messages import Writing, written_before
-from portal.desk.own_fields.offered import offered, typed_in, with_fields
+from portal.desk.own_fields.offered import offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.tagging.tags import TAGS
 from portal.desk.workflow import priorities
 from portal.errors import Conflict, Invalid, NotFound
@@ -217,6 +217,7 @@ async def open_case(
     """Create a case for a contact, who is notified (S3.3), and redirect to the case."""
     async with transaction(reader):
         own_fields = await offered(reader)
+        refuse_withdrawn(form.fields, own_fields)
         fields = form.into(with_fields(NewCase, own_fields))
         contact = fields.contact
         if contact is not None and fields.is_given:

@@ -12,7 +12,7 @@ from portal.database import transaction
 from portal.desk import Case, CaseType, customers_list, named_elsewhere, problems_of, searched
 from portal.desk.help import reading
 from portal.desk.lists.questions import quoted_number
-from portal.desk.own_fields.offered import OfferedField, offered, typed_in, with_fields
+from portal.desk.own_fields.offered import OfferedField, offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.verbs.changing import LogLine
 from portal.desk.workflow import priorities
 from portal.errors import Invalid, NotFound, TooMany
@@ -118,6 +118,7 @@ async def open_case(
     """Create a case and redirect to its page."""
     async with transaction(reader):
         own_fields = await offered(reader)
+        refuse_withdrawn(form.fields, own_fields)
         fields = NewCase.sent(form, own_fields)
         article = await _article(fields.article, reader)
         after: list[LogLine] = [("read_article", {"title": article.title, "slug": article.slug})] if article else []

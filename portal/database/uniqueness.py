@@ -1,4 +1,4 @@
-"""Turn a violation of a unique index or an exclusion constraint into an error message at a field of the form."""
+"""Turn a violation of a unique index, an exclusion constraint or a foreign key into an error message at a form's field."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -20,4 +20,14 @@ async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
         async with transaction(current().reader) as tx:
             yield tx
     except (asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError) as error:
+        raise Invalid({field: sentence}) from error
+
+
+@contextlib.asynccontextmanager
+async def unless_gone(field: str, sentence: str) -> AsyncIterator[Transaction]:
+    """Do the same if a foreign key rejects the row, because somebody has deleted what it refers to in the meantime."""
+    try:
+        async with transaction(current().reader) as tx:
+            yield tx
+    except asyncpg.ForeignKeyViolationError as error:
         raise Invalid({field: sentence}) from error

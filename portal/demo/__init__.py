@@ -15,7 +15,7 @@ from portal.demo import cases, company, creating, entries, months, projects, wor
 from portal.demo.calendar import Calendar
 from portal.demo.files import DemoFiles, picture
 from portal.demo.scenario import Scenario
-from portal.demo.stories import articles, queue
+from portal.demo.stories import articles, fields, queue
 from portal.demo.timeline import Timeline
 from portal.people import passwords
 from portal.people.readers import SYSTEM, ContactReader
@@ -81,6 +81,7 @@ async def _write(now: datetime, password: str, storage: Storage, say: Callable[[
     await company.create_rules()
     await company.create_canned_replies(scenario.agents["Noor Haddad"])
     await queue.arrange(scenario.agents, now)
+    await fields.arrange(scenario.agents, now)
     await _make_notices(now)
     return scenario.customers["Acme"].contacts[0]
 

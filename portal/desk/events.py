@@ -5,16 +5,18 @@ An event is inserted in the transaction of the change that it records. The datab
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from piccolo.columns import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
+from portal.desk.own_fields import value_of
 from portal.desk.workflow import Priority, Status
 from portal.durations import spoken
 from portal.people.readers import Reader, System
+from portal.render.formats import own_value
 
 
 class CaseEvent(Table, tablename="case_event"):
@@ -136,7 +138,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
     `actor` is the name of the person who did it, and `details` are those that `record` stored. Times are written in the
-    reader's time zone `zone`.
+    reader's time zone `zone`, numbers and dates of custom fields as `formats.reading` says.
     """
     to, side = details.get("to"), "your" if for_contact else "the customer's"
     if kind == "status":
@@ -210,9 +212,8 @@ def _moment(text: str, zone: ZoneInfo) -> str:
 def _field_words(kind: str, actor: str, details: Mapping[str, Any]) -> str:
     """Return the sentence for a value of an own field: set, taken over from a merged case, or left behind there."""
     name, value = details["field"], details["to"]
-    if value is not None and details["kind"] == "date":
-        on = date.fromisoformat(value)
-        value = f"{on.day} {on:%b %Y}"
+    if value is not None:
+        value = own_value(value_of(details["kind"], value))
     if kind == "field_taken":
         return f"{name} was taken over from #{details['number']}: {value}"
     if kind == "field_left":

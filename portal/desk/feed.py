@@ -17,6 +17,7 @@ from portal.desk.cases import Case
 from portal.desk.files.showing import Shape, shape_of
 from portal.numbers import number_in
 from portal.people.readers import ContactReader, Reader
+from portal.render.formats import reading
 
 WINDOW = 50
 """The maximum number of messages and events in one window of a feed."""
@@ -196,12 +197,13 @@ async def feed_of(case: Case, reader: Reader, *, files_at: str, company: str, cu
         list(_not_shown(reader)),
     )
     more, shown = len(rows) > WINDOW, rows[:WINDOW][::-1]
-    items = [
-        _said(row, _files(row, files_at), reader, company, customer)
-        if row["rank"] == 1
-        else _happened(row, reader, company)
-        for row in shown
-    ]
+    with reading(reader, None, None):
+        items = [
+            _said(row, _files(row, files_at), reader, company, customer)
+            if row["rank"] == 1
+            else _happened(row, reader, company)
+            for row in shown
+        ]
     first = shown[0] if more else None
     return Feed(
         items=items,

@@ -71,6 +71,11 @@
     const all = [...menu.querySelectorAll(INSIDE)].filter((node) => node.checkVisibility());
     all.at((all.indexOf(document.activeElement) + (key === "ArrowDown" ? 1 : -1)) % all.length)?.focus();
   };
+  // The form of a field comes once its menu is open; from then on it is typed into.
+  document.addEventListener("htmx:after:swap", () => {
+    const menu = document.querySelector(".own-field:popover-open");
+    if (!menu?.contains(document.activeElement)) menu?.querySelector("form :is(input:not([type=hidden]), select)")?.focus();
+  });
   addEventListener("submit", (event) => event.target.closest(".menu:popover-open")?.hidePopover());
   // A case that is opened from a list carries the list's query along, so that J and K walk on in it.
   const carry = (event) => {

@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -48,6 +49,15 @@ async def filled(case: Case, values: Mapping[int, Any], by: Any = INES) -> None:
     async with transaction(by):
         fields = await offered(by, case_id=case.id, case_type_id=case.case_type_id)
         await change_values(case, fields, values, by=by, at=NOW)
+
+
+async def hide(field: CaseField, for_contacts: str = "no") -> None:
+    """Hide a field from customers or, with `yes`, show it to them."""
+    async with transaction(NOOR):
+        found = await CaseField.find(field.id, hold=True)
+        facts = found.facts
+        facts.for_contacts = for_contacts
+        await found.change(facts)
 
 
 async def shown(case: Case, reader: Any) -> dict[str, Any]:
@@ -150,11 +160,8 @@ async def test_search_and_filters_find_values_and_no_contact_finds_a_hidden_one(
     assert await numbers("xk-4711") == await numbers("berlin") == await numbers("goodwill") == [case.number]
     assert await numbers("xk-4711", ADA) == [case.number]
     assert await numbers("goodwill", ADA) == []
+    await hide(serial)
     async with transaction(NOOR):
-        field = await CaseField.find(serial.id, hold=True)
-        facts = field.facts
-        facts.for_contacts = "no"
-        await field.change(facts)
         await (await FieldChoice.find(site.id, berlin)).rename(ChoiceName(name="Potsdam"))
     assert await numbers("xk-4711", ADA) == [], "hidden since"
     assert await numbers("potsdam", ADA) == [case.number]
@@ -259,3 +266,58 @@ async def test_two_agents_who_fill_in_the_same_field_wait_for_each_other() -> No
     async with transaction(INES):
         assert (await values_of(case.id))[serial.id] in ("A", "B")
     assert [kind for kind, _, _ in await log(case)].count("field") == 2
+
+
+async def test_what_is_deleted_while_somebody_fills_it_in_is_said_in_a_sentence() -> None:
+    """S3.18: a choice or a field that is deleted after a form was read is refused, and the case keeps what it has."""
+    site, serial = await made("Site", "choice", choices="Hamburg\nBerlin"), await made("Serial number")
+    case = await opened(ADA)
+    async with transaction(INES):
+        fields = await offered(INES)
+        hamburg, berlin = await FieldChoice.listed(site.id)
+    async with transaction(NOOR):
+        await berlin.discard()
+        await (await CaseField.find(serial.id, hold=True)).discard()
+    for values in ({site.id: berlin.id}, {serial.id: "SN-1"}):
+        with pytest.raises(Invalid, match="was deleted in the meantime"):
+            async with transaction(INES):
+                await change_values(case, fields, values, by=INES, at=NOW)
+    await filled(case, {site.id: hamburg.id})
+    assert await shown(case, INES) == {"Site": "Hamburg"}
+
+
+async def test_a_field_with_ten_thousand_values_is_renamed_hidden_filtered_and_kept() -> None:
+    """S3.18: a field and a choice that 10,000 cases have are renamed and hidden in seconds, and cannot be deleted."""
+    site = await made("Site", "choice", choices="Hamburg\nBerlin")
+    case = await opened(ADA)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "insert into cases (id, customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
+            " select 20000 + n, 1, 1, 'Case ' || n, 1, 1, 'new', $1, $1 from generate_series(1, 9999) n",
+            NOW,
+        )
+        await tx.execute(
+            "insert into case_field_value (case_id, customer_id, field_id, kind, choice_id)"
+            " select id, 1, $1, 'choice', (select min(id) from case_field_choice) from cases",
+            site.id,
+        )
+    assert len(await numbers("hamburg", ADA)) == 25
+    started = monotonic()
+    await hide(site)
+    async with transaction(NOOR):
+        choice = (await FieldChoice.listed(site.id))[0]
+        await choice.rename(ChoiceName(name="Kiel"))
+        field = await CaseField.find(site.id, hold=True)
+        facts = field.facts
+        facts.name = "Building"
+        await field.change(facts)
+    assert monotonic() - started < 30
+    for discarded in (choice, field):
+        with pytest.raises(Conflict, match="Stop offering it instead"):
+            async with transaction(NOOR):
+                await discarded.discard()
+    assert await numbers("kiel", ADA) == []
+    async with transaction(INES):
+        found = await agents_list(INES, Question.read([("view", "all"), (f"field_{site.id}", str(choice.id))]))
+    assert found.total_words == "more than 1,000"
+    assert await shown(case, INES) == {"Building": "Kiel"}

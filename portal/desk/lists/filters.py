@@ -9,6 +9,7 @@ from portal.desk.own_fields.offered import OfferedField, offered
 from portal.desk.workflow import Status
 from portal.desk.workflow.moves import RANK
 from portal.people.readers import AgentReader
+from portal.render.formats import reading
 
 _OFFERED = f"""
 select 'department' as filter, id, name, true as is_offered, folded(name) as place from department
@@ -93,8 +94,8 @@ async def filters_of(question: Question, reader: AgentReader) -> Filters:
         chips.append(Chip(f"Project: {project}", question.without("project")))
     own = await offered(reader)
     fields = {field.id: field for field in own}
-    for one in question.own_fields:
-        chips.append(Chip(one.words(fields.get(one.field)), question.without(*one)))
+    with reading(reader, None, None):
+        chips += [Chip(one.words(fields.get(one.field)), question.without(*one)) for one in question.own_fields]
     if question.text:
         chips.append(Chip(f"Search: {question.text}", question.without("text")))
     return Filters(WORDS, choices, chips, own)

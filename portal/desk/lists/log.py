@@ -11,6 +11,7 @@ from portal.desk.cases import Case
 from portal.exports import Column, Kind, Sheet
 from portal.people.readers import AgentReader
 from portal.periods import day_in
+from portal.render.formats import reading
 
 MOST = 20_000
 """How many lines a log shows at most, the newest."""
@@ -59,7 +60,8 @@ async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
     """Return the lines of the case and of those merged into it that are asked for, newest first, and the names in all of them."""
     first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
     rows = await current().fetch(_LINES, case.id, first, first and first + timedelta(days=1), MOST)
-    lines = [_read(row, reader) for row in rows]
+    with reading(reader, None, None):
+        lines = [_read(row, reader) for row in rows]
     chosen = [
         line
         for line in lines
@@ -105,7 +107,9 @@ _COLUMNS = (
 )
 _LINES = """
 select * from (
-  select e.at, e.kind, e.actor_name as actor, e.details::text as details, e.contact_may_know as for_customer,
+  select e.at, e.kind, e.actor_name as actor, e.details::text as details, e.contact_may_know and (
+      e.kind not in ('field', 'field_taken', 'field_left')
+      or exists (select from case_field f where f.id = (e.details ->> 'field_id')::bigint and f.for_contacts)) as for_customer,
     case when k.id <> $1 then k.number end as number, e.id, 1 as rank
   from cases k join case_event e on e.case_id = k.id where k.id = $1 or k.merged_into_id = $1
   union all

@@ -4,6 +4,8 @@
 what was typed, and `values.py` stores and shows what a case has.
 """
 
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -18,3 +20,10 @@ class FieldKind(StrEnum):
     @property
     def word(self) -> str:
         return self.value.capitalize()
+
+
+def value_of(kind: str, text: str) -> str | Decimal | date:
+    """Return a value that the database has written as text."""
+    if kind == FieldKind.NUMBER:
+        return Decimal(text)
+    return date.fromisoformat(text) if kind == FieldKind.DATE else text

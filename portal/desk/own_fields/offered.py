@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from babel.numbers import NumberFormatError, format_decimal, parse_decimal
 
 from portal.database import current
 from portal.desk.own_fields import FieldKind
+from portal.errors import Invalid
 from portal.fields import day, line, one_line
 from portal.people.readers import Reader
 
@@ -22,6 +23,7 @@ Value = str | Decimal | date | int
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 LARGEST, DECIMALS = Decimal(10**15), 6
+_KEY = re.compile(r"field_[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[-+\u2212]?[0-9][0-9.,]*", re.ASCII)
 
 
@@ -132,6 +134,15 @@ def with_fields(shape: type[Shape], fields: Sequence[OfferedField]) -> Any:
 @lru_cache(maxsize=64)
 def _shape(shape: Any, keys: tuple[str, ...]) -> Any:
     return msgspec.defstruct(shape.__name__, [(key, str, "") for key in keys], bases=(shape,), kw_only=True)
+
+
+def refuse_withdrawn(names: Iterable[str], fields: Sequence[OfferedField]) -> None:
+    """Raise `Invalid` if the names of a form's fields have a custom field that is no longer offered to its sender.
+
+    The form is then shown again without it, with everything else that was typed.
+    """
+    if {name for name in names if _KEY.fullmatch(name)} - {field.key for field in fields}:
+        raise Invalid({"": "A field of this form was withdrawn in the meantime. Look at it, and send it again."})
 
 
 def typed_in(form: Any, fields: Sequence[OfferedField]) -> dict[int, str]:

@@ -10,8 +10,9 @@ from piccolo.columns import BigInt, Date, Numeric, Text
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.uniqueness import unless_gone
 from portal.desk import events
-from portal.desk.own_fields import FieldKind
+from portal.desk.own_fields import FieldKind, value_of
 from portal.desk.own_fields.offered import OfferedField, Value
 from portal.desk.verbs.changing import agents_only, change, finish, lock
 from portal.errors import Invalid
@@ -51,13 +52,6 @@ class Shown(msgspec.Struct, frozen=True):
         return None if self.text is None else value_of(self.kind, self.text)
 
 
-def value_of(kind: str, text: str) -> str | Decimal | date:
-    """Return a value that the database has written as text."""
-    if kind == FieldKind.NUMBER:
-        return Decimal(text)
-    return date.fromisoformat(text) if kind == FieldKind.DATE else text
-
-
 _TEXT = "coalesce(v.text, v.number::text, v.day::text, o.name)"
 _JOINED = "left join case_field_choice o on o.field_id = v.field_id and o.id = v.choice_id"
 
@@ -91,9 +85,13 @@ async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mappin
     """Store the values with which a case is opened."""
     for field in fields:
         if field.id in values:
-            await current().execute(
-                _INSERT[field.kind], case.id, case.customer_id, field.id, field.kind.value, values[field.id]
-            )
+            await _write(_INSERT, case, field, values[field.id])
+
+
+async def _write(sql: Mapping[FieldKind, str], case: "Case", field: OfferedField, value: Value) -> None:
+    """Store a value. Raise `Invalid` at the field if an admin has deleted the field or the choice since it was offered."""
+    async with unless_gone(field.key, f"“{field.name}”, or what was chosen there, was deleted in the meantime.") as tx:
+        await tx.execute(sql[field.kind], case.id, case.customer_id, field.id, field.kind.value, value)
 
 
 async def change_values(
@@ -116,9 +114,10 @@ async def change_values(
                 "delete from case_field_value where case_id = $1 and field_id = $2", case.id, field.id
             )
         else:
-            await current().execute(_PUT[field.kind], case.id, case.customer_id, field.id, field.kind.value, value)
+            await _write(_PUT, case, field, value)
         word = dict(field.choices)[value] if isinstance(value, int) else value
-        await _record("field", case, field.name, field.kind, word, by, at, for_contacts=field.for_contacts)
+        named = {"field": field.name, "field_id": field.id, "kind": field.kind.value}
+        await _record("field", case, named, word, by, at, for_contacts=field.for_contacts)
     if any(field.for_contacts for field in changed):
         await change(case, {}, [], by, at)
     else:
@@ -140,17 +139,22 @@ async def take_over(target: "Case", source: "Case", *, by: AgentReader, at: date
     for row in rows:
         if row["present"] != row["former"]:
             kind = "field_left" if row["present"] else "field_taken"
-            await _record(
-                kind, target, row["name"], row["kind"], row["former"], by, at, for_contacts=row["for_contacts"],
-                number=source.number,
-            )  # fmt: skip
+            named = {"field": row["name"], "field_id": row["id"], "kind": row["kind"], "number": source.number}
+            await _record(kind, target, named, row["former"], by, at, for_contacts=row["for_contacts"])
 
 
 async def _record(
-    event: str, case: "Case", name: str, kind: str, value: Any, by: AgentReader, at: datetime, *, for_contacts: bool,
-    **more: object,
-) -> None:  # fmt: skip
-    details = {"field": name, "kind": str(kind), "to": None if value is None else str(value)} | more
+    event: str,
+    case: "Case",
+    named: Mapping[str, object],
+    value: Any,
+    by: AgentReader,
+    at: datetime,
+    *,
+    for_contacts: bool,
+) -> None:
+    """Write a line about a value. Row-level security hides it from contacts as soon as its field is hidden from them."""
+    details = {**named, "to": None if value is None else str(value)}
     await events.record(case.id, case.customer_id, event, by=by, contact_may_know=for_contacts, at=at, details=details)
 
 
@@ -173,7 +177,7 @@ where f.required_to_resolve and f.ended_at is null and (f.case_type_ids is null 
   and not exists (select from case_field_value v where v.field_id = f.id and v.case_id = $1)
 """
 _OF_SOURCE = f"""
-select f.name, f.kind, f.for_contacts, {_TEXT} as former,
+select f.id, f.name, f.kind, f.for_contacts, {_TEXT} as former,
   (select {_TEXT} from case_field_value v {_JOINED} where v.field_id = f.id and v.case_id = $2) as present
 from case_field_value v join case_field f on f.id = v.field_id {_JOINED} where v.case_id = $1 order by f.position, f.id
 """  # noqa: S608
