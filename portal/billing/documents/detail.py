@@ -205,6 +205,15 @@ def _columns(row: DetailRow) -> dict[str, Any]:
     return columns | {"line_position": columns.pop("line")}
 
 
+def minutes_by_cover(rows: Iterable[DetailRow]) -> dict[str, int]:
+    """Return the minutes of time that each kind of cover pays for, by the words of `covered_by`, in order of the rows."""
+    found: dict[str, int] = {}
+    for row in rows:
+        if row.minutes:
+            found[row.covered_by] = found.get(row.covered_by, 0) + row.minutes
+    return found
+
+
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
     """Return the rows as a sheet for export, with a row of totals.
 
