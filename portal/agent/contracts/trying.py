@@ -62,7 +62,7 @@ async def show_price(request: Web, reader: NamedDependency[AgentReader], contrac
     roles = choices(await Role.all_by_name())
     return await _page(
         request, "agent/contracts/price.html", found, errors, typed=asked or {}, answer=answer, roles=roles,
-        usual=dict(roles).get(await role_priced_first(found, day)), agents=choices(await Agent.offered()), today=day,
+        usual=dict(roles).get(await role_priced_first(found, day) or 0), agents=choices(await Agent.offered()), today=day,
     )  # fmt: skip
 
 
