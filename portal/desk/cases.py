@@ -37,7 +37,7 @@ class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
     Rows change only through the methods below. `contact_id` is the contact who asks, `agent_id` the agent to whom the
-    case is assigned, and `department_id` the department to which a rule of dispatch gave it. `opened_by_agent_id` is
+    case is assigned, and `department_id` the department to which a rule of dispatch or an agent gave it. `opened_by_agent_id` is
     None if the contact opened the case. `status` is the category of the status `status_id`. `updated_at` is the instant
     of the latest reply or change to a column. `first_replied_at` is when the contact got the first reply of an agent.
 
@@ -225,6 +225,7 @@ class Case(Table, tablename="cases"):
     note = writes.note
     take = assigning.take
     assign = assigning.assign
+    give_to_department = assigning.give_to_department
     change_status = moving.change_status
     close = moving.close
     reopen = moving.reopen

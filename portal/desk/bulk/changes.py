@@ -208,7 +208,9 @@ _UNDOING = """
 insert into bulk_member (change_id, member_id, state, former, became)
 select $1, member_id, 'waiting', became, case when not $3 then former end from bulk_member where change_id = $2 and state = 'changed'
 """
-_GROUPS = "select former, count(*) as count from bulk_member where change_id = $1 group by former order by 2 desc, 1"
+_GROUPS = """
+select split_part(former, '/', 1) as former, count(*) as count from bulk_member where change_id = $1 group by 1 order by 2 desc, 1
+"""
 _PROGRESS = """
 select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'changed') as changed,
   count(*) filter (where state = 'same') as same, count(*) filter (where state = 'refused') as refused

@@ -18,7 +18,7 @@ MOST = 20_000
 GROUPS = {
     "messages": ("Messages", ("reply", "note")),
     "status": ("Status and deadlines", ("opened", "status", "snoozed", "woken", "reminded", "deadline.")),
-    "people": ("Who works on it", ("assigned", "dispatched", "left", "contact", "handed")),
+    "people": ("Who works on it", ("assigned", "dispatched", "department", "left", "contact", "handed")),
     "sharing": ("Sharing and redaction", ("watched", "unwatched", "confidential", "redacted")),
     "time": ("Time and appointments", ("time.", "appointment.")),
     "facts": ("Everything else", ()),

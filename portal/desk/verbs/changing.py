@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HIDDEN = ("case.noted", "case.held")
 """Kinds of outbox rows that customers are not told of."""
+OUR_OWN = ("department",)
+"""Kinds of log lines that customers do not see."""
 LogLine = tuple[str, dict[str, object]]
 """A line of a case's log: the kind of the event, and its details."""
 
@@ -109,7 +111,8 @@ async def finish(
         await keeping.keep(case, at)
     for kind, details in lines:
         line = (case.id, case.customer_id, kind)
-        event_id = await events.record(*line, by=by, contact_may_know=True, at=at, details=details)
+        may_know = kind not in OUR_OWN
+        event_id = await events.record(*line, by=by, contact_may_know=may_know, at=at, details=details)
         record_id = record_id or event_id
     await outbox.tell(
         kind=told_as, subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
