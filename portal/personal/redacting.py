@@ -1,6 +1,6 @@
 """Redact a case: destroy a text or a file of it for good, and show in its place who did that, when and why.
 
-The database function `redact` (`m0451`) destroys the text wherever it is stored, and its copies on the same case. The
+The database function `redact` (`m0452`) destroys the text wherever it is stored, and its copies on the same case. The
 bytes of a file are deleted by the sweep of uploads, which finds them even if this process dies right after the commit.
 """
 
@@ -23,7 +23,7 @@ LONGEST = 120
 """The maximum number of characters of a reason, so that it fits where a subject was."""
 NOUNS = {
     "subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry",
-    "field": "an own field",
+    "field": "a field",
 }  # fmt: skip
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1)
 
@@ -135,7 +135,8 @@ from case_field f join lateral (
     where v.case_id = $1 and v.field_id = f.id
     union all
     select e.details ->> 'to', e.at, false from cases k join case_event e on e.case_id = k.id
-    where (k.id = $1 or k.merged_into_id = $1) and e.kind like 'field%' and e.details ->> 'field' = f.name and e.details ->> 'kind' = 'text'
+    where (k.id = $1 or k.merged_into_id = $1) and e.kind like 'field%'
+      and coalesce(e.details ->> 'field_id' = f.id::text, e.details ->> 'field' = f.name) and e.details ->> 'kind' = 'text'
   ) t where t.text is not null and not exists (
     select from redaction r where r.case_id = $1 and left(r.note, 200) = t.text)
   order by t.is_present desc, t.at desc limit 1
