@@ -266,7 +266,9 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
 
 
 def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
-    """Return what follows "replied" in a sentence about a reply that set the status; "" for a status not worth saying.
+    """Return what follows "replied" in a sentence about a reply that set the status.
+
+    Only waiting for the customer, resolving, closing and reopening are mentioned; for other statuses it is "".
 
     `details` are those of the log line about the status, empty if the reply did not change it.
     """

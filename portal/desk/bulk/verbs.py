@@ -26,8 +26,8 @@ NOBODY = ""
 class Verb(StrEnum):
     """What a bulk change does with its cases.
 
-    `ASSIGN`, `DEPARTMENT`, `STATUS` and `PRIORITY` set this value; `TAG` and `UNTAG` add and remove a tag. `DISPATCH` assigns each
-    case to another agent, whom the rules of dispatch choose.
+    `ASSIGN`, `DEPARTMENT`, `STATUS` and `PRIORITY` set agent, department, status or priority; `TAG` and `UNTAG` add and
+    remove a tag. `DISPATCH` assigns each case to another agent, whom the rules of dispatch choose.
     """
 
     ASSIGN = "assign"
@@ -74,8 +74,8 @@ class Rule:
 
     `column` is the SQL for the present value of the case `c` as text, and `value_of` returns this value for a `Case`.
     `write` sets a value, and returns whether that changed the case. `check` raises `Invalid` at the field `value` for a
-    value that no case can get. An undoing calls `put_back` instead of `write` if it may set values that `write`
-    refuses.
+    value that no case can get. A change that undoes another one calls `put_back`, if there is one, instead of
+    `write`: it also accepts former values that `write` refuses.
     """
 
     column: str
