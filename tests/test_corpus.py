@@ -33,6 +33,7 @@ from portal.web.gate import Gate
 from portal.words import EntryBilling
 from tests.browser import Browser
 from tests.corpus import CORPUS, MARK
+from tests.examples import turns
 from tests.forms import PageForm, forms_of
 from tests.pages import MORE, pages_of
 from tests.places import Places, furnished
@@ -274,8 +275,12 @@ def logging_again() -> Iterator[None]:
     logs.set_up("warning")
 
 
+CHOSEN = turns(("control", "emoji"))
+"""The text that `./dev test` tries today. With `--all`, it tries each text of the corpus."""
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in ("control", "emoji") else pytest.mark.long) for name in CORPUS]
+    "name", [pytest.param(name, marks=() if name in CHOSEN else pytest.mark.long) for name in CORPUS]
 )
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     name: str, app: Gate, dsn: str, settings: Settings, logging_again: None, capsys: pytest.CaptureFixture[str]
@@ -353,12 +358,19 @@ NO_TEXT = {"NUL": b"zq\x00z", "no UTF-8": b"zq\xffz", "surrogate": b"zq\xed\xa0\
 
 async def test_what_is_no_text_is_refused_by_every_form(app: Gate) -> None:
     """Every form refuses bytes that are not valid UTF-8, and the character NUL, with 400."""
-    places, wrong = await furnished(app.storage), []
+    places, wrong, done = await furnished(app.storage), [], set[str]()
     for actor in ACTORS:
         async with await browser_of(app, actor) as browser:
             for route in pages_of(actor):
                 page = await browser.get(places.address(route))
-                targets = [(form, target) for form in forms_of(page.text) if form.texts for target in form.targets]
+                targets = [
+                    (form, target)
+                    for form in forms_of(page.text)
+                    if form.texts
+                    for target in form.targets
+                    if target not in done
+                ]
+                done.update(target for _, target in targets)
                 for (form, target), (what, raw) in itertools.product(targets, NO_TEXT.items()):
                     body = b"&".join(
                         b"%s=%s" % (name.encode(), raw.hex("%").encode().join([b"%", b""])) for name in form.texts

@@ -21,6 +21,7 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.people.working.hours import WEEKDAYS
 from portal.web.gate import Gate
 from tests.browser import Browser
+from tests.examples import turns
 from tests.forms import PageForm, form_of, forms_of
 from tests.places import Places, furnished
 from tests.world import ACME, ACME_CONTRACT, ADA, MAX, NOOR, NOW, SUPPORT
@@ -326,8 +327,16 @@ async def test_every_edit_form_says_what_it_showed(app: Gate, places: Places, no
     assert not unneeded, f"these except no form any more: {unneeded}"
 
 
+EDITED = [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON]
+CHOSEN = turns(EDITED, len(EDITED) // 3)
+"""The forms that `./dev test` tries today, because the same code compares the fields of all. With `--all`, it tries each."""
+EACH = pytest.mark.parametrize(
+    "path", [path if path in CHOSEN else pytest.param(path, marks=pytest.mark.long) for path in EDITED]
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON])
+@EACH
 async def test_two_people_change_different_fields_and_both_hold(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
@@ -379,7 +388,7 @@ async def changed_by(who: AgentReader, since: int) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON])
+@EACH
 async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:

@@ -357,17 +357,25 @@ async def test_an_approval_waits_for_the_run_of_its_customer() -> None:
     async with transaction(SYSTEM):
         late = await log(30)
 
-    async def bill() -> None:
-        async with transaction(MAX):
-            await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
-            await asyncio.sleep(0.1)
+    billed = asyncio.Event()
 
     async def decide() -> None:
-        await asyncio.sleep(0.03)
+        await billed.wait()
         async with transaction(NOOR):
             assert (await billing.approve([late.choice], by=NOOR, at=NOW)).done
 
-    await asyncio.gather(bill(), decide())
+    deciding = asyncio.create_task(decide())
+    async with transaction(MAX) as tx:
+        await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        billed.set()
+        waits = False
+        while not waits and not deciding.done():
+            waits = await tx.fetchval(
+                "select exists (select from pg_locks l where pg_backend_pid() = any(pg_blocking_pids(l.pid)))"
+            )
+            await asyncio.sleep(0)
+    await deciding
+    assert waits, "The approval waited for no lock of the run."
     async with transaction(SYSTEM) as tx:
         assert await tx.fetchval("select count(*) from settled_entry") == 1
         assert await billing.violations() == {}
