@@ -322,6 +322,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/time/new": AGENTS,
     "GET /agent/finders/work": AGENTS,
     "GET /agent/finders/colleagues": AGENTS,
+    "GET /agent/finders/departments": AGENTS,
     "POST /agent/time/submission": AGENTS,
     "GET /agent/time/{entry}": AGENTS,
     "POST /agent/time/{entry}": AGENTS,

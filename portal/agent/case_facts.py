@@ -21,6 +21,7 @@ from portal.errors import Conflict, Invalid
 from portal.numbers import number_in
 from portal.people.agents import COLLEAGUES
 from portal.people.contacts import Contact
+from portal.people.departments import DEPARTMENTS, Department
 from portal.people.offered import choices, with_stored
 from portal.people.readers import AgentReader
 from portal.people.working.absences import Absence
@@ -36,23 +37,27 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
-    If `agent` is None, the case becomes unassigned. The menu at the top of the case page has a search field instead of
-    a list: `agent_typed` is the text in it, and `nobody` is True if the button *Nobody* was clicked.
+    If `agent` is None, the case becomes unassigned. `department` is the id of its department. The menu at the top of the
+    case page has search fields instead of lists: `agent_typed` and `department_typed` are the texts in them, and
+    `nobody` is True if the button *Nobody* was clicked.
     """
 
     take: bool = False
     agent: int | None = None
     agent_typed: str = ""
+    department: int | None = None
+    department_typed: str = ""
     nobody: bool = False
 
 
 class Holder(Struct, kw_only=True):
-    """The id of the agent to whom a case is assigned, or None.
+    """The ids of the agent and of the department that have a case, or None.
 
-    The assignment form sends the displayed id back, so that an assignment by somebody else in the meantime is noticed.
+    The assignment form sends the displayed ids back, so that an assignment by somebody else in the meantime is noticed.
     """
 
     agent: int | None
+    department: int | None
 
 
 class StatusChange(Struct, kw_only=True):
@@ -127,7 +132,9 @@ async def _assignment(
         "agent/cases/assignment.html",
         details=details,
         agents=with_stored(people, details.case.agent_id, f"{details.agent_name} (has left)"),
-        seen=as_seen(Holder(agent=details.case.agent_id)),
+        departments=await Department.choices(),
+        query=request.url.query,
+        seen=as_seen(Holder(agent=details.case.agent_id, department=details.case.department_id)),
         errors=errors or {},
         typed=typed or {},
     )
@@ -144,26 +151,42 @@ async def assign(
 ) -> Response[Any]:
     """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9), and redirect to the case.
 
-    If somebody else has assigned it since the form was shown, show the form again with both agents.
+    The form may also give it to another department. An agent of another one then stays only if the form shows them: the
+    menu of the case does not. If somebody else has assigned it since the form was shown, show both agents.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
-        fields = edited(await _searched(form), Assignment, Holder(agent=case.agent_id))
-        await (case.take(by=reader, at=at) if fields.take else case.assign(fields.agent, by=reader, at=at))
+        holder = Holder(agent=case.agent_id, department=case.department_id)
+        fields = edited(await _searched(form, holder), Assignment, holder)
+        if fields.take:
+            await case.take(by=reader, at=at)
+        else:
+            chosen_agent = fields.agent != holder.agent
+            if "department" in form.fields:
+                # A list of agents shows who has the case then; a search field for the department does not.
+                keeps = chosen_agent or "department_typed" not in form.fields
+                await case.give_to_department(fields.department, by=reader, at=at, keeps_agent=keeps)
+            if chosen_agent:
+                await case.assign(fields.agent, by=reader, at=at)
     return see_other(place_of(request, number))
 
 
-async def _searched(form: Form) -> Form:
-    """Set the field `agent` of the form to the id of the agent whose name was typed, and return the form.
+async def _searched(form: Form, stored: Holder) -> Form:
+    """Set the fields `agent` and `department` of the form to the ids of what was typed, and return the form.
 
-    A form without a search field, or sent by the button *Nobody*, is returned as it is. Raise `Invalid` at the field
-    `agent` if the typed text matches nobody, or several people.
+    What was not typed stays as the page showed it. A form without search fields is returned as it is. Raise `Invalid` at
+    the field whose text matches nothing, or several, and at `agent` if nothing was typed at all.
     """
-    if "agent_typed" in form.fields and not form.get("nobody"):
-        agent = (await chosen(form.typed, {"agent": COLLEAGUES}))["agent"]
-        if agent is None:
-            raise Invalid({"agent": "Type the name of an agent."})
-        form.fields["agent"] = [str(agent)]
+    if "agent_typed" not in form.fields and "department_typed" not in form.fields:
+        return form
+    found = await chosen(form.typed, {"agent": COLLEAGUES, "department": DEPARTMENTS})
+    if form.get("nobody"):
+        found["agent"] = None
+    elif not any(found.values()):
+        raise Invalid({"agent": "Type the name of an agent or of a department."})
+    seen = seen_in(form, Holder) or stored
+    keeps = {"agent": None if form.get("nobody") else seen.agent, "department": seen.department}
+    form.fields |= {name: [str(found[name] or kept or "")] for name, kept in keeps.items()}
     return form
 
 

@@ -53,7 +53,7 @@ from portal.billing.documents.contents import (
     draft_context,
     part_of,
 )
-from portal.billing.documents.detail import DetailRow
+from portal.billing.documents.detail import DetailRow, minutes_by_cover
 from portal.billing.documents.detail import copied as detail_of
 from portal.billing.documents.drafts import delete as delete_draft
 from portal.billing.documents.drafts import take_off
@@ -239,6 +239,7 @@ __all__ = [
     "list_matching",
     "list_statements",
     "list_waiting",
+    "minutes_by_cover",
     "minutes_of",
     "missing",
     "missing_on",

@@ -18,7 +18,7 @@ INVARIANTS: dict[str, str | Callable[[], Awaitable[list[dict[str, Any]]]]] = {
         cross join lateral (
           select coalesce(sum(c.amount), 0) as amount, coalesce(sum(c.minutes), 0) as minutes
           from detail_row r join credited_time c on c.invoice_id = r.invoice_id and c.detail_position = r.position
-          where r.invoice_id = l.invoice_id and r.line_position = l.position) gone
+          where r.invoice_id = l.invoice_id and r.line_position = l.position and r.covered_by in ('charged', 'fixed fee')) gone
         where l.kind = 'time' and (l.net <> live.amount + gone.amount or l.minutes <> live.minutes + gone.minutes)""",
     "the printed unit price is the one that all the time of a line has": """
         select l.id from invoice_line l join invoice i on i.id = l.invoice_id

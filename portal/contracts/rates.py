@@ -1,6 +1,6 @@
 """Rates: hourly prices. Each has a scope, and is valid from a day until the next rate of the same scope (D17, D18)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -112,6 +112,16 @@ class Rate(Table, tablename="rate"):
             raise Conflict(
                 "Time was approved at this rate, so it stays. Add one that begins on a later day."
             ) from error
+
+
+async def role_priced_first(contract: Contract, on: date) -> int | None:
+    """Return the id of the first role by name that has a rate under the contract on a day, or None if there is none."""
+    found: int | None = await current().fetchval(
+        "select r.id from role r where exists (select from rate t where t.role_id = r.id and t.service_id is null and t.currency = $1"
+        " and t.effective_from <= $2 and coalesce(t.customer_id, $3) = $3) order by folded(r.name), r.id limit 1",
+        contract.currency, on, contract.customer_id,
+    )  # fmt: skip
+    return found
 
 
 async def create_role(facts: RoleFacts, at: datetime) -> Role:

@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from portal.billing import Statement, detail_of, part_of
+from portal.billing import Statement, detail_of, minutes_by_cover, part_of
 from portal.customer.questions import questions_about
 from portal.people.readers import ContactReader
 from portal.web.files import statement_file
@@ -24,9 +24,10 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: its time entries, and what paid for each. `?detail=` is the cursor of the entries."""
+    """Show a statement: its time entries, what paid for each, and the sums. `?detail=` is the cursor of the entries."""
     statement = await Statement.find(statement_id, reader)
-    detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
+    rows = await detail_of(statement_id=statement.id)
+    detail = part_of(rows, request.query_params.get("detail"))
     asked = await questions_about(
         [row.entry_id for row in detail.rows if row.entry_id is not None],
         reader,
@@ -34,7 +35,7 @@ async def show(
     )
     return page(
         request, "customer/statements/show.html", statement=statement, detail=detail, related=await statement.related(),
-        **asked,
+        sums=minutes_by_cover(rows), **asked,
     )  # fmt: skip
 
 

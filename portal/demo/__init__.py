@@ -40,10 +40,10 @@ NOTICE_AGE, UNREAD = timedelta(days=10), 3
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
     """Fill a migrated database with the demo, and return whether it was empty.
 
-    If the database has a company already, only set the password of the people in `ACCOUNTS`. Everything but one question
-    of a contact is written in one transaction: if the process is killed, the database stays empty and the next start
-    begins again. `say` is called with progress messages. `storage` receives the attachments and documents. The same
-    `now` always makes the same demo.
+    If the database has a company already, only set the password of the people in `ACCOUNTS`. Everything but one
+    question of a contact, and the notices of it, is written in one transaction: if the process is killed, the database
+    stays empty and the next start begins again. `say` is called with progress messages. `storage` receives the
+    attachments and documents. The same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
@@ -63,7 +63,7 @@ async def fill(now: datetime, password: str, storage: Storage, say: Callable[[st
 
 
 async def _write(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> ContactReader:
-    """Write everything that agents may write, and return Ada."""
+    """Write everything but the question that only a contact may ask, and return that contact, Ada Lindqvist."""
     calendar, rng = Calendar(now), Random(SEED)  # noqa: S311 (chance for stories, not for secrets)
     scenario = await _scenario(calendar, rng, DemoFiles(storage, rng))
     await _set_passwords(password)
@@ -103,7 +103,7 @@ async def _scenario(calendar: Calendar, rng: Random, files: DemoFiles) -> Scenar
 
 
 async def _make_notices(now: datetime) -> None:
-    """Make the notices of the last days; those older than `UNREAD` are marked as read.
+    """Make the notices of the last `NOTICE_AGE`, and mark all but the newest `UNREAD` of each person as read.
 
     None of them is ever mailed, because everything in the demo is invented.
     """

@@ -53,7 +53,7 @@ class Calendar:
 
     @cached_property
     def billed_until(self) -> list[date]:
-        """Return up to which day each monthly billing run bills, the oldest run first. The day itself is left out."""
+        """Return the first day that each monthly billing run no longer bills, the oldest run first."""
         firsts, day = [], self.last_month
         while day > self.first:
             firsts.append(day)

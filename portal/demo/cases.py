@@ -17,7 +17,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 CASES = 400
 JUST_IN = 5
-"""How many cases of the last day no agent has looked at yet, besides those of `ASSIGNMENTS`."""
+"""How many cases of the last 18 hours no agent has taken yet, besides those of `ASSIGNMENTS`."""
 
 ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (3, {"open": 58, "waiting_for_customer": 20, "waiting_for_others": 8, "resolved": 14}),
@@ -45,7 +45,7 @@ RATINGS = (
 class Opening:
     """A planned case: who opens it and when, the story that it follows, and the status that it reaches.
 
-    `customer` is the customer. `agent` is the agent who takes the case; None if nobody has taken it yet.
+    `agent` is the agent who takes the case; None if nobody has taken it yet.
     """
 
     at: datetime
@@ -233,7 +233,7 @@ class _CasePlanner:
         self.scenario.timeline.plan(self.at + timedelta(hours=2), self._rate)
 
     async def _rate(self, at: datetime) -> None:
-        """Let the contacts of every third solved case rate the solution."""
+        """Let the contact rate the solution if the number of the case is divisible by three."""
         case = self.demo_case.opened
         if case.number % 3 == 0:
             await case.rate(RATINGS[case.number // 3 % len(RATINGS)], by=self.opening.contact, at=at)

@@ -122,7 +122,7 @@ RULES = (
     ("Networks", "vpn, wi-fi, wlan, network, switch", "Networks", "load", 0),
     ("All other cases", "", "Service desk", "turn", 0),
 )
-"""The rules of dispatch: name, words of the subject, department, who of it is next, and the priority that is set or 0."""
+"""The rules of dispatch: name, words of the subject, department, how its agent is chosen, priority to set or 0."""
 
 
 async def create_rules() -> None:

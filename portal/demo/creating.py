@@ -107,7 +107,7 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
 
 
 async def raise_prices(customers: dict[str, DemoCustomer], since: date, at: datetime) -> None:
-    """Raise the fee of a subscription from the day `since` on."""
+    """Raise the fee of Acme's subscription "Network care" from the day `since` on."""
     care = customers["Acme"].service("Network care")
     facts = PriceFacts(effective_from=since.isoformat(), fee="475", included="4h")
     await PriceChange.create(care, await Contract.find(care.contract_id, SYSTEM), facts, at)

@@ -36,7 +36,8 @@ class DemoFiles:
     async def put(self, name: str, by: Reader, at: datetime) -> File:
         """Make and store a file with this name for a message that `by` is about to write, and return the file.
 
-        A name that ends in `.png` gets a picture, another name a text. The upload is recorded as that of a real file.
+        A name that ends in `.png` gets a picture, another name a text. The upload is recorded as the portal records
+        every upload.
         """
         content = picture(self._rng) if name.endswith(".png") else _text(name, at, self._rng)
         self._count += 1

@@ -1,4 +1,4 @@
-"""Plan the billing of the demo: one billing run a month, and what customers pay. Last month is billed for two so far."""
+"""Plan the billing of the demo: a billing run each month, and payments. Last month is billed for two customers so far."""
 
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ Globex has a draft invoice, the trial customer a statement.
 
 
 SLOW = "Birkholm Foods"
-"""The customer that pays half of each invoice on time, so that invoices of it are overdue."""
+"""The customer that pays only half of each invoice, so that some of its invoices are overdue."""
 QUARTER = 15
 QUESTION = "Was this not part of the visit on the day before? Please check whether it is on the invoice twice."
 """What a contact asks about an entry on an invoice."""

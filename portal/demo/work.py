@@ -63,7 +63,7 @@ ELSE = ("Updates of the month", "Inventory", "User accounts", "Restore test", "M
 FILLED = "Ines Okafor"
 """The agent whose last five working days are filled."""
 ON_CALL, CHECKED = "Tarnwick Print", "Backups and alarms of the week checked"
-"""The customer for whom there is work in the evening, and the comment of the work that becomes it."""
+"""The customer for whom some work is moved to the evening, and the comment by which that work is found."""
 BLOCKS = ((8 * 60, 210), (12 * 60 + 15, 180), (15 * 60 + 30, 105))
 """When the three parts of a filled day begin, in minutes after midnight, and their maximum length in minutes."""
 SHORTEST_BLOCK = 15

@@ -65,7 +65,7 @@ def plan(scenario: Scenario) -> None:
 
 
 def plan_statuses(scenario: Scenario) -> None:
-    """Plan that a status of its own is added for hardware that is sent in, and set on the latest case that waits."""
+    """Plan that a status for hardware that was sent in is added, and set on the latest case that waits for others."""
 
     async def wait(at: datetime) -> None:
         facts = NewStatus(name="Waiting for the manufacturer", category=Status.WAITING_FOR_OTHERS.value)

@@ -161,9 +161,9 @@ class Appointment(Table, tablename="appointment"):
     async def _become(
         self, column: str, other: datetime | None, case: Case, kind: str, by: AgentReader, at: datetime
     ) -> None:
-        """Set `column` to `at` unless it is set already. `kind` is the kind of the log line.
+        """Set the column named `column` to `at`, and add a log line of the kind `kind`, unless the column is set.
 
-        `other` is the value of the column that excludes this one; raise `Conflict` if it is set.
+        `other` is the value of the opposite column, `done_at` or `cancelled_at`; raise `Conflict` if it is set.
         """
         if other is not None:
             raise Conflict("This appointment was held or called off in the meantime.")
@@ -219,7 +219,7 @@ async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int 
 
 
 async def _refuse_who_left(agent: int) -> None:
-    # The row is locked, so that the agent cannot be ended before the appointment is stored and can be handed over.
+    # Lock the agent's row. Otherwise the agent could leave before the appointment is stored: nobody would hand it over.
     if not await current().fetchval("select id from agent where id = $1 and ended_at is null for share", agent):
         raise Invalid({"agent_id": WHO_WORKS})
 
@@ -254,7 +254,7 @@ class Planned:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """Return the appointment in a database row that has a column for each field; other columns are ignored."""
+        """Return an appointment made from a database row with a column for each field; ignore other columns."""
         values = {name: row[name] for name in cls.__slots__}
         return cls(**values | {"kind": AppointmentKind(row["kind"])})
 
@@ -307,7 +307,7 @@ from appointment p join agent a on a.id = p.agent_id join cases c on c.id = p.ca
 async def planned_appointment(appointment: int, reader: AgentReader) -> tuple[Planned, int]:
     """Return the appointment with this id, in any state, and the number of its case.
 
-    Raise `NotFound` if there is no such appointment.
+    Raise `NotFound` if there is no such appointment, or if its case was merged into another one.
     """
     sql = f"{_WITH_NUMBER} where p.id = $1 and {Case.visible_sql(reader, 'c')}"
     row = await current().fetchrow(sql, appointment)

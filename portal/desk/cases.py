@@ -37,17 +37,17 @@ class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
     Rows change only through the methods below. `contact_id` is the contact who asks, `agent_id` the agent to whom the
-    case is assigned, and `department_id` the department to which a rule of dispatch gave it. `opened_by_agent_id` is
+    case is assigned, and `department_id` the department to which a rule of dispatch or an agent gave it. `opened_by_agent_id` is
     None if the contact opened the case. `status` is the category of the status `status_id`. `updated_at` is the instant
     of the latest reply or change to a column. `first_replied_at` is when the contact got the first reply of an agent.
 
     `merged_into_id` is the case into which this case was merged: pages and lists show that case instead, and the number
     of this case leads to it. `follows_id` is the closed case that this case continues. `clock_from` is when the clock
-    of the case began, if that was on another case. `due_at` is the first deadline that is not met, and `soon_at` when
-    it comes near; both are None while the clock is paused. `waits_since` is since when the case waits for an answer,
-    `reminded_at` when the customer was reminded of it, and `closes_at` when it closes without an answer, as the
-    customer was told. `snoozed_until` is when a snoozed case returns to the working views. On the customer's side, only its
-    contact and its watchers see a case that is `confidential`.
+    of the case began, if it was taken over from another case. `due_at` is the first deadline that is not met, and
+    `soon_at` when it comes near; both are None while the clock is paused. `waits_since` is since when the case waits
+    for an answer, `reminded_at` when the customer was reminded of it, and `closes_at` when it closes without an answer,
+    as the customer was told. `snoozed_until` is when a snoozed case returns to the working views. On the customer's
+    side, only its contact and its watchers see a case that is `confidential`.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -90,7 +90,7 @@ class Case(Table, tablename="cases"):
 
     @property
     def clock_began_at(self) -> datetime:
-        """Return when the clock of the case began: when the case was opened, unless `clock_from` says otherwise."""
+        """Return when the clock of the case began: `clock_from` if it is set, otherwise when the case was opened."""
         opened_at: datetime = self.opened_at
         return self.clock_from or opened_at
 
@@ -121,7 +121,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     async def seen_among(cls, numbers: Collection[int], reader: Reader) -> set[int]:
-        """Return those of these numbers that lead `reader` to a case, its own or the one that it was merged into."""
+        """Return those of these case numbers whose case, or the one it was merged into, `reader` may see."""
         sql = f"""
             select n.number from cases n join cases c on c.id = coalesce(n.merged_into_id, n.id)
             where n.number = any($1) and {cls.visible_sql(reader, "c")}"""  # noqa: S608
@@ -225,6 +225,7 @@ class Case(Table, tablename="cases"):
     note = writes.note
     take = assigning.take
     assign = assigning.assign
+    give_to_department = assigning.give_to_department
     change_status = moving.change_status
     close = moving.close
     reopen = moving.reopen

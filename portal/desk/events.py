@@ -75,6 +75,7 @@ _SIGNS = {
     "read_article": "life-buoy",
     "assigned": "user",
     "dispatched": "user",
+    "department": "users",
     "left": "user",
     "contact": "user",
     "handed": "user",
@@ -167,6 +168,9 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
         if to
         else f"{actor} ended the confidentiality of the case",
         "redacted": f"{actor} redacted {details.get('what')}: {details.get('reason')}",
+        "department": f"{actor} gave the case to the department {to}"
+        if to
+        else f"{actor} took the case off its department",
         "priority": f"{actor} set the priority to {to}",
         "type": f"{actor} set the type to {to}",
         "service": f"{actor} set the service to {to}" if to else f"{actor} took the service off",
@@ -262,7 +266,9 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
 
 
 def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
-    """Return what follows "replied" in a sentence about a reply that set the status; "" for a status not worth saying.
+    """Return what follows "replied" in a sentence about a reply that set the status.
+
+    Only waiting for the customer, resolving, closing and reopening are mentioned; for other statuses it is "".
 
     `details` are those of the log line about the status, empty if the reply did not change it.
     """

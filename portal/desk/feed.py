@@ -23,7 +23,7 @@ WINDOW = 50
 """The maximum number of messages and events in one window of a feed."""
 
 FOLDED_FROM = 3
-"""From how many events in a row on they are folded into one line for contacts."""
+"""The minimum number of consecutive events that are folded into one line for contacts."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -245,7 +245,7 @@ def _said(row: Any, files: list[File], reader: Reader, company: str, customer: s
 
 def _happened(row: Any, reader: Reader, company: str) -> Happened:
     details = json.loads(row["details"])
-    # What the portal did by itself, the company did to contacts.
+    # What the portal did by itself is shown to contacts as done by the company.
     is_automatic = row["contact_id"] is None and row["agent_id"] is None
     actor = company if is_automatic and reader.is_contact else row["name"]
     return Happened(

@@ -1,4 +1,4 @@
-"""Find the open cases of an agent or a contact who leaves, and hand over the appointments or cases."""
+"""Find the open cases of an agent or contact who leaves; hand over an agent's appointments and a contact's cases."""
 
 from datetime import datetime
 

@@ -1,6 +1,6 @@
 """Remember when each person last looked at a case, so that lists mark the cases with something new since then.
 
-The empty search lists the cases that somebody has lately read or written in.
+A search without text lists the cases in which its reader has lately read something new or written.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class CaseLook(Table, tablename="case_look"):
 
 
 class Lately(NamedTuple):
-    """A case in which somebody has lately read something new or written. `at` is the later of both instants."""
+    """A case in which a person has lately read something new or written. `at` is the later of both instants."""
 
     number: int
     subject: str
@@ -38,7 +38,7 @@ class Lately(NamedTuple):
 
 
 LATELY = 10
-"""The maximum number of cases that are listed as lately opened."""
+"""The maximum number of cases that `lately` returns."""
 
 
 def unread_sql(case: str, reader: Reader) -> str:

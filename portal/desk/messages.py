@@ -35,7 +35,7 @@ A longer message would block the event loop, so it is rendered in a worker threa
 
 
 class Message(Table, tablename="message"):
-    """A reply or a note on a case (`kind` is `reply` or `note`). A message is never changed.
+    """A reply or a note on a case (`kind` is `reply` or `note`). Its text changes only if an admin redacts it.
 
     `contact_id` or `agent_id` is its author, and `author_name` the author's name at that time. `text` is its Markdown
     as typed, `html` the sanitized HTML of it. `taken_by_id` is the agent who wrote down what the contact `contact_id`

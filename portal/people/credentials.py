@@ -169,12 +169,12 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Change the mail address of a credential. Raise `Invalid` (`email`) if the new mail address cannot be used.
+    """Change the mail address of a credential. Raise `Invalid` at `email` if it cannot be used.
 
     Neither an agent and a contact nor two contacts of one customer can have the same mail address. Open invitation and
     password-reset links end, because they were sent to the old mail address. If the person has access to other
     customers too, or if another contact has the new mail address, the credential leaves its login: the password stays
-    with the others, and the person has to be invited at the new mail address. The database does this.
+    with the others, and the person has to be invited at the new mail address. Database triggers do this.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):

@@ -9,6 +9,7 @@ from piccolo.query import OrderByRaw
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.finder import Finder
 from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.errors import Invalid
@@ -204,3 +205,7 @@ async def _read(facts: DepartmentFacts) -> dict[str, Any]:
     if parent_id is not None:
         await Department.find(parent_id)
     return {"name": name, "parent_id": parent_id}
+
+
+DEPARTMENTS = Finder("department", "select id, name, '' as about, false as is_last from department")
+"""Type-ahead search of departments."""

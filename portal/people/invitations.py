@@ -195,7 +195,8 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
     return Invited(row["credential_id"], row["email"], row["name"], row["customer_name"], row["joins"])
 
 
-# An agent may give a new password to a person who has accepted the access, whatever else it opens.
+# If an agent made the link and the person has accepted this access, the link sets a new password, even if that
+# password also opens other customers.
 _FIND = """
 select p.*, i.kind = 'invitation' and not (i.by_agent and c.accepted_at is not null) and exists (
          select from credential o where o.login_id = c.login_id and o.id <> c.id and o.accepted_at is not null) as joins
@@ -240,7 +241,7 @@ async def accept(
     return Proven(login, mark_of(password_hash))
 
 
-# A login that nobody has accepted yet is held by the first credential that is accepted.
+# If the credential that holds the login is not accepted yet, the one that is accepted now holds it from now on.
 _ACCEPT = """
 with kept_at as (
   select case when h.accepted_at is null then c.id else h.id end as id, h.id as before

@@ -1,7 +1,7 @@
 """Redact a case: destroy a text or a file of it for good, and show in its place who did that, when and why.
 
-The database function `redact` (`m0421`) destroys the text wherever it is stored. The bytes of a file are deleted by the
-sweep of uploads, which finds them even if this process dies right after the commit.
+The database function `redact` (`m0452`) destroys the text wherever it is stored, and its copies on the same case. The
+bytes of a file are deleted by the sweep of uploads, which finds them even if this process dies right after the commit.
 """
 
 import html
@@ -21,7 +21,10 @@ from portal.storage import Storage
 
 LONGEST = 120
 """The maximum number of characters of a reason, so that it fits where a subject was."""
-NOUNS = {"subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry"}
+NOUNS = {
+    "subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry",
+    "field": "a field",
+}  # fmt: skip
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1)
 
 
@@ -30,7 +33,7 @@ class Redactable:
     """A text or a file of a case that an admin may redact.
 
     `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or
-    the name of the file; `about` is its author. `is_internal` is True if only agents can read it. `why_not` is the
+    the name of the file; `about` is its author, or the name of the field. `is_internal` is True if only agents can read it. `why_not` is the
     error message if it cannot be redacted, or "".
     """
 
@@ -124,5 +127,20 @@ from time_entry e join agent g on g.id = e.agent_id
 left join lateral (select d.entry_id from settled_entry d where d.entry_id = e.id limit 1) s on true
 where e.case_id = $1 and (e.external_comment <> '' or e.description <> '')
   and not exists (select from redaction r where r.entry_id = e.id and r.note in (e.external_comment, e.description))
+union all
+select 'field', f.id::text, x.text, f.name, x.at, not f.for_contacts, ''
+from case_field f join lateral (
+  select t.text, t.at from (
+    select v.text, c.opened_at as at, true as is_present from case_field_value v join cases c on c.id = v.case_id
+    where v.case_id = $1 and v.field_id = f.id
+    union all
+    select e.details ->> 'to', e.at, false from cases k join case_event e on e.case_id = k.id
+    where (k.id = $1 or k.merged_into_id = $1) and e.kind like 'field%'
+      and coalesce(e.details ->> 'field_id' = f.id::text, e.details ->> 'field' = f.name) and e.details ->> 'kind' = 'text'
+  ) t where t.text is not null and not exists (
+    select from redaction r where r.case_id = $1 and left(r.note, 200) = t.text)
+  order by t.is_present desc, t.at desc limit 1
+) x on true where f.kind = 'text'
 order by at, what desc, id
 """
+"""Of an own field that is empty, the values that it had are still in the log: the newest of them is shown."""

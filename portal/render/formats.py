@@ -7,18 +7,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_decimal
 
 from portal import durations
+from portal.money import digits_of, round_half_up
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -99,7 +101,7 @@ def amount(value: Decimal | None, currency: str) -> str:
 
     Use it for a column whose heading names the currency. None gives an en dash.
     """
-    digits = get_currency_precision(currency)
+    digits = digits_of(currency)
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
     return NOTHING if value is None else _signed(format_decimal(value, pattern, _reading.get().locale))
 
@@ -108,14 +110,25 @@ def money(value: Decimal | None, currency: str) -> str:
     """Return an amount with its currency, for a sentence, such as €1,250.00 or CHF 90.00. None gives an en dash."""
     if value is None:
         return NOTHING
-    return _signed(
-        re.sub(r"([A-Z])(\d)", rf"\1{NBSP}\2", format_currency(value, currency, locale=_reading.get().locale))
-    )
+    locale = _reading.get().locale
+    written = _pattern(locale, digits_of(currency)).apply(value, locale, currency=currency, currency_digits=False)
+    return _signed(re.sub(r"([A-Z])(\d)", rf"\1{NBSP}\2", written))
+
+
+@cache
+def _pattern(locale: Locale, digits: int) -> Any:
+    """Return the pattern of an amount of money with this many decimals.
+
+    Babel knows decimals of currencies too, but those that are usual in daily life: none for the Serbian dinar.
+    """
+    pattern = copy(locale.currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    return pattern
 
 
 def price(value: Decimal | None, currency: str) -> str:
     """Return the price of an hour with its currency, such as €98.50, with all its decimals. None gives an en dash."""
-    if value is None or value == round(value, get_currency_precision(currency)):
+    if value is None or value == round_half_up(value, digits_of(currency)):
         return money(value, currency)
     return f"{number(value)}{NBSP}{currency}"
 

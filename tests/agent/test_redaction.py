@@ -13,6 +13,7 @@ from portal.billing.invariants import violations
 from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.files.attachments import sweep_uploads
+from portal.desk.own_fields.fields import CaseField
 from portal.errors import Conflict, Invalid, NotFound
 from portal.notices import mailing
 from portal.people.readers import SYSTEM
@@ -22,6 +23,7 @@ from portal.timekeeping.entries import TimeEntry, Work
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.desk.files import upload
+from tests.desk.test_own_fields import filled, made
 from tests.places import furnished
 from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
 
@@ -103,6 +105,107 @@ async def test_what_is_redacted_is_nowhere_in_the_database(dsn: str, storage: St
         assert [row["note"] for row in await tx.fetch("select note from redaction where what = 'file'")] == [shown]
     async with transaction(SYSTEM):
         assert not any((await violations()).values())
+
+
+async def copies(dsn: str, case: Case, text: str) -> None:
+    """Store a copy of the text wherever one can be stored beside the messages of the case and about its entry of time."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        entry = await connection.fetchval("select id from time_entry where case_id = $1", case.id)
+        of_case, agents = (case.customer_id, case.id), (INES.id, MAX.id)
+        for sql, *values in (
+            ("insert into outgoing_reply (text, case_number, agent_id, seen_status, form_key, sent_at, goes_out_at)"
+             " values ('> ' || $1 || E'\n\nThanks.', $2, $3, 'new', gen_random_uuid(), now(), now() + interval '1 hour')", case.number, INES.id),
+            ("insert into appointment (note, customer_id, case_id, agent_id, kind, starts_at, ends_at, created_at)"
+             " values ($1, $2, $3, $4, 'visit', now(), now() + interval '1 hour', now())", *of_case, INES.id),
+            ("insert into timer (note, customer_id, case_id, agent_id, created_at) values ($1, $2, $3, $4, now())", *of_case, INES.id),
+            ("insert into flag (question, answer, entry_id, version, decision, answered_by_id, flagged_by_id, flagged_at, answered_at)"
+             " values ('What is: ' || $1 || '?', $1, $2, 1, gen_random_uuid(), $3, $4, now(), now())", entry, *agents),
+            ("insert into rejection (reason, entry_id, version, rejected_by_id, rejected_at) values ($1, $2, 1, $3, now())", entry, MAX.id),
+        ):  # fmt: skip
+            await connection.execute(sql, text, *values)
+    finally:
+        await connection.close()
+
+
+async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Storage) -> None:
+    """A redacted message is also gone from a held reply, an appointment, a timer, a field and what is said about its time.
+
+    A message in which somebody quotes it, and other cases, stay as they are. A repeat is refused and changes nothing.
+    """
+    field = await made("Site")
+    case, keys = await dialogue(storage)
+    other, _ = await dialogue(storage)
+    text = f"It is {SECRET}."
+    await copies(dsn, case, text)
+    await copies(dsn, other, text)
+    async with transaction(INES):
+        await case.note(by=INES, text=f"> {text}", at=NOW)
+    await filled(case, {field.id: text})
+    places = {"outgoing_reply", "appointment", "timer", "flag", "rejection", "case_field_value"}
+    before = await kept(dsn)
+    assert places <= before.keys()
+    await gone(case, keys["a message"])
+    after = await kept(dsn)
+    assert {name for name in places if after.get(name, 0) == before[name] - 1} == places
+    assert after["message"] == before["message"] - 1, "the quote and the note stay"
+    async with transaction(INES) as tx:
+        held = await tx.fetchval("select text from outgoing_reply where case_number = $1", case.number)
+        assert held == "> Redacted by Noor Haddad on 20 Nov 2026: A password\n\nThanks."
+    with pytest.raises(NotFound):
+        await gone(case, keys["a message"])
+    assert await kept(dsn) == after
+
+
+async def test_a_held_reply_that_goes_out_at_this_moment_is_not_waited_for(dsn: str, storage: Storage) -> None:
+    """While the worker has locked a held reply, a redaction does not wait for it: both end, and the reply goes out."""
+    case, keys = await dialogue(storage)
+    await copies(dsn, case, f"It is {SECRET}.")
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("delete from outgoing_reply")
+            await asyncio.wait_for(gone(case, keys["a message"]), 4)
+    finally:
+        await connection.close()
+    assert "outgoing_reply" not in await kept(dsn)
+
+
+async def test_an_own_field_is_redacted_with_every_value_that_its_log_has(
+    app: Gate, dsn: str, storage: Storage
+) -> None:
+    """Noor redacts the text of an own field: the case, its log and the search lose each value that the field ever had.
+
+    An emptied field can be redacted because of its log, and a renamed one
+    with the lines under its old name. Of two admins at once, one redacts; a repeat gets 404.
+    """
+    field = await made("Site")
+    case, _ = await dialogue(storage)
+    for value in (f"hunter2 {SECRET}", "hunter2", None):
+        await filled(case, {field.id: value})
+    key = f"field-{field.id}"
+    here = f"/agent/cases/{case.number}/redaction"
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        page = (await noor.get(f"{here}?what={key}")).text
+        assert "hunter2" in page
+        assert "each that the field had before" in page
+    async with transaction(NOOR):
+        facts = field.facts
+        facts.name = "Place"
+        await (await CaseField.find(field.id)).change(facts)
+    await filled(case, {field.id: "hunter2 again"})
+    before = await kept(dsn)
+    outcomes = await asyncio.gather(gone(case, key, "First"), gone(case, key, "Second"), return_exceptions=True)
+    assert [type(one) for one in outcomes if one] == [NotFound]
+    after = await kept(dsn)
+    assert "case_field_value" not in after
+    assert before["case_event"] - after.get("case_event", 0) == 3
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        assert (await noor.get(f"{here}?what={key}")).status_code == 404
+        page = (await noor.get(f"/agent/cases/{case.number}")).text
+        assert "redacted a field" in page
+    with pytest.raises(NotFound):
+        await gone(case, key, by=MAX)
 
 
 async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(storage: Storage) -> None:

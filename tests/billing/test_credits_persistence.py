@@ -119,6 +119,21 @@ async def test_minutes_are_credited_bit_by_bit_to_the_cent() -> None:
         assert await billing.violations() == {}
 
 
+async def test_a_credited_entry_that_was_covered_in_part_says_its_charged_minutes() -> None:
+    """D22, D38: of 100 minutes 60 were prepaid, and the invoice charges 40; so does the credit note, at the same price."""
+    async with transaction(MAX):
+        care = await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="bill", rollup="none")
+        await a_voucher(care, hours="1h", sold_elsewhere="yes")
+        await approved(100, service=care)
+        invoice = await bill()
+        assert invoice is not None
+        [charged] = (await billing.contents_of(invoice)).lines
+        [line] = (await billing.contents_of_credit(await credited(invoice))).lines
+        assert (line.minutes, line.unit_price, line.net) == (charged.minutes, charged.unit_price, charged.net)
+        assert (line.minutes, line.net) == (40, Decimal("80.00"))
+        assert await billing.violations() == {}
+
+
 async def test_time_that_cost_nothing_gets_a_line_at_zero() -> None:
     """If time at no charge is credited, the credit note has a line of 0.00 for it."""
     async with transaction(MAX):

@@ -169,6 +169,27 @@ async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -
         assert sorted((entry.billable_minutes, entry.cost.amount) for entry in waiting.entries) == [(2, 4), (13, 26)]
 
 
+async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() -> None:
+    """D4, S3.31: minutes and amounts of each agent's group are those of the draft, also beside time that is approved already."""
+    async with transaction(MAX):
+        service = await a_service_by_day()
+        await approve(*await worked(2, service=service, hourly_rate=120))
+        entries = await worked(2, 7, 31, service=service, hourly_rate=120)
+        entries += await worked(4, 4, service=service, hourly_rate=95, on=OCTOBER + timedelta(days=1))
+        entries += await worked(3, 20, service=service, hourly_rate=99, who=NOOR)
+        groups = (await billing.list_waiting(MAX, at=NOW)).groups
+        shown = {group.agent_id: (group.minutes, group.amounts["EUR"]) for group in groups}
+        await approve(*entries)
+        await billed()
+        rows = await current().fetch(
+            "select e.agent_id, sum(a.minutes) as minutes, sum(a.amount) as amount from allocation a join time_entry e on e.id = a.entry_id"
+            " join settled_entry d on d.entry_id = e.id where e.id = any($1) group by 1",
+            [entry.id for entry in entries],
+        )
+        assert {row["agent_id"]: (row["minutes"], row["amount"]) for row in rows} == shown
+        assert await billing.violations() == {}
+
+
 @pytest.mark.usefixtures("clock")
 async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_wherever_they_are_listed(app: Gate) -> None:
     """D4: the total of a group that spans several pages adds logged minutes; each of these pages says so and why."""

@@ -331,6 +331,18 @@ async def test_time_beyond_the_prepaid_hours_is_refused_where_the_service_says_s
         assert await billing.violations() == {}
 
 
+async def test_the_time_detail_names_each_voucher_that_pays_for_one_entry() -> None:
+    """D20, S0.19: an entry that draws two vouchers has two rows, which name them; one voucher needs no name."""
+    async with transaction(MAX):
+        care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
+        for label in ("Spring", "Summer"):
+            await a_voucher(care, hours="1h", label=label, sold_elsewhere="yes")
+        await approved(90, 30, service=care)
+        rows = await billing.detail_of(statement_id=(await billed()).statement_ids[0])
+        assert [row.covered_by for row in rows] == ["prepaid hours, Spring", "prepaid hours, Summer", "prepaid hours"]
+        assert await billing.violations() == {}
+
+
 async def test_two_approvals_at_once_do_not_draw_the_last_half_hour_twice() -> None:
     """D20, D23: approvals of the same customer wait for each other, so that a voucher is never overdrawn."""
     async with transaction(MAX):

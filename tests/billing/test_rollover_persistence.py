@@ -65,6 +65,21 @@ async def test_unused_hours_are_drawn_in_the_next_period_before_its_own() -> Non
         assert await billing.violations() == {}
 
 
+async def test_the_time_detail_says_which_hours_have_rolled_over() -> None:
+    """D26, S0.19: an entry that draws rolled-over and own hours has a row for each, and the words of the rows differ."""
+    async with transaction(MAX):
+        plan = await a_plan()
+        await in_november(900, service=plan)
+        draft = await billing.Invoice.find_draft((await billed(LATER)).draft_ids[0], MAX)
+        rows = [row for row in (await billing.contents_of(draft)).detail if row.entry_id]
+        assert [(row.covered_by, row.minutes) for row in rows] == [
+            ("included hours rolled over from 1 Oct 2026", 600),
+            ("included hours", 300),
+        ]
+        await billing.issue(draft.id, by=MAX, at=NOW)
+        assert await billing.violations() == {}
+
+
 async def test_at_most_the_cap_rolls_over_and_nothing_from_before_the_first_day() -> None:
     """D26: a cap limits what rolls from one period into the next, and `rollover_from` names the first period."""
     async with transaction(MAX):

@@ -87,10 +87,6 @@ async def test_the_test_box_draws_included_hours_first_and_what_is_approved_alre
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        (
-            {"role": ""},
-            "There is no rate for somebody without a role under “Helpdesk” on 10 Oct 2026. Add one, then approve.",
-        ),
         ({"day": "2025-12-31"}, "“Helpdesk” had not begun on 31 Dec 2025."),
     ],
 )
@@ -98,6 +94,16 @@ async def test_the_test_box_says_why_work_could_not_be_approved(fields: dict[str
     """D19: for work that could not be approved, the test box gives the reason and no amount."""
     answer = await priced(**fields)
     assert (answer.refusal, answer.pieces) == (sentence, ())
+
+
+async def test_the_test_box_prices_nobody_in_particular_at_the_first_role_with_a_rate() -> None:
+    """D18, D19: without agent and role, work costs what the first role with a rate costs; without any rate, there is no price."""
+    answer = await priced(role="")
+    assert [piece.amount for piece in answer.pieces] == [Decimal("95.00")]
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("delete from rate")
+    sentence = "There is no rate for somebody without a role under “Helpdesk” on 10 Oct 2026. Add one, then approve."
+    assert (await priced(role="")).refusal == sentence
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -107,6 +108,46 @@ async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, car
     async with await Browser.of(app, GIL, at=NOW) as browser:
         assert (await browser.get(f"/hours/vouchers/{care['voucher']}")).status_code == 404
         assert "Care" not in (await browser.get("/hours")).text
+
+
+async def test_the_fee_and_the_next_one_are_shown_to_whoever_sees_invoices(app: Gate, care: dict[str, int]) -> None:
+    """S2.3, R26: Ada reads the fee of November and the one of December, which costs more; Alan, without the right, does not."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "insert into price_change (customer_id, service_id, effective_from, fee, included_minutes, created_at)"
+            " values ($1, $2, '2026-11-15', 620, 600, $3)", ACME, care["plan"], NOW,
+        )  # fmt: skip
+        await tx.execute("update contact set sees_all_cases = true where id = $1", ALAN.id)
+    for path in ("/hours", f"/hours/services/{care['plan']}"):
+        text = await text_of(app, ADA, path)
+        assert '<dt>Fee</dt><dd>€500.00 <span class="quiet">for this period' in text
+        assert '<dt>Next fee</dt><dd>€620.00 <span class="quiet">billed from 1 Dec 2026 on, without VAT' in text
+        assert "fee" not in (await text_of(app, replace(ALAN, sees_all_cases=True), path)).lower()
+
+
+@pytest.mark.parametrize(
+    ("due", "ends", "now", "next", "billed_from"),
+    [
+        ("advance", None, "500.00", "500.00", date(2026, 12, 1)),
+        ("arrears", None, "500.00", "500.00", date(2026, 12, 1)),
+        ("advance", date(2026, 11, 16), "250.00", None, None),
+        ("arrears", date(2026, 11, 22), "350.00", "350.00", date(2026, 11, 22)),
+        ("advance", date(2026, 12, 11), "500.00", "161.29", date(2026, 12, 1)),
+    ],
+)
+async def test_the_next_fee_is_that_of_the_days_that_are_left(
+    dsn: str, due: str, ends: date | None, now: str, next: str | None, billed_from: date | None
+) -> None:
+    """D26: on 20 November, the next fee follows from when it is due and from the end of the contract."""
+    async with transaction(MAX) as tx:
+        plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"due": due})
+        await tx.execute("update contract set end_on = $1 where id = $2", ends, ACME_CONTRACT)
+    async with transaction(SYSTEM):
+        found = await billing.standing_of(SYSTEM, plan, date(2026, 11, 20))
+    assert found is not None
+    assert found.fees is not None
+    shown = (found.fees.now, found.fees.next, found.fees.billed_from)
+    assert shown == (Decimal(now), next and Decimal(next), billed_from)
 
 
 async def test_money_is_shown_only_with_the_right_to_invoices(app: Gate, care: dict[str, int]) -> None:

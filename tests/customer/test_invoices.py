@@ -14,10 +14,11 @@ from portal import billing
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
-from tests.billing.work import NOVEMBER, a_case, log
+from tests.billing.test_prepaid_persistence import a_voucher
+from tests.billing.work import NOVEMBER, a_case, a_service, log
 from tests.browser import Browser
 from tests.queries import counted
-from tests.world import ACME, ADA, ALAN, GIL, INES, MAX, NOW
+from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -154,6 +155,23 @@ async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
         assert "0147<" not in html
         assert "Acme" not in html
         assert "No invoices yet" in html
+
+
+async def test_a_statement_sums_what_each_kind_of_cover_has_paid_for(app: Gate) -> None:
+    """D30, S0.19: 80 minutes are covered by a voucher and 30 cost nothing: the sums of a statement are those of its time."""
+    async with transaction(MAX):
+        care = await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="bill")
+        await a_voucher(care, hours="2h", sold_elsewhere="yes")
+        entries = [await log(45, service=care), await log(35, service=care), await log(30, billing="no_charge")]
+        await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        page = " ".join((await browser.get(f"/statements/{run.statement_ids[0]}")).text.replace("\xa0", " ").split())
+    sums = page.partition('id="sums"')[2].partition("</dl>")[0]
+    assert "<dt>Prepaid hours</dt><dd>1 h 20 min</dd>" in sums
+    assert "<dt>No charge</dt><dd>30 min</dd>" in sums
+    assert "<dt>In all</dt><dd><strong>1 h 50 min</strong></dd>" in sums
 
 
 async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:

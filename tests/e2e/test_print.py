@@ -63,3 +63,22 @@ async def test_the_printed_list_shows_subjects_and_late_cases_in_dark_letters(vi
         await page.reload()
         wide = "() => document.querySelector('.cases td.line').getBoundingClientRect().width"
         assert await page.evaluate(wide) >= 260, width
+
+
+async def test_a_statement_is_printed_with_both_names_and_its_sums_alone(visitors: Visitors) -> None:
+    """D30: a printed statement names supplier and customer, and has its time and sums, but no navigation and no links to act."""
+    async with transaction(MAX):
+        entry = await log(30, billing="no_charge", comment="Gateway renewed")
+        await billing.approve([entry.choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    page = await visitors.signed_in(ADA.email)
+    await page.goto(f"/statements/{run.statement_ids[0]}")
+    names = page.get_by_text("Halden IT · Statement for Acme")
+    await expect(names).to_be_hidden()
+    await page.emulate_media(media="print")
+    await expect(names).to_be_visible()
+    for shown in ("Gateway renewed", "No charge"):
+        await expect(page.get_by_text(shown, exact=True)).to_be_visible()
+    for hidden in ("Time detail (CSV)", "Ask about this", "Invoices"):
+        await expect(page.get_by_text(hidden).first).to_be_hidden()

@@ -13,6 +13,7 @@ from msgspec import Struct
 from portal.agent.setup.pages import form_page
 from portal.billing import TriedTerms, TriedWork, history_of, last_year, price_of, read_offer, tried
 from portal.contracts.contracts import Contract
+from portal.contracts.rates import role_priced_first
 from portal.contracts.services import Service
 from portal.errors import Invalid
 from portal.people.agents import Agent
@@ -57,9 +58,11 @@ async def show_price(request: Web, reader: NamedDependency[AgentReader], contrac
             answer = await price_of(found, TriedWork(**{"service": "", "day": "", "duration": ""} | asked), visit.at)
         except Invalid as refusal:
             errors = refusal.fields
+    day = today(visit.company.time_zone, visit.at)
+    roles = choices(await Role.all_by_name())
     return await _page(
-        request, "agent/contracts/price.html", found, errors, typed=asked or {}, answer=answer,
-        roles=choices(await Role.all_by_name()), agents=choices(await Agent.offered()), today=today(visit.company.time_zone, visit.at),
+        request, "agent/contracts/price.html", found, errors, typed=asked or {}, answer=answer, roles=roles,
+        usual=dict(roles).get(await role_priced_first(found, day) or 0), agents=choices(await Agent.offered()), today=day,
     )  # fmt: skip
 
 

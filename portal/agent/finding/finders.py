@@ -15,6 +15,7 @@ from portal.desk.tagging.tags import TAGS
 from portal.people.agents import AGENTS, COLLEAGUES
 from portal.people.contact_search import CALLERS, sought
 from portal.people.customers import CUSTOMERS
+from portal.people.departments import DEPARTMENTS
 from portal.web.finding import suggested
 from portal.web.visit import Web
 
@@ -35,6 +36,12 @@ async def suggest_agents(request: Web) -> Response[str]:
 async def suggest_colleagues(request: Web) -> Response[str]:
     """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note."""
     return await suggested(request, COLLEAGUES)
+
+
+@get("/finders/departments")
+async def suggest_departments(request: Web) -> Response[str]:
+    """Serve departments whose names match the typed text."""
+    return await suggested(request, DEPARTMENTS)
 
 
 @get("/finders/callers")
@@ -75,5 +82,5 @@ async def suggest_tags(request: Web) -> Response[str]:
 
 handlers: list[Any] = [
     suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
-    suggest_tags,
+    suggest_tags, suggest_departments,
 ]  # fmt: skip

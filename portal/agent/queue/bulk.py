@@ -20,6 +20,7 @@ from portal.desk.workflow import priorities
 from portal.errors import Invalid
 from portal.numbers import number_in, uuid_in
 from portal.people.agents import Agent
+from portal.people.departments import Department
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
@@ -62,7 +63,7 @@ async def choose_cases(
     Raise `Invalid` if the form does not name what is to be changed.
     """
     ticked = form.into(Chosen)
-    if ticked.verb not in (Verb.ASSIGN, Verb.STATUS, Verb.PRIORITY, Verb.TAG, Verb.UNTAG):
+    if ticked.verb not in (Verb.ASSIGN, Verb.DEPARTMENT, Verb.STATUS, Verb.PRIORITY, Verb.TAG, Verb.UNTAG):
         raise Invalid({"": "Choose what is to be changed."})
     return await prepare(request, reader, Verb(ticked.verb), None if ticked.all else ticked.case, at)
 
@@ -107,6 +108,8 @@ async def _options(verb: Verb) -> list[tuple[Any, str]]:
         return []
     if verb is Verb.STATUS:
         return [(status.id, status.name) for status in await settable()]
+    if verb is Verb.DEPARTMENT:
+        return list(await Department.choices())
     if verb is Verb.PRIORITY:
         return list(await priorities.choices())
     return [(NOBODY, "Nobody"), *choices(await Agent.offered())]

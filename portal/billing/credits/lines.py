@@ -17,8 +17,8 @@ def lines_of(
     """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
 
     `time` has, for each credited row of the invoice's time detail, the minutes and the amount to credit. `nets` has the
-    amount to credit of each line that is not for time, by position. Minutes that cost nothing get a line of 0.00 for
-    each service, after the others.
+    amount to credit of each line that is not for time, by position. A line counts its charged minutes, as that of the
+    invoice does. Minutes that cost nothing get a line of 0.00 for each service, after the others.
     """
     behind: dict[int | str, list[tuple[DetailRow, int, Decimal]]] = defaultdict(list)
     for piece in time:
@@ -42,14 +42,9 @@ def lines_of(
             add(line, line["position"], [(_other(line), 0, net)], minutes=None, unit_price=net, net=net)
         elif here:
             net = total((amount for _, _, amount in here), of.invoice.digits)
-            add(
-                line,
-                line["position"],
-                here,
-                minutes=sum(minutes for _, minutes, _ in here),
-                unit_price=_price(here),
-                net=net,
-            )
+            charged = [piece for piece in here if piece[0].is_charged] or here  # as on the line of the invoice
+            minutes = sum(minutes for _, minutes, _ in charged)
+            add(line, line["position"], here, minutes=minutes, unit_price=_price(charged), net=net)
     for service_name, here in behind.items():
         if isinstance(service_name, str):
             source = next((line for line in of.lines if line["service_name"] == service_name), of.lines[0])

@@ -94,7 +94,8 @@ class DetailRow(NamedTuple):
 _TIME = """
 select e.id, l.position as line, e.work_date, c.number, s.name as service_name, p.role_name, e.external_comment, e.stretches,
        coalesce(a.kind, 'no_charge') as kind, coalesce(a.minutes, 0) as minutes, case when a.kind = 'charged' then a.hourly_rate end as hourly_rate,
-       coalesce(a.currency, t.currency) as currency, coalesce(a.amount, 0) as amount, a.rate_source
+       coalesce(a.currency, t.currency) as currency, coalesce(a.amount, 0) as amount, a.rate_source, a.rolled_from,
+       case when u.id <> s.id then u.name end as shared_from, case when count(v.id) over (partition by e.id) > 1 then v.label end as voucher
 from settled_entry d
 join time_entry e on e.id = d.entry_id
 join service s on s.id = e.service_id
@@ -104,6 +105,8 @@ left join cases c on c.id = coalesce(e.settled_on_id, e.case_id)
 left join allocation a on a.entry_id = e.id and a.part = d.part
 left join line_allocation b on b.allocation_id = a.id
 left join invoice_line l on l.id = b.line_id
+left join voucher v on v.id = a.voucher_id
+left join service u on u.id = a.pool_service_id
 where d.invoice_id = $1 or d.statement_id = $2
 order by e.work_date, e.created_at, e.id, a.position
 """
@@ -129,7 +132,7 @@ def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
         DetailRow(
             position=0, entry_id=row["id"], line=row["line"], work_date=row["work_date"], case_number=row["number"],
             service_name=row["service_name"], performed_by=row["role_name"] or WITHOUT_ROLE, external_comment=row["external_comment"],
-            covered_by=cover_of(row["kind"], row["hourly_rate"]), minutes=row["minutes"], hourly_rate=row["hourly_rate"], currency=row["currency"],
+            covered_by=_cover_of(row), minutes=row["minutes"], hourly_rate=row["hourly_rate"], currency=row["currency"],
             amount=row["amount"], factors=OF_HOURS if row["rate_source"] == "schedule" else factors_alone(row["stretches"]),
         )
         for row in time
@@ -142,6 +145,16 @@ def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
         for row in other
     ]  # fmt: skip
     return [row._replace(position=position) for position, row in enumerate(rows, 1)]
+
+
+def _cover_of(row: Row) -> str:
+    """Return the words for what pays for an allocation, which differ for the pools from which one entry may draw."""
+    words = cover_of(row["kind"], row["hourly_rate"])
+    if row["shared_from"]:
+        words += f" of {row['shared_from']}"
+    if row["rolled_from"]:
+        words += f" rolled over from {row['rolled_from']:%-d %b %Y}"
+    return f"{words}, {row['voucher']}" if row["voucher"] else words
 
 
 async def copied(
@@ -190,6 +203,15 @@ def _columns(row: DetailRow) -> dict[str, Any]:
     """Return the values of a row by the names of the columns of `CopiedRow`."""
     columns = row._asdict()
     return columns | {"line_position": columns.pop("line")}
+
+
+def minutes_by_cover(rows: Iterable[DetailRow]) -> dict[str, int]:
+    """Return the minutes of time that each kind of cover pays for, by the words of `covered_by`, in order of the rows."""
+    found: dict[str, int] = {}
+    for row in rows:
+        if row.minutes:
+            found[row.covered_by] = found.get(row.covered_by, 0) + row.minutes
+    return found
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:

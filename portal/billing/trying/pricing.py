@@ -22,7 +22,7 @@ from portal.billing.engine import (
 )
 from portal.billing.sentences import REFUSED
 from portal.contracts.contracts import Contract
-from portal.contracts.rates import Rate
+from portal.contracts.rates import Rate, role_priced_first
 from portal.contracts.services import Service
 from portal.database import current
 from portal.desk.deadlines.calendars import HOURS
@@ -45,8 +45,8 @@ TRIED = 0
 class TriedWork(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the work whose price is tried, as typed: ids of service, agent and role, a day and a duration.
 
-    The ids of agent and role may be ""; without a role, the agent's is taken. The duration may be two times of the day,
-    such as `18:00-19:30`.
+    The ids of agent and role may be ""; without a role, the agent's is taken, and without both, the first role that has
+    a rate. The duration may be two times of the day, such as `18:00-19:30`.
     """
 
     service: str
@@ -140,7 +140,7 @@ async def _read(contract: Contract, work: TriedWork, at: datetime) -> tuple[Serv
     if service is None:
         raise Invalid({"service": "Choose a service of this contract."})
     agent = await Agent.find(agent_id) if agent_id else None
-    role_id = role_id or (agent.role_id if agent else None)
+    role_id = role_id or (agent.role_id if agent else await role_priced_first(contract, on))
     role = await Role.find(role_id) if role_id else None
     name = agent.name if agent else role.name if role else "somebody without a role"
     entry = Entry(

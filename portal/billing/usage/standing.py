@@ -12,8 +12,10 @@ from typing import Any
 from portal.billing.allocating import book, rolling
 from portal.billing.allocating.ledger import Balance, balances
 from portal.billing.engine import ContractTerms, IncludedMinutes, Key, PoolKey, RolledMinutes, Rollover, ServiceTerms
+from portal.billing.usage.fees import Fees, fees_of
 from portal.database import current
 from portal.errors import NotFound
+from portal.money import digits_of
 from portal.people.readers import ContactReader, Reader, System
 from portal.periods import Period, period_of
 from portal.words import Overflow, Settlement
@@ -46,7 +48,8 @@ class Standing:
     `rolled_on` are minutes that have rolled over into the next period, so that they can no longer be drawn here.
     `rolls_over` says what happens to those that are left. Other approved time of the service in the period is paid for
     by vouchers (`from_vouchers`) or money (`charged`), costs nothing (`free`), or waits for a decision (`held`).
-    `pending` is time that is not approved. `vouchers` are all vouchers for the service.
+    `pending` is time that is not approved. `vouchers` are all vouchers for the service. `fees` is None unless it is a
+    subscription.
     """
 
     service: ServiceTerms
@@ -66,6 +69,7 @@ class Standing:
     held: int
     pending: int
     vouchers: tuple[Balance, ...]
+    fees: Fees | None
 
     @property
     def is_prepaid(self) -> bool:
@@ -214,6 +218,7 @@ def _standing(
         included=sum(used[pool.id]["included"] for pool in pools), from_vouchers=row["vouchers"],
         charged=row["charged"], free=row["free"], held=row["held"], pending=row["pending"],
         vouchers=tuple(balance for balance in vouchers if service.id in balance.voucher["service_ids"]),
+        fees=fees_of(contract, service, on, digits_of(currency)),
     )  # fmt: skip
 
 

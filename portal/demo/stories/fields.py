@@ -19,7 +19,7 @@ FIELDS = (
     NewField(name="Site", kind="choice", choices="Head office\nWarehouse\nHome office"),
     NewField(name="Manufacturer’s reference", kind="text", for_contacts="no"),
 )
-"""A field and a choice that customers see, and a field for agents only."""
+"""A text field and a choice field that customers see, and a text field for agents only."""
 _DEVICE = re.compile(r"[A-Z]{2,4}-[0-9]{2}")
 
 

@@ -14,13 +14,13 @@ from portal.desk.workflow import Status
 from portal.people.readers import AgentReader
 
 WORDS = {"vpn": "VPN", "server": "server room", "printer": "printer", "mail": "mail"}
-"""The tag of the cases whose subject has a word."""
+"""For a word, the tag of the cases in whose subject it occurs."""
 TAGGED = 5
 """How many cases get each tag at most."""
 
 
 async def arrange(agents: Mapping[str, AgentReader], now: datetime) -> None:
-    """Tag open cases by a word of their subject, snooze one, and save two views, of which all agents use one."""
+    """Tag open cases by a word of their subject, snooze one, and save two views, one of them for all agents."""
     ines, max_ = agents["Ines Okafor"], agents["Max Herrmann"]
     tags = {}
     for word, name in WORDS.items():

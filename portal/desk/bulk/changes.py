@@ -21,9 +21,9 @@ from portal.people.readers import AgentReader
 MOST = 10_000
 """The maximum number of cases of one change."""
 LONGEST_QUERY = 4000
-"""The maximum length of the list's query string that a change keeps, to lead back to it.
+"""The maximum length of the list's query string that a change stores, so that its page can link to that list.
 
-Instead of a longer one, it keeps the view.
+Of a longer query string, only the view is stored.
 """
 REPORTED = 100
 """The number of refused cases on one page of the report."""
@@ -34,10 +34,10 @@ KEPT = timedelta(days=7)
 
 
 class BulkMember(Table, tablename="bulk_member"):
-    """One case of a bulk change. The primary key is both ids.
+    """One case of a bulk change. The primary key consists of both ids.
 
-    `state` is `waiting`, `changed`, `same` (it had the value already) or `refused`. `former` is its value when the
-    change was prepared, `became` the value that it got, and `reason` why it was refused.
+    `state` is `waiting`, `changed`, `same` (the case had the value already) or `refused`. `former` is the value of the
+    case when the change was prepared, `became` the value that it got, and `reason` why it was refused.
     """
 
     change_id = UUID(primary_key=True, default=None)
@@ -50,7 +50,7 @@ class BulkMember(Table, tablename="bulk_member"):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cases of a prepared change with the same present value: the value, the words for it, and their number."""
+    """The cases of a prepared change with the same present value: the value, its words, and the number of cases."""
 
     value: str
     words: str
@@ -84,9 +84,9 @@ class Progress:
 class BulkChange(Table, tablename="bulk_change"):
     """A change of many cases. It is shown only to the agent `agent_id`, who began it.
 
-    `verb` is a value of `Verb`. `value` is what every case gets; it is None until it is chosen, and in an undoing,
-    which gives each case its former value, unless it is a tag. `undoes` is the id of the change that this one undoes.
-    `query` is the query string of the list on which the change was begun.
+    `verb` is a value of `Verb`. `value` is what every case gets; it is None until it is chosen. `undoes` is the
+    id of the change that this one undoes. In such a change each case gets its former value, and `value` is None unless
+    it is a tag. `query` is the query string of the list on which the change was begun.
     """
 
     id = UUID(primary_key=True, default=None)
@@ -200,7 +200,7 @@ select ${count + 1}, c.id, 'waiting', {verb.rule.column} from cases c where {con
 
 
 async def _leave_to_worker(change_id: uuid.UUID) -> None:
-    """Enqueue the job that continues with a change, to run after the time that the request has for it."""
+    """Enqueue the job that continues with a change, `WORKER_AFTER` from now."""
     await jobs.enqueue_later("change_cases", WORKER_AFTER, change=str(change_id))
 
 
@@ -208,7 +208,9 @@ _UNDOING = """
 insert into bulk_member (change_id, member_id, state, former, became)
 select $1, member_id, 'waiting', became, case when not $3 then former end from bulk_member where change_id = $2 and state = 'changed'
 """
-_GROUPS = "select former, count(*) as count from bulk_member where change_id = $1 group by former order by 2 desc, 1"
+_GROUPS = """
+select split_part(former, '/', 1) as former, count(*) as count from bulk_member where change_id = $1 group by 1 order by 2 desc, 1
+"""
 _PROGRESS = """
 select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'changed') as changed,
   count(*) filter (where state = 'same') as same, count(*) filter (where state = 'refused') as refused

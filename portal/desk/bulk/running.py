@@ -21,9 +21,9 @@ async def go_on(change_id: uuid.UUID, *, by: AgentReader, at: datetime, within: 
     """Change the waiting cases, one after the other, and return whether none is waiting any more.
 
     Each case is changed in a transaction of its own, so that nobody waits for more than one case. With `within`, stop
-    after that time. Two processes may work on the same change: each takes cases that the other has not taken. A case
-    that another transaction has locked, or for which the database is not available, stays waiting: raise `Unavailable`
-    after the others.
+    after that time. Two processes may work on the same change: each takes cases that the other has not taken. If
+    another transaction has locked a case, or the database is not available, the case stays waiting, and `Unavailable`
+    is raised after the other cases.
     """
     began, away = monotonic(), None
     async with transaction(by, readonly=True) as tx:
@@ -102,9 +102,9 @@ async def _refuse(change_id: uuid.UUID, member_id: int, why: Refusal, reader: Re
 
 
 async def carry_out(change_id: uuid.UUID, *, by: AgentReader, at: datetime) -> bool:
-    """Work on a change that was just begun for a moment, and return whether it is finished.
+    """Work for at most `WITHIN` on a change that was just begun, and return whether it is finished.
 
-    The worker does the rest.
+    The worker changes the other cases.
     """
     try:
         return await go_on(change_id, by=by, at=at, within=WITHIN)

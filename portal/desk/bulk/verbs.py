@@ -16,6 +16,7 @@ from portal.desk.workflow import Priority, Status
 from portal.desk.workflow.statuses import CaseStatus
 from portal.errors import Conflict, Invalid, NotFound
 from portal.numbers import number_in
+from portal.people.departments import Department
 from portal.people.readers import AgentReader
 
 NOBODY = ""
@@ -25,12 +26,13 @@ NOBODY = ""
 class Verb(StrEnum):
     """What a bulk change does with its cases.
 
-    `ASSIGN`, `STATUS` and `PRIORITY` set this value; `TAG` and `UNTAG` add and remove a tag. `DISPATCH` assigns each
-    case to another agent, whom the rules of dispatch choose.
+    `ASSIGN`, `DEPARTMENT`, `STATUS` and `PRIORITY` set agent, department, status or priority; `TAG` and `UNTAG` add and
+    remove a tag. `DISPATCH` assigns each case to another agent, whom the rules of dispatch choose.
     """
 
     ASSIGN = "assign"
     DISPATCH = "dispatch"
+    DEPARTMENT = "department"
     STATUS = "status"
     PRIORITY = "priority"
     TAG = "tag"
@@ -58,6 +60,7 @@ class Verb(StrEnum):
 
 
 _DONE = {
+    Verb.DEPARTMENT: "given to the department",
     Verb.STATUS: "got another status",
     Verb.PRIORITY: "got another priority",
     Verb.TAG: "got the tag",
@@ -71,8 +74,8 @@ class Rule:
 
     `column` is the SQL for the present value of the case `c` as text, and `value_of` returns this value for a `Case`.
     `write` sets a value, and returns whether that changed the case. `check` raises `Invalid` at the field `value` for a
-    value that no case can get. An undoing calls `put_back` instead of `write` if it may set values that `write`
-    refuses.
+    value that no case can get. A change that undoes another one calls `put_back`, if there is one, instead of
+    `write`: it also accepts former values that `write` refuses.
     """
 
     column: str
@@ -117,6 +120,24 @@ async def _assign(case: Case, value: str, by: AgentReader, at: datetime) -> bool
     return True
 
 
+async def _department(value: str) -> None:
+    if number_in(value) not in [id for id, _ in await Department.choices()]:
+        raise Invalid(CHOOSE)
+
+
+async def _give(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    former = case.department_id
+    await case.give_to_department(int(value), by=by, at=at)
+    return case.department_id != former
+
+
+async def _give_back(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
+    department, agent = value.split(_AND)
+    await case.give_to_department(int(department) if department else None, by=by, at=at, keeps_agent=True)
+    await case.assign(int(agent) if agent else None, by=by, at=at)
+    return True
+
+
 async def _dispatch(case: Case, _: str, by: AgentReader, at: datetime) -> bool:
     leaving = case.agent_id
     await dispatch(case, by=by, at=at, leaving=leaving)
@@ -157,14 +178,22 @@ async def _remove_tag(case: Case, value: str, by: AgentReader, at: datetime) -> 
     return await remove_tag(case, await Tag.find(int(value)), by=by, at=at)
 
 
+def _department_of(case: Case) -> str:
+    return f"{case.department_id or ''}{_AND}{case.agent_id or ''}"
+
+
 def _agent_of(case: Case) -> str:
     return str(case.agent_id or NOBODY)
 
 
+_AND = "/"
+"""What stands between the department and the agent of a case, which are one value: a case that moves may lose its agent."""
+_DEPARTMENT = f"concat(c.department_id, '{_AND}', c.agent_id)"
 _AGENT = "coalesce(c.agent_id::text, '')"
 RULES = {
     Verb.ASSIGN: Rule(_AGENT, _agent_of, _assign, _agent),
     Verb.DISPATCH: Rule(_AGENT, _agent_of, _dispatch, _rules),
+    Verb.DEPARTMENT: Rule(_DEPARTMENT, _department_of, _give, _department, _give_back),
     Verb.STATUS: Rule("c.status_id::text", lambda case: str(case.status_id), _move, _status, _put_back),
     Verb.PRIORITY: Rule("c.priority::text", lambda case: str(case.priority), _prioritise, _priority),
     Verb.TAG: Rule("''", lambda _: "", _add_tag, _tag),
@@ -174,6 +203,7 @@ RULES = {
 
 
 _NAMES = {
+    Verb.DEPARTMENT: "select id, name from department where id = any($1)",
     Verb.STATUS: "select id, name from case_status where id = any($1)",
     Verb.PRIORITY: "select id, name from case_priority where id = any($1)",
     Verb.TAG: "select id, name from tag where id = any($1)",
@@ -184,6 +214,8 @@ _AGENTS = "select id, name from agent where id = any($1)"
 
 async def words_of(verb: Verb, values: Any) -> Mapping[str, str]:
     """Return the words that people read for values of a verb, such as the names of agents, by value."""
-    ids = [int(value) for value in values if value]
-    rows = await current().fetch(_NAMES.get(verb, _AGENTS), ids)
-    return {str(row["id"]): row["name"] for row in rows} | {NOBODY: "Nobody"}
+    ids = {value: int(first) for value in values if (first := value.partition(_AND)[0])}
+    rows = await current().fetch(_NAMES.get(verb, _AGENTS), list(ids.values()))
+    names = {row["id"]: row["name"] for row in rows}
+    none = "None" if verb is Verb.DEPARTMENT else "Nobody"
+    return {value: names[ids[value]] if value in ids else none for value in values if ids.get(value, 0) in {0, *names}}

@@ -20,9 +20,9 @@ A_DAY = 24 * 60
 _MICROSECOND, _DAY = timedelta(microseconds=1), timedelta(days=1)
 _MINUTE = 60_000_000
 _BLOCK = 64
-"""How many more days are laid out at once if an instant beyond the known ones is asked for."""
+"""How many days are added to a `Calendar` at once when it needs an instant outside its days."""
 FARTHEST = 3700
-"""For how many days after its start a deadline is searched. A calendar without working time has none."""
+"""For how many days after its start a deadline is searched for. There is none in a calendar without working time."""
 
 WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
 """The windows that apply until an admin sets others: 9 to 17 o'clock from Monday to Friday."""
@@ -67,7 +67,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Calendar:
-    """Business hours laid out as stretches of instants, for as many days as have been asked for.
+    """Business hours as stretches of working time, computed for as many days as have been needed.
 
     Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
     another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
@@ -86,12 +86,12 @@ class Calendar:
     def read(text: str) -> "Calendar":
         """Return the calendar for `Hours` in JSON.
 
-        Equal texts return the same object, so that each day is laid out once.
+        Equal texts return the same object, so that the stretches of each day are computed once.
         """
         return Calendar(msgspec.json.decode(text, type=Hours))
 
     def due(self, start: datetime, minutes: int, pauses: "Sequence[Stretch]" = ()) -> datetime | None:
-        """Return the first instant at which `minutes` of working time have passed since `start`, without the pauses.
+        """Return the first instant at which `minutes` of working time outside the pauses have passed since `start`.
 
         `pauses` are sorted by their begin. Return None if a pause without an end begins before that instant, or if
         there is too little working time within `FARTHEST` days.
@@ -106,7 +106,7 @@ class Calendar:
         return self.instant(mark, start)
 
     def before(self, due_at: datetime, minutes: int, start: datetime) -> datetime:
-        """Return the first instant at which `minutes` of working time are left until `due_at`, but at least `start`."""
+        """Return the first instant with `minutes` of working time left until `due_at`, or `start` if that is later."""
         found = self.instant(self.position(due_at) - minutes * _MINUTE, start)
         return max(start, found or start)
 
@@ -141,7 +141,7 @@ class Calendar:
         return _instant(self._begins[index] + position - self._before[index])
 
     def _cover(self, at: datetime) -> None:
-        """Lay out the days around `at`, and one more on each side.
+        """Add the stretches of the day of `at`, and of at least one more day on each side, if they are missing.
 
         A local date may differ from the date in UTC by a day.
         """
@@ -156,7 +156,7 @@ class Calendar:
     def _lay_out(self, first: date, end: date) -> None:
         """Add the stretches of the days from `first` up to, but not including, `end`.
 
-        They must adjoin the known days.
+        These days must adjoin those that the calendar has already.
         """
         zone = ZoneInfo(self.hours.zone)
         begins, ends = list[int](), list[int]()

@@ -51,7 +51,7 @@ class BusinessWindow(Table, tablename="business_window"):
 
 
 class BusinessDay(Table, tablename="business_day"):
-    """An own day of the company, on which it is closed or open regardless of the weekday and of public holidays."""
+    """A day on which the company is closed or open regardless of the weekday and of public holidays."""
 
     day = Date(primary_key=True, default=None)
     name = Text(default=None)

@@ -81,9 +81,10 @@ async def known_of(condition_values: Sequence[int]) -> list[tuple[int, int, Know
 
 
 async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: datetime) -> list[Pause]:
-    """End the running pause unless it has this cause, begin one if there is a cause, and return all pauses, sorted.
+    """Store that the clock is paused for `cause` since `at`, or runs if it is None, and return all pauses, sorted.
 
-    The changes are stored. `pauses` are those before the change, which happened at `at`.
+    A running pause with another cause ends. If the running pause has this cause already, nothing changes. `pauses` are
+    those stored before.
     """
     under_way = next((pause for pause in pauses if pause.ended_at is None), None)
     if cause == (under_way and under_way.cause):
@@ -184,10 +185,11 @@ def _read(row: Any) -> Known:
 
 
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
-    """Give `target`, into which `sources` are merged, the earliest clock of those of the cases that are not done.
+    """Give `target` the clock that began first among those of `target` and `sources`, leaving out cases that are done.
 
-    The pauses of that clock are moved to `target`; the other pauses, and all deadlines of `sources`, are deleted.
-    Return the changed column of `target` with its value, if any. The caller has locked the rows of all cases.
+    The sources are being merged into `target`. The pauses of that clock are moved to `target`; the other pauses, and
+    all deadlines of `sources`, are deleted. Return the changed column of `target` with its value, if any. The caller
+    has locked the rows of all cases.
     """
     left = [case for case in (target, *sources) if not case.stands.is_done]
     first = min(left, key=lambda case: case.clock_began_at, default=target)
@@ -201,7 +203,7 @@ async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any
 
 
 async def copy_clock(case: "Case", made: "Case") -> None:
-    """Copy the pauses of `case` that end after the clock of `made` began to `made`, which was split off from it."""
+    """Copy to `made`, which was split off from `case`, the pauses that end after the clock of `made` began."""
     await current().execute(_COPY, case.id, made.id, made.clock_began_at)
 
 

@@ -1,7 +1,7 @@
-"""Show the deadlines of a case: what is promised, how near it is, since when the clock is paused, and what was kept.
+"""Put the deadlines of a case into words: how near they are, whether they were met, and since when the clock is paused.
 
-Contacts and agents read the same words. The duty is always named, and a case that waits or is done is neither near nor
-late (S3.20, D49).
+Contacts and agents read the same words. The duty is always named. While a case waits or is done, its deadlines are
+neither near nor late (S3.20, D49).
 """
 
 from collections.abc import Mapping
@@ -106,7 +106,7 @@ class Line(NamedTuple):
     """What a page shows of a deadline.
 
     `tone` is the class of its colour: `late`, `soon`, or "" for any other. `used` is the share of the promised time
-    that is used, None if no pie is drawn. `sign` is `paused` while the clock is paused.
+    that is used, which the page draws as a pie; None for no pie. `sign` is `paused` while the clock is paused.
     """
 
     words: str

@@ -47,7 +47,7 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
     verb = Verb.DISPATCH if successor is None else Verb.ASSIGN
     question = Question(CaseView.ALL, agents=(leaving,))
     try:
-        async with transaction(by):  # A savepoint, so that nothing is stored without cases.
+        async with transaction(by):  # A savepoint: without cases, the change is rolled back.
             change = await BulkChange.prepare(verb, question, None, by=by, at=at)
             await change.begin(str(successor or NOBODY), at)
     except Invalid as refusal:

@@ -24,7 +24,7 @@ SUGGESTED = 3
 """The maximum number of articles that are suggested for a subject."""
 _SLUG = re.compile("[a-z0-9-]{1,80}")
 SHORTEST_WORD = 3
-"""The minimum number of letters of a word in a subject for which articles are suggested."""
+"""The minimum number of letters of a word of the subject; shorter words suggest no articles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ async def picture(slug: str, name: str, reader: Reader | None) -> tuple[bytes, b
 async def listed(reader: Reader | None, text: str = "", page: int = 1) -> FoundPage:
     """Return one page of the published articles that the reader may see and that contain every word of `text`.
 
-    Articles with a word in the title come first; both groups are sorted by title. `page` counts from 1.
+    Articles with one of these words in the title come first; both groups are sorted by title. `page` counts from 1.
     """
     return await _listed(audiences_of(reader), text, page)
 

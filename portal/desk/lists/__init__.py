@@ -57,7 +57,8 @@ class Listed:
     """One page of a list of cases.
 
     `total` is the number of cases on all pages; `COUNTED` + 1 stands for any larger number. `before` and `after` are
-    the cursors of the previous and the next page, as text; both are "" if the list has no cursors.
+    the cursors of the previous and the next page, as text. `before` is "" on the first page, and both are "" in the
+    lists of contacts, which have no cursors.
     """
 
     rows: list[Row]
@@ -89,7 +90,7 @@ class Listed:
 
 # The joins that sorting by a name needs, by table alias. "offset 0" makes PostgreSQL call folded() once for each name
 # and not once for each case.
-# The customers are sorted, so that it can read the cases of one after those of another until the page is full.
+# The customers are sorted, so that PostgreSQL can read the cases of one customer after another until the page is full.
 JOINS = {
     "u.": " join (select id, folded(name) as folded from customer order by {order} offset 0) u on u.id = c.customer_id",
     "k.": f" join (select k.id, row_number() over (order by {RANK}, k.position, k.id) as place from case_status k) k on k.id = c.status_id",  # noqa: S608
@@ -98,7 +99,7 @@ JOINS = {
 
 
 def joined(order: str) -> str:
-    """Return the SQL that joins the table of the first column of the SQL `order`, or "" if that is one of the case."""
+    """Return the SQL that joins the table of the first column of the SQL `order`, or "" if a case has it."""
     alias, first = order[:2], order.partition(", ")[0][2:]
     return JOINS[alias].format(order=first) if alias in JOINS else ""
 
@@ -182,7 +183,7 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
 
 
 def countings(reader: AgentReader, at: datetime) -> dict[str, Counting]:
-    """Return the queries that count the cases of each view with a count, by the name of the view.
+    """Return the queries that count the cases of each view that shows a count, by the name of the view.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that the cost of the queries is limited.
     """

@@ -14,16 +14,16 @@ from portal.periods import day_in
 from portal.render.formats import reading
 
 MOST = 20_000
-"""How many lines a log shows at most, the newest."""
+"""The maximum number of lines of a log. Of a longer one, the newest lines are shown."""
 GROUPS = {
     "messages": ("Messages", ("reply", "note")),
     "status": ("Status and deadlines", ("opened", "status", "snoozed", "woken", "reminded", "deadline.")),
-    "people": ("Who works on it", ("assigned", "dispatched", "left", "contact", "handed")),
+    "people": ("Who works on it", ("assigned", "dispatched", "department", "left", "contact", "handed")),
     "sharing": ("Sharing and redaction", ("watched", "unwatched", "confidential", "redacted")),
     "time": ("Time and appointments", ("time.", "appointment.")),
     "facts": ("Everything else", ()),
 }
-"""The kinds by which a log can be filtered: by key, the label, and how the kinds of its events begin."""
+"""The groups by which a log can be filtered: the label of each, and the prefixes of its kinds of events, by key."""
 
 
 class Line(NamedTuple):
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of a log is asked for: the name of a person, a key of `GROUPS`, and a day; "" and None for everything."""
+    """The filters of a log: the name of a person, a key of `GROUPS`, and a day; "" and None for no filter."""
 
     person: str = ""
     group: str = ""
@@ -51,13 +51,16 @@ class Wanted:
 
     @classmethod
     def read(cls, query: Any) -> "Wanted":
-        """Return what the parameters `person`, `kind` and `day` of a URL ask for."""
+        """Return the filters in the parameters `person`, `kind` and `day` of a URL."""
         kind = query.get("kind", "")
         return cls(query.get("person", ""), kind if kind in GROUPS else "", day_in(query.get("day", "")))
 
 
 async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> tuple[list[Line], list[str]]:
-    """Return the lines of the case and of those merged into it that are asked for, newest first, and the names in all of them."""
+    """Return the log of a case and of those merged into it, filtered by `wanted`, newest line first, and names.
+
+    The names are those of all people in the log of the wanted day, sorted, for the filter by person.
+    """
     first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
     rows = await current().fetch(_LINES, case.id, first, first and first + timedelta(days=1), MOST)
     with reading(reader, None, None):
@@ -71,7 +74,7 @@ async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
 
 
 async def sheet_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> Sheet:
-    """Return the same lines as a table, oldest first."""
+    """Return the lines of `log_of` as a table, oldest first."""
     lines, _ = await log_of(case, reader, wanted)
     rows = [
         (line.at, f"#{line.number or case.number}", line.actor, GROUPS[line.group][0], line.words, "yes" if line.for_customer else "no")
@@ -81,7 +84,7 @@ async def sheet_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -
 
 
 async def record_download(case: Case, kind: str) -> None:
-    """Record in the audit log that the reader downloaded the log (`csv`) or all of a case (`zip`) (R89)."""
+    """Record in the audit log a download of the log of a case (`kind` is `csv`) or of the whole case (`zip`) (R89)."""
     await current().execute("select record_export('case', $1, $2)", case.id, kind)
 
 

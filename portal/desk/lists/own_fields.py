@@ -18,9 +18,9 @@ _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 
 
 class Wanted(NamedTuple):
-    """A value of the URL: the name of its parameter, such as `field_3` or `field_3_from`, and its text.
+    """A filter in the URL: the name of its parameter, such as `field_3` or `field_3_from`, and its value.
 
-    Several choices of a field let the cases through that have one of them.
+    If a field has several values in the URL, cases match that have one of them.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Wanted(NamedTuple):
 
 
 def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
-    """Return the different values of own fields in a query string, given as the values by name."""
+    """Return the filters by own fields in a query string, each once. `many` has its values by parameter name."""
     found = (
         Wanted(name, " ".join(text.replace("\x00", "").split())[:LONGEST])
         for name, texts in many.items() if _NAME.fullmatch(name) for text in texts
@@ -59,7 +59,7 @@ def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
 
 
 def conditions_of(wanted: Sequence[Wanted]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield an SQL condition on the case `c` for each field, or for each end of a range, and its parameters, each a `?`."""
+    """Yield for each field, or end of a range, an SQL condition on the case `c`, and the values of its `?`."""
     for name in dict.fromkeys(one.name for one in wanted):
         these = [one for one in wanted if one.name == name]
         field, end = these[0].field, these[0].end

@@ -139,7 +139,7 @@ class OwnView(Table, tablename="own_view"):
     async def restore(self, *, by: AgentReader) -> None:
         """Restore a deleted saved view.
 
-        Raise `NotFound` if `by` may not, and `Invalid` at the field `name` if another view has its name now.
+        Raise `NotFound` if `by` may not change it, and `Invalid` at the field `name` if another view has its name now.
         """
         self._refuse(by)
         async with unless_taken("name", _taken(self.name)):

@@ -68,7 +68,7 @@ def sorting(order: Order, *, is_falling: bool, is_back: bool) -> str:
     With `is_back`, the order is reversed, because the caller reverses the rows later.
     """
     way = "desc" if is_falling is not is_back else "asc"
-    # For expressions that are never null, this would keep PostgreSQL from using an index.
+    # Only for expressions that can be null: for others, it would keep PostgreSQL from using an index.
     missing = f" nulls {'first' if is_back else 'last'}" if order.may_lack else ""
     return ", ".join([*(f"{expression} {way}{missing}" for expression in order.expressions), f"c.id {way}"])
 

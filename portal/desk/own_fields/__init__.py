@@ -1,7 +1,7 @@
-"""Own fields: what admins let people record about cases besides what every case has, such as a serial number.
+"""Own fields: custom fields of cases, such as a serial number, which admins define.
 
-`fields.py` has the fields, `choices.py` the choices of those that offer some, `offered.py` reads what a form offers and
-what was typed, and `values.py` stores and shows what a case has.
+`fields.py` stores the fields, and `choices.py` the choices of fields of the kind `choice`. `offered.py` finds the
+fields that a form offers and reads the texts entered. `values.py` stores and shows the values of a case.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class FieldKind(StrEnum):
-    """The kinds of values that a field takes. `word` is the name of the kind."""
+    """The kinds of values of own fields. `word` is the name of the kind on pages."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -23,7 +23,7 @@ class FieldKind(StrEnum):
 
 
 def value_of(kind: str, text: str) -> str | Decimal | date:
-    """Return a value that the database has written as text."""
+    """Return the value of an own field of this kind from the text in which the log and the database write it."""
     if kind == FieldKind.NUMBER:
         return Decimal(text)
     return date.fromisoformat(text) if kind == FieldKind.DATE else text

@@ -25,7 +25,7 @@ class ChoiceName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldChoice(Endable, Table, tablename="case_field_choice"):
-    """One of the choices of the field `field_id`. One that has ended can no longer be chosen; cases that have it keep it."""
+    """A choice of the own field `field_id`. After it has ended, nobody can choose it; cases that have it keep it."""
 
     id = BigSerial(primary_key=True)
     field_id = BigInt(default=None)
@@ -40,11 +40,17 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @classmethod
     async def find(cls, field: int, choice: int, *, hold: bool = False) -> "FieldChoice":
-        """Return this choice of this field. With `hold`, lock the row. Raise `NotFound` if there is none."""
+        """Return the choice with this id of the field with the id `field`; with `hold`, lock its row.
+
+        Raise `NotFound` if there is none.
+        """
         return await one(cls.objects().where(cls.id == in_range(choice), cls.field_id == in_range(field)), hold=hold)
 
     async def rename(self, facts: ChoiceName) -> None:
-        """Rename the choice, on all its cases too. Raise `Invalid` (`name`) for a bad name, or one that is taken."""
+        """Rename the choice, also on the cases that have it.
+
+        Raise `Invalid` at the field `name` for a name that is not valid or that another choice of the field has.
+        """
         checked = Checked()
         name = checked("name", short, facts.name)
         checked.done()
@@ -65,9 +71,9 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
 
 async def add_choices(field: int, names: Sequence[str], *, as_field: str = "name") -> None:
-    """Add choices with these names at the end of those of a field, whose row is locked.
+    """Add choices with these names after those that a field has already. The caller has locked the row of the field.
 
-    Raise `Invalid` for a bad name, one that occurs twice, or too many choices; `as_field` names the form field.
+    Raise `Invalid` at the form field `as_field` for a name that is not valid or occurs twice, and for too many choices.
     """
     checked = Checked()
     read = [checked(as_field, short, name) for name in names]
@@ -86,7 +92,7 @@ async def add_choices(field: int, names: Sequence[str], *, as_field: str = "name
 
 
 def short(text: str) -> str:
-    """Return one line of text of at most `LONGEST` characters. Raise `ValueError` for other text."""
+    """Return the text as one line. Raise `ValueError` if it is empty or longer than `LONGEST` characters."""
     read = line(text)
     if len(read) > LONGEST:
         raise ValueError(f"Use at most {LONGEST} characters.")

@@ -23,7 +23,7 @@ _UNSEEN = "Customers cannot fill in a field that they do not see."
 
 
 class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a new field as typed. `choices` has one choice per line, for a field of that kind."""
+    """Form fields of a new field as typed. `choices` has one choice per line, for the kind `choice`."""
 
     name: str
     kind: str
@@ -32,7 +32,7 @@ class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a field as typed: `yes` or `no` for the three flags, and the ids of case types in `types`."""
+    """Form fields for changing an own field, as typed: `yes` or `no` for the flags, ids of case types in `types`."""
 
     name: str
     kind: str
@@ -45,7 +45,7 @@ class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CaseField(Endable, Table, tablename="case_field"):
-    """A field of cases. Contacts see it only if `for_contacts`; `case_type_ids` are the types that have it, None for all.
+    """An own field of cases. Contacts see it only if `for_contacts`; `case_type_ids` are the types that have it, None for all.
 
     With `required_to_open`, contacts have to fill it in when they open a case; with `required_to_resolve`, agents cannot
     resolve or close a case without it. A field that has ended is no longer offered, but cases keep their values.
@@ -70,7 +70,7 @@ class CaseField(Endable, Table, tablename="case_field"):
     @classmethod
     async def find(cls, field: int, *, hold: bool = False) -> "CaseField":
         """Return the field with this id. With `hold`, lock the row. Raise `NotFound` for an unknown id."""
-        if hold:  # The strongest lock, for which whoever is storing a value of the field is waited for.
+        if hold:  # The strongest lock: it also waits for transactions that store a value of the field.
             await current().execute("select from case_field where id = $1 for update", in_range(field))
         return await one(cls.objects().where(cls.id == in_range(field)))
 
@@ -78,7 +78,7 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def create(cls, facts: NewField) -> "CaseField":
         """Add a field as the last one, with its choices, and return it.
 
-        Raise `Invalid` for a bad field, if another one has the name, or if there are `MOST` fields.
+        Raise `Invalid` for a form field that is not valid, for the name of another field, and if there are `MOST`.
         """
         checked = Checked()
         if await cls.count().where(cls.ended_at.is_null()) >= MOST:
@@ -102,8 +102,8 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def change(self, facts: FieldFacts) -> None:
         """Replace everything but the choices of the field, whose row is locked. Cases keep their values.
 
-        An empty kind keeps the present one. Raise `Invalid` for a bad field, if another one has the name, or if cases
-        have values of the former kind.
+        An empty `kind` keeps the present kind. Raise `Invalid` for a form field that is not valid, for the name of
+        another field, and for another kind if cases have values of the field.
         """
         checked = Checked()
         values: dict[str, Any] = {
@@ -140,9 +140,9 @@ class CaseField(Endable, Table, tablename="case_field"):
         await CaseField.delete().where(CaseField.id == self.id)
 
     async def move_above(self, other: int) -> None:
-        """Put the field directly above another one, and lock the table until the transaction ends.
+        """Move the field to the place directly above the field with the id `other`; do nothing if there is none.
 
-        Do nothing if `other` is not the id of one.
+        The table is locked until the transaction ends.
         """
         await current().execute("lock table case_field in share row exclusive mode")
         ids = [one.id for one in await CaseField.listed() if one.id != self.id]

@@ -1,4 +1,4 @@
-"""Read the own fields that a form offers, and what was typed into them."""
+"""Find the own fields that a form offers, and read the texts entered into them."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from portal.fields import day, line, one_line
 from portal.people.readers import Reader
 
 Value = str | Decimal | date | int
-"""A value of a field: a text, a number, a day, or the id of a choice."""
+"""A value of an own field: a text, a number, a day, or the id of a choice."""
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 LARGEST, DECIMALS = Decimal(10**15), 6
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-+\u2212]?[0-9][0-9.,]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class OfferedField:
-    """A field that a form offers, with the choices that may be chosen. `types` are the case types that have it, () for all."""
+    """An own field that a form offers, with its choices. `types` are the case types that have it, () for all."""
 
     id: int
     name: str
@@ -50,7 +50,10 @@ class OfferedField:
         return not self.types or case_type_id in self.types
 
     def read(self, text: str, locale: str) -> Value | None:
-        """Return the typed value, None for an empty field. Raise `ValueError` for a bad one."""
+        """Return the value for the text entered, None if it is empty.
+
+        Raise `ValueError` with a message for a text that is not valid.
+        """
         if not text.strip():
             return None
         if self.kind is FieldKind.CHOICE:
@@ -106,9 +109,10 @@ async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int |
 def read_all(
     fields: Sequence[OfferedField], typed: Mapping[int, str], by: Reader, case_type_id: int
 ) -> tuple[dict[int, Value], dict[str, str]]:
-    """Return the values that were typed for a new case by the id of their field, and a sentence for each wrong one.
+    """Return the values of own fields for a new case, by field id, and an error message for each text that is wrong.
 
-    Fields that cases of this type do not have are left out. Contacts have to fill in what is required of them.
+    `typed` are the texts entered, by field id; the messages are by the name of the form field. Fields that cases of
+    this type do not have are left out. If `by` is a contact, a field with `required_to_open` must not be empty.
     """
     values, problems = dict[int, Value](), dict[str, str]()
     for field in fields:
@@ -127,7 +131,7 @@ def read_all(
 
 
 def with_fields(shape: type[Shape], fields: Sequence[OfferedField]) -> Any:
-    """Return the type of a form with the fields of `shape`, and these own fields."""
+    """Return the type of a form that has the form fields of `shape`, and one for each of these own fields."""
     return _shape(shape, tuple(field.key for field in fields))
 
 
@@ -137,16 +141,16 @@ def _shape(shape: Any, keys: tuple[str, ...]) -> Any:
 
 
 def refuse_withdrawn(names: Iterable[str], fields: Sequence[OfferedField]) -> None:
-    """Raise `Invalid` if the names of a form's fields have a custom field that is no longer offered to its sender.
+    """Raise `Invalid` if `names`, the form fields of a request, include an own field that is no longer offered.
 
-    The form is then shown again without it, with everything else that was typed.
+    `fields` are those offered to the sender. The page then shows the form without that field, with all other values.
     """
     if {name for name in names if _KEY.fullmatch(name)} - {field.key for field in fields}:
         raise Invalid({"": "A field of this form was withdrawn in the meantime. Look at it, and send it again."})
 
 
 def typed_in(form: Any, fields: Sequence[OfferedField]) -> dict[int, str]:
-    """Return what the form, read as `with_fields` says, has for these fields, by their id."""
+    """Return the texts entered into these own fields, by field id. `form` is of a type that `with_fields` returned."""
     return {field.id: getattr(form, field.key) for field in fields}
 
 

@@ -25,7 +25,10 @@ _COLUMN = {FieldKind.TEXT: "text", FieldKind.NUMBER: "number", FieldKind.DATE: "
 
 
 class CaseFieldValue(Table, tablename="case_field_value"):
-    """The value of a case in a field: one of the last four columns, as its kind says. The primary key is both ids."""
+    """The value of an own field of a case, in the column of the last four that fits `kind`.
+
+    The primary key consists of the ids of the case and the field.
+    """
 
     case_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -38,7 +41,7 @@ class CaseFieldValue(Table, tablename="case_field_value"):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A field as the page of a case shows it. `text` is its value, None if it is empty."""
+    """An own field as the page of a case shows it. `text` is its value as text, None if it is empty."""
 
     id: int
     name: str
@@ -48,7 +51,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     @property
     def value(self) -> str | Decimal | date | None:
-        """Return the value in the type of its kind; the name of a choice."""
+        """Return the value as a text, number or date, as its kind requires; for a choice, its name."""
         return None if self.text is None else value_of(self.kind, self.text)
 
 
@@ -59,7 +62,7 @@ _JOINED = "left join case_field_choice o on o.field_id = v.field_id and o.id = v
 def shown_sql(case: str, *, for_contact: bool) -> str:
     """Return the SQL expression for the fields of the case with the alias `case`, as the JSON that `read_shown` reads.
 
-    Agents see empty fields too, so that they can fill them in. Contacts see what is filled in, of the fields for them.
+    Agents see empty fields too, so that they can fill them in. Contacts see only fields for contacts that have a value.
     """
     empty = f"or (f.ended_at is null and (f.case_type_ids is null or {case}.case_type_id = any(f.case_type_ids)))"
     return (
@@ -82,7 +85,7 @@ async def values_of(case_id: int) -> dict[int, Value]:
 
 
 async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value]) -> None:
-    """Store the values with which a case is opened."""
+    """Store the values of own fields with which a case is opened, by field id."""
     for field in fields:
         if field.id in values:
             await _write(_INSERT, case, field, values[field.id])
@@ -97,9 +100,9 @@ async def _write(sql: Mapping[FieldKind, str], case: "Case", field: OfferedField
 async def change_values(
     case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value | None], *, by: AgentReader, at: datetime
 ) -> None:
-    """Store those of the values that differ from what the case has; None empties a field. The log has a line for each.
+    """Store the values that differ from those of the case, and add a line to its log for each; None empties a field.
 
-    What contacts do not see, they are not told of either: neither the line nor the time of the change.
+    If contacts see none of the changed fields, they see neither the lines nor that the case was changed.
     """
     agents_only(by)
     await lock(case, by)
@@ -125,14 +128,17 @@ async def change_values(
 
 
 async def refuse_unfilled(case: "Case") -> None:
-    """Raise `Invalid` (`status`) if the case, which is to be resolved or closed, lacks a field that this requires."""
+    """Raise `Invalid` at the field `status` if an own field is empty that is required to resolve or close the case."""
     names = await current().fetchval(_UNFILLED, case.id, case.case_type_id)
     if names:
         raise Invalid({"status": f"Fill in {names} first: a case is not resolved without it."})
 
 
 async def take_over(target: "Case", source: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Give `target`, into which `source` is merged, the values that only `source` has. The log names what is lost."""
+    """Move the values of own fields that only `source` has to `target`, into which `source` is merged.
+
+    The log of `target` records them, and each value of `source` that is dropped because `target` has another one.
+    """
     rows = await current().fetch(_OF_SOURCE, source.id, target.id)
     await current().execute(COPY, source.id, target.id)
     await current().execute("delete from case_field_value where case_id = $1", source.id)
@@ -153,7 +159,10 @@ async def _record(
     *,
     for_contacts: bool,
 ) -> None:
-    """Write a line about a value. Row-level security hides it from contacts as soon as its field is hidden from them."""
+    """Add a line about a value to the log of the case.
+
+    Row-level security hides the line from contacts as soon as the field is hidden from them.
+    """
     details = {**named, "to": None if value is None else str(value)}
     await events.record(case.id, case.customer_id, event, by=by, contact_may_know=for_contacts, at=at, details=details)
 
@@ -162,7 +171,7 @@ COPY = """
 insert into case_field_value (case_id, customer_id, field_id, kind, text, number, day, choice_id)
 select $2, customer_id, field_id, kind, text, number, day, choice_id from case_field_value where case_id = $1 on conflict do nothing
 """
-"""SQL that gives the case $2 the values of the case $1 that it has not."""
+"""SQL that copies the values of the case $1 to the case $2, except for fields in which the case $2 has a value."""
 _INSERT = {
     kind: f"insert into case_field_value (case_id, customer_id, field_id, kind, {column}) values ($1, $2, $3, $4, $5)"  # noqa: S608
     for kind, column in _COLUMN.items()

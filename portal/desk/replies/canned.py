@@ -89,7 +89,7 @@ class CannedReply(Table, tablename="canned_reply"):
     async def change(self, facts: CannedFacts, reader: AgentReader) -> None:
         """Save the new values of the canned reply.
 
-        Raise `Forbidden` as `refuse_change` does, and both errors as `create` does.
+        Raise `Forbidden` as `refuse_change` does, and `Invalid` and `Forbidden` as `create` does.
         """
         self.refuse_change(reader)
         async with unless_taken("name", _TAKEN):

@@ -87,7 +87,7 @@ LAST_REPLY = "(select max(m.id) from message m where m.case_id = c.id and m.kind
 
 
 class Crossed(Invalid):
-    """Raised if somebody else has sent a reply since the page was shown on which this reply was written."""
+    """Raised if somebody else has replied since the page was shown on which the agent wrote this reply."""
 
     status = Conflict.status
 

@@ -93,7 +93,7 @@ class Asked:
 
 
 def _part(form: str, typed: str, digits: str, *, is_beginning: bool) -> Part:
-    """Return the part of a text with this `form`.
+    """Return the `Part` for a word or phrase. `typed` is its text, and `form` the result of `search_form` for it.
 
     `digits` are those of the whole text if it is a telephone number, else "".
     """

@@ -45,7 +45,7 @@ class FoundCase:
 def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
     """Return the SQL condition for better matches, and its parameters, which are numbered from `$2`.
 
-    These are cases of which every part is in the subject, or names their customer or contact.
+    A better match is a case in which each part is in the subject, or matches the customer or the contact.
     """
     conditions, values = [], list[Any]()
     for part in asked.parts:

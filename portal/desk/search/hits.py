@@ -88,7 +88,7 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
         for mark, bits in _RANGES.items()
         if mark == "X" or size["newest"] >> bits + 1
     )
-    # A common word is found in the first query; only if it is not, is it worth reading all words that it begins.
+    # For a common word, the first query finds enough cases. Only for others is it worth searching longer words too.
     queries = [f"({exactly}) & {newest}"] + [f"({wanted}) & !({exactly}) & {newest}"] * (wanted != exactly)
     for ids in older:
         queries, newest = [*queries, f"({wanted}) & {ids} & !{newest}"], ids

@@ -1,11 +1,12 @@
-"""Assign a case to an agent."""
+"""Assign a case to an agent, and give it to a department."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from portal.database import current
 from portal.desk.names import agent_name, works
-from portal.desk.verbs.changing import agents_only, change, lock
-from portal.errors import Conflict
+from portal.desk.verbs.changing import LogLine, agents_only, change, lock
+from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
 
 if TYPE_CHECKING:
@@ -35,3 +36,39 @@ async def assign(case: "Case", agent_id: int | None, *, by: AgentReader, at: dat
         holder = "Nobody" if case.agent_id is None else await agent_name(case.agent_id)
         raise Conflict(f"{holder} has this case now. Look at it again.")
     await change(case, {"agent_id": agent_id}, [("assigned", {"to": name})], by, at, told_as="case.assigned")
+
+
+async def give_to_department(
+    case: "Case", department_id: int | None, *, by: AgentReader, at: datetime, keeps_agent: bool = False
+) -> None:
+    """Give the case to the department with this id, or to none if `department_id` is None.
+
+    The agent of the case stays if they are in that department or one below it, or with `keeps_agent`; otherwise the
+    case becomes unassigned. Customers do not see the department. Raise `Invalid` at the field `department` if there is
+    no such department, and `Conflict` if the case was given to another department since it was loaded.
+    """
+    agents_only(by)
+    seen = case.department_id
+    names = {row["id"]: row["name"] for row in await current().fetch("select id, name from department")}
+    if department_id is not None and department_id not in names:
+        raise Invalid({"department": "Choose a department from the list."})
+    await lock(case, by)
+    if case.department_id == department_id:
+        return
+    if case.department_id != seen:
+        raise Conflict(f"The department is {names.get(case.department_id, 'none')} now. Look at it again.")
+    columns: dict[str, int | None] = {"department_id": department_id}
+    lines: list[LogLine] = [("department", {"from": names.get(seen), "to": names.get(department_id)})]
+    stays = keeps_agent or None in (department_id, case.agent_id)
+    if not stays and not await current().fetchval(_IS_OF, case.agent_id, department_id):
+        columns["agent_id"] = None
+        lines.append(("assigned", {"to": None}))
+    await change(case, columns, lines, by, at)
+
+
+_IS_OF = """
+with recursive above as (
+  select d.id, d.parent_id from department d join agent a on a.department_id = d.id where a.id = $1
+  union select d.id, d.parent_id from department d join above b on d.id = b.parent_id)
+select true from above where id = $2
+"""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from portal.desk.cases import Case
 
 HIDDEN = ("case.noted", "case.held")
-"""Kinds of outbox rows that customers are not told of."""
+"""Kinds of outbox rows about changes that contacts do not see."""
+OUR_OWN = ("department",)
+"""Kinds of log lines that contacts do not see."""
 LogLine = tuple[str, dict[str, object]]
 """A line of a case's log: the kind of the event, and its details."""
 
@@ -35,7 +37,8 @@ async def lock(case: "Case", by: Reader, *, follows: bool = False) -> None:
     If the case was merged since it was loaded, raise `Conflict`; with `follows`, make `case` the case into which it was
     merged instead. Raise `NotFound` if `by` may not see the case.
     """
-    # Foreign keys to the case need no stronger lock: a change of a time entry locks the entry first, and then writes to the log.
+    # A stronger lock would block inserts of log lines, which refer to the case. A change of a time entry locks the entry
+    # first and then inserts such a line, so the two could deadlock.
     locking = f"select * from cases where id = $1 and {case.visible_sql(by)} for no key update"  # noqa: S608
     row = await current().fetchrow(locking, case.id)
     if row is None and (target := await current().fetchrow(_MERGED_INTO, case.id)):
@@ -105,11 +108,12 @@ async def finish(
     kind of the outbox row. `record_id` is the id of the message that was written; if it is None, the outbox row has the
     id of the first log line.
     """
-    if told_as not in HIDDEN:  # Nothing that customers do not see moves a deadline.
+    if told_as not in HIDDEN:  # Only what customers see moves a deadline.
         await keeping.keep(case, at)
     for kind, details in lines:
         line = (case.id, case.customer_id, kind)
-        event_id = await events.record(*line, by=by, contact_may_know=True, at=at, details=details)
+        may_know = kind not in OUR_OWN
+        event_id = await events.record(*line, by=by, contact_may_know=may_know, at=at, details=details)
         record_id = record_id or event_id
     await outbox.tell(
         kind=told_as, subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,

@@ -31,7 +31,7 @@ class CaseLink(Table, tablename="case_link"):
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A case to which another case is linked, with what its link shows.
+    """A linked case, with the values that the link to it shows.
 
     `status_word` is the name of its status for the reader.
     """
@@ -113,6 +113,6 @@ select least(id, $2), greatest(id, $2), linked_by_id, linked_at from others wher
 async def _record(kind: str, case: "Case", other: "Case", by: AgentReader, at: datetime) -> None:
     for one, two in ((case, other), (other, case)):
         details = {"number": two.number, "subject": two.subject}
-        # The contacts of one case need not be allowed to see the other.
+        # Contacts do not see the line, because those of one case may not be allowed to see the other case.
         await events.record(one.id, one.customer_id, kind, by=by, contact_may_know=False, at=at, details=details)
         await finish(one, [], by, at, told_as="case.changed")

@@ -59,9 +59,9 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
     """Merge the locked `sources` into the locked `target`: move their messages, files, appointments and links to it.
 
     The log of each case stays there; the page of `target` shows it too. The contacts of `sources` may see `target` from
-    then on. If one of `sources` is the company's turn while `target` waits or is done, `target` becomes open. If only
-    `sources` have an agent, a project or an own field, `target` gets it. `target` gets the watchers, and is
-    confidential if one of the cases was. The clock that began first is kept.
+    then on. `target` becomes open if it is done and one of `sources` is not, or if it waits and one of `sources`
+    neither waits nor is done. If only `sources` have an agent, a project or a value of an own field, `target` gets it.
+    `target` gets the watchers, and is confidential if one of the cases was. The clock that began first is kept.
     """
     lines: list[LogLine] = []
     for source in sources:

@@ -36,7 +36,8 @@ async def change_status(
 async def wanted(case: "Case", status: Status | int) -> Standing:
     """Return the status that an agent sets (`moves.chosen`).
 
-    Raise `Invalid` (`status`) if it may not follow, or if the case is resolved by it and lacks a field that this requires.
+    Raise `Invalid` at the field `status` if it may not follow the present status, or as `refuse_unfilled` does if it
+    resolves or closes the case.
     """
     to = await chosen(case.status_id, status)
     if to.status.is_done and not case.stands.is_done:

@@ -124,7 +124,7 @@ def why_not_rated(case: "Case") -> str:
 
 
 async def move_rating(source_id: int, target_id: int) -> None:
-    """Move the rating of a case to the case into which it is merged, unless that has a rating; then delete it."""
+    """Move the rating of a case to the case into which it is merged; delete it if that case has a rating already."""
     await current().execute(_DROP, source_id, target_id)
     await current().execute("update case_rating set case_id = $2 where case_id = $1", source_id, target_id)
 

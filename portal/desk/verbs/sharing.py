@@ -1,7 +1,7 @@
 """Share a case inside its customer: who watches it, whether it is confidential, and who its contact is.
 
-The contact of a case and its watchers take part in it. They see it whatever their rights, and are told of it. On the
-customer's side, nobody else sees a confidential case; row-level security decides that (`m0420`).
+The contact of a case and its watchers take part in it. They see it whatever their rights, and get notices about it. On
+the customer's side, nobody else sees a confidential case; row-level security decides that (`m0420`).
 """
 
 from datetime import datetime
@@ -64,10 +64,10 @@ async def watchers_of(case: "Case") -> list[Offered]:
 
 
 async def watch(case: "Case", contact_id: int | None, *, by: Reader, at: datetime) -> None:
-    """Make a contact of the same customer a watcher, and tell them. Do nothing if they watch the case already.
+    """Make a contact of the same customer a watcher, and notify them. Do nothing if they watch the case already.
 
-    Raise `Invalid` (`contact`) for nobody, for the contact of the case, and for somebody of another customer or whose access
-    has ended, and `NotFound` if `by` may not choose watchers.
+    Raise `Invalid` at the field `contact` if `contact_id` is None, the contact of the case, a contact of another
+    customer, or one whose access has ended. Raise `NotFound` if `by` may not choose watchers.
     """
     name = await _colleague(case, contact_id)
     await lock(case, by)
@@ -80,7 +80,7 @@ async def watch(case: "Case", contact_id: int | None, *, by: Reader, at: datetim
 
 
 async def unwatch(case: "Case", contact_id: int, *, by: Reader, at: datetime) -> None:
-    """Let a contact watch the case no longer. Do nothing if they do not watch it.
+    """Remove a contact from the watchers of the case. Do nothing if they do not watch it.
 
     Raise `NotFound` unless `by` may choose watchers or is the watcher.
     """
@@ -88,7 +88,7 @@ async def unwatch(case: "Case", contact_id: int, *, by: Reader, at: datetime) ->
     if not (may_choose(case, by) or contact_id == by.id):
         raise NotFound
     if await current().fetchval(_WATCHES, case.id, contact_id):
-        # The log first: whoever leaves a confidential case no longer sees it afterwards.
+        # Write the log first: a watcher who leaves a confidential case no longer sees it afterwards.
         line: LogLine = ("unwatched", {"to": await contact_name(contact_id)})
         await finish(case, [line], by, at, told_as="case.changed")
         await current().execute(_UNWATCH, case.id, contact_id)
@@ -97,7 +97,7 @@ async def unwatch(case: "Case", contact_id: int, *, by: Reader, at: datetime) ->
 async def set_confidential(case: "Case", confidential: bool, *, by: Reader, at: datetime) -> None:
     """Hide the case from all contacts who do not take part in it, or show it to them again.
 
-    Do nothing if it is so already. Raise `NotFound` for a contact other than that of the case.
+    Do nothing if the case is hidden, or shown, already. Raise `NotFound` for a contact other than that of the case.
     """
     await lock(case, by)
     if not owns(case, by):
@@ -108,10 +108,11 @@ async def set_confidential(case: "Case", confidential: bool, *, by: Reader, at: 
 
 
 async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: ContactReader, at: datetime) -> None:
-    """Give the case of the contact `by` to a colleague, who becomes its contact and is told.
+    """Give the case of the contact `by` to a colleague, who becomes its contact and is notified.
 
-    With `stays`, `by` becomes a watcher. Raise `Invalid` (`successor`) as `watch` does, and for `by`; `Conflict` if the case was
-    given to somebody else meanwhile, and `NotFound` if it never was that of `by`.
+    With `stays`, `by` becomes a watcher. Raise `Invalid` at the field `successor` if `contact_id` is None, `by`, a
+    contact of another customer, or one whose access has ended. Raise `Conflict` if the case was given to somebody else
+    since it was loaded, and `NotFound` if `by` was not its contact even then.
     """
     name, seen = await _colleague(case, contact_id, "successor"), case.contact_id
     await lock(case, by)
@@ -121,7 +122,7 @@ async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: Co
         raise Conflict(f"{await contact_name(case.contact_id)} is the contact of this case now.")
     if contact_id == by.id:
         raise Invalid({"successor": "Choose a colleague."})
-    # A watcher until the end, because row-level security shows the row and its log only to those who take part.
+    # `by` is a watcher until the end, because row-level security shows a confidential case only to those who take part.
     await current().execute(_WATCH, case.id, case.customer_id, by.id, at)
     await current().execute(_UNWATCH, case.id, contact_id)
     line: LogLine = ("handed", {"from": by.name, "to": name, "contact": contact_id, "stays": stays})
@@ -131,9 +132,10 @@ async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: Co
 
 
 async def _colleague(case: "Case", contact_id: int | None, field: str = "contact") -> str:
-    """Return the name of a contact of the customer whose access has not ended, and hold the contact.
+    """Lock a contact of the customer of the case, and return their name.
 
-    Raise `Invalid` (`field`) if there is none. People are held before cases, as everywhere.
+    Raise `Invalid` at the field named `field` if there is no such contact, or if their access has ended. Call this
+    before locking the case: everywhere, contacts are locked first.
     """
     if contact_id is not None:
         await hold_contact(contact_id)
@@ -146,7 +148,7 @@ async def _colleague(case: "Case", contact_id: int | None, field: str = "contact
 async def copy_watchers(case: "Case", made: "Case") -> None:
     """Let the watchers of `case` watch the case `made`, which was split off or follows it.
 
-    The contact of a confidential case watches it too, if somebody else is that of `made`.
+    If `case` is confidential, its contact watches `made` too, unless they are its contact.
     """
     await current().execute(_COPY, case.id, made.id, case.contact_id, made.contact_id, made.opened_at)
 

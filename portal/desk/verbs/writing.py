@@ -30,7 +30,7 @@ async def reply(
 ) -> None:
     """Write a reply, which customer and agents read, and set the status that follows (see `workflow.after_reply`).
 
-    `then` is the status that an agent has chosen for after the reply: its id, or its category. Sending the same
+    `then` is the status that an agent has chosen to be set by the reply: its id, or its category. Sending the same
     `form_key` again does nothing. Raise `Invalid` at the fields `body` and `files`, and at `status` if `then` may not
     follow, and `NotFound` if `by` may not see the case or did not upload one of the files.
     """

@@ -56,7 +56,7 @@ def read_moves(text: str) -> list[Move]:
 
 
 def wanted_status(text: str) -> Status | int:
-    """Return the id of a status, or the category, in a form field.
+    """Return the id of a status, or the category, from the text of a form field.
 
     Raise `Invalid` at the field `status` for any other text.
     """

@@ -21,7 +21,7 @@ Choices = list[tuple[int, str]]
 class PriorityFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the priorities as typed: four names, `yes` or `no` for contacts, and the number of the preselected one.
 
-    Contacts may always choose the second, so that it has no such field.
+    Contacts may always choose the normal priority, so there is no field for that.
     """
 
     name_urgent: str
@@ -108,9 +108,10 @@ def facts_of(found: list[CasePriority]) -> PriorityFacts:
 
 
 async def change(facts: PriorityFacts) -> None:
-    """Replace names, what contacts may choose, and what is preselected, of the four, which the caller has locked.
+    """Replace the names of the four priorities, which contacts may choose, and which is preselected.
 
-    Logs keep the names that they have. Raise `Invalid` for a bad field, and if two have the same name, ignoring case.
+    The caller has locked their rows. Logs keep the names that they have. Raise `Invalid` for a field that is not valid,
+    and if two priorities have the same name, ignoring case.
     """
     checked, rows, known = Checked(), list[tuple[Any, ...]](), set[str]()
     preselected = checked("preselected", one_of(tuple(str(int(one)) for one in Priority)), facts.preselected)

@@ -101,10 +101,10 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Create a contact with a mail address and no password. The contact sets a password through an invitation link.
 
-        The customer is locked, so that it cannot end before the transaction does. If `by` is an administrator of the
-        customer, whose database role may not lock it, a customer that ends at the same moment can get a contact, who
-        cannot sign in. Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the
-        customer has ended.
+        The customer is locked, so that it cannot end before the transaction does. The database role of an administrator
+        of the customer (`by`) may not lock it: if the customer ends at the same moment, it gets a contact, who cannot
+        sign in. Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the customer
+        has ended.
         """
         values, address = _read(facts)
         ended = "select ended_at from customer where id = $1"

@@ -17,7 +17,7 @@ OWN_ACCESS = (
 
 @contextlib.asynccontextmanager
 async def administering(reader: ContactReader) -> AsyncIterator[AdministratorReader]:
-    """Open a transaction in which `reader` may change the contacts of their customer, and yield its reader.
+    """Open a transaction in which `reader` may change the contacts of their customer, and yield its `AdministratorReader`.
 
     The transactions of the administrators of one customer run one after the other, so that two of them cannot take the
     right from each other and leave nobody who has it. The yielded reader sees all cases of the customer, because the
@@ -39,6 +39,6 @@ def refuse_own_end(contact: Contact, by: ContactReader) -> None:
 
 
 def refuse_own_loss(contact: Contact, facts: ContactFacts, by: ContactReader) -> None:
-    """Raise `Invalid` (`manages_contacts`) if the administrator `by` takes this right from themselves."""
+    """Raise `Invalid` at the field `manages_contacts` if the administrator `by` takes this right from themselves."""
     if contact.id == by.id and not facts.manages_contacts:
         raise Invalid({"manages_contacts": OWN_RIGHT})

@@ -1,4 +1,4 @@
-"""Make a contact of somebody who calls, in the form that opens their case."""
+"""Create a contact for a caller who is not one yet, in the form that opens the caller's case."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ FIELDS = {"name": "new_name", "email": "new_email", "phone": "new_phone"}
 
 
 class NewCaller(Struct, kw_only=True):
-    """Form fields of a contact who is not in the list yet. With `new_invited`, they are mailed an invitation."""
+    """Form fields of a contact who does not exist yet. With `new_invited`, the portal mails them an invitation."""
 
     new_name: str = ""
     new_email: str = ""
@@ -29,10 +29,10 @@ class NewCaller(Struct, kw_only=True):
         return bool(f"{self.new_name}{self.new_email}{self.new_phone}".strip())
 
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
-        """Create the contact of this customer, who sees their own cases only, and invite them if that was ticked.
+        """Create the contact for the customer with this id, and invite them with `new_invited`.
 
-        Raise `Invalid` for a bad field, and for a mail address or a telephone number that a contact of the customer has:
-        the message says who.
+        The contact sees only their own cases. Raise `Invalid` for a bad field, and for a mail address or a telephone
+        number that a contact of the customer has; the message names that contact.
         """
         digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):
