@@ -24,7 +24,7 @@ from portal.database import transaction
 from portal.desk.lists import own_views
 from portal.desk.own_fields import choices
 from portal.desk.tagging import tags
-from portal.desk.workflow import priorities, statuses
+from portal.desk.workflow import statuses
 from portal.people.working.hours import WEEKDAYS
 from portal.settings import Settings
 from portal.timekeeping.entries import TimeEntry, Work
@@ -122,6 +122,7 @@ EXEMPT = {
     **dict.fromkeys(("service.time_provider", "service.provider_project", "service.provider_project_value"), "reserved; nothing writes it"),
     **dict.fromkeys(("mail_refusal.reason", "outgoing_mail.reason"), "a mail server's answer, of which the printable part is kept"),
     "case_field.hint": "read by `line` as names are; the only field of the places is a choice, which the form offers nothing else for",
+    "case_priority.name": "its form has four, which must differ; tests/agent/test_priorities.py stores every text of the corpus",
     "case_rating.verdict": "good or bad",
     "case_rating.words": "no case of the places is solved; tests/desk/test_ratings.py stores every text of the corpus",
     "document.content": "PDF and CSV, which are read below",
@@ -135,7 +136,7 @@ EXEMPT = {
 }  # fmt: skip
 """Text columns that no form can fill with a text of the corpus, each with the reason."""
 SHORTER = {
-    "case_field.name": choices.LONGEST, "case_field_choice.name": choices.LONGEST, "case_priority.name": priorities.LONGEST,
+    "case_field.name": choices.LONGEST, "case_field_choice.name": choices.LONGEST,
     "case_status.customer_name": statuses.LONGEST, "case_status.name": statuses.LONGEST, "own_view.name": own_views.LONGEST_NAME,
     "tag.name": tags.LONGEST,
 }  # fmt: skip

@@ -11,9 +11,12 @@ from portal.database import current, transaction
 from portal.desk import Case
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
 from portal.desk.workflow.follow_ups import FollowUpFacts, FollowUpRule
+from portal.desk.workflow.priorities import LONGEST
 from portal.web.gate import Gate
 from tests.browser import Browser, text_of
+from tests.corpus import CORPUS
 from tests.forms import PageForm, form_of, forms_of
+from tests.test_corpus import UNSEEN
 from tests.world import ADA, NOOR, NOW
 
 HERE = "/agent/setup/priorities"
@@ -183,3 +186,19 @@ async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(no
     assert "It is now “Later”." in again.text
     assert [name for name, *_ in await stored()] == ["Later", "Normal", "Soon", "Urgent"]
     assert (await stored())[3] == ("Urgent", False, False)
+
+
+async def test_every_text_of_the_corpus_is_a_name_or_is_refused(noor: Browser, ada: Browser, case: Case) -> None:
+    """R54: each text of the corpus is stored as a name and shown on a case without invisible characters."""
+    form = await seen(noor)
+    for name, text in CORPUS.items():
+        answer = await noor.send_form(HERE, form | {"name_high": [text[:LONGEST]], "seen": [""]})
+        assert answer.status_code in (303, 422), name
+        for browser, path in (
+            (noor, f"/agent/cases/{case.number}"),
+            (ada, "/cases/new"),
+            (noor, "/agent/setup/changes"),
+        ):
+            page = await browser.get(path)
+            assert (page.status_code, UNSEEN.search(page.text)) == (200, None), (name, path)
+    assert [row for row in await stored() if UNSEEN.search(row[0])] == []
