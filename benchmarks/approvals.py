@@ -1,4 +1,4 @@
-"""`./dev bench --approvals`: measure the approvals page, beside its floor, with growing numbers of unbilled entries.
+"""`./dev bench --approvals`: measure pages of a manager, beside their floors, with growing numbers of unbilled entries.
 
 Half of the unbilled entries are submitted, half are approved.
 """

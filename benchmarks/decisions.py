@@ -51,7 +51,7 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
 async def measured(owner_url: str, entries: int, runs: int) -> dict[str, list[float]]:
     """Migrate and fill the database, and return the milliseconds of each run by the name of what was measured.
 
-    Each decision is on `entries` entries. The last item is the approval in plain SQL.
+    Each decision is about `entries` entries. The last item of the dictionary is the approval in plain SQL.
     """
     at = datetime.now(UTC)
     await schema.migrate(owner_url)

@@ -182,7 +182,7 @@ def row(name: str, form: str, report: dict[str, Any]) -> list[str]:
 
 
 def faults(report: dict[str, Any]) -> list[str]:
-    """Return a line for each audit that counts towards a score and has a score below 0.9 itself."""
+    """Return a line for each audit of Lighthouse that counts towards a score and whose own score is below 0.9."""
     counted = {
         audit["id"] for category in report["categories"].values() for audit in category["auditRefs"] if audit["weight"]
     }

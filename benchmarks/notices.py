@@ -1,9 +1,10 @@
 """`python -m benchmarks.notices`: measure how long notices and their mails take, and compare with plain SQL.
 
-First, each of 10,000 cases gets a reply; measured are passing on the outbox, which makes the notices of the contacts,
-and beginning their mails. Then 1,000 people have ten notices each; measured are beginning their digests and writing
-each digest. For comparison, one statement of plain SQL inserts the same notices, and another the same batches and jobs.
-All runs use the same database, one after the other, and each is rolled back. No mail is sent.
+First, each of 10,000 cases gets a reply. Two steps are measured: making the notices of the contacts from the outbox,
+and enqueueing their mails. Then 1,000 people have ten notices each. Two more steps are measured: enqueueing the
+digests, and composing each of them. For comparison, one statement of plain SQL inserts the same notices, and another
+the same batches and jobs. All runs use the same database, one after the other, and each is rolled back. No mail is
+sent.
 """
 
 import argparse
@@ -140,9 +141,9 @@ async def measured(owner_url: str, settings: Settings, replies: int, people: int
 
 
 async def _written(settings: Settings, at: datetime) -> float:
-    """Write the digest of each person once, and return how many milliseconds that took.
+    """Compose the digest of each person once, and return how many milliseconds that took.
 
-    The rows that this needs are committed.
+    The notices and batches that this needs are inserted at the first call, and committed.
     """
     async with transaction(SYSTEM) as tx:
         if not await tx.fetchval("select exists (select from notice where mail = 'digest')"):

@@ -71,7 +71,7 @@ FLOOR = (
 """One statement for each table inserts the rows that a run writes for some customers. Tables that others refer to come first."""
 
 SLICES = 20
-"""The number of transactions of plain SQL. After each, the billing run goes on for as long as it took."""
+"""The number of transactions of plain SQL. After each, the billing run goes on for as long as that one took."""
 
 
 async def fill(owner_url: str, customers: int, entries: int, until: date) -> None:
@@ -111,8 +111,8 @@ async def compare(
 ) -> tuple[Spent, Spent, int]:
     """Bill all customers by a run and, in turns with it, insert the same rows into the database of `floor_url`.
 
-    The insertion is plain SQL. Return what it and what the run took, and by how many MB the peak memory of this process
-    grew. A run bills each customer in a transaction of its own.
+    The rows are inserted by plain SQL. Return the time that plain SQL took, that of the run, and by how many MB the
+    peak memory of this process grew. A run bills each customer in a transaction of its own.
     """
     plain, run = Spent(), Spent()
     beside, owner = await asyncpg.connect(floor_url), await asyncpg.connect(owner_url)

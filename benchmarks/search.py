@@ -28,7 +28,7 @@ from portal.people.readers import AgentReader, ContactReader, Reader
 SIZES = (1_000, 100_000, 1_000_000)
 CHUNK = 10_000
 RARE = 500
-"""The number of cases that contain the rare word, at every size."""
+"""How many cases contain the rare word, whatever the number of all cases."""
 MESSAGES = f"""
 insert into message (customer_id, case_id, kind, contact_id, agent_id, author_name, text, html, at)
 select c.customer_id, c.id, case m when 1 then 'reply' else 'note' end, case m when 1 then c.contact_id end,
@@ -62,7 +62,7 @@ ASKED = {
 
 
 async def fill(owner_url: str, cases: int) -> None:
-    """Fill a migrated, empty database. Triggers write the words of the cases, as in the product."""
+    """Fill a migrated, empty database with `cases` cases. As in the product, triggers write the words for the search."""
     connection = await asyncpg.connect(owner_url)
     await connection.execute(GROUND)
     await connection.execute("alter table cases disable trigger search_words")
@@ -85,7 +85,10 @@ class Took(NamedTuple):
 
 
 async def timed(work: Callable[[], Awaitable[Any]], runs: int, watched: list[int]) -> Took:
-    """Return the cost of `work`, after two runs to warm up. `watched` are the processes of the database."""
+    """Return the median cost of `work` over `runs` runs, after two runs to warm up.
+
+    `watched` are the process ids of the database.
+    """
     took = []
     for _ in range(runs + 2):
         spent = Spent()
@@ -100,7 +103,7 @@ async def _search(typed: str, reader: Reader) -> None:
 
 
 async def measured(owner_url: str, cases: int, runs: int) -> dict[str, tuple[Took, Took, Took]]:
-    """Return the costs of the search of an agent, that of a contact and plain SQL, by the searched text."""
+    """Return what a search by an agent, a search by a contact and plain SQL cost, by the key in `ASKED`."""
     await schema.migrate(owner_url)
     await fill(owner_url, cases)
     plain = await asyncpg.connect(owner_url)

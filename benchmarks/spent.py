@@ -18,7 +18,7 @@ class Spent:
     computing: float = 0.0
 
     async def add(self, work: Awaitable[Any], watched: list[int]) -> Any:
-        """Await `work`, add what it took, and return its result. `watched` are the processes of the database."""
+        """Await `work`, add the time it took, and return its result. `watched` are the process ids of the database."""
         began, used = time.perf_counter(), _processor(watched)
         result = await work
         self.passed += time.perf_counter() - began
@@ -27,7 +27,7 @@ class Spent:
 
 
 def _processor(watched: list[int]) -> float:
-    """Return the seconds of processor time that this process and those of the database have used so far."""
+    """Return the seconds of processor time that this process and the processes `watched` (ids) have used so far."""
     for process in watched:
         with contextlib.suppress(FileNotFoundError):  # The pool may close an idle session.
             _seen[process] = int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
@@ -39,7 +39,7 @@ _seen: dict[int, int] = {}
 
 
 async def sessions(connection: asyncpg.Connection) -> list[int]:
-    """Return the processes of all sessions of the database to which `connection` is connected."""
+    """Return the process ids of all sessions of the database to which `connection` is connected."""
     rows = await connection.fetch(
         "select pid from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
     )

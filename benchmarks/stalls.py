@@ -59,7 +59,7 @@ async def fill(owner_url: str, entries: int) -> None:
 
 
 class Watch:
-    """The figures of one measured block.
+    """Measures how long blocks of code take and block the event loop.
 
     `took` is the duration of the last block, and `longest` the longest time for which the event loop was blocked in it,
     both in seconds.

@@ -1,8 +1,8 @@
 """`./dev bench --views`: measure each view of the list of cases, and its filters, with few and very many cases.
 
 The pages are the list in each view and sorted by each column, a case, and the home pages of agents and contacts. Two
-fifths of the cases are ours to answer, a fifth waits and two fifths are done; one in fifty of those that are ours is
-overdue. A tag is on 100 cases, and the agent has a view of their own for it.
+fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two fifths are done. One in
+fifty of the first group is overdue. A tag is on 100 cases, and the agent has a saved view for it.
 """
 
 from collections.abc import Callable, Coroutine

@@ -108,7 +108,7 @@ _SPACING = 16
 """An id of `THINGS` is the row id times this number, plus the place of the kind in `SEARCHED`."""
 
 PEOPLE = Finder("person", f"select id, name, about, is_last from ({_ROWS['credential']}) as people")
-"""A search by name in everybody who has a credential, whose id it returns."""
+"""A search by name among all people who have a credential. It returns the ids of credentials."""
 THINGS = Finder(
     "thing",
     " union all ".join(
@@ -116,7 +116,7 @@ THINGS = Finder(
         for place, kind in enumerate(SEARCHED)
     ),
 )
-"""A search by name in all people and things that changes are about. `thing_of` parses the ids that it returns."""
+"""A search by name among all people and things that changes are about. `thing_of` parses the ids that it returns."""
 
 
 def thing_of(number: int) -> tuple[str, int] | None:

@@ -38,7 +38,10 @@ AWAY = (*_LOST, OSError, asyncpg.InterfaceError, asyncpg.TooManyConnectionsError
 """Errors raised if the server cannot be reached, lets nobody in, or has closed the connection."""
 
 _TOLD = "PM001"
-"""The code of errors of triggers whose text is for the reader: what is written to a merged case, or by an erased contact."""
+"""The SQLSTATE of errors that triggers raise for a write to a merged case or by an erased contact.
+
+Their text is shown to the reader.
+"""
 
 _IN_THE_WAY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError)
 """Errors raised if another transaction holds a lock, or if a statement took too long. A retry may succeed."""

@@ -25,7 +25,10 @@ async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
 
 @contextlib.asynccontextmanager
 async def unless_gone(field: str, sentence: str) -> AsyncIterator[Transaction]:
-    """Do the same if a foreign key rejects the row, because somebody has deleted what it refers to in the meantime."""
+    """Run the block as `unless_taken` does, and raise `Invalid` if a foreign key rejects the row.
+
+    It does so if somebody has deleted the row to which the new row refers in the meantime.
+    """
     try:
         async with transaction(current().reader) as tx:
             yield tx

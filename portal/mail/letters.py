@@ -301,7 +301,7 @@ async def _write_invitation(ids: Ids, settings: Settings, at: datetime) -> Mail 
 
 
 async def _note_invitation(ids: Ids, state: MailState | None, _: str, at: datetime) -> None:
-    """Record at the invitation that it was mailed, for the page about the person, which shows refused addresses itself."""
+    """Record in the invitation that it was mailed, for the page about the person. Do nothing for other outcomes."""
     if state is MailState.SENT:
         await invitations.mark_mailed(int(ids["invitation"]), at)
 

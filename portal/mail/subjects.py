@@ -12,7 +12,11 @@ from portal.render.formats import plural
 
 
 class About(NamedTuple):
-    """What a mail is about: `subject`, such as a case, or "", and the labels of the kinds of its notices or its own."""
+    """What a mail is about. `subject` is its only subject, such as a case, or the number of its notices.
+
+    `kinds` are the labels of the kinds of its notices, separated by semicolons. For another mail, it is the name of the
+    kind of mail, and `subject` may be "".
+    """
 
     subject: str
     kinds: str

@@ -19,13 +19,13 @@ REPLIED = f"""{_CONCERNED}
 where c.agent_id is null or h.id is not null
   or not exists (select from credential a where a.id = o.actor_id and a.agent_id is not null)
 """
-"""The same, but no agents if an agent replied on a case that is assigned to nobody."""
+"""The people of `_CONCERNED`, but no agents if an agent replied on a case that is assigned to nobody."""
 
 OPENED = f"""{_CONCERNED}
 where not exists (
   select from outbox d where d.at = o.at and d.kind = 'case.assigned' and d.subject_id = o.subject_id and d.agent_id = c.agent_id)
 """
-"""The same, without an agent who is notified that the case was dispatched to them."""
+"""The people of `_CONCERNED`, without an agent who is notified that the case was dispatched to them."""
 
 ASSIGNED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join credential c on c.agent_id = o.agent_id
@@ -47,7 +47,8 @@ where o.at > k.opened_at
 """  # noqa: S608
 """The contact of the case if it is resolved, closed, open again or waits for them; its agent if a contact changed the status.
 
-A status that is set in the step in which the case is opened is left out, because the notice of the new case covers it.
+A status that is set at the instant at which the case is opened is left out, because the notice of the new case covers
+it.
 """
 
 REMINDED = f"""
@@ -131,7 +132,7 @@ CHANGED = """
 select c.id as credential_id, o.record_id, v.entry_id as subject_id, o.actor_id, o.at
 from told o join entry_version v on v.id = o.record_id join credential c on c.agent_id = o.agent_id
 """
-"""The author of the entry."""
+"""The agent whose time entry was logged, changed or deleted."""
 
 PAID = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at

@@ -129,7 +129,7 @@ _WARNED = f"(n.kind in ({_WARNINGS}) and exists (select from warning w where w.i
 _PAID = (
     "(n.kind = 'invoice.paid' and exists (select from payment p where p.id = n.record_id and p.taken_back_at is null))"
 )
-"""SQL conditions that the notice `n` is a warning about something that still exists, or about a payment that counts."""
+"""SQL conditions that the notice `n` is a warning that is still recorded, or about a payment that was not cancelled."""
 
 
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:

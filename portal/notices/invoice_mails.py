@@ -1,8 +1,8 @@
 """Mail issued invoices: who gets a mail, and the outcome of each mail.
 
-A customer chooses how its invoices are delivered (`portal.people.customers.DeliveryFacts`). For a contact who is mailed
-of new invoices at once, the mail that brings the invoice replaces the mail of the notice; the accounts address gets a
-separate mail. Each mail is one row, which never changes once the mail was sent.
+A customer chooses how its invoices are delivered (`portal.people.customers.DeliveryFacts`). For a contact who has
+chosen mails about new invoices at once, the mail that brings the invoice replaces the mail of the notice; the accounts
+address gets a separate mail. Each mail is one row, which never changes once the mail was sent.
 """
 
 import uuid
@@ -108,8 +108,8 @@ order by o.id on conflict do nothing
 async def mail_credits(told: Collection[int], at: datetime) -> None:
     """Queue the mails that bring credit notes, to those who get the invoices of the customer.
 
-    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails of invoices get none;
-    the others get them at once, or after their quiet hours. Skip the accounts address if a contact with the same
+    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails about invoices get
+    none; the others get them at once, or after their quiet hours. Skip the accounts address if a contact with the same
     address gets the credit note.
     """
     from portal.notices.kinds import KINDS  # noqa: PLC0415 (kinds reads this package's audiences)
@@ -150,7 +150,7 @@ on conflict do nothing
 async def begin(at: datetime) -> None:
     """Enqueue a job for each mail of an invoice that is due at `at`. Run as `SYSTEM`.
 
-    Withdraw the mails to contacts who have switched mails of new invoices off since, unless an agent asked for the
+    Withdraw the mails to contacts who have switched off mails about new invoices since, unless an agent asked for the
     mail.
     """
     await current().execute(_NOT_WANTED, at)
@@ -180,7 +180,7 @@ async def find(mail_id: int) -> InvoiceMail | None:
 
 
 async def withdraw_stopped(mail_id: int, at: datetime) -> None:
-    """Withdraw a mail if its recipient has switched mails of new invoices off since. Run as `SYSTEM`.
+    """Withdraw a mail if its recipient has switched off mails about new invoices since. Run as `SYSTEM`.
 
     A mail that an agent asked for stays.
     """
@@ -219,7 +219,7 @@ returning invoice_id, customer_id
 class Receiver:
     """A possible recipient of a customer's invoices: a contact with the right to see them, or the accounts address.
 
-    `contact_id` is None for the accounts address. `choice` is how the contact wants to be mailed of new invoices.
+    `contact_id` is None for the accounts address. `choice` is when the contact wants mails about new invoices.
     """
 
     contact_id: int | None

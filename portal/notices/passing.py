@@ -54,7 +54,7 @@ async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int
 
 _WAITING = "select id, kind, customer_id from outbox where not passed_on order by id limit $1 for update skip locked"
 
-# The agents who were notified of a new case need not look at it once it is assigned to somebody.
+# Once a new case is assigned, the agents who were notified of it need not look at it: mark their notices as read.
 _TAKEN = """
 update notice n set read_at = o.at from outbox o
 where o.id = any($1) and o.agent_id is not null and n.kind = 'case.opened' and n.subject_id = o.subject_id and n.read_at is null

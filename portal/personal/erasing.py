@@ -13,7 +13,7 @@ NOT_ENDED = "End their access first: that asks who takes over their open cases."
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The amounts of data about a contact. An erasure keeps the first six without the name, and deletes the others."""
+    """The amounts of data about a contact. An erasure keeps the first six, without the name, and deletes the rest."""
 
     cases: int
     messages: int

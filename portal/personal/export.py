@@ -21,7 +21,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person whose data are exported: an agent or a contact. The other id is None. `name` is for the file."""
+    """The person whose data are exported: an agent or a contact. The other id is None. `name` is their name."""
 
     credential_id: int
     login_id: int
@@ -34,8 +34,8 @@ class Person:
 class Section:
     """One JSON file of the ZIP file.
 
-    `sql` selects the rows of the person. `of` names an attribute of `Person`, whose value is the parameter `$1`; if it
-    is None, the section is left out.
+    `sql` selects the rows of the person. `of` is the name of an attribute of `Person`, whose value is the parameter
+    `$1`. If the value is None, the section is left out.
     """
 
     name: str
@@ -255,4 +255,4 @@ SECTIONS = (
     ),
     Section("mentions", "agent_id", "select message_id from mention where agent_id = $1 order by message_id"),
 )
-"""The sections of the ZIP file. Rates of pay are left out: they are calculations of the company."""
+"""The sections of the ZIP file. The cost rates of agents are left out: they are calculations of the company."""

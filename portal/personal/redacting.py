@@ -72,9 +72,9 @@ async def redactable(case: Case, only: str = "") -> list[Redactable]:
 async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
     """Destroy the text or the file with this key, and return what it was. This cannot be undone.
 
-    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` (`reason`) for a missing or too long
-    reason, and (`""`) for time on a document; `NotFound` for anybody but an admin, and if somebody else has redacted it
-    in the meantime.
+    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` at the field `reason` if the reason
+    is missing or too long, and without a field for a time entry that is on a document. Raise `NotFound` for anybody but
+    an admin, and if somebody else has redacted it in the meantime.
     """
     if not by.is_admin:
         raise NotFound

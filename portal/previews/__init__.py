@@ -85,7 +85,7 @@ async def _draw(kind: str, content: bytes, side: int, number: int) -> Drawing:
         async with asyncio.timeout(WITHIN):
             answer, _ = await process.communicate(content)
     except TimeoutError:
-        # A file that needs too much ends by the limit of the child's CPU time; here the machine is busy.
+        # The limit on CPU time ends a child whose file takes too much of it, so here the machine is busy.
         raise Unavailable("This takes too long at the moment. Try again.") from None
     finally:
         if process.returncode is None:
