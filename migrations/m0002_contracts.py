@@ -1,4 +1,4 @@
-"""Create what is sold and at what price: the company, contracts, services and rates."""
+"""Create the company, contracts, services and rates."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

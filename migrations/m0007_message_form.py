@@ -1,4 +1,4 @@
-"""Add the form key that makes sending a message idempotent, and let the case page read what it needs of it."""
+"""Add the form key that makes sending a message idempotent."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

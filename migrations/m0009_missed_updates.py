@@ -1,4 +1,4 @@
-"""Record in the outbox which transaction wrote each row, so that a page can ask what changed since its rendering."""
+"""Record in the outbox which transaction wrote each row, so that a page can request what changed after its rendering."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

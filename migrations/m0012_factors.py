@@ -1,4 +1,4 @@
-"""Create the second factors, and record when somebody last proved who they are (R9, R10, R17, R20)."""
+"""Create the second factors, and record when the owner of a session last typed their password (R9, R10, R17, R20)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Add the company's usual VAT rate, with which forms are filled in."""
+"""Add the company's usual VAT rate, with which forms are prefilled."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Unassign a case that is reopened while its agent has left."""
+"""Unassign a case when it is reopened and its agent has left."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Record which approvals were given together, so that they can be undone together, and index waiting time."""
+"""Record which approvals were given in one decision, so that they can be undone together, and index waiting time."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Make form keys unique per author, because that is how they are looked up."""
+"""Make form keys unique per author, because they are looked up by key and author."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Allow line positions beyond 32,767, and add the reason for time that is too much for one document."""
+"""Allow line positions beyond 32,767, and let a run record that it skipped time that is too much for one document."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Record what a billing run could not bill, with a sentence that says why."""
+"""Record what a billing run failed to bill, with a sentence that says why."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

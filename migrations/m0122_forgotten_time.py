@@ -1,4 +1,4 @@
-"""Record the days on a case for which an agent says that there is no time to log."""
+"""Record for which days and cases an agent has dismissed the suggestion to log forgotten time."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

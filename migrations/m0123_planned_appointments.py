@@ -1,4 +1,4 @@
-"""Let appointments be called off, be changed by two people at once, and be read by the customer (S1.11)."""
+"""Let appointments be cancelled, be changed by two people at once, and be read by the customer (S1.11)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

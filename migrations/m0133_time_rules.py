@@ -1,4 +1,4 @@
-"""Rules of time tracking; working hours, absences and cost rates of agents."""
+"""Create the rules of time tracking, and the working hours, absences and cost rates of agents."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let the role that looks up sessions read all rules of time: they come with the session, without a query of their own."""
+"""Let the role that looks up sessions read all rules of time, because the query for a session reads them too."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Indexes for the timesheets, the files that are made of them, and the record of who exported which."""
+"""Create indexes for timesheets, the files of timesheets, and the record of who exported which."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

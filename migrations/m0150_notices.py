@@ -1,4 +1,4 @@
-"""Create notices, what each person wants to be told, and mentions, and let the outbox name what happened."""
+"""Create notices, how each person wants to be notified, and mentions, and add to the outbox what notices need."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -8,7 +8,7 @@ ID = "2026-11-29T0150"
 VERSION = "1.38.0"
 DESCRIPTION = "notices, choices of notices, mentions"
 
-# Rows of the outbox that exist already are not passed on: nobody is told of what happened before the upgrade.
+# Rows of the outbox that exist already make no notices: nobody is notified of what happened before the upgrade.
 SQL = """
 alter table outbox
   add column record_id bigint,

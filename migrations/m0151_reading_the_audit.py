@@ -1,4 +1,4 @@
-"""Indexes by which the audit is filtered, the weekday of changed working hours, and the record of who downloaded it."""
+"""Create the indexes by which the audit log is filtered; record weekdays of working hours, and who downloads the log."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Record which notices are mailed together, and when their mail was begun."""
+"""Record which notices are mailed together, and when their mail was enqueued."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

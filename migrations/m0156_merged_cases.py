@@ -1,4 +1,4 @@
-"""Let cases be merged: the merged case takes nothing more, and what was on it moves to the other case (D53)."""
+"""Let cases be merged: nothing more is written to the merged case, and its contents move to the other case (D53)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

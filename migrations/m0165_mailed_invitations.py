@@ -1,4 +1,4 @@
-"""Let invitations and password resets be mailed by the worker, so that who asks for them never sees the link."""
+"""Let the worker mail invitations and password resets, so that the person who requests one never sees its link."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

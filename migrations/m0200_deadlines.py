@@ -1,4 +1,4 @@
-"""Create business hours, targets, and the deadlines and pauses of cases, with the pauses that the log of cases tells of."""
+"""Create business hours, targets, deadlines and pauses of cases, and the past pauses of cases from their logs."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

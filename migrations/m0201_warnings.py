@@ -1,4 +1,4 @@
-"""Let people be told of deadlines that come near or have passed."""
+"""Add the kinds of notices about deadlines that come near or have passed."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

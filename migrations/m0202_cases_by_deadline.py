@@ -1,4 +1,4 @@
-"""Sort open cases by what ends first."""
+"""Let open cases be sorted by their deadlines."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Erase contacts to whom invoices were mailed, take only names out of the log of cases, and refuse what erased contacts write."""
+"""Let contacts be erased to whom invoices were mailed, remove only names from logs, and refuse their later writes."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

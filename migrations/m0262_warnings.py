@@ -1,4 +1,4 @@
-"""Record of what people are warned once: hours that run out, vouchers that expire, contracts that end. Let notices be about them."""
+"""Record warnings, so that people are warned once of hours running out, vouchers expiring and contracts ending."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let names and other texts of one line have no line breaks and no control characters, whoever writes them."""
+"""Refuse line breaks and control characters in names and other texts of one line, whoever writes them."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let included minutes that were not used roll on into later periods."""
+"""Let included minutes that were not used roll over into later periods."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

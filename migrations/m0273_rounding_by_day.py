@@ -1,4 +1,4 @@
-"""Let a service round the minutes of a day together."""
+"""Let a service round the sum of a day's minutes instead of each entry."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

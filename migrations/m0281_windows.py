@@ -1,4 +1,4 @@
-"""Let the time of a service count by the hour at which it was worked."""
+"""Let a service count its time by a factor that depends on the hour at which it was worked."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Create products with their prices, say what each service stands for, and reserve columns for integrations."""
+"""Create products, record whether a service stands for a project, contract or entitlement, and reserve columns."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let contracts demand a purchase order, say when notice is given, and renew themselves."""
+"""Let contracts demand a purchase order, have a period of notice, and be renewed automatically."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Create templates of services: the fields of the form of a service, filled in."""
+"""Create templates of services, which store the values of the form of a service."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

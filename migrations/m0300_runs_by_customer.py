@@ -1,4 +1,4 @@
-"""Let a billing run go customer by customer, so that it can be followed, stopped by a crash, and continued."""
+"""Let a billing run bill one customer after another, so that its progress shows and it continues after a crash."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

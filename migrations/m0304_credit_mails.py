@@ -1,4 +1,4 @@
-"""Mail credit notes as invoices are mailed."""
+"""Let credit notes be mailed to those who get the invoices."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

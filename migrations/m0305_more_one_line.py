@@ -1,4 +1,4 @@
-"""Let also the newer names and other texts of one line have no line breaks and no control characters."""
+"""Refuse line breaks and control characters in further names and texts of one line."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let a statement be corrected by a further one that names it."""
+"""Let a statement be corrected by another statement that refers to it."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Create the statuses that admins configure, with the moves between them (S3.18)."""
+"""Create the statuses that admins configure, and which status may follow which (S3.18)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

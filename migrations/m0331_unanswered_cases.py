@@ -1,4 +1,4 @@
-"""Remind customers of cases that wait for them, and close those that stay unanswered, as an admin says (S3.18)."""
+"""Remind customers of cases that wait for them, and close unanswered ones, after days that an admin sets (S3.18)."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

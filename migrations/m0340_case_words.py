@@ -1,4 +1,4 @@
-"""Add the index of the one search: the words of each case, its messages and file names, and of the names of customers and contacts."""
+"""Add the index of the search: the words of cases, messages and file names, and of customers' and contacts' names."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Index what the views of the list of cases need: my department, our turn first, ending soon, and deadlines in reverse."""
+"""Index views and orders of the list of cases: by department, by whose turn it is, ending soon, latest deadline first."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

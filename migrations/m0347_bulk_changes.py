@@ -1,4 +1,4 @@
-"""Create the tables of changes that are made to many cases at once."""
+"""Create the tables of bulk changes of cases."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

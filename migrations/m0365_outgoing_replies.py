@@ -1,4 +1,4 @@
-"""Keep the replies of agents for a few seconds before they go out, so that they can be taken back."""
+"""Hold the replies of agents for a few seconds before they go out, so that they can be withdrawn."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let an agent who takes a call open a case with what the caller said as the caller's own message."""
+"""Let an agent who takes a call open a case in which the caller's words are a message by the caller."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

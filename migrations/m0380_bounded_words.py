@@ -1,4 +1,4 @@
-"""Let no text be too long for the index of the search, and no phrase go on from one message into the next."""
+"""Limit the length of the texts in the index of the search, and let no phrase match across two messages."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Change the credited minutes of a voucher once for a credit note, so that the log of changes says only what is true."""
+"""Change the credited minutes of a voucher once for a credit note, so that the audit log has one change."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Record in the audit what admins do with tags, and tell agents and managers of a bad rating."""
+"""Record in the audit log what admins do with tags, and notify agents and managers of a bad rating."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let admins name the four priorities, and say which of them contacts may choose."""
+"""Let admins name the four priorities, and set which of them contacts may choose and which forms preselect."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

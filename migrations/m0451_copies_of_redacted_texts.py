@@ -1,4 +1,4 @@
-"""Let a redaction reach the copies of a text on the same case, and the values of own fields with their lines in the log."""
+"""Let a redaction also reach copies of the text on the same case, and values of own fields and their log lines."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
