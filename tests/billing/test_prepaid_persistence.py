@@ -17,6 +17,7 @@ from portal.database import current, transaction
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.customers import Customer
 from portal.people.readers import SYSTEM
+from portal.timekeeping.entries import Work
 from tests.billing.work import NOVEMBER, OCTOBER, Logged, a_service, log
 from tests.world import ACME, ACME_CONTRACT, GLOBEX, GLOBEX_CONTRACT, HELPDESK, INES, MAX, NOOR, NOW
 
@@ -298,6 +299,23 @@ async def test_held_time_is_charged_once_a_manager_releases_it() -> None:
         await billed()
         outcome = await billing.hold_again([entry.choice], by=MAX, at=NOW)
         assert (outcome.done, outcome.status) == ((), 409)
+        assert await billing.violations() == {}
+
+
+async def test_released_time_that_moves_to_another_customer_is_held_there_again() -> None:
+    """C8, D31: a release says nothing about another customer; in another service of the same customer it stays."""
+    async with transaction(MAX) as tx:
+        care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
+        more = await a_service(ACME, ACME_CONTRACT, "More care", **VOUCHER | {"overflow": "hold"})
+        theirs = await a_service(GLOBEX, GLOBEX_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
+        entry = await log(30, service=care)
+        await billing.release([entry.choice], by=MAX, at=NOW)
+        for version, service, kind in ((1, more, "charged"), (2, theirs, "held"), (3, care, "held")):
+            work = Work(minutes=30, work_date=OCTOBER, service_id=service)
+            await billing.change_entry(entry.id, work, version=version, by=MAX, at=NOW)
+            assert not (await billing.approve([billing.Choice(entry.id, version + 1)], by=MAX, at=NOW)).refused
+            assert await pieces(entry) == [(kind, 30, None)]
+        assert await tx.fetchval("select count(*) from release") == 0
         assert await billing.violations() == {}
 
 
