@@ -25,9 +25,9 @@ async def unless_taken(field: str, sentence: str) -> AsyncIterator[Transaction]:
 
 @contextlib.asynccontextmanager
 async def unless_gone(field: str, sentence: str) -> AsyncIterator[Transaction]:
-    """Run the block as `unless_taken` does, and raise `Invalid` if a foreign key rejects the row.
+    """Run the block as `unless_taken` does, but raise `Invalid` if a foreign key rejects the row.
 
-    It does so if somebody has deleted the row to which the new row refers in the meantime.
+    That happens if the row to which the new row refers was deleted in the meantime.
     """
     try:
         async with transaction(current().reader) as tx:

@@ -151,7 +151,10 @@ def _fill_week(scenario: Scenario) -> None:
 
 
 def _move_to_evenings(scenario: Scenario) -> None:
-    """Let the last check of each month at one customer be work from 17:30 on, which counts more from 18:00 on."""
+    """Replace the last weekly check of each month at `ON_CALL` by 90 minutes of work that begins at 17:30.
+
+    The service of this customer bills work after 18:00 with a factor.
+    """
     last = {}
     for place, piece in enumerate(scenario.pieces):
         if piece.customer is scenario.customers[ON_CALL] and piece.comment == CHECKED:

@@ -26,15 +26,15 @@ from portal.people.readers import ContactReader, Reader
 _BY_NUMBER = numbered("$1")
 SERVICE_NAME = shown_service("c.service_id")
 _DEPARTMENT = ("(select d.name from department d where d.id = c.department_id)", "null::text")
-"""SQL for the name of the case's department, for agents and for contacts, who may not read departments."""
+"""A pair of SQL expressions for the name of the department: for agents, and for contacts, who may not read it."""
 _OUTGOING = (OUTGOING, "null::text")
-"""SQL for the replies that can still be withdrawn, for agents and for contacts, who may not read them."""
+"""A pair of SQL expressions for replies that can be withdrawn: for agents, and for contacts, who may not read them."""
 _TAGS = (tagging.tags_sql("c.id"), "null::text")
-"""SQL for the tags of the case, for agents and for contacts, who may not read tags."""
+"""A pair of SQL expressions for the tags of the case: for agents, and for contacts, who may not read tags."""
 _MOVES = (moves_sql("c"), "'[]'")
-"""SQL for the statuses that may be set, for agents and for contacts, who cannot set one."""
+"""A pair of SQL expressions for the statuses that may be set: for agents, and for contacts, who cannot set one."""
 _PRIORITIES = (CHOICES_SQL, "'[]'")
-"""SQL for the priorities that may be set, for agents and for contacts, who cannot set one."""
+"""A pair of SQL expressions for the priorities that may be set: for agents, and for contacts, who cannot set one."""
 
 
 @dataclass(frozen=True, slots=True)

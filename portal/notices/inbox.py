@@ -62,13 +62,14 @@ class Told:
     """A notice with the values that its sentence contains; its kind decides which fields have a value.
 
     `actor` is the name of the person who made the change. A notice about a case has the case's number, subject and
-    customer, and `details` of the case's event, or of the status that the reply has set. A notice about time has the `verb`,
-    the `note` (a reason, a question or an answer), the number of entries (`count`), and the minutes and the day of the first
-    entry. A reminder has the `amount` that it counts, such as minutes, and its `day`. A warning says in `warned` of what, and has the `name` of the
-    service, voucher or contract, its ids and its `day`, and in `amount` the minutes that were left; `renews` says whether the contract renews itself
-    unless notice is given `notice_days` before its end. The notice of a payment
-    has the amount `paid`, negative if it was paid back, and its `currency`. That of a corrected statement has the id of the
-    correction, the minutes that it gives back, the `name` of the contract, and in `day` the day up to which the statement is.
+    customer, and `details` of the case's event, or of the status that the reply has set. A notice about time has the
+    `verb`, the `note` (a reason, a question or an answer), the number of entries (`count`), and the minutes and the day
+    of the first entry. A reminder has an `amount`, such as the minutes that are missing, and its `day`. A warning says
+    in `warned` of what, and has the `name` of the service, voucher or contract, its ids and its `day`, and in `amount`
+    the minutes that were left; `renews` says whether the contract renews itself unless notice is given `notice_days`
+    before its end. The notice of a payment has the amount `paid`, negative if it was paid back, and its `currency`.
+    That of a corrected statement has the id of the correction, the minutes that it gives back, the `name` of the
+    contract, and in `day` the day up to which the statement is.
     """
 
     id: int

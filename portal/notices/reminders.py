@@ -1,4 +1,4 @@
-"""Make reminders, which no change causes: of time that waits for approval, and of time of last week that is missing.
+"""Make reminders at fixed times: of time that waits for approval, and of time of last week that is missing.
 
 A reminder is made in the morning of its day, in the time zone of its recipient. Its `record_id` is the day as a number, so
 that nobody gets it twice. The reminder of approvals is made once on each working day, that of last week once a

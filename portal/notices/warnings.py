@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 AHEAD = 30
 """The number of days before the end of a voucher or a contract when people are warned; at most a quarter of its length.
 
-For a contract that renews itself, the days count back from the last day on which notice can be given.
+For a contract that renews itself, the days are counted back from the last day on which notice can be given.
 """
 MORNING = 8
 """The hour of the day, in the company's time zone, from which people are warned of what ends."""

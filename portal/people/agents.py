@@ -97,8 +97,8 @@ class Agent(Person, Table, tablename="agent"):
     async def create(cls, facts: AgentFacts, at: datetime) -> "Agent":
         """Create an agent with a mail address and no password. The agent sets a password through an invitation link.
 
-        A manager is also designated for the departments in `facts.approves`. Raise `Invalid` for a bad field or a mail
-        address that somebody else has, `NotFound` for an unknown role or department.
+        A manager is also designated for the departments in `facts.approves`. Raise `Invalid` for a field that is not
+        valid or a mail address that somebody else has, `NotFound` for an unknown role or department.
         """
         values, address, departments = await _read(facts)
         agent = cls(**values, created_at=at)
@@ -111,8 +111,8 @@ class Agent(Person, Table, tablename="agent"):
         """Replace every field of the agent. A new grade takes effect with the agent's next request (R33).
 
         An agent whose new grade is not manager loses all designations. Open invitation and reset links end if the mail
-        address changes. Raise `Invalid` for a bad field, for a mail address that somebody else has, or if the change
-        would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
+        address changes. Raise `Invalid` for a field that is not valid, for a mail address that somebody else has, or if
+        the change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
         """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():
@@ -237,7 +237,7 @@ async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
     """Validate the fields, and return the agent's column values, mail address and designated departments.
 
     The designated departments are ids that may be unknown; there are none unless the grade is manager. Raise `Invalid`
-    for a bad field, `NotFound` if the role or the agent's own department is unknown.
+    for a field that is not valid, `NotFound` if the role or the agent's own department is unknown.
     """
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)

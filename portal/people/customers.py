@@ -97,7 +97,7 @@ class Customer(Endable, Table, tablename="customer"):
 
     @classmethod
     async def create(cls, facts: CustomerFacts, at: datetime) -> "Customer":
-        """Create a customer. Raise `Invalid` with an error message for each bad field, or for a name that is taken."""
+        """Create a customer. Raise `Invalid` for each field that is not valid, and for the name of another customer."""
         customer = cls(**_read(facts), created_at=at)
         async with unless_taken("name", f"There is a customer “{customer.name}” already."):
             await customer.save()
@@ -106,7 +106,7 @@ class Customer(Endable, Table, tablename="customer"):
     async def change(self, facts: CustomerFacts) -> None:
         """Replace every field of the customer. Issued invoices keep the old values.
 
-        Raise `Invalid` for a bad field or a name that is taken.
+        Raise `Invalid` as `create` does.
         """
         values = _read(facts)
         async with unless_taken("name", f"There is a customer “{values['name']}” already."):
@@ -115,7 +115,7 @@ class Customer(Endable, Table, tablename="customer"):
     async def deliver(self, facts: DeliveryFacts) -> None:
         """Change how the customer's invoices are delivered from now on.
 
-        Raise `Invalid` (`email`) for text that is not a mail address.
+        Raise `Invalid` at the field `email` for text that is not a mail address.
         """
         checked = Checked()
         address = checked("email", optional(email), facts.email)
@@ -181,7 +181,7 @@ def _conditions_of(search: str) -> Iterator[tuple[str, str]]:
 
 
 def _read(facts: CustomerFacts) -> dict[str, Any]:
-    """Validate the fields, and return the customer's column values. Raise `Invalid` for a bad field."""
+    """Validate the fields, and return the customer's column values. Raise `Invalid` for a field that is not valid."""
     checked = Checked()
     values = {
         **read_party(checked, facts),

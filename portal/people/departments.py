@@ -196,7 +196,7 @@ async def hand_designations(leaving: int, successor: int) -> None:
 async def _read(facts: DepartmentFacts) -> dict[str, Any]:
     """Validate the fields, and return the department's column values.
 
-    Raise `Invalid` for a bad field, `NotFound` for an unknown parent department.
+    Raise `Invalid` for a field that is not valid, `NotFound` for an unknown parent department.
     """
     checked = Checked()
     name = checked("name", line, facts.name)

@@ -119,7 +119,7 @@ class Renewed:
 
 
 async def renew(invitation: int, at: datetime) -> Renewed | None:
-    """Make the token of a link that is being mailed, and return it with its link. Run as the sign-in role.
+    """Make the token of a link that is being mailed, and return the link with it. Run as the sign-in role.
 
     The time for which the link is valid begins now. If the mail is sent again, the new token replaces the previous one.
     Return None if the link was mailed, has ended or has expired.

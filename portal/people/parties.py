@@ -24,7 +24,7 @@ class PartyFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def read_party(checked: Checked, facts: PartyFacts) -> dict[str, Any]:
-    """Validate the fields of a party and return its column values. `checked` records the error of each bad field."""
+    """Validate the fields of a party and return its column values. `checked` records an error for each wrong field."""
     return {
         "name": checked("name", line, facts.name),
         "legal_name": checked("legal_name", line, facts.legal_name.strip() or facts.name.strip() or "-"),

@@ -37,8 +37,8 @@ async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetim
 
     Their messages stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail address,
     password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are deleted.
-    The audit log keeps its rows about these changes, without IP addresses. Access to another customer
-    stays. Raise `Conflict` if the contact's access has not ended, and `Invalid` (`name`) if `typed_name` is not the
+    The audit log keeps its rows about these changes, without IP addresses. Access to another customer stays. Raise
+    `Conflict` if the contact's access has not ended, and `Invalid` at the field `name` if `typed_name` is not the
     contact's name.
     """
     if contact.ended_at is None:

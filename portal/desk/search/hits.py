@@ -56,9 +56,9 @@ TOTAL = f"(select case when count(*) > {MOST} then count(*) else count(distinct 
 def hits_sql(reader: Reader, is_better: str = "false") -> str:
     """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
 
-    Its column `is_better` is the SQL condition of this name on the case `c`. The parameter `$1` are the queries of
-    `queries_for`, which are run one after the other until there are enough. Two of them find the same case if its words
-    stand in several rows of `case_words`, so `hits` may have an id twice.
+    Its column `is_better` has the result of the SQL condition `is_better` on the case `c`. The parameter `$1` is the
+    list that `queries_for` returns. PostgreSQL runs its queries one after the other until more than `MOST` cases are
+    found. `hits` may have an id twice: two queries find the same case if its words are in several rows of `case_words`.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
     return f"""

@@ -85,7 +85,10 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
 
 def _opens(target: Status, sources: Collection[Status]) -> bool:
-    """Return whether a merge opens the target, so that no question of the customer is overlooked."""
+    """Return whether a merge sets the target to open, as `absorb` says, so that no question of the customer is overlooked.
+
+    `target` and `sources` are the categories of the statuses of the cases.
+    """
     if target.is_done:
         return not all(source.is_done for source in sources)
     return not target.is_ours and any(source.is_ours for source in sources)

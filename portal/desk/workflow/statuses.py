@@ -198,7 +198,10 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
 
 class StatusMove(Table, tablename="status_move"):
-    """A status (`to_status_id`) that agents may set after another one, unless that has `moves_freely`."""
+    """A status `to_status_id` that agents may set on a case with the status `from_status_id`.
+
+    The rows of a status with `moves_freely` are ignored.
+    """
 
     from_status_id = BigInt(primary_key=True, default=None)
     to_status_id = BigInt(default=None)

@@ -118,8 +118,8 @@ class Contact(Person, Table, tablename="contact"):
     async def change(self, facts: ContactFacts, at: datetime) -> None:
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
-        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a bad field or a mail
-        address that somebody else has.
+        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a field that is not valid
+        or a mail address that somebody else has.
         """
         values, address = _read(facts)
         await Contact.update(**values).where(Contact.id == self.id)
@@ -169,7 +169,7 @@ where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id l
 
 
 def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:
-    """Validate the fields, and return the contact's column values and mail address. Raise `Invalid` for a bad field."""
+    """Return the contact's column values and mail address. Raise `Invalid` for a field that is not valid."""
     checked = Checked()
     values = {
         "name": checked("name", line, facts.name),

@@ -31,8 +31,8 @@ class NewCaller(Struct, kw_only=True):
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
         """Create the contact for the customer with this id, and invite them with `new_invited`.
 
-        The contact sees only their own cases. Raise `Invalid` for a bad field, and for a mail address or a telephone
-        number that a contact of the customer has; the message names that contact.
+        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, and for a mail address or
+        a telephone number that a contact of the customer has; the message names that contact.
         """
         digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):

@@ -93,8 +93,8 @@ async def add(
     """Store a new passkey of a person, and tell them by mail. Run as the sign-in role.
 
     `answer` is the browser's registration response as JSON. Return new recovery codes, or an empty list if the person
-    has some already. The credential is locked until the transaction ends. Raise `Invalid` for a bad name or response,
-    `Conflict` for a passkey that is stored already or if the person has 20 passkeys.
+    has some already. The credential is locked until the transaction ends. Raise `Invalid` for a name or response that
+    is not valid, `Conflict` for a passkey that is stored already or if the person has 20 passkeys.
     """
     checked, ceremony = Checked(), _ceremony()
     named = checked("name", line, name)

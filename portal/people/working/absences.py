@@ -122,7 +122,8 @@ class Absence(Table, tablename="absence"):
         """Add an absence of the agent.
 
         `own` says whether the agent enters their own absence, which decides the wording of error messages. Raise
-        `Invalid` for a bad value, for days that overlap another absence, and for a deputy whom the agent cannot have.
+        `Invalid` for a value that is not valid, for days that overlap another absence, and for a deputy whom the agent
+        cannot have.
         """
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
