@@ -13,7 +13,7 @@ from benchmarks.flows import Page
 
 CASES = 1_000
 SIZES = (100, 10_000, 100_000)
-"""The numbers of unbilled entries with which the page is measured."""
+"""The numbers of unbilled entries with which the pages are measured."""
 
 PAGES = (
     Page("approvals", "agent", "/agent/approvals", rows=50),

@@ -72,7 +72,7 @@ _SUBJECTS = {
     "recovery_code": "credential_id",
     "person": "credential_id",
 }
-"""By table, the column whose value `audit.subject_id` is. For other tables it is the id of the changed row."""
+"""By table, the column of which `audit.subject_id` has the value. For other tables, it has the id of the changed row."""
 
 _CURRENCY = (
     "(select k.currency from service s join contract k on k.id = s.contract_id where s.id = x.service_id) currency"

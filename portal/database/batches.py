@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 GONE = "This no longer exists."
-"""The error message for a member that no longer exists. It was chosen from a list, so "not found" would puzzle the reader."""
+"""The error message for a member that no longer exists. For a row of a list, "not found" would puzzle the reader."""
 
 
 class Failed(Refusal):

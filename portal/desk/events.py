@@ -234,7 +234,7 @@ def _assigned_words(actor: str, to: str | None) -> str:
 def _dispatch_words(details: Mapping[str, Any]) -> str:
     """Return the sentence that says which rule of dispatch chose what.
 
-    `details` has the names; older lines have only the number of the priority.
+    `details` are those of the log line. Older lines have the number of the priority instead of its name.
     """
     rule, whom, department = details["rule"], details["to"], details["department"]
     if rule is None:

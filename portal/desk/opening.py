@@ -43,8 +43,8 @@ async def origin_of(
     The service is the customer's default for the type, else the customer's default for all types, else None. With
     `customer_id`, the contact must belong to that customer; with `by_contact`, the type and the priority must be
     ones that contacts may choose. `Origin.problems` reports a contact, type or priority that cannot be chosen, is
-    unknown or has ended. The contact is
-    locked (`hold_contact`), so that the contact's access cannot end before this transaction does.
+    unknown or has ended. The contact is locked (`hold_contact`), so that the contact's access cannot end before this
+    transaction does.
     """
     if contact_id is not None:
         await hold_contact(contact_id)

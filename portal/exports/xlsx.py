@@ -21,7 +21,7 @@ _FORMATS = {
 _WIDTHS = {Kind.TEXT: 24, Kind.DATE: 12, Kind.MOMENT: 17}
 _MINUTES_OF_A_DAY = 1440
 _NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-"""The time of creation in the file's properties, which would otherwise be that of each download."""
+"""The time of creation in the properties of every file, so that equal rows make equal files."""
 
 
 class XlsxWriter:

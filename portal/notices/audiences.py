@@ -75,9 +75,10 @@ array(
   )
   select id from named union all select id from managers where not exists (select from named))
 """
-"""SQL for the ids of the managers of the department of the case `k`, or of that of its agent `h`; all if it has none.
+"""SQL for the ids of the managers of the department of the case `k` or, if it has none, of that of its agent `h`.
 
-The managers of a department are those who are designated for it or for a department above it.
+These are the managers who are designated for the department or for a department above it; if there are none, all
+managers and admins.
 """
 
 ENDING = f"""

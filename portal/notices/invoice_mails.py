@@ -290,7 +290,7 @@ async def history(invoice: Invoice) -> list[Any]:
 
     Columns: `state` ("seen" for an opening), contact_id, name (of the contact, or the accounts address), reason,
     asked_by (None if nobody asked for the mail), credit_number (of the credit note that the mail brings, or None),
-    asked_at, due_at, and at: when the mail ended or is due, or when the invoice was opened.
+    asked_at, due_at, and at: when the mail was sent or failed, or is due, or when the invoice was opened.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

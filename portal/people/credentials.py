@@ -154,8 +154,8 @@ async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
 async def open_for_contact(customer_id: int, contact_id: int, email: str, at: datetime) -> int:
     """Create a credential without a password for a contact, and return its id.
 
-    Raise `Invalid` at the field `email` if an agent or another contact of the same customer has this mail address. It
-    joins the login of contacts of other customers who have this mail address.
+    Raise `Invalid` at the field `email` if an agent or another contact of the same customer has this mail address. The
+    credential joins the login of contacts of other customers who have this mail address.
     """
     return await _open(email, None, customer_id, contact_id, at)
 
@@ -169,7 +169,7 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Change the mail address of a credential. Raise `Invalid` at `email` if it cannot be used.
+    """Change the mail address of a credential. Raise `Invalid` at the field `email` if another person has it.
 
     Neither an agent and a contact nor two contacts of one customer can have the same mail address. Open invitation and
     password-reset links end, because they were sent to the old mail address. If the person has access to other
@@ -307,8 +307,8 @@ async def forget_tries(email: str, address: str) -> None:
 async def _known(email: str, joining: int | None = None) -> Any:
     """Return a row with the columns id, password_hash and disabled of the login with this mail address, or None.
 
-    `disabled` is true if the person has no access that counts: one that has not ended, and that they have accepted or
-    whose credential is `joining`.
+    `disabled` is false if the person has an access that has not ended, and that they have accepted or whose credential
+    is `joining`.
     """
     return await current().fetchrow(f"{_LOGIN} where h.email = $2 and h.login_id = h.id", joining, _canonical(email))
 

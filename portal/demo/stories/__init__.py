@@ -115,7 +115,7 @@ _SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a"
 
 @cache
 def ordinary_stories() -> tuple[Story, ...]:
-    """Return the stories that serve for several cases, each time with other names for the placeholders."""
+    """Return the stories that are used for several cases, each time with other names for the placeholders."""
     return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
 
 

@@ -17,7 +17,7 @@ from portal.durations import spoken
 from portal.render import formats
 
 IN_MINUTES = timedelta(hours=1)
-"""Within this time of a deadline, its words contain the minutes that are left instead of the time of day."""
+"""Within this time before a deadline, pages show the minutes that are left instead of the day and the time."""
 
 
 def clock_sql(alias: str) -> str:

@@ -63,8 +63,8 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The values from which the deadlines of one case are computed.
 
-    `began_at` is when its clock began. The others, except `pauses`, are by duty: `targets` are the minutes that are
-    promised now, `done` is when the duty was done, and `deadlines` are the deadlines that were computed before.
+    `began_at` is when its clock began. Three mappings have a value for each duty: `targets` has the minutes that are
+    promised now, `done` when the duty was done, or None, and `deadlines` the deadline that was computed before.
     `pauses` are sorted by their begin.
     """
 
@@ -144,7 +144,7 @@ def _near(due_at: datetime, minutes: int, began_at: datetime, calendar: Calendar
     """Return when a deadline comes near, and when to warn of that.
 
     It is near in its last business hour or, for a long promise, in the last tenth. For a promise of less than two hours
-    the warning comes in its second half, so that nobody is warned at once.
+    the warning comes in its second half, so that nobody is warned as soon as the clock begins.
     """
     left = max(60, minutes // 10)
     warned = min(left, max(1, minutes // 2))

@@ -75,7 +75,7 @@ async def filters_of(question: Question, reader: AgentReader) -> Filters:
         asked["tag"],
     )
     named: dict[str, list[tuple[int | str, str, bool]]] = {name: [] for name in (*WORDS, "project")}
-    # A URL may name a whole category; the choices are the statuses in it.
+    # A category of statuses is shown if the URL contains it, but the form offers only single statuses.
     named["status"] = [(status.value, status.word, False) for status in Status]
     named["agent"] = [(NOBODY, "Nobody", True)]
     for row in rows:

@@ -29,7 +29,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str, order: Order, *, is_back: bool = False) -> Self | None:
-        """Return the cursor that `str` wrote as text, or None if the text is not a cursor of a list with this order."""
+        """Return the cursor in a URL, or None if the text is not a cursor of a list with this order."""
         typed, *parts = text.split("~", len(order.expressions))
         case_id = number_in(typed)
         types = (order.type, *(datetime for _ in order.expressions[1:]))

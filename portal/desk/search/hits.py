@@ -101,7 +101,7 @@ def _newest(mark: str, bucket: int) -> str:
 
 
 def of_text(reader: Reader) -> Callable[..., str]:
-    """Return a function that returns the tsquery for the cases that a part matches by texts, customer or contact."""
+    """Return a function that returns the tsquery for the cases with a part in their texts, customer or contact."""
 
     marks = ("",) if reader.is_contact else ("", "N")
 

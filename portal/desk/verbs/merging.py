@@ -85,7 +85,7 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
 
 def _opens(target: Status, sources: Collection[Status]) -> bool:
-    """Return whether a merge sets the target to open, as `absorb` says, so that no question of the customer is overlooked.
+    """Return whether a merge opens the target (see `absorb`), so that no question of the customer is overlooked.
 
     `target` and `sources` are the categories of the statuses of the cases.
     """
@@ -136,7 +136,7 @@ update cases set merged_into_id = $2, confidential = (select t.confidential from
   updated_at = $3, due_at = null, soon_at = null
 where id = $1
 """
-# The key of the form that planned an appointment is unique on a case.
+# Among the appointments of a case, `form_key` is unique, so a key that the target has already is removed.
 _APPOINTMENTS = """
 update appointment p set case_id = $2, form_key = case when not exists (
   select from appointment o where o.case_id = $2 and o.form_key = p.form_key) then p.form_key end

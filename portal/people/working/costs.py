@@ -105,7 +105,7 @@ class CostRate(Table, tablename="cost_rate"):
 
     @classmethod
     async def create(cls, agent: Agent, facts: CostRateFacts, at: datetime) -> None:
-        """Add a cost rate. Raise `Invalid` for a value that is not valid, or if a rate of the agent begins on that day."""
+        """Add a cost rate. Raise `Invalid` for a wrong value, or if a rate of the agent begins on the same day."""
         checked = Checked()
         values: dict[str, Any] = {
             "hourly_cost": checked("hourly_cost", _cost, facts.hourly_cost),

@@ -31,7 +31,7 @@ class WeekFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class HoursFacts(WeekFacts, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an agent's working hours with the day from which they hold, as typed."""
+    """Form fields of an agent's working hours with the day from which they are valid, as typed."""
 
     effective_from: str = ""
 
@@ -94,7 +94,7 @@ class Hours:
         return self.stretches[0][1] if self.stretches else USUAL
 
     def week(self, day: date) -> Week:
-        """Return the week whose hours hold on `day`."""
+        """Return the minutes of each weekday, as they are valid on `day`."""
         return next((week for since, week in self.stretches if since <= day), USUAL)
 
     def on(self, day: date) -> int:
@@ -120,7 +120,7 @@ HOURS = """
 class WorkingHours(Table, tablename="working_hours"):
     """The minutes that one agent works on one weekday; `weekday` 1 is Monday and 7 is Sunday (ISO 8601).
 
-    They hold from `effective_from` until the agent's next hours begin. An agent has seven rows for each such day, or
+    They are valid from `effective_from` until the agent's next hours begin. An agent has seven rows for each such day, or
     none at all. Agents without rows work the hours of `USUAL`.
     """
 
