@@ -134,7 +134,7 @@ class Change:
         return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
 
     def _untold(self) -> Iterator[Part]:
-        """Yield the clause for a change that affects only columns that pages leave out; the sentence needs a verb."""
+        """Yield the clause for a change that affects only columns that pages leave out."""
         if template := sentences.UNTOLD.get(self.table):
             yield from self._filled(template)
         else:

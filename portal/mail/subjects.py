@@ -14,8 +14,8 @@ from portal.render.formats import plural
 class About(NamedTuple):
     """What a mail is about. `subject` is its only subject, such as a case, or the number of its notices.
 
-    `kinds` are the labels of the kinds of its notices, separated by semicolons. For another mail, it is the name of the
-    kind of mail, and `subject` may be "".
+    `kinds` are the labels of the kinds of its notices, separated by semicolons. For a mail without notices, `kinds` is
+    the name of the kind of mail, and `subject` is the document that it brings, or "".
     """
 
     subject: str

@@ -76,7 +76,7 @@ async def _due(kind: Kind, told: list[int]) -> list[Due]:
 
 
 async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Return the notices that prepaid hours of these customers run out (`warnings.of_hours`).
+    """Return the notices about prepaid hours of these customers that run out (`warnings.of_hours`).
 
     A failure for one customer is logged and stops no other notice. Raise `Unavailable` if the failure may be temporary.
     """

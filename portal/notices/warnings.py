@@ -46,7 +46,7 @@ class Reached(NamedTuple):
 
 
 async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Return the notices that prepaid hours of these customers run out, and record the warnings.
+    """Return the notices about prepaid hours of these customers that run out, and record the warnings.
 
     The included hours of the present billing period and of the previous one are checked, because time is often approved
     late. Run as `SYSTEM`, after time was approved or a voucher became usable.
@@ -89,14 +89,14 @@ async def _of_customer(customer_id: int, on: date) -> list[Reached]:
 
 
 def _kind(used: int, size: int) -> str:
-    """Return how far `size` prepaid minutes are used: `used_up`, `low`, or "" if enough are left."""
+    """Return the kind of warning if `used` of `size` prepaid minutes are used: `used_up`, `low`, or "" for none."""
     if not size or used * 100 < size * FULL:
         return ""
     return "used_up" if used >= size else "low"
 
 
 async def of_days(at: datetime) -> list[Due]:
-    """Return the notices that vouchers expire and contracts end soon, and record the warnings.
+    """Return the notices about vouchers that expire soon and contracts that end soon, and record the warnings.
 
     Run as `SYSTEM`, at least once an hour. Before `MORNING`, nothing is due.
     """
@@ -170,4 +170,7 @@ join agent a on a.grade <> 'agent' and a.ended_at is null
   and (a.id in (select agent_id from designated d where d.id = w.id) or not exists (select from designated d where d.id = w.id))
 join credential c on c.agent_id = a.id where w.id = any($1)
 """
-"""The contacts who may see the hours, and the managers of the services; if there are none, all managers and admins."""
+"""SQL for the recipients of warnings: the contacts who may see the hours, and the managers designated for the services.
+
+If no manager is designated, all managers and admins are notified.
+"""

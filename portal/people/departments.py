@@ -25,7 +25,7 @@ class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A department in the tree. `depth` is 0 at the top. `managers` are the names of those designated for it itself."""
+    """A department in the tree. `depth` is 0 at the top. `managers` are the names of its own designated managers."""
 
     id: int
     name: str

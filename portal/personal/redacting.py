@@ -143,4 +143,4 @@ from case_field f join lateral (
 ) x on true where f.kind = 'text'
 order by at, what desc, id
 """
-"""Of an own field that is empty, the values that it had are still in the log: the newest of them is shown."""
+"""SQL for the `Redactable` rows of the case $1. For an own field that is empty now, it has the newest value in the log."""

@@ -187,7 +187,10 @@ def _agent_of(case: Case) -> str:
 
 
 _AND = "/"
-"""What stands between the department and the agent of a case, which are one value: a case that moves may lose its agent."""
+"""The separator in the values of `DEPARTMENT`, which are the ids of the department and the agent of a case.
+
+The agent is included because a case may lose its agent when it moves to another department, and undoing restores both.
+"""
 _DEPARTMENT = f"concat(c.department_id, '{_AND}', c.agent_id)"
 _AGENT = "coalesce(c.agent_id::text, '')"
 RULES = {

@@ -34,7 +34,7 @@ LOCK = "select pg_advisory_xact_lock{}(hashtextextended('business hours and targ
 
 
 class BusinessCalendar(Table, tablename="business_calendar"):
-    """The only row with the time zone of the business hours, and the country and region of the public holidays."""
+    """The time zone of the business hours, and the country and region of the public holidays. There is one row."""
 
     id = SmallInt(primary_key=True, default=1)
     time_zone = Text(default=None)

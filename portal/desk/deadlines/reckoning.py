@@ -42,7 +42,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
-    """By when one duty is to be done.
+    """The deadline of one duty.
 
     `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused before the duty is
     due. `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and `warn_at` when the next

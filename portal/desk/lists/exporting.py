@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
-    """Return all cases that match `question`, in its order. Raise `Invalid` if there are more than `MOST`."""
+    """Return the cases that match `question` as a sheet, in its order. Raise `Invalid` for more than `MOST` cases."""
     condition, values = question.conditions(reader)
     order = sorting(ORDERS[question.sort], is_falling=question.is_falling, is_back=False)
     rows = await current().fetch(_ROWS.format(joins=joined(order), condition=condition, order=order), *values)

@@ -239,7 +239,7 @@ class Question:
 LONGEST_CURSOR = 500
 
 _SINGLE: dict[str, dict[str, Any]] = {"text": {"text": ""}, "project": {"project_id": None}, "due": {"due": None}}
-"""For each filter with one value, the field of a `Question` that removes it."""
+"""For each filter with a single value, the field of `Question` and the value of the field that removes the filter."""
 _FIELDS = {
     "status": "statuses", "priority": "priorities", "customer": "customers", "agent": "agents", "department": "departments",
     "type": "types", "tag": "tags",

@@ -15,7 +15,7 @@ SHORTEST_BEGINNING = 3
 """The minimum length of the last word for it to match the beginnings of words; shorter ones match too many."""
 _TYPED = re.compile('["„“”«»]([^"„“”«»]+)(["„“”«»])?|(\\S+)')
 _CUT = 60
-"""`search_vector` cuts longer words to this length."""
+"""The length to which longer words are cut, as the SQL function `search_vector` does."""
 _FORMS = "select search_form(typed) from unnest($1::text[]) with ordinality t (typed, place) order by place"
 
 

@@ -19,7 +19,7 @@ class FollowUpFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FollowUpRule(Table, tablename="follow_up_rule"):
-    """The only row with the number of days; without it, every reply reopens a case."""
+    """The number of days within which a reply reopens a case. There is one row, or none if every reply does so."""
 
     id = SmallInt(primary_key=True, default=1)
     reopen_days = SmallInt(default=None)

@@ -103,8 +103,8 @@ class Contact(Person, Table, tablename="contact"):
 
         The customer is locked, so that it cannot end before the transaction does. The database role of an administrator
         of the customer (`by`) may not lock it: if the customer ends at the same moment, it gets a contact, who cannot
-        sign in. Raise `Invalid` for a bad field or a mail address that somebody else has, `Conflict` if the customer
-        has ended.
+        sign in. Raise `Invalid` for a field that is not valid or a mail address that somebody else has, `Conflict` if
+        the customer has ended.
         """
         values, address = _read(facts)
         ended = "select ended_at from customer where id = $1"

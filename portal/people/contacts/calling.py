@@ -12,7 +12,7 @@ from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 
 FIELDS = {"name": "new_name", "email": "new_email", "phone": "new_phone"}
-"""The form fields of a new contact, by those of `ContactFacts`."""
+"""The names of the form fields of a new contact, by the names of the fields of `ContactFacts`."""
 
 
 class NewCaller(Struct, kw_only=True):
