@@ -157,10 +157,13 @@ async def assign(
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
         holder = Holder(agent=case.agent_id, department=case.department_id)
-        fields = edited(await _searched(form, holder), Assignment, holder)
-        if fields.take:
-            await case.take(by=reader, at=at)
+        if form.get("take"):
+            # Who saw that a colleague has the case may take it; who saw that nobody has it is told of the colleague.
+            seen = seen_in(form, Holder)
+            knows = seen is not None and seen.agent == case.agent_id
+            await (case.assign(reader.id, by=reader, at=at) if knows else case.take(by=reader, at=at))
         else:
+            fields = edited(await _searched(form, holder), Assignment, holder)
             chosen_agent = fields.agent != holder.agent
             if "department" in form.fields:
                 # A list of agents shows who has the case then; a search field for the department does not.

@@ -72,7 +72,11 @@ def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | No
     last = " That was the last case of this list." if page.startswith("/agent/cases?") else ""
     if not held:
         return {"words": f"Your reply to #{number} is sent.{last}"}
-    undo = f"/agent/cases/{number}/replies/{held}/withdrawal"
+    path, _, query = page.partition("#")[0].partition("?")
+    # The place in the list leads back to the case of the reply; the cases beside another one are not those beside it.
+    beside = () if path == f"/agent/cases/{number}" else ("next", "previous")
+    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in ("sent", "held", *beside)]
+    undo = f"/agent/cases/{number}/replies/{held}/withdrawal" + (f"?{urlencode(kept)}" if kept else "")
     return {"words": f"Your reply to #{number} goes out in 10 seconds.{last}", "undo": undo}
 
 

@@ -80,3 +80,35 @@ async def test_what_could_not_be_changed_is_listed_with_its_reason(app: Gate, in
 async def test_nothing_ticked_and_a_verb_that_does_not_exist_are_refused(ines: Browser, case: Case) -> None:
     for fields in ({"verb": "priority"}, {"verb": "dispatch", "case": "1001"}, {"verb": "", "case": "1001"}):
         assert (await ines.send_form(CHANGES, fields)).status_code == 422
+
+
+async def test_nothing_is_chosen_beforehand_and_a_change_of_nothing_says_so(ines: Browser, case: Case) -> None:
+    """A form without a choice is refused; *Nobody* is a choice of its own, and where nothing changed nothing is undone."""
+    for verb, value in (("priority", str(case.priority)), ("assign", "nobody")):
+        prepared = await ines.send_form(f"{CHANGES}?view=all", {"verb": verb, "case": [str(case.number)]})
+        here = prepared.headers["location"]
+        page = await ines.get(here)
+        assert '<option value="">Choose …</option>' in page.text
+        assert " selected>" not in page.text
+        refused = await send(ines, page, f"{here}/beginning")
+        assert refused.status_code == 422
+        assert "Choose one from the list." in refused.text
+        begun = await send(ines, page, f"{here}/beginning", value=value)
+        listed = (await ines.get(begun.headers["location"])).text
+        assert "Nothing changed. 1 had it already." in listed
+        assert "/undoing" not in listed
+
+
+async def test_the_report_leads_back_to_the_list_where_the_change_can_be_undone(ines: Browser, case: Case) -> None:
+    other = await open_case("Other")
+    prepared = await ines.send_form(
+        f"{CHANGES}?view=all", {"verb": "priority", "case": [str(case.number), str(other.number)]}
+    )
+    here = prepared.headers["location"]
+    page = await ines.get(here)
+    async with transaction(NOOR):
+        await (await Case.find(other.number, NOOR)).change_facts(by=NOOR, at=now(), priority=1)
+    await send(ines, page, f"{here}/beginning", value="4")
+    back = re.search(r'href="([^"]*)">Back to the list', (await ines.get(here)).text)
+    assert back
+    assert f"{here}/undoing" in (await ines.get(back[1].replace("&amp;", "&"))).text

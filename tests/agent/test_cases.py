@@ -332,6 +332,23 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
     assert "Choose an agent who works here." in refused.text
 
 
+async def test_a_case_of_a_colleague_is_taken_by_whoever_saw_that_it_is_theirs(
+    ines: Browser, max_: Browser, case: Case
+) -> None:
+    """Max's page says that Ines has the case and offers to take it; a page from before somebody else took it is refused."""
+    address = f"/agent/cases/{case.number}/assignment"
+    await ines.send_form(address, {"take": "yes"})
+    page = await max_.get(f"/agent/cases/{case.number}")
+    assert "Take it" in page.text
+    assert "Take it" not in (await ines.get(f"/agent/cases/{case.number}")).text
+    seen = {"take": "yes", "seen": f'{{"agent": {INES.id}, "department": null}}'}
+    for _ in range(2):
+        assert (await max_.send_form(address, seen)).status_code == 303
+        assert (await reload(case)).agent_id == MAX.id
+    assert (await ines.send_form(address, seen)).status_code == 409
+    assert (await reload(case)).agent_id == MAX.id
+
+
 async def test_several_cases_are_taken_at_once_and_the_rest_reported(ines: Browser, case: Case) -> None:
     """D35: Ines takes three ticked cases: the two free ones become hers, and Max's one is reported and stays his."""
     others = await open_case("Others"), await open_case("Others too")

@@ -133,6 +133,21 @@ async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ine
     assert len(await said(case)) == 3
 
 
+async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case: Case) -> None:
+    """The button of the message on the next case leads back to the case of the reply in the same list."""
+    other = await open_case("Other")
+    to = f"/agent/cases/{case.number}/replies?view=all&next={other.number}&previous="
+    answer = await ines.send_form(to, reply("We look at it", then="next"))
+    assert answer.headers["location"].startswith(f"/agent/cases/{other.number}?view=all")
+    page = (await ines.get(answer.headers["location"])).text
+    back = re.search(rf'action="(/agent/cases/{case.number}/replies/[^"]*/withdrawal[^"]*)"', page)
+    assert back
+    returned = await ines.send_form(back[1].replace("&amp;", "&"), {})
+    assert returned.headers["location"] == f"/agent/cases/{case.number}?view=all#body"
+    shown = (await ines.get(f"/agent/cases/{case.number}?view=all")).text
+    assert f'href="/agent/cases/{other.number}?view=all"' in shown
+
+
 @pytest.mark.parametrize("by", [ADA, MAX], ids=["contact", "colleague"])
 async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_text(
     ines: Browser, case: Case, by: Reader

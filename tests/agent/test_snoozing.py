@@ -45,3 +45,16 @@ async def test_a_page_from_before_the_customers_reply_does_not_snooze(ines: Brow
     assert (await ines.send_form(f"{here}/snooze", sent | {"read": "x"})).status_code == 400
     async with transaction(INES):
         assert (await Case.find(case.number, INES)).snoozed_until is None
+
+
+async def test_snoozing_keeps_the_place_in_the_list(ines: Browser, case: Case) -> None:
+    """The form and its *Cancel* lead back to the case at its place; the first button has the focus, and the hint the zone."""
+    here = f"/agent/cases/{case.number}"
+    place = "?view=unassigned&next=&previous="
+    page = (await ines.get(f"{here}/snooze{place}")).text
+    assert f'href="{here}{place.replace("&", "&amp;")}">Cancel' in page
+    assert page.count(" autofocus>Tomorrow") == 1
+    assert "In your time zone, Europe/Berlin." in page
+    pick = (now() + timedelta(days=3)).date().isoformat()
+    answer = await ines.send_form(f"{here}/snooze{place}", {"pick": pick, "time": "09:00"})
+    assert answer.headers["location"] == f"{here}{place}&snoozed=yes"

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 from portal.numbers import number_in
 from portal.web.visit import Web
 
-TOLD = ("before", "from", "sent", "held", "find", "canned")
+TOLD = ("before", "from", "sent", "held", "find", "canned", "snoozed")
 """The query parameters of a case's page that belong to one request only, and that its links do not keep."""
 
 

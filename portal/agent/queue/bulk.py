@@ -14,7 +14,7 @@ from portal.database import transaction
 from portal.desk import Question
 from portal.desk.bulk.changes import BulkChange
 from portal.desk.bulk.running import carry_out
-from portal.desk.bulk.verbs import NOBODY, Verb, settable, words_of
+from portal.desk.bulk.verbs import CHOOSE, NOBODY, Verb, settable, words_of
 from portal.desk.tagging.tags import TAGS, Tag
 from portal.desk.workflow import priorities
 from portal.errors import Invalid
@@ -31,6 +31,8 @@ from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, visit_of, wants_fragment
 
 HERE = "/agent/cases/changes"
+NOBODY_CHOSEN = "nobody"
+"""What the form sends for cases that nobody has; "" means that nothing was chosen."""
 
 
 class Chosen(Struct, kw_only=True):
@@ -112,7 +114,7 @@ async def _options(verb: Verb) -> list[tuple[Any, str]]:
         return list(await Department.choices())
     if verb is Verb.PRIORITY:
         return list(await priorities.choices())
-    return [(NOBODY, "Nobody"), *choices(await Agent.offered())]
+    return [(NOBODY_CHOSEN, "Nobody"), *choices(await Agent.offered())]
 
 
 @post("/cases/changes/{change:uuid}/beginning")
@@ -140,7 +142,9 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
         return str(
             (await chosen({"value": fields.value, "value_typed": fields.value_typed}, {"value": TAGS}))["value"] or ""
         )
-    return fields.value
+    if not fields.value:
+        raise Invalid(CHOOSE)
+    return NOBODY if fields.value == NOBODY_CHOSEN else fields.value
 
 
 @post("/cases/changes/{change:uuid}/undoing")
@@ -179,6 +183,8 @@ async def toast_of_change(request: Web, reader: AgentReader) -> dict[str, str] |
     progress = await change.progress()
     count, verb = plural(progress.changed, "case"), change.does.done
     same = f" {progress.same} had it already." if progress.same else ""
+    if not progress.changed:
+        return {"words": f"Nothing changed.{same}"}
     if change.undoes:
         return {"words": f"Undone for {count}."}
     return {"words": f"{count} {verb}.{same}", "undo": f"{HERE}/{change.id}/undoing"}

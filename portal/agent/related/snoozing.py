@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal.agent.flow.places import place_of
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk import Case, Details
@@ -41,13 +42,22 @@ async def _snooze(request: Web, *, number: str, typed: dict[str, Any] | None = N
     details, days = await Details.find(number, reader), offered(today(reader.time_zone, visit.at))
     usual = {"day": days[0][0].isoformat(), "time": "09:00"}
     return await form_page(
-        request, "agent/related/snooze.html", details=details, days=days, typed=typed or usual, **again
+        request,
+        "agent/related/snooze.html",
+        details=details,
+        days=days,
+        back=place_of(request, number),
+        query=request.url.query,
+        zone=reader.time_zone,
+        typed=typed or usual,
+        **again,
     )
 
 
 @post("/cases/{number:str}/snooze")
 @on_refusal(_snooze, Conflict)
 async def snooze(
+    request: Web,
     reader: NamedDependency[AgentReader],
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
@@ -59,7 +69,7 @@ async def snooze(
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.snooze(until, by=reader, at=at, seen=_instant(sent.read))
-    return see_other(f"/agent/cases/{number}?snoozed=yes")
+    return see_other(place_of(request, number, snoozed="yes"))
 
 
 def _instant(text: str) -> datetime | None:
