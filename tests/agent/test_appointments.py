@@ -119,7 +119,7 @@ async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Brow
         event["id"]: event["kind"] for event in await rows("case_event") if event["kind"].startswith("appointment")
     }
     assert list(events.values()) == ["appointment.planned", "appointment.moved"]
-    # The row of the outbox names what happened; the change of the note has no line in the log.
+    # Each change adds a row to the outbox. The change of the note has no event in the log, so its row names none.
     told = [row["record_id"] for row in await rows("outbox") if row["kind"] == "case.changed"]
     assert [events.get(record) for record in told] == ["appointment.planned", "appointment.moved", None]
 
@@ -127,7 +127,7 @@ async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Brow
 async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: str) -> None:
     """Ines notes an appointment as held; then cancelling and changing it get 409 until she resumes it.
 
-    After that she cancels it, and noting it as held gets 409. Each of the three requests can be repeated.
+    After that she cancels it, and noting it as held gets 409. Repeating a request that succeeded is harmless.
     """
     page = await planned(ines, here)
     for _ in range(2):
@@ -255,7 +255,7 @@ async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: B
 
 
 async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> None:
-    """S1.11: the pages of Ines's list show each of her 120 appointments exactly once."""
+    """S1.11: the pages of Ines's list, and those of the list of the case, show each of 120 appointments exactly once."""
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -287,7 +287,7 @@ async def test_an_appointment_of_another_case_is_not_found(ines: Browser, here: 
 async def test_an_appointment_with_ten_thousand_entries_has_pages_and_filters(
     ines: Browser, here: str, case: Case
 ) -> None:
-    """S1.12: the list of time entries of an appointment shows 50 of 10,000 entries and their number.
+    """S1.12: the list of time entries of an appointment shows 50 of 10,000 entries and the total number.
 
     If the list is filtered by state, it shows how many entries match.
     """

@@ -34,7 +34,7 @@ TABLES = (
 
 
 async def everything() -> dict[str, str]:
-    """Return the content of all tables that the forms of this test could change."""
+    """Return the rows of each table in `TABLES`, which the forms of these tests could change, as JSON text."""
     async with transaction(SYSTEM) as tx:
         return {
             table: str(await tx.fetchval(f"select json_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"))
@@ -44,7 +44,7 @@ async def everything() -> dict[str, str]:
 
 @pytest.fixture
 async def prepared(dsn: str) -> dict[str, Any]:
-    """Sell a voucher to Acme, log an hour, issue an invoice with a payment, and create a rate for seniors in December.
+    """Sell a voucher to Acme, log an hour, issue an invoice, record a payment, and create a rate of seniors from December on.
 
     Return the ids of the voucher (`voucher`) and of a service of Globex that is paid by vouchers (`theirs`).
     """
@@ -91,14 +91,17 @@ SOLD = {"hours": "10h", "price": "900", "sold_on": "2026-11-20", "usable_once": 
 async def test_bad_input_has_one_sentence_at_its_field_and_changes_nothing(
     app: Gate, prepared: dict[str, Any], path: str, fields: dict[str, str], field: str, sentence: str
 ) -> None:
-    """D18, D45, D47: bad input, and input that conflicts with stored data, gets one error message at its field."""
+    """D18, D45, D47: input that is invalid or conflicts with stored data gets one error message and changes nothing.
+
+    The list of errors at the top of the page links to the field.
+    """
     before = await everything()
     sent = {name: value.format(prepaid=prepared["theirs"] - 1) for name, value in fields.items()}
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         answer = await browser.send_form(path, sent)
     assert answer.status_code == 422
     assert sentence in answer.text
-    assert answer.text.count(f'href="#{field}"') == 1, "the panel leads to the field"
+    assert answer.text.count(f'href="#{field}"') == 1, "the list of errors links to the field"
     assert await everything() == before
 
 
@@ -112,7 +115,7 @@ async def test_a_voucher_of_another_customer_is_not_found(app: Gate, prepared: d
 
 
 async def test_time_without_a_rate_is_refused_with_a_sentence_that_names_agent_service_and_day(app: Gate) -> None:
-    """D19: the approval is refused, the entry stays submitted, and no price is stored."""
+    """D19: Max's approval of the time is refused with that error message, and no table changes."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         entry = await log(60, on=date(2026, 10, 6))

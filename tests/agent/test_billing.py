@@ -34,7 +34,7 @@ async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skippe
     """Issue 2, section 2.4: the preview that Max opens names each customer's documents and totals, and what it skips and why.
 
     The date field is prefilled with the first day of the current month. For a date inside a billing period,
-    the preview warns; for a date before all time, it says that nothing is left to bill.
+    the preview warns; for a date before any time was logged, it says that nothing is left to bill.
     """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         html = (await browser.get(PATH)).text.replace("\xa0", " ")
@@ -51,7 +51,7 @@ async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skippe
 @pytest.mark.usefixtures("october")
 @pytest.mark.parametrize("until", ["2026-11-22", "2026-02-30", "soon"])
 async def test_a_date_that_cannot_be_comes_back_with_a_sentence(app: Gate, until: str) -> None:
-    """A date that is invalid or in the future is refused with 422, shown again, and creates no billing run."""
+    """A date that is invalid or in the future is refused with 422 and stays in its field; no billing run is created."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         answer = await browser.get(PATH, params={"until": until})
         assert answer.status_code == 422
@@ -92,7 +92,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: str) -> None:
-    """S2.42: if another transaction locks a customer for too long, Max is shown the page of the run; a job bills the rest."""
+    """S2.42: if another transaction locks the customer for too long, the page of the run shows that 0 of 1 is billed."""
     async with await Browser.of(app, MAX, at=NOW) as browser, refusing(dsn, "settled_entry", "true", code="55P03"):
         made = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": [str(ACME)]})
         assert (made.status_code, made.headers["location"].startswith(f"{PATH}/runs/")) == (303, True)
@@ -168,7 +168,10 @@ async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
 
 
 async def test_the_preview_has_pages_with_the_sums_of_all_and_bills_one_page_or_all(app: Gate) -> None:
-    """R81, D47: of 101 customers with a fee, the first page lists 100; the run bills those ticked there, or all."""
+    """R81, D47: the preview shows 101 customers on two pages; a run bills those ticked on one page, or all.
+
+    Each page shows the sum of all customers.
+    """
     async with transaction(SYSTEM) as tx:
         for table, where, changes in (
             ("customer", ACME, "'name', 'Customer ' || lpad(n::text, 3, '0'), 'vat_id', null"),

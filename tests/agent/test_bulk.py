@@ -20,7 +20,7 @@ async def priorities(*cases: Case) -> list[int]:
 
 
 async def test_ticked_cases_are_changed_and_the_message_undoes_it(ines: Browser, case: Case) -> None:
-    """The page counts the ticked cases by present value; afterwards, the list reports what was changed and offers Undo."""
+    """The page counts the ticked cases by their present priority; after the change, the list of cases offers Undo."""
     other, third = await open_case("Other", by=GIL, priority=1), await open_case("Third", priority=1)
     fields = {"verb": "priority", "case": [str(case.number), str(other.number)]}
     prepared = await ines.send_form(f"{CHANGES}?view=all&sort=number", fields)

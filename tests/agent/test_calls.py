@@ -31,9 +31,9 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
 
 
 async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: Browser, ada: Browser) -> None:
-    """S3.3: the message of a call is the contact's, not a reply; the case is assigned to the agent who took the call.
+    """S3.3: the message of a call has the contact as its author and is no reply; the case goes to the agent who called.
 
-    The same form sent again opens no second case. Without a contact it gets 422, and contacts get 404.
+    The same form sent again creates no second case. A form without a contact gets 422, and a contact who sends one 404.
     """
     for _ in range(2):
         answer = await ines.send_form("/agent/cases/new", call())

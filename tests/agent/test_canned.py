@@ -1,4 +1,4 @@
-"""Test canned replies: who may change them, how their placeholders are filled in, and who is offered which."""
+"""Test canned replies: who may change them, which of them an agent can insert, and how placeholders are filled in."""
 
 import html
 import re
@@ -25,7 +25,10 @@ def composed(page: str) -> str:
 
 
 async def names(browser: Browser, case: Case, find: str = "") -> list[str]:
-    """Return the names of the canned replies that are offered for a reply on the case."""
+    """Return the names of the canned replies that can be inserted into a reply on the case.
+
+    `find` is text that the canned replies must contain; it is encoded for a URL.
+    """
     answer = await browser.get(f"/agent/cases/{case.number}/canned-replies?find={find}", headers={"HX-Request": "true"})
     return [line.strip() for line in re.findall(r'role="option"[^>]*data-inserts="[^"]*">([^<]+)<', answer.text)]
 
@@ -33,7 +36,7 @@ async def names(browser: Browser, case: Case, find: str = "") -> list[str]:
 async def test_agents_keep_their_own_replies_and_managers_those_for_everybody(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """A private canned reply is 404 for colleagues; a shared one can be used by all agents and changed by managers only."""
+    """Colleagues get 404 for a private canned reply; all agents can use a shared one, and only managers can change it."""
     assert (await ines.send_form(HERE, facts("Mine"))).status_code == 303
     assert (await ines.send_form(HERE, facts("Shared", shared="yes"))).status_code == 403
     assert (await max_.send_form(HERE, facts("Shared", shared="yes"))).status_code == 303
@@ -83,7 +86,7 @@ async def test_a_reply_is_offered_for_its_department_and_type_and_found_by_its_w
 
 
 async def test_placeholders_are_filled_in_and_what_has_no_value_is_never_sent(ines: Browser, case: Case) -> None:
-    """The filled-in text is put below a begun reply; `⟦…⟧` marks a value that the case lacks.
+    """The filled-in canned reply is put below the reply that Ines has begun; `⟦…⟧` marks a value that the case lacks.
 
     A reply that still contains such a mark is refused with 422.
     """

@@ -23,7 +23,7 @@ SECRET = "their-firewall-is-the-problem"
 
 
 async def dialogue(storage: Storage) -> Case:
-    """Open a case of Ada with two files of the same name, a note with a file, and time with an internal description."""
+    """Create a case of Ada with two files of the same name, a note with a file, and time with an internal description."""
     files = [await upload(storage, ADA, "../a/client.log", content) for content in (b"first", b"second")]
     async with transaction(ADA):
         case = await Case.open(
@@ -44,7 +44,10 @@ def opened(content: bytes) -> dict[str, str]:
 
 
 async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gate) -> None:
-    """S3.17, D51, R56, R62, R89: the contact's ZIP file has no note, internal word or log; the download is recorded."""
+    """S3.17, D51, R56, R62, R89: a contact's ZIP file has no note, internal description or log; an agent's has all.
+
+    Both downloads are recorded in the audit log.
+    """
     case = await dialogue(app.storage)
     async with await Browser.of(app, ADA, at=NOW) as ada:
         answer = await ada.get(f"/cases/{case.number}/case.zip")
@@ -70,7 +73,7 @@ async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gat
 
 
 async def test_the_zip_file_is_written_in_small_chunks(tmp_path: Path) -> None:
-    """A file of 20 MB is written in chunks, and a file that was redacted in the meantime is empty in the ZIP file."""
+    """A file of 1 MB is written in chunks of less than 600 kB; a file that is missing in storage is empty in the ZIP file."""
     storage = open_storage(f"file://{tmp_path}/files")
     content = bytes(range(256)) * 3_900
     file = await upload(storage, ADA, "big.bin", content)

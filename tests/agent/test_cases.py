@@ -172,7 +172,7 @@ def test_an_address_without_a_past_is_a_page_opened_now(query: dict[str, str]) -
 
 
 async def test_an_agent_opens_a_case_for_a_contact(ines: Browser) -> None:
-    """S3.3: an agent opens a case with a file for a contact; it gets the customer's default service."""
+    """S3.3: an agent creates a case for a contact and attaches a file; the case gets the customer's default service."""
     form = await ines.get("/agent/cases/new?customer=1")
     assert "Ada Lindqvist" in form.text
     assert "Gil Moreau" not in form.text
@@ -261,7 +261,7 @@ async def test_a_reply_goes_to_the_customer(ines: Browser, case: Case) -> None:
 
 
 async def test_a_note_is_shown_as_internal_and_never_to_the_customer(ines: Browser, case: Case) -> None:
-    """D51: an internal note is shown on the agents' page, and no contact can read its row."""
+    """D51: an internal note is shown on the agents' page, and a query by Ada, the contact, does not find its row."""
     assert (
         await ines.send_form(f"/agent/cases/{case.number}/notes", {"kind": "note", "body": "their admin is away"})
     ).status_code == 303
@@ -406,7 +406,7 @@ async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Cas
 
 
 async def test_the_hours_left_of_a_cases_service_are_read_after_the_page(ines: Browser, case: Case) -> None:
-    """S2.3: the panel of a case shows the hours of its service; the page fetches them after it has loaded."""
+    """S2.3: the panel of a case shows the hours left of its service; the browser fetches them after it has loaded the page."""
     here = f"/agent/cases/{case.number}"
     assert f'hx-get="{here}/standing"' in (await ines.get(here)).text
     fragment = (await ines.get(f"{here}/standing")).text

@@ -75,7 +75,7 @@ async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser)
         assert (await noor.post(f"{HERE}/days", data=add)).status_code == 303
     page = (await noor.get(HERE)).text
     assert page.count("Stocktaking, open") == 1
-    assert "Good Friday" not in page, "the own day takes its place"
+    assert "Good Friday" not in page, "the company's own day replaces the public holiday"
     for _ in range(2):
         assert (await noor.post(f"{HERE}/days/2027-03-26/removal", data={"csrf": await noor.csrf()})).status_code == 303
     assert "Good Friday" in (await noor.get(HERE)).text
@@ -137,7 +137,7 @@ async def shown(app: Gate, reader: Any, page: str) -> str:
 
 
 async def test_both_sides_see_the_same_deadline_wherever_a_case_is_shown(app: Gate) -> None:
-    """S3.20, D49: list, case and home page show both sides the same deadlines for reply and solution, pause and result."""
+    """S3.20, D49: agents and the contact see the same deadlines, pause and result of a case on all pages that show them."""
     await promise()
     case = await opened(at=NOW - 50 * MINUTE)
     pages = [
@@ -189,7 +189,7 @@ async def test_the_list_is_sorted_and_filtered_by_what_ends_first(ines: Browser)
 
 
 async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Gate) -> None:
-    """D49: if Ines replies while Noor changes targets, the reply counts and the deadline follows the new target."""
+    """D49: if Ines replies while Noor changes targets, the reply deadline is met, and the other follows the new target."""
     await promise()
     case = await opened()
     async with await Browser.of(app, NOOR, at=NOW) as noor:
@@ -207,7 +207,7 @@ async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Ga
 
 
 async def test_a_new_time_zone_of_the_company_begins_the_computation_again(noor: Browser) -> None:
-    """D49: a new time zone of the company, which business hours follow, has all deadlines computed again."""
+    """D49: a new time zone of the company, which business hours follow, has all deadlines computed again; a new city not."""
     before = await runs()
     for typed, more in (({"city": "Bremen"}, 0), ({"time_zone": "America/New_York"}, 1)):
         assert (await save(noor, "/agent/setup/company", **typed)).status_code == 303

@@ -24,7 +24,10 @@ async def taken(case: Case) -> None:
 async def test_a_case_goes_to_another_department_and_its_agent_leaves_it(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """An agent of another department is taken off; the log tells agents of it, and not the customer."""
+    """A case that goes to another department loses its agent; the log shows the new department to agents only.
+
+    The same form sent again adds nothing to the log.
+    """
     await taken(case)
     to = f"/agent/cases/{case.number}/assignment?view=mine"
     seen = f'{{"agent": {INES.id}, "department": null}}'
@@ -51,7 +54,11 @@ async def test_an_agent_of_the_department_or_one_below_keeps_the_case(ines: Brow
 
 
 async def test_the_menu_of_the_case_finds_the_department_and_keeps_what_is_not_typed(ines: Browser, case: Case) -> None:
-    """The name of the department alone, or of both, is enough; an agent who is typed has the case wherever they are."""
+    """Ines enters an agent and a department, or only one of them; a field that she leaves empty keeps its value.
+
+    An agent who is entered gets the case, even as a member of another department. If both fields are empty, or no
+    department has the name, the form is refused with 422.
+    """
     to = f"/agent/cases/{case.number}/assignment"
     seen = '{"agent": %s, "department": %s}'
     fields = {"seen": seen % ("null", "null"), "agent_typed": "max", "department_typed": "proj"}
@@ -72,7 +79,10 @@ async def test_the_menu_of_the_case_finds_the_department_and_keeps_what_is_not_t
 
 
 async def test_two_at_once_do_not_undo_each_other(ines: Browser, case: Case) -> None:
-    """The second is shown the department that the first has set; a method on a case loaded before raises `Conflict`."""
+    """Ines, whose form is older than Noor's change, gets 409; a change of a case loaded before raises `Conflict`.
+
+    A contact cannot change the department at all, and an unknown department gets 422.
+    """
     here = f"/agent/cases/{case.number}/assignment"
     page, before = await ines.get(here), await reload(case)
     async with transaction(NOOR):

@@ -101,7 +101,7 @@ async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to
 
 
 async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
-    """S3.9: the page lists agents who are away with their open cases; one step hands all of an agent's over."""
+    """S3.9: the page lists agents who are away and counts their open cases; one form gives an agent's cases to another."""
     async with transaction(INES):
         await case.take(by=INES, at=now())
     assert "Nobody is away today" in (await max_.get("/agent/handovers")).text

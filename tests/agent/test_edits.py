@@ -122,9 +122,9 @@ NO_EDITS = (
 )  # fmt: skip
 """The last parts of the URLs of forms with prefilled fields that change no stored field.
 
-Their fields are a name for password managers, an encrypted secret, a version number or a sum that is compared, the id of what
-the page of a timer's button shows, the place of a rule, or a change of many cases, which keeps what each case had and compares
-it (tests/desk/test_bulk.py).
+Their prefilled fields are a name for password managers, an encrypted secret, a version number or a sum that is
+compared, the id of the record on whose page the button of a timer is, or the position of a rule. A change of many
+cases compares the value that each case had (tests/desk/test_bulk.py).
 """
 
 PRIORITIES = ("urgent", "high", "normal", "low")
@@ -329,7 +329,7 @@ async def test_every_edit_form_says_what_it_showed(app: Gate, places: Places, no
 
 EDITED = [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON]
 CHOSEN = turns(EDITED, len(EDITED) // 3)
-"""The forms that `./dev test` tries today, because the same code compares the fields of all. With `--all`, it tries each."""
+"""The forms that `./dev test` tries today: a third of all, as the same code compares their fields. `--all` tries each."""
 EACH = pytest.mark.parametrize(
     "path", [path if path in CHOSEN else pytest.param(path, marks=pytest.mark.long) for path in EDITED]
 )

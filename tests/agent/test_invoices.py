@@ -138,7 +138,7 @@ async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
 
 
 async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: str) -> None:
-    """Without a number series, the draft says so and links Noor to the set-up, and issuing it is refused with 422."""
+    """Without a number series, the page of a draft says so and links to the set-up, and issuing it is refused with 422."""
     import asyncpg
 
     async with transaction(MAX):
@@ -192,7 +192,10 @@ async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
 
 
 async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app: Gate) -> None:
-    """D30, D38: a wrong duration is refused at its field; statement and correction link to each other."""
+    """D30, D38: a correction of more minutes than are left is refused; statement and correction link to each other.
+
+    Ada, the contact, can open the correction, and her list of invoices shows it.
+    """
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -227,7 +230,7 @@ async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app:
 
 @pytest.mark.parametrize("reader_and_status", [(INES, 403), (ADA, 404), (ALAN, 404), (GIL, 404)])
 async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tuple[Any, int]) -> None:
-    """Agents get 403 and contacts 404 on every URL of managers, and a draft stays a draft.
+    """Agents get 403 and contacts 404 on the managers' URLs of drafts, invoices and statements; a draft stays a draft.
 
     A contact who may see an issued document is redirected from each of its URLs to its page in the customers' area.
     """
@@ -308,7 +311,8 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
 async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue 10, section 5: lines and time of a long draft or invoice are shown in pages with the number of all of them.
 
-    Taking an entry off redirects to the same page; the explanation of a line links to all of its entries.
+    Removing an entry from a draft redirects to the same page. Ada's page of the invoice shows the first entries of a
+    line and the number of all.
     """
     monkeypatch.setattr("portal.billing.documents.contents.SHOWN", 2)
     monkeypatch.setattr("portal.customer.invoices.EXPLAINED", 2)

@@ -133,7 +133,7 @@ async def appointments() -> dict[int, tuple[int, bool]]:
 
 
 async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browser, ada: Browser, case: Case) -> None:
-    """S1.11: Noor ends Ines and gives her planned appointment to Max, whose name Ada reads; a past one stays with Ines.
+    """S1.11: Noor ends Ines and gives Ines's planned appointment to Max, whom Ada's page names; a past one stays as it is.
 
     Giving the appointment to Ines herself is refused with 422.
     """
@@ -159,7 +159,7 @@ async def test_without_a_successor_planned_appointments_are_called_off(case: Cas
 
 
 async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed_over_or_refused(case: Case) -> None:
-    """S1.11: if Ines is ended while a visit of hers is planned, the visit goes to Max, her successor, or is refused."""
+    """S1.11: if a visit of Ines is planned at the moment she is ended, it goes to Max, her successor, or is refused."""
     outcomes = await asyncio.gather(planned(case), end(INES, visitor_id=MAX.id), return_exceptions=True)
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Appointment | Invalid)
@@ -255,7 +255,7 @@ async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     async with transaction(INES):
         await iness.change_status(Status.RESOLVED, by=INES, at=now())
     await end(INES)
-    assert (await case_of(iness.number)).agent_id == INES.id, "who solved it is still told"
+    assert (await case_of(iness.number)).agent_id == INES.id, "the resolved case still names who resolved it"
     async with transaction(by):
         found = await Case.find(iness.number, by)
         await (found.reply(by=by, text="It is back.", at=now()) if by is ADA else found.reopen(by=by, at=now()))

@@ -22,7 +22,7 @@ HERE = "/agent/setup/fields"
 
 
 async def test_an_admin_adds_a_field_with_choices_and_the_changes_say_so(app: Gate) -> None:
-    """S3.18, R89: Noor adds a field with choices, changes and deletes both; the audit log describes each change.
+    """S3.18, R89: Noor adds, changes and deletes a field and its choices; the audit log describes these changes.
 
     Wrong input, such as a field name that exists already, gets an error message.
     """
@@ -54,9 +54,10 @@ async def test_an_admin_adds_a_field_with_choices_and_the_changes_say_so(app: Ga
 
 
 async def test_customers_and_agents_fill_in_fields_and_lists_have_them(app: Gate, ines: Browser) -> None:
-    """R30: Ada must fill in a required field, and is refused one that customers do not see.
+    """R30: Ada must fill in a required field, and a value that she sends for a field hidden from customers is refused.
 
-    Agents see and change both; the list of cases can be filtered by a field, and its CSV file has a column for each.
+    Agents see both fields and can change them. The list of cases can be filtered by a field, and its CSV file has a
+    column for each field.
     """
     serial, hidden = await made("Serial number", required_to_open="yes"), await made("Warranty", hidden=True)
     form = {"subject": "Display is dark", "body": "Since noon.", "case_type": str(INCIDENT), "priority": "2"}
@@ -91,10 +92,11 @@ async def test_customers_and_agents_fill_in_fields_and_lists_have_them(app: Gate
 async def test_a_field_is_edited_in_place_and_a_form_of_one_field_leaves_the_others(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.18: the panel has a menu with the form of each field; saving it changes that field and leads back to the place.
+    """S3.18: the panel of a case has, for each field, a menu with a form that changes that field and no other.
 
-    Without scripts, the menu has a link to the form of all fields. A wrong value is named by the field's name, a repeat
-    changes nothing, and unknown fields and Ada get 404.
+    Without JavaScript, a link leads to the form with all fields. Saving redirects to the case, and a repeat changes
+    nothing. If somebody else has changed the field, the error message names it. An unknown field gets 404, and so does
+    Ada.
     """
     serial, power = await made("Serial number"), await made("Power draw", "number", hidden=True)
     await filled(case, {serial.id: "SN-1", power.id: Decimal("12.5")})
@@ -135,7 +137,7 @@ async def test_two_agents_who_change_different_fields_undo_nothing(ines: Browser
 async def test_the_log_the_filters_and_the_zip_file_have_values_as_the_reader_writes_them(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.17, S3.18: numbers and dates of fields stand in the reader's locale. Ada's ZIP file has only what she sees."""
+    """S3.17, S3.18: numbers and dates in fields are written in the reader's locale. Ada's ZIP file has no hidden field."""
     power, since = await made("Power draw", "number"), await made("Bought on", "date")
     status, secret = await made("Status"), await made("Warranty", hidden=True)
     await filled(case, {power.id: Decimal("1234.5"), since.id: date(2026, 3, 1), status.id: "lent", secret.id: "gone"})
@@ -160,9 +162,9 @@ async def test_the_log_the_filters_and_the_zip_file_have_values_as_the_reader_wr
 
 
 async def test_lines_of_a_field_that_is_hidden_later_are_hidden_too(ines: Browser, ada: Browser, case: Case) -> None:
-    """S3.18: Ada reads no line of a field that was hidden or deleted since, on no page and in no file; agents read all.
+    """S3.18: once a field is hidden or deleted, its log lines are on none of Ada's pages or files; agents read them all.
 
-    The agents' log says that the customer does not see it.
+    The agents' file of the log marks the lines that the customer does not see.
     """
     serial = await made("Serial number")
     await filled(case, {serial.id: "SN-1"})
@@ -186,7 +188,7 @@ async def test_lines_of_a_field_that_is_hidden_later_are_hidden_too(ines: Browse
 async def test_a_renamed_field_has_its_new_name_everywhere_but_in_the_log(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.18: pages, filters and files show the new name of a field; the log keeps the one that it had."""
+    """S3.18: pages, filters and files show the new name of a field; older lines of the log keep its old name."""
     serial = await made("Serial number")
     await filled(case, {serial.id: "SN-1"})
     async with transaction(NOOR):
@@ -209,7 +211,7 @@ async def test_a_renamed_field_has_its_new_name_everywhere_but_in_the_log(
 async def test_a_form_with_a_field_or_a_choice_that_was_withdrawn_is_shown_again(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.18: a choice that was ended or a field that was hidden since gets one sentence, and what was typed is kept."""
+    """S3.18: a form with a choice or field that was withdrawn in the meantime gets 422, and what was typed is kept."""
     site, serial = await made("Site", "choice", choices="Kiel\nBonn"), await made("Serial number")
     pages = [await ines.get(f"/agent/cases/{case.number}/fields"), await ada.get("/cases/new")]
     async with transaction(NOOR):

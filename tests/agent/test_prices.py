@@ -28,7 +28,7 @@ LATER = PriceFacts(effective_from="2026-11-01", fee="550", included="5h", overag
 
 @pytest.fixture
 async def plan(dsn: str) -> int:
-    """Create a subscription of Acme from October on, at 500 with 10 hours; return its id."""
+    """Create a subscription of Acme from October on, for 500 a month with 10 hours included; return the service's id."""
     async with transaction(SYSTEM):
         return await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
 
@@ -147,7 +147,7 @@ async def test_bad_prices_are_refused_at_their_field_and_change_nothing(plan: in
 
 
 async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser, plan: int) -> None:
-    """D26: fewer included hours from a period whose billed time drew more are refused, and nothing changes."""
+    """D26: prices that include fewer hours than billed time has drawn in a period are refused, and nothing changes."""
     async with transaction(MAX):
         await approved(480, service=plan, on=date(2026, 11, 3))
         await billed(date(2026, 11, 20))

@@ -1,4 +1,4 @@
-"""Test the set-up page of the four priorities, and where their names stand."""
+"""Test the set-up page of the four priorities, and where the names set there are shown."""
 
 import io
 import zipfile
@@ -47,7 +47,7 @@ async def stored() -> list[tuple[str, bool, bool]]:
 async def test_the_names_stand_wherever_priorities_are_shown(
     noor: Browser, ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.19: names that Noor sets stand on all pages, in the CSV file and in the ZIP file of a case.
+    """S3.19: the names that Noor sets are shown on all pages, in the CSV file and in the ZIP file of a case.
 
     Log lines keep the name that the priority had.
     """
@@ -76,7 +76,7 @@ async def test_the_names_stand_wherever_priorities_are_shown(
 
 
 async def test_the_log_of_a_dispatched_case_keeps_the_name_that_its_priority_had(noor: Browser, app: Gate) -> None:
-    """S3.8, S3.19: the log line of a rule that chose a priority names it as it was called then."""
+    """S3.8, S3.19: if a rule chose the priority of a case, the log line shows the name that the priority had then."""
     async with transaction(NOOR):
         await DispatchRule.create(RuleFacts(name="Loud", words="smoke", sets_priority="4"))
     await set_up(noor, name_urgent="Stillstand")
@@ -99,9 +99,9 @@ async def test_a_bulk_change_offers_and_reports_the_names(noor: Browser, ines: B
 
 
 async def test_contacts_choose_only_what_is_open_to_them(noor: Browser, ada: Browser, ines: Browser) -> None:
-    """S3.19: Ada is offered neither Urgent nor High, and is refused one with a sentence; nothing changes.
+    """S3.19: if contacts may not choose Urgent or High, Ada's form has neither, and gets 422 if she sends one of them.
 
-    The database refuses it from her too. Ines may choose it, and a case of hers keeps it on its way.
+    The database refuses an urgent case from her too. Ines can still create one for her.
     """
     await set_up(noor, for_contacts_urgent="no", for_contacts_high="no", preselected="4")
     form = await new_case(ada, "/cases/new")
@@ -126,7 +126,7 @@ async def test_contacts_choose_only_what_is_open_to_them(noor: Browser, ada: Bro
 
 
 async def test_a_follow_up_of_a_case_has_a_priority_that_contacts_may_choose(noor: Browser, case: Case) -> None:
-    """S3.18, S3.19: Ada's late reply to a closed urgent case begins a case with the preselected priority."""
+    """S3.18, S3.19: Ada's late reply to a closed urgent case creates a new case with the preselected priority."""
     async with transaction(NOOR):
         await FollowUpRule.change(FollowUpFacts(reopen_days="1"))
         await case.change_facts(by=NOOR, at=NOW, priority=4)
@@ -139,9 +139,9 @@ async def test_a_follow_up_of_a_case_has_a_priority_that_contacts_may_choose(noo
 
 
 async def test_a_priority_gets_a_name_that_no_other_has(noor: Browser, ada: Browser, ines: Browser) -> None:
-    """S3.19: two names that differ only in case, an empty and a long one are refused; two may change places at once.
+    """S3.19: two names that differ only in upper and lower case, an empty name and one that is too long are refused.
 
-    A repeated form changes nothing, and neither Ada nor Ines reaches the page.
+    A priority may take a name that another loses in the same form. A repeat changes nothing, Ada gets 404, and Ines 403.
     """
     before = await stored()
     for fields, sentence in (
@@ -176,7 +176,7 @@ async def test_a_priority_gets_a_name_that_no_other_has(noor: Browser, ada: Brow
 
 
 async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(noor: Browser) -> None:
-    """S3.19: Noor's older form keeps what was saved since, and gets 409 for the name that was changed since."""
+    """S3.19: Noor saves a form that is older than other changes: these stay, and she gets 409 if she changes the same name."""
     older = await seen(noor)
     await set_up(noor, name_low="Later", for_contacts_urgent="no")
     assert (await noor.send_form(HERE, older | {"name_high": ["Soon"]})).status_code == 303
@@ -189,7 +189,7 @@ async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(no
 
 
 async def test_every_text_of_the_corpus_is_a_name_or_is_refused(noor: Browser, ada: Browser, case: Case) -> None:
-    """R54: each text of the corpus is stored as a name and shown on a case without invisible characters."""
+    """R54: each text of the corpus is stored as a name or refused, and no page shows an invisible character of it."""
     form = await seen(noor)
     for name, text in CORPUS.items():
         answer = await noor.send_form(HERE, form | {"name_high": [text[:LONGEST]], "seen": [""]})

@@ -50,7 +50,7 @@ async def logged(by: Any = INES, **about: Any) -> TimeEntry:
 
 
 async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
-    """S0.3, S0.8: on the page of a service Ines logs time with a task under that service, even if a field names another one.
+    """S0.3, S0.8: on the page of a service Ines logs time with a task under that service, even if a field names another service.
 
     A form that is sent twice makes one entry.
     """
@@ -116,7 +116,7 @@ async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browse
 
 
 async def test_a_manager_plans_a_project(max_: Browser, ines: Browser) -> None:
-    """Max creates a project with the service that pays, a budget and members, which Ines then sees; a repeat gets 422.
+    """Max creates a project with a service, a budget and members, which Ines then sees; a repeat gets 422.
 
     Ines may not create one and gets 403; a project without a customer gets 422, and an unknown customer 404.
     """

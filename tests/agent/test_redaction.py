@@ -38,7 +38,7 @@ def storage(tmp_path: Path) -> Storage:
 
 
 async def dialogue(storage: Storage) -> tuple[Case, dict[str, str]]:
-    """Open a case of Ada with the secret in all its texts.
+    """Create a case of Ada with the secret in all its texts.
 
     Return the case and, by noun (such as "a file"), the keys of what can be redacted.
     """
@@ -108,7 +108,7 @@ async def test_what_is_redacted_is_nowhere_in_the_database(dsn: str, storage: St
 
 
 async def copies(dsn: str, case: Case, text: str) -> None:
-    """Store a copy of the text wherever one can be stored beside the messages of the case and about its entry of time."""
+    """Store a copy of the text on the case in a held reply, an appointment, a timer, a flag and a rejection."""
     connection = await asyncpg.connect(dsn)
     try:
         entry = await connection.fetchval("select id from time_entry where case_id = $1", case.id)
@@ -129,9 +129,10 @@ async def copies(dsn: str, case: Case, text: str) -> None:
 
 
 async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Storage) -> None:
-    """A redacted message is also gone from a held reply, an appointment, a timer, a field and what is said about its time.
+    """Redacting a message also removes its text from all other texts of the case except messages that quote it.
 
-    A message in which somebody quotes it, and other cases, stay as they are. A repeat is refused and changes nothing.
+    These are a held reply, an appointment, a timer, an own field, and a flag and a rejection of time. Other cases stay
+    as they are. A repeat is refused and changes nothing.
     """
     field = await made("Site")
     case, keys = await dialogue(storage)
@@ -176,8 +177,8 @@ async def test_an_own_field_is_redacted_with_every_value_that_its_log_has(
 ) -> None:
     """Noor redacts the text of an own field: the case, its log and the search lose each value that the field ever had.
 
-    An emptied field can be redacted because of its log, and a renamed one
-    with the lines under its old name. Of two admins at once, one redacts; a repeat gets 404.
+    A field that is empty now can be redacted for the lines of its log, and these go even if they have its old name.
+    Of two admins at once, one redacts and the other gets `NotFound`; a repeat gets 404.
     """
     field = await made("Site")
     case, _ = await dialogue(storage)
@@ -256,7 +257,7 @@ async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
 
 
 async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(storage: Storage) -> None:
-    """S3.16: if a reply is redacted before its mail is sent, the mail has the words of the redaction instead."""
+    """S3.16: if a reply is redacted before its mail is sent, the mail names who redacted it and why instead."""
     case, _ = await dialogue(storage)
     async with transaction(INES):
         await case.reply(by=INES, text=f"Use {SECRET}.", at=NOW)

@@ -14,7 +14,7 @@ async def refused_endings() -> list[str]:
 
 
 async def attach(browser: Browser, name: str) -> str:
-    """Open a case with a file of this name. Return the HTML of the refusal, or "" if the case was opened."""
+    """Create a case with a file of this name. Return the HTML of the refusal, or "" if the case was created."""
     page = await browser.get("/cases/new")
     answer = await send(
         browser, page, "/cases/new", subject="See", body="The file.", case_type=str(INCIDENT), files={"files": (name, b"x")}

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("dsn", "clock")
 
 @pytest.fixture
 async def desk(app: Gate) -> Case:
-    """Open case 1001 of Ada with a note and a file, and 1002 of Gil; publish an article for agents. Return case 1001."""
+    """Create a case of Ada with a note and a file, one of Gil, and an article for agents. Return Ada's case, number 1001."""
     log = await upload(app.storage, ADA, "vpn-client.log")
     async with transaction(ADA):
         case = await Case.open(
@@ -68,7 +68,10 @@ async def test_an_exact_number_leads_to_its_case(app: Gate, desk: Case) -> None:
 
 
 async def test_a_contact_finds_only_what_they_may_see(app: Gate, desk: Case) -> None:
-    """R23, R26, D51: contacts find no notes, articles for agents, other customers' cases or, without the right, colleagues'."""
+    """R23, R26, D51: contacts find no notes, no articles for agents, and only cases that they may see.
+
+    Ada sees all cases of Acme; Alan sees only his own.
+    """
     async with (
         await Browser.of(app, ADA, at=NOW) as ada,
         await Browser.of(app, ALAN, at=NOW) as alan,
@@ -121,7 +124,7 @@ async def test_many_searches_in_a_minute_have_to_wait(app: Gate, desk: Case, mon
 
 
 async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, desk: Case) -> None:
-    """R23, R26: the empty search of each person lists the cases in which they lately read or wrote, and no others.
+    """R23, R26: the search without a text lists the cases that the person lately opened or wrote in, and no others.
 
     The latest comes first. A case that Ada may no longer see is left out. Without any such case the list is missing.
     """
@@ -172,7 +175,7 @@ async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(a
 
 
 async def test_suggestions_have_a_limit_of_their_own(app: Gate, desk: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: Ada's second suggestion gets 429 if one is allowed in a minute; what she opened lately is not counted."""
+    """R83: Ada's second request for suggestions gets 429 if one is allowed in a minute; a request without a text is free."""
     monkeypatch.setattr(limits, "SUGGESTIONS", replace(limits.SUGGESTIONS, free=1))
     async with await Browser.of(app, ADA, at=NOW) as ada:
         paths = ["/search/suggestions?text=", "/search/suggestions?text=a", "/search/suggestions?text=b"]

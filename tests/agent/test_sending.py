@@ -1,4 +1,4 @@
-"""Test replies that can be withdrawn for ten seconds, and replies that somebody else's reply has preceded."""
+"""Test replies that can be withdrawn for ten seconds, and the warning that somebody else has replied in the meantime."""
 
 import re
 import uuid
@@ -96,7 +96,7 @@ async def test_a_note_from_the_form_of_a_held_reply_is_asked_about_and_leaves_th
 ) -> None:
     """D51: a note that is sent with the form of a held reply is refused; the note's file is kept for the note only.
 
-    This happens after the browser's Back button. The reply goes out with its own file.
+    The agent gets such a form with the Back button of the browser. The reply goes out with its own file.
     """
     here = f"/agent/cases/{case.number}"
     form = reply("See the log")
@@ -187,7 +187,10 @@ async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_tex
 async def test_a_reply_that_crosses_one_that_has_not_gone_out_is_asked_about(
     ines: Browser, max_: Browser, case: Case, ines_is_first: bool, waits: bool
 ) -> None:
-    """Whoever sends second gets 409 with the held reply of the first and the own text, and is asked about it only once."""
+    """Whoever replies second gets 409 with the held reply of the first and the second text, which may then be sent.
+
+    No second warning follows, even if the held reply goes out after the first warning.
+    """
     here = f"/agent/cases/{case.number}"
     first, second = (ines, max_) if ines_is_first else (max_, ines)
 
@@ -211,7 +214,7 @@ async def test_a_reply_that_crosses_one_that_has_not_gone_out_is_asked_about(
 
 
 async def test_a_withdrawn_reply_crosses_no_other_one(ines: Browser, max_: Browser, case: Case) -> None:
-    """A colleague's reply that was taken back, or that could not go out, is no reason to ask."""
+    """After Max has withdrawn his reply, Ines's reply is sent without a warning."""
     here = f"/agent/cases/{case.number}"
     answer = await max_.send_form(f"{here}/replies", reply("Restart it"))
     await max_.send_form(withdrawal((await max_.get(answer.headers["location"])).text), {})

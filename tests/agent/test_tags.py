@@ -32,7 +32,7 @@ async def test_the_list_is_exported_with_its_tags_as_it_is_filtered(ines: Browse
 
 
 async def test_contacts_can_read_no_tag(app: Gate, case: Case) -> None:
-    """Contacts can read neither table of tags, and none of their pages shows the name of a tag."""
+    """Ada, a contact, can read neither table of tags, and her list of cases and her case do not show the name of a tag."""
     await tagged(case, "bad payer")
     async with await Browser.of(app, ADA) as ada:
         for path in ("/cases", f"/cases/{case.number}"):

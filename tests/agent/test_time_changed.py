@@ -18,7 +18,7 @@ def told(html: str) -> str:
 
 
 async def test_an_author_reads_what_a_manager_changed_and_approved_alone(ines: Browser, case: Case) -> None:
-    """Case feed, list of time and entry show Ines what Max changed in her entry, with the former and new values.
+    """The feed of the case, Ines's list of time and the page of her entry show what Max changed, with old and new values.
 
     When Max then approves the entry, the feed and the list show that nobody else has checked his change.
     """
@@ -56,8 +56,8 @@ async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case
 async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
     """If Ines types a day after the end of the contract, the preview of the time form warns her.
 
-    A day before the service begins causes a warning too. The preview is that of time on a case, on a service or of a
-    stored entry; Max reads the warning on the page of an entry with such a day.
+    A day before the service begins causes a warning too. Both hold for time on a case or a service and for a stored
+    entry. Max reads the warning on the page of an entry with such a day.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set end_on = '2026-10-01' where id = 1")
@@ -128,7 +128,10 @@ async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: 
 
 
 async def test_the_meter_of_a_changed_entry_is_that_of_the_typed_day(ines: Browser) -> None:
-    """The meter of a changed entry counts the typed 2 h once: 3 h with the other hour of October, 2 h in November."""
+    """In the preview of a change, the meter counts the typed 2 h instead of the stored hour, in the month of the typed day.
+
+    With the other entry of one hour, it shows 3 h for October; for November, it shows 2 h.
+    """
     async with transaction(SYSTEM):
         entry, _ = await log(60), await log(60)
     typed = f"/agent/time/preview?entry={entry.id}&service=1&billing=billable&duration=2h&work_date="

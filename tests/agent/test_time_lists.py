@@ -256,7 +256,7 @@ async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, in
 async def test_saving_and_submitting_in_one_step_is_undone(ines: Browser, case: Case) -> None:
     """C5: after Ines has saved and submitted a rejected entry at once, Undo makes it rejected again and keeps her change.
 
-    The message appears after the page, the row, and a row that moved to another day.
+    The message with Undo appears after saving on the page, in the row, and in a row that moves to another day.
     """
     first, second, third = [await logged(case) for _ in range(3)]
     async with transaction(INES):

@@ -140,7 +140,7 @@ async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_i
 ) -> None:
     """S1.3: Ines opens a case while a timer runs; if she stops the timer on the case's page, the form for time is on the case.
 
-    A timer that she has attached to the case keeps it, wherever she stops the timer.
+    A timer that she has attached to the case stays on the case, wherever she stops the timer.
     """
     timer = await started(ines)
     clock.passes(minutes=7)
