@@ -99,7 +99,8 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
         email=facts.email,
         locale=facts.locale,
         time_zone=facts.time_zone,
-        # The demo writes as the portal itself, whose role may not ask which cases a contact shares.
+        # The demo runs with the database role of agents, which may not call `app_shared_cases()`. The condition for
+        # contacts who see all cases does without it.
         sees_all_cases=True,
         sees_invoices=facts.sees_invoices,
         manages_contacts=facts.manages_contacts,

@@ -33,8 +33,8 @@ class Redactable:
     """A text or a file of a case that an admin may redact.
 
     `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or
-    the name of the file; `about` is its author, or the name of the field. `is_internal` is True if only agents can read it. `why_not` is the
-    error message if it cannot be redacted, or "".
+    the name of the file; `about` is its author, or the name of the own field. `is_internal` is True if only agents can
+    read it. `why_not` is the error message if it cannot be redacted, or "".
     """
 
     what: str
@@ -143,4 +143,4 @@ from case_field f join lateral (
 ) x on true where f.kind = 'text'
 order by at, what desc, id
 """
-"""SQL for the `Redactable` rows of the case $1. For an own field that is empty now, it has the newest value in the log."""
+"""SQL for the `Redactable` rows of the case $1. For an empty own field, it returns the newest value in the log."""

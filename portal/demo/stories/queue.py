@@ -32,8 +32,8 @@ async def arrange(agents: Mapping[str, AgentReader], now: datetime) -> None:
         ("High and urgent", "?view=all&priority=4&priority=3&sort=due", max_, "yes"),
     ):
         await OwnView.save_new(ViewFacts(name=name, query=query, is_shared=is_shared), by=owner, at=now)
-    # The case that has waited longest for its customer comes back in three days. Acme asks about time in one of its cases,
-    # and a customer's reply ends a snooze.
+    # Snooze the case that has waited longest for its customer, for three days. It must not be a case of Acme: a contact
+    # of Acme asks about time later, and a text by the customer ends a snooze.
     waiting = Question(statuses=(Status.WAITING_FOR_CUSTOMER,), sort=Sort.UPDATED, turned=True, at=now)
     for row in [row for row in (await agents_list(ines, waiting)).rows if row.customer != "Acme"][:1]:
         await snooze(await Case.find(row.number, ines), now + timedelta(days=3), by=ines, at=now)

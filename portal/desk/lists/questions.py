@@ -132,7 +132,7 @@ class Question:
         Unless `page` is among the changes, the URL is that of the first page.
         """
         start = {} if "page" in changes else {"page": 1}
-        # A cursor belongs to one page.
+        # A cursor belongs to one page, so the URL of another page has none.
         cursor = {"after": "", "before": ""} if changes.get("page", 1) != self.page else {}
         asked = replace(self, **start | cursor | changes)
         values = {

@@ -1,4 +1,4 @@
-"""Store the choices of an own field: admins add, rename, retire and delete them."""
+"""Store the choices of an own field: admins add, rename and delete them, or stop offering them."""
 
 from collections.abc import Sequence
 
