@@ -13,7 +13,7 @@ from portal.people.contacts import hold_contact
 from portal.people.readers import ContactReader
 
 MOST, WITHIN = 30, timedelta(hours=1)
-"""The maximum number of cases that a contact may open, and the length of time for which it applies."""
+"""A contact may open at most `MOST` cases in any period of the length `WITHIN`."""
 
 
 @dataclass(frozen=True, slots=True)

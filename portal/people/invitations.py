@@ -58,8 +58,8 @@ class Invited:
     """The person for whom an open link was created. `customer_name` is None for an agent.
 
     `joins` is True if the person already signs in with this mail address at another customer. The link then sets no
-    password, because that password would open the other customer too: the person accepts the link with the password
-    that they have.
+    password, because that password would give access to the other customer too: the person accepts the link with the
+    password that they have.
     """
 
     credential_id: int
@@ -196,7 +196,7 @@ async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
 
 
 # If an agent made the link and the person has accepted this access, the link sets a new password, even if that
-# password also opens other customers.
+# password also gives access to other customers.
 _FIND = """
 select p.*, i.kind = 'invitation' and not (i.by_agent and c.accepted_at is not null) and exists (
          select from credential o where o.login_id = c.login_id and o.id <> c.id and o.accepted_at is not null) as joins

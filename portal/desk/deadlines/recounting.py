@@ -28,7 +28,7 @@ class Recount:
 
 
 async def begin() -> None:
-    """Enqueue the job that computes all open deadlines again. Call this before the change, in its transaction.
+    """Enqueue the job that computes the deadlines of all open cases again. Call this before the change, in its transaction.
 
     From then on until the transaction ends, nobody else computes a deadline, so none is computed with the old values. A
     running job is replaced.

@@ -31,7 +31,7 @@ SHORTEST_WORD = 3
 class Found:
     """An article as a list shows it. `excerpt` is the beginning of its text, without Markdown.
 
-    `views` counts each signed-in reader once a day. `published_at` is None for a draft.
+    `views` is as in `Shown`. `published_at` is None for a draft.
     """
 
     id: int
@@ -56,7 +56,7 @@ class FoundPage:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An article as its page shows it. `views` counts each signed-in reader once a day."""
+    """An article as its page shows it. `views` is how often it was read: by each signed-in reader, once a day at most."""
 
     id: int
     slug: str

@@ -85,7 +85,7 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
 
 def _opens(target: Status, sources: Collection[Status]) -> bool:
-    """Return whether a merge opens the target (see `absorb`), so that no question of the customer is overlooked.
+    """Return whether a merge sets the target to open (see `absorb`), so that no question of the customer is overlooked.
 
     `target` and `sources` are the categories of the statuses of the cases.
     """

@@ -64,7 +64,7 @@ async def wait_for_customer(case: "Case", *, by: AgentReader, at: datetime) -> N
 
 
 async def reopen(case: "Case", *, by: Reader, at: datetime) -> None:
-    """Set a resolved or closed case to the first open status; do nothing for any other case.
+    """Give a resolved or closed case the first status of the category open; do nothing for any other case.
 
     Raise `Conflict` for a contact if the case was closed too long ago (`follow_ups`).
     """

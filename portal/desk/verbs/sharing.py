@@ -148,7 +148,7 @@ async def _colleague(case: "Case", contact_id: int | None, field: str = "contact
 async def copy_watchers(case: "Case", made: "Case") -> None:
     """Let the watchers of `case` watch the case `made`, which was split off or follows it.
 
-    If `case` is confidential, its contact watches `made` too, unless they are its contact.
+    If `case` is confidential, its contact watches `made` too, unless they are also the contact of `made`.
     """
     await current().execute(_COPY, case.id, made.id, case.contact_id, made.contact_id, made.opened_at)
 

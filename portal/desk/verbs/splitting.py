@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 async def split(case: "Case", message_ids: Collection[int], subject: str, *, by: AgentReader, at: datetime) -> "Case":
     """Move messages of the case, with their files, to a new case with this subject, and return it.
 
-    The cases are linked. The new case has the type, priority, own fields, service, project and agent of the old case; without an
-    agent, the rules of dispatch choose one. Its contact is the one who wrote the first of the messages, or the contact
-    of the old case. If exactly these messages were split off already, return the case that they became. Raise `Invalid`
-    at the fields `subject` and `message`, and `Conflict` if a message is on another case now.
+    The cases are linked. The new case has the type, priority, values of own fields, service, project and agent of the
+    old case; without an agent, the rules of dispatch choose one. Its contact is the one who wrote the first of the
+    messages, or the contact of the old case. If exactly these messages were split off already, return the case that
+    they became. Raise `Invalid` at the fields `subject` and `message`, and `Conflict` if a message is on another case
+    now.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)

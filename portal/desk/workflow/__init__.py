@@ -37,7 +37,7 @@ class Status(StrEnum):
 
     @property
     def is_ours(self) -> bool:
-        """Return whether it is the company's turn: the case neither waits nor is done."""
+        """Return whether it is the company's turn to write: the case neither waits nor is done."""
         return self in (Status.NEW, Status.OPEN)
 
     @property
@@ -77,8 +77,8 @@ class Priority(IntEnum):
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
     """Return the category of a case after a reply. `status` is the category before it.
 
-    An agent's reply sets `then`, if it is given; otherwise it opens a new case. A contact's reply opens a case that
-    waited for the customer, was resolved or was closed. In all other cases the category stays.
+    An agent's reply sets `then`, if it is given; otherwise it changes new to open. A contact's reply sets a case to
+    open that waited for the customer, was resolved or was closed. In all other situations the category stays.
     """
     if by_agent:
         return then or (Status.OPEN if status is Status.NEW else status)

@@ -152,7 +152,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         return days
 
     async def _allow(self, following: Sequence[int]) -> None:
-        """Store which statuses may follow. Unknown ids, and the id of this status, are ignored."""
+        """Store which statuses may follow this one. Unknown ids, and the id of this status, are ignored."""
         await current().execute(_FORBID, self.id, list(following))
         await current().execute(_ALLOW, self.id, list(following))
 
