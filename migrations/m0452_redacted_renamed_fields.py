@@ -1,4 +1,4 @@
-"""Let the redaction of an own field reach the lines of its log that name it as it was called before."""
+"""Let the redaction of an own field reach the lines of its log that have a former name of the field."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let a change of many cases set their department."""
+"""Let a bulk change set the department of its cases."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -277,9 +277,9 @@ class Letter:
     """A kind of mail.
 
     `word` is its name for admins. `write` returns the mail for the ids with which its job was enqueued, or None if it
-    has become obsolete. Sending is given up when the mail was due longer than `tried_for` ago. With `has_link`,
-    whoever reads the mail can sign in. So it is never shown to admins. It is sent even to a refused address, because
-    somebody has requested it. `note` records the outcome where it is shown besides the list of mails, in the same
+    has become obsolete. Sending is given up when the mail was due longer than `tried_for` ago. With `has_link`, whoever
+    reads the mail can sign in. So it is never shown to admins. It is sent even to a refused address, because somebody
+    has requested it. `note` also records the outcome elsewhere, such as in the row of the invitation, in the same
     transaction; it gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` removes,
     before each attempt to send the mail, what its recipient has switched off since; it gets the ids and the instant.
     """
