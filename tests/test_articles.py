@@ -23,7 +23,7 @@ def test_an_article_shows_its_own_pictures_and_nothing_active(text: str, html: s
 
 def test_the_words_of_an_article_have_no_marks() -> None:
     """S2.45: the plain text of an article has no formatting marks and no images."""
-    assert plain_article("## First\n\n1. Open **it**\n\n![The menu](menu.webp) and go") == "First 1. Open it and go"
+    assert plain_article("## First\n\n1. Open **it**\n\n![The menu](menu.webp) and go") == "First · 1. Open it · and go"
 
 
 def test_a_picture_of_another_site_becomes_a_link() -> None:

@@ -90,7 +90,7 @@ def test_bold_works_where_words_are_meant(text: str) -> None:
 
 def test_a_numbered_list_keeps_the_numbers_that_were_typed() -> None:
     assert re.findall(r'value="(\d+)"', markdown("1. one\n3. three\n5. five")) == ["1", "3", "5"]
-    assert plain("5. Dezember\n7. Januar") == "5. Dezember 7. Januar"
+    assert plain("5. Dezember\n7. Januar") == "5. Dezember · 7. Januar"
     assert markdown("1) one\n2) two").startswith('<ol class="bracketed">')
     assert markdown("1. one\n2. two").startswith("<ol>")
 

@@ -32,7 +32,7 @@ from portal.desk.messages import Writing, written_before
 from portal.desk.own_fields.offered import offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.tagging.tags import TAGS
 from portal.desk.workflow import priorities
-from portal.errors import Conflict, Invalid, NotFound
+from portal.errors import Conflict, NotFound
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
 from portal.people.contact_search import CALLERS, sought
@@ -183,7 +183,11 @@ def _toast(request: Web, taken: int) -> dict[str, str] | None:
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """Show the form for a new case. `?customer=` preselects the customer whose contacts are offered."""
+    """Show the form for a new case.
+
+    `?customer=` preselects the customer whose contacts are offered. `?new=` is what was typed to find a contact who is
+    not there yet; it fills in the fields of a new contact.
+    """
     return await _new(request)
 
 
@@ -191,8 +195,9 @@ async def _new(
     request: Web, *, typed: dict[str, str] | None = None, errors: dict[str, str] | None = None
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
+    query = request.query_params
     draft = await drafts.begun_here(request, reader, typed)
-    kept = number_in(draft.typed.get("customer")) if "customer" not in request.query_params else None
+    kept = number_in(draft.typed.get("customer")) if "customer" not in query else None
     customer = await (ASKING.find(kept, None) if kept else asked(request, "customer", ASKING))
     caller = await asked(request, "caller", CALLERS, read=sought)
     if caller.id:
@@ -200,7 +205,8 @@ async def _new(
     return await agent_page(
         request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
-        customer=customer, caller=caller, contacts=await Contact.offered(customer.id) if customer.id else [],
+        customer=customer, caller=caller, newcomer=NewCaller.sought(query.get("new", "")), new=query.get("new", ""),
+        sought_for=query.get("caller_typed", ""), contacts=await Contact.offered(customer.id) if customer.id else [],
         none_yet=not (customer.id or await Customer.offered()),
         types=choices(await case_types()), priorities=await priorities.offered(to_contact=False), own_fields=await offered(reader),
         sends_mails=bool(visit_of(request).settings.smtp_url),
@@ -220,8 +226,6 @@ async def open_case(
         refuse_withdrawn(form.fields, own_fields)
         fields = form.into(with_fields(NewCase, own_fields))
         contact = fields.contact
-        if contact is not None and fields.is_given:
-            raise Invalid({"contact": "Choose Somebody new here, or empty the fields of the new contact."})
         if fields.customer and fields.is_given:
             writing = Writing(fields.body, form.files, form.key)
             if not await written_before(writing, reader):  # A form that is sent again creates no second contact.

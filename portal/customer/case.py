@@ -12,6 +12,7 @@ from msgspec import Struct
 from portal.database import transaction
 from portal.desk import Attachment, Case, Details, feed_of, files_of
 from portal.desk.appointments import appointments_of
+from portal.desk.verbs.sharing import may_choose, owns
 from portal.people.readers import ContactReader
 from portal.storage import Storage
 from portal.web import drafts, previews
@@ -65,7 +66,7 @@ async def _show(
         )).folded(),
         files=await files_of(details.case, files_at=f"{here}/files/"),
         appointments=await appointments_of(details.case.id, reader, planned=True), typed=draft.typed, errors=errors or {},
-        came_from=details.named_by(request.query_params.getall("from", [])),
+        may_watch=may_choose(details.case, reader) and not (owns(details.case, reader) or details.watches), came_from=details.named_by(request.query_params.getall("from", [])),
     )  # fmt: skip
     return read_when_sent(request, response)
 

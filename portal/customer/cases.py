@@ -67,6 +67,7 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
         return page(
             request, "customer/cases/list.html", listed=listed, everything=everything, text=text, number=quoted_number(text),
             elsewhere=await named_elsewhere(text, listed, reader),
+            unsent={one.number for one in await drafts.unsent_of_contact(reader)},
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from portal.billing import Standing, latest, standings, unpaid_of
 from portal.desk import overview
 from portal.people.readers import AgentReader, ContactReader
 from portal.periods import today
+from portal.web import drafts
 from portal.web.pages import page, see_other
 from portal.web.visit import Web, visit_of
 
@@ -27,7 +28,7 @@ async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[
     return page(
         request, "customer/home/home.html", overview=await overview(reader, at), latest_invoices=await latest(reader),
         unpaid=await unpaid_of(reader.customer_id, reader), standings=await _standings(request, reader),
-        greeting=greeting(at.astimezone(reader.zone).hour),
+        unsent=await drafts.unsent_of_contact(reader), greeting=greeting(at.astimezone(reader.zone).hour),
     )  # fmt: skip
 
 

@@ -24,9 +24,10 @@ PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
 class NewWatcher(Struct, kw_only=True):
-    """Form that makes the contact with the id `contact` a watcher of a case."""
+    """Form that makes the contact with the id `contact` a watcher of a case. `on_case`: it stands on the case's page."""
 
     contact: int | None = None
+    on_case: bool = False
 
 
 class Handover(Struct, kw_only=True):
@@ -74,11 +75,12 @@ async def add_watcher(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page."""
+    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page of the form."""
     async with transaction(reader):
         case = await Case.find(number, reader)
-        await case.watch(form.into(NewWatcher).contact, by=reader, at=at)
-    return see_other(f"/cases/{case.number}/sharing")
+        fields = form.into(NewWatcher)
+        await case.watch(fields.contact, by=reader, at=at)
+    return see_other(f"/cases/{case.number}" if fields.on_case else f"/cases/{case.number}/sharing")
 
 
 @post("/cases/{number:str}/watchers/{contact:int}/removal", opt=PLACE)

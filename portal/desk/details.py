@@ -44,11 +44,11 @@ class Details:
     The agent and the contact are named even if they have left: `agent_works` is False if the case has no agent or its
     agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. `colleagues`
     are the names of the customer's other contacts who can read the case, without the contact who reads the page; `watchers`
-    are the names of the contacts who watch it.
+    are the names of the contacts who watch it. `watches` says whether the contact who reads the page does.
     `department_name` is None for contacts, and for a case that was not dispatched to a department.
 
     `merged` are the numbers of the cases that were merged into it, `links` the linked cases that the reader may see,
-    and `follows` is the number of the closed case that it continues. `clock` has the deadlines. `outgoing` are the
+    `follows` is the number of the closed case that it continues, and `split_from` that of the case whose messages it got. `clock` has the deadlines. `outgoing` are the
     agents' replies that can still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the
     id of the newest reply. `reopens_until` is until when a reply reopens the case, None for always. `status_word` is
     the name of the status for the reader, and `priority_word` that of the priority; `moves` and `priorities` are the
@@ -71,6 +71,7 @@ class Details:
     project_name: str | None
     colleagues: list[str]
     watchers: list[str]
+    watches: bool
     merged: list[int]
     links: list[Linked]
     clock: Clock
@@ -80,6 +81,7 @@ class Details:
     rating: Rating | None
     reopens_until: datetime | None
     follows: int | None
+    split_from: int | None
     status_word: str
     moves: list[Move]
     priority_word: str
@@ -105,11 +107,14 @@ class Details:
                    or x.id in (select w.contact_id from case_watcher w where w.case_id = c.id))
                  and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues,
               {sharing.WATCHING} as watchers,
+              exists(select from case_watcher w where w.case_id = c.id and w.contact_id = $2) as watches,
               array(select m.number from cases m where m.merged_into_id = c.id order by m.number) as merged,
               {links_sql("c.id", Case.visible_sql(reader, "o"), for_contact=reader.is_contact)} as links, {clock_sql("c")} as clock,
               {name_sql("c", for_contact=reader.is_contact)} as status_word, {_MOVES[reader.is_contact]} as moves,
               {priority_sql("c")} as priority_word, {_PRIORITIES[reader.is_contact]} as priorities,
               {reopens_until_sql("c")} as reopens_until, (select f.number from cases f where f.id = c.follows_id) as follows,
+              (select (e.details ->> 'number')::bigint from case_event e
+               where e.case_id = c.id and e.at = c.opened_at and e.kind = 'split_off') as split_from,
               {_OUTGOING[reader.is_contact]} as outgoing, {LAST_REPLY} as last_reply, {_TAGS[reader.is_contact]} as tags,
               {RATING} as rating, {shown_sql("c", for_contact=reader.is_contact)} as own, {unread_sql("c", reader)} as is_unread
             from cases c join case_type t on t.id = c.case_type_id join customer u on u.id = c.customer_id join contact o on o.id = c.contact_id

@@ -46,16 +46,19 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The cases on a contact's home page, at most `MOST` in each list, latest change first.
+    """The cases on a contact's home page, at most `MOST` in each list.
 
-    `waiting` lists cases that wait for the customer, and `waiting_count` is the number of all such cases. `in_work`
-    lists other open cases and those that were resolved within `RECENTLY`. `total` is the number of all cases that the
+    `waiting` lists cases that wait for the customer, latest change first, and `waiting_count` is the number of all such
+    cases. `in_work` lists other open cases, those first that were promised first, and those that wait for others last;
+    `in_work_count` is the number of all of them. `solved` lists those that were resolved within `RECENTLY`. `total` is the number of all cases that the
     contact may see; `COUNTED` + 1 stands for any larger number.
     """
 
     waiting: list[Brief]
     waiting_count: int
     in_work: list[Brief]
+    in_work_count: int
+    solved: list[Brief]
     total: int
 
 
@@ -65,12 +68,13 @@ async def overview(reader: ContactReader, at: datetime) -> Overview:
         f"""
         with mine as (
           select c.id, c.number, c.subject, c.status, c.resolved_at, c.updated_at, c.agent_id, c.opened_by_agent_id is not null as opened_by_us,
-            c.status = 'waiting_for_customer' as waits,
+            c.status = 'waiting_for_customer' as waits, c.status = 'resolved' as solved, c.due_at,
             {_STATUS} as status_word
           from cases c where {Case.visible_sql(reader, "c")}
             and (c.status not in ('resolved', 'closed') or (c.status = 'resolved' and c.resolved_at > $1))
         ), placed as (
-          select *, count(*) over (partition by waits) as many, row_number() over (partition by waits order by updated_at desc, id desc) as place
+          select *, count(*) over (partition by waits, solved) as many, row_number() over (partition by waits, solved
+            order by status = 'waiting_for_others', case when not waits and not solved then due_at end, updated_at desc, id desc) as place
           from mine
         )
         select p.*, a.name as agent, {_CLOCK} as clock, r.said, r.said_by, r.said_at,
@@ -82,11 +86,14 @@ async def overview(reader: ContactReader, at: datetime) -> Overview:
         at - RECENTLY,
     )
     found = [row for row in rows if row["number"] is not None]
-    waiting = [row for row in found if row["waits"]]
+    waiting, solved = ([row for row in found if row[name]] for name in ("waits", "solved"))
+    in_work = [row for row in found if not (row["waits"] or row["solved"])]
     return Overview(
         waiting=[_brief(row) for row in waiting],
         waiting_count=waiting[0]["many"] if waiting else 0,
-        in_work=[_brief(row) for row in found if not row["waits"]],
+        in_work=[_brief(row) for row in in_work],
+        in_work_count=in_work[0]["many"] if in_work else 0,
+        solved=[_brief(row) for row in solved],
         total=rows[0]["total"],
     )
 

@@ -99,12 +99,18 @@ def plain(text: str) -> str:
 
 
 def words_of(tokens: list[Token]) -> str:
-    """Return the words of a parsed Markdown text on one line, as `plain` does."""
-    words = []
+    """Return the words of a parsed Markdown text on one line, as `plain` does.
+
+    Headings, paragraphs, items of lists and cells of tables are kept apart by a middle dot, unless what comes before
+    ends like a sentence.
+    """
+    words = number = ""
     for token in tokens:
         if token.type == "list_item_open" and token.info:
-            words.append(token.info + token.markup)
-        for part in token.children or [token]:
-            words.append(" " if part.type in ("softbreak", "hardbreak") else part.content)
-        words.append(" ")
-    return " ".join("".join(words).split())
+            number += f"{token.info}{token.markup} "
+        breaks = ("softbreak", "hardbreak")
+        block = "".join(" " if part.type in breaks else part.content for part in token.children or [token])
+        if said := " ".join(block.split()):
+            apart = "" if not words else " " if words[-1] in ".,:;!?…" else " · "
+            words, number = f"{words}{apart}{number}{said}", ""
+    return f"{words} {number}".strip()

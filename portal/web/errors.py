@@ -55,15 +55,18 @@ class Detour(Exception):
         super().__init__(where)
 
 
-def error_page(visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "") -> str:
+def error_page(
+    visit: Visit, status: int, sentence: str, *, fragment: bool, path: str, back: str = "", next_path: str = ""
+) -> str:
     """Return the HTML of an error page or, if `fragment`, only the HTML of the error message `sentence`.
 
-    `back` is the URL of a page to link to in addition to the usual ones.
+    `back` is the URL of a page to link to in addition to the usual ones, and `next_path` that to which the link to the
+    sign-in page leads afterwards.
     """
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "rules": visit.rules,
         "csrf": visit.csrf, "nonce": visit.nonce, "path": path, "now": visit.at, "snapshot": visit.snapshot, "unread": visit.unread,
-        "back": back, "other_customers": visit.other_customers,
+        "back": back, "next": next_path, "other_customers": visit.other_customers,
     }  # fmt: skip
     return render("errors/_refusal.html" if fragment else "errors/error.html", **context)
 
@@ -183,9 +186,12 @@ def _response(request: Web, status: int, sentence: str, headers: dict[str, str])
         headers = {**headers, "HX-Reswap": "none"}  # The region keeps its content; js/live.js fetches it again.
     path = request.scope["path"]
     back = page_of(request) if request.method == "POST" else ""
+    # What is not there for somebody who is signed out may be there afterwards.
+    asked = safe_path(f"{path}?{request.url.query}" if request.url.query else path)
     html = error_page(
-        visit_of(request), status, sentence, fragment=fragment, path=path, back=back if back != "/" else ""
-    )
+        visit_of(request), status, sentence, fragment=fragment, path=path, back=back if back != "/" else "",
+        next_path=asked if status == 404 and request.method == "GET" and asked != "/" else "",
+    )  # fmt: skip
     return Response(html, status_code=status, media_type="text/html", headers=headers)
 
 

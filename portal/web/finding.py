@@ -14,15 +14,15 @@ from portal.web.visit import Web
 __all__ = ["Found", "asked", "asked_several", "suggested"]
 
 
-async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str) -> Response[str]:
+async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str, adds: str = "") -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
     `?after=` is the id after which to continue an earlier response. `read` converts the typed text into the text to
-    search for.
+    search for. `adds` is the URL, up to the typed text, of the form for a row that is not there yet, offered last.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(read(typed), number_in(request.query_params.get("after")))
-    return page(request, "shared/suggestions.html", what=finder.what, typed=typed, suggestions=found)
+    return page(request, "shared/suggestions.html", what=finder.what, typed=typed, suggestions=found, adds=adds)
 
 
 async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str], str] = str) -> Found:

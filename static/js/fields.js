@@ -48,6 +48,12 @@
   addEventListener("change", (event) => event.target.matches?.("select[name='case_type']") && fit());
   fit();
 
+  // who fills in a new contact means them, not the one who was chosen before
+  document.getElementById("new-contact")?.addEventListener("input", (event) => {
+    const contact = document.getElementById("contact");
+    if (contact && event.target.type !== "checkbox" && event.target.value.trim()) contact.value = "";
+  });
+
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
   const first = () => {
     for (const list of document.querySelectorAll("[data-zones]")) {

@@ -46,15 +46,16 @@
       open(false);
     };
     const choose = (option) => {
-      if (!hidden) {
+      if (!hidden || option.dataset.goes) {
         close();
-        location.assign(option.dataset.id);
+        location.assign(option.dataset.goes ?? option.dataset.id);
         return;
       }
       field.value = option.dataset.name;
       hidden.value = option.dataset.id;
       close();
       hidden.dispatchEvent(new Event("change", { bubbles: true }));
+      if (field.form?.matches("[data-goes-on]")) field.form.requestSubmit(); // the choice is all that the form asks
     };
 
     // ---- suggestions: an answer that is late, refused or leads elsewhere shows nothing ----
@@ -102,12 +103,12 @@
       if (step) {
         event.preventDefault();
         if (list.hidden) await suggest();
-        const all = options().filter((option) => option.dataset.id || option.dataset.more);
+        const all = options().filter((option) => option.dataset.id || option.dataset.more || option.dataset.goes);
         const place = all.indexOf(active()) + step;
         const next = place < 0 ? null : (all[place] ?? active());
         activate(next);
         if (next?.dataset.more) await more(next);
-      } else if (event.key === "Enter" && active()?.dataset.id) {
+      } else if (event.key === "Enter" && (active()?.dataset.id || active()?.dataset.goes)) {
         event.preventDefault();
         choose(active());
       } else if (event.key === "Tab" && hidden && active()?.dataset.id) {
@@ -121,7 +122,7 @@
     list.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
     list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
-      if (option?.dataset.id) choose(option);
+      if (option?.dataset.id || option?.dataset.goes) choose(option);
       else if (option?.dataset.more) more(option);
     });
     list.addEventListener("scroll", () => {

@@ -9,6 +9,7 @@ from portal.database import current, transaction
 from portal.desk import Case, Status
 from portal.people.readers import SYSTEM
 from tests.browser import Browser
+from tests.forms import forms_of
 from tests.world import ADA, INCIDENT, INES
 
 
@@ -17,6 +18,27 @@ def call(**more: str) -> dict[str, str]:
         "customer": str(ADA.customer_id), "contact": str(ADA.id), "subject": "VPN", "body": "It drops.", "case_type": str(INCIDENT),
         "priority": "2", "to": "me", "called": "yes", "form_key": "0" * 31 + "1",
     } | more  # fmt: skip
+
+
+async def test_an_unknown_caller_becomes_a_new_contact_with_what_was_typed(ines: Browser) -> None:
+    """S3.3: the list and the page offer a new contact, whose name, number or mail address is then filled in."""
+    for typed, field in (
+        ("Zelda <b>", "new_name"),
+        ("+49 40 555 0177", "new_phone"),
+        ("zelda@acme.example", "new_email"),
+    ):
+        listed = (await ines.get("/agent/finders/callers", params={"text": typed})).text
+        page = (await ines.get("/agent/cases/new", params={"caller_typed": typed})).text
+        (goes,), (leads,) = (
+            re.findall(r'data-goes="([^"]+)"', listed),
+            re.findall(r'href="(/agent/cases/new\?new=[^"]+)"', page),
+        )
+        assert goes == leads
+        assert "New contact" in (await ines.get(leads)).text
+        forms = forms_of((await ines.get(html.unescape(f"{leads}&customer={ADA.customer_id}"))).text)
+        (form,) = (form.fields for form in forms if "subject" in form.names)
+        assert (form[field], form["contact"]) == ([typed], [""])
+    assert "data-goes" not in (await ines.get("/agent/finders/callers", params={"text": " "})).text
 
 
 @pytest.mark.parametrize("typed", ["lindqvist", "acme ada", "040 555 0148", "+49 (0)40 5550148", "ada@acme"])
@@ -65,14 +87,13 @@ async def test_somebody_new_becomes_a_contact_in_the_same_form(ines: Browser) ->
         ({"new_phone": "040 555 0148"}, f"That is {ADA.name}."),
         ({"new_email": "nobody"}, "mail address"),
         ({"new_name": " "}, "Fill this in."),
-        ({"contact": str(ADA.id)}, "Choose Somebody new here"),
     ]:
         answer = await ines.send_form("/agent/cases/new", call(**new | wrong))
         assert (answer.status_code, said in answer.text) == (422, True), wrong
     async with transaction(SYSTEM):
         assert await current().fetchval("select count(*) from contact where name = 'Bea Roth'") == 0
-    for _ in range(2):
-        answer = await ines.send_form("/agent/cases/new", call(**new))
+    for _ in range(2):  # The fields that were filled in mean somebody new, whoever is chosen above them.
+        answer = await ines.send_form("/agent/cases/new", call(**new | {"contact": str(ADA.id)}))
         assert answer.status_code == 303
     async with transaction(SYSTEM):
         rows = await current().fetch(

@@ -180,6 +180,7 @@ async def test_a_case_is_split_and_what_was_ticked_stays_ticked_after_a_refusal(
     shown = (await ines.get(made.headers["location"])).text
     assert "Another matter" in shown
     assert f"split this case off #{case.number}" in shown
+    assert f'Split off from <a href="/agent/cases/{case.number}">#{case.number}</a>' in shown
     assert f"#{case.number} " in shown
 
 

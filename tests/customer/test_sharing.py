@@ -266,6 +266,21 @@ async def test_the_pages_work_by_forms_alone(app: Gate) -> None:
         assert warns not in (await ines.get(f"/agent/time/new?on=case-{number}")).text
 
 
+async def test_a_colleague_watches_a_case_by_the_button_on_its_page(app: Gate) -> None:
+    """S3.15: who takes part in the case already, or may not choose, is offered no button."""
+    case = await opened()
+    here, button = f"/cases/{case.number}", "Watch this case"
+    async with await Browser.of(app, ADA) as browser:
+        assert button in (await browser.get(here)).text
+        for _ in range(2):
+            sent = await browser.send_form(f"{here}/watchers", {"contact": str(ADA.id), "on_case": "yes"})
+            assert sent.headers["location"] == here
+        page = (await browser.get(here)).text
+        assert (button in page, "you watch it" in page) == (False, True)
+    async with await Browser.of(app, ALAN) as browser:
+        assert button not in (await browser.get(here)).text
+
+
 async def test_agents_still_find_a_confidential_case() -> None:
     """Confidentiality limits contacts only: agents list and search a confidential case like any other."""
     case = await opened(ALAN, confidential=True)

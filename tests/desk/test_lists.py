@@ -332,6 +332,22 @@ async def test_the_overview_tells_what_waits_and_what_is_in_work_by_one_query(fi
         assert [case.number for case in (await overview(GIL, LATER)).in_work] == [1004]
 
 
+async def test_the_overview_has_what_was_promised_first_on_top_and_solved_cases_apart(five: None) -> None:
+    """A case that waits for others comes last in work, however early it was due."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute(
+            "update cases set status = 'new', due_at = case number when 1005 then $1::timestamptz else $2::timestamptz end where number in (1002, 1005)",
+            NOW,
+            LATER,
+        )
+        await tx.execute("update cases set status = 'waiting_for_others', due_at = $1 where number = 1001", NOW)
+        await tx.execute("update cases set status = 'resolved', resolved_at = $1 where number = 1003", NOW)
+    async with transaction(ADA):
+        seen = await overview(ADA, LATER)
+    assert [case.number for case in seen.in_work] == [1005, 1002, 1001]
+    assert ([case.number for case in seen.solved], seen.in_work_count, seen.waiting) == ([1003], 3, [])
+
+
 async def test_the_overview_of_somebody_without_cases_is_empty() -> None:
     async with transaction(ADA):
         seen = await overview(ADA, NOW)

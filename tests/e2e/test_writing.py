@@ -66,8 +66,18 @@ async def test_what_leads_to_a_text_field_puts_the_cursor_into_it(visitors: Visi
     await page.goto("/cases/new")
     await expect(page.locator("#subject")).to_be_focused()
     page = await visitors.signed_in(INES.email)
-    await page.goto(f"/agent/cases/new?caller={ADA.id}")
+    await page.goto("/agent/cases/new")
+    await page.keyboard.type("lindqvist")
+    await page.get_by_role("option", name=ADA.name).click()
     await expect(page.locator("#subject")).to_be_focused()
+    await expect(page.get_by_label("They called")).to_be_checked()
+    await page.goto("/agent/cases/new")
+    await page.keyboard.type("Zelda")
+    await page.get_by_role("option", name="New contact “Zelda”").click()
+    await page.keyboard.type("acme")
+    await page.get_by_role("option", name="Acme").click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value("Zelda")
+    await expect(page.get_by_label("Mail address")).to_be_focused()
 
 
 async def test_files_are_kept_as_they_are_chosen_and_survive_a_refusal(visitors: Visitors, tmp_path: Path) -> None:

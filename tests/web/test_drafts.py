@@ -191,6 +191,26 @@ async def test_a_draft_that_arrives_after_its_form_was_sent_does_not_come_back(a
         assert "And now</textarea>" in shown.text
 
 
+async def test_what_a_contact_has_not_sent_stands_on_the_home_page_and_in_the_list(app: Gate) -> None:
+    """Ada continues the half-written answer and the half-written case from her home page; Alan sees neither."""
+    await opened()
+    async with await Browser.of(app, ADA) as browser, await Browser.of(app, ALAN) as alan:
+        assert "Not sent yet" not in (await browser.get("/")).text
+        key = key_of(await browser.get("/cases/new"))
+        for address, field in (("/cases/1001/replies", "body"), (f"/cases/new?draft={key}", "subject")):
+            await browser.send_form("/drafts", {"address": address, "form_key": key, field: f"Half of a {field}"})
+        home = (await browser.get("/")).text
+        for link in (
+            '<a href="/cases/1001#body">Half of a body</a>',
+            f'<a href="/cases/new?draft={key}">Half of a subject</a>',
+        ):
+            assert link in home
+        assert "your answer is not sent yet" in (await browser.get("/cases")).text
+        assert "Not sent yet" not in (await alan.get("/")).text
+        await browser.send_form("/cases/1001/replies", {"form_key": key, "body": "All of it."})
+        assert "your answer is not sent yet" not in (await browser.get("/cases")).text
+
+
 async def test_a_form_that_was_sent_with_other_words_goes_on_as_another_one_with_its_files(app: Gate) -> None:
     await opened()
     async with await Browser.of(app, ADA) as browser:

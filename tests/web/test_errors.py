@@ -87,6 +87,19 @@ async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, rea
     assert len(titles) == len(REFUSALS) + 1
 
 
+async def test_a_page_that_is_not_there_for_a_visitor_leads_back_to_it_after_signing_in(app: Gate) -> None:
+    """An article for signed-in customers is 404 for visitors, whom the page leads to it by the sign-in page."""
+    async with Browser(app) as browser:
+        answer = await browser.get("/help/reset-the-vpn?q=a%26b")
+        assert (answer.status_code, 'href="/sign-in?next=/help/reset-the-vpn%3Fq%3Da%2526b"' in answer.text) == (
+            404,
+            True,
+        )
+        assert 'href="/sign-in"' in (await browser.get("/help//evil.example")).text
+    async with await Browser.of(app, ADA) as browser:
+        assert "/sign-in" not in (await browser.get("/help/reset-the-vpn")).text
+
+
 async def test_the_address_of_a_form_leads_to_the_page_that_it_stands_on(app: Gate) -> None:
     """A GET of a form's target URL redirects to the form's page.
 

@@ -46,8 +46,8 @@ async def suggest_departments(request: Web) -> Response[str]:
 
 @get("/finders/callers")
 async def suggest_callers(request: Web) -> Response[str]:
-    """Serve contacts whose names, telephone numbers or mail addresses match the typed text."""
-    return await suggested(request, CALLERS, read=sought)
+    """Serve contacts whose names, telephone numbers or mail addresses match the typed text, and offer a new contact."""
+    return await suggested(request, CALLERS, read=sought, adds="/agent/cases/new?new=")
 
 
 @get("/finders/contracts")

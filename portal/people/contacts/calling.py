@@ -10,6 +10,7 @@ from portal.people.contact_search import BY_TELEPHONE, telephone_digits
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
+from portal.visible import visible
 
 FIELDS = {"name": "new_name", "email": "new_email", "phone": "new_phone"}
 """The names of the form fields of a new contact, by the names of the fields of `ContactFacts`."""
@@ -22,6 +23,14 @@ class NewCaller(Struct, kw_only=True):
     new_email: str = ""
     new_phone: str = ""
     new_invited: bool = False
+
+    @classmethod
+    def sought(cls, text: str) -> "NewCaller":
+        """Return the fields of somebody whom a search for `text` did not find: a telephone number, mail address or name."""
+        said = visible(" ".join(text.split()))[:200]
+        if telephone_digits(said):
+            return cls(new_phone=said)
+        return cls(new_email=said) if "@" in said else cls(new_name=said)
 
     @property
     def is_given(self) -> bool:

@@ -65,12 +65,13 @@ class Draft:
 class Unsent:
     """A draft that the reader may continue. `at` is the path and query of the page with its form.
 
-    `title` is the subject or, without one, the beginning of the text.
+    `title` is the subject or, without one, the beginning of the text. `number` is that of the case for an answer.
     """
 
     at: str
     title: str
     kept_at: datetime
+    number: int | None = None
 
 
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
@@ -182,6 +183,28 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
     )  # fmt: skip
     typed = [(row, json.loads(row["fields"])) for row in rows]
     return [Unsent(row["address"], _title(fields), row["kept_at"]) for row, fields in typed]
+
+
+async def unsent_of_contact(reader: Reader) -> list[Unsent]:
+    """Return a contact's unsent new cases and answers, newest first."""
+    rows = await current().fetch(_OF_CONTACT, reader.credential_id)
+    typed = [(row, json.loads(row["fields"])) for row in rows]
+    return [
+        Unsent(
+            f"/cases/{row['number']}#body" if row["number"] else row["address"],
+            _title(fields),
+            row["kept_at"],
+            row["number"],
+        )
+        for row, fields in typed
+    ]
+
+
+_OF_CONTACT = r"""
+select address, fields, kept_at, substring(address from '^/cases/(\d{1,9})/replies$')::int as number from draft
+where credential_id = $1 and (address ~ '^/cases/\d{1,9}/replies$' or starts_with(address, '/cases/new?draft='))
+  and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address
+"""
 
 
 def _title(fields: dict[str, str]) -> str:
