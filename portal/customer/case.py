@@ -66,7 +66,8 @@ async def _show(
         )).folded(),
         files=await files_of(details.case, files_at=f"{here}/files/"),
         appointments=await appointments_of(details.case.id, reader, planned=True), typed=draft.typed, errors=errors or {},
-        may_watch=may_choose(details.case, reader) and not (owns(details.case, reader) or details.watches), came_from=details.named_by(request.query_params.getall("from", [])),
+        may_watch=may_choose(details.case, reader) and not (owns(details.case, reader) or details.watches),
+        came_from=details.named_by(request.query_params.getall("from", [])),
     )  # fmt: skip
     return read_when_sent(request, response)
 

@@ -48,7 +48,8 @@ class Details:
     `department_name` is None for contacts, and for a case that was not dispatched to a department.
 
     `merged` are the numbers of the cases that were merged into it, `links` the linked cases that the reader may see,
-    `follows` is the number of the closed case that it continues, and `split_from` that of the case whose messages it got. `clock` has the deadlines. `outgoing` are the
+    `follows` is the number of the closed case that it continues, and `split_from` that of
+    the case whose messages it got. `clock` has the deadlines. `outgoing` are the
     agents' replies that can still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the
     id of the newest reply. `reopens_until` is until when a reply reopens the case, None for always. `status_word` is
     the name of the status for the reader, and `priority_word` that of the priority; `moves` and `priorities` are the

@@ -50,8 +50,8 @@ class Overview:
 
     `waiting` lists cases that wait for the customer, latest change first, and `waiting_count` is the number of all such
     cases. `in_work` lists other open cases, those first that were promised first, and those that wait for others last;
-    `in_work_count` is the number of all of them. `solved` lists those that were resolved within `RECENTLY`. `total` is the number of all cases that the
-    contact may see; `COUNTED` + 1 stands for any larger number.
+    `in_work_count` is the number of all of them. `solved` lists those that were resolved within `RECENTLY`.
+    `total` is the number of all cases that the contact may see; `COUNTED` + 1 stands for any larger number.
     """
 
     waiting: list[Brief]

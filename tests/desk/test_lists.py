@@ -336,7 +336,8 @@ async def test_the_overview_has_what_was_promised_first_on_top_and_solved_cases_
     """A case that waits for others comes last in work, however early it was due."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
-            "update cases set status = 'new', due_at = case number when 1005 then $1::timestamptz else $2::timestamptz end where number in (1002, 1005)",
+            "update cases set status = 'new', due_at = case number when 1005 then $1::timestamptz else $2::timestamptz end"
+            " where number in (1002, 1005)",
             NOW,
             LATER,
         )
