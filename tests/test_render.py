@@ -338,4 +338,4 @@ def test_cleaning_twice_changes_nothing() -> None:
 def test_a_quotation_has_the_words_without_the_marks() -> None:
     """The plain text of a message is one line of its words, without formatting marks."""
     text = "Hello **Ada**,\n\n1. open `vpn.conf`\n2. [read this](https://a.example/)\n\n> quoted\nand **so** on"
-    assert rendering.plain(text) == "Hello Ada, 1. open vpn.conf · 2. read this · quoted and so on"
+    assert rendering.plain(text) == "Hello Ada, 1. open vpn.conf · 2. read this · quoted · and so on"

@@ -336,12 +336,14 @@ async def test_the_overview_has_what_was_promised_first_on_top_and_solved_cases_
     """A case that waits for others comes last in work, however early it was due."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
-            "update cases set status = 'new', due_at = case number when 1005 then $1::timestamptz else $2::timestamptz end"
-            " where number in (1002, 1005)",
-            NOW,
+            "update cases set status = 'new', status_id = 1, closed_at = null, due_at = d, soon_at = d"
+            " from (values (1002, $1::timestamptz), (1005, $2)) as v (n, d) where number = n",
             LATER,
+            NOW,
         )
-        await tx.execute("update cases set status = 'waiting_for_others', due_at = $1 where number = 1001", NOW)
+        await tx.execute(
+            "update cases set status = 'waiting_for_others', due_at = $1, soon_at = $1 where number = 1001", NOW
+        )
         await tx.execute("update cases set status = 'resolved', resolved_at = $1 where number = 1003", NOW)
     async with transaction(ADA):
         seen = await overview(ADA, LATER)
