@@ -74,8 +74,8 @@ async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the
 ) -> None:
     """S1.12, D56: Ines's list of 10,000 entries has pages, filters and true totals, and a row can be changed in place.
 
-    The list takes at most 150 kB and 13 SQL statements; the page of a service takes four more, for its running statement
-    and its figures.
+    The list takes at most 150 kB and 13 SQL queries. The page of a service takes four more queries, for the hours used
+    and left and for its figures.
     """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))

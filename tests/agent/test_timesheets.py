@@ -209,7 +209,7 @@ async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: d
 
 
 async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, world: dict[str, int]) -> None:
-    """With over 5,000 entries, the page says so and fetches the sums of all of them by a fragment or, on request, a link."""
+    """With over 5,000 entries, the page says so; a request by htmx or the parameter `sums=all` gets the sums of all."""
     async with transaction(SYSTEM):
         await many(5_100)
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -237,7 +237,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
         assert answer.headers["location"].startswith(f"{PATH}?kind=desk&{MONTH}&approved=2&decision=")
         page = (await browser.get(answer.headers["location"])).text
         assert "2\xa0entries approved." in page
-        assert f'value="{entries[0].id}:1" data-alone' in page, "it can still be flagged, but only by hand"
+        assert f'value="{entries[0].id}:1" data-alone' in page, "an approved entry can be ticked to flag it, but 'select all' leaves it out"
         again = await browser.send_form(f"{PATH}/approval?kind=desk&{MONTH}", ticked)
         assert (again.status_code, "It is approved already, by Max Herrmann." in again.text) == (409, True)
         undo = re.search(r'action="([^"]+/withdrawal[^"]*)"', page)

@@ -36,7 +36,7 @@ async def manager(app: Gate, care: int) -> AsyncIterator[Browser]:
 
 
 async def opened(care: int, hours: str = "1h") -> int:
-    """Open a voucher that was sold elsewhere, and return its id."""
+    """Create a voucher that was sold elsewhere, for the service with the id `care`, and return the voucher's id."""
     async with transaction(NOOR), billing.changing_terms(ACME):
         facts = VoucherFacts(services=[str(care)], hours=hours, price="90", sold_on="2026-01-01", sold_elsewhere="yes")
         return (await Voucher.sell(await Customer.find(ACME, SYSTEM), facts, NOW)).id
@@ -116,7 +116,10 @@ async def test_an_unused_voucher_is_deleted_and_a_used_one_stays(manager: Browse
 
 
 async def test_held_time_shows_what_it_would_cost_and_is_released(manager: Browser, care: int) -> None:
-    """C8: an hour of 90 held minutes is prepaid, so releasing them costs 60.00 (30 minutes at 120.00); undo holds them."""
+    """C8: a voucher covers 60 of 90 held minutes, so releasing them charges 60.00 (30 minutes at 120.00 an hour).
+
+    Undo holds the entry again.
+    """
     await opened(care)
     (entry,) = await held(care, 90)
     page = (await manager.get("/agent/held")).text

@@ -46,7 +46,7 @@ def told(html: str) -> str:
 
 
 async def many(count: int, agent_id: int = INES.id, state: str = "submitted") -> None:
-    """Create this many entries of one agent for Acme, about seven on each day, on every seventh day back from 5 October."""
+    """Create `count` entries of one agent for Acme: about seven on 5 October and on every seventh day before it."""
     await current().execute(
         "insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,"
         " external_comment, description, state, created_at, window_from, submitted_at)"
@@ -57,7 +57,7 @@ async def many(count: int, agent_id: int = INES.id, state: str = "submitted") ->
 
 
 async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
-    """The pages of Max's waiting time show each of 337 entries of Ines and Noor once, with true totals."""
+    """The pages of Max's waiting time show each of 337 entries of Ines and Noor once, and the total of all."""
     async with transaction(SYSTEM) as tx:
         await many(250)
         await many(87, NOOR.id)
@@ -144,7 +144,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
 
 
 async def test_who_decides_on_all_that_is_ticked_finds_the_next_ticked_too(max_: Browser) -> None:
-    """If Max decides on all entries but those with a warning, entries that appear next are ticked by default."""
+    """If Max decides on all entries but those with a warning, entries that appear afterwards are ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)

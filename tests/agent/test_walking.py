@@ -1,4 +1,4 @@
-"""Test that agents go from case to case in the order of a list, and change a case in place."""
+"""Test how agents move from case to case in the order of a list, and change a case on its page without a further form."""
 
 import re
 

@@ -44,7 +44,7 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
-    """S3.18: Noor limits which statuses may follow; her older form gets 409 for a name that was changed since.
+    """S3.18: Noor limits which statuses may follow one; a form that is older than a change of the name gets 409.
 
     The audit log describes the changes.
     """
@@ -66,7 +66,7 @@ async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(n
 
 
 async def test_an_admin_orders_statuses_and_stops_offering_one(noor: Browser, case: Case) -> None:
-    """S3.18: Noor moves a status up and stops offering it; she gets 409 for the last one of a category, Open."""
+    """S3.18: Noor moves a status up and ends it, so that it is no longer offered; the last status of a category gets 409."""
     await noor.send_form(HERE, {"name": "In progress", "category": "open"})
     found = await statuses()
     for _ in range(2):

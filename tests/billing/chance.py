@@ -23,13 +23,13 @@ PRICED = SCHEDULE | {
     "windows": [{name: value for name, value in window.items() if name != "factor"} | {"hourly_rate": rate}
                 for window, rate in zip(SCHEDULE["windows"], ("75", "90.5"), strict=True)],
 }  # fmt: skip
-"""The same with prices instead of factors."""
+"""The schedule with hourly rates instead of factors."""
 WINDOWS = {
     "Late": "Mon-Fri 18:00-22:00 x1.5\nSat, Sun, Holidays x2",
     "Priced": "Mon-Fri 18:00-22:00 at 75\nSat, Sun, Holidays at 90.5",
 }
 HOLIDAYS = "2026-02-10"
-"""The same schedules as a service of the database has them."""
+"""`WINDOWS` and `HOLIDAYS` are both schedules as the database stores them with a service."""
 
 
 class Chance:

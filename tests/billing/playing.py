@@ -35,7 +35,7 @@ SIGNS = {
     "There is no rate": "no_rate",
     "do not cover it wholly": "beyond_prepaid",
 }
-"""The refusal reasons of the engine by words of the sentence that people read."""
+"""The refusal reasons of the engine, by words from the error messages that people read."""
 
 
 async def insert(table: str, **columns: Any) -> int:

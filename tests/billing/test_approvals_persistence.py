@@ -407,7 +407,7 @@ async def test_a_managers_change_drops_the_approval() -> None:
 async def test_a_manager_deletes_approved_time_with_its_approval() -> None:
     """When Max deletes an approved entry, its approval and its allocations are deleted too (S2.25, D34).
 
-    Deleting it by a wrong version is a conflict.
+    Deleting it with a wrong version is a conflict.
     """
     async with transaction(MAX) as tx:
         entry = await log(60)

@@ -25,7 +25,7 @@ HOSTILE = (
     "1" * 20_000, "0001-01-01", "9999-12-31", "2026-02-30", "", "\x00", "a" * 20_000, "\u202egnp.exe", "<script>", "{{ 7 * 7 }}", "';--",
     "\ud7ff\uffff", "a\r\nb",
 )  # fmt: skip
-"""The long suite sends each to every field, the quick one every seventh."""
+"""Hostile values. The long suite sends each of them to every field, the quick suite every seventh of them."""
 
 
 async def a_draft(minutes: int = 60) -> int:

@@ -24,7 +24,7 @@ def refused(output: Any) -> list[tuple[int, str, str]]:
 def test_an_entry_that_would_exceed_is_refused_as_a_whole() -> None:
     """C8, D24: of 60 minutes, 40 are used; an entry of 30 is refused, and one of 20 fits.
 
-    | step        | left before | asked | outcome            |
+    | step        | left before | entry | outcome            |
     |-------------|-------------|-------|--------------------|
     | approve a   | 60          | 40    | approved, 20 left  |
     | approve b   | 20          | 30    | `beyond_prepaid`   |
@@ -105,12 +105,14 @@ def test_no_approval_takes_a_voucher_from_an_entry_that_needs_it() -> None:
 def test_no_approval_takes_rolled_minutes_from_an_entry_that_needs_them() -> None:
     """February's entry of 90 minutes needs 30 that roll over from January, so only 30 are left for late approvals in January.
 
-    | approve     | January | rolled on | February | outcome          |
-    |-------------|---------|-----------|----------|------------------|
-    | feb (90)    | 60      | 60        | 60       | approved         |
-    | a (20)      | 40      | 40        | 60       | approved         |
-    | b (20)      | 20      | 20        | 60       | `beyond_prepaid` |
-    | c (10)      | 30      | 30        | 60       | approved         |
+    The columns are the minutes that January would have left, those that would roll over, and those of February itself.
+
+    | approve     | January | rolls over | February | outcome          |
+    |-------------|---------|------------|----------|------------------|
+    | feb (90)    | 60      | 60         | 60       | approved         |
+    | a (20)      | 40      | 40         | 60       | approved         |
+    | b (20)      | 20      | 20         | 60       | `beyond_prepaid` |
+    | c (10)      | 30      | 30         | 60       | approved         |
     """
     plan = PLAN | {"rollover": {"periods": 1}}
     entries = [an_entry(id, "2026-01-05", minutes) for id, minutes in (("a", 20), ("b", 20), ("c", 10))]

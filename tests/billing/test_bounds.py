@@ -138,7 +138,7 @@ async def test_fees_that_one_document_cannot_hold_are_named_with_their_contract(
 async def test_a_run_says_that_a_fee_of_0_makes_no_document_and_that_nothing_was_due(app: Gate) -> None:
     """D30: the page of a run says that a fee of 0.00 was billed without a document, or that nothing was due.
 
-    A run that somebody watches is kept even if nothing was due.
+    A run that was begun before its result was known is kept even if nothing was due.
     """
     async with transaction(MAX):
         facts = ServiceFacts(name="Care", settlement="subscription", fee="0", effective_start="2026-10-01")

@@ -1,4 +1,4 @@
-"""Test correcting a statement by a further one that names it, as a credit note corrects an invoice."""
+"""Test correcting a statement by a further statement that names it, as a credit note corrects an invoice."""
 
 import asyncio
 import uuid
@@ -67,7 +67,7 @@ async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> No
 
 
 async def test_what_is_given_back_can_be_withdrawn_and_what_is_not_cannot() -> None:
-    """C2, D39: an entry stays locked while 20 of its 60 minutes are given back, until all of them are."""
+    """C2, D39: an entry of which 20 of 60 minutes are given back stays locked until the other 40 are given back too."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         await corrected(statement, Chosen(minutes={1: 20}))
@@ -104,7 +104,7 @@ async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
 
 
 async def test_included_minutes_go_back_to_their_period() -> None:
-    """D26, D40: after 600 included minutes were used up and 30 given back, 30 minutes approved late are included."""
+    """D26, D40: all 600 included minutes are used, and 30 given back; of 40 minutes approved later, 30 are included."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": 0})
         await approved(600, service=plan)

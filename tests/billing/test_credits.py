@@ -90,12 +90,12 @@ def test_a_credit_by_line_takes_only_that_line() -> None:
 def test_a_credit_of_minutes_frees_exactly_those() -> None:
     """D39: of 100 minutes at 60.00, 30 are credited. The entry stays settled; the 30 are billed by the next run.
 
-    | step           | live  | free | note or invoice |
-    |----------------|-------|------|-----------------|
-    | bill           | 100   | 0    | 100.00          |
-    | credit 30      | 70    | 30   | -30.00          |
-    | withdraw       | 70    | 30   | `settled`       |
-    | bill           | 100   | 0    | 30.00           |
+    | step           | billed | free | result          |
+    |----------------|--------|------|-----------------|
+    | bill           | 100    | 0    | 100.00          |
+    | credit 30      | 70     | 30   | -30.00          |
+    | withdraw       | 70     | 30   | `settled`       |
+    | bill           | 100    | 0    | 30.00           |
     """
     entries = [an_entry("a", "2026-01-05", 100)]
     output = outcome(TIME, entries, credit(minutes={"a": 30}), {"withdraw": ["a"]}, {"bill": {"until": FEBRUARY}})
@@ -124,7 +124,7 @@ def test_charged_minutes_are_credited_before_covered_ones() -> None:
 def test_credits_in_parts_sum_to_the_first_amount() -> None:
     """50 minutes at 33.33 cost 27.78 (27.775). Credits of 20, 20 and 10 minutes give 11.11, 11.11 and 5.56 back.
 
-    | live minutes | amount         | credit |
+    | still billed | amount         | credit |
     |--------------|----------------|--------|
     | 50           | 27.775 → 27.78 |        |
     | 30           | 16.665 → 16.67 | 11.11  |
@@ -147,7 +147,10 @@ def test_a_repeated_credit_gives_nothing_back() -> None:
 
 
 def test_of_a_voucher_at_most_the_share_of_the_undrawn_minutes_is_credited() -> None:
-    """The voucher of 10 h for 900.00 was drawn for 4 h: 900.00 * 6 / 10 = 540.00 are credited, and the 6 h are gone."""
+    """Of a voucher of 10 h for 900.00, 4 h are drawn; crediting it gives back 900.00 * 6 / 10 = 540.00.
+
+    The other 6 h can then no longer be drawn.
+    """
     entries = [an_entry("a", "2026-01-05", 240)]
     late = an_entry("late", "2026-02-05", 60)
     output: Any = simulate(
@@ -163,7 +166,7 @@ def test_of_a_voucher_at_most_the_share_of_the_undrawn_minutes_is_credited() -> 
 
 
 def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> None:
-    """After a credit of 540.00 for 6 undrawn hours, crediting the 4 drawn ones frees the rest of the price: 360.00."""
+    """After a credit of 540.00 for 6 undrawn hours, crediting the 4 drawn hours credits the rest of the price: 360.00."""
     output = outcome(
         HOURS,
         [an_entry("a", "2026-01-05", 240)],
@@ -177,11 +180,11 @@ def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> Non
 def test_a_part_of_a_voucher_is_credited_and_the_others_of_its_minutes_stay() -> None:
     """D38: of 10 h for 900.00, of which 4 h were drawn, 2 h are credited, 1 h more, and then all the rest.
 
-    | credited | of the price                       | this credit |
-    |----------|------------------------------------|-------------|
-    | 2 h      | 900.00 * 2 / 10 = 180.00           | 180.00      |
-    | 3 h      | 900.00 * 3 / 10 = 270.00           | 90.00       |
-    | 6 h      | 900.00 * 6 / 10 = 540.00, the rest | 270.00      |
+    | credited so far | credited of the price              | this credit |
+    |-----------------|------------------------------------|-------------|
+    | 2 h             | 900.00 * 2 / 10 = 180.00           | 180.00      |
+    | 3 h             | 900.00 * 3 / 10 = 270.00           | 90.00       |
+    | 6 h             | 900.00 * 6 / 10 = 540.00, the rest | 270.00      |
     """
     entries = [an_entry("a", "2026-01-05", 240), an_entry("late", "2026-01-06", 240)]
     output: Any = simulate(

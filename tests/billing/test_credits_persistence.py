@@ -96,7 +96,7 @@ async def test_one_entry_is_credited_and_can_be_changed_then() -> None:
 
 
 async def test_a_line_is_credited() -> None:
-    """Crediting a line credits all of its time; the rest of the invoice is still owed."""
+    """Crediting the only line of an invoice credits all of its time, so that nothing is left to credit."""
     async with transaction(MAX):
         invoice = await issued(60, 30)
         note = await credited(invoice, Chosen(lines=frozenset({1})))
@@ -227,7 +227,7 @@ async def test_only_managers_issue_credit_notes_and_only_readers_of_the_invoice_
     ],
 )  # fmt: skip
 async def test_a_credit_note_and_what_it_left_settled_never_change(sql: str, owner: Any) -> None:
-    """D37: whatever role writes, the database refuses every change to a credit note, and to time that is still billed."""
+    """D37: the database refuses, even to the owner of the tables, to change a credit note or time that is still billed."""
     async with transaction(MAX):
         await credited(await issued(60, 30), Chosen(minutes={1: 15}), freed=False)
     with pytest.raises((asyncpg.IntegrityConstraintViolationError, asyncpg.RaiseError)):

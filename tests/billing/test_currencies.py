@@ -107,7 +107,8 @@ async def test_every_form_of_money_refuses_more_decimals_than_its_currency_has(c
 @pytest.mark.parametrize(
     ("code", "nets", "sums", "shown"),
     [
-        # 100 minutes less the hour that is included at 4,000.5 an hour, 50 at 3,333.3333, a fee for each month, a voucher and a discount
+        # A fee for each of two months, 40 minutes beyond the included hour at 4,000.5 an hour, 50 minutes at 3,333.3333 an hour,
+        # a voucher and a discount.
         ("JPY", [1000, 1000, 2667, 2778, 500, -50], ("7895", "608", "8503"), "8,503"),
         ("KWD", ["100.125", "100.125", "2667.000", "2777.778", "500.005", "-50.005"], ("6095.028", "469.317", "6564.345"), "6,564.345"),
     ],

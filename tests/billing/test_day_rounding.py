@@ -32,7 +32,7 @@ def replies(*minutes: int, **keys: Any) -> list[Any]:
 
 
 def test_ten_short_replies_are_not_ten_quarters_of_an_hour() -> None:
-    """D4: three replies of 2 minutes and one of 12 are 18 minutes, which round up to 30; the last entry has the 12 more.
+    """D4: three replies of 2 minutes and one of 12 are 18 minutes, which round up to 30; the last entry gets the other 12.
 
     | entry | worked | counted |
     |-------|--------|---------|
@@ -97,7 +97,10 @@ def test_what_rounding_down_takes_away_comes_from_the_last_entries() -> None:
 def test_rounding_by_day_agrees_with_rounding_each_sum(
     worked: list[tuple[int, str, int]], rule: Rounding, left_out: set[int]
 ) -> None:
-    """The billable minutes of each group sum to its rounded worked minutes, none is negative, and few entries change."""
+    """The billable minutes of each day and case sum to the rounded sum of the worked minutes, and none is negative.
+
+    If the sum is rounded up, only the last entry changes.
+    """
     entries = [
         an_entry(f"e{number}", f"2026-01-0{day}", minutes, case=case, created=f"2026-01-05T09:0{number}:00Z")
         for number, (day, case, minutes) in enumerate(worked)

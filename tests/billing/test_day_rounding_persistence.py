@@ -192,7 +192,7 @@ async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() 
 
 @pytest.mark.usefixtures("clock")
 async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_wherever_they_are_listed(app: Gate) -> None:
-    """D4: the total of a group that spans several pages adds logged minutes; each of these pages says so and why."""
+    """D4: the total of a group that spans several pages is the sum of logged minutes; each of these pages says so and why."""
     async with transaction(MAX):
         await log(60, on=OCTOBER + timedelta(days=1))
         filters, pages = billing.Filters(), list[Any]()

@@ -65,7 +65,7 @@ async def test_time_that_was_taken_off_is_put_back_with_what_was_approved_since(
 
 
 async def test_two_managers_who_put_the_same_time_on_do_it_once() -> None:
-    """R94: of two managers who put one entry on two drafts at the same time, one gets a conflict."""
+    """R94: of two managers who put the same entry on a draft at the same time, one gets a conflict."""
     first, (entry, _) = await a_draft(60, 15)
     async with transaction(MAX):
         await billing.take_off(first, entry.id, by=MAX, at=NOW)

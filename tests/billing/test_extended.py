@@ -1,4 +1,4 @@
-"""Test that each key of extended documents is unknown without the switch, and that errors in it are reported."""
+"""Test the keys of extended documents: they are unknown without `"extended": true`, and errors in them are reported."""
 
 from typing import Any
 

@@ -107,7 +107,7 @@ def test_crediting_everything_and_running_again_gives_the_same_documents(
     """D40: whole credits mirror the documents to the cent, and the next run makes the same documents again.
 
     A voucher may be drawn by work of another document, and one that is credited while minutes of it are drawn is never
-    sold again. So if there are vouchers, the time of all documents is credited before what they sell.
+    sold again. So if there are vouchers, the time of all documents is credited before their fees and vouchers.
     """
     first = bill(approved(state, rates), until)
     after, notes = first.state, list[Document]()
