@@ -237,7 +237,9 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
         assert answer.headers["location"].startswith(f"{PATH}?kind=desk&{MONTH}&approved=2&decision=")
         page = (await browser.get(answer.headers["location"])).text
         assert "2\xa0entries approved." in page
-        assert f'value="{entries[0].id}:1" data-alone' in page, "an approved entry can be ticked to flag it, but 'select all' leaves it out"
+        assert f'value="{entries[0].id}:1" data-alone' in page, (
+            "an approved entry can be ticked to flag it, but 'select all' leaves it out"
+        )
         again = await browser.send_form(f"{PATH}/approval?kind=desk&{MONTH}", ticked)
         assert (again.status_code, "It is approved already, by Max Herrmann." in again.text) == (409, True)
         undo = re.search(r'action="([^"]+/withdrawal[^"]*)"', page)

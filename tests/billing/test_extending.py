@@ -51,11 +51,11 @@ def fees(documents: Any) -> list[list[tuple[str, str]]]:
 def test_a_contract_that_is_renewed_within_a_period_pays_the_rest_of_its_fee() -> None:
     """S3.23, D26: a contract that was to end on 13 January is extended twice, and January costs 100.00 in all.
 
-    | line          | days | the days up to its last cost | line  |
-    |---------------|------|------------------------------|-------|
-    | 1 to 12 Jan   | 12   | 12/31 x 100 = 38.709 = 38.71 | 38.71 |
-    | 13 to 19 Jan  | 7    | 19/31 x 100 = 61.290 = 61.29 | 22.58 |
-    | 20 to 31 Jan  | 12   | 31/31 x 100 = 100.00         | 38.71 |
+    | fee line      | days | cost of January up to its end | net   |
+    |---------------|------|-------------------------------|-------|
+    | 1 to 12 Jan   | 12   | 12/31 x 100 = 38.709 = 38.71  | 38.71 |
+    | 13 to 19 Jan  | 7    | 19/31 x 100 = 61.290 = 61.29  | 22.58 |
+    | 20 to 31 Jan  | 12   | 31/31 x 100 = 100.00          | 38.71 |
     """
     output = outcome(
         bill("2026-01-02"), extend("2026-01-20"), bill("2026-01-20"), extend(None), bill("2026-01-20"), bill("2026-01-20"), end="2026-01-13"
@@ -92,7 +92,10 @@ def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
 
 
 def test_the_hours_of_an_extended_period_grow_with_its_days() -> None:
-    """D26: 12 of 31 days have 23 of 60 included minutes; once the month is whole, all 60 cover an entry that was refused."""
+    """D26: once a contract that was to end on 13 January is extended, all 60 minutes of January are included.
+
+    They cover an entry of 20 January, whose approval was refused before.
+    """
     late = an_entry("late", "2026-01-20", 60)
     steps = [bill("2026-01-02"), {"approve": ["late"]}, extend(None), {"approve": ["late"]}]
     contract = a_contract(a_plan(), end="2026-01-13")
@@ -119,7 +122,7 @@ def test_each_part_of_a_fee_is_credited_by_itself() -> None:
 def test_a_start_that_is_moved_earlier_costs_what_the_days_cost_together(
     starts: list[int], units: int, digits: int
 ) -> None:
-    """D26: each time the start is moved earlier in March, the run bills the added days; the lines sum to the share of all."""
+    """D26: each time the start is moved earlier in March, the run bills the added days; the lines sum to the share of all days."""
     fee = Decimal(units).scaleb(-digits)
     until, first = date(2026, 4, 1), date(2026, 3, 1)
     state, sum_of = BillingState(contracts=(), digits=digits), Decimal(0)

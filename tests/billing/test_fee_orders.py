@@ -109,7 +109,8 @@ def test_fees_less_credits_are_the_share_of_the_days_in_every_order(
 ) -> None:
     """D26, D38: parts of a period that are billed and credited in any order sum to the share of their days, to the cent.
 
-    A day costs at least the smallest unit of the currency, because no credit is larger than its invoice.
+    The fees are so high that each day costs at least the smallest unit of the currency: with a lower fee, the rounding of
+    the parts could make a credit larger than its invoice.
     """
     of = Books(Decimal(units).scaleb(-digits), digits, min(start, end), max(start, end))
     of.bill()

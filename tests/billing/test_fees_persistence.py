@@ -132,7 +132,7 @@ async def test_a_credited_fee_of_0_minutes_is_written_off() -> None:
 
 
 async def test_a_bad_fee_is_refused_and_changes_nothing() -> None:
-    """S0.10: a fee has at most the decimals of the currency; without a fee, the task is priced by the hour."""
+    """S0.10: a fee below zero or with more decimals than the currency has is refused; a task may also have no fee."""
     async with transaction(NOOR):
         task = await Task.find(await travel())
         for fee in ("-1", "5.001", "much"):
@@ -177,7 +177,7 @@ async def test_a_start_that_is_moved_earlier_inside_a_billed_period_costs_the_fe
 
 
 async def test_the_share_of_earlier_days_is_that_of_a_fee_that_was_changed_since() -> None:
-    """D26, D37: days billed at the old fee stay; 15 of 30 days before them, added later, cost half of the new fee, 200.00."""
+    """D26, D37: days billed at the old fee of 100.00 stay; the 15 of 30 days before them cost half of the new one, 200.00."""
     async with transaction(MAX):
         plan = await a_service(
             ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal(100), "effective_start": date(2026, 9, 16)}

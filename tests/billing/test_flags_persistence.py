@@ -380,7 +380,7 @@ async def test_an_entry_of_a_day_that_is_odd_says_why() -> None:
 
 
 async def test_an_entry_is_longer_than_usual_for_its_type() -> None:
-    """An entry is odd if it took over an hour and over three times the median of its type, once enough entries exist."""
+    """An entry is odd if it took over an hour and over three times the median of its service, once enough entries exist."""
     async with transaction(MAX) as tx:
         long = await log(200, on=date(2026, 10, 5), comment="Long")
         assert not (await billing.list_waiting(MAX, at=NOW)).entries[0].is_odd

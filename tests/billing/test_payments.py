@@ -135,7 +135,10 @@ async def test_only_managers_record_payments() -> None:
 
 
 async def test_the_database_refuses_what_would_make_sums_wrong() -> None:
-    """The database refuses to change or delete a payment, and payments of a draft, in another currency or below zero in sum."""
+    """The database refuses to change or delete a payment.
+
+    It also refuses one in another currency, one with too many decimals, and a repayment of more than was paid.
+    """
     async with transaction(MAX) as tx:
         invoice = await issued(90)
         await pay(invoice, "100")
@@ -194,7 +197,7 @@ async def test_contacts_see_what_is_paid_and_nothing_else() -> None:
 
 
 async def test_a_payment_code_pays_in_euros_only() -> None:
-    """An EPC code has payee, IBAN, amount and number; there is none for other currencies or impossible amounts."""
+    """There is an EPC code for a sum in EUR, however long the payee's name; for CHF, 0.00 or without an IBAN there is none."""
     parties = {"seller": {"legal_name": "Ä" * 90}, "bank": {"iban": "DE02120300000000202051", "bic": "BYLADEM1001"}}
     code = codes.payment_code(parties, "2026-0147", GROSS, "EUR")
     assert code is not None
@@ -208,7 +211,7 @@ async def test_a_payment_code_pays_in_euros_only() -> None:
 
 
 async def test_the_pdf_has_the_code() -> None:
-    """The PDF of an invoice in euros has the payment code as an image with a text for screen readers."""
+    """The PDF of an invoice in euros tells its reader to scan the payment code with a banking app."""
     async with transaction(MAX):
         invoice = await issued(90)
         pdf = await pdf_of(invoice)

@@ -25,7 +25,7 @@ class Over(Exception):
 async def played(document: Mapping[str, Any]) -> None:
     """Play a document in a transaction, check all deferred constraints, and roll back.
 
-    The portal's own contracts have the VAT category S for taxable services, and its agents have names.
+    The VAT category of the document is replaced by S, and an empty name of an agent by "!", as the portal has no others.
     """
     entries = [entry | {"agent": entry["agent"] or "!"} for entry in document["entries"]]
     document = {**document, "vat": {**document["vat"], "category": "S"}, "entries": entries}

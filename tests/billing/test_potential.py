@@ -51,7 +51,7 @@ async def test_what_approved_time_is_worth_equals_the_unbilled_figures_of_its_se
 
 
 async def test_included_hours_are_worth_nothing_and_waiting_time_is_priced_after_them() -> None:
-    """S3.26, D20: of 11 submitted hours under a subscription with 10, one counts, before and after approval."""
+    """S3.26, D20: of 11 hours under a subscription with 10 included hours, one has a price, before and after approval."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         entries = [await log(330, service=plan, on=DAY), await log(330, service=plan, on=DAY)]

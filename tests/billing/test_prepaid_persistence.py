@@ -264,7 +264,7 @@ async def test_an_expired_voucher_keeps_its_remainder_and_pays_for_nothing_later
 
 
 async def test_taking_an_entry_off_a_draft_leaves_what_the_others_drew() -> None:
-    """D23, D40: the freed entry gives its minutes back, and the fee and the other entries stay on the draft as they were."""
+    """D23, D40: if an entry is taken off a draft, the fee and the other entries stay on the draft as they were."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"included_minutes": 60})
         first, second = await approved(60, 30, service=plan)
@@ -303,7 +303,7 @@ async def test_held_time_is_charged_once_a_manager_releases_it() -> None:
 
 
 async def test_released_time_that_moves_to_another_customer_is_held_there_again() -> None:
-    """C8, D31: a release says nothing about another customer; in another service of the same customer it stays."""
+    """C8, D31: a release is deleted if its time moves to another customer, and kept within the same customer."""
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
         more = await a_service(ACME, ACME_CONTRACT, "More care", **VOUCHER | {"overflow": "hold"})
@@ -454,7 +454,7 @@ async def test_a_bad_voucher_is_refused_at_its_field(changes: dict[str, Any], fi
 
 
 async def test_a_voucher_of_another_customer_is_refused() -> None:
-    """D31: a voucher pays only for services of its own customer, in one currency and with or without VAT alike."""
+    """D31: a voucher for a service of another customer, or for services both with and without VAT, is refused."""
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         exempt = await a_service(ACME, ACME_CONTRACT, "School", taxable=False, exemption_reason="Education", **VOUCHER)

@@ -46,7 +46,7 @@ async def open_ones() -> int:
 
 
 async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one() -> None:
-    """A question about time on a case is a reply on it; one about other time opens a case. Both name the time."""
+    """A question about time on a case is a reply on it; one about other time creates a case. Both messages name the time."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
     async with transaction(NOOR) as tx:
@@ -129,7 +129,7 @@ async def test_the_database_refuses_a_question_about_time_of_another_customer() 
 
 
 async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() -> None:
-    """D39: a credit note for an entry's time ends the question about the entry and is named there; others stay open."""
+    """D39: a credit note for an entry's time ends the question about the entry, which then names the note; others stay open."""
     invoice = await invoiced()
     await ask(invoice, 1)
     await ask(invoice, 2)
@@ -149,9 +149,9 @@ async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() ->
 
 
 async def test_contacts_ask_from_the_page_of_their_invoice(app: Gate) -> None:
-    """Ada asks from “Why this amount?”, and the page leads to the case; Max sees the question, and ends it.
+    """Ada asks on the page of her invoice, which then links to the case; Max sees the question and ends it.
 
-    Alan, who may not see invoices, and Gil of another customer get 404; a question without a text comes back. Once Alan
+    Alan, who may not see invoices, and Gil of another customer get 404; a question without a text gets 422. Once Alan
     may see invoices, but not the cases of others, he reads the number of the case without a link.
     """
     invoice = await invoiced()
@@ -194,7 +194,7 @@ async def test_contacts_ask_from_the_page_of_their_invoice(app: Gate) -> None:
 async def test_time_that_is_not_billed_yet_is_flagged_until_its_question_is_explained(app: Gate) -> None:
     """C3: approved time about which Ada asks on her page of hours is flagged, and not billed until Max explains it.
 
-    He does so by a button or by lifting the flag.
+    He explains it with a button or by lifting the flag.
 
     Other customers' contacts, contacts with own cases only, and questions about time not approved get 404.
     """

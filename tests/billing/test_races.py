@@ -1,7 +1,7 @@
 """Test billing runs and credit notes against changes made at the same instant: both end as if one came after the other.
 
-The first of two acts holds its open transaction until the second waits for a lock of it. The second has by then read
-what the first is about to change.
+The first of two acts keeps its transaction open until the second waits for one of its locks. By then, the second has
+read what the first is about to change.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ async def voucher(label: str) -> Voucher:
 
 
 async def the_draft() -> int:
-    """Return the id of the first draft, or that of a draft which does not exist."""
+    """Return the id of the first draft, or an id that no draft has if there is none."""
     return await current().fetchval("select min(id) from invoice where state = 'draft'") or 4711
 
 
@@ -252,7 +252,7 @@ union all select 'skipped', e.external_comment, s.reason, null from skipped_entr
 union all select 'flag', e.external_comment, f.question, null from flag f join time_entry e on e.id = f.entry_id where f.lifted_at is null
 order by 1, 2, 3, 4
 """
-"""Everything that a run or a change may have stored, without ids."""
+"""The query of everything that a run or a change may have stored, without ids."""
 
 
 async def books() -> list[tuple[Any, ...]]:
@@ -264,7 +264,7 @@ async def books() -> list[tuple[Any, ...]]:
 async def attempt(act: Act, by: AgentReader | ContactReader) -> str:
     """Carry out an act in a transaction of its own, and return "done" or the error message of its refusal.
 
-    It is carried out by Ada instead of `by` if only contacts do it.
+    The act `asked`, which only contacts do, is carried out by Ada instead of `by`.
     """
     by = ADA if act is asked else by
     try:
@@ -306,7 +306,10 @@ async def at_once(first: Act, second: Act) -> list[str]:
 
 
 async def are_as_in_turn(connections: Connections, first: Act, second: Act) -> list[str]:
-    """Carry out both acts at once and, on the same books, one after the other; fail unless the books are equal then."""
+    """Carry out both acts at once and, in a second database with the same rows, one after the other.
+
+    Fail unless the outcomes and the stored rows are equal. Return the outcomes.
+    """
     await prepare()
     together, then = await at_once(first, second), await books()
     await connections.lend()

@@ -42,11 +42,11 @@ def test_rolled_minutes_are_drawn_before_the_periods_own() -> None:
 def test_minutes_roll_on_for_the_agreed_number_of_periods() -> None:
     """After three months without work, an entry in April draws what rolled on, the oldest minutes first.
 
-    | periods | in April before its own 60            | entry of 200: charged     |
-    |---------|---------------------------------------|---------------------------|
-    | 1       | 60 of March                           | 200 - 60 - 60 = 80        |
-    | 2       | 60 of February, 60 of March           | 200 - 120 - 60 = 20       |
-    | 3       | 60 each of January, February, March   | 200 - 180 = 20 of April, 0 |
+    | periods | rolled on into April                  | charged of 200 minutes           |
+    |---------|---------------------------------------|----------------------------------|
+    | 1       | 60 of March                           | 200 - 60 - 60 of April = 80      |
+    | 2       | 60 of February, 60 of March           | 200 - 120 - 60 of April = 20     |
+    | 3       | 60 each of January, February, March   | 200 - 180 - 20 of April = 0      |
     """
     for periods, charged in ((1, 80), (2, 20), (3, 0)):
         output = outcome({"periods": periods}, [an_entry("a", "2026-04-05", 200)], [{"approve": ["a"]}])

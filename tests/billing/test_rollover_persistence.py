@@ -182,7 +182,7 @@ async def test_rollover_is_off_by_default_and_its_fields_are_checked() -> None:
 
 
 async def test_the_database_refuses_a_rollover_that_cannot_be() -> None:
-    """D26: only subscriptions roll over, the origin is an earlier period, and what rolled over never changes."""
+    """D26: the database refuses rollover without a subscription or from the same period, and a new cycle of its contract."""
     async with transaction(MAX):
         plan = await a_plan()
         await approved(400, service=plan)

@@ -86,7 +86,7 @@ async def test_the_job_of_a_run_comes_again_while_another_process_bills_a_custom
 
 
 async def test_two_runs_of_the_same_customers_share_what_is_due() -> None:
-    """R94, D47: of two runs under way at once, each customer is billed by one; a run that finds nothing makes nothing."""
+    """R94, D47: of two runs under way at once, each customer is billed by one, and both runs end."""
     first = await begun()
     async with transaction(MAX):
         second = await billing.begin_run(NOVEMBER, [ACME, GLOBEX], by=MAX, at=NOW)

@@ -89,7 +89,7 @@ def test_factors_come_before_rounding() -> None:
 
 
 def test_a_window_may_have_a_rate_instead() -> None:
-    """Rates price the minutes by the hour at which they were worked, and count each minute once.
+    """The rate of a window prices the minutes worked in the window, and each minute counts once.
 
     Work from 17:00 to 19:00 on a plan of 30 minutes, with 90.00 in the evening and 60.00 otherwise:
 
@@ -195,7 +195,7 @@ def reference(schedule: Schedule, began: datetime, minutes: int) -> list[Decimal
 def test_the_split_agrees_with_a_look_at_every_minute(
     found: list[Window], zone: str, holidays: set[int], began: datetime, minutes: int
 ) -> None:
-    """The stretches have the factor that a check of each minute gives, sum to the worked minutes, and differ from the next."""
+    """Each minute of a stretch has the factor that a check of that minute gives, and adjacent stretches differ in factor."""
     days = frozenset(datetime(2026, 1, 1, tzinfo=UTC).date() + timedelta(days=number) for number in holidays)
     schedule = Schedule("S", ZoneInfo(zone), tuple(found), days)
     stretches = schedule.split(began, minutes)
