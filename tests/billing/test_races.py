@@ -306,7 +306,7 @@ async def at_once(first: Act, second: Act) -> list[str]:
 
 
 async def are_as_in_turn(connections: Connections, first: Act, second: Act) -> list[str]:
-    """Carry out both acts at once and, in a second database with the same rows, one after the other.
+    """Carry out both acts at once and, on the same rows again, one after the other.
 
     Fail unless the outcomes and the stored rows are equal. Return the outcomes.
     """

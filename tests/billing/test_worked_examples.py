@@ -137,7 +137,7 @@ def test_each_rollup_groups_the_same_time_to_the_same_total(rollup: str, lines: 
 def test_minutes_are_raised_to_the_minimum_and_then_rounded(worked: int, up: int, down: int, nearest: int) -> None:
     """D2, D4: a minimum of 10 minutes is applied before rounding to 15, and rounding never goes below the minimum.
 
-    With `up`, one minute is raised to 10 and would be rounded to 15.
+    With `up`, one minute is raised to 10 and then rounded up to 15.
     """
     expected = {"up": max(up, 15), "down": down, "nearest": max(nearest, 15)}
     for mode, minutes in expected.items():

@@ -1,4 +1,4 @@
-"""Test templates of services: how admins edit them, what starts from them, and which would have been cheapest."""
+"""Test templates of services: how admins edit them, how they fill in forms, and which would have been cheapest."""
 
 from datetime import date
 from decimal import Decimal

@@ -235,7 +235,7 @@ async def test_a_file_is_only_ever_a_download(app: Gate, settings: Any) -> None:
 
 
 async def every_address(settings: Any) -> list[tuple[str, str]]:
-    """Open a case as Ada, with a file, and add an internal note with another file as Ines.
+    """Create a case with a file as Ada, and add an internal note with another file as Ines.
 
     Return method and URL of every route of the case and of both files.
     """
@@ -257,7 +257,7 @@ async def every_address(settings: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("stranger", [GIL, ALAN, INES, MAX], ids=["Gil", "Alan", "Ines", "Max"])
 async def test_a_strangers_case_is_not_there_at_any_address(app: Gate, settings: Any, stranger: Any) -> None:
-    """R25, R57: for contacts of other customers, a case is 404 at every URL, with the same response as an unknown number.
+    """R25, R57: contacts who may not see a case get 404 for each of its URLs, with the same response as an unknown number.
 
     Agents, who may see the case, are redirected to its page in the agents' area.
     """
@@ -431,7 +431,7 @@ async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: An
 
 
 async def test_a_get_changes_nothing(app: Gate, settings: Any) -> None:
-    """R36: a GET request to any URL of the area changes no row."""
+    """R36: a GET request to a page, a case or a file in the contacts' area changes no row."""
     addresses = await every_address(settings)
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:

@@ -1,4 +1,4 @@
-"""Test that an administrator of a customer manages its contacts without our help, and no other contacts."""
+"""Test that an administrator of a customer manages its contacts without help of an agent, and no other contacts."""
 
 import asyncio
 import re
@@ -223,7 +223,7 @@ async def test_the_database_refuses_contacts_without_the_right() -> None:
         assert await tx.execute("update contact set manages_contacts = true where id = $1", ALAN.id) == "UPDATE 0"
     with pytest.raises(NotFound):
         async with administering(replace(ALAN, manages_contacts=True)):
-            raise AssertionError("the right is looked up again")
+            raise AssertionError("the right must be read from the database again")
     for statement in (
         "insert into contact (customer_id, name, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at)"
         " values (2, 'X', true, true, true, 'en_GB', 'Europe/Berlin', now())",

@@ -13,7 +13,7 @@ WORDS = {
     0: "Hello", 1: "Hello", 4: "Hello", 5: "Good morning", 11: "Good morning", 12: "Good afternoon", 17: "Good afternoon",
     18: "Good evening", 23: "Good evening",
 }  # fmt: skip
-"""What is said at the first and the last hour of each part of the day."""
+"""The greeting, by hour: the first and the last hour of each part of the day."""
 
 
 @pytest.mark.parametrize("hour", WORDS)
@@ -30,7 +30,7 @@ def test_people_are_greeted_by_the_hour_and_at_night_by_none(hour: int) -> None:
     ],
 )
 async def test_the_hour_is_that_of_the_readers_time_zone(app: Gate, at: datetime, words: str) -> None:
-    """Ada is in Berlin, an hour ahead of UTC in winter and two in summer."""
+    """The greeting follows the clock of Ada's time zone, Berlin: an hour ahead of UTC in winter, and two in summer."""
     app.clock = lambda: at
     async with await Browser.of(app, ADA, at=at) as browser:
         assert words in (await browser.get("/")).text

@@ -100,7 +100,7 @@ async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: 
 
 
 async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, care: dict[str, int]) -> None:
-    """R26: a contact with own cases only gets 404 for hours, and sees no link or meter; other customers get 404 too."""
+    """R26: a contact with own cases only gets 404 for hours, and sees no link to them; Gil gets 404 for Acme's voucher."""
     async with await Browser.of(app, ALAN, at=NOW) as browser:
         assert (await browser.get("/hours")).status_code == 404
         assert (await browser.get(f"/hours/vouchers/{care['voucher']}")).status_code == 404
@@ -218,7 +218,7 @@ async def test_agents_see_hours_and_managers_money_too(app: Gate, care: dict[str
 
 
 async def test_a_customer_without_a_service_reads_what_the_page_will_show(app: Gate) -> None:
-    """The page of hours explains to a customer without a contract what it will show."""
+    """The page of hours says "No hours yet" to Ada if the contract of her customer has ended."""
     async with transaction(SYSTEM):
         await current().execute(
             "update contract set end_on = '2026-11-01', start_on = '2026-01-01' where customer_id = $1", ACME

@@ -158,7 +158,7 @@ async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
 
 
 async def test_a_statement_sums_what_each_kind_of_cover_has_paid_for(app: Gate) -> None:
-    """D30, S0.19: 80 minutes are covered by a voucher and 30 cost nothing: the sums of a statement are those of its time."""
+    """D30, S0.19: 80 minutes are covered by a voucher and 30 cost nothing: the statement shows both sums and the total."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="bill")
         await a_voucher(care, hours="2h", sold_elsewhere="yes")

@@ -207,8 +207,11 @@ async def test_a_contact_gives_the_case_to_a_colleague() -> None:
     assert sum(one is None for one in outcomes) == 1
 
 
-async def test_merging_splitting_and_following_keep_a_case_confidential() -> None:
-    """D53: a merge with a confidential case is confidential; split-off and follow-up cases have the same watchers."""
+async def test_a_case_that_a_confidential_one_is_merged_into_is_confidential() -> None:
+    """D53: a case into which a confidential one is merged becomes confidential and gets its watchers.
+
+    Making the case not confidential any more does the same for the merged case.
+    """
     hidden, plain = await opened(ALAN), await opened(ADA, "Severance of the cable")
     await do("set_confidential", hidden, True, by=ALAN)
     await do("watch", hidden, ADA.id, by=ALAN)

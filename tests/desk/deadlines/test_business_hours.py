@@ -135,7 +135,7 @@ def test_deadlines_of_many_calendars_are_those_that_counting_each_minute_finds(
 @given(some.integers(-100_000, 100_000), some.integers(0, 100_000))
 @settings(max_examples=40)
 def test_it_does_not_matter_which_days_were_asked_for_before(first: int, minutes: int) -> None:
-    """D49: a calendar that has laid out other days already gives the same deadline."""
+    """D49: a calendar that has computed other days before gives the same deadline as a new one."""
     start = at("2026-06-10 10:00")
     used = Calendar(BERLIN)
     used.position(start + first * 10 * MINUTE)
@@ -173,7 +173,7 @@ def test_a_pause_moves_a_deadline_by_its_business_hours() -> None:
 
 
 def test_an_own_day_wins_over_a_public_holiday() -> None:
-    """D49: an own day closes a working day, and opens a public holiday on which the company works."""
+    """D49: the company's own days can close a working day, and open a public holiday."""
     own = Hours(zone="Europe/Berlin", country="DE", days={date(2026, 12, 24): False, date(2026, 12, 25): True})
     assert due(own, "2026-12-23 16:00", 120) == "2026-12-25 10:00"
 

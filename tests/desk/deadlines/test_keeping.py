@@ -56,7 +56,7 @@ async def test_a_case_that_is_opened_outside_business_hours_is_due_from_the_next
 
 
 async def test_without_targets_no_case_has_a_deadline() -> None:
-    """S3.20: nothing is promised before an admin says so."""
+    """S3.20: if an admin has set no targets, a new case has no deadlines."""
     assert await dues(await opened()) == [None, None, None]
 
 
@@ -120,7 +120,7 @@ async def test_a_reply_before_anything_was_promised_is_neither_kept_nor_late() -
 
 
 async def test_a_case_that_waits_has_no_deadline_and_goes_on_with_what_was_left() -> None:
-    """D49: while a case waits, its clock stands; the pause is a row with its cause, and counts in business hours."""
+    """D49: while a case waits, its deadlines do not run; each pause is stored with its cause, and moves the deadline."""
     await promise()
     case = await opened()
     async with transaction(INES):
@@ -239,7 +239,7 @@ async def recounted() -> recounting.Recount | None:
 
 
 async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.20, D49: the job goes through the open cases in several transactions, and leaves what was kept or missed."""
+    """S3.20, D49: the job computes open cases in several transactions; deadlines that were met or missed stay as they are."""
     monkeypatch.setattr(recounting, "BATCH", 2)
     await promise()
     cases = [await opened() for _ in range(3)]
@@ -281,7 +281,7 @@ async def test_a_run_that_another_change_has_replaced_stops() -> None:
     ],
 )
 async def test_a_wrong_target_is_refused_at_its_field(fields: dict[str, str], field: str) -> None:
-    """S3.20, S3.35: a value that cannot be read or promised gets a sentence at its field, and nothing is stored."""
+    """S3.20, S3.35: a value that cannot be read or promised gets an error message at its field, and nothing is stored."""
     with pytest.raises(Invalid) as refusal:
         await promise(type(TARGETS)(**fields))
     assert refusal.value.fields.keys() == {field}
@@ -304,7 +304,7 @@ async def test_a_wrong_target_is_refused_at_its_field(fields: dict[str, str], fi
     ],
 )
 async def test_wrong_business_hours_are_refused_at_their_field(fields: dict[str, str], field: str) -> None:
-    """D49: a value that cannot be read gets a sentence at its field, and nothing is stored."""
+    """D49: business hours that are invalid get an error message at their field."""
     with pytest.raises(Invalid) as refusal:
         await promise(hours=type(HOURS)(**({"hours_monday": "9-17", "time_zone": "Europe/Berlin"} | fields)))
     assert refusal.value.fields.keys() == {field}

@@ -23,7 +23,7 @@ def due(duty: Duty, due_at: datetime | None, **more: object) -> Deadline:
 
 
 def line(shown: Clock) -> Line | None:
-    """Return what a list shows to Ada, who is in Berlin, with blanks that may break."""
+    """Return what a list shows to Ada, who is in Berlin, with plain spaces instead of no-break spaces."""
     with reading(ADA, SimpleNamespace(time_zone="UTC"), NOW):
         found = shown.line(NOW)
     return found and found._replace(words=found.words.replace(NBSP, " "))
@@ -43,7 +43,7 @@ def line(shown: Clock) -> Line | None:
     ],
 )
 def test_a_deadline_names_the_duty_and_how_near_it_is(due_at: datetime, words: str, tone: str) -> None:
-    """S3.20: the words are those of the reader's time zone; amber and red mean near and late."""
+    """S3.20: the words name the duty and the time in the reader's time zone; a near deadline is `soon`, a missed one `late`."""
     found = line(clock(due(Duty.REPLY, due_at)))
     assert found
     assert (found.words, found.tone) == (words, tone)
@@ -61,7 +61,7 @@ def test_the_pie_shows_the_share_of_the_working_time_that_is_used() -> None:
 @pytest.mark.parametrize("cause", ["customer", "others", "done"])
 @pytest.mark.parametrize("passed", [HOUR, -HOUR, None])
 def test_what_waits_or_is_done_is_neither_near_nor_late(cause: str, passed: timedelta | None) -> None:
-    """D49: a case that waits or is done keeps no red and no amber, also if a deadline has passed."""
+    """D49: a case that waits or is done is shown neither as `soon` nor as `late`, even if a deadline has passed."""
     pause = Pause(cause=cause, began_at=NOW - 2 * DAY)
     found = line(clock(due(Duty.REPLY, passed and NOW + passed), due(Duty.SOLVE, passed and NOW + passed), pause=pause))
     assert found is None if cause == "done" else found == Line("Paused since Wed", sign="paused")
@@ -71,7 +71,7 @@ def test_what_waits_or_is_done_is_neither_near_nor_late(cause: str, passed: time
     ("late", "words"), [(-HOUR, "Solved in time"), (timedelta(0), "Solved in time"), (2 * HOUR, "Solved 2 h late")]
 )
 def test_a_case_that_is_done_says_what_was_kept(late: timedelta, words: str) -> None:
-    """S3.20: afterwards both sides see whether it was solved in time."""
+    """S3.20: once a case is done, the list shows whether it was solved in time or how late."""
     done = due(Duty.SOLVE, NOW - DAY, met_at=NOW - DAY + late)
     found = line(clock(done, pause=Pause(cause="done", began_at=NOW)))
     assert found
