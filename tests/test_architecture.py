@@ -1,6 +1,7 @@
 """Test rules about the code that a program can check: imports, where queries may be, and forbidden constructs."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.billing.documents import document
 from tests.every import on_every
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -165,7 +167,7 @@ FIRST = [
     "contracts.company",
     "desk",
     "timekeeping.entries",
-    "billing",
+    "billing.names",
     "web.gate",
 ]
 IMPORTING = """
@@ -194,3 +196,17 @@ def test_a_module_can_be_imported_before_all_others() -> None:
         [sys.executable, "-c", IMPORTING, *FIRST], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_simulate_loads_neither_database_nor_pages(tmp_path: Path) -> None:
+    """`portal simulate` starts quickly, because it loads the engine and nothing of tables, jobs or requests."""
+    (tmp_path / "document.json").write_text(json.dumps(document()))
+    code = "import sys; from portal.__main__ import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "simulate", tmp_path / "document.json"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(done.stderr.split())
+    assert "portal.billing.engine" in loaded
+    assert loaded & {"portal.billing.names", "portal.database", "asyncpg", "piccolo", "pgqueuer", "litestar"} == set()
