@@ -1,4 +1,4 @@
-"""Open a case for tests of attachments, store files as the web layer does, and list what is attached."""
+"""Create a case for tests of attachments, store files as the web layer does, and list what is attached."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ async def upload(
 
 
 async def opened() -> None:
-    """Open a case of Ada's, which has the number 1001 in a database without cases."""
+    """Create a case of Ada. If the database has no cases yet, its number is 1001."""
     async with transaction(ADA):
         await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
 

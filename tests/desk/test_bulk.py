@@ -64,7 +64,7 @@ async def values(column: str, *cases: Case) -> list[Any]:
 
 
 async def four() -> list[Case]:
-    """Open and return four cases; the second is assigned to Max, and the fourth is closed."""
+    """Create and return four cases; the second is assigned to Max, and the fourth is closed."""
     cases = [await opened(ADA, subject=f"Case {place}", priority=2) for place in range(4)]
     async with transaction(MAX):
         await cases[1].take(by=MAX, at=NOW)
@@ -90,7 +90,7 @@ async def test_chosen_cases_get_the_value_and_their_own_one_back(verb: Verb, val
     assert await values(column, *cases) == [new, new, new, before[3]]
     undoing = await undone(change)
     assert await values(column, *cases) == before
-    assert await undone(change) == undoing, "it is undone once"
+    assert await undone(change) == undoing, "a repeat returns the same undoing"
     with pytest.raises(Conflict):
         await undone(undoing)
 

@@ -1,4 +1,4 @@
-"""Test what people may do with a case, and which rows that writes to the case's log and the outbox."""
+"""Test what people may do with a case, and which rows each action adds to the case's log and the outbox."""
 
 import asyncio
 import dataclasses
@@ -172,7 +172,7 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
 async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
     """A form whose key Ines has sent before is refused with another text, kind of message or case.
 
-    This happens after the browser's Back button. The new text must not be dropped silently.
+    The Back button of the browser leads to such a form, and the new text must not be lost silently.
     """
     key = uuid.uuid4()
     case, another = await opened(), await opened()
@@ -225,7 +225,7 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
 async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> None:
     """R26: each outbox row names the contact of the case at that moment.
 
-    Live updates compare it with contacts who may not see colleagues' cases, to decide whether they get the change.
+    With it, live updates decide which changes reach a contact who may not see colleagues' cases.
     """
     case = await opened(ALAN)
     async with transaction(ADA):
@@ -255,7 +255,7 @@ async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_mad
 
 
 async def test_a_reply_of_an_agent_opens_a_new_case_and_counts_as_the_first() -> None:
-    """D49: an agent's first reply opens a new case and sets `first_replied_at`; an agent's note does neither."""
+    """D49: an agent's first reply sets the status New to Open, and sets `first_replied_at`; an agent's note does neither."""
     case = await opened()
     async with transaction(INES):
         await case.note(by=INES, text="Same as last week.", at=NOW)

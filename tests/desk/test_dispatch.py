@@ -320,7 +320,7 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: methods refuse contacts; the database function dispatches for a contact only a new case of their own."""
+    """D52: `dispatch` refuses Ada, the database does not dispatch Gil's case for her, and she reads no table of dispatch."""
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)
     async with transaction(ADA) as tx:

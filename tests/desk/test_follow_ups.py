@@ -36,9 +36,9 @@ async def answer(case: Case, at: object, key: uuid.UUID | None = None) -> Case:
 
 
 async def test_a_reply_within_the_days_opens_the_case_and_a_later_one_begins_a_case_that_follows_it() -> None:
-    """S3.18: a customer's reply reopens a case within the set 14 days; a later one begins a follow-up case.
+    """S3.18: a customer's reply within 14 days, as the rule says, reopens a case; a later one creates a follow-up case.
 
-    Both logs record the follow-up, the old case stays closed, and the same form sent again begins no third case.
+    Both logs record the follow-up, the old case stays closed, and the same form sent again creates no third case.
     """
     case = await closed()
     assert (await answer(case, NOW + 999 * DAY)).number == case.number  # Without a rule, every reply reopens the case.

@@ -226,11 +226,11 @@ async def test_articles_are_suggested_while_a_subject_is_typed(app: Gate, monkey
             assert (await ada.get(f"/cases/new/suggestions?subject={subject}")).text.strip() == ""
         monkeypatch.setattr(limits, "SEARCHES", replace(limits.SEARCHES, free=1))
         refused = await ada.get("/cases/new/suggestions?subject=VPN")
-        assert (refused.status_code, refused.text.strip()) == (200, ""), "R83: they are counted as searches are"
+        assert (refused.status_code, refused.text.strip()) == (200, ""), "R83: suggestions count as searches"
 
 
 async def test_views_count_each_signed_in_reader_once_a_day(app: Gate) -> None:
-    """S2.45: each signed-in reader of a day is counted once; the next day, names are deleted and the number stays."""
+    """S2.45: each signed-in reader is counted once a day; the next day, the readers are forgotten and the number stays."""
     made = await article()
     async with (
         Browser(app) as nobody,

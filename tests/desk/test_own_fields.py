@@ -32,7 +32,7 @@ SITE = "Site\nHamburg\nBerlin"
 
 
 async def made(name: str, kind: str = "text", *, hidden: bool = False, choices: str = "", **facts: Any) -> CaseField:
-    """Create a field as Noor, change the given facts of it, and return it."""
+    """Create an own field of cases as Noor, change the given facts of it, and return it."""
     async with transaction(NOOR):
         field = await CaseField.create(
             NewField(name=name, kind=kind, choices=choices, for_contacts="no" if hidden else "yes")
@@ -52,7 +52,7 @@ async def filled(case: Case, values: Mapping[int, Any], by: Any = INES) -> None:
 
 
 async def hide(field: CaseField, for_contacts: str = "no") -> None:
-    """Hide a field from customers or, with `yes`, show it to them."""
+    """Hide a field from customers or, if `for_contacts` is "yes", show it to them."""
     async with transaction(NOOR):
         found = await CaseField.find(field.id, hold=True)
         facts = found.facts
@@ -73,9 +73,9 @@ async def listed(query: str) -> list[int]:
 
 
 async def test_a_contact_fills_in_shown_fields_and_sees_no_hidden_one() -> None:
-    """S3.18: contacts fill in shown fields, numbers with all decimals; they can neither read nor write hidden ones.
+    """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals; hidden fields she cannot read or fill in.
 
-    The database refuses both, too.
+    The database also hides them from her, and refuses values for them and for fields of Alan's case.
     """
     serial, hours = await made("Serial number"), await made("Power draw", "number")
     secret, since = await made("Warranty until", "date", hidden=True), await made("Bought on", "date")

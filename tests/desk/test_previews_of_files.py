@@ -25,7 +25,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 
 async def with_files(app: Gate, files: dict[str, bytes], *, note: bool = False) -> dict[str, str]:
-    """Open a case of Ada with these files on its first message, and return the URL of each file by its name.
+    """Create a case of Ada with these files on its first message, and return the URL of each file by its name.
 
     With `note`, the files are attached to a note of Ines instead.
     """
@@ -44,7 +44,10 @@ async def with_files(app: Gate, files: dict[str, bytes], *, note: bool = False) 
 
 
 async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app: Gate) -> None:
-    """S3.12, R56, R59: an image is shown as a WebP rendering, made once and not cached; the file is only a download."""
+    """S3.12, R56, R59: an image is shown as a WebP rendering, which is made once per size; the file is only a download.
+
+    Browsers may not cache the rendering.
+    """
     here = (await with_files(app, {"screen.png": picture("PNG", size=(2000, 500))}))["screen.png"]
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, INES, at=NOW) as ines:
         page = (await ada.get(here.partition("/files")[0])).text
@@ -61,7 +64,7 @@ async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app:
             fragment = (await browser.get(f"{path}/preview", headers=FRAGMENT)).text
             assert "<html" not in fragment
             assert f'src="{path}/picture.webp"' in fragment
-        assert (await ada.get(f"{here}/picture.webp?page=9")).status_code == 200  # an image has one page
+        assert (await ada.get(f"{here}/picture.webp?page=9")).status_code == 200  # the number of the page is ignored for an image
         assert "attachment" in (await ada.get(here)).headers["content-disposition"]
     async with transaction(INES) as tx:
         assert await tx.fetchval("select count(*) from file_preview") == 2
@@ -144,7 +147,7 @@ async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_els
 
 
 async def test_old_drawings_are_deleted() -> None:
-    """Renderings older than a month are deleted; if somebody looks at the file later, it is rendered again."""
+    """After the deletion of old renderings, a month later, none is left."""
     async with transaction(INES):
         await showing.delete_old(NOW + timedelta(days=31))
         assert await current().fetchval("select count(*) from file_preview") == 0

@@ -61,7 +61,7 @@ async def log(case: Case) -> list[str]:
 async def test_a_contact_rates_a_solved_case_on_its_page_and_agents_read_it(
     app: Gate, clock: Any, status: Status
 ) -> None:
-    """Ada rates a solved case by a form and changes the rating; both sides and the log show it."""
+    """Ada rates a solved case by a form and changes the rating; her page, the agents' page and the log show it."""
     case = await solved(status=status)
     here = f"/cases/{case.number}"
     async with await Browser.of(app, ADA, at=NOW) as browser:
@@ -131,7 +131,7 @@ async def test_whoever_does_not_see_the_case_cannot_rate_it(app: Gate, clock: An
 
 
 async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: Gate, clock: Any) -> None:
-    """Of two forms that were open at the same time, the second gets 409 with both values; sending it again overrides."""
+    """Of two people who rate a case at once, the second gets 409; sending the form again replaces the first rating."""
     case = await solved(by=ALAN)
     here = f"/cases/{case.number}/rating"
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, ALAN, at=NOW) as alan:
@@ -149,7 +149,10 @@ async def test_two_people_at_once_do_not_silently_undo_each_others_rating(app: G
 
 
 async def test_a_merge_takes_the_rating_along_unless_the_other_case_has_one(dsn: str) -> None:
-    """D53: a merge moves the rating of a merged case to the other case, unless that has one; the rest are deleted."""
+    """D53: two rated cases are merged into a third: it gets the rating of the first, and the other rating is deleted.
+
+    A repeat of the merge changes nothing.
+    """
     first, second, third = [await solved() for _ in range(3)]
     await rate(first, GOOD)
     await rate(second, BAD)

@@ -49,7 +49,7 @@ def storage(files: Path) -> Storage:
 
 @pytest.fixture
 async def desk(storage: Storage) -> list[Case]:
-    """Open case 1001 of Ada, with a note and files, 1002 of Alan, which is closed, and 1003 of Gil."""
+    """Create three cases: 1001 of Ada, with a note and files, 1002 of Alan, which is closed, and 1003 of Gil."""
     log, secret = await upload(storage, ADA, "vpn-client.log"), await upload(storage, INES, "Überblick.pdf")
     vpn = await opened(ADA, "VPN drops", "Since Monday, Müller's tunnel fails in Straße 7.", files=[log])
     printer = await opened(ALAN, "Printer jams", "The tray is empty.")
@@ -128,7 +128,7 @@ async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
     assert (await page_of("vpn", ADA)).total == 1
     assert await numbers("040 555 0148", ADA) == await numbers("ada@acme.example", GIL) == []
     assert await numbers("quagga", GIL) == [marker.number]
-    async with transaction(ADA, readonly=True):  # The database itself refuses notes and other customers.
+    async with transaction(ADA, readonly=True):  # The database itself hides notes and other customers' cases.
         for query in ("'Nnine'", "'tunnel' | 'Nnine'", "'C2'", "'quagga'"):
             assert await current().fetch("select * from customer_case_hits($1::text::tsquery)", query) == []
 

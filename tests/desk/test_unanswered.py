@@ -54,7 +54,7 @@ async def told(case: Case) -> list[str]:
 
 
 async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> None:
-    """S3.18: a case that waits for the customer is reminded of and then closed, each once, even if the worker is late."""
+    """S3.18: the contact of a case that waits for them is reminded once, and the case is then closed, even by a late worker."""
     case = await waiting()
     assert await run(NOW + 99 * DAY) == (0, 0)  # Off until an admin sets a rule.
     await rule("7", "14")
@@ -77,7 +77,10 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: an answered case is not closed, a further reply of an agent starts the time again, and a rule can end it."""
+    """S3.18: an answered case is not closed, and neither is any case once the rule has no days until closing.
+
+    A further reply of an agent starts the time until the reminder again.
+    """
     await rule("1", "2")
     answered, asked, kept = await waiting(), await waiting(), await waiting()
     assert await run(NOW + DAY) == (3, 0)
