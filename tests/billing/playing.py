@@ -242,7 +242,10 @@ class Player:
         return expected.state
 
     async def _rolled(self) -> dict[Any, list[engine.RolledMinutes]]:
-        """Return what rolled into each period whose predecessor is closed; an empty list if nothing rolled over."""
+        """Return the minutes that rolled into a period, by the service and the first day of the period.
+
+        A period into which a run has recorded that nothing rolled has an empty list.
+        """
         found: dict[Any, list[engine.RolledMinutes]] = defaultdict(list)
         for row in await current().fetch(
             "select * from rolled_minutes where customer_id = $1 order by origin", self.customer

@@ -198,7 +198,7 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def the_minutes_of_an_entry_are_live_or_free_or_written_off(self) -> None:
-        """The live, free and written-off minutes of a partly credited entry sum to its billable minutes."""
+        """The settled, freed and written-off minutes of an entry sum to its billable minutes."""
         entries = {entry.id: entry for entry in self.state.entries}
         for id, pieces in self.state.settled.items():
             entry = entries[id]
@@ -237,7 +237,7 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def what_is_charged_and_credited_is_what_is_live(self) -> None:
-        """Documents minus credits are the amounts of the live allocations, fees and vouchers."""
+        """The time lines of all documents, credit notes included, sum to the amounts of the settled allocations."""
         time = total((line.net for made in self.documents for line in made.lines if line.kind is LineKind.TIME), 2)
         live = total((piece.amount for pieces in self.state.settled.values() for piece in pieces), 2)
         assert time == live

@@ -94,7 +94,7 @@ class Desk(DatabaseMachine):
         services=st.lists(st.integers(0, 7), min_size=4, max_size=8), days=st.lists(DAYS, min_size=8, max_size=8)
     )
     def a_day_of_work(self, services: list[int], days: list[date]) -> None:
-        """Open some cases of Acme and log some entries on them at the start, so that there are entries to decide on."""
+        """Create some cases of Acme and log some entries on them at the start, so that there are entries to decide on."""
 
         async def verb() -> None:
             for _ in range(5):

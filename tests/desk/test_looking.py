@@ -44,7 +44,7 @@ async def test_what_somebody_else_wrote_is_new_until_the_reader_looks() -> None:
     assert (await unread(ADA), await unread(INES), await unread(MAX)) == ([], [case.number], [case.number])
     await look(case, INES)
     await look(case, INES, NOW)
-    assert (await unread(INES), await unread(MAX)) == ([], [case.number]), "an opening that is recorded with an earlier time does not make the case unread again"
+    assert (await unread(INES), await unread(MAX)) == ([], [case.number]), "a look with an earlier time changes nothing"
     async with transaction(MAX):
         await case.note(by=MAX, text="Look at the log.", at=LATER + timedelta(minutes=1))
     assert (await unread(INES), await unread(ADA)) == ([case.number], [])

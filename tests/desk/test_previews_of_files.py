@@ -64,7 +64,8 @@ async def test_a_picture_has_a_thumbnail_and_is_shown_in_place_by_a_drawing(app:
             fragment = (await browser.get(f"{path}/preview", headers=FRAGMENT)).text
             assert "<html" not in fragment
             assert f'src="{path}/picture.webp"' in fragment
-        assert (await ada.get(f"{here}/picture.webp?page=9")).status_code == 200  # the number of the page is ignored for an image
+        # An image has no pages, so the number of the page is ignored.
+        assert (await ada.get(f"{here}/picture.webp?page=9")).status_code == 200
         assert "attachment" in (await ada.get(here)).headers["content-disposition"]
     async with transaction(INES) as tx:
         assert await tx.fetchval("select count(*) from file_preview") == 2
