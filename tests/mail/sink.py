@@ -11,8 +11,8 @@ from aiosmtpd.controller import Controller
 class Sink:
     """The handler of the test SMTP server. It keeps the received mails in `messages`.
 
-    Each string in `receivers`, such as "550 No such mailbox", is the refusal of the next receiver, and each in
-    `answers` the answer to the content of the next mail; each is used once. `hangs` says where the server stops
+    `receivers` has the replies that refuse the next receivers, such as "550 No such mailbox", and `answers` the replies
+    to the contents of the next mails; each is used once. `hangs` says where the server stops
     answering: "" nowhere, "at the greeting", or, for any other text, after the content of the mail. If `drops` is set,
     the server keeps the mail and then breaks the connection. `commands` has the names of the SMTP commands received. A
     test that stops the server sets `stopped`.

@@ -35,7 +35,7 @@ async def rows(sql: str, *values: Any) -> list[Any]:
 
 
 async def queued() -> list[int]:
-    """Enqueue the waiting links, as the worker does, and return the ids of all links that are being mailed."""
+    """Enqueue the mails of waiting links, as the worker does, and return the ids of all links that are being mailed."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(now())
     return [row["id"] for row in await rows("select id from invitation where mail = 'begun' order by id")]

@@ -341,9 +341,9 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
 async def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_to_the_next(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43, R76: if a worker is killed while the mail server receives the mail, the next worker sends it.
+    """S2.43, R76: if a worker is killed while the mail server receives the mail, the next worker sends it once.
 
-    It is recorded once. Before that, the server refuses it temporarily.
+    It does so although the server refuses its first attempt temporarily.
     """
     await issued(datetime.now(UTC))
     sink[0].hangs = "in the middle of the mail"

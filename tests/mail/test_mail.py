@@ -285,8 +285,8 @@ async def test_the_time_does_not_tell_whether_somebody_gets_a_reset(app: Gate) -
                 begun = time.perf_counter()
                 assert (await send_form(browser, page, "/password-resets", email=who)).status_code == 200
                 times.append(time.perf_counter() - begun)
-            # Only the fastest responses are compared, because the slower ones include other load of the machine. A busy
-            # machine needs more of them.
+            # Only the fastest responses are compared, because the slower ones include other load of the machine. On a
+            # busy machine, it takes more turns until a fast one is among them.
             quickest = [min(times) for times in spent.values()]
             if turn >= 14 and max(quickest) - min(quickest) < 0.005:
                 break

@@ -109,7 +109,7 @@ async def test_a_token_that_was_not_made_here_gets_a_sentence(app: Gate, token: 
 
 
 async def test_a_token_of_another_installation_or_person_is_refused(app: Gate, settings: Settings) -> None:
-    """R87: a token that is changed to name another person or kind is refused."""
+    """R87: a token that is changed, for example to name another person, is refused."""
     token = Unsubscription.of(ALAN, ["case.replied"]).token(settings.sealer)
     other = Unsubscription.of(ADA, ["case.replied"]).token(settings.sealer)
     forged = f"{other.partition('.')[0]}.{token.partition('.')[2]}"

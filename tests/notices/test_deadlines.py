@@ -20,9 +20,9 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 async def warned(at: datetime) -> set[tuple[str, str]]:
-    """Warn of the deadlines that need it at `at`, and return who was warned, with the kind of each warning.
+    """Make the warnings of deadlines that are due at `at`; return who was warned, with the kind of each warning.
 
-    Everything else in the outbox is marked as passed on before, and all notices are deleted afterwards.
+    Before that, all rows of the outbox are marked as passed on; afterwards, all notices are deleted.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update outbox set passed_on = true")
@@ -56,7 +56,7 @@ async def test_the_agent_is_told_before_the_deadline_and_the_manager_when_it_has
 
 
 async def test_nobody_is_warned_of_what_waits_or_is_done() -> None:
-    """D49: deadlines that are met or paused cause no warning; when the case continues, its open ones do again."""
+    """D49: deadlines that are met or paused cause no warning; when the case continues, its open ones cause warnings again."""
     case = await case_of_ines()
     async with transaction(INES):
         await case.reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)

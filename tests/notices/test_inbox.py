@@ -62,7 +62,7 @@ async def ines(app: Gate) -> AsyncIterator[Browser]:
 
 
 async def test_a_notice_leads_to_its_place_and_is_read_there_and_gone_here(alan: Browser) -> None:
-    """S3.4, S3.7: a contact's notice of a reply leads to the case with its whole history; that reads the notice."""
+    """S3.4, S3.7: a contact's notice of a reply leads to the reply on the case; following it marks the notice as read."""
     case = await opened()
     await replied(case)
     await pass_on()
@@ -133,7 +133,7 @@ async def test_a_reading_that_never_was_is_taken_back_without_an_error(ines: Bro
 
 
 async def test_the_bell_of_a_page_does_not_count_what_the_page_reads(alan: Browser) -> None:
-    """The bell on a case's page leaves out the notices that opening this page reads, without JavaScript too."""
+    """The bell on a case's page does not count the notices that opening the page marks as read."""
     case, other = await opened(), await opened()
     await replied(case)
     await replied(other)

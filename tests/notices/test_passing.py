@@ -1,4 +1,4 @@
-"""Test that each person is notified once of each change: who is, who is not, and that no outbox row is missed."""
+"""Test who is notified of a change, that each person is notified once, and that no outbox row is missed."""
 
 import asyncio
 import contextvars
@@ -267,7 +267,7 @@ async def _names() -> set[str]:
 
 
 async def test_a_contact_needs_no_right_on_the_job_queue_and_sees_own_notices_only() -> None:
-    """R24, R26: row-level security shows contacts only their own notices, and they have no right to the job queue."""
+    """R24, R26: row-level security shows contacts and agents only their own notices, and lets them change no others."""
     await opened(MAX, contact_id=ALAN.id)
     await opened(MAX, contact_id=ADA.id)
     await pass_on()

@@ -1,4 +1,4 @@
-"""Test that the page to which a notice leads marks it as read, and that settings offer only kinds that one can get."""
+"""Test that the page to which a notice leads marks it as read, and that a person's settings list only kinds that they can get."""
 
 import pytest
 
@@ -41,7 +41,7 @@ RECORDS = {
     "contract.renewed": f"""insert into contract_renewal (customer_id, contract_id, old_end, new_end, renewed_at)
         values ({ACME}, {ACME_CONTRACT}, '2026-12-31', '2027-12-31', now()) returning id, contract_id""",
 }  # fmt: skip
-"""SQL that returns the record and the subject of a notice, by kind. Other kinds are about an event of a case."""
+"""SQL that returns the ids of the record and the subject of a notice, by kind. Other kinds use `_EVENT`."""
 
 
 async def told(kind: str, reader: Reader) -> int:
@@ -64,7 +64,7 @@ async def places(app: Gate) -> Places:
 
 @pytest.mark.parametrize("reader", [ADA, INES, MAX], ids=["a contact", "an agent", "a manager"])
 async def test_the_page_to_which_a_notice_leads_reads_it(app: Gate, places: Places, reader: Reader) -> None:
-    """S3.4: opening the page to which a notice leads reads the notice, and the bell of that page leaves it out.
+    """S3.4: opening the page to which a notice leads marks the notice as read; the bell of that page does not count it.
 
     This also holds if the page was opened from a mail or by its URL.
     """
@@ -132,7 +132,7 @@ async def test_each_kind_for_contacts_about_money_or_hours_needs_a_right() -> No
 
 
 async def test_managers_are_told_of_a_question_about_an_invoice_until_it_ends(app: Gate) -> None:
-    """S3.4: managers who bill are notified of a customer's question about an entry until it ends; agents are not."""
+    """S3.4: a manager is notified once of a customer's question about an invoice; an agent is not."""
     async with transaction(MAX):
         entry = await log(60, comment="Router")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -152,7 +152,7 @@ async def test_managers_are_told_of_a_question_about_an_invoice_until_it_ends(ap
 
 
 async def test_a_question_about_hours_is_read_on_the_page_of_its_case(app: Gate) -> None:
-    """S3.4: the notice of a question without an invoice leads to its case, and opening that page reads the notice."""
+    """S3.4: the notice of a question without an invoice leads to its case; opening the case marks it as read."""
     async with transaction(MAX):
         entry = await log(60, comment="Router")
         await billing.approve([entry.choice], by=MAX, at=NOW)

@@ -57,7 +57,7 @@ async def test_a_manager_is_reminded_once_on_a_working_day_of_what_waits() -> No
 
 
 async def test_an_agent_is_reminded_once_a_week_of_time_that_is_missing() -> None:
-    """An agent is reminded once a week of the working hours, less absences, for which no time is logged."""
+    """An agent is reminded once a week of the working hours for which no time is logged."""
     await week_of_ines(days=4)
     assert [one for one in await reminded(MONDAY) if one[0] == INES.credential_id] == [
         (INES.credential_id, "time.missing", 20261116, 480)

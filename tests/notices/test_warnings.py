@@ -81,7 +81,7 @@ async def test_both_sides_are_told_once_at_80_percent_and_once_at_the_end() -> N
 
 
 async def test_usage_that_falls_and_rises_again_is_not_told_again() -> None:
-    """If usage falls below 80 % by a withdrawn approval and rises again in the same period, nobody is warned again."""
+    """If an approval is withdrawn, and usage falls below 80 % and rises again in the same period, no warning is added."""
     care = await plan()
     entry = await work(600, care)
     assert [minutes for _, minutes in await told()] == [0] * 3, "80 % and the end at once are one warning"
@@ -103,7 +103,7 @@ async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> N
 
 
 async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gate) -> None:
-    """S2.3: a voucher warns independently of periods; agents and contacts each get a link to its page in their area."""
+    """S2.3: warnings of a voucher ignore periods; agents and contacts each get a link to its page in their area."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, hours="2h")
@@ -152,7 +152,7 @@ async def test_the_managers_of_the_service_are_told_and_no_others() -> None:
 
 
 async def test_whoever_loses_the_right_no_longer_sees_the_warning() -> None:
-    """R12, R26: the right to see hours is checked again whenever the warning is shown or mailed."""
+    """R12, R26: the right to see hours is checked again whenever the warning is shown."""
     await work(600, await plan())
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = false, sees_invoices = false where id = $1", ADA.id)
@@ -165,7 +165,7 @@ async def test_whoever_loses_the_right_no_longer_sees_the_warning() -> None:
 
 
 async def test_two_workers_at_once_and_one_that_is_killed_warn_once() -> None:
-    """A worker that ends before its commit leaves no warning behind; of two workers at once, only one warns."""
+    """A worker that ends before its commit leaves no warning behind; of several workers at once, only one warns."""
     care = await plan()
     async with transaction(MAX):
         await approved(600, service=care, on=TODAY)

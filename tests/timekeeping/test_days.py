@@ -28,7 +28,7 @@ def entry(id: int, began: int, ended: int) -> Any:
 
 
 def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
-    """Return the stretches of a day with entries at these spans, each a beginning and an end in minutes after `START`.
+    """Return the stretches of a day whose entries have these spans: beginning and end, in minutes after `START`.
 
     A stretch is given as the id of its entry (None for a gap), its length, its overlap and its lane. The id of an entry
     is the place of its span, from 1.

@@ -1,4 +1,4 @@
-"""Test that no random steps of random people break the rules for time, and that every step is recorded."""
+"""Test that random steps of random people never break the rules for time entries, and that every step is recorded."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -31,13 +31,13 @@ from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
 DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
 PEOPLE = st.sampled_from([INES, INES, MAX, MAX, NOOR])
 PLACES = st.integers(0, 30)
-"""A strategy for a number that chooses one of the entries or decisions: the number modulo their count is its place."""
+"""A strategy for numbers that choose an entry, submission or decision: its index is the number modulo their count."""
 SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 
 
 @dataclass
 class Entry:
-    """What one entry should be by the rules after the steps so far.
+    """The state that an entry must have, by the rules, after the steps so far.
 
     The author may change the entry for 24 hours from `window_from`. `settled` says whether the entry is on a draft,
     `approval` is the id of the decision that approved it, `former` the state before that, and `submission` the id of
@@ -132,7 +132,7 @@ class Clockwork(DatabaseMachine):
 
     @rule(hours=st.sampled_from([1, 12, 23, 25]))
     def wait(self, hours: int) -> None:
-        """Let time pass, so that windows close."""
+        """Let time pass, so that authors may no longer change some of their entries."""
         self.at += timedelta(hours=hours)
 
     @precondition(lambda self: self.entries)
@@ -208,7 +208,7 @@ class Clockwork(DatabaseMachine):
         self.submitted(outcome, by, {id for id, entry in of_author.items() if entry.is_ready})
 
     def submitted(self, outcome: Any, by: AgentReader, expected: set[int]) -> None:
-        """Compare what was submitted with the rules, and put it into the model."""
+        """Check that exactly the entries with the `expected` ids were submitted, and update the model."""
         assert set(outcome.submitted) == expected
         if expected:
             self.submissions.append((outcome.id, by))

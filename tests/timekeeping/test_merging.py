@@ -169,7 +169,7 @@ async def test_the_contact_of_a_merged_case_takes_part_in_the_other_one() -> Non
 
 
 async def test_earlier_notices_lead_to_the_case_that_theirs_is_part_of_and_are_read_there() -> None:
-    """D53: a notice about a merged case names the case that it is part of; opening that case reads the notice."""
+    """D53: a notice about a merged case leads to the case that it is part of, and is marked as read with that case."""
     old, new = await pair()
     async with transaction(INES):
         await old.reply(by=INES, text="On my way.", at=NOW)
@@ -310,7 +310,7 @@ async def test_merging_again_changes_nothing() -> None:
 
 
 async def test_a_refused_merge_changes_nothing() -> None:
-    """A merge is refused if the cases are of two customers, one case alone, eleven, unknown, or part of a third case.
+    """A merge is refused for cases of two customers, one case alone, eleven cases, an unknown case, or a merged one.
 
     A contact cannot merge cases either. Nothing changes.
     """
@@ -569,7 +569,7 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
 
 
 async def test_of_two_merges_at_once_the_second_is_told() -> None:
-    """A merge that waits for another one of the same case, into a third case or the other way round, is refused.
+    """A merge that waits for another merge of the same case is refused if it is into a third case or the other way.
 
     Repeating the first merge changes nothing.
     """
@@ -596,9 +596,9 @@ async def test_of_two_merges_at_once_the_second_is_told() -> None:
 
 
 async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
-    """A split moves the chosen messages, with their files, and the chosen time to a new case, and links both cases.
+    """A split moves the chosen messages and the chosen time to a new case, and links both cases.
 
-    The logs of both say so, and the customer sees both.
+    The log of the new case names the old one, and the customer sees the log entry and the link.
     """
     case = await opened()
     async with transaction(INES):
@@ -621,7 +621,7 @@ async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
 
 
 async def test_a_refused_split_changes_nothing() -> None:
-    """A split is refused for no message, only notes, all replies, another case's messages or approved time.
+    """A split is refused for no message, no subject, only notes, all replies, another case's messages or approved time.
 
     It is also refused to a contact. Nothing changes.
     """
@@ -656,7 +656,7 @@ async def test_a_refused_split_changes_nothing() -> None:
 
 
 async def test_a_link_is_seen_from_both_cases_and_by_customers_only_if_they_see_both() -> None:
-    """R23, R29: contacts see a link only if they see both cases; agents see it from both, and only they see its log."""
+    """R23, R29: contacts see a link only if they see both cases; agents see it from both. Only they see the log of it."""
     hers, his, theirs = await opened(), await opened(ALAN), await opened(GIL)
     async with transaction(INES):
         for other in (his, theirs, his):

@@ -186,7 +186,7 @@ class TestRequiredFields:
     async def test_a_required_field_is_refused_when_it_is_empty(
         self, case: SimpleNamespace, rule: str, lacking: dict[str, Any], field: str
     ) -> None:
-        """S0.15: an empty field is accepted until an admin makes the field required; then the form is refused at it."""
+        """S0.15: an empty field is accepted until an admin makes the field required; then it gets an error message."""
         await log(case=case, **lacking)
         await set_rules(**{rule: "yes"})
         assert (await refused(case=case, **lacking)).keys() == {field}

@@ -61,14 +61,14 @@ async def pieces(entry: TimeEntry) -> list[tuple[Any, ...]]:
 
 
 async def test_the_hours_of_an_evening_have_their_price_and_both_sides_read_it() -> None:
-    """D27, D17, C12: 17:30 to 19:10 count 105 minutes, because rounding adds 5 to the last of them.
+    """D27, D17, C12: 17:30 to 19:10 count 105 minutes, because rounding adds 5 minutes to the last stretch.
 
     | minutes        | price  | amount |
     |----------------|--------|--------|
     | 17:30 to 18:00 | 120.00 | 60.00  |
     | 18:00 to 19:15 | 150.00 | 187.50 |
 
-    Of the invoice, the half hour at 120.00 is credited: the next run bills it at 120.00 again, and not at the later price.
+    The half hour at 120.00 is then credited; the next run bills it at 120.00 again, and not at the price of 150.00.
     """
     async with transaction(SYSTEM):
         await change(windows=WINDOWS)
@@ -121,9 +121,9 @@ async def test_held_time_of_several_prices_is_one_piece_with_its_whole_amount() 
 
 
 async def test_the_holidays_of_the_companys_calendar_count(owner: asyncpg.Connection) -> None:
-    """D27: on 3 October, a public holiday in Germany, an hour costs 200, and so on the company's own days off.
+    """D27: an hour costs 200 on 3 October, a public holiday in Germany, and on the company's own days off.
 
-    It does not on a day that the company has set as open.
+    On a public holiday that the company has set as open, an hour counts as usual.
     """
     await owner.execute(
         "insert into business_calendar (id, time_zone, country) values (1, 'Europe/Berlin', 'DE')"
@@ -143,7 +143,7 @@ async def test_the_holidays_of_the_companys_calendar_count(owner: asyncpg.Connec
 
 
 async def test_factors_and_prices_do_not_mix(owner: asyncpg.Connection) -> None:
-    """D27: the windows of a service have either factors or prices; the form refuses both, and so does the database."""
+    """D27: the windows of a service have either factors or prices; the form and the database refuse a mixture."""
     async with transaction(SYSTEM):
         with pytest.raises(Invalid) as refusal:
             await change(windows="Sat x2\nSun at 150")

@@ -25,7 +25,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
     began: tuple[int, int], asked: tuple[int, ...]
 ) -> None:
-    """D54: a timer is asked about two hours after the length of a working day, or at midnight in the agent's time zone.
+    """D54: an agent is asked about a timer after the hours of a working day and two more, or at midnight in their zone.
 
     The agent is in Berlin. No timer is asked about in its first four hours.
     """
@@ -48,7 +48,7 @@ def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked two hours after the length of that weekday's work, or of the longest one on a day off."""
+    """D54: an agent is asked after that weekday's working hours and two more; on a day off, the longest day's count."""
     part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)

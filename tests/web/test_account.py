@@ -242,7 +242,7 @@ async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> No
 
 
 async def test_an_authenticator_is_not_set_up_with_the_secret_of_another_persons_page(app: Gate) -> None:
-    """R9: if Ada sends the sealed secret from Gil's page, she gets 422, as for an expired one, and no second factor."""
+    """R9: if Ada sends the sealed secret from Gil's page, she gets 422, and no second factor is set up for her."""
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, GIL) as gil:
         page, gils = await browser.get("/account/authenticator"), await gil.get("/account/authenticator")
         stolen = form_of(gils.text, "/account/authenticator").fields["sealed"][-1]
@@ -342,7 +342,7 @@ async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(ap
     "answer", ["{}", "x", "[]", '{"id": 1}', '{"id":"AA","rawId":"AA","response":{},"type":"public-key"}']
 )
 async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, path: str, answer: str) -> None:
-    """R10, R51: a malformed passkey response is refused with an error message, and never with 500."""
+    """R10, R51: a malformed passkey response is refused with 422."""
     host = {"host": "localhost:8000", "origin": "http://localhost:8000"}
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
@@ -425,7 +425,7 @@ async def test_an_admin_removes_a_lost_second_factor_after_typing_their_own_pass
 
 
 async def test_an_admins_own_second_factor_is_no_lost_one(app: Gate) -> None:
-    """R9: admins cannot remove their own second factor as lost; their page as agents links to their account instead."""
+    """R9: admins cannot remove their own second factor as lost; their own agent page links to their account instead."""
     await with_factor(app, NOOR)
     path = f"/agent/setup/agents/{NOOR.id}"
     async with await Browser.of(app, NOOR) as noor:

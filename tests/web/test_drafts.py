@@ -192,7 +192,7 @@ async def test_a_draft_that_arrives_after_its_form_was_sent_does_not_come_back(a
 
 
 async def test_what_a_contact_has_not_sent_stands_on_the_home_page_and_in_the_list(app: Gate) -> None:
-    """Ada continues the half-written answer and the half-written case from her home page; Alan sees neither."""
+    """Ada's home page links to her half-written reply and case; her list of cases marks the reply. Alan sees none."""
     await opened()
     async with await Browser.of(app, ADA) as browser, await Browser.of(app, ALAN) as alan:
         assert "Not sent yet" not in (await browser.get("/")).text
@@ -225,7 +225,7 @@ async def test_a_form_that_was_sent_with_other_words_goes_on_as_another_one_with
 
 
 async def test_kept_files_count_against_the_customers_share(app: Gate, settings: Settings, monkeypatch: Any) -> None:
-    """R58: the files of drafts count towards the customer's storage quota even before a message takes them."""
+    """R58: the files of drafts count towards the customer's storage quota even before they are sent with a message."""
     monkeypatch.setattr(attachments, "QUOTA", 10)
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
@@ -248,7 +248,7 @@ async def test_one_person_keeps_a_gigabyte_at_most(app: Gate, monkeypatch: Any) 
 
 @pytest.mark.usefixtures("app")
 async def test_files_that_no_message_took_are_swept_after_a_day(app: Gate, settings: Settings) -> None:
-    """R60: draft files that no message has taken are deleted after a day."""
+    """R60: draft files that were not sent with a message are deleted after a day."""
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
         await browser.send_form("/drafts/files?form=/cases/new", form, files=logs("one.log"))

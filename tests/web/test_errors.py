@@ -88,7 +88,10 @@ async def test_every_error_has_a_page_of_its_own_in_the_look(breaking: Gate, rea
 
 
 async def test_a_page_that_is_not_there_for_a_visitor_leads_back_to_it_after_signing_in(app: Gate) -> None:
-    """An article for signed-in customers is 404 for visitors, whom the page leads to it by the sign-in page."""
+    """A visitor who gets 404 for a help article finds a link to sign in and return, as it may be for customers only.
+
+    Ada, who is signed in, gets no such link.
+    """
     async with Browser(app) as browser:
         answer = await browser.get("/help/reset-the-vpn?q=a%26b")
         assert (answer.status_code, 'href="/sign-in?next=/help/reset-the-vpn%3Fq%3Da%2526b"' in answer.text) == (
@@ -123,7 +126,7 @@ async def test_htmx_gets_the_sentence_and_no_page(breaking: Gate, status: int) -
 async def test_while_the_server_is_away_every_page_is_503_and_afterwards_all_is_well(
     tmp_path: Path, routes: Litestar
 ) -> None:
-    """R84: while the database is down, pages and /health answer 503; once it is back, all of them work again."""
+    """R84: while the database is down, pages and /health answer 503; once it is back, both work again."""
     with TemporaryDirectory(prefix="portal-") as folder:
         server = EmbeddedPostgres(Path(folder) / "data")
         try:

@@ -87,7 +87,7 @@ async def test_a_fragment_without_a_session_leads_back_to_its_page(app: Gate) ->
 
 
 async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
-    """R44: a path longer than 1,000 characters is replaced by `/`, whether it is a target, a referrer or typed."""
+    """R44: a path longer than 1,000 characters is replaced by `/`, be it the requested URL, the referrer or `next`."""
     for length, kept in ((1_000, True), (1_001, False), (60_000, False)):
         path = "/" + "a" * (length - 1)
         async with Browser(app) as browser:
@@ -170,7 +170,7 @@ async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> No
 
 
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate) -> None:
-    """A form sent after its session ended is kept as the person's draft and shown after signing in."""
+    """A form sent after its session ended is kept as the person's draft, with a note to choose its files again."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None) as tx:

@@ -132,7 +132,7 @@ async def open_case(contact: Reader) -> int:
 async def test_each_hears_only_what_they_may_know(listener: Listener, settings: Settings) -> None:
     """R26, R27: Ada, Alan and Gil get no events about internal notes, other customers or what they may not see.
 
-    A change to a timer, and a file that is ready, are sent only to the agent whose they are.
+    Events about a timer or a finished export go only to the agent to whom it belongs.
     """
     case, his = await open_case(ADA), await open_case(ALAN)
     streams = {

@@ -27,7 +27,7 @@ def watched(app: Gate, settings: Settings) -> Gate:
 
 
 def value(text: str, name: str) -> float:
-    """Return the sum of all values in the text of metrics whose line begins with `name`."""
+    """Return the sum of the values of all lines that begin with `name` in the text of the metrics."""
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
 

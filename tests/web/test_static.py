@@ -1,4 +1,4 @@
-"""Test static files: their URLs contain a hash, they are cached for ever, and a build has compressed ones."""
+"""Test static files: their URLs contain a hash, they are cached for ever, and a build contains compressed copies."""
 
 import gzip
 import re
