@@ -19,3 +19,16 @@ def uuid_in(text: str | None) -> uuid.UUID | None:
         return uuid.UUID(text or "")
     except ValueError:
         return None
+
+
+def is_ascii_where_numbers_are(path: str) -> bool:
+    """Return whether no part of a URL path is a number in other digits than those of ASCII, which `int` would read."""
+    return path.isascii() or not any(not part.isascii() and _is_number(part) for part in path.split("/"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True

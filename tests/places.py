@@ -338,10 +338,12 @@ async def _canned() -> int:
         return (await CannedReply.listed(NOOR))[0].id
 
 
-async def _held(case: Case, at: datetime) -> int:
-    """Send a reply of Ines to the case, and return its id while it is still held back."""
+async def _held(case: Case, at: datetime) -> uuid.UUID:
+    """Send a reply of Ines to the case, and return the key of its form while it is still held back."""
+    key = uuid.uuid4()
     async with transaction(INES):
-        return await outgoing_replies.send(case, Writing("It is held.", (), uuid.uuid4()), by=INES, at=at) or 0
+        await outgoing_replies.send(case, Writing("It is held.", (), key), by=INES, at=at)
+    return key
 
 
 async def _linked(case: Case, other: Case, at: datetime) -> int:

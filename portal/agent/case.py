@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from portal.agent.flow.places import place_of
 from portal.agent.flow.presence import others_on
-from portal.agent.flow.sending import Written, forget_draft, send, written_on
+from portal.agent.flow.sending import Written, add_to_reply, draft_addresses, forget_draft, send, written_on
 from portal.agent.pages import agent_page
 from portal.billing import feed_with_time, standing_of
 from portal.database import transaction
@@ -55,12 +55,11 @@ async def show_case(
         return see_other(place_of(request, details.case.number, **{"from": number}))
     await about_to_read(request, ("case", details.case.id), looks=details.is_unread)
     numbers = (details.case.number, *details.merged)
-    address, kept = await drafts.first_kept(
-        reader, *(f"/agent/cases/{one}/{noun}" for one in numbers for noun in ("replies", "notes"))
-    )
+    texts = await drafts.kept(reader, *draft_addresses(*numbers))
+    address, kept = drafts.newest(texts)
     if typed is None and (reply := number_in(request.query_params.get("canned"))):
         text = await canned.filled_for(reply, details, reader, visit.company.name)
-        kept = kept | {"kind": "reply", "body": "\n\n".join(filter(str.strip, (kept.get("body", ""), text)))}
+        address, kept = add_to_reply(texts, text)
     draft = await drafts.begun(reader, address, kept if typed is None else typed)
     feed, time = await _feed(request, details)
     response = await agent_page(

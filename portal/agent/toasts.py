@@ -63,10 +63,10 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
 def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """Return the message about the reply that was sent to the case with the number `?sent=`, or None without one.
 
-    `page` is the path and query of the page with the message. If the reply has not gone out yet, `?held=` is its id,
+    `page` is the path and query of the page with the message. If the reply has not gone out yet, `?held=` is the key of its form,
     and the message has the URL that withdraws it.
     """
-    number, held = (number_in(str(told.get(name) or "")) for name in ("sent", "held"))
+    number, held = number_in(str(told.get("sent") or "")), uuid_in(str(told.get("held") or ""))
     if not number:
         return None
     last = " That was the last case of this list." if page.startswith("/agent/cases?") else ""

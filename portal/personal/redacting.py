@@ -23,7 +23,7 @@ LONGEST = 120
 """The maximum number of characters of a reason, so that it fits where a subject was."""
 NOUNS = {
     "subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry",
-    "field": "a field",
+    "field": "a field", "rating": "the words of a rating", "held": "a reply that did not go out",
 }  # fmt: skip
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1)
 
@@ -54,39 +54,49 @@ class Redactable:
         return "a note" if self.what == "message" and self.is_internal else NOUNS[self.what]
 
 
-async def redactable(case: Case, only: str = "") -> list[Redactable]:
-    """Return the texts and files of a case that are not redacted yet, or only the one with the key `only`.
+async def redactable(case: Case) -> list[Redactable]:
+    """Return the texts and files of a case that are not redacted yet."""
+    rows = await current().fetch(f"{' union all '.join(_REDACTABLE.values())} order by at, what desc, id", case.id)
+    return [Redactable(**row) for row in rows]
 
-    Raise `NotFound` if there is none with that key.
-    """
-    rows = await current().fetch(_REDACTABLE, case.id)
-    found = [Redactable(**row) for row in rows]
-    if not only:
-        return found
-    chosen = [one for one in found if one.key == only]
-    if not chosen:
+
+async def redactable_with(case: Case, key: str) -> Redactable:
+    """Return the text or file of a case with this key. Raise `NotFound` if there is none that is not redacted yet."""
+    what, _, id_ = key.partition("-")
+    if what not in _REDACTABLE:
         raise NotFound
-    return chosen
+    row = await current().fetchrow(f"select * from ({_REDACTABLE[what]}) x ({_COLUMNS}) where x.id = $2", case.id, id_)  # noqa: S608
+    if row is None:
+        raise NotFound
+    return Redactable(**row)
 
 
-async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
-    """Destroy the text or the file with this key, and return what it was. This cannot be undone.
-
-    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` at the field `reason` if the reason
-    is missing or too long, and without a field for a time entry that is on a document. Raise `NotFound` for anybody but
-    an admin, and if somebody else has redacted it in the meantime.
-    """
+async def check(case: Case, key: str, reason: str, *, by: AgentReader) -> tuple[Redactable, str]:
+    """Return what `redact` would destroy, and the reason on one line; raise what `redact` would raise. Change nothing."""
     if not by.is_admin:
         raise NotFound
+    if not key:
+        raise Invalid({"": "Choose what has to go for good."})
     reason = one_line(reason)
     if not reason:
         raise Invalid({"reason": "Say why, for whoever finds it missing."})
     if len(reason) > LONGEST:
         raise Invalid({"reason": f"Use at most {LONGEST} characters."})
-    await lock(case, by)
-    (chosen,) = await redactable(case, key)
+    chosen = await redactable_with(case, key)
     if chosen.why_not:
         raise Invalid({"": chosen.why_not})
+    return chosen, reason
+
+
+async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
+    """Destroy the text or the file with this key, and return what it was. This cannot be undone.
+
+    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` (`reason`) for a missing or too long
+    reason, and (`""`) for no key and for time on a document; `NotFound` for anybody but an admin, and if somebody else
+    has redacted it in the meantime.
+    """
+    await lock(case, by)
+    chosen, reason = await check(case, key, reason, by=by)
     day = at.astimezone(zone)
     shown = f"Redacted by {by.name} on {day.day} {day:%b %Y}: {reason}"
     await current().execute(
@@ -111,23 +121,41 @@ async def delete_redacted(storage: Storage) -> None:
         await sweep_uploads(storage, _LONG_AGO)
 
 
-_REDACTABLE = """
+_COLUMNS = "what, id, text, about, at, is_internal, why_not"
+_REDACTABLE = {
+    "subject": """
 select 'subject' as what, '' as id, c.subject as text, 'Subject' as about, c.opened_at as at, false as is_internal, '' as why_not
 from cases c where c.id = $1 and not exists (select from redaction r where r.case_id = c.id and r.what = 'subject' and left(r.note, 200) = c.subject)
-union all
+""",
+    "message": """
 select 'message', m.id::text, m.text, m.author_name, m.at, m.kind = 'note', ''
 from message m where m.case_id = $1 and not exists (select from redaction r where r.message_id = m.id and r.what = 'message')
-union all
+""",
+    "file": """
 select 'file', a.id::text, a.name, m.author_name, m.at, m.kind = 'note', ''
 from message m join attachment a on a.message_id = m.id where m.case_id = $1
-union all
+""",
+    "rating": """
+select 'rating', '', r.words, coalesce(x.name, 'Customer'), r.rated_at, false, ''
+from case_rating r left join contact x on x.id = r.contact_id
+where r.case_id = $1 and r.words <> ''
+  and not exists (select from redaction d where d.case_id = $1 and d.what = 'rating' and left(d.note, 1000) = r.words)
+""",
+    "held": """
+select 'held', g.id::text, g.text, a.name, g.sent_at, true, ''
+from outgoing_reply g join agent a on a.id = g.agent_id
+where g.case_number in (select k.number from cases k where $1 in (k.id, k.merged_into_id)) and num_nonnulls(g.withdrawn_at, g.problem) > 0
+  and not exists (select from redaction d where d.case_id = $1 and d.what = 'held' and d.note = g.text)
+""",
+    "time": """
 select 'time', e.id::text, concat_ws(' / ', nullif(e.external_comment, ''), nullif(e.description, '')), g.name, e.created_at, true,
   case when s.entry_id is not null then 'It is on a document, and what a document says stays as it is.' else '' end
 from time_entry e join agent g on g.id = e.agent_id
 left join lateral (select d.entry_id from settled_entry d where d.entry_id = e.id limit 1) s on true
 where e.case_id = $1 and (e.external_comment <> '' or e.description <> '')
   and not exists (select from redaction r where r.entry_id = e.id and r.note in (e.external_comment, e.description))
-union all
+""",
+    "field": """
 select 'field', f.id::text, x.text, f.name, x.at, not f.for_contacts, ''
 from case_field f join lateral (
   select t.text, t.at from (
@@ -141,6 +169,9 @@ from case_field f join lateral (
     select from redaction r where r.case_id = $1 and left(r.note, 200) = t.text)
   order by t.is_present desc, t.at desc limit 1
 ) x on true where f.kind = 'text'
-order by at, what desc, id
+""",
+}
+"""By noun, the SQL for what can be redacted of the case `$1`.
+
+Of an own field that is empty, the values that it had are still in the log: the newest of them is shown.
 """
-"""SQL for the `Redactable` rows of the case $1. For an empty own field, it returns the newest value in the log."""

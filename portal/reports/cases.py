@@ -77,11 +77,16 @@ def _head(details: Details, reader: Reader) -> str:
 def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
     """Return a message as Markdown, and append its files to `files`: pairs of name in the ZIP file and storage key."""
     note = ", internal note" if row["kind"] == "note" else ""
-    text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{row['text'].strip()}\n"
+    text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{_quoted(row['text'])}\n"
     for name, key in zip(row["names"], row["keys"], strict=True):
         files.append((member_name(len(files) + 1, name), key))
         text += f"\n- File: files/{files[-1][0]}\n"
     return text + "".join(f"\n- File: {gone}\n" for gone in row["redacted"])
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a quotation in Markdown, so that nothing in it looks like the heading of another message."""
+    return "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())
 
 
 async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:

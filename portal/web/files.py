@@ -15,7 +15,7 @@ from portal.billing import Invoice, Statement, hand_out
 from portal.contracts import logo
 from portal.database import transaction
 from portal.desk import Details
-from portal.desk.lists.log import record_download, sheet_of
+from portal.desk.lists.log import csv_of, record_download
 from portal.errors import NotFound
 from portal.exports import write_csv
 from portal.people.readers import AgentReader, Reader
@@ -101,10 +101,10 @@ async def case_zip(request: Web, number: str) -> Response[Any]:
     async with exporting(request):
         details = await Details.find(number, reader)
         with reading(reader, None, visit.at):
-            sheets = {"time.csv": await time_of(details, reader)}
+            time = await time_of(details, reader)
+            tables = [("time.csv", write_csv(time))] if time else []
             if isinstance(reader, AgentReader):
-                sheets["log.csv"] = await sheet_of(details.case, reader)
-            tables = [(name, write_csv(sheet)) for name, sheet in sheets.items() if sheet]
+                tables.append(("log.csv", await csv_of(details.case, reader)))
         await record_download(details.case, "zip")
     content = write_zip(details, reader, visit.storage, tables)
     return download(content, f"case-{details.case.number}.zip", media_type="application/zip")

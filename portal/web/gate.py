@@ -16,7 +16,8 @@ from litestar import Request
 from portal import notices
 from portal.contracts.company import BRIEF
 from portal.database import ORIGIN, transaction
-from portal.errors import BadRequest, Forbidden, Refusal
+from portal.errors import BadRequest, Forbidden, NotFound, Refusal
+from portal.numbers import is_ascii_where_numbers_are
 from portal.people import sessions
 from portal.settings import Settings
 from portal.storage import Storage
@@ -142,6 +143,8 @@ class Gate:
             await answer_refusal(BadRequest("This request has the same header twice."), scope, receive, finish)
         elif not known and given.get(b"host", "") not in self.settings.allowed_hosts:
             await answer_refusal(Refusal("This address is not served here."), scope, receive, finish)
+        elif not is_ascii_where_numbers_are(scope["path"]):
+            await answer_refusal(NotFound(), scope, receive, finish)
         elif public:
             await self.inner(scope, receive, finish)
         else:

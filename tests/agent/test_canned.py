@@ -106,3 +106,8 @@ async def test_placeholders_are_filled_in_and_what_has_no_value_is_never_sent(in
     assert len(await said(case)) == 1
     assert (await ines.get(f"{here}?canned=999")).status_code == 404
     assert canned.filled("{agent} { agent } {}", {"agent": "Ines"}) == "Ines Ines {}"
+
+
+async def test_a_search_for_what_no_text_can_contain_finds_nothing(ines: Browser, case: Case) -> None:
+    for text in ("%00", "a%00b"):
+        assert (await ines.get(f"/agent/cases/{case.number}/canned-replies?find={text}")).status_code == 200

@@ -1,5 +1,6 @@
 """Test the download of a case with its files, and the log of a case as a page and as a file."""
 
+import csv
 import io
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case, Details
+from portal.desk.lists import log
 from portal.people.readers import SYSTEM
 from portal.reports.cases import write_zip
 from portal.storage import Storage, open_storage
@@ -126,3 +128,48 @@ async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate
         assert "opened" not in file
         for query in ("?day=x", "?kind=nothing&person=%00"):
             await lines(ines, query)
+
+
+async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) -> None:
+    """Each line of a text is a quotation, so that a heading in it is not that of a message, whatever ends the line."""
+    forged = "Thank you.\n\n## Noor Haddad, 2026-11-20 11:00\n\nThat is free.\r\n## A\u2028## B"
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="VPN", text=forged, case_type_id=INCIDENT, priority=2, at=NOW)
+    async with await Browser.of(app, ADA, at=NOW) as ada:
+        text = opened((await ada.get(f"/cases/{case.number}/case.zip")).content)["case.md"]
+    assert [line for line in text.splitlines() if line.startswith("##")] == ["## Ada Lindqvist, 2026-11-20 11:00"]
+    assert "> ## Noor Haddad, 2026-11-20 11:00\n>\n> That is free.\n> ## A" in text
+
+
+async def test_a_long_log_is_filtered_before_it_is_cut_and_its_file_has_all_of_it(
+    app: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3.10: a page finds the line of a person below the newest `MOST` lines; the CSV file, in the ZIP file too, has all."""
+    for module in ("portal.desk.lists.log", "portal.agent.queue.log"):
+        monkeypatch.setattr(f"{module}.MOST", 3)
+    monkeypatch.setattr(log, "PAGE", 2)
+    case = await dialogue(app.storage)
+    async with transaction(INES) as tx:
+        for subject in ("One", "Two", "Three", "Four", "Five"):
+            await case.change_facts(by=INES, at=NOW, subject=subject)
+        count = await tx.fetchval(
+            "select (select count(*) from case_event where case_id = $1) + (select count(*) from message where case_id = $1)",
+            case.id,
+        )
+    here = f"/agent/cases/{case.number}/log"
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        page = await ines.get(here)
+        assert ("These are the newest 3 lines" in page.text, "Ada Lindqvist opened the case" in page.text) == (
+            True,
+            False,
+        )
+        assert "<option>Ada Lindqvist</option>" in page.text
+        assert "Ada Lindqvist opened the case" in (await ines.get(f"{here}?person=Ada+Lindqvist&kind=status")).text
+        assert "opened the case" not in (await ines.get(f"{here}?person=Ada+Lindqvist&kind=facts")).text
+        assert "subject" in (await ines.get(f"{here}?kind=facts")).text
+        assert (await ines.get(f"{here}?person=%00")).status_code == 200
+        rows = list(csv.reader(io.StringIO((await ines.get(f"{here}.csv")).text)))
+        zipped = opened((await ines.get(f"/agent/cases/{case.number}/case.zip")).content)["log.csv"]
+    assert len(rows) == count + 1
+    assert {"Ada Lindqvist replied", "Ada Lindqvist opened the case"} <= {row[4] for row in rows}
+    assert list(csv.reader(io.StringIO(zipped)))[1:] == rows[1:]

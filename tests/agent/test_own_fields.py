@@ -242,3 +242,13 @@ async def _zip(browser: Browser, path: str) -> str:
 async def _of(location: str) -> Case:
     async with transaction(INES):
         return await Case.find(location.rsplit("/", 1)[-1], INES)
+
+
+async def test_a_type_that_is_no_number_is_refused_beside_one_that_is(app: Gate) -> None:
+    """Types of which one is not a number get 422 at their field, and nothing changes."""
+    field = await made("Site")
+    async with await Browser.of(app, NOOR) as noor:
+        answer = await noor.send_form(
+            f"{HERE}/{field.id}", {"name": "Site", "kind": "text", "for_types": "some", "types": [str(INCIDENT), "x"]}
+        )
+        assert answer.status_code == 422

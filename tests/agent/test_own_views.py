@@ -138,6 +138,13 @@ async def test_an_agent_has_at_most_fifty_views_and_the_navigation_shows_thirty(
         await saved(f"View {place:02}")
     with pytest.raises(Invalid, match="You have 50 views"):
         await saved("One more")
+    async with transaction(INES):
+        gone = (await OwnView.listed(INES))[0].id
+        await (await OwnView.find(gone, INES)).discard(by=INES, at=NOW)
+    await saved("One more")
+    async with transaction(INES):
+        with pytest.raises(Invalid, match="You have 50 views"):
+            await (await OwnView.find(gone, INES, with_deleted=True)).restore(by=INES)
     await saved("Shared", by=NOOR, shared=True)
     counts = (await ines.get("/agent/cases/views/counts")).text
     assert counts.count('class="count"') == 30

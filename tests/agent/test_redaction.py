@@ -1,6 +1,7 @@
 """Test that an admin destroys a text or a file of a case for good, wherever it is kept, and that nobody else can."""
 
 import asyncio
+import uuid
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,15 +12,20 @@ import pytest
 from portal import notices
 from portal.billing.invariants import violations
 from portal.database import transaction
-from portal.desk import Case, Details
+from portal.desk import Case, Details, Status
 from portal.desk.files.attachments import sweep_uploads
+from portal.desk.messages import Writing
 from portal.desk.own_fields.fields import CaseField
+from portal.desk.replies import outgoing
+from portal.desk.verbs.rating import Rated
 from portal.errors import Conflict, Invalid, NotFound
 from portal.notices import mailing
 from portal.people.readers import SYSTEM
 from portal.personal.redacting import delete_redacted, redact, redactable
 from portal.storage import Storage, open_storage
 from portal.timekeeping.entries import TimeEntry, Work
+from portal.timekeeping.moving.merging import merge
+from portal.web import drafts
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.desk.files import upload
@@ -314,3 +320,65 @@ async def test_time_on_a_document_stays_and_the_page_says_so(app: Gate) -> None:
     with pytest.raises(Conflict, match="What a document says stays"):
         async with transaction(NOOR) as tx:
             await tx.execute("select redact($1, 'time', $2, 'x', 'x', now())", places.case.id, key.partition("-")[2])
+
+
+async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Gate) -> None:
+    """A form without `what` gets 422 and destroys nothing, even if the case has only one text, or if `sure` is sent."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
+    here = f"/agent/cases/{case.number}/redaction"
+    async with await Browser.of(app, NOOR, at=NOW) as noor:
+        for sent in ({}, {"what": ""}, {"sure": "yes"}):
+            answer = await noor.send_form(here, sent | {"reason": "Oops"})
+            assert (answer.status_code, "Choose what has to go for good." in answer.text) == (422, True)
+        for key in ("message", "message-", "message-x", "file-7", "nonsense-1", "-", "subject-1"):
+            assert (await noor.send_form(here, {"what": key, "reason": "Oops", "sure": "yes"})).status_code == 404
+        assert "Redacted" not in (await noor.get(f"/agent/cases/{case.number}")).text
+
+
+async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(storage: Storage) -> None:
+    """A draft keeps the number that its case had; that of a new case may quote the text. Others stay."""
+    case, keys = await dialogue(storage)
+    async with transaction(ADA):
+        other = await Case.open(by=ADA, subject="Also", text="This.", case_type_id=INCIDENT, priority=2, at=NOW)
+    async with transaction(INES):
+        await merge([other.number], case.number, by=INES, at=NOW)
+    new = f"/agent/cases/new?draft={uuid.uuid4()}"
+    for address in (
+        f"/agent/cases/{other.number}/replies",
+        f"/cases/{other.number}/replies",
+        new,
+        f"{new}1",
+        "/agent/time/new",
+    ):
+        text = "Nothing" if address.endswith("1") else f"> It is {SECRET}."
+        await drafts.keep(INES.credential_id, address, {"body": [text]}, NOW)
+    await gone(case, keys["a message"])
+    async with transaction(None) as tx:
+        left = [row["address"] for row in await tx.fetch("select address from draft order by address")]
+    assert left == [f"{new}1", "/agent/time/new"]
+
+
+async def test_the_words_of_a_rating_and_a_reply_that_did_not_go_out_are_redacted(dsn: str) -> None:
+    """Both are offered, destroyed and then no longer offered; a reply that still waits to go out is not."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
+    async with transaction(INES) as tx:
+        for text in ("It waits.", SECRET):
+            await outgoing.send(case, Writing(text, (), uuid.uuid4()), by=INES, at=NOW)
+        await tx.execute("update outgoing_reply set problem = 'No room.' where text = $1", SECRET)
+        await case.change_status(Status.RESOLVED, by=INES, at=NOW)
+    async with transaction(ADA):
+        await (await Case.find(case.number, ADA)).rate(Rated(verdict="good", words="Ada is Ines"), by=ADA, at=NOW)
+    async with transaction(NOOR):
+        offered = {one.noun: (one.key, one.text) for one in await redactable(case)}
+    assert offered["the words of a rating"] == ("rating-", "Ada is Ines")
+    assert offered["a reply that did not go out"][1] == SECRET
+    for noun in ("the words of a rating", "a reply that did not go out"):
+        await gone(case, offered[noun][0])
+        with pytest.raises(NotFound):
+            await gone(case, offered[noun][0])
+    async with transaction(NOOR) as tx:
+        assert {one.what for one in await redactable(case)} == {"subject", "message"}
+        assert await tx.fetchval("select count(*) from case_rating where words like 'Redacted by Noor Haddad%'") == 1
+        assert await tx.fetchval("select count(*) from outgoing_reply where text like 'Redacted by Noor Haddad%'") == 1

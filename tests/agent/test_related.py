@@ -214,3 +214,14 @@ async def test_the_contact_of_a_case_is_changed_from_its_menu(ines: Browser, cas
         await ines.send_form(f"/agent/cases/{case.number}/facts", fields | {"contact": str(GIL.id)})
     ).status_code == 422
     assert (await reload(case)).contact_id == ALAN.id
+
+
+async def test_of_two_who_split_off_the_same_with_other_subjects_the_second_is_told(ines: Browser, case: Case) -> None:
+    """Whoever splits off the same messages with another subject gets 409, which names the case that has them."""
+    async with transaction(INES) as tx:
+        await case.reply(by=INES, text="Something else entirely.", at=now())
+        chosen = await tx.fetchval("select max(id) from message where case_id = $1", case.id)
+    here = f"/agent/cases/{case.number}/splitting"
+    assert (await ines.send_form(here, {"subject": "The printer", "message": [str(chosen)]})).status_code == 303
+    answer = await ines.send_form(here, {"subject": "The scanner", "message": [str(chosen)]})
+    assert (answer.status_code, "“The printer” by now" in answer.text) == (409, True)

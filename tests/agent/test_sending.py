@@ -9,7 +9,10 @@ import pytest
 from portal.database import transaction
 from portal.desk import Case, Status, feed_of
 from portal.desk.files import attachments
+from portal.desk.replies.canned import CannedFacts, CannedReply
+from portal.people.agents import Agent
 from portal.people.readers import SYSTEM, Reader
+from portal.web import drafts
 from portal.web.visit import now
 from tests.agent.test_cases import open_case, reload
 from tests.browser import Browser
@@ -247,3 +250,108 @@ async def test_a_reply_goes_out_on_the_case_that_its_case_was_merged_into(ines: 
     assert "For both" in (await ines.get(f"/agent/cases/{other.number}")).text
     await go_out()
     assert any("For both" in html for html in await said(other))
+
+
+async def test_a_reply_is_taken_back_only_on_its_own_case(ines: Browser, max_: Browser, case: Case) -> None:
+    """R28: the URL of another case gets 404 and leaves both text boxes as they were, as does a key that no form has."""
+    other = await open_case("Somebody else's")
+    form = reply("Only for the first case")
+    await ines.send_form(f"/agent/cases/{case.number}/replies", form)
+    for number, key in ((other.number, form["form_key"]), (case.number, str(uuid.uuid4()))):
+        assert (await ines.send_form(f"/agent/cases/{number}/replies/{key}/withdrawal", {})).status_code == 404
+    assert "Only for the first case" not in (await ines.get(f"/agent/cases/{other.number}")).text
+    await go_out()
+    assert len(await said(case)) == 2
+
+
+async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines: Browser, case: Case) -> None:
+    """If a draft is too large to take the text, the request gets 409, and the reply still goes out with its file."""
+    here = f"/agent/cases/{case.number}"
+    answer = await ines.send_form(f"{here}/replies", reply("No room for me"), files=LOG)
+    await ines.send_form(
+        "/drafts", {"address": f"{here}/replies", "kind": "reply", "body": "x" * (drafts.LARGEST - 60)}
+    )
+    refused = await ines.send_form(withdrawal((await ines.get(answer.headers["location"])).text), {})
+    assert (refused.status_code, "has no room for this reply" in refused.text) == (409, True)
+    await go_out()
+    assert (len(await said(case)), "vpn.log" in (await ines.get(here)).text) == (2, True)
+
+
+async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_request(ines: Browser, case: Case) -> None:
+    """If another page has saved its text over the draft, the same request puts the text back, above that of the page."""
+    here = f"/agent/cases/{case.number}"
+    form = reply("It is here")
+    await ines.send_form(f"{here}/replies", form)
+    back = f"{here}/replies/{form['form_key']}/withdrawal"
+    await ines.send_form(back, {})
+    await ines.send_form("/drafts", {"address": f"{here}/replies", "kind": "reply", "body": "Over it is here"})
+    for _ in range(2):
+        assert (await ines.send_form(back, {})).status_code == 303
+        assert ">\nIt is here\n\nOver it is here</textarea>" in (await ines.get(here)).text
+
+
+@pytest.mark.parametrize("by", ["taken back", "canned"])
+async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser, case: Case, by: str) -> None:
+    """D51: a reply that is taken back, or a canned one, leaves a note that was begun apart; sending it keeps the note."""
+    here = f"/agent/cases/{case.number}"
+    form, note = reply("For the customer"), {"kind": "note", "body": "Only for us", "form_key": str(uuid.uuid4())}
+    await ines.send_form(f"{here}/replies", form)
+    await ines.send_form("/drafts", {"address": f"{here}/replies"} | note)
+    if by == "taken back":
+        await ines.send_form(f"{here}/replies/{form['form_key']}/withdrawal", {})
+        page = (await ines.get(here)).text
+    else:
+        async with transaction(INES):
+            await CannedReply.create(CannedFacts(name="Hello", text="For the customer"), INES)
+            [canned] = await CannedReply.listed(INES)
+        page = (await ines.get(f"{here}?canned={canned.id}")).text
+    assert ">\nFor the customer</textarea>" in page
+    assert re.search(r'value="reply"[^>]* checked', page)
+    assert "Only for us" not in page
+    key = re.search(r'id="composer".*?name="form_key" value="([^"]+)"', page, re.DOTALL)
+    assert key
+    sent = await ines.send_form(f"{here}/replies", reply("For the customer", form_key=key[1]))
+    assert sent.status_code == 303
+    page = (await ines.get(here)).text
+    assert ">\nOnly for us</textarea>" in page
+    assert re.search(r'value="note"[^>]* checked', page)
+
+
+async def test_a_text_for_which_each_draft_is_a_note_stays_a_note(ines: Browser, case: Case) -> None:
+    """D51: with a note under both addresses of the text box, the reply that is taken back is added to the newest note."""
+    here = f"/agent/cases/{case.number}"
+    form = reply("For the customer")
+    await ines.send_form(f"{here}/replies", form)
+    for noun in ("replies", "notes"):
+        note = {"kind": "note", "body": f"In {noun}", "form_key": str(uuid.uuid4())}
+        await ines.send_form("/drafts", {"address": f"{here}/{noun}"} | note)
+    await ines.send_form(f"{here}/replies/{form['form_key']}/withdrawal", {})
+    page = (await ines.get(here)).text
+    assert re.search(r'value="note"[^>]* checked', page)
+    assert ">\nFor the customer\n\nIn " in page
+
+
+async def test_a_reply_of_an_agent_who_has_left_meanwhile_does_not_go_out_and_a_manager_takes_it_back(
+    ines: Browser, max_: Browser, noor: Browser, case: Case
+) -> None:
+    """R12, R93: the reply stays on the case with its reason; a manager, and no other agent, gets its text and its file."""
+    here = f"/agent/cases/{case.number}"
+    form = reply("From Max", then="resolve")
+    await max_.send_form(f"{here}/replies", form, files=LOG)
+    back = f"{here}/replies/{form['form_key']}/withdrawal"
+    assert (await noor.send_form(back, {})).status_code == 404, "he may still do that himself"
+    async with transaction(SYSTEM):
+        await (await Agent.find(MAX.id)).end(now())
+    for _ in range(2):
+        await go_out()
+    assert (len(await said(case)), (await reload(case)).stands) == (1, Status.NEW)
+    assert "Take it back" not in (await ines.get(here)).text
+    assert (await ines.send_form(back, {})).status_code == 404
+    page = (await noor.get(here)).text
+    assert "Its author no longer works here" in page
+    assert withdrawal(page) == back
+    for _ in range(2):
+        assert (await noor.send_form(back, {})).status_code == 303
+        page = (await noor.get(here)).text
+        assert ">\nFrom Max</textarea>" in page
+        assert ("vpn.log" in page, "no longer works here" in page) == (True, False)

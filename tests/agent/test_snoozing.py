@@ -58,3 +58,27 @@ async def test_snoozing_keeps_the_place_in_the_list(ines: Browser, case: Case) -
     pick = (now() + timedelta(days=3)).date().isoformat()
     answer = await ines.send_form(f"{here}/snooze{place}", {"pick": pick, "time": "09:00"})
     assert answer.headers["location"] == f"{here}{place}&snoozed=yes"
+
+
+async def test_a_snooze_without_a_day_is_refused_at_the_day(ines: Browser, case: Case) -> None:
+    answer = await ines.send_form(f"/agent/cases/{case.number}/snooze", {"time": "09:00"})
+    assert (answer.status_code, 'id="day-wrong"' in answer.text) == (422, True)
+
+
+async def test_of_two_who_snooze_the_second_is_asked(ines: Browser, max_: Browser, case: Case) -> None:
+    """Max snoozes a case whose form Ines has open: hers gets 409 and keeps his day; on the page that says so it succeeds."""
+    here = f"/agent/cases/{case.number}/snooze"
+    days = [(now() + timedelta(days=ahead)).date().isoformat() for ahead in (3, 5)]
+    form = form_of((await ines.get(here)).text, here)
+    sent = {name: values[0] for name, values in form.fields.items() if name != "csrf"}
+    assert (await max_.send_form(here, sent | {"day": days[0], "time": "09:00"})).status_code == 303
+    answer = await ines.send_form(here, sent | {"day": days[1], "time": "09:00"})
+    assert (answer.status_code, "Somebody else has changed the snooze" in answer.text) == (409, True)
+    async with transaction(INES):
+        until = (await Case.find(case.number, INES)).snoozed_until
+    assert until
+    assert until.date().isoformat() == days[0]
+    assert (await ines.send_form(here, sent | {"day": days[0], "time": "09:00"})).status_code == 303, "the same day"
+    form = form_of(answer.text, here)
+    sent = {name: values[0] for name, values in form.fields.items() if name != "csrf"}
+    assert (await ines.send_form(here, sent | {"day": days[1]})).status_code == 303

@@ -314,3 +314,16 @@ async def test_documents_name_a_confidential_case_by_its_number_without_a_link(a
         assert places.case.subject not in (await ada.get("/search?q=VPN")).text
         assert places.case.subject not in (await ada.get("/")).text
         assert places.case.subject not in (await ada.get("/notices")).text
+
+
+async def test_handing_over_twice_is_harmless() -> None:
+    """The same handover sent again changes nothing; that of somebody who never had the case is refused as before."""
+    case, third = await opened(ALAN), await bea()
+    for _ in range(2):
+        async with transaction(ALAN):
+            await (await Case.find(case.number, ALAN)).hand_over(third.id, stays=True, by=ALAN, at=LATER)
+    with pytest.raises(NotFound):
+        async with transaction(ADA):
+            await (await Case.find(case.number, ADA)).hand_over(third.id, stays=True, by=ADA, at=LATER)
+    async with transaction(SYSTEM) as tx:
+        assert await tx.fetchval("select count(*) from case_event where kind = 'handed'") == 1

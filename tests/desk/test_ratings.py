@@ -262,3 +262,15 @@ async def test_the_rating_costs_the_page_no_statement(dsn: str) -> None:
         with counted() as after:
             assert (await Details.find(case.number, INES)).rating
     assert len(before) == len(after)
+
+
+async def test_the_link_of_a_case_that_was_merged_rates_the_case_that_it_is_part_of(app: Gate, settings: Settings, clock: Any) -> None:  # fmt: skip
+    """D53: opening the link of a merged case shows the form of the other case, and sending it rates that case."""
+    case, into = await solved(), await solved()
+    link = await linked(case, settings)
+    async with transaction(INES):
+        await merging.merge([case.number], into.number, by=INES, at=NOW)
+    async with Browser(app) as browser:
+        answer = await send_form(browser, await browser.get(link), link, words="Quick.", verdict="good")
+    assert (answer.status_code, "Thank you for your rating" in answer.text) == (200, True)
+    assert await stored(into) == GOOD

@@ -7,13 +7,13 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case, Details, Question, agents_list
-from portal.desk.bulk.verbs import Verb
+from portal.desk.bulk.verbs import Verb, words_of
 from portal.desk.tagging.tags import MOST, Tag, TagName, add_tag, listed, remove_tag
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.people.readers import SYSTEM
 from portal.timekeeping.moving.merging import merge
 from portal.web.visit import now
-from tests.desk.test_bulk import begun, prepared, undone
+from tests.desk.test_bulk import begun, prepared, reasons, undone
 from tests.desk.test_bulk import progress as progress_of
 from tests.desk.test_cases import opened
 from tests.world import ADA, INES, NOOR, NOW
@@ -109,3 +109,45 @@ async def test_the_list_of_tags_goes_on_beyond_a_hundred() -> None:
         assert (len(first), len(rest), end) == (100, 3, "")
         with pytest.raises(Invalid):
             await (await Tag.find(first[0].id)).rename(TagName(name="TAG 001"))
+
+
+async def test_a_tag_that_is_deleted_while_somebody_adds_it_is_refused_with_a_sentence() -> None:
+    """Whoever adds the tag waits for the deletion and is told of it; whoever deletes it waits for an addition."""
+    case, other = await opened(ADA), await opened(ADA)
+    (tag,) = await tagged(other, "audit")
+    async with transaction(NOOR):
+        await (await Tag.find(tag.id, hold=True)).discard()
+        adding = asyncio.create_task(added(case, tag), context=contextvars.Context())
+        await asyncio.sleep(0.2)
+    with pytest.raises(Conflict, match="The tag was deleted"):
+        await adding
+    (tag,) = await tagged(other, "audit")
+    async with transaction(INES):
+        await add_tag(case, tag, by=INES, at=NOW)
+        deleting = asyncio.create_task(deleted(tag), context=contextvars.Context())
+        await asyncio.sleep(0.2)
+    await deleting
+    assert (await names(case), await names(other)) == ([], [])
+
+
+async def added(case: Case, tag: Tag) -> None:
+    async with transaction(INES):
+        await add_tag(case, tag, by=INES, at=NOW)
+
+
+async def deleted(tag: Tag) -> None:
+    async with transaction(NOOR):
+        await (await Tag.find(tag.id, hold=True)).discard()
+
+
+async def test_undoing_with_a_tag_that_was_deleted_says_so() -> None:
+    cases = [await opened(ADA), await opened(ADA)]
+    (tag,) = await tagged(cases[0], "audit")
+    change = await prepared(Verb.UNTAG, *cases)
+    await begun(change, str(tag.id))
+    async with transaction(NOOR):
+        await (await Tag.find(tag.id, hold=True)).discard()
+    back = await undone(change)
+    async with transaction(INES):
+        assert await words_of(Verb.TAG, [str(tag.id)]) == {str(tag.id): "The tag was deleted."}
+    assert await reasons(back) == {cases[0].number: "The tag was deleted."}

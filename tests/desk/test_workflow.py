@@ -71,6 +71,14 @@ async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.
     await added()
     with pytest.raises(Invalid, match="which is the most"):
         await added("Waiting for parts")
+    async with transaction(SYSTEM):
+        status = await CaseStatus.find(4)
+        await status.end(NOW)
+    await added("Waiting for parts")
+    async with transaction(SYSTEM):
+        with pytest.raises(Conflict, match="which is the most"):
+            await (await CaseStatus.find(4)).resume()
+        await (await CaseStatus.find(3)).resume()
 
 
 async def test_the_log_names_the_status_as_each_side_reads_it() -> None:

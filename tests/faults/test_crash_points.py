@@ -21,7 +21,9 @@ async def steps_of(children: Children, verb: str) -> int:
     return int(told["steps"])
 
 
-@pytest.mark.parametrize("verb", ["reply with files", "approve", "run the billing", "issue", "pay", "credit"])
+@pytest.mark.parametrize(
+    "verb", ["reply with files", "take a reply back", "approve", "run the billing", "issue", "pay", "credit"]
+)
 async def test_a_write_that_is_killed_is_there_wholly_or_not_at_all(children: Children, verb: str) -> None:
     """R60, R93, R94: a write that is killed halfway, or around its commit, is saved completely or not at all."""
     last = await steps_of(children, verb)

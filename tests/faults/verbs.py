@@ -10,6 +10,8 @@ from typing import Any
 from portal import billing
 from portal.database import current, transaction
 from portal.desk import Case
+from portal.desk.messages import Writing
+from portal.desk.replies import outgoing
 from portal.people import credentials, invitations, sessions
 from portal.people.readers import SYSTEM, Reader
 from tests.billing.work import NOVEMBER, log
@@ -30,10 +32,12 @@ class Prepared:
     form: FormToSend
     count: str
     about: Any
+    reader: Reader = SYSTEM
+    """Who counts."""
 
     async def done(self) -> int:
         """Return how many rows the form has created."""
-        async with transaction(SYSTEM) as tx:
+        async with transaction(self.reader) as tx:
             return int(await tx.fetchval(self.count, self.about))
 
 
@@ -83,6 +87,21 @@ async def reply_with_files() -> Prepared:
     )
     count = "select count(*) from message m where text = $1 and (select count(*) from attachment a where a.message_id = m.id) = 2"
     return Prepared(form, count, marker)
+
+
+async def take_a_reply_back() -> Prepared:
+    number, marker, key = await a_case(), uuid.uuid4().hex, uuid.uuid4()
+    async with transaction(INES):
+        case = await Case.find(number, INES)
+        await outgoing.send(case, Writing(marker, (), key), by=INES, at=NOW)
+    page = f"/agent/cases/{number}"
+    form = FormToSend(await token_of(INES), page, f"{page}/replies/{key}/withdrawal", {})
+    count = """
+    select case when withdrawn = in_the_text_box then withdrawn::int else 2 end from (
+     select exists(select from outgoing_reply where text = $1 and withdrawn_at is not null) as withdrawn,
+      exists(select from draft where fields ->> 'body' = $1) as in_the_text_box) as found
+    """
+    return Prepared(form, count, marker, INES)
 
 
 async def log_time() -> Prepared:
@@ -202,6 +221,7 @@ async def choose_a_password() -> Prepared:
 VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
     "open a case": open_a_case,
     "reply with files": reply_with_files,
+    "take a reply back": take_a_reply_back,
     "log time": log_time,
     "approve": approve,
     "run the billing": run_billing,

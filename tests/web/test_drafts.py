@@ -11,7 +11,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk.files import attachments
-from portal.people.readers import Reader
+from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
 from portal.storage import open_storage
 from portal.web.gate import Gate
@@ -276,3 +276,18 @@ async def test_a_text_is_previewed_as_it_will_be_read_and_nothing_is_saved(app: 
             assert (long.status_code, "Use at most 30,000 characters" in long.text) == (422, True)
     async with transaction(INES, readonly=True) as tx:
         assert await tx.fetchval("select count(*) from draft") == 0
+
+
+async def test_a_case_for_a_customer_that_ended_meanwhile_keeps_its_text_and_says_why(app: Gate) -> None:
+    """An agent's new case for a customer whose access has ended gets 422 with the reason; its text waits for another one."""
+    async with await Browser.of(app, INES) as browser:
+        page = await browser.get("/agent/cases/new?customer=1")
+        key = key_of(page)
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("update customer set ended_at = now() where id = 1")
+        sent = NEW | {"contact": "1", "customer": "1", "form_key": key}
+        answer = await browser.send_form(f"/agent/cases/new?draft={key}", sent)
+        assert (answer.status_code, "to correct, then it can be opened" in answer.text) == (422, True)
+        assert f'name="draft" value="{key}"' in answer.text
+        page = await browser.get(f"/agent/cases/new?draft={key}&customer=2")
+        assert "It smokes.</textarea>" in page.text

@@ -12,6 +12,7 @@ from portal.people.readers import Reader
 from portal.web import drafts
 from portal.web.gate import Gate
 from tests.browser import HOST, Browser
+from tests.places import furnished
 from tests.world import ADA, GIL, INES, MAX, NOOR, NOW, PASSWORD
 
 
@@ -339,3 +340,14 @@ async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends
         assert await tx.fetchval("select count(*) from cases") == 0
     async with transaction(None) as tx:
         assert await tx.fetchval("select count(*) from draft") == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/agent/help/%D9%A1", "/agent/services/%EF%BC%91", "/invoices/%D9%A1", "/agent/time/1%D9%A1"]
+)
+async def test_a_number_in_other_digits_than_those_of_ascii_is_no_number_in_a_path(app: Gate, path: str) -> None:
+    """R28: `/agent/help/١` is no other spelling of `/agent/help/1`."""
+    await furnished(app.storage)
+    async with await Browser.of(app, NOOR) as noor:
+        assert (await noor.get("/agent/help/1")).status_code == 200
+        assert (await noor.get(path)).status_code == 404

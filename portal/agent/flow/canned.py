@@ -99,7 +99,7 @@ async def offer_canned_replies(
 
     `?find=` searches their names and texts.
     """
-    details, search = await Details.find(number, reader), request.query_params.get("find", "")[:100]
+    details, search = await Details.find(number, reader), request.query_params.get("find", "").replace("\x00", "")[:100]
     company = visit_of(request).company.name
     offered, more = await canned.offered(details, reader, company, search=search)
     found: dict[str, Any] = {"offered": offered, "more": more, "search": search, "details": details}

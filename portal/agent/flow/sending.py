@@ -15,6 +15,7 @@ from portal.desk import Case, Status
 from portal.desk.files import draft_files
 from portal.desk.messages import Writing
 from portal.desk.replies import canned, outgoing
+from portal.errors import Conflict
 from portal.numbers import number_in, uuid_in
 from portal.people.readers import AgentReader
 from portal.web import drafts
@@ -57,7 +58,11 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
             writing = Writing(fields.body, form.files, form.key)
             seen = number_in(fields.seen_reply)
             seen_held = [key for typed in fields.seen_held.split() if (key := uuid_in(typed))]
-            held = await outgoing.send(case, writing, by=reader, at=at, then=then, seen=seen, seen_held=seen_held)
+            held = (
+                form.key
+                if await outgoing.send(case, writing, by=reader, at=at, then=then, seen=seen, seen_held=seen_held)
+                else None
+            )
         else:
             await case.reply(by=reader, text=fields.body, files=form.files, at=at, then=then)
     await forget_draft(reader, number, form, at)
@@ -69,8 +74,32 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
 
 async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetime) -> None:
     """Delete the draft of the text box for replies and notes, which may be stored under either of the two URLs."""
-    for noun in ("replies", "notes"):
-        await drafts.done(reader, f"/agent/cases/{number}/{noun}", form.key, at)
+    for address in draft_addresses(number):
+        await drafts.done(reader, address, form.key, at)
+
+
+def draft_addresses(*numbers: str | int) -> list[str]:
+    """Return the addresses under which the drafts of the text boxes of these cases are stored."""
+    return [f"/agent/cases/{number}/{noun}" for number in numbers for noun in ("replies", "notes")]
+
+
+def add_to_reply(
+    kept: dict[str, dict[str, str]], text: str, *, above: bool = False, once: bool = False
+) -> tuple[str, dict[str, str]]:
+    """Return the draft of a reply with `text` added below or above what it says: its address and its fields.
+
+    With `once`, a draft that contains the text already stays as it is. `kept` are the drafts of the text boxes of one
+    case, newest first. What is written for colleagues never becomes part of a reply (D51): a note that was begun stays
+    under its own address. If each address has a note, the text is added to the newest, which remains a note.
+    """
+    replies = [address for address, fields in kept.items() if fields and fields.get("kind") != "note"]
+    free = [address for address, fields in kept.items() if not fields]
+    address = [*replies, *free, *kept][0]
+    begun = kept[address]
+    body, parts = begun.get("body", ""), [begun.get("body", ""), text]
+    if not (once and f"\n\n{text}\n\n" in f"\n\n{body}\n\n".replace("\r\n", "\n")):
+        body = "\n\n".join(part for part in (reversed(parts) if above else parts) if part.strip())
+    return address, {"kind": "reply"} | begun | {"body": body}
 
 
 def written_on(request: Web, number: str, case: Case, **told: object) -> str:
@@ -83,37 +112,37 @@ def written_on(request: Web, number: str, case: Case, **told: object) -> str:
     return f"{place_of(request, case.number, **told, **merged)}#composer"
 
 
-@post("/cases/{number:str}/replies/{reply:int}/withdrawal")
+@post("/cases/{number:str}/replies/{reply:uuid}/withdrawal")
 async def take_back(
     request: Web,
     reader: NamedDependency[AgentReader],
     at: NamedDependency[datetime],
     number: FromPath[str],
-    reply: FromPath[int],
+    reply: FromPath[uuid.UUID],
 ) -> Response[Any]:
     """Withdraw a reply that has not gone out, and put its text and files back into the text box of its case.
 
-    Redirect to the case.
+    `reply` is the key of its form. Redirect to the case. A repeated request adds only what is no longer in the text
+    box. Raise `Conflict` if the text box has no room for the text; the reply then still goes out.
     """
-    async with transaction(reader):
+    async with transaction(reader, readonly=True):
         case = await Case.find(number, reader)
-        taken = await outgoing.take_back(reply, by=reader, at=at)
-    if taken:
-        await _write_again(reader, case.number, *taken, at=at)
+        held = await outgoing.held_on(case, reply, by=reader)
+    async with transaction(None) as tx:  # one transaction for both, as drafts belong to the sign-in role
+        kept = await drafts.kept(reader, *draft_addresses(case.number))
+        address, fields = add_to_reply(kept, held.text, above=True, once=held.withdrawn)
+        key = uuid_in(fields.get("form_key")) or uuid.uuid4()
+        if not await drafts.store(reader.credential_id, address, fields | {"form_key": str(key)}, at):
+            raise Conflict(NO_ROOM)
+        await tx.become(reader)
+        held = await outgoing.held_on(case, reply, by=reader, hold=True)
+        take = draft_files.move if held.agent_id == reader.id else draft_files.take_over
+        await take(held.files_key, key, reader)
+        await outgoing.take_back(case, held, by=reader, at=at)
     return see_other(f"{place_of(request, case.number)}#body")
 
 
-async def _write_again(reader: AgentReader, number: int, text: str, files_key: uuid.UUID, *, at: datetime) -> None:
-    """Put a text in front of the draft in the text box of a case, and add the files with the key `files_key` there."""
-    address = f"/agent/cases/{number}/replies"
-    async with transaction(None):
-        begun = (await drafts.kept(reader, address))[address]
-    key = uuid.UUID(begun["form_key"]) if begun.get("form_key") else uuid.uuid4()
-    async with transaction(reader):
-        await draft_files.move(files_key, key, reader)
-    body = "\n\n".join(part for part in (text, begun.get("body", "")) if part.strip())
-    fields = begun | {"kind": "reply", "body": body, "form_key": str(key)}
-    await drafts.keep(reader.credential_id, address, {name: [value] for name, value in fields.items()}, at)
+NO_ROOM = "The text box has no room for this reply too. Send or shorten what is in it, and take the reply back then."
 
 
 handlers: list[Any] = [take_back]

@@ -9,8 +9,7 @@ from litestar.params import FromPath
 
 from portal.agent.pages import agent_page
 from portal.desk import Case, Details
-from portal.desk.lists.log import GROUPS, MOST, Wanted, log_of, record_download, sheet_of
-from portal.exports import write_csv
+from portal.desk.lists.log import GROUPS, MOST, Wanted, csv_of, log_of, record_download
 from portal.people.readers import AgentReader
 from portal.render.formats import reading
 from portal.web.files import case_zip
@@ -39,7 +38,7 @@ async def export(
     async with exporting(request):
         case = await Case.find(number, reader)
         with reading(reader, None, at):
-            content = write_csv(await sheet_of(case, reader, Wanted.read(request.query_params)))
+            content = await csv_of(case, reader, Wanted.read(request.query_params))
         await record_download(case, "csv")
     return download(content, f"log-{case.number}.csv", media_type="text/csv")
 

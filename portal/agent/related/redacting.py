@@ -14,7 +14,7 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.errors import Conflict, Invalid
 from portal.people.readers import AgentReader
-from portal.personal.redacting import delete_redacted, redact, redactable
+from portal.personal.redacting import check, delete_redacted, redact, redactable, redactable_with
 from portal.storage import Storage
 from portal.web.forms import Form
 from portal.web.guards import admin_only
@@ -45,10 +45,11 @@ async def _show(
     reader: Any = visit_of(request).reader
     details = await Details.find(number, reader)
     key = str((typed or {}).get("what") or request.query_params.get("what", ""))
-    found = await redactable(details.case, key)
+    chosen = await redactable_with(details.case, key) if key else None
+    found = [] if chosen else await redactable(details.case)
     asks = bool(errors) and "sure" in (errors or {})
     return await form_page(
-        request, "agent/related/redaction.html", details=details, found=found, chosen=found[0] if key else None,
+        request, "agent/related/redaction.html", details=details, found=found, chosen=chosen,
         asks=asks, typed=typed or {}, errors={} if asks else errors,
     )  # fmt: skip
 
@@ -66,11 +67,12 @@ async def send(
     fields = form.into(Redaction)
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
+        if not fields.sure:
+            await check(case, fields.what, fields.reason, by=reader)
+            raise Invalid({"sure": SURE})
         await redact(
             case, fields.what, fields.reason, by=reader, zone=ZoneInfo(visit_of(request).company.time_zone), at=at
         )
-        if not fields.sure:
-            raise Invalid({"sure": SURE})  # All checks were passed; the exception rolls the redaction back.
     await delete_redacted(storage)
     return see_other(f"/agent/cases/{case.number}")
 

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import Struct
 
 from portal.agent.flow.places import place_of
 from portal.agent.setup.pages import form_page
@@ -15,6 +16,7 @@ from portal.desk.verbs.snoozing import SnoozeFacts, offered
 from portal.errors import BadRequest, Conflict
 from portal.people.readers import AgentReader
 from portal.periods import today
+from portal.web.edits import seen_in
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
@@ -28,6 +30,12 @@ class Snooze(SnoozeFacts, kw_only=True):
 
     pick: str = ""
     read: str = ""
+
+
+class Shown(Struct, kw_only=True):
+    """What the page showed: until when the case was snoozed, None for not at all."""
+
+    until: datetime | None
 
 
 @get("/cases/{number:str}/snooze")
@@ -50,6 +58,7 @@ async def _snooze(request: Web, *, number: str, typed: dict[str, Any] | None = N
         query=request.url.query,
         zone=reader.time_zone,
         typed=typed or usual,
+        seen=Shown(until=details.case.snoozed_until),
         **again,
     )
 
@@ -67,7 +76,12 @@ async def snooze(
     sent = form.into(Snooze)
     until = SnoozeFacts(day=sent.pick or sent.day, time=sent.time).until(reader, at)
     async with transaction(reader):
-        case = await Case.find(number, reader, itself=True)
+        case = await Case.find(number, reader, itself=True, hold=True)
+        shown = seen_in(form, Shown)
+        if shown and case.snoozed_until not in (shown.until, until):
+            raise Conflict(
+                "Somebody else has changed the snooze of this case meanwhile. Look at it, then snooze it again."
+            )
         await case.snooze(until, by=reader, at=at, seen=_instant(sent.read))
     return see_other(place_of(request, number, snoozed="yes"))
 

@@ -10,7 +10,7 @@ from portal.database import current
 from portal.desk.cases import Case
 from portal.desk.dispatch.dispatching import dispatch
 from portal.desk.names import WHO_WORKS, works
-from portal.desk.tagging.tags import Tag, add_tag, remove_tag
+from portal.desk.tagging.tags import DELETED, Tag, add_tag, remove_tag
 from portal.desk.verbs.moving import put_back
 from portal.desk.workflow import Priority, Status
 from portal.desk.workflow.statuses import CaseStatus
@@ -171,11 +171,19 @@ async def _tag(value: str) -> None:
 
 
 async def _add_tag(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
-    return await add_tag(case, await Tag.find(int(value)), by=by, at=at)
+    return await add_tag(case, await _known(value), by=by, at=at)
 
 
 async def _remove_tag(case: Case, value: str, by: AgentReader, at: datetime) -> bool:
-    return await remove_tag(case, await Tag.find(int(value)), by=by, at=at)
+    return await remove_tag(case, await _known(value), by=by, at=at)
+
+
+async def _known(value: str) -> Tag:
+    """Return the tag that a bulk change adds or removes. Raise `Conflict` if it was deleted meanwhile."""
+    try:
+        return await Tag.find(int(value))
+    except NotFound:
+        raise Conflict(DELETED) from None
 
 
 def _department_of(case: Case) -> str:
@@ -221,4 +229,7 @@ async def words_of(verb: Verb, values: Any) -> Mapping[str, str]:
     rows = await current().fetch(_NAMES.get(verb, _AGENTS), list(ids.values()))
     names = {row["id"]: row["name"] for row in rows}
     none = "None" if verb is Verb.DEPARTMENT else "Nobody"
-    return {value: names[ids[value]] if value in ids else none for value in values if ids.get(value, 0) in {0, *names}}
+    gone = {value: DELETED for value in ids if verb.is_of_tags}
+    return gone | {
+        value: names[ids[value]] if value in ids else none for value in values if ids.get(value, 0) in {0, *names}
+    }

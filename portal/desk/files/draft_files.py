@@ -13,7 +13,7 @@ from portal.database import current, transaction
 from portal.desk.files import attachments
 from portal.desk.files.attachments import Upload
 from portal.errors import Full, Invalid
-from portal.people.readers import ContactReader, Reader
+from portal.people.readers import AgentReader, ContactReader, Reader
 from portal.storage import Storage, Stored
 
 
@@ -75,6 +75,13 @@ async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
     """Move the files of `by` from the form `form_key` to the form `to`, which replaces it."""
     own = (Upload.credential_id == by.credential_id) & (Upload.form_key == form_key)
     await Upload.update({Upload.form_key: to}).where(own)
+
+
+async def take_over(form_key: uuid.UUID, to: uuid.UUID, by: AgentReader) -> None:
+    """Move the files of the form `form_key`, which an agent who has left had uploaded, to the form `to` of `by`."""
+    await Upload.update({Upload.form_key: to, Upload.credential_id: by.credential_id}).where(
+        Upload.form_key == form_key
+    )
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:

@@ -1,20 +1,22 @@
 """Read the complete log of a case, filtered by person, kind and day: its events, and who wrote which message when."""
 
+import io
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
-from portal.exports import Column, Kind, Sheet
+from portal.exports import Column, Kind, Sheet, writer_of
 from portal.people.readers import AgentReader
 from portal.periods import day_in
 from portal.render.formats import reading
 
 MOST = 20_000
-"""The maximum number of lines of a log. Of a longer one, the newest lines are shown."""
+"""How many lines a page of a log shows at most, the newest; a file has all."""
+PAGE = 2_000
 GROUPS = {
     "messages": ("Messages", ("reply", "note")),
     "status": ("Status and deadlines", ("opened", "status", "snoozed", "woken", "reminded", "deadline.")),
@@ -53,34 +55,45 @@ class Wanted:
     def read(cls, query: Any) -> "Wanted":
         """Return the filters in the parameters `person`, `kind` and `day` of a URL."""
         kind = query.get("kind", "")
-        return cls(query.get("person", ""), kind if kind in GROUPS else "", day_in(query.get("day", "")))
+        return cls(
+            query.get("person", "").replace("\x00", ""), kind if kind in GROUPS else "", day_in(query.get("day", ""))
+        )
 
 
 async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> tuple[list[Line], list[str]]:
-    """Return the log of a case and of those merged into it, filtered by `wanted`, newest line first, and names.
+    """Return the lines of the case and of those merged into it that are asked for, at most `MOST`, and the names to choose.
 
-    The names are those of all people in the log of the wanted day, sorted, for the filter by person.
+    The lines are the newest, newest first. The names are those of everybody with a line on that day.
     """
-    first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
-    rows = await current().fetch(_LINES, case.id, first, first and first + timedelta(days=1), MOST)
+    rows = await current().fetch(f"{_LINES} order by at desc, rank desc, id desc limit $8", *_asked(case, reader, wanted), MOST)  # fmt: skip
+    people = await current().fetch(f"select distinct actor from ({_LINES}) as x", *_asked(case, reader, Wanted(day=wanted.day)))  # noqa: S608 # fmt: skip
     with reading(reader, None, None):
         lines = [_read(row, reader) for row in rows]
-    chosen = [
-        line
-        for line in lines
-        if (not wanted.person or line.actor == wanted.person) and (not wanted.group or line.group == wanted.group)
-    ]
-    return chosen, sorted({line.actor for line in lines} | ({wanted.person} - {""}))
+    return lines, sorted({row["actor"] for row in people} | ({wanted.person} - {""}))
 
 
-async def sheet_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> Sheet:
-    """Return the lines of `log_of` as a table, oldest first."""
-    lines, _ = await log_of(case, reader, wanted)
-    rows = [
-        (line.at, f"#{line.number or case.number}", line.actor, GROUPS[line.group][0], line.words, "yes" if line.for_customer else "no")
-        for line in reversed(lines)
-    ]  # fmt: skip
-    return Sheet(f"Log of #{case.number}", _COLUMNS, rows)
+async def csv_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> bytes:
+    """Return all of these lines as a CSV file, oldest first. They are read in pages, so that the event loop goes on."""
+    file = io.BytesIO()
+    writer = writer_of("csv", Sheet(f"Log of #{case.number}", _COLUMNS, []), file)
+    place: tuple[Any, ...] = (_BEGINNING, 0, 0)
+    while rows := await current().fetch(_AFTER, *_asked(case, reader, wanted), *place, PAGE):
+        for line in [_read(row, reader) for row in rows]:
+            of = f"#{line.number or case.number}"
+            seen = "yes" if line.for_customer else "no"
+            writer.add((line.at, of, line.actor, GROUPS[line.group][0], line.words, seen))
+        place = tuple(rows[-1][name] for name in ("at", "rank", "id"))
+    writer.close()
+    return file.getvalue()
+
+
+def _asked(case: Case, reader: AgentReader, wanted: Wanted) -> tuple[Any, ...]:
+    """Return the parameters of `_LINES`: the case, a day, a person, and how the kinds of the events begin or do not."""
+    first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
+    others = [kind for _, kinds in GROUPS.values() for kind in kinds]
+    kinds = list(GROUPS[wanted.group][1]) if wanted.group else []
+    is_rest = bool(wanted.group) and not kinds
+    return case.id, first, first and first + timedelta(days=1), wanted.person, kinds, others if is_rest else [], is_rest
 
 
 async def record_download(case: Case, kind: str) -> None:
@@ -117,5 +130,9 @@ select * from (
   from cases k join case_event e on e.case_id = k.id where k.id = $1 or k.merged_into_id = $1
   union all
   select m.at, m.kind, m.author_name, '{}', m.kind = 'reply', null, m.id, 0 from message m where m.case_id = $1
-) as lines where ($2::timestamptz is null or (at >= $2 and at < $3)) order by at desc, rank desc, id desc limit $4
+) as lines where ($2::timestamptz is null or (at >= $2 and at < $3)) and ($4 = '' or actor = $4)
+  and (cardinality($5::text[]) = 0 or exists (select from unnest($5::text[]) as x (begins) where starts_with(kind, begins)))
+  and not ($7 and exists (select from unnest($6::text[]) as x (begins) where starts_with(kind, begins)))
 """
+_AFTER = f"{_LINES} and (at, rank, id) > ($8, $9, $10) order by at, rank, id limit $11"
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

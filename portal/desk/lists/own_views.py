@@ -112,10 +112,7 @@ class OwnView(Table, tablename="own_view"):
         more than `MOST` views, and `Invalid` for too many filters.
         """
         columns = _read(facts) | {"query": _query(facts.query), "agent_id": by.id, "created_at": at}
-        # Requests of one agent wait for each other, so that they cannot exceed the limit together.
-        await current().execute("select pg_advisory_xact_lock(hashtextextended('saves a view', $1))", by.id)
-        if await cls.count().where(cls.agent_id == by.id, cls.deleted_at.is_null()) >= MOST:
-            raise Invalid({"name": f"You have {MOST} views. Delete one that you do not need."})
+        await cls._refuse_more(by.id)
         view = cls(**columns)
         async with unless_taken("name", _taken(str(columns["name"]))):
             await view.save()
@@ -139,11 +136,21 @@ class OwnView(Table, tablename="own_view"):
     async def restore(self, *, by: AgentReader) -> None:
         """Restore a deleted saved view.
 
-        Raise `NotFound` if `by` may not change it, and `Invalid` at the field `name` if another view has its name now.
+        Raise `NotFound` if `by` may not, and `Invalid` at the field `name` if another view has its name now, or if its
+        owner has `MOST` others.
         """
         self._refuse(by)
+        if self.deleted_at:
+            await OwnView._refuse_more(self.agent_id)
         async with unless_taken("name", _taken(self.name)):
             await OwnView.update({OwnView.deleted_at: None}).where(OwnView.id == self.id)
+
+    @classmethod
+    async def _refuse_more(cls, agent_id: int) -> None:
+        """Raise `Invalid` if the agent has `MOST` views. Requests for one agent wait for each other until their end."""
+        await current().execute("select pg_advisory_xact_lock(hashtextextended('saves a view', $1))", agent_id)
+        if await cls.count().where(cls.agent_id == agent_id, cls.deleted_at.is_null()) >= MOST:
+            raise Invalid({"name": f"You have {MOST} views. Delete one that you do not need."})
 
     def may_be_changed(self, by: AgentReader) -> bool:
         """Return whether `by` may change the view: its owner may, and managers may if it is shared."""

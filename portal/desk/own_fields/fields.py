@@ -15,6 +15,7 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, identifier, in_range, line, one_of, optional, yes_or_no
 
 MOST = 40
+FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 """The maximum number of fields that have not ended, so that a form can show them all."""
 EVERY, SOME = "every", "some"
 """The values of `FieldFacts.for_types`: cases of every type have the field, or only those of the types in `types`."""
@@ -81,8 +82,8 @@ class CaseField(Endable, Table, tablename="case_field"):
         Raise `Invalid` for a form field that is not valid, for the name of another field, and if there are `MOST`.
         """
         checked = Checked()
-        if await cls.count().where(cls.ended_at.is_null()) >= MOST:
-            checked.refuse("name", f"There are {MOST} fields, which is the most. Stop offering one first.")
+        if await cls._is_full():
+            checked.refuse("name", FULL)
         kind = checked("kind", _KIND, facts.kind)
         names = [name for name in facts.choices.splitlines() if name.strip()] if kind == FieldKind.CHOICE else []
         if kind == FieldKind.CHOICE and not names:
@@ -116,16 +117,28 @@ class CaseField(Endable, Table, tablename="case_field"):
         if values["required_to_open"] and not values["for_contacts"]:
             checked.refuse("required_to_open", _UNSEEN)
         some = checked("for_types", one_of((EVERY, SOME)), facts.for_types) == SOME
-        types = sorted({checked("types", identifier, text) for text in facts.types}) if some else None
+        types = [checked("types", identifier, text) for text in set(facts.types)] if some else None
         if some and not types:
             checked.refuse("types", "Choose at least one type.")
-        elif some and not await current().fetchval(_ARE_TYPES, types):
+        elif some and "types" not in checked.errors and not await current().fetchval(_ARE_TYPES, types):
             checked.refuse("types", "Choose them from the list.")
         checked.done()
         if values["kind"] != self.kind and await self.is_used():
             raise Invalid({"kind": "Cases have values of this kind. Add another field instead."})
         async with unless_taken("name", _taken(values["name"])):
-            await CaseField.update(**values, case_type_ids=types).where(CaseField.id == self.id)
+            await CaseField.update(**values, case_type_ids=types and sorted(types)).where(CaseField.id == self.id)
+
+    @classmethod
+    async def _is_full(cls) -> bool:
+        """Return whether there are `MOST` fields, and lock the table, so that two people do not exceed that together."""
+        await current().execute("lock table case_field in share row exclusive mode")
+        return await cls.count().where(cls.ended_at.is_null()) >= MOST
+
+    async def resume(self) -> None:
+        """Offer the field again. Raise `Conflict` if there are `MOST` fields."""
+        if self.ended_at and await CaseField._is_full():
+            raise Conflict(FULL)
+        await super().resume()
 
     async def is_used(self) -> bool:
         """Return whether a case has a value of the field."""

@@ -58,7 +58,7 @@ class Outgoing:
     """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author.
 
     `form_key` is the key of its form, which the message that it becomes keeps. `goes_out_at` is when it goes out, or
-    `problem` says why it could not.
+    `problem` says why it could not. `has_left` says that its author no longer works here.
     """
 
     id: int
@@ -68,6 +68,11 @@ class Outgoing:
     form_key: uuid.UUID
     goes_out_at: datetime
     problem: str | None
+    has_left: bool
+
+    def may_be_taken_back(self, by: AgentReader) -> bool:
+        """Return whether `by` may take it back: its author may, and managers may once the author has left."""
+        return self.agent_id == by.id or (self.has_left and by.is_manager)
 
     @staticmethod
     def read(text: str | None) -> "list[Outgoing]":
@@ -77,7 +82,7 @@ class Outgoing:
 
 OUTGOING = """
 (select json_agg(json_build_object('id', g.id, 'agent_id', g.agent_id, 'agent', h.name, 'text', g.text, 'form_key', g.form_key,
-   'goes_out_at', g.goes_out_at, 'problem', g.problem) order by g.id)::text
+   'goes_out_at', g.goes_out_at, 'problem', g.problem, 'has_left', h.ended_at is not null) order by g.id)::text
  from outgoing_reply g join agent h on h.id = g.agent_id
  where g.withdrawn_at is null and g.case_number in (select k.number from cases k where k.id = c.id or k.merged_into_id = c.id))
 """
@@ -101,8 +106,8 @@ async def send(
     then: Status | None = None,
     seen: int | None = None,
     seen_held: Sequence[uuid.UUID] = (),
-) -> int | None:
-    """Hold a reply, which goes out after `HELD_FOR`, and return its id; None if its form was sent before.
+) -> bool:
+    """Hold a reply, which goes out after `HELD_FOR`, and return True; return False if its form was sent before.
 
     The files of the form move to a key of their own (`_files_key`). `then` is the status that the reply sets. `seen` is
     the id of the newest reply that the page showed, or None to accept any; `seen_held` are the form keys of the held
@@ -114,7 +119,7 @@ async def send(
     if writing.form_key is None:
         raise ValueError("a reply that can be taken back needs the key of its form")
     if await written_before(writing, by, "reply", case.id) or await _held_before(writing, by):
-        return None
+        return False
     await lock(case, by, follows=True)
     if seen is not None:
         await _refuse_crossing(case, by, seen, seen_held)
@@ -126,7 +131,7 @@ async def send(
     await draft_files.move(writing.form_key, _files_key(writing.form_key), by)
     await jobs.enqueue_later("send_reply", HELD_FOR, reply=held)
     await _tell(case, by, at)
-    return held
+    return True
 
 
 _HOLD = """
@@ -178,26 +183,50 @@ async def _held_before(writing: Writing, by: AgentReader) -> bool:
     return row is not None
 
 
-async def take_back(reply_id: int, *, by: AgentReader, at: datetime) -> tuple[str, uuid.UUID] | None:
-    """Withdraw a reply of `by` that has not gone out, and return its text and the key of its files.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A reply of an agent that has not gone out or was withdrawn. Its files are the uploads with the key `files_key`."""
 
-    Return None if it was withdrawn before. Raise `NotFound` for a reply of another agent, and `Conflict` once it has
-    gone out.
+    id: int
+    agent_id: int
+    text: str
+    files_key: uuid.UUID
+    withdrawn: bool
+
+
+async def held_on(case: Case, form_key: uuid.UUID, *, by: AgentReader, hold: bool = False) -> Held:
+    """Return the reply on the case that was sent with the form `form_key`; with `hold`, lock it.
+
+    Raise `Conflict` if it has gone out, and `NotFound` if there is none on this case that `by` may take back: their own,
+    and for managers also one whose author has left.
     """
-    held = await current().fetchrow("select * from outgoing_reply where id = $1 for update", reply_id)
-    if held is None:
+    row = await current().fetchrow(_HELD + ("for update" if hold else ""), case.id, form_key, by.id, by.is_manager)
+    if row is None and await current().fetchval(_GONE_OUT, case.id, form_key, by.id):
         raise Conflict("The reply has gone out and cannot be taken back.")
-    if held["agent_id"] != by.id:
+    if row is None:
         raise NotFound
-    if held["withdrawn_at"]:
-        return None
-    await current().execute("update outgoing_reply set withdrawn_at = $2 where id = $1", reply_id, at)
-    await _tell(await Case.find(held["case_number"], by), by, at)
-    return held["text"], _files_key(held["form_key"])
+    return Held(row["id"], row["agent_id"], row["text"], _files_key(form_key), row["withdrawn_at"] is not None)
+
+
+_HELD = """
+select * from outgoing_reply where form_key = $2
+  and (agent_id = $3 or $4 and exists (select from agent a where a.id = agent_id and a.ended_at is not null))
+  and case_number in (select k.number from cases k where $1 in (k.id, k.merged_into_id))
+"""
+_GONE_OUT = "select true from message where case_id = $1 and form_key = $2 and agent_id = $3"
+
+
+async def take_back(case: Case, held: Held, *, by: AgentReader, at: datetime) -> None:
+    """Withdraw a reply that `held_on` has locked, in the same transaction. Do nothing if it was withdrawn before."""
+    if not held.withdrawn:
+        await current().execute("update outgoing_reply set withdrawn_at = $2 where id = $1", held.id, at)
+        await _tell(case, by, at)
 
 
 async def go_out(reply_id: int, at: datetime) -> None:
     """Write a held reply on its case, in a job of the worker. Do nothing if it has gone out or was withdrawn.
+
+    A reply whose author has left in the meantime does not go out (R12).
 
     The status that the agent chose is set unless the status of the case has changed or its contact has replied since.
     If the reply is refused, its `problem` says why on the page of the case. Raise `Unavailable` if the database is not
@@ -207,7 +236,9 @@ async def go_out(reply_id: int, at: datetime) -> None:
         agent_id = await tx.fetchval(
             "select agent_id from outgoing_reply where id = $1 and withdrawn_at is null", reply_id
         )
-        by = await reader_of_agent(agent_id, even_left=True) if agent_id else None
+        by = await reader_of_agent(agent_id) if agent_id else None
+        if agent_id and by is None:
+            await _keep_back(reply_id, at)
     if by is None:
         return
     try:
@@ -220,6 +251,20 @@ async def go_out(reply_id: int, at: datetime) -> None:
         sentences = refusal.fields.values() if isinstance(refusal, Invalid) else [refusal.sentence]
         async with transaction(by) as tx:
             await tx.execute("update outgoing_reply set problem = $2 where id = $1", reply_id, " ".join(sentences))
+
+
+async def _keep_back(reply_id: int, at: datetime) -> None:
+    """Say on its case why a reply does not go out whose author has left."""
+    number = await current().fetchval(
+        "update outgoing_reply set problem = $2 where id = $1 and withdrawn_at is null returning case_number",
+        reply_id,
+        LEFT,
+    )
+    if number:
+        await _tell(await Case.find(number, SYSTEM), None, at)
+
+
+LEFT = "Its author no longer works here, so it does not go out. A manager can take it back, and send it."
 
 
 async def _write(held: Any, by: AgentReader, at: datetime) -> None:
@@ -241,7 +286,7 @@ async def delete_old(at: datetime) -> None:
     await current().execute("delete from outgoing_reply where withdrawn_at < $1", at - KEPT_FOR)
 
 
-async def _tell(case: Case, by: AgentReader, at: datetime) -> None:
+async def _tell(case: Case, by: AgentReader | None, at: datetime) -> None:
     """Make the agents' open pages of the case show the held replies. No notice is made."""
     await outbox.tell(
         kind="case.held", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,

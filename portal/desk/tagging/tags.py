@@ -17,7 +17,7 @@ from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.desk import events
 from portal.desk.verbs.changing import agents_only, finish, lock
-from portal.errors import Invalid
+from portal.errors import Conflict, Invalid
 from portal.fields import Checked, in_range, line
 from portal.people.readers import AgentReader
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LONGEST = 40
 MOST = 20
 """The maximum number of tags of a case."""
+DELETED = "The tag was deleted."
 SHOWN = 100
 """The number of tags on one page of the set-up."""
 TAGS = Finder("tag", "select id, name, '' as about, false as is_last from tag")
@@ -49,17 +50,21 @@ class Tag(Table, tablename="tag"):
     @classmethod
     async def find(cls, tag: int, *, hold: bool = False) -> Self:
         """Return the tag with this id; with `hold`, lock its row. Raise `NotFound` for an unknown id."""
-        return await one(cls.objects().where(cls.id == in_range(tag)), hold=hold)
+        if hold:  # The strongest lock, for which whoever is adding the tag to a case is waited for.
+            await current().execute("select from tag where id = $1 for update", in_range(tag))
+        return await one(cls.objects().where(cls.id == in_range(tag)))
 
     @classmethod
     async def named(cls, typed: str, at: datetime, *, field: str = "tag") -> Self:
         """Return the tag with the typed name, which is created if there is none.
 
-        Raise `Invalid` at the field `field` for a name that is not valid.
+        Raise `Invalid` at the field `field` for a name that is not valid, and `Conflict` if it is deleted at this moment.
         """
         name = _checked(field, typed)
         row = await current().fetchrow(_NAMED, name, at) or await current().fetchrow(_KNOWN, name)
-        return await cls.find(row["id"])
+        if row is None:
+            raise Conflict(DELETED)
+        return cls(**row)
 
     async def rename(self, facts: TagName) -> None:
         """Rename the tag. Raise `Invalid` at the field `name` for a name that is not valid or that another tag has."""
@@ -117,10 +122,13 @@ async def listed(after: str = "") -> tuple[list[ListedTag], str]:
 async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
     """Add a tag to the case, and return whether the case did not have it. The log records it, for agents only.
 
-    Raise `Conflict` if the case was merged, and `Invalid` at the field `tag` if it has `MOST` tags already.
+    Raise `Conflict` if the case was merged or the tag deleted, and `Invalid` at the field `tag` if it has `MOST` tags
+    already.
     """
     agents_only(by)
     await lock(case, by)
+    if not await current().fetchval("select true from tag where id = $1 for key share", tag.id):
+        raise Conflict(DELETED)
     count = await current().fetchval(
         "select count(*) from case_tag where case_id = $1 and tag_id <> $2", case.id, tag.id
     )
@@ -159,8 +167,8 @@ def _checked(field: str, typed: str) -> str:
     return name
 
 
-_NAMED = "insert into tag (name, created_at) values ($1, $2) on conflict (lower(name)) do nothing returning id"
-_KNOWN = "select id from tag where lower(name) = lower($1)"
+_NAMED = "insert into tag (name, created_at) values ($1, $2) on conflict (lower(name)) do nothing returning *"
+_KNOWN = "select * from tag where lower(name) = lower($1)"
 _ADD = "insert into case_tag (case_id, tag_id) values ($1, $2) on conflict do nothing returning true"
 _RETAG = """
 insert into case_tag (case_id, tag_id) select case_id, $2 from case_tag where tag_id = $1 on conflict do nothing

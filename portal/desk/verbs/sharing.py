@@ -110,12 +110,14 @@ async def set_confidential(case: "Case", confidential: bool, *, by: Reader, at: 
 async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: ContactReader, at: datetime) -> None:
     """Give the case of the contact `by` to a colleague, who becomes its contact and is notified.
 
-    With `stays`, `by` becomes a watcher. Raise `Invalid` at the field `successor` if `contact_id` is None, `by`, a
-    contact of another customer, or one whose access has ended. Raise `Conflict` if the case was given to somebody else
-    since it was loaded, and `NotFound` if `by` was not its contact even then.
+    With `stays`, `by` becomes a watcher. Do nothing if `by` has given it to that colleague already. Raise `Invalid`
+    (`successor`) as `watch` does, and for `by`; `Conflict` if the case was given to somebody else meanwhile, and
+    `NotFound` if it never was that of `by`.
     """
     name, seen = await _colleague(case, contact_id, "successor"), case.contact_id
     await lock(case, by)
+    if case.contact_id == contact_id and await current().fetchval(_HANDED, case.id, by.id, str(contact_id)):
+        return
     if case.contact_id != by.id:
         if seen != by.id:
             raise NotFound
@@ -159,6 +161,9 @@ async def move_watchers(source_id: int, target_id: int) -> None:
     await current().execute("delete from case_watcher where case_id = $1", source_id)
 
 
+_HANDED = """
+select true from case_event where case_id = $1 and kind = 'handed' and contact_id = $2 and details ->> 'contact' = $3 limit 1
+"""
 _NAMED = "select name from contact where id = $1 and customer_id = $2 and ended_at is null"
 _CUSTOMER = "select name from customer where id = $1"
 _WATCHES = "select true from case_watcher where case_id = $1 and contact_id = $2"

@@ -30,9 +30,9 @@ async def split(case: "Case", message_ids: Collection[int], subject: str, *, by:
 
     The cases are linked. The new case has the type, priority, values of own fields, service, project and agent of the
     old case; without an agent, the rules of dispatch choose one. Its contact is the one who wrote the first of the
-    messages, or the contact of the old case. If exactly these messages were split off already, return the case that
-    they became. Raise `Invalid` at the fields `subject` and `message`, and `Conflict` if a message is on another case
-    now.
+    messages, or the contact of the old case. If exactly these messages were split off already with this
+    subject, return the case that they became. Raise `Invalid` at the fields `subject` and `message`, and `Conflict` if a message is on
+    another case now.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)
@@ -42,6 +42,8 @@ async def split(case: "Case", message_ids: Collection[int], subject: str, *, by:
         raise Invalid(problems)
     await lock(case, by)
     if known := await _split_before(case, message_ids):
+        if known.subject != checked:
+            raise Conflict(f"These messages are #{known.number} “{known.subject}” by now. Look at that case.")
         return known
     rows = await current().fetch(_CHOSEN, case.id, list(message_ids))
     chosen = [row for row in rows if row["chosen"]]

@@ -19,6 +19,7 @@ from portal.fields import Checked, identifier, in_range, line, one_of, optional,
 LONGEST = 60
 """The maximum number of characters of a name, so that it fits the column of a list."""
 MOST = 50
+FULL = f"There are {MOST} statuses, which is the most. End one that nobody needs."
 """The maximum number of statuses that have not ended, because the menu of a case shows all of them."""
 EVERY, SOME = "every", "some"
 """The values of `StatusFacts.moves`: every other status may follow, or only those in `next`."""
@@ -101,8 +102,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         field that is not valid, for the name of another status, and if there are `MOST` statuses.
         """
         checked = Checked()
-        if await cls.count().where(cls.ended_at.is_null()) >= MOST:
-            checked.refuse("name", f"There are {MOST} statuses, which is the most. End one that nobody needs.")
+        if await cls._is_full():
+            checked.refuse("name", FULL)
         values = _names(checked, facts.name, facts.customer_name)
         category = checked("category", one_of(tuple(Status)), facts.category)
         checked.done()
@@ -155,6 +156,18 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         """Store which statuses may follow this one. Unknown ids, and the id of this status, are ignored."""
         await current().execute(_FORBID, self.id, list(following))
         await current().execute(_ALLOW, self.id, list(following))
+
+    @classmethod
+    async def _is_full(cls) -> bool:
+        """Return whether there are `MOST` statuses, and lock the table, so that two people do not exceed that together."""
+        await current().execute("lock table case_status in share row exclusive mode")
+        return await cls.count().where(cls.ended_at.is_null()) >= MOST
+
+    async def resume(self) -> None:
+        """Offer the status again. Raise `Conflict` if there are `MOST` statuses."""
+        if self.ended_at and await CaseStatus._is_full():
+            raise Conflict(FULL)
+        await super().resume()
 
     async def end(self, at: datetime) -> None:
         """End the status, so that it is no longer offered.

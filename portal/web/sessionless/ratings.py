@@ -91,7 +91,7 @@ async def rate(
     try:
         link, reader = await _read_link(request, token)
         async with transaction(reader):
-            case = await Case.find(link.number, reader, hold=True, itself=True)
+            case = await Case.find(link.number, reader, hold=True)
             await case.rate(edited(form, Rated, await rating.rating_of(case)), by=reader, at=at)
     except NotFound:
         return _ended(request)
