@@ -26,7 +26,8 @@ FRESH = "violet kettle under seven bridges"
 class Prepared:
     """A prepared form, and the query that counts what the form creates: 0 before it is carried out, 1 after.
 
-    `about` is the parameter of the query.
+    `about` is the parameter of the query. `waiting` is a query that counts what a job of the worker still has to do, for
+    a form that a job finishes if the request cannot; None for any other form.
     """
 
     form: FormToSend
@@ -34,11 +35,19 @@ class Prepared:
     about: Any
     reader: Reader = SYSTEM
     """Who counts."""
+    waiting: str | None = None
 
     async def done(self) -> int:
         """Return how many rows the form has created."""
         async with transaction(self.reader) as tx:
             return int(await tx.fetchval(self.count, self.about))
+
+    async def is_left_to_a_job(self) -> bool:
+        """Return whether a job of the worker still has to do something for the form."""
+        if self.waiting is None:
+            return False
+        async with transaction(SYSTEM) as tx:
+            return bool(await tx.fetchval(self.waiting))
 
 
 async def token_of(reader: Reader, at: datetime = NOW) -> str:
@@ -133,7 +142,11 @@ async def run_billing() -> Prepared:
     entry = await approved()
     typed = {"until": NOVEMBER.isoformat(), "customer": str(ACME)}
     form = FormToSend(await token_of(MAX), "/agent/billing", "/agent/billing/runs", typed)
-    return Prepared(form, "select count(*) from settled_entry where entry_id = $1", entry)
+    waiting = (
+        "select count(*) from run_customer c where done_at is null and exists ("
+        "select from pgqueuer q where q.entrypoint = 'bill' and convert_from(q.payload, 'utf8')::json ->> 'run' = c.run_id::text)"
+    )
+    return Prepared(form, "select count(*) from settled_entry where entry_id = $1", entry, waiting=waiting)
 
 
 async def issue() -> Prepared:
