@@ -226,7 +226,7 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
 
 
 async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
-    """If all entries have the same currency, the column head names it; otherwise each amount has its own currency."""
+    """If all entries have the same currency, the header of the amounts names it; otherwise each amount has its currency."""
     async with transaction(SYSTEM) as tx:
         swiss = await tx.fetchval(
             "insert into contract (customer_id, name, currency, start_on, payment_days, cycle, anchor, vat_rate, created_at)"

@@ -44,7 +44,7 @@ async def everything() -> dict[str, str]:
 
 @pytest.fixture
 async def prepared(dsn: str) -> dict[str, Any]:
-    """Sell a voucher to Acme, log an hour, issue an invoice, record a payment, and create a rate of seniors from December on.
+    """Sell a voucher to Acme, log an hour, issue an invoice, record a payment, and create a rate for the role Senior from December on.
 
     Return the ids of the voucher (`voucher`) and of a service of Globex that is paid by vouchers (`theirs`).
     """
@@ -115,7 +115,7 @@ async def test_a_voucher_of_another_customer_is_not_found(app: Gate, prepared: d
 
 
 async def test_time_without_a_rate_is_refused_with_a_sentence_that_names_agent_service_and_day(app: Gate) -> None:
-    """D19: Max's approval of the time is refused with that error message, and no table changes."""
+    """D19: if there is no rate, Max's approval is refused with an error message that names all three; no table changes."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         entry = await log(60, on=date(2026, 10, 6))

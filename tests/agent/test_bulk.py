@@ -83,7 +83,10 @@ async def test_nothing_ticked_and_a_verb_that_does_not_exist_are_refused(ines: B
 
 
 async def test_nothing_is_chosen_beforehand_and_a_change_of_nothing_says_so(ines: Browser, case: Case) -> None:
-    """A form without a choice is refused; *Nobody* is a choice of its own, and where nothing changed nothing is undone."""
+    """No value is preselected, and a form without one gets 422; after a change that changed no case, there is no Undo.
+
+    For the agent, *Nobody* is one of the values.
+    """
     for verb, value in (("priority", str(case.priority)), ("assign", "nobody")):
         prepared = await ines.send_form(f"{CHANGES}?view=all", {"verb": verb, "case": [str(case.number)]})
         here = prepared.headers["location"]

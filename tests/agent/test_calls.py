@@ -21,7 +21,10 @@ def call(**more: str) -> dict[str, str]:
 
 
 async def test_an_unknown_caller_becomes_a_new_contact_with_what_was_typed(ines: Browser) -> None:
-    """S3.3: the list and the page offer a new contact, whose name, number or mail address is then filled in."""
+    """S3.3: for an unknown caller, the suggestions and the page link to a form of a new contact.
+
+    The form is filled in with the name, number or mail address that Ines has entered.
+    """
     for typed, field in (
         ("Zelda <b>", "new_name"),
         ("+49 40 555 0177", "new_phone"),
@@ -53,7 +56,7 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
 
 
 async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: Browser, ada: Browser) -> None:
-    """S3.3: the message of a call has the contact as its author and is no reply; the case goes to the agent who called.
+    """S3.3: the message of a call has the contact as its author and is no reply; the case goes to the agent who took it.
 
     The same form sent again creates no second case. A form without a contact gets 422, and a contact who sends one 404.
     """

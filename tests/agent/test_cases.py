@@ -335,7 +335,7 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
 async def test_a_case_of_a_colleague_is_taken_by_whoever_saw_that_it_is_theirs(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """Max's page says that Ines has the case and offers to take it; a page from before somebody else took it is refused."""
+    """Max can take Ines's case, as his page shows that it is hers; a form that is older than this change gets 409."""
     address = f"/agent/cases/{case.number}/assignment"
     await ines.send_form(address, {"take": "yes"})
     page = await max_.get(f"/agent/cases/{case.number}")

@@ -189,7 +189,10 @@ async def test_the_list_is_sorted_and_filtered_by_what_ends_first(ines: Browser)
 
 
 async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Gate) -> None:
-    """D49: if Ines replies while Noor changes targets, the reply deadline is met, and the other follows the new target."""
+    """D49: if Ines replies while Noor changes targets, the deadline of the reply is met.
+
+    The deadline of the solution follows the new target.
+    """
     await promise()
     case = await opened()
     async with await Browser.of(app, NOOR, at=NOW) as noor:
@@ -207,7 +210,7 @@ async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Ga
 
 
 async def test_a_new_time_zone_of_the_company_begins_the_computation_again(noor: Browser) -> None:
-    """D49: a new time zone of the company, which business hours follow, has all deadlines computed again; a new city not."""
+    """D49: a new time zone of the company, which business hours follow, has all deadlines computed again; a new city does not."""
     before = await runs()
     for typed, more in (({"city": "Bremen"}, 0), ({"time_zone": "America/New_York"}, 1)):
         assert (await save(noor, "/agent/setup/company", **typed)).status_code == 303

@@ -118,7 +118,7 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
 
 
 async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:
-    """S1.3, S3.8: in the form of a new case, the agent takes the case or lets the rules choose; taking it is preset."""
+    """S1.3, S3.8: in the form of a new case, the agent chooses who gets it: the agent, as preset, or whom the rules choose."""
     page = (await ines.get("/agent/cases/new?customer=1")).text
     form = next(one for one in [form_of(page, "/agent/cases/new")] if one)
     assert form.fields["to"] == ["me"]

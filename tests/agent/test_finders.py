@@ -117,7 +117,7 @@ async def test_a_list_of_25_rows_has_less_than_40_kb_and_12_on_the_wire(app: Gat
 
 
 async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> None:
-    """Without JavaScript, a part of the name is enough: one match is chosen, and several are offered as links.
+    """Without JavaScript, Ines enters a part of a customer's name: a single match is chosen, several are shown as links.
 
     An ended customer is not found.
     """

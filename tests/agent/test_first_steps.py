@@ -35,7 +35,7 @@ BELOW = (
 
 
 async def test_the_map_has_every_page_of_the_set_up() -> None:
-    """Issue 13: each page below /agent/setup is on the map, and each entry of the map is a page."""
+    """Issue 13: each page below /agent/setup is on the map of the set-up, except those in `BELOW`; each entry is a page."""
     mapped = {place.address.split("#")[0] for places in PLACES.values() for place in places}
     pages = {name.removeprefix("GET ") for name in MATRIX if name.startswith("GET ")}
     expected = {page for page in pages if page.startswith("/agent/setup/") and "{" not in page} - set(BELOW)

@@ -90,7 +90,7 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
 
 
 async def test_a_manager_is_told_of_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
-    """C3, S2.35: the approvals page lists answers about approved entries until the flag is lifted."""
+    """C3, S2.35: Max's approvals page lists Ines's answer to his question about an approved entry until he lifts the flag."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -122,9 +122,9 @@ async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Brows
 
 
 async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browser, max_: Browser) -> None:
-    """C3, R32: Max may not answer Ines's flag, and Ines may not flag or lift; both get 403, and nothing changes.
+    """C3, R32: Max may not answer the question about Ines's entry, and Ines may not flag or lift; both get 403.
 
-    An unknown entry or flag gets 404.
+    An unknown entry or flag gets 404. Nothing changes.
     """
     entry, flag_id = await flagged()
     assert (await max_.send_form(f"/agent/time/{entry.id}/answer", {"answer": "Mine."})).status_code == 403

@@ -21,7 +21,7 @@ DAY = "2026-11-19"
 
 @pytest.fixture
 async def pick(case: Case) -> str:
-    """Reply on the case and resolve it as Ines on `DAY`, and return the name of the suggestion that follows from it.
+    """Reply on the case and resolve it as Ines on `DAY`, and return the name of the suggested time entry.
 
     The name consists of the case number and the day.
     """
@@ -37,7 +37,7 @@ async def entries() -> list[Any]:
 
 
 async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, case: Case, pick: str) -> None:
-    """The page names what Ines did without logging it, and links to the form for time, which is filled in with the day.
+    """The page names what Ines did without logging time, and links to the form for time, which has the day filled in.
 
     Her list of time links to the page.
     """

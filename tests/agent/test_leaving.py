@@ -133,9 +133,9 @@ async def appointments() -> dict[int, tuple[int, bool]]:
 
 
 async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browser, ada: Browser, case: Case) -> None:
-    """S1.11: Noor ends Ines and gives Ines's planned appointment to Max, whom Ada's page names; a past one stays as it is.
+    """S1.11: Noor ends Ines's access and gives her planned appointment to Max, whom Ada's page then names.
 
-    Giving the appointment to Ines herself is refused with 422.
+    A past appointment stays as it is. Giving the appointment to Ines herself is refused with 422.
     """
     coming = await planned(case)
     past = await planned(case, day=(now() - timedelta(days=2)).date().isoformat())
@@ -150,7 +150,7 @@ async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browse
 
 
 async def test_without_a_successor_planned_appointments_are_called_off(case: Case) -> None:
-    """S1.11: if Ines is ended without a successor, her planned appointment is cancelled and none can be planned for her."""
+    """S1.11: if Ines's access ends without a successor, her planned appointment is cancelled; no other can be planned."""
     coming = await planned(case)
     await end(INES)
     assert await appointments() == {coming.id: (INES.id, True)}
@@ -159,7 +159,7 @@ async def test_without_a_successor_planned_appointments_are_called_off(case: Cas
 
 
 async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed_over_or_refused(case: Case) -> None:
-    """S1.11: if a visit of Ines is planned at the moment she is ended, it goes to Max, her successor, or is refused."""
+    """S1.11: a visit of Ines that is planned while her access is ended goes to Max, her successor, or is refused."""
     outcomes = await asyncio.gather(planned(case), end(INES, visitor_id=MAX.id), return_exceptions=True)
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Appointment | Invalid)
@@ -167,7 +167,7 @@ async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed
 
 
 async def test_an_agent_is_ended_and_their_time_submitted_while_time_tracking_is_off(case: Case) -> None:
-    """S1.6: Ines can be ended while time tracking is switched off, and her draft is then submitted."""
+    """S1.6: Ines's access can be ended while time tracking is switched off, and her draft is then submitted."""
     await logged(case, "draft")
     async with transaction(NOOR):
         await TimeRules.change(RulesFacts())
@@ -187,7 +187,7 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10: when Noor ends Max, the department and the service whose time he approves go to another manager, Rosa.
+    """C10: when Noor ends Max's access, another manager, Rosa, gets the department and the service whose time he approves.
 
     Choosing Ines, who is not a manager, is refused with 422.
     """
@@ -221,7 +221,7 @@ async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> N
 
 
 async def test_time_that_a_timer_has_counted_is_shown_before_its_agent_is_ended(noor: Browser, iness: Case) -> None:
-    """D54: the page on which Noor ends Ines counts her timers and links to a form that logs a timer's time for her."""
+    """D54: the page on which Noor ends Ines's access shows the number of her timers, and links to a form that logs one."""
     async with transaction(INES):
         timer = await Timer.start(
             INES, at=now() - timedelta(minutes=50), on=await named(f"case-{iness.number}"), note="Rack 3"
@@ -441,7 +441,7 @@ async def test_an_ending_goes_through_although_some_of_the_time_is_approved_at_t
 
 
 async def test_a_contact_of_another_customer_is_no_successor(noor: Browser, case: Case) -> None:
-    """R29: when Noor ends Ada, Ada's cases cannot go to Gil, a contact of another customer, or to Ada herself."""
+    """R29: when Noor ends Ada's access, Ada's cases cannot go to Gil, a contact of another customer, or to Ada herself."""
     assert (await noor.send_form(ADA_ENDS, {"contact": str(GIL.id)})).status_code == 422
     assert (await noor.send_form(ADA_ENDS, {"contact": str(ADA.id)})).status_code == 422
     assert (await case_of(case.number)).contact_id == ADA.id

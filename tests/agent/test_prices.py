@@ -77,7 +77,7 @@ async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(pla
 
 
 async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: int) -> None:
-    """D26, C12, D17: after a price change from a past date, billed fees stay, and open time keeps its approved rate."""
+    """D26, C12, D17: after a price change from a past date, billed fees stay, and time not billed yet keeps its approved rate."""
     async with transaction(NOOR):
         await billed()
         [entry] = await approved(660, service=plan, on=date(2026, 11, 3))
@@ -161,7 +161,7 @@ async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser,
 
 
 async def test_the_settlement_stays_while_prices_change_from_a_date(plan: int) -> None:
-    """D26: a service with price changes keeps its settlement; the database refuses prices that the settlement lacks."""
+    """D26: a service with price changes keeps its settlement; the database refuses a change without a fee for a subscription."""
     async with transaction(NOOR):
         await add(plan)
         service = await Service.find(plan, SYSTEM)

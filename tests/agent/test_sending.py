@@ -137,7 +137,10 @@ async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ine
 
 
 async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case: Case) -> None:
-    """The button of the message on the next case leads back to the case of the reply in the same list."""
+    """After a reply that led Ines to the next case, withdrawing it there leads back to the case of the reply.
+
+    The case still has its place in the list.
+    """
     other = await open_case("Other")
     to = f"/agent/cases/{case.number}/replies?view=all&next={other.number}&previous="
     answer = await ines.send_form(to, reply("We look at it", then="next"))

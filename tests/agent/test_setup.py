@@ -59,7 +59,7 @@ CONTACT = {
 
 @pytest.fixture
 async def root(app: Gate, dsn: str) -> AsyncIterator[Browser]:
-    """Yield the browser of the first admin, created as the command line does, in an otherwise empty database."""
+    """Create the first admin in an empty database, as the command line does, and yield the admin's browser."""
     connection = await asyncpg.connect(dsn)
     tables = await connection.fetch(
         "select tablename from pg_tables where schemaname = 'public' and tablename !~ '^(migration|pgqueuer)'"

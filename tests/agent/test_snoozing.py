@@ -48,7 +48,10 @@ async def test_a_page_from_before_the_customers_reply_does_not_snooze(ines: Brow
 
 
 async def test_snoozing_keeps_the_place_in_the_list(ines: Browser, case: Case) -> None:
-    """The form and its *Cancel* lead back to the case at its place; the first button has the focus, and the hint the zone."""
+    """The form for snoozing and its *Cancel* link lead back to the case with its place in the list.
+
+    The first button has the focus, and a hint names the agent's time zone.
+    """
     here = f"/agent/cases/{case.number}"
     place = "?view=unassigned&next=&previous="
     page = (await ines.get(f"{here}/snooze{place}")).text

@@ -18,7 +18,7 @@ from tests.world import ADA, INES, NOOR
 
 
 async def test_the_list_is_exported_with_its_tags_as_it_is_filtered(ines: Browser, case: Case) -> None:
-    """R62, R89: the CSV file has the filtered cases with their tags and no formulas; the audit log records the download."""
+    """R62, R89: the CSV file has the filtered cases with their tags, and no tag becomes a formula; the download is audited."""
     await tagged(case, "=cmd", "audit")
     await open_case("Another")
     answer = await ines.get("/agent/cases/export.csv?view=all&tag_typed=&sort=number&text=vpn")

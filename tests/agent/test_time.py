@@ -456,7 +456,7 @@ async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
 ) -> None:
     """R50: an impossible day or clock time gets 422 from the form, and no error from its preview.
 
-    An impossible kind is ignored, because the time is on something else or `on` names the kind. A clock time with
+    An unknown kind of general time is ignored, because the field `on` says what the time is on. A clock time with
     seconds or an offset is accepted.
     """
     fields = typed(

@@ -72,7 +72,7 @@ async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typ
 async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the_row(
     ines: Browser, case: Case, scope: str
 ) -> None:
-    """S1.12, D56: Ines's list of 10,000 entries has pages, filters and true totals, and a row can be changed in place.
+    """S1.12, D56: Ines's list of 10,000 entries has pages, filters and the totals of all, and a row can be changed in it.
 
     The list takes at most 150 kB and 13 SQL queries. The page of a service takes four more queries, for the hours used
     and left and for its figures.

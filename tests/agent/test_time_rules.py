@@ -162,7 +162,7 @@ class TestOff:
         assert shown == []
 
     async def test_without_time_on_cases_the_case_has_no_panel_and_no_list(self, ines: Browser, case: Case) -> None:
-        """S1.6, S1.9: without time on cases, a case shows no time and has no list of entries; other time stays."""
+        """S1.6, S1.9: without time on cases, a case shows no time and has no list of entries; the page of Ines's own time stays."""
         here = f"/agent/cases/{case.number}"
         assert "Time on this case" in (await ines.get(here)).text
         await set_rules(on_cases="")

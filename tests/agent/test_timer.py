@@ -138,7 +138,7 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
     ines: Browser, clock: Clock
 ) -> None:
-    """S1.3: Ines opens a case while a timer runs; if she stops the timer on the case's page, the form for time is on the case.
+    """S1.3: Ines creates a case while a timer runs; if she stops it on the case's page, the form for time is on the case.
 
     A timer that she has attached to the case stays on the case, wherever she stops the timer.
     """

@@ -295,5 +295,5 @@ async def test_the_week_begins_on_monday_whatever_day_is_asked_for(ines: Browser
 @pytest.mark.parametrize("asked", ["0001-01-01", "0001-01-05", "9999-12-20", "9999-12-31", "²"])
 @pytest.mark.parametrize("page", [f"{HERE}?from=", "/agent/time/day?on=", "/agent/time?from="])
 async def test_a_day_at_an_end_of_the_calendar_is_no_error(ines: Browser, page: str, asked: str) -> None:
-    """R50: a day in the URL that has no week before or after it, or that is not a day, is not an error."""
+    """R50: the first and the last days of the calendar in the URL, and a text that is not a day, cause no error."""
     assert (await ines.get(f"{page}{asked}")).status_code == 200

@@ -44,7 +44,7 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
-    """S3.18: Noor limits which statuses may follow one; a form that is older than a change of the name gets 409.
+    """S3.18: Noor limits which statuses may follow a status; a second change of its name in an older form gets 409.
 
     The audit log describes the changes.
     """

@@ -142,7 +142,7 @@ day_roundings = st.none() | st.builds(Rounding, st.integers(0, 30), st.integers(
 def extended_states(draw: st.DrawFn) -> BillingState:
     """Draw a state as `states` does, and add features that only extended documents of `portal simulate` have.
 
-    No service blocks time, because refusals of such a service depend on the order of approvals.
+    No service has the overflow `block`, because what such a service refuses depends on the order of approvals.
     """
     state = draw(states())
     contracts = []

@@ -361,7 +361,7 @@ def _sign(sentence: str) -> str:
 
 
 def _rounding(service: engine.ServiceTerms) -> dict[str, Any]:
-    """Return the columns with the rounding rule of a service; entries not rounded by day are inserted already rounded."""
+    """Return the columns with the rounding by day of a service, or no rounding: other entries are inserted rounded."""
     rule = service.day_rounding or Rounding()
     return {
         "rounding_minimum": rule.minimum,

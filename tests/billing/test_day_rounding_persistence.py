@@ -170,7 +170,7 @@ async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -
 
 
 async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() -> None:
-    """D4, S3.31: minutes and amounts of each agent's group are those of the draft, also beside time that is approved already."""
+    """D4, S3.31: the minutes and amounts of each agent's group are those that the run then bills, even beside approved time."""
     async with transaction(MAX):
         service = await a_service_by_day()
         await approve(*await worked(2, service=service, hourly_rate=120))

@@ -68,7 +68,7 @@ def test_a_contract_that_is_renewed_within_a_period_pays_the_rest_of_its_fee() -
 
 
 def test_what_an_end_credited_is_billed_again_once_the_contract_is_extended() -> None:
-    """D26, D38: an end on 13 January credits 61.29 of 100.00; once it is extended to 20 January, 22.58 are due again."""
+    """D26, D38: an end on 13 January credits 61.29 of 100.00; once the contract is extended to 20 January, 22.58 are due again."""
     output = outcome(
         bill("2026-01-02"), end("2026-01-13"), extend("2026-01-20"), bill("2026-01-02"), bill("2026-01-02")
     )
@@ -105,7 +105,7 @@ def test_the_hours_of_an_extended_period_grow_with_its_days() -> None:
 
 
 def test_each_part_of_a_fee_is_credited_by_itself() -> None:
-    """D40: the first part of January is credited and billed again; the second stays as it is."""
+    """D40: if the first part of January's fee is credited, it is billed again; the second part stays as it is."""
     steps = [bill("2026-01-02"), extend(None), bill("2026-01-02"), {"credit": {"invoice": 0}}, bill("2026-01-02")]
     output = outcome(*steps, end="2026-01-13")
     assert fees(output["corrections"]) == [[("2026-01-01/2026-01-13", "-38.71")]]
@@ -122,7 +122,10 @@ def test_each_part_of_a_fee_is_credited_by_itself() -> None:
 def test_a_start_that_is_moved_earlier_costs_what_the_days_cost_together(
     starts: list[int], units: int, digits: int
 ) -> None:
-    """D26: each time the start is moved earlier in March, the run bills the added days; the lines sum to the share of all days."""
+    """D26: each time the service's start is moved earlier in March, a run bills the added days.
+
+    The lines sum to the fee for all days from the earliest start on.
+    """
     fee = Decimal(units).scaleb(-digits)
     until, first = date(2026, 4, 1), date(2026, 3, 1)
     state, sum_of = BillingState(contracts=(), digits=digits), Decimal(0)

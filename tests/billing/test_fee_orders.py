@@ -107,7 +107,7 @@ moves = st.lists(st.tuples(st.sampled_from(["start", "end"]), days, st.permutati
 def test_fees_less_credits_are_the_share_of_the_days_in_every_order(
     start: date, end: date, moves: list[tuple[str, date, list[int]]], units: int, digits: int
 ) -> None:
-    """D26, D38: parts of a period that are billed and credited in any order sum to the share of their days, to the cent.
+    """D26, D38: in whatever order parts of a period are billed and credited, they sum to the fee for their days.
 
     The fees are so high that each day costs at least the smallest unit of the currency: with a lower fee, the rounding of
     the parts could make a credit larger than its invoice.

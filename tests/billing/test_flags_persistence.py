@@ -52,7 +52,7 @@ async def test_a_flagged_entry_stays_where_it_is_and_keeps_its_allocations(state
 
 
 async def test_a_run_skips_flagged_time_and_bills_it_once_the_flag_is_lifted() -> None:
-    """C3, D47: a billing run skips a flagged entry with the reason `flagged`; an answer alone does not unblock it."""
+    """C3, D47: a billing run skips a flagged entry with the reason `flagged`, even if the author has answered."""
     async with transaction(MAX) as tx:
         entry, other = await log(60), await log(30)
         await billing.approve([entry.choice, other.choice], by=MAX, at=NOW)
@@ -104,7 +104,7 @@ async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
 
 
 async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() -> None:
-    """D33, D35: own, changed, rejected, settled, flagged and deleted entries are reported, each with a reason."""
+    """D33, D35: Max cannot flag own, changed, rejected, settled, flagged and deleted entries; each is reported with a reason."""
     async with transaction(MAX) as tx:
         good, own, changed, rejected, settled, flagged = [
             await log(who=who) for who in (INES, MAX, INES, INES, INES, INES)
@@ -196,9 +196,9 @@ async def test_questions_wait_for_their_author_until_they_are_answered_or_lifted
 
 
 async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
-    """D35: when Max undoes a rejection, each entry has its former state and window for changes again, unless resubmitted.
+    """D35: when Max undoes a rejection, each entry gets back its former state and the former start of its 24 hours.
 
-    Noor cannot undo his rejection.
+    An entry that was submitted again is reported. Noor cannot undo his rejection.
     """
     async with transaction(MAX) as tx:
         waiting, draft, again = await log(), await log(state="draft"), await log()
@@ -286,7 +286,7 @@ async def test_a_manager_designated_for_the_service_decides_on_its_time_only() -
 
 @pytest.mark.parametrize("approver", ["1", "3", "4711", "x"])
 async def test_only_managers_are_designated_for_a_service(approver: str) -> None:
-    """C10: agents, admins and unknown ids are refused, and nothing changes."""
+    """C10: an agent, an admin or an unknown id cannot be designated for a service, and nothing changes."""
     async with transaction(NOOR) as tx:
         with pytest.raises(Invalid) as refusal:
             await approvers.designate(HELPDESK, ServiceForm(name="Helpdesk", approvers=[approver]))
@@ -295,7 +295,7 @@ async def test_only_managers_are_designated_for_a_service(approver: str) -> None
 
 
 async def test_a_deputy_decides_in_the_days_of_the_absence_but_not_on_own_time_nor_the_absent_managers() -> None:
-    """C10, D33: from the first to the last day of Max's absence, his deputy may decide on the time on which he may decide.
+    """C10, D33: from the first to the last day of Max's absence, his deputy may decide on the same time as he may.
 
     The deputy may approve neither Max's time nor the deputy's own.
     """

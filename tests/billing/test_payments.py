@@ -86,7 +86,7 @@ async def test_the_same_form_again_changes_nothing() -> None:
 
 
 async def test_the_same_payment_again_is_asked_about() -> None:
-    """A payment with day, amount and reference of a recorded one is recorded only after a confirmation."""
+    """A payment with the same day, amount and reference as a recorded one is recorded only after a confirmation."""
     async with transaction(MAX):
         invoice = await issued(90)
         await pay(invoice, "100")

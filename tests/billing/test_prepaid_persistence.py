@@ -146,7 +146,7 @@ async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_fi
 
 
 async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
-    """D21, D23: if another voucher comes to pay for the same minutes, the stored allocation names that voucher."""
+    """D21, D23: if a new voucher that ends earlier pays for minutes instead of the old one, the allocation names the new."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care)
@@ -190,7 +190,7 @@ async def test_a_voucher_that_was_sold_elsewhere_is_never_billed() -> None:
 
 
 async def test_a_voucher_may_be_usable_only_once_its_invoice_is_issued() -> None:
-    """D25: a voucher can be made usable only once its invoice is issued: until then, time is charged.
+    """D25: a voucher can be sold as not usable before its invoice is issued: until then, time is charged.
 
     As soon as the invoice is issued, open time draws from the voucher.
     """
@@ -207,8 +207,9 @@ async def test_a_voucher_may_be_usable_only_once_its_invoice_is_issued() -> None
 
 
 async def test_a_voucher_may_be_usable_only_once_its_invoice_is_paid() -> None:
-    """D25: a voucher can be made usable only once its invoice is paid completely; if the payment is withdrawn, open
-    time is charged again.
+    """D25: a voucher can be sold as not usable before its invoice is paid completely.
+
+    If the payment is withdrawn, open time is charged again.
     """
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -350,7 +351,7 @@ async def test_time_beyond_the_prepaid_hours_is_refused_where_the_service_says_s
 
 
 async def test_the_time_detail_names_each_voucher_that_pays_for_one_entry() -> None:
-    """D20, S0.19: an entry that draws two vouchers has two rows, which name them; one voucher needs no name."""
+    """D20, S0.19: an entry that two vouchers pay for has two rows, which name them; the row of a single voucher does not."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         for label in ("Spring", "Summer"):
@@ -524,7 +525,7 @@ async def test_included_hours_are_not_lowered_below_what_was_billed() -> None:
 
 
 async def test_a_changed_service_allocates_open_time_anew() -> None:
-    """D21: when a service gets included hours, these cover open time that was approved before at once."""
+    """D21: when a service gets included hours, these at once cover open time that was approved before."""
     async with transaction(NOOR):
         plan = await a_service(ACME, ACME_CONTRACT, "Care")
         (entry,) = await approved(60, service=plan)

@@ -93,7 +93,7 @@ async def test_a_row_has_one_open_question() -> None:
 
 
 async def test_a_question_locks_the_customer_before_the_case() -> None:
-    """R94: a question locks its customer before its case, so that it cannot deadlock with a run of the customer."""
+    """R94: a question locks its customer before its case, so that it cannot deadlock with a billing run."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
     invoice = await invoiced(case_id=case.id)
@@ -196,7 +196,8 @@ async def test_time_that_is_not_billed_yet_is_flagged_until_its_question_is_expl
 
     He explains it with a button or by lifting the flag.
 
-    Other customers' contacts, contacts with own cases only, and questions about time not approved get 404.
+    Gil of another customer and Alan, who sees only his own cases, get 404, and so does a question about time that is
+    not approved.
     """
     async with transaction(MAX):
         entry, waiting = await log(60, comment="Router in Kiel"), await log(30, comment="Switch")
@@ -273,7 +274,7 @@ async def test_a_question_about_time_on_a_draft_follows_it_onto_the_invoice() ->
 
 @pytest.mark.parametrize("way", ["the draft is deleted", "the entry is taken off", "approved again"])
 async def test_time_of_which_a_question_is_open_is_flagged_once_it_is_free(way: str) -> None:
-    """C3: time with an open question is flagged whenever it becomes free or approved, so that no run bills it."""
+    """C3: time with an open question is flagged when it leaves its draft or is approved again, so that no run bills it."""
     async with transaction(MAX):
         entry, other = await log(60), await log(30)
         await billing.approve([entry.choice, other.choice], by=MAX, at=NOW)

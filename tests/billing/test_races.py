@@ -100,7 +100,7 @@ async def voucher(label: str) -> Voucher:
 
 
 async def the_draft() -> int:
-    """Return the id of the first draft, or an id that no draft has if there is none."""
+    """Return the id of the first draft; if there is no draft, return 4711, which is no draft's id."""
     return await current().fetchval("select min(id) from invoice where state = 'draft'") or 4711
 
 
@@ -280,7 +280,7 @@ async def one_after_the_other(first: Act, second: Act) -> list[str]:
 
 
 async def at_once(first: Act, second: Act) -> list[str]:
-    """Let `first` hold its transaction until `second` waits for a lock of it, and return the outcomes of both."""
+    """Keep the transaction of `first` open until `second` waits for one of its locks, and return the outcomes of both."""
     holds, met = asyncio.Event(), False
 
     async def holding(by: AgentReader | ContactReader) -> None:
@@ -320,7 +320,7 @@ async def are_as_in_turn(connections: Connections, first: Act, second: Act) -> l
 
 
 def cases(quick: list[Any], others: list[Any]) -> list[Any]:
-    """Return parameters for pytest, of which only the long suite tries the others."""
+    """Return both lists as parameters for pytest; only the long suite tries those in `others`."""
     return [
         *quick,
         *(pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.long) for one in others),

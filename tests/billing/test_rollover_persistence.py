@@ -182,7 +182,10 @@ async def test_rollover_is_off_by_default_and_its_fields_are_checked() -> None:
 
 
 async def test_the_database_refuses_a_rollover_that_cannot_be() -> None:
-    """D26: the database refuses rollover without a subscription or from the same period, and a new cycle of its contract."""
+    """D26: the database refuses to change the settlement of a service with rollover and the cycle of its contract.
+
+    It also refuses an allocation of minutes that rolled into a period from that same period.
+    """
     async with transaction(MAX):
         plan = await a_plan()
         await approved(400, service=plan)

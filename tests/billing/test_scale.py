@@ -56,7 +56,7 @@ def large(*, rates: int = 1, entries: int = 1, contracts: int = 1, vouchers: int
 def test_a_large_document_takes_seconds(sizes: dict[str, int]) -> None:
     """A large document is billed within ten seconds of processor time.
 
-    If a list were scanned for each entry, they would take from 20 seconds to minutes.
+    If a list were scanned for each entry, billing it would take from 20 seconds to minutes.
     """
     document = large(**sizes)
     began = time.process_time()

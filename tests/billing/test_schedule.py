@@ -91,7 +91,7 @@ async def test_an_invoice_that_cannot_be_issued_stays_a_draft_and_says_why(
 ) -> None:
     """S2.43: a scheduled run keeps the drafts that cannot be issued; its page names the customers and the reason.
 
-    The same happens if issuing fails for the moment, such as with a PDF that takes too long.
+    The same happens if issuing fails only temporarily, for example because of a lock.
     """
     await set_up(cycle="weekly", week_day="1", outcome="issue")
     monday = datetime(2026, 11, 23, 4, tzinfo=UTC)

@@ -91,7 +91,7 @@ def test_factors_come_before_rounding() -> None:
 def test_a_window_may_have_a_rate_instead() -> None:
     """The rate of a window prices the minutes worked in the window, and each minute counts once.
 
-    Work from 17:00 to 19:00 on a plan of 30 minutes, with 90.00 in the evening and 60.00 otherwise:
+    Work from 17:00 to 19:00 under a subscription with 30 included minutes, at 90.00 from 18:00 on and 60.00 before:
 
     | minutes        | paid by  | rate  | amount |
     |----------------|----------|-------|--------|
@@ -113,7 +113,7 @@ def test_a_window_may_have_a_rate_instead() -> None:
 
 
 def test_the_order_of_prices_is_the_entrys_own_then_the_schedule_then_overage() -> None:
-    """An entry's own rate has precedence over the schedule's, and that over the overage rate; the schedule's rate suffices."""
+    """The rate of an entry has precedence over the rate of the schedule, and that one over the overage rate."""
     rate = {"days": WEEK, "from": "18:00", "to": "22:00", "hourly_rate": "90.00"}
     started = at("2026-01-05T18:00")
     own = an_entry("own", "2026-01-05", 60, started=started, hourly_rate="10.00")

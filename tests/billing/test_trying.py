@@ -58,7 +58,7 @@ async def on_trial(offer: Offer) -> billing.Trial:
 
 
 async def test_the_test_box_names_the_price_and_where_it_comes_from() -> None:
-    """S3.25, D18: 50 minutes are rounded to an hour, at the rate of the role that holds on that day."""
+    """S3.25, D18: the test box rounds 50 minutes to an hour, and prices it at the role's rate of that day."""
     answer = await priced(duration="50m")
     [piece] = answer.pieces
     assert (answer.amount, answer.counted, piece.minutes) == (Decimal("120.00"), 60, 60)
@@ -143,7 +143,10 @@ async def test_the_test_box_knows_the_rates_of_an_agent_and_the_prices_of_hours(
 
 
 async def test_a_trial_counts_evenings_by_the_windows_that_are_tried() -> None:
-    """D27: of 90 minutes from 17:30, an hour counts twice: 150 minutes at 120.00 are 300.00; at 150.00 it is 210.00."""
+    """D27: 90 minutes from 17:30 at 120.00 an hour cost 180.00, or what the tried windows for the hour from 18:00 on say.
+
+    If that hour counts twice, they cost 300.00; if it is priced at 150.00, they cost 210.00.
+    """
     async with transaction(SYSTEM):
         entry = await log(90, on=date(2026, 3, 10))
         await current().execute(

@@ -39,7 +39,7 @@ async def a_contract(facts: ContractFacts = YEAR) -> int:
 
 
 async def renewals(contract: int) -> tuple[date | None, list[tuple[date, date]]]:
-    """Return the last day of a contract, and the last days before and after each renewal, the latest renewal first."""
+    """Return the last day of a contract and, for each renewal from the latest on, its last day before and after it."""
     async with transaction(NOOR):
         found = await ContractRenewal.of(contract)
         last = (await Contract.find(contract, NOOR)).valid_until

@@ -86,7 +86,7 @@ async def test_a_right_that_was_taken_away_is_gone_with_the_next_request(app: Ga
 
 
 async def test_ending_a_colleague_signs_them_out_and_hands_over_their_cases(app: Gate) -> None:
-    """S3.15, R12: Ada ends Alan and takes over his open case; his next request is redirected to the sign-in page.
+    """S3.15, R12: Ada ends Alan's access and takes over his case; his next request is redirected to the sign-in page.
 
     Sending the form again is harmless, and she can restore his access.
     """
@@ -126,7 +126,7 @@ async def test_cases_are_handed_over_that_the_administrator_may_not_read(app: Ga
 
 @pytest.mark.parametrize("path", ["", "/invitations", "/invitations/revocation", "/ending", "/resumption"])
 async def test_a_contact_of_another_customer_is_404(app: Gate, dsn: str, path: str) -> None:
-    """R22, R28: Gil manages the contacts of Globex and reaches none of Acme's; nothing changes."""
+    """R22, R28: Gil, who manages the contacts of Globex, gets 404 for the forms of Acme's contacts; nothing changes."""
     async with await Browser.of(app, GIL, at=NOW) as gil:
         before = await checksums(dsn, ["attempt"])
         assert (await gil.send_form(f"/contacts/{ALAN.id}{path}", NEW if not path else {})).status_code == 404

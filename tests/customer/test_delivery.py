@@ -51,7 +51,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: Alan and Ines get 404 for the contacts' page; Ada gets 404 and Ines 403 for the admins'; nothing changes."""
+    """S3.15: Alan and Ines get 404 for the contacts' page; Ada gets 404 and Ines 403 for that of admins; nothing changes."""
     before = await checksums(dsn, ["session", "audit"])
     for reader, path, status in ((ALAN, THEIRS, 404), (INES, THEIRS, 404), (ADA, OURS, 404), (INES, OURS, 403)):
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -61,7 +61,7 @@ async def test_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> N
 
 
 async def test_a_contact_who_lost_the_right_meanwhile_changes_nothing(app: Gate, dsn: str) -> None:
-    """R12: the database lets only administrators change the columns of delivery, and no other column."""
+    """R12: the database lets only administrators change how invoices are delivered, and no other column of the customer."""
     administrator = ADA.as_administrator()
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set manages_contacts = false where id = $1", ADA.id)
@@ -82,7 +82,7 @@ async def test_a_contact_who_lost_the_right_meanwhile_changes_nothing(app: Gate,
 async def test_another_accounts_address_takes_the_password_and_the_rest_does_not(
     app: Gate, reader: Any, path: str
 ) -> None:
-    """R20: a while after signing in, changing the accounts address takes the password, and other fields do not.
+    """R20: a while after signing in, changing the accounts address needs the password, and other fields do not.
 
     A refused form keeps what was typed.
     """

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 @pytest.fixture
 async def care(dsn: str) -> dict[str, int]:
-    """Create a plan with 10 included hours and a voucher of 2 hours; use 11 of these hours, with another 30 min pending."""
+    """Create a subscription with 10 included hours and a voucher of 2 hours; use 11 of these hours, and log 30 min more."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         voucher = await a_voucher(plan, hours="2h", label="Autumn hours", valid_until="2026-12-31")
@@ -100,7 +100,7 @@ async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: 
 
 
 async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, care: dict[str, int]) -> None:
-    """R26: a contact with own cases only gets 404 for hours, and sees no link to them; Gil gets 404 for Acme's voucher."""
+    """R26: Alan, who sees only his own cases, gets 404 for hours and sees no link to them; Gil gets 404 for Acme's voucher."""
     async with await Browser.of(app, ALAN, at=NOW) as browser:
         assert (await browser.get("/hours")).status_code == 404
         assert (await browser.get(f"/hours/vouchers/{care['voucher']}")).status_code == 404

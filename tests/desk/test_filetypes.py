@@ -99,7 +99,7 @@ def test_executables_are_refused_under_every_name(name: str, content: bytes) -> 
 def test_the_endings_of_executables_are_refused_whatever_they_hold(ending: str) -> None:
     """R55, R56: a file name with the extension of an executable is refused.
 
-    An invisible character, a capital letter, a blank or a dot in the name does not hide the extension.
+    An invisible character, a capital letter, a space or a dot in the name does not hide the extension.
     """
     assert ending in EXECUTABLE
     for name in (f"a.{ending}", f"a.pdf.{ending.upper()}", f"a.{ending}. ", f"a.\u200b{ending[0]}\u00ad{ending[1:]}"):

@@ -162,7 +162,10 @@ READERS: list[tuple[Reader | None, int]] = [(None, 1), (ADA, 2), (GIL, 2), (INES
 
 @pytest.mark.parametrize(("reader", "many"), READERS)
 async def test_each_reader_finds_what_is_meant_for_them(app: Gate, reader: Reader | None, many: int) -> None:
-    """S2.45: an article is in list and search, and its page and images are served, for its audience and agents only (R24)."""
+    """S2.45: only its audience and agents find an article in list and search and get its page and images (R24).
+
+    A draft is in neither and has no such page.
+    """
     made = [
         await article(f"For {audience}", text="MARK", audience=audience)
         for audience in ("everybody", "customers", "agents")
@@ -263,7 +266,7 @@ async def test_two_readers_at_once_are_both_counted() -> None:
 
 
 async def test_readers_change_no_article_and_no_number() -> None:
-    """S2.45, R24: the database lets contacts and visitors read articles, but change neither them nor counted views."""
+    """S2.45, R24: the database lets contacts and visitors change neither articles nor their images nor counted views."""
     await article()
     for reader in (ADA, None):
         for sql in (
@@ -363,7 +366,7 @@ async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.M
 
 
 async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
-    """S2.45: a link at the end of an article opens a new case, even after signing in; the case's log names the article."""
+    """S2.45: an article links to the form of a new case, even for a visitor who signs in first; the log names the article."""
     made, hidden = await article(), await article("For agents", audience="agents")
     async with (
         Browser(app) as nobody,

@@ -118,7 +118,7 @@ CASES = (business(), some.sampled_from(DAYS), some.integers(0, A_DAY), some.inte
 def test_a_deadline_is_the_one_that_counting_each_minute_finds(
     hours: Hours, day: date, begin: int, minutes: int, pauses: list[tuple[int, int | None]]
 ) -> None:
-    """D49: windows, holidays, own days, changes of the clock and pauses count as in a walk through the minutes."""
+    """D49: with windows, holidays, the company's own days, clock changes and pauses, counting each minute agrees."""
     compare(hours, day, begin, minutes, pauses, 3)
 
 

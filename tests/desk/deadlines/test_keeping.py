@@ -144,7 +144,7 @@ async def test_a_case_that_waits_has_no_deadline_and_goes_on_with_what_was_left(
 
 
 async def test_a_case_that_waits_from_the_beginning_burns_nothing() -> None:
-    """D49: a case that an agent opens waiting for the customer has no deadline until they answer."""
+    """D49: a case that an agent opens and sets to waiting for the customer has no deadline until the customer replies."""
     await promise()
     case = await opened(by=INES, contact_id=ADA.id)
     async with transaction(INES):
