@@ -259,7 +259,7 @@ async def test_what_was_deleted_since_is_said_to_be_deleted(noor: Browser) -> No
 
 
 async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
-    """R89: the page has a sentence for each table whose changes are recorded, and a kind in the filter finds them."""
+    """R89: each table whose changes are recorded has a sentence on the page and belongs to a kind in the filter."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct tgrelid::regclass::text as name from pg_trigger where tgname like 'recorded%'"

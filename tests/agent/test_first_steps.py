@@ -31,7 +31,7 @@ BELOW = (
     "/agent/setup/workflow/follow-ups",
     "/agent/setup/service-templates/new",
 )
-"""Pages and files of the set-up that another page of it leads to."""
+"""Pages and files of the set-up that are not on the map, because another page of the set-up links to them."""
 
 
 async def test_the_map_has_every_page_of_the_set_up() -> None:

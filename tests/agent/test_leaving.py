@@ -126,7 +126,7 @@ async def planned(case: Case, **typed: str) -> Appointment:
 
 
 async def appointments() -> dict[int, tuple[int, bool]]:
-    """Return the id of the agent and whether it was cancelled, for each appointment by its id."""
+    """Return, for each appointment by its id, the id of its agent and whether the appointment is cancelled."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select id, agent_id, cancelled_at is not null as is_off from appointment")
     return {row["id"]: (row["agent_id"], row["is_off"]) for row in rows}

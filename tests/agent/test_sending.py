@@ -268,7 +268,7 @@ async def test_a_reply_is_taken_back_only_on_its_own_case(ines: Browser, max_: B
 
 
 async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines: Browser, case: Case) -> None:
-    """If a draft is too large to take the text, the request gets 409, and the reply still goes out with its file."""
+    """If Ines's draft has no room for the text of her held reply, withdrawing it gets 409; the reply goes out with its file."""
     here = f"/agent/cases/{case.number}"
     answer = await ines.send_form(f"{here}/replies", reply("No room for me"), files=LOG)
     await ines.send_form(

@@ -302,7 +302,7 @@ class TestWorkingTime:
     async def test_only_a_manager_is_asked_for_a_deputy(self, ines: Browser, max_: Browser, noor: Browser) -> None:
         """C10: the form of an absence has a field for the deputy only for a manager, and only if there is another manager.
 
-        Once Ines is a manager, Max names her, and his page shows that she approves while he is away.
+        Once Ines is a manager, Max names her as his deputy, and his page shows that she approves while he is away.
         """
         for browser in (ines, noor, max_):
             assert "deputy_id" not in (await browser.get("/agent/absences")).text, "Max is the only manager"

@@ -92,7 +92,7 @@ async def test_waiting_time_is_filtered_by_department_and_service(
 ) -> None:
     """S0.28: Max filters waiting time by department, which includes those below it, and by service.
 
-    The page that decides on everything applies the same filters. An invalid value is ignored if it is not a number.
+    The page for a decision on all entries applies the same filters. A value that is not a number is ignored.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update department set parent_id = $1 where id = $2", SUPPORT, MOVE)

@@ -178,7 +178,7 @@ def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> Non
 
 
 def test_a_part_of_a_voucher_is_credited_and_the_others_of_its_minutes_stay() -> None:
-    """D38: of 10 h for 900.00, of which 4 h were drawn, 2 h are credited, 1 h more, and then all the rest.
+    """D38: of a voucher of 10 h for 900.00, of which 4 h were drawn, 2 h are credited, then 1 h, and then all the rest.
 
     | credited so far | credited of the price              | this credit |
     |-----------------|------------------------------------|-------------|

@@ -120,7 +120,7 @@ async def test_minutes_are_credited_bit_by_bit_to_the_cent() -> None:
 
 
 async def test_a_credited_entry_that_was_covered_in_part_says_its_charged_minutes() -> None:
-    """D22, D38: of 100 minutes 60 were prepaid, and the invoice charges 40; so does the credit note, at the same price."""
+    """D22, D38: of 100 minutes 60 were prepaid, and the invoice charges 40; the credit note has these 40 at the same price."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="bill", rollup="none")
         await a_voucher(care, hours="1h", sold_elsewhere="yes")

@@ -1,4 +1,4 @@
-"""Test that the time of a day is rounded together: what is stored, what moves, and what documents keep (D4)."""
+"""Test that the time of a day is rounded as a whole: what is stored, what moves, and what documents keep (D4)."""
 
 from datetime import timedelta
 from typing import Any
@@ -202,7 +202,7 @@ async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_where
                 await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
         assert [(page.groups[0].count, page.groups[0].rounds_days) for page in pages] == [(1, False), (3, True)]
         assert pages[1].groups[0].all_minutes == 64
-        assert not (await billing.list_waiting(MAX, at=NOW)).groups[0].rounds_days  # all on one page
+        assert not (await billing.list_waiting(MAX, at=NOW)).groups[0].rounds_days  # All entries are on one page.
         await log(60, on=OCTOBER + timedelta(days=2), comment="Other")
         for _ in range(50):
             await log(1, on=OCTOBER + timedelta(days=3))
@@ -213,7 +213,7 @@ async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_where
 
 
 async def test_a_deleted_entry_gives_the_difference_back() -> None:
-    """D4, S2.22: when a manager deletes the last entry of a day, the one before takes the difference."""
+    """D4, S2.22: when a manager deletes the last entry of a day, the entry before it gets the rounding difference."""
     async with transaction(MAX):
         first, second = await worked(2, 2, service=await a_service_by_day())
         await approve(first, second)
@@ -239,7 +239,7 @@ async def test_time_of_merged_cases_is_rounded_together() -> None:
 
 
 async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
-    """D3, D4: time under a service that rounds by day counts as worked when logged, unless billable minutes are typed."""
+    """D3, D4: under a service that rounds by day, a new entry counts its worked minutes, unless others are entered."""
     async with transaction(SYSTEM):
         service = await a_service_by_day()
     async with transaction(INES):

@@ -1,4 +1,4 @@
-"""Test that the parts of a fee sum to the share of all its days, in whatever order they are billed and credited."""
+"""Test that the parts of a fee sum to the fee for all days, in whatever order they are billed and credited."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -116,7 +116,7 @@ async def test_a_question_locks_the_customer_before_the_case() -> None:
 
 
 async def test_the_database_refuses_a_question_about_time_of_another_customer() -> None:
-    """R23: the database refuses Gil's question about Acme's entry, which would keep Acme from asking about it."""
+    """R23: the database refuses Gil's question about Acme's entry; as an open question, it would block a question of Acme."""
     invoice = await invoiced()
     async with transaction(MAX):
         entry = (await billing.contents_of(invoice)).detail[0].entry_id

@@ -216,7 +216,7 @@ async def test_another_rounding_is_tried_on_the_minutes_that_were_worked() -> No
 
 
 async def test_time_with_a_fixed_fee_costs_it_under_other_terms_too() -> None:
-    """A call-out for 35.00 draws no prepaid hours and is charged as it was, whatever terms are tried."""
+    """A call-out with a fixed fee of 35.00 costs 35.00 and draws no prepaid hours, whatever terms are tried."""
     async with transaction(SYSTEM) as tx:
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Call-out", fixed_fee="35"))
         entry = await log(90, on=OCTOBER)

@@ -132,7 +132,7 @@ async def figures(service: int = HELPDESK) -> Figures:
 
 
 async def test_after_a_run_unbilled_has_fallen_by_what_was_billed_last() -> None:
-    """S4.20 to S4.26: what a run bills moves from unbilled to billed last, and the total stays.
+    """S4.20 to S4.26: what a run bills moves from the figure "unbilled" to "billed last", and the total stays.
 
     Worked out by hand at 120.00 an hour: 2:30 h are 300.00; 1:00 h at no charge counts as time and costs nothing.
     """

@@ -155,7 +155,7 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
 
 
 async def test_the_live_stream_and_notices_of_a_confidential_case_reach_participants_only() -> None:
-    """R12: Ada's open pages get one event when the case becomes confidential, and none later; she has no notices of it."""
+    """R12: Ada's open pages get one event when the case becomes confidential, and none later; she has no notices about the case."""
     case = await opened(ADA)
     await do("hand_over", case, ALAN.id, stays=True, by=ADA)
     await do("set_confidential", case, True, by=ALAN)
@@ -317,7 +317,7 @@ async def test_documents_name_a_confidential_case_by_its_number_without_a_link(a
 
 
 async def test_handing_over_twice_is_harmless() -> None:
-    """The same handover sent again changes nothing; that of somebody who never had the case is refused as before."""
+    """Alan's handover sent again changes nothing; Ada, who was never the contact of the case, cannot hand it over."""
     case, third = await opened(ALAN), await bea()
     for _ in range(2):
         async with transaction(ALAN):

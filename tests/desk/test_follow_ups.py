@@ -1,4 +1,4 @@
-"""Test a customer's reply to a closed case: it reopens the case or begins a follow-up case (S3.18)."""
+"""Test a customer's reply to a closed case: it reopens the case or creates a follow-up case (S3.18)."""
 
 import uuid
 from datetime import timedelta

@@ -217,7 +217,7 @@ async def test_a_long_list_goes_on_on_the_next_page(app: Gate) -> None:
 
 
 async def test_articles_are_suggested_while_a_subject_is_typed(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S2.45: rare words of the subject count more than common ones; contacts get only articles that they may read."""
+    """S2.45: an article with rare words of the subject is suggested first; contacts get only articles that they may read."""
     await article("Set up the VPN", text="Text")
     await article("Set up the printer", text="Text")
     await article("VPN for agents", text="Text", audience="agents")

@@ -43,7 +43,10 @@ async def test_beyond_a_thousand_a_list_says_more_than_and_goes_on() -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 async def test_cursors_lead_through_every_case_once_and_back_whatever_the_order(turned: bool) -> None:
-    """In every order, the pages of a list show each case once, even those without deadline or agent, and lead back."""
+    """In every order, the pages of a list show each case once, even those without deadline or agent.
+
+    The cursor of the third page leads back to the second.
+    """
     await many(56)
     async with transaction(SYSTEM) as tx:
         await tx.execute(

@@ -1,4 +1,4 @@
-"""Test own fields of cases (S3.18): who fills in and sees which, log, search, filters, export, merging, and changes by admins."""
+"""Test own fields of cases (S3.18): who fills in and sees which fields, their log, search and export, and admins' changes."""
 
 import asyncio
 import contextvars

@@ -148,7 +148,7 @@ async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_els
 
 
 async def test_old_drawings_are_deleted() -> None:
-    """The deletion of old renderings, 31 days later, leaves none."""
+    """The deletion of old renderings, 31 days after `NOW`, leaves no rendering."""
     async with transaction(INES):
         await showing.delete_old(NOW + timedelta(days=31))
         assert await current().fetchval("select count(*) from file_preview") == 0

@@ -54,7 +54,10 @@ async def told(case: Case) -> list[str]:
 
 
 async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> None:
-    """S3.18: the contact of a case that waits for them is reminded once, and the case is then closed, even by a late worker."""
+    """S3.18: the contact of a case that waits for them is reminded once, and the case is closed on the announced day.
+
+    If the worker was late with the reminder, the case is closed later by as much.
+    """
     case = await waiting()
     assert await run(NOW + 99 * DAY) == (0, 0)  # Off until an admin sets a rule.
     await rule("7", "14")

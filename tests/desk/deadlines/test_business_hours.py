@@ -1,4 +1,4 @@
-"""Test the computation with business hours against a slow one that walks through the minutes."""
+"""Test the computation of deadlines in business hours against a slow one that counts every minute."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

@@ -61,7 +61,7 @@ async def test_without_targets_no_case_has_a_deadline() -> None:
 
 
 async def test_a_service_has_its_own_targets() -> None:
-    """S3.20: the targets of a service replace the usual ones for its cases, also where they promise nothing."""
+    """S3.20: the targets of a service replace all usual ones for its cases, even those that the service does not have."""
     await promise()
     await promise(type(TARGETS)(solve_high="1h"), service_id=HELPDESK)
     case = await opened()
@@ -73,7 +73,7 @@ async def test_a_service_has_its_own_targets() -> None:
 
 
 async def test_a_change_of_priority_counts_from_the_opening() -> None:
-    """D49: the deadlines are those that the case would have had with this priority from the beginning."""
+    """D49: after a change of priority, a case has the deadlines that it would have had with it from the beginning."""
     await promise()
     case = await opened(priority=Priority.NORMAL)
     async with transaction(INES):
@@ -182,7 +182,7 @@ async def test_a_passed_deadline_is_not_moved_by_a_pause_after_it() -> None:
 
 
 async def test_merged_cases_go_on_with_the_clock_that_began_first() -> None:
-    """D49, D53: the case that remains is due as the earlier of the two was, and nothing is due on the other one."""
+    """D49, D53: after a merge, the case is due as the earlier of the two was, and nothing is due on the merged one."""
     await promise()
     first, second = await opened(at=at("20 10:00")), await opened(at=at("20 11:00"))
     async with transaction(INES):
@@ -196,7 +196,7 @@ async def test_merged_cases_go_on_with_the_clock_that_began_first() -> None:
 
 
 async def test_a_merge_with_a_closed_case_takes_no_clock_from_it() -> None:
-    """D49: the clock of a case that is closed already is not taken over, although it began earlier."""
+    """D49: a merge with an earlier case that is closed already does not change the deadlines."""
     await promise()
     done, case = await opened(at=at("18 10:00")), await opened()
     async with transaction(INES):
@@ -206,7 +206,7 @@ async def test_a_merge_with_a_closed_case_takes_no_clock_from_it() -> None:
 
 
 async def test_a_case_that_is_split_off_is_due_from_when_the_contact_wrote_it() -> None:
-    """D49: the new case's clock begins with the contact's message, and the pauses of the old case count for it."""
+    """D49: the deadlines of a case that is split off run from the contact's message on; pauses of the old case move them."""
     await promise()
     case = await opened(at=at("20 09:00"))
     async with transaction(ADA):

@@ -50,7 +50,7 @@ def test_a_deadline_names_the_duty_and_how_near_it_is(due_at: datetime, words: s
 
 
 def test_the_pie_shows_the_share_of_the_working_time_that_is_used() -> None:
-    """S3.20: it is Friday 11:00; of the four hours until Friday 15:00 none is used, of those until 12:00 three are."""
+    """S3.20: on Friday at 11:00, none of the promised four hours is used for a deadline at 15:00, and 75 % for one at 12:00."""
     shares = [found.used for hours in (4, 1) if (found := line(clock(due(Duty.SOLVE, NOW + hours * HOUR))))]
     assert shares == [0, 0.75]
     weekend = line(clock(due(Duty.SOLVE, NOW + 3 * DAY)))
