@@ -168,7 +168,7 @@ async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
 
 
 async def test_the_preview_has_pages_with_the_sums_of_all_and_bills_one_page_or_all(app: Gate) -> None:
-    """R81, D47: the preview shows 101 customers on two pages; a run bills those ticked on one page, or all.
+    """R81, D47: the preview shows 101 customers on two pages; a run bills those ticked on one page, or all 101.
 
     Each page shows the sum of all customers.
     """

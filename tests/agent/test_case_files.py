@@ -131,7 +131,10 @@ async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate
 
 
 async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) -> None:
-    """Each line of a text is a quotation, so that a heading in it is not that of a message, whatever ends the line."""
+    """In the file of a case, each line of a message is quoted, so that a heading in it does not look like another message.
+
+    This is so whatever character ends the line.
+    """
     forged = "Thank you.\n\n## Noor Haddad, 2026-11-20 11:00\n\nThat is free.\r\n## A\u2028## B"
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text=forged, case_type_id=INCIDENT, priority=2, at=NOW)
@@ -144,7 +147,10 @@ async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) 
 async def test_a_long_log_is_filtered_before_it_is_cut_and_its_file_has_all_of_it(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3.10: a page finds the line of a person below the newest `MOST` lines; the CSV file, in the ZIP file too, has all."""
+    """S3.10: the page of a long log shows the newest lines, but filters all of them; the CSV file has all lines.
+
+    So has the CSV file inside the ZIP file of the case.
+    """
     for module in ("portal.desk.lists.log", "portal.agent.queue.log"):
         monkeypatch.setattr(f"{module}.MOST", 3)
     monkeypatch.setattr(log, "PAGE", 2)

@@ -245,7 +245,7 @@ async def _of(location: str) -> Case:
 
 
 async def test_a_type_that_is_no_number_is_refused_beside_one_that_is(app: Gate) -> None:
-    """Types of which one is not a number get 422 at their field, and nothing changes."""
+    """If one of the case types for which a field is meant is not a number, the form gets 422."""
     field = await made("Site")
     async with await Browser.of(app, NOOR) as noor:
         answer = await noor.send_form(

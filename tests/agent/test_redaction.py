@@ -323,7 +323,7 @@ async def test_time_on_a_document_stays_and_the_page_says_so(app: Gate) -> None:
 
 
 async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Gate) -> None:
-    """A form without `what` gets 422 and destroys nothing, even if the case has only one text, or if `sure` is sent."""
+    """A form that does not say what to redact gets 422 and destroys nothing, even if it is confirmed; a wrong key gets 404."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     here = f"/agent/cases/{case.number}/redaction"
@@ -337,7 +337,10 @@ async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Ga
 
 
 async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(storage: Storage) -> None:
-    """A draft keeps the number that its case had; that of a new case may quote the text. Others stay."""
+    """Drafts of replies under the number of a merged case, and drafts of new cases, are deleted if they quote the text.
+
+    A draft of a new case without the text stays, and so does a draft of time.
+    """
     case, keys = await dialogue(storage)
     async with transaction(ADA):
         other = await Case.open(by=ADA, subject="Also", text="This.", case_type_id=INCIDENT, priority=2, at=NOW)
@@ -360,7 +363,7 @@ async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(s
 
 
 async def test_the_words_of_a_rating_and_a_reply_that_did_not_go_out_are_redacted(dsn: str) -> None:
-    """Both are offered, destroyed and then no longer offered; a reply that still waits to go out is not."""
+    """The words of a rating and a reply that could not go out can be redacted once; a reply that still waits cannot be."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     async with transaction(INES) as tx:

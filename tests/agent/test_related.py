@@ -217,7 +217,7 @@ async def test_the_contact_of_a_case_is_changed_from_its_menu(ines: Browser, cas
 
 
 async def test_of_two_who_split_off_the_same_with_other_subjects_the_second_is_told(ines: Browser, case: Case) -> None:
-    """Whoever splits off the same messages with another subject gets 409, which names the case that has them."""
+    """If messages have been split off already, splitting them off with another subject gets 409 and names their new case."""
     async with transaction(INES) as tx:
         await case.reply(by=INES, text="Something else entirely.", at=now())
         chosen = await tx.fetchval("select max(id) from message where case_id = $1", case.id)

@@ -256,7 +256,7 @@ async def test_a_reply_goes_out_on_the_case_that_its_case_was_merged_into(ines: 
 
 
 async def test_a_reply_is_taken_back_only_on_its_own_case(ines: Browser, max_: Browser, case: Case) -> None:
-    """R28: the URL of another case gets 404 and leaves both text boxes as they were, as does a key that no form has."""
+    """R28: withdrawing a reply under the URL of another case, or with an unknown key, gets 404; the reply goes out."""
     other = await open_case("Somebody else's")
     form = reply("Only for the first case")
     await ines.send_form(f"/agent/cases/{case.number}/replies", form)
@@ -281,7 +281,7 @@ async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines:
 
 
 async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_request(ines: Browser, case: Case) -> None:
-    """If another page has saved its text over the draft, the same request puts the text back, above that of the page."""
+    """If another page has saved its text over the withdrawn reply, withdrawing it again puts the reply above that text."""
     here = f"/agent/cases/{case.number}"
     form = reply("It is here")
     await ines.send_form(f"{here}/replies", form)
@@ -295,7 +295,10 @@ async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_req
 
 @pytest.mark.parametrize("by", ["taken back", "canned"])
 async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser, case: Case, by: str) -> None:
-    """D51: a reply that is taken back, or a canned one, leaves a note that was begun apart; sending it keeps the note."""
+    """D51: a withdrawn or canned reply is put into the text box instead of the note that Ines has begun, not into the note.
+
+    After the reply is sent, the note is in the text box again.
+    """
     here = f"/agent/cases/{case.number}"
     form, note = reply("For the customer"), {"kind": "note", "body": "Only for us", "form_key": str(uuid.uuid4())}
     await ines.send_form(f"{here}/replies", form)
@@ -321,7 +324,7 @@ async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser
 
 
 async def test_a_text_for_which_each_draft_is_a_note_stays_a_note(ines: Browser, case: Case) -> None:
-    """D51: with a note under both addresses of the text box, the reply that is taken back is added to the newest note."""
+    """D51: if Ines has begun a note under the URL of replies and of notes, a withdrawn reply is put above the newest note."""
     here = f"/agent/cases/{case.number}"
     form = reply("For the customer")
     await ines.send_form(f"{here}/replies", form)
@@ -337,7 +340,7 @@ async def test_a_text_for_which_each_draft_is_a_note_stays_a_note(ines: Browser,
 async def test_a_reply_of_an_agent_who_has_left_meanwhile_does_not_go_out_and_a_manager_takes_it_back(
     ines: Browser, max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """R12, R93: the reply stays on the case with its reason; a manager, and no other agent, gets its text and its file."""
+    """R12, R93: Max's reply does not go out once he has left; a manager can withdraw it with its file, and Ines cannot."""
     here = f"/agent/cases/{case.number}"
     form = reply("From Max", then="resolve")
     await max_.send_form(f"{here}/replies", form, files=LOG)

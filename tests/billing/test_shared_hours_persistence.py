@@ -55,7 +55,7 @@ async def test_two_services_draw_the_included_hours_of_one_subscription() -> Non
 
 
 async def test_the_statement_of_each_service_counts_the_shared_hours() -> None:
-    """S2.3, S2.20, D28: the statements of both services show how many of the shared hours are used and left."""
+    """S2.3, S2.20, D28: the running statements of both services show how many of the shared hours are used and left."""
     today = NOW.date()
     async with transaction(MAX):
         desk, remote = await sharing()

@@ -49,7 +49,7 @@ async def second_administrator(app: Gate) -> ContactReader:
 
 
 async def test_an_administrator_invites_a_colleague_who_then_signs_in(app: Gate) -> None:
-    """S3.15, R7: Ada adds Bea with rights; the invitation link is shown once, and Bea chooses a password with it.
+    """S3.15, R7: Ada adds Bea, who may see all cases; the invitation link is shown once, and Bea sets a password with it.
 
     The portal has no mail server here; with one, the link is mailed (`tests/mail/test_invitations.py`).
     """

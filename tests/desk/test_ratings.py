@@ -265,7 +265,7 @@ async def test_the_rating_costs_the_page_no_statement(dsn: str) -> None:
 
 
 async def test_the_link_of_a_case_that_was_merged_rates_the_case_that_it_is_part_of(app: Gate, settings: Settings, clock: Any) -> None:  # fmt: skip
-    """D53: opening the link of a merged case shows the form of the other case, and sending it rates that case."""
+    """D53: after a merge, the rating link of the merged case opens the form of the other case, and rates that case."""
     case, into = await solved(), await solved()
     link = await linked(case, settings)
     async with transaction(INES):

@@ -112,7 +112,7 @@ async def test_the_list_of_tags_goes_on_beyond_a_hundred() -> None:
 
 
 async def test_a_tag_that_is_deleted_while_somebody_adds_it_is_refused_with_a_sentence() -> None:
-    """Whoever adds the tag waits for the deletion and is told of it; whoever deletes it waits for an addition."""
+    """Adding a tag waits while somebody deletes it, and is then refused; deleting a tag waits while somebody adds it."""
     case, other = await opened(ADA), await opened(ADA)
     (tag,) = await tagged(other, "audit")
     async with transaction(NOOR):
