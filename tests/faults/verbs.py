@@ -199,13 +199,18 @@ async def credit() -> Prepared:
 
 
 async def correct() -> Prepared:
-    async with transaction(MAX):
+    """Correct all of a statement, which also has the time that earlier corrections have freed."""
+    async with transaction(MAX) as tx:
         entry = await log(billing="no_charge")
         await billing.approve([entry.choice], by=MAX, at=NOW)
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert made is not None
         statement, key = made.statement_ids[0], uuid.uuid4()
-    typed = {"scope": "everything", "then": "free", "reason": "Agreed.", "left": "60", "form_key": str(key)}
+        left = await tx.fetchval(
+            "select sum(e.billable_minutes) from settled_entry d join time_entry e on e.id = d.entry_id where d.statement_id = $1",
+            statement,
+        )
+    typed = {"scope": "everything", "then": "free", "reason": "Agreed.", "left": str(left), "form_key": str(key)}
     path = f"/agent/statements/{statement}/correction"
     count = (
         "select count(*) from statement s where form_key = $1 and exists (select from document d where d.statement_id = s.id)"
