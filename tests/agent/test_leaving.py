@@ -221,7 +221,7 @@ async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> N
 
 
 async def test_time_that_a_timer_has_counted_is_shown_before_its_agent_is_ended(noor: Browser, iness: Case) -> None:
-    """D54: the page on which Noor ends Ines's access shows the number of her timers, and links to a form that logs one."""
+    """D54: the page on which Noor ends Ines's access shows the number of her timers and links to the form that logs one."""
     async with transaction(INES):
         timer = await Timer.start(
             INES, at=now() - timedelta(minutes=50), on=await named(f"case-{iness.number}"), note="Rack 3"

@@ -99,7 +99,7 @@ async def test_a_bulk_change_offers_and_reports_the_names(noor: Browser, ines: B
 
 
 async def test_contacts_choose_only_what_is_open_to_them(noor: Browser, ada: Browser, ines: Browser) -> None:
-    """S3.19: if contacts may not choose Urgent or High, Ada's form has neither, and gets 422 if she sends one of them.
+    """S3.19: if contacts may not choose Urgent or High, Ada's form offers neither; sending one anyway gets 422.
 
     The database refuses an urgent case from her too. Ines can still create one for her.
     """

@@ -71,7 +71,7 @@ async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
 
 
 async def test_an_agent_gets_no_file(app: Gate) -> None:
-    """S2.28: Ines, who is not a manager, gets 403 for files of timesheets, both at once and by a job."""
+    """S2.28: Ines, who is not a manager, gets 403 for a file of a timesheet, whether it is served at once or made by a job."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         for format in exporting.TYPES:
             assert (await ines.get(f"{PATH}.{format}?layout=payroll")).status_code == 403

@@ -83,7 +83,7 @@ async def test_a_bad_voucher_keeps_what_was_typed(manager: Browser, care: int) -
 
 
 async def test_a_voucher_of_another_customer_is_not_found(manager: Browser, care: int) -> None:
-    """D52: the page of a voucher is 404 under the URL of another customer."""
+    """D52: under the URL of another customer, a voucher's page and forms get 404."""
     voucher = await opened(care)
     assert (await manager.get(f"/agent/customers/{GLOBEX}/vouchers/{voucher}")).status_code == 404
     fields = {"label": "x", "valid_until": "", "usable_once": "sold"}

@@ -141,7 +141,7 @@ async def test_a_withdrawal_that_would_make_an_entry_too_long_is_refused_with_a_
 
 
 async def test_what_a_document_has_settled_stays_and_the_rest_is_rounded_by_itself() -> None:
-    """D4: after billing, a further entry of the day is rounded alone; once the draft is deleted, the day is rounded together."""
+    """D4: after billing, a further entry of the day is rounded alone; once the draft is deleted, as one with the others."""
     async with transaction(MAX):
         first, second = await worked(2, 2, service=await a_service_by_day())
         await approve(first)

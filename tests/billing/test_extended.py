@@ -180,7 +180,7 @@ def test_a_voucher_without_an_end_is_drawn_last_and_for_ever() -> None:
 def test_amounts_of_an_extended_document_have_the_decimals_of_the_currency(
     currency: str, fee: str, tax: str, too_fine: str
 ) -> None:
-    """Fee and VAT have the decimals of the currency: 25 % of VAT on a fee are rounded from 25.25 yen or 25.13875 dinars."""
+    """Fee and VAT have the decimals of the currency: 25 % VAT is rounded from 25.25 to 25 yen, and from 25.13875 to 25.139 dinars."""
     steps = [{"bill": {"until": "2026-01-01"}}]
     output: Any = simulate(extended(currency=currency, contracts=[a_contract(a_plan(fee=fee))], steps=steps))
     assert (output["invoices"][0]["net"], output["invoices"][0]["tax"]) == (fee, tax)

@@ -68,7 +68,7 @@ async def test_the_statement_of_each_service_counts_the_shared_hours() -> None:
 
 
 async def test_a_service_that_no_longer_shares_draws_nothing_more() -> None:
-    """D21, D28: a changed service allocates its open time again; time on a document keeps the minutes that it drew."""
+    """D21, D28: after a service stops sharing, its unbilled time is charged; time on a document keeps what it drew."""
     async with transaction(NOOR):
         _, remote = await sharing()
     async with transaction(MAX):

@@ -87,7 +87,7 @@ async def test_an_end_before_the_period_credits_its_whole_fee() -> None:
 
 
 async def fees_of(until: date, *, at: datetime = NOW) -> list[tuple[str, Decimal]]:
-    """Bill up to a day, issue the draft, and return label and net of each of its lines."""
+    """Bill up to a day, issue the draft, and return label and net of each of its lines; if nothing is due, return none."""
     run = await billing.run(until, [ACME], by=MAX, at=at)
     if run is None:
         return []

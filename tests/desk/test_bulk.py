@@ -80,7 +80,7 @@ async def four() -> list[Case]:
     ],
 )  # fmt: skip
 async def test_chosen_cases_get_the_value_and_their_own_one_back(verb: Verb, value: str, column: str, new: Any) -> None:
-    """Each verb changes the chosen cases only and logs each change; undoing restores each case's former value."""
+    """A bulk change sets the value on the chosen cases only; undoing it restores each case's former value."""
     cases = await four()
     before = await values(column, *cases)
     change = await prepared(verb, *cases[:3])
