@@ -29,7 +29,7 @@ expect.set_options(timeout=15_000)
 NO_OPTIMISATION = "--js-flags=--no-opt --no-maglev --always-sparkplug"
 """A flag of Chromium with which scripts are not optimised while they run, because each page runs its scripts once only.
 
-axe takes 0.6 of its CPU time with it.
+With it, axe takes only 60 % of the CPU time.
 """
 
 

@@ -1,4 +1,4 @@
-"""Test small aids in forms: copy buttons, time zones, departments for managers only, toasts above the bottom bar."""
+"""Test small aids in forms: copy buttons, time zones, departments for managers only, and toasts that cover no bar."""
 
 import pytest
 from playwright.async_api import expect

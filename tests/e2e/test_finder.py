@@ -114,7 +114,7 @@ async def test_the_same_works_without_script(visitors: Visitors) -> None:
 async def test_the_search_suggests_while_one_types_and_opens_what_is_chosen(visitors: Visitors) -> None:
     """Arrows and Enter open a suggestion, Escape closes the list, and Enter without a choice searches.
 
-    One request follows a pause in typing, not each key. In the dialog, Escape closes the list before the dialog.
+    One request is sent after a pause in typing, not after each key. In the search dialog, Escape closes only the list.
     """
     case = await open_case("Printer of the branch jams", by=GIL)
     page = await visitors.signed_in("gil@globex.example")

@@ -13,7 +13,7 @@ __all__ = ["dsn"]
 
 
 async def next_step(page: Page, left: int, verb: str) -> None:
-    """Open the set-up from the navigation, which shows how many steps are left, and press its button."""
+    """Open the set-up from the navigation, check that `left` steps are left, and press the button labelled `verb`."""
     await page.locator("#rail").get_by_role("link", name="Set-up").click()
     await expect(page.locator("#first-steps .chip:not(.good)")).to_have_count(left)
     await press(page, verb, ".page-head")

@@ -37,8 +37,8 @@ async def answered(case: Any, text: str) -> None:
 async def test_a_menu_that_is_open_stays_open_when_the_page_changes_around_it(visitors: Visitors) -> None:
     """While Max has the status menu open, Noor takes the case and changes its status.
 
-    The head of the page shows that at once, and the menu keeps its focus. After closing, it offers what the new status
-    allows.
+    The head of the page shows that at once, and the menu keeps its focus. Once it is closed, the menu has the entries
+    for the new status.
     """
     case = await open_case("VPN drops")
     page = await shown(visitors, f"/agent/cases/{case.number}")

@@ -1,4 +1,4 @@
-"""Test the main job, from a case to an invoice, by several people in several windows, beginning with an empty database.
+"""Test the way from a case to an invoice, with several people in several windows, beginning with an empty database.
 
 Everything is done through the pages, as people do it. Changes made in one window appear in the others without a reload.
 If PORTAL_PICTURES names a folder, each step saves a screenshot there.

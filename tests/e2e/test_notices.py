@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 async def told() -> None:
-    """Make the notices of the outbox, as the worker does."""
+    """Make the notices of the changes in the outbox, as the worker does."""
     async with transaction(SYSTEM):
         await notices.pass_on(datetime.now(UTC))
 

@@ -30,9 +30,9 @@ RULES = """exclude => axe.run({exclude}, {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'], resultTypes: ['violations'], preload: false
 }).then(found => found.violations.map(({id, nodes}) => `${id}: ${JSON.stringify(nodes.map(node => node.target))}`))"""
 FRAME = [".rail", ".agent-bar", ".keys-help", ".customer-bar", ".customer-foot"]
-"""What is the same on all pages of an area, with three quarters of the elements of most pages.
+"""Selectors of what is the same on all pages of an area: three quarters of the elements of most pages.
 
-axe looks at it on `WHOLE` pages of each person, every day on others, and with `--all` on each.
+axe checks these parts on `WHOLE` pages of each person, which change daily, and with `--all` on every page.
 """
 WHOLE = 5
 

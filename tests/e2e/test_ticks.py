@@ -56,7 +56,7 @@ async def test_keys_stay_alive_after_the_head_box_is_ticked(visitors: Visitors) 
 
 
 async def test_ticks_made_by_hand_are_there_again_when_one_turns_back(visitors: Visitors) -> None:
-    """Ticks count for one page of a list, as it says; turning back to a page shows them again, until they are sent."""
+    """Ticks count for one page of a list; going back to that page shows them again, until its form was sent."""
     for number in range(27):
         await open_case(f"Case {number}")
     page = await visitors.signed_in(MAX.email)

@@ -23,7 +23,7 @@ async def rows(table: str) -> list[Any]:
 
 
 async def back(minutes: int) -> None:
-    """Set the start of the timer this many minutes back."""
+    """Move the start of the running timer this many minutes into the past."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "update timer_segment set began_at = began_at - $1 * interval '1 minute' where ended_at is null", minutes

@@ -1,4 +1,4 @@
-"""Test the main job by plain HTML forms, as the pages contain them: no step needs JavaScript."""
+"""Test the way from a case to an invoice with the plain HTML forms of the pages: no step needs JavaScript."""
 
 import re
 from datetime import timedelta
@@ -29,7 +29,7 @@ async def after(browser: Browser, answer: httpx.Response) -> httpx.Response:
 @pytest.mark.slow
 @pytest.mark.usefixtures("clock")
 async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
-    """S3.47: without JavaScript, every step of the main job can be done by the pages' forms, which any browser has."""
+    """S3.47: without JavaScript, every step from a case to an issued invoice can be done with the pages' forms."""
     ines, max_ = await Browser.of(app, INES, at=NOW), await Browser.of(app, MAX, at=NOW)
     async with Browser(app) as ada, ines, max_:
         typed = {"email": ADA.email, "password": PASSWORD}

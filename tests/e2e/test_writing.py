@@ -27,7 +27,7 @@ COPY = """async (kinds) => {
   };
   await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(kinds.map((kind) => [kind, all[kind]])))]);
 }"""
-"""A script that puts on the clipboard what Excel copies: a cell as text, as HTML and as an image, or only those in `kinds`.
+"""A script that puts those formats in `kinds` on the clipboard that Excel copies: a cell as text, HTML and an image.
 """
 
 
@@ -56,7 +56,7 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
 
 
 async def test_what_leads_to_a_text_field_puts_the_cursor_into_it(visitors: Visitors) -> None:
-    """Answer on the customer's home page, and the forms of new cases, can be typed into at once."""
+    """*Answer* on the customer's home page and the pages of new cases put the cursor into a field, ready for typing."""
     await opened()
     async with transaction(INES):
         await (await Case.find(1001, INES)).reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)

@@ -217,8 +217,11 @@ async def test_an_administrator_who_mails_too_many_links_waits(app: Gate) -> Non
 
 
 @pytest.mark.parametrize("reader", [INES, ADA.as_administrator()], ids=["an agent", "an administrator"])
-async def test_the_database_refuses_a_reset_whose_token_somebody_knows(app: Gate, reader: Any) -> None:
-    """R7, R88: no database role can insert a password reset that is not to be mailed or claims to have been mailed."""
+async def test_the_database_refuses_a_password_reset_that_is_not_to_be_mailed(app: Gate, reader: Any) -> None:
+    """R7, R88: an agent or administrator cannot insert a password reset in the database unless it waits to be mailed.
+
+    Whoever inserted one with a token of their choice could otherwise use it.
+    """
     for how in ("null", "'sent'"):
         with pytest.raises(Exception, match="row-level security"):
             async with transaction(reader) as tx:

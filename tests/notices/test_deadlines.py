@@ -116,7 +116,7 @@ async def test_the_managers_of_the_department_are_told_of_a_case_that_nobody_has
 
 
 async def test_a_moved_deadline_is_told_again_and_one_that_stayed_is_not() -> None:
-    """D49: a pause outside working time moves no deadline and causes no second warning; a new priority does both."""
+    """D49: a pause after the deadline has passed causes no second warning; a new priority, with new deadlines, does."""
     case = await case_of_ines()
     await warned(NOW + 30 * MINUTE)
     async with transaction(INES):

@@ -72,7 +72,7 @@ async def proves(password: str = PASSWORD) -> list[int]:
 
 
 async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app: Gate) -> None:
-    """Issue 13: before Ada accepts the access to Globex, the page of that contact says only that she has not signed in.
+    """Issue 13: before Ada accepts the access to Globex, the page of that contact says that she has not signed in yet.
 
     Her sessions and second factors at Acme are shown there only after she has accepted.
     """
@@ -210,9 +210,9 @@ async def test_ending_one_access_leaves_the_other(app: Gate, ends_at_acme: bool)
 
 
 async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens_another(app: Gate) -> None:
-    """R7, R31: Gil, an administrator of Globex, makes a link for Ada there: it cannot set her password for Acme too.
+    """R7, R31: a link that Gil, an administrator of Globex, makes for Ada cannot set her password, as it is Acme's too.
 
-    A link that Noor, an admin of the portal, makes can.
+    A link that Noor, an admin of the portal, makes for her can.
     """
     globex = await joined()
     async with administering(GIL) as by:

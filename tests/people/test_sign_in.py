@@ -46,7 +46,7 @@ async def test_a_hash_with_other_parameters_is_renewed_at_sign_in() -> None:
 
 
 async def test_two_sign_ins_at_once_that_renew_a_hash_both_count() -> None:
-    """R1: two simultaneous sign-ins succeed although the first renews the hash before the second does."""
+    """R1: if two simultaneous sign-ins both renew the outdated hash, both succeed."""
     old = passwords.PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash(PASSWORD)
     async with transaction(None) as tx:
         await tx.execute("update credential set password_hash = $1 where id = $2", old, ADA.credential_id)

@@ -106,7 +106,7 @@ async def test_the_export_has_every_table_that_refers_to_a_person() -> None:
 
 
 async def test_erasing_reaches_every_table_that_refers_to_a_contact() -> None:
-    """D58: `erase_contact` writes each table with a column for a contact or mail address, except `NOT_ERASED`."""
+    """D58: erasing changes each table with a column for a contact or a mail address, except those in `NOT_ERASED`."""
     async with transaction(SYSTEM, readonly=True) as tx:
         sql = await tx.fetchval("select pg_get_functiondef('erase_contact'::regproc)")
         sql += await tx.fetchval("select pg_get_functiondef('forget_refusals'::regproc)")

@@ -47,7 +47,7 @@ async def erase(app: Gate, name: str = ADA.name) -> Any:
 
 
 async def everything(dsn: str) -> str:
-    """Return all rows of all tables as one text, without the rows of other people's accounts."""
+    """Return all rows of all tables as one text."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
@@ -61,9 +61,9 @@ async def everything(dsn: str) -> str:
 
 
 async def test_nothing_tells_who_an_erased_contact_was_and_cases_stay(app: Gate, dsn: str) -> None:
-    """D58: after Ada was erased, no table contains her name, mail address, telephone number or IP address.
+    """D58: after Ada was erased, no table contains her telephone number, IP address, draft or unsent file.
 
-    Her messages are signed "Former contact", and invoices and the log of her cases are still there.
+    Her messages are signed "Former contact", the log of cases no longer names her, and the invoice is still there.
     """
     places = await furnished(app.storage)
     async with transaction(None) as tx:
@@ -177,7 +177,7 @@ async def test_a_wrong_name_or_an_access_that_goes_on_erases_nothing(app: Gate, 
 
 
 async def test_erasing_asks_for_the_password(app: Gate) -> None:
-    """R20: twenty minutes after signing in, an admin must type the password before the page and the form of erasing."""
+    """R20: twenty minutes after signing in, an admin must type the password to open or send the form of the erasure."""
     await end()
     async with await Browser.of(app, NOOR, at=now() - timedelta(minutes=20)) as noor:
         assert (await noor.get(ERASURE)).headers["location"].startswith("/account/confirmation")
@@ -199,7 +199,7 @@ async def test_of_two_admins_who_erase_at_once_one_gets_404(app: Gate) -> None:
 
 @pytest.mark.parametrize("reader", [INES, SYSTEM], ids=["an agent", "the system"])
 async def test_the_database_refuses_it_to_everybody_but_admins(app: Gate, reader: Any) -> None:
-    """R88, D58: the database function that erases accepts only an admin; no role can change messages without it."""
+    """R88, D58: in the database, an agent and the system can neither erase a contact nor change messages."""
     await end()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(reader) as tx:
@@ -261,7 +261,7 @@ async def test_a_name_that_is_also_a_word_of_the_log_spoils_no_other_line(app: G
 
 
 async def test_what_an_erased_contact_was_still_writing_is_refused(app: Gate, dsn: str) -> None:
-    """D58: a request of the contact that was running during the erasure stores neither a message nor their name."""
+    """D58: a request that the contact began before the erasure is refused if it writes afterwards."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="Drops.", case_type_id=INCIDENT, at=now())
     await end()

@@ -27,7 +27,7 @@ async def addresses(table: str) -> list[str]:
 
 @pytest.mark.parametrize("state", [MailState.SENT, MailState.REFUSED, MailState.WAITING])
 async def test_a_contact_to_whom_invoices_were_mailed_is_erased(app: Gate, state: MailState) -> None:
-    """D58: the invoice's timeline still says that it was mailed, but not the mail server's answer with the address."""
+    """D58: the record of an invoice's mail stays, without the mail server's answer; a waiting mail is withdrawn."""
     await issued()
     (mail_id,) = await begun()
     if state is not MailState.WAITING:
@@ -55,7 +55,7 @@ async def test_a_mail_to_an_erased_contact_goes_to_nobody_else(app: Gate, settin
 async def test_a_mail_that_is_on_its_way_while_its_receiver_is_erased_is_not_recorded(
     app: Gate, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D58: if a contact is erased while a mail to them is being sent, no record or refusal stores the address."""
+    """D58: if a contact is erased just before a mail to them is recorded and sent, it is neither recorded nor sent."""
     begin = mail.Delivery.begin
 
     async def erased_then(self: mail.Delivery, to: outgoing.Addressee, *, has_server: bool) -> bool:

@@ -32,7 +32,7 @@ def pdf(pages: int = 2, password: str = "") -> bytes:
 
 @pytest.mark.parametrize("kind", child.FORMATS)
 async def test_a_picture_is_drawn_again_as_webp_without_metadata(kind: str) -> None:
-    """R59: a picture is drawn again no larger than asked, and nothing but what is seen is kept."""
+    """R59: a picture is drawn again as WebP, within the requested size, and without comments and other metadata."""
     drawing = await draw_picture(picture(kind), 200)
     shown = Image.open(io.BytesIO(drawing.content))
     assert (shown.format, shown.size, drawing.pages) == ("WEBP", (200, 50), 1)
@@ -42,7 +42,7 @@ async def test_a_picture_is_drawn_again_as_webp_without_metadata(kind: str) -> N
 
 
 async def test_a_photograph_is_turned_upright_and_a_small_picture_stays_small() -> None:
-    """R59: the orientation that a camera noted is applied before the note is dropped."""
+    """R59: the orientation that a camera stored in the file is applied; a small picture is not enlarged."""
     turned = Image.Exif()
     turned[0x0112] = 6
     drawing = await draw_picture(picture("JPEG", exif=turned), 1000)
@@ -60,7 +60,7 @@ async def test_what_is_no_harmless_picture_is_not_drawn(content: bytes) -> None:
 
 
 async def test_a_page_of_a_pdf_is_drawn_as_a_picture() -> None:
-    """R59: one page is drawn, with the number of all pages, and without its metadata."""
+    """R59: the requested page is drawn without metadata, and the number of all pages is returned."""
     drawing = await draw_page(pdf(3), 600, 2)
     assert (drawing.width, drawing.height, drawing.pages) == (600, 400, 3)
     assert b"MARK" not in drawing.content
@@ -68,13 +68,13 @@ async def test_a_page_of_a_pdf_is_drawn_as_a_picture() -> None:
 
 @pytest.mark.parametrize(("content", "page"), [(pdf(2), 3), (pdf(2), 0), (pdf(1, "secret"), 1), (b"%PDF-1.7 MARK", 1)])
 async def test_what_is_no_page_of_a_pdf_is_not_drawn(content: bytes, page: int) -> None:
-    """R59: another page, a document with a password and a damaged one are refused."""
+    """R59: a page that does not exist, a document with a password and a damaged document are refused."""
     with pytest.raises(CannotDraw):
         await draw_page(content, 200, page)
 
 
 async def test_a_process_that_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R59: the drawing is given up after the timeout, which says nothing of the file, and the next one works."""
+    """R59: a drawing that exceeds the timeout is aborted with `Unavailable`, not `CannotDraw`; the next one works."""
     monkeypatch.setattr("portal.previews.WITHIN", 0.0)
     with pytest.raises(Unavailable, match="takes too long"):
         await draw_picture(picture("PNG"), 100)
@@ -83,7 +83,7 @@ async def test_a_process_that_takes_too_long_is_killed(monkeypatch: pytest.Monke
 
 
 async def test_a_drawing_that_is_too_large_to_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R59: a drawing larger than the database keeps counts as a file that cannot be drawn."""
+    """R59: if a drawing is larger than the database may store, it is refused like a file that cannot be drawn."""
     monkeypatch.setattr("portal.previews.MOST_BYTES", 10)
     with pytest.raises(CannotDraw):
         await draw_picture(picture("PNG"), 100)

@@ -90,10 +90,7 @@ async def test_there_is_no_profit_where_a_cost_is_not_known() -> None:
 
 
 async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
-    """S3.27: if half an hour of two invoiced hours is credited, revenue is the invoices minus the credit notes.
-
-    A credit note counts on its own day.
-    """
+    """S3.27: if half an hour of two invoiced hours is credited, revenue is the invoices minus the credit notes."""
     async with transaction(MAX):
         invoice = await invoiced(60, 60)
         await credited(invoice, Chosen(minutes={1: 30}))
@@ -105,7 +102,7 @@ async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
 
 
 async def test_every_grouping_has_the_sum_of_all_documents() -> None:
-    """S3.27: fees and time of two services have the same total by customer, contract, service, settlement and month."""
+    """S3.27: by whatever the revenue from time and fees is grouped, it sums to the net amount of the issued invoice."""
     async with transaction(MAX):
         await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await invoiced(60)
