@@ -40,7 +40,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the browser tests, which take longest, so that no worker waits at the end while another ends one."""
+    """Begin with the browser tests, which take longest, so that no worker is idle at the end while another runs one."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
@@ -135,7 +135,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 class Connections:
-    """The connections that the tests of this process share: the app's role has a pool, and the owner one for cleaning.
+    """The connections that the tests of this process share: a pool of the app's role, and one of the owner to clean up.
 
     Opening a connection takes longer than most tests, because PostgreSQL reads the catalog again for its first queries.
     """
@@ -203,10 +203,10 @@ async def tidy(dsn: str) -> None:
 async def prepare_cleaning(connection: asyncpg.Connection) -> None:
     """Create the function that `CLEAN` calls: it empties all tables, restarts all sequences and writes the test rows.
 
-    The function belongs to the session of this connection. The session keeps the plans of the statements, which takes a
-    third of the time of sending them. A superuser turns triggers off in this session, because those that protect issued
-    invoices and logs must not fire and those that record changes need not. DELETE is then three times as fast as
-    TRUNCATE. An owner who is no superuser uses TRUNCATE, because it fires no row triggers.
+    The function exists only in the session of this connection. The session keeps the plans of the statements, so that
+    a call takes a third of the time of sending the statements. A superuser turns triggers off in this session, because
+    those that protect issued invoices and logs must not fire and those that record changes need not. DELETE is then
+    three times as fast as TRUNCATE. An owner who is no superuser uses TRUNCATE, because it fires no row triggers.
     """
     tables = await connection.fetch(
         "select format('%I', tablename) as name from pg_tables where schemaname = 'public' and tablename <> 'migration'"

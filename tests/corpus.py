@@ -4,7 +4,7 @@ import sys
 import unicodedata
 
 MARK = "zq"
-"""The first letters of every text of the corpus. They show a test where the text was stored and shown."""
+"""The first letters of every text of the corpus. By them, a test finds where a text was stored or shown."""
 
 
 def _of(*categories: str) -> str:

@@ -379,7 +379,7 @@ async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.
 
 
 async def _fields(case: Case, at: datetime) -> dict[str, Any]:
-    """Add a field that customers see and one that only agents see, and fill both in.
+    """Add an own field of cases that customers see and one that only agents see, and fill in both on the case.
 
     Return the ids of the first field and of its chosen value by the keys `field` and `choice`.
     """

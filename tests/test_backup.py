@@ -75,7 +75,7 @@ async def content(dsn: str) -> asyncpg.Record:
 async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
     """R95, S3.46: a backup that was restored on another server is complete and consistent, and people can sign in.
 
-    Files of forms that were not sent, and of timesheets, are not in the backup, and no table lists them.
+    Files of unsent forms and of timesheets are not in the backup, and the restored database does not list them.
     """
     here, backup, data = elsewhere / "here", elsewhere / "backup", elsewhere / "data"
     storage = open_storage(f"file://{here}/files")

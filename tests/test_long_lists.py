@@ -21,7 +21,7 @@ from tests.world import ADA, NOOR, NOW
 CHOICES = ("option", "label")
 """Elements of which a form shows all, because each is a value that can be chosen."""
 ROWS = ("li", "tr")
-"""Elements that are rows of one list, whatever their class is; others are if they have the same class."""
+"""Elements that are rows of one list whatever their classes are. Other siblings are only if their classes are equal."""
 VOID = ("br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "rect", "line", "polyline", "use")
 
 

@@ -66,7 +66,7 @@ def test_every_link_of_the_map_leads_to_a_heading_or_a_file() -> None:
 
 
 def test_the_map_names_every_folder_that_takes_no_further_module() -> None:
-    """A newcomer learns from the map that a folder is full, before the suite refuses a module there."""
+    """The map names exactly the full folders, so that newcomers know of them before a test refuses a further module."""
     text = MAP.read_text()
     told = text[text.index("### Steps that many changes share") : text.index("#### A table or a column")]
     folders = {path.parent for path in (ROOT / "portal").rglob("*.py")} - {ROOT / "portal"}
@@ -75,7 +75,10 @@ def test_the_map_names_every_folder_that_takes_no_further_module() -> None:
 
 
 def test_the_map_names_the_newest_migration_of_a_function() -> None:
-    """Whoever replaces a function of the database takes over the text of the migration that replaced it last."""
+    """Where the map names the newest migration of a function or view of the database, no later one replaces it.
+
+    Whoever replaces the function begins with the text in that migration.
+    """
     text = re.sub(r"\s+", " ", MAP.read_text())
     told = re.findall(r"`(\w+)(?:\(\))?` \(newest in `(m\d{4})`", text)
     assert len(told) > 4

@@ -204,7 +204,7 @@ CHOSEN = {EARLIER[0], *turns(EARLIER)}
 async def test_what_was_there_before_a_migration_is_there_after_it(
     bare: str, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
-    """R96: a migration from each earlier schema keeps people, a session, an invitation and the messages of a case."""
+    """R96: migrating from each earlier schema to the present one keeps people, a session, an invitation and a case."""
     monkeypatch.setattr(forwards, "run_forwards", partial(forwards.run_forwards, migration_id=before))
     await schema.migrate(bare)
     monkeypatch.undo()

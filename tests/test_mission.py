@@ -281,7 +281,7 @@ async def test_everything_that_happens_to_a_case_is_in_its_log() -> None:
 
 
 async def test_customers_attach_files_to_their_case_only(browsers: dict[str, Browser]) -> None:
-    """S3.12, S3.17: a contact attaches a file to a reply; with another case's number in its URL, the file gets 404."""
+    """S3.12, S3.17: a contact attaches a file to a reply; the URL of the file with another case's number gets 404."""
     first, second = await case_of(ADA, "First"), await case_of(ADA, "Second")
     files = [("files", ("screen.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "image/png"))]
     answer = await browsers["Ada"].send_form(f"/cases/{first.number}/replies", {"body": "See it."}, files=files)

@@ -36,7 +36,7 @@ def test_anything_but_a_uuid_is_no_uuid() -> None:
 
 @pytest.mark.parametrize("text", ["", None, "x", "2026-02-30", "0001-01-05", "9999-12-27", "²026-01-01", "\x00"])
 def test_a_day_that_has_no_weeks_around_it_is_no_day(text: str | None) -> None:
-    """R50: a day in a URL at an end of the calendar is dropped, so that pages can compute the weeks around it."""
+    """R50: a day in a URL at an end of the calendar is read as None, so that pages can compute the weeks around days."""
     assert day_in(text) is None
     assert day_in("2026-11-20") == date(2026, 11, 20)
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra, pytest.mark.usefixtures("cloc
 
 
 async def begun() -> int:
-    """Begin a run that issues its invoices, for Acme and Globex, of which nobody is billed yet, and return its id.
+    """Begin a run for Acme and Globex that will issue its invoices, without billing anybody yet; return its id.
 
     It bills time, a fee, the sale of a voucher that pays for time, and a statement.
     """
@@ -126,9 +126,11 @@ async def undisturbed(
 async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections
 ) -> None:
-    """D47, R93, R94: a job that is killed at its beginning, within a customer or at its end leaves books as if it was not.
+    """D47, R93, R94: if the job is killed at its beginning, within a customer or at its end, the next one completes it.
 
-    The page of the run says at any time how many customers are billed.
+    The books are then the same as if the job had not been killed.
+
+    The page of the run always says how many customers are billed.
     """
     steps, expected = await undisturbed(app, environment, connections)
     for step in (2, steps // 3, steps * 2 // 3, steps):
@@ -141,7 +143,7 @@ async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
 async def test_a_run_whose_job_is_killed_at_any_statement_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections, mode: Mode
 ) -> None:
-    """D47, R93, R94: the same holds for every statement of the job."""
+    """D47, R93, R94: at whatever statement the job is killed, the next one completes it with the same books."""
     steps, expected = await undisturbed(app, environment, connections)
     for step in range(1, steps + 1):
         assert await killed_at(app, environment, mode, step, expected)
