@@ -652,7 +652,7 @@ READING = (
 )  # fmt: skip
 """What a GET may write: the last use of the session, a rate limit (R83), and what the person has opened (manner 3).
 
-The last is that an invoice, a file, a notice or an article was opened, and the outbox row by which the reader's other pages know of it.
+That is an invoice, a file, a notice, an article or a case; a row of the outbox informs the person's other open pages.
 """
 ONE_CLICK = ("POST /unsubscriptions/{token}",)
 """The form that mail programs send without a session and from anywhere (RFC 8058), the only exception from R37."""

@@ -247,7 +247,7 @@ class TestVerbs:
 
     @pytest.mark.parametrize("reader", [None, NOOR], ids=["the sign-in role", "the agents' role"])
     async def test_what_has_ended_stays_ended(self, reader: Any) -> None:
-        """R12, R17: no role can make an ended session or invitation link valid again."""
+        """R12, R17: neither the sign-in role nor the agents' role can make an ended session or link valid again."""
         async with transaction(None):
             await sessions.begin(GIL.credential_id, address="-", browser="-", at=NOW)
             await invitations.begin_reset(GIL.credential_id, NOW)

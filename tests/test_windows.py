@@ -37,7 +37,7 @@ from portal.schedules.windows import holidays, schedule_of, windows
     ],
 )
 def test_windows_are_read_in_every_usual_spelling_and_stored_in_one(typed: str, stored: str | None) -> None:
-    """D27: each usual spelling is stored in one form, which is stored as it is when it is read again.
+    """D27: each usual spelling is stored in one form, and that form, typed again, is stored unchanged.
 
     A line that cannot be read is refused with an error message.
     """
