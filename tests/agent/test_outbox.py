@@ -132,7 +132,7 @@ async def test_a_mail_is_shown_as_text_and_in_a_frame_without_active_content(noo
 
 
 async def test_the_mail_of_a_shared_address_is_found_by_the_person_whom_it_is_for(noor: Browser) -> None:
-    """If two people share a mail address, the list is filtered by the person to whom a mail was written."""
+    """If two people share a mail address, filtering the list by one of them shows only the mail written to this person."""
     async with transaction(SYSTEM):
         for job, reader in enumerate((ADA, ALAN)):
             to = Addressee("office@acme.example", reader.credential_id)

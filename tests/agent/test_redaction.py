@@ -232,7 +232,7 @@ async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(
 
 
 async def test_only_an_admin_redacts_and_a_refusal_changes_nothing(dsn: str, storage: Storage) -> None:
-    """R24: code and database refuse Max, a manager; an admin needs a reason of at most 120 characters and a known key."""
+    """R24: code and database refuse Max, a manager; an admin needs a reason of 1 to 120 characters and an existing key."""
     case, keys = await dialogue(storage)
     before = await kept(dsn)
     with pytest.raises(NotFound):
