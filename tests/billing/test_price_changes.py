@@ -91,7 +91,7 @@ def test_a_subscription_draws_its_own_minutes_before_those_that_it_shares() -> N
 
 
 def test_shared_minutes_are_there_only_while_their_subscription_is_active() -> None:
-    """Desk starts on 10 January, so Remote draws none of its minutes on the 9th; without sharing, it draws none at all (D28)."""
+    """Remote draws Desk's minutes only from 10 January on, when Desk starts; Alone, which does not share, draws none (D28)."""
     entries = [
         an_entry("before", "2026-01-09", 20, service="Remote"),
         an_entry("after", "2026-01-10", 20, service="Remote"),

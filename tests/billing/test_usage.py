@@ -187,7 +187,7 @@ async def test_a_credit_note_moves_what_it_frees_back() -> None:
 
 
 async def test_held_time_is_unbilled_without_revenue() -> None:
-    """S4.24, C8: held minutes are unbilled, and their amount counts only once they are released."""
+    """S4.24, C8: held minutes count as unbilled, but with an amount of 0."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
         await approved(60, service=care)

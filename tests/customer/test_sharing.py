@@ -208,7 +208,7 @@ async def test_a_contact_gives_the_case_to_a_colleague() -> None:
 
 
 async def test_a_case_that_a_confidential_one_is_merged_into_is_confidential() -> None:
-    """D53: a case into which a confidential one is merged becomes confidential and gets its watchers.
+    """D53: a case into which a confidential one is merged becomes confidential and gets the watchers of that one.
 
     If the case is later made not confidential, the merged case is not confidential either.
     """
