@@ -154,7 +154,7 @@ class Connections:
         database._Server.pool, database._Server.dsn = self.pool, self.dsn
 
     async def take_back(self) -> None:
-        """Detach the pool, and close the one that a test put in its place. Close a pool that the test still uses."""
+        """Detach the shared pool, and close it if a test still uses it. Close a pool that a test put in its place."""
         if database._Server.pool is not self.pool:
             await database.stop()
         database._Server.pool = None

@@ -196,7 +196,7 @@ async def test_not_even_the_owner_changes_it_by_mistake(dsn: str) -> None:
 async def test_what_was_said_and_stated_is_append_only(dsn: str, table: str) -> None:
     """R90: no database role of the app can change or delete messages, attachments, case events or statements.
 
-    D53: agents may move a message to another case of its customer, and change nothing else of it.
+    Privileges on columns are not tested here: agents may move a message to another case of its customer (D53).
     """
     owner = await asyncpg.connect(dsn)
     triggers = await owner.fetch("select tgname from pg_trigger where tgrelid = to_regclass($1)", table)

@@ -139,7 +139,7 @@ def test_a_small_bare_number_is_minutes_and_says_that_hours_may_be_meant(text: s
     ],
 )
 def test_two_clock_times_are_kept_beside_the_minutes(text: str, understood: Duration) -> None:
-    """D10, D12: typed clock times are stored together with the minutes; an end before the start is on the next day."""
+    """D10, D12: typed clock times are returned beside the minutes; an end before the start is on the next day."""
     assert read_duration(text) == understood
 
 

@@ -1,4 +1,4 @@
-"""Test that no URL with two ids reaches an object through the wrong one, as a reply through another case (R28)."""
+"""Test that no URL with two ids reaches an object through a wrong parent, such as a file through another case (R28)."""
 
 import re
 
@@ -23,7 +23,7 @@ OTHERS = {
     "/agent/help/": "select id from help_article where id::text <> $1 order by id limit 1",
     "/agent/drafts/": "select id from invoice where number is null and id::text <> $1 order by id limit 1",
 }
-"""By the beginning of the route, the SQL that finds another object than that whose id is the first in the URL."""
+"""By the beginning of the route, SQL that returns the first id of another object; $1 is the first id in the URL."""
 HARMLESS = (
     "POST /cases/{number}/watchers/{contact}/removal",
     "POST /agent/cases/{number}/watchers/{contact}/removal",
@@ -31,10 +31,10 @@ HARMLESS = (
     "POST /agent/cases/{number}/links/{other}/removal",
     "POST /agent/help/{article}/pictures/{name}/removal",
 )
-"""Routes that take away what the other object does not have either: like a repeated request, they do nothing."""
+"""Routes that remove something that the other object does not have: like a repeated request, they change nothing."""
 
 OF_ALL = ("GET /agent/cases/{number}/fields/{field}", "POST /agent/cases/{number}/fields/{field}")
-"""Routes whose second id is that of something in the set-up, which all cases have."""
+"""Routes whose second id is that of an own field in the set-up, which all cases have."""
 
 
 async def test_no_object_is_reached_through_another_one(app: Gate, dsn: str) -> None:

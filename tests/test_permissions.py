@@ -82,7 +82,7 @@ SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
 """For Noor's timer, absence, notice and change of many cases, which nobody else may see or change, not even a manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
-"""For undoing approvals that were given together, which only the person who gave them may do; here that is Max."""
+"""For undoing a decision on several entries, which only the manager who made it may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)
 """For answering the question of a flag, which only Ines may, because the flagged time is hers."""
 OWN_FILES = Row(IN, 404, 404, 404, 403, OK, 404)

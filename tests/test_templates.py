@@ -1,4 +1,4 @@
-"""Test that templates are strict, small and free of scripts."""
+"""Test that templates fail on missing names, have short lines, and contain no scripts and inline styles."""
 
 import re
 from pathlib import Path

@@ -27,7 +27,7 @@ COPY = """async (kinds) => {
   };
   await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(kinds.map((kind) => [kind, all[kind]])))]);
 }"""
-"""A script that puts those formats in `kinds` on the clipboard that Excel copies: a cell as text, HTML and an image.
+"""A script that copies a table cell to the clipboard in the formats `kinds`; Excel copies one as text, HTML and image.
 """
 
 

@@ -34,7 +34,7 @@ class Prepared:
     count: str
     about: Any
     reader: Reader = SYSTEM
-    """Who counts."""
+    """The reader in whose transaction the rows are counted."""
     waiting: str | None = None
 
     async def done(self) -> int:
@@ -199,7 +199,7 @@ async def credit() -> Prepared:
 
 
 async def correct() -> Prepared:
-    """Correct all of a statement, which also has the time that earlier corrections have freed."""
+    """Prepare the correction of a whole statement, which includes the time that earlier corrections have freed."""
     async with transaction(MAX) as tx:
         entry = await log(billing="no_charge")
         await billing.approve([entry.choice], by=MAX, at=NOW)

@@ -1,4 +1,4 @@
-"""Test delivery to a mail server that refuses, is absent, hangs, disconnects or offers no encryption, and without one."""
+"""Test delivery without a mail server, and to one that refuses, is down, hangs, disconnects or offers no encryption."""
 
 import asyncio
 import contextlib
@@ -136,9 +136,9 @@ async def test_a_reset_link_is_mailed_even_to_a_refused_address(settings: Settin
 async def test_without_a_server_a_mail_is_kept_and_never_sent_by_itself(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """A mail that was kept because there was no mail server is sent only when an admin asks for it, also with one.
+    """A mail that was kept because there was no mail server is sent only when an admin asks for it.
 
-    Without a mail server, no link for a password reset is created.
+    This holds even after a server was configured. Without a mail server, no link for a password reset is created.
     """
     silent = replace(settings, smtp_url=None, mail_from=None)
     await deliver(silent)

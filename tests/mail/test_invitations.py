@@ -125,7 +125,7 @@ async def test_admins_invite_agents_and_contacts_by_mail(app: Gate, settings: Se
 
 
 async def test_whoever_has_a_password_is_mailed_a_link_for_a_new_one(app: Gate, settings: Settings) -> None:
-    """R7, R9: for Alan, who has a password, the button mails a link to set a new one, valid for an hour.
+    """R7, R9: as Alan has a password, the button on his page mails him a link to set a new one, valid for an hour.
 
     Ada, who presses it, is not asked for her own password. Alan's session lasts until he has chosen the new password.
     """
@@ -220,7 +220,7 @@ async def test_an_administrator_who_mails_too_many_links_waits(app: Gate) -> Non
 async def test_the_database_refuses_a_password_reset_that_is_not_to_be_mailed(app: Gate, reader: Any) -> None:
     """R7, R88: an agent or administrator cannot insert a password reset in the database unless it waits to be mailed.
 
-    Whoever inserted one with a token of their choice could otherwise use it.
+    Whoever inserted one with a token of their choice could otherwise set that person's password.
     """
     for how in ("null", "'sent'"):
         with pytest.raises(Exception, match="row-level security"):

@@ -1,4 +1,4 @@
-"""Test the mails that bring invoices: who gets one, what it contains, how often it is sent, and the timeline."""
+"""Test the mails that bring invoices: who gets one, what it contains, how often it is sent, and what the timeline says."""
 
 import asyncio
 import os
@@ -225,7 +225,7 @@ async def test_a_mail_that_was_given_up_can_be_sent_and_one_that_was_sent_stays_
 
 
 async def test_send_again_mails_once_for_each_press(app: Gate, settings: Settings) -> None:
-    """S2.43: Max sees when a mail was sent and the invoice opened, and mails it again; the same form twice mails once.
+    """S2.43: Max sees whether an invoice was mailed, and mails it again; sending the same form twice mails it once.
 
     The timeline says who asked for it and when. An agent who is no manager is refused, and so is a receiver without the
     right to invoices.

@@ -104,7 +104,7 @@ async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless
 
 
 async def test_marking_all_as_read_can_be_taken_back(ines: Browser, app: Gate) -> None:
-    """Undoing *mark all as read* makes exactly these notices unread again, and no notice of anybody else.
+    """Undoing *mark all as read* makes exactly those notices unread again that it had marked, and nobody else's.
 
     Repeating the undo changes nothing.
     """
@@ -295,9 +295,9 @@ async def test_the_choices_say_that_no_mail_goes_out_without_a_server(app: Gate,
 
 
 async def test_only_managers_choose_what_only_managers_are_told(ines: Browser, app: Gate) -> None:
-    """Only managers are offered the kinds of notices that only managers get.
+    """The notice settings list the kinds of notices that only managers get to managers only.
 
-    An agent who saves the other settings keeps the earlier choices for these kinds.
+    What a manager chooses for these kinds is stored.
     """
     assert "time_waiting_app" not in (await ines.get("/account/notices")).text
     async with await Browser.of(app, MAX, at=NOW) as browser:

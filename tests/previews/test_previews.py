@@ -1,4 +1,4 @@
-"""Test the drawing of uploaded pictures and PDF pages: what is drawn, what is refused, and the process's limits."""
+"""Test the drawing of uploaded pictures and PDF pages: what is drawn, what is refused, and the limits of drawing."""
 
 import io
 

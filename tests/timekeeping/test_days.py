@@ -31,7 +31,7 @@ def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
     """Return the stretches of a day whose entries have these spans: beginning and end, in minutes after `START`.
 
     A stretch is given as the id of its entry (None for a gap), its length, its overlap and its lane. The id of an entry
-    is the place of its span, from 1.
+    is the position of its span, from 1.
     """
     found = stretches_of([entry(number, *span) for number, span in enumerate(spans, start=1)], BERLIN)
     return [(one.entry.id if one.entry else None, one.minutes, one.overlap, one.lane) for one in found]

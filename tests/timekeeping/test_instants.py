@@ -39,7 +39,7 @@ def utc(day: date, hour: int, minute: int = 0) -> datetime:
 def test_minutes_are_what_passed_and_not_what_the_clocks_differ_by(
     day: date, began: time, ended: time, minutes: int
 ) -> None:
-    """D11, D12: elapsed minutes count past midnight and in the nights when daylight saving begins or ends."""
+    """D11, D12: a span has the minutes that really pass, also past midnight and when daylight saving begins or ends."""
     assert span_of(day, began, ended, BERLIN).minutes == minutes
 
 

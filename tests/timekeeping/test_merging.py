@@ -621,7 +621,7 @@ async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
 
 
 async def test_a_refused_split_changes_nothing() -> None:
-    """A split is refused for no message, no subject, only notes, all replies, another case's messages or approved time.
+    """A split is refused without messages or subject, with only notes, all replies, foreign messages or approved time.
 
     It is also refused to a contact. Nothing changes.
     """

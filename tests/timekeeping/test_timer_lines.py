@@ -48,7 +48,7 @@ def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked after that weekday's working hours and two more; on a day off, the longest day's count."""
+    """D54: an agent is asked two hours after that day's working hours have passed; on a day off, the longest day's."""
     part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)

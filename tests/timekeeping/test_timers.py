@@ -117,7 +117,7 @@ async def test_nobody_else_finds_a_timer() -> None:
 
 
 async def test_a_discarded_timer_can_be_brought_back() -> None:
-    """A discarded timer can be restored, and neither runs nor changes before. Discarding it twice changes nothing."""
+    """A discarded timer can be restored, but not resumed or changed before. Discarding it twice changes nothing."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         for minutes in (10, 20):

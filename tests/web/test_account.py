@@ -225,9 +225,9 @@ async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
 
 
 async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> None:
-    """R9: Ines, who has a second factor, is asked for it after setting a password by an invitation.
+    """R9: Ines, who has a second factor, must show it after she has set a password by an invitation.
 
-    She is not signed in before.
+    Until then she is not signed in.
     """
     from portal.people import invitations
 
