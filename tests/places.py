@@ -393,7 +393,7 @@ async def _fields(case: Case, at: datetime) -> dict[str, Any]:
 
 
 async def _tagged(case: Case, at: datetime) -> int:
-    """Let Ines put a tag on the case, and return its id."""
+    """Let Ines put a tag on the case, and return the id of the tag."""
     async with transaction(INES):
         tag = await Tag.named(f"{SECRET} audit", at)
         await add_tag(case, tag, by=INES, at=at)
@@ -401,7 +401,7 @@ async def _tagged(case: Case, at: datetime) -> int:
 
 
 async def _change(case: Case, at: datetime) -> uuid.UUID:
-    """Let Noor prepare a change of the priority of the case, and return its id."""
+    """Let Noor prepare a change of the priority of the case, and return the id of the change."""
     async with transaction(NOOR):
         change = await BulkChange.prepare(Verb.PRIORITY, Question(at=at), [str(case.number)], by=NOOR, at=at)
     return uuid.UUID(str(change.id))
@@ -417,7 +417,7 @@ async def _question(invoice: billing.Invoice, at: datetime) -> int:
 
 
 async def _payment(invoice: billing.Invoice, at: datetime) -> int:
-    """Record a payment of a part of the invoice, and return its id."""
+    """Record a payment of a part of the invoice, and return the id of the payment."""
     async with transaction(MAX):
         facts = billing.PaymentFacts(amount="10", paid_on=at.date().isoformat(), reference=f"{SECRET}: statement 7")
         await billing.record_payment(invoice, facts, by=MAX, at=at)

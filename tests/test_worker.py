@@ -48,7 +48,7 @@ async def test_a_contact_cannot_enqueue_a_job() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -> None:
-    """The job `tidy` deletes a session after 9 days, a notice after 91 and a passed-on outbox row after 8.
+    """The job `tidy` deletes a session of 9 days ago, a notice of 91 and a passed-on outbox row of 8 days ago.
 
     R76: an outbox row that was not passed on is kept, however old it is. A second run deletes nothing more.
     """

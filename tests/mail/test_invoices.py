@@ -1,4 +1,4 @@
-"""Test the mails that bring invoices: who gets one, what it contains, how often it is sent, and what the timeline says."""
+"""Test the mails that bring invoices: who gets one, what it contains, how often, and what the timeline says."""
 
 import asyncio
 import os

@@ -103,7 +103,7 @@ async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> N
 
 
 async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gate) -> None:
-    """S2.3: warnings of a voucher ignore periods; agents and contacts each get a link to its page in their area."""
+    """S2.3: a voucher causes a warning at 80 % and one at its end; their links lead to its page in the reader's area."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, hours="2h")

@@ -210,7 +210,7 @@ async def test_ending_one_access_leaves_the_other(app: Gate, ends_at_acme: bool)
 
 
 async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens_another(app: Gate) -> None:
-    """R7, R31: a link that Gil, an administrator of Globex, makes for Ada cannot set her password, as it is Acme's too.
+    """R7, R31: a link that Gil, an administrator of Globex, makes for Ada cannot set her password for both customers.
 
     A link that Noor, an admin of the portal, makes for her can.
     """

@@ -235,7 +235,7 @@ async def test_two_people_who_log_on_one_case_at_once_wait_for_nobody(case: Any)
 
     async def second() -> None:
         await begun.wait()
-        for reader in (INES, MAX):  # The first transaction holds sums of Ines.
+        for reader in (INES, MAX):  # The first transaction has changed sums of Ines.
             async with transaction(reader):
                 await TimeEntry.log(reader, _work(20), at=NOW, case=case)
         logged.set()

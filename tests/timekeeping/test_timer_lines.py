@@ -19,7 +19,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
     [
         ((9, 0), (20, 19, 0)),  # after the eight hours of the working day and two more
         ((18, 2), (21, 0, 0)),  # overnight, from midnight
-        ((22, 30), (21, 2, 30)),  # overnight, but not while a night shift is young
+        ((22, 30), (21, 2, 30)),  # overnight, but not within four hours, as it may be a night shift
     ],
 )
 def test_a_timer_is_asked_about_after_a_working_day_or_overnight(

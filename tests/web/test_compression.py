@@ -61,7 +61,7 @@ async def test_a_refusal_before_the_app_is_compressed_too_and_a_redirect_is_not(
 
 
 async def test_head_answers_the_headers_of_get(app: Gate) -> None:
-    """R34: HEAD answers the same headers as GET, compression included."""
+    """R34: a response to HEAD has no body, but the headers of the compressed page."""
     async with Browser(app) as browser:
         answer = await browser.head("/sign-in", headers={"accept-encoding": "br"})
         assert answer.content == b""

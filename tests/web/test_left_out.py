@@ -18,7 +18,7 @@ PARTS = 12
 
 
 async def left_out_of_each_form(app: Gate, actor: str, part: int | None) -> list[Any]:
-    """Send each form of each page of the person without each of its fields; return the answers that are errors.
+    """Send each form of each page of the person once without each field; return the forms that got a server error.
 
     `part` chooses a part of the fields, None all of them.
     """
@@ -45,6 +45,6 @@ async def left_out_of_each_form(app: Gate, actor: str, part: int | None) -> list
 
 @pytest.mark.parametrize("actor", ["Ada", "Noor"])
 async def test_no_form_fails_without_one_of_its_fields(app: Gate, actor: str) -> None:
-    """R50: a form of which one field is missing is refused or accepted, and is never an error of the portal."""
+    """R50: a form that lacks one of its fields is accepted or refused, but never answered with a server error (5xx)."""
     wrong = await left_out_of_each_form(app, actor, None if ALL else turns(range(PARTS), 1)[0])
     assert wrong == [], "\n".join(map(str, wrong))

@@ -1,4 +1,4 @@
-"""Test that every form refuses numbers that are malformed or out of range (R50)."""
+"""Test that forms refuse numbers that are malformed or out of range, and that searches are limited (R50)."""
 
 import pytest
 
