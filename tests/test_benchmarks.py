@@ -17,7 +17,7 @@ def test_quick_is_one_size_at_sixteen_at_once() -> None:
 @pytest.mark.infra
 def test_every_page_and_flow_is_measured_with_all_its_figures() -> None:
     """The benchmark measures every page and flow with all its figures; it fails if a page answers unexpectedly."""
-    rows, memory = bench.benchmark(1_000, [2], 0.2, runs=2, pages=flows.PAGES, fill=partial(data.fill, cases=1_000))
+    rows, memory = bench.benchmark(1_000, [2], 0.05, runs=2, pages=flows.PAGES, fill=partial(data.fill, cases=1_000))
     assert [row["page"] for row in rows] == [page.name for page in flows.PAGES]
     assert all(list(row) == bench.COLUMNS for row in rows)
     for row in rows:
@@ -57,7 +57,7 @@ def test_approvals_have_sizes_of_their_own() -> None:
 @pytest.mark.slow
 @pytest.mark.infra
 def test_timesheets_are_measured_with_logged_time() -> None:
-    rows, _ = bench.benchmark(100, [2], 0.2, runs=1, pages=timesheets.PAGES, fill=timesheets.filling(100))
+    rows, _ = bench.benchmark(100, [2], 0.05, runs=1, pages=timesheets.PAGES, fill=timesheets.filling(100))
     assert [row["page"] for row in rows] == [page.name for page in timesheets.PAGES]
 
 
@@ -74,7 +74,7 @@ def test_each_step_of_billing_is_watched(monkeypatch: pytest.MonkeyPatch, capsys
 @pytest.mark.slow
 @pytest.mark.infra
 def test_approvals_are_measured_with_unbilled_time() -> None:
-    rows, _ = bench.benchmark(100, [2], 0.2, runs=1, pages=approvals.PAGES, fill=approvals.filling(100))
+    rows, _ = bench.benchmark(100, [2], 0.05, runs=1, pages=approvals.PAGES, fill=approvals.filling(100))
     assert [row["page"] for row in rows] == [page.name for page in approvals.PAGES]
     assert all(row["rps"]["min"] > 0 and row["floor"]["rps"]["min"] > 0 for row in rows)
 
