@@ -56,7 +56,7 @@ async def plan(**columns: Any) -> int:
 
 
 async def work(minutes: int, service: int, on: date = TODAY) -> Any:
-    """Approve work as Max, make the notices that follow from it, and return the entry."""
+    """Create approved time as Max, make the notices that follow from it, and return the time entry."""
     async with transaction(MAX):
         [entry] = await approved(minutes, service=service, on=on)
     await pass_on()
@@ -103,7 +103,7 @@ async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> N
 
 
 async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gate) -> None:
-    """S2.3: a voucher causes a warning at 80 % and one at its end; their links lead to its page in the reader's area."""
+    """S2.3: a voucher causes a warning at 80 % and one at its end; they link to its page in the reader's own area."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, hours="2h")

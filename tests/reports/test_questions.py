@@ -1,4 +1,4 @@
-"""Test how the question that a timesheet answers is read from and written to a query string."""
+"""Test how the days and filters of a timesheet, a `Question`, are read from and written to a query string."""
 
 from datetime import date
 

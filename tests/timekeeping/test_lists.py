@@ -82,9 +82,9 @@ async def test_general_time_stands_in_the_list_without_a_customer() -> None:
 
 @pytest.mark.slow
 async def test_a_case_with_ten_thousand_entries_stays_paged(case: Any) -> None:
-    """S1.12, D56: on a case with 10,000 entries, three consecutive pages continue each other, newest day first.
+    """S1.12, D56: on a case with 10,000 entries, three consecutive pages have different entries, newest day first.
 
-    The feed of the case continues in the same way, and the sum of the minutes covers all entries.
+    The two newest pages of the case's feed follow each other, and the sum of the minutes covers all entries.
     """
     async with transaction(INES) as tx:
         await tx.execute(

@@ -17,7 +17,7 @@ from tests.world import ADA, GIL, INES, MAX, NOOR, NOW, PASSWORD
 
 
 async def test_every_answer_has_the_headers(app: Gate) -> None:
-    """R39, R41, R42: every answer has the security headers, and pages must not be stored."""
+    """R39, R41, R42: every answer has the security headers, and pages tell browsers not to store them."""
     async with await Browser.of(app, ADA) as browser:
         for path in ("/sign-in", "/no-such-page", "/static/css/tokens.css", "/health"):
             answer = await browser.get(path)
