@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow]
 
 
 async def test_two_cases_are_merged_by_keyboard_while_the_customer_looks_on(visitors: Visitors) -> None:
-    """D53: J and X tick cases, Enter merges them and confirms; the customer's open page then shows the other case."""
+    """D53: J and X tick cases, Enter begins and confirms the merge; the customer's open page then shows the other case."""
     first, second = await open_case("Printer offline"), await open_case("Printer jams")
     customers = await visitors.signed_in(ADA.email)
     await customers.goto(f"/cases/{second.number}")

@@ -102,7 +102,7 @@ async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
 
 
 async def test_every_grouping_has_the_sum_of_all_documents() -> None:
-    """S3.27: by whatever the revenue from time and fees is grouped, it sums to the net amount of the issued invoice."""
+    """S3.27: in every grouping, the revenue from time and a fee sums to the net amount of the issued invoice."""
     async with transaction(MAX):
         await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await invoiced(60)
