@@ -56,7 +56,7 @@ class Redactable:
 
 async def redactable(case: Case) -> list[Redactable]:
     """Return the texts and files of a case that are not redacted yet."""
-    rows = await current().fetch(f"{' union all '.join(_REDACTABLE.values())} order by at, what desc, id", case.id)
+    rows = await current().fetch(_EACH_REDACTABLE, case.id)
     return [Redactable(**row) for row in rows]
 
 
@@ -175,3 +175,4 @@ from case_field f join lateral (
 
 Of an own field that is empty, the values that it had are still in the log: the newest of them is shown.
 """
+_EACH_REDACTABLE = f"{' union all '.join(_REDACTABLE.values())} order by at, what desc, id"

@@ -35,6 +35,7 @@ PATHS = (
     "/agent/cases/{number}/assignment",
     "/agent/cases/{number}/facts",
     "/agent/cases/{number}/priority",
+    "/agent/cases/{number}/snooze",
     "/agent/cases/{number}/status",
     "/agent/cases/views/{view}",
     "/agent/customers/{customer}/contacts/{contact}",
@@ -81,6 +82,7 @@ PATHS = (
 WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/cases/views/{view}",
     "/agent/cases/{number}/priority",
+    "/agent/cases/{number}/snooze",
     "/agent/cases/{number}/status",
     "/agent/customers/{customer}/default-service",
     "/agent/time/week",
@@ -100,7 +102,6 @@ CREATING = (
     "/dispatch",
     "/workflow",
     "/setup/fields",
-    "/snooze",
     "/case-types",
     "/products",
     "/prices",
@@ -117,7 +118,7 @@ CREATING = (
 )
 """Last parts of the URLs of forms that create something. Such a form overwrites nothing and needs no `seen` values."""
 NO_EDITS = (
-    "/account/password", "/account/authenticator", "/approval", "/approvals", "/beginning", "/deletion",
+    "/account/password", "/account/authenticator", "/approval", "/approvals", "/deletion",
     "/holding", "/issue", "/order", "/pause", "/reading", "/resumption", "/stop",
 )  # fmt: skip
 """The last parts of the URLs of forms with prefilled fields that change no stored field.
