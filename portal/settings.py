@@ -145,7 +145,7 @@ class Settings:
     def allowed_hosts(self) -> tuple[str, ...]:
         """Return the values of the Host header that are accepted (R43).
 
-        On loopback, both `localhost` and its IP addresses are.
+        If the base URL names a loopback host, `localhost` and the loopback IP addresses are all accepted.
         """
         url = urlsplit(self.base_url)
         if url.hostname not in LOOPBACK:

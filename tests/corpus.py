@@ -12,7 +12,7 @@ def _of(*categories: str) -> str:
 
 
 def _planes() -> str:
-    """Return the first and the last assigned character of each Unicode plane."""
+    """Return the first and the last assigned character of each Unicode plane, control characters and surrogates aside."""
     found = []
     for plane in range(17):
         codes = [

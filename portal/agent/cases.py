@@ -57,6 +57,7 @@ class NewCase(NewCaller, kw_only=True):
     `customer`, `contact` and `case_type` are ids, `priority` is a number of `Priority`. If `then` is `wait`, the case
     waits for the customer from the start. If `to` is `me`, the case is assigned to the signed-in agent, otherwise to
     the agent whom the rules of dispatch choose. `called` is True if the text is what the contact said on the phone.
+    `form_key` identifies one display of the form, so that a form that is sent twice opens one case.
     """
 
     customer: int | None = None

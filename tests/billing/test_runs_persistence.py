@@ -224,7 +224,7 @@ async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
 async def test_only_no_charge_time_becomes_a_statement() -> None:
     """If only no-charge time was approved, the billing run makes a statement (D30, D9).
 
-    The statement has a time detail, but no number and no amount, and is final at once.
+    The statement lists the entries, each with the amount 0. It has no number and no total, and is final at once.
     """
     async with transaction(MAX) as tx:
         case = await a_case()

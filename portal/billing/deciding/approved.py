@@ -25,7 +25,8 @@ LOOKED_AT = 200
 class Approved:
     """One page of the approvals that an agent may withdraw, the latest first.
 
-    `next` is the cursor of the next page (the id of the last approval that was examined), or None on the last page.
+    `next` is the cursor of the next page, or None on the last page. It is the id of the last approval that was read from
+    the database, which `rows` leaves out if it cannot be withdrawn.
     """
 
     rows: list[Row]

@@ -84,7 +84,7 @@ class PriceChange(Table, tablename="price_change"):
 
     @property
     def facts(self) -> PriceFacts:
-        """Return the prices as form fields without a day, to fill in the form for later prices."""
+        """Return the prices as values for the form that plans a price change. Its first day is left empty."""
         return _typed(self.fee, self.included_minutes, self.overage_rate)
 
 

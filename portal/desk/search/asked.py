@@ -83,7 +83,7 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """Return the tsquery for all words, for searching names."""
+        """Return a tsquery for the names of customers and contacts; it matches only a name that contains every part."""
         return " & ".join(f"({part.query()})" for part in self.parts)
 
     @property

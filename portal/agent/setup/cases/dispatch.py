@@ -134,11 +134,12 @@ async def change_rule(
 
 
 async def _scope(form: Form, rule: DispatchRule) -> dict[str, int | None]:
-    """Return the ids of the customer and of the service that an edited rule is to have, by field name; None for any.
+    """Return the ids of the customer and of the service to which an edited rule is to apply, by field name.
 
-    A field that the form does not change keeps its stored value. Without JavaScript, editing a search field changes its
-    text but not its id, so both are read. Raise `Overtaken` if somebody else has changed the same field in the
-    meantime.
+    None means that the rule applies to every customer or every service. A field that still has the value that the form
+    displayed keeps the value that is stored now. The text and the hidden id of a search field are both read, because
+    without JavaScript editing the text leaves the old id in the form. Raise `Overtaken` if somebody else has changed
+    the same field in the meantime.
     """
     stored, seen = rule.facts, seen_in(form, RuleFacts)
     scope = await chosen(form.typed, SCOPES)
