@@ -159,3 +159,48 @@ async def test_the_list_shows_the_subject_beside_long_names_and_many_tags(visito
         await page.set_viewport_size({"width": width, "height": 900})
         assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth"), width
         assert min(await page.evaluate(SEEN)) >= (20 if width == 1120 else 30), width
+
+
+async def test_snooze_and_changes_of_many_cases_work_by_keyboard(visitors: Visitors) -> None:
+    """`Z` leads to *Tomorrow* and keeps the list; `P` on a ticked case leads to a choice that is empty at first."""
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="VPN drops", text="x", case_type_id=INCIDENT, priority=2, at=NOW)
+    page = await visitors.signed_in(INES.email)
+    await page.goto("/agent/cases?view=all")
+    await page.locator(f"#case-{case.number} td.line a").click()
+    await page.keyboard.press("z")
+    await expect(page.get_by_role("button", name="Tomorrow")).to_be_focused()
+    await page.get_by_role("link", name="Cancel").click()
+    await expect(page.get_by_role("navigation", name="Cases of the list")).to_be_visible()
+    await page.goto("/agent/cases?view=all")
+    await page.locator(f"#case-{case.number} .tick input").check()
+    await page.keyboard.press("p")
+    choice = page.get_by_label("New priority")
+    await expect(choice).to_be_focused()
+    await expect(choice).to_have_value("")
+
+
+OVERLAPPING = """() => {
+    const shown = (node) => node.checkVisibility() && !node.closest("[popover]");
+    const boxes = [...document.querySelectorAll(".agent-bar :is(a, button)")].filter(shown).map((node) => node.getBoundingClientRect());
+    const overlap = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1;
+    return boxes.some((one, place) => boxes.slice(place + 1).some((other) => overlap(one, other)));
+}"""
+"""A script that returns whether controls of the bar overlap."""
+
+
+async def test_the_bar_shows_a_running_and_a_paused_timer_on_narrow_pages(visitors: Visitors) -> None:
+    async with transaction(ADA):
+        case = await Case.open(by=ADA, subject="VPN drops", text="x", case_type_id=INCIDENT, priority=2, at=NOW)
+        other = await Case.open(by=ADA, subject="Printer jams", text="x", case_type_id=INCIDENT, priority=2, at=NOW)
+    page = await visitors.signed_in(INES.email)
+    for number in (case.number, other.number):
+        await page.goto(f"/agent/cases/{number}")
+        await page.keyboard.press("t")
+        await expect(page.locator("#timer-bar time[data-since]")).to_be_visible()
+        await page.reload()
+    await page.goto(f"/agent/cases/{case.number}")
+    await expect(page.get_by_role("button", name="Start here")).to_be_visible()
+    for width in (390, 800, 900, 1024):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert not await page.evaluate(OVERLAPPING), width
