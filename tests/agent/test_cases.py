@@ -16,6 +16,7 @@ from portal.web.gate import Gate
 from portal.web.visit import now
 from tests.browser import Browser
 from tests.desk.held import go_out
+from tests.forms import form_of
 from tests.queries import counted
 from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX
 
@@ -335,13 +336,19 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
 async def test_a_case_of_a_colleague_is_taken_by_whoever_saw_that_it_is_theirs(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """Max can take Ines's case, as his page shows that it is hers; a form that is older than this change gets 409."""
+    """`M` leads Max to the form, which says that Ines has the case and offers to take it over.
+
+    A form from before somebody else took it is refused.
+    """
     address = f"/agent/cases/{case.number}/assignment"
     await ines.send_form(address, {"take": "yes"})
-    page = await max_.get(f"/agent/cases/{case.number}")
-    assert "Take it" in page.text
-    assert "Take it" not in (await ines.get(f"/agent/cases/{case.number}")).text
-    seen = {"take": "yes", "seen": f'{{"agent": {INES.id}, "department": null}}'}
+    assert f'href="{address}" data-key="m"' in (await max_.get(f"/agent/cases/{case.number}")).text
+    assert 'data-key="m"' not in (await ines.get(f"/agent/cases/{case.number}")).text
+    page = (await max_.get(address)).text
+    assert "Ines Okafor has this case." in page
+    assert "Take it over" in page
+    assert "Take it over" not in (await ines.get(address)).text
+    seen = {"take": "yes", "seen": form_of(page, address).fields["seen"][0]}
     for _ in range(2):
         assert (await max_.send_form(address, seen)).status_code == 303
         assert (await reload(case)).agent_id == MAX.id

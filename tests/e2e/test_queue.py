@@ -161,6 +161,21 @@ async def test_the_list_shows_the_subject_beside_long_names_and_many_tags(visito
         assert min(await page.evaluate(SEEN)) >= (20 if width == 1120 else 30), width
 
 
+async def test_a_case_of_a_colleague_is_taken_over_on_the_form_that_names_them(visitors: Visitors) -> None:
+    """S3.8: `M` leads to who has the case; Enter takes it over."""
+    async with transaction(INES):
+        case = await Case.open(
+            by=INES, contact_id=ADA.id, subject="VPN", text="x", case_type_id=INCIDENT, at=NOW, taken=True
+        )
+    page = await visitors.signed_in(MAX.email)
+    await page.goto(f"/agent/cases/{case.number}?view=all")
+    await page.keyboard.press("m")
+    await expect(page.get_by_text("Ines Okafor has this case.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Take it over")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#case-head .person")).to_contain_text("Max Herrmann")
+
+
 async def test_snooze_and_changes_of_many_cases_work_by_keyboard(visitors: Visitors) -> None:
     """`Z` leads to *Tomorrow* and keeps the list; `P` on a ticked case leads to a choice that is empty at first."""
     async with transaction(ADA):
