@@ -17,6 +17,7 @@ from portal.database import transaction
 from portal.desk import Attachment, Case, Details, Feed, feed_of
 from portal.desk.lists.walking import walk_of
 from portal.desk.replies import canned
+from portal.desk.verbs.snoozing import offered
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.periods import today
@@ -67,7 +68,7 @@ async def show_case(
         appointments=await appointments_with_time(details.case.id, reader), errors=errors or {}, typed=draft.typed,
         came_from=details.named_by(request.query_params.getall("from", [])),
         walk=await walk_of(details.case, reader, request.query_params.multi_items(), visit.at), toast=_toast(request, details.case),
-        case=details.case, **others_on(request, details.case.id, reader),
+        case=details.case, days=offered(today(reader.time_zone, visit.at)), **others_on(request, details.case.id, reader),
     )  # fmt: skip
     return read_when_sent(request, response)
 
@@ -76,7 +77,7 @@ def _toast(request: Web, case: Case) -> dict[str, str] | None:
     """Return the message that the case was just snoozed, with the URL of its undo button, or None."""
     if not (request.query_params.get("snoozed") and case.snoozed_until):
         return None
-    return {"words": "Snoozed. It comes back by itself.", "undo": f"/agent/cases/{case.number}/snooze/ending"}
+    return {"words": "Snoozed. It comes back by itself.", "undo": place_of(request, f"{case.number}/snooze/ending")}
 
 
 async def _feed(request: Web, details: Details) -> tuple[Feed, CaseTime]:
@@ -102,6 +103,7 @@ async def show_feed(
         request, "agent/cases/feed.swap.html", details=details, feed=feed, time=time,
         appointments=await appointments_with_time(details.case.id, reader),
         walk=await walk_of(details.case, reader, request.query_params.multi_items(), at),
+        days=offered(today(reader.time_zone, at)),
     )  # fmt: skip
     return read_when_sent(request, response)
 

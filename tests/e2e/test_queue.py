@@ -177,16 +177,37 @@ async def test_a_case_of_a_colleague_is_taken_over_on_the_form_that_names_them(v
 
 
 async def test_snooze_and_changes_of_many_cases_work_by_keyboard(visitors: Visitors) -> None:
-    """`Z` leads to *Tomorrow* and keeps the list; `P` on a ticked case leads to a choice that is empty at first."""
+    """`Z` opens a menu at *Tomorrow*, snoozes the case in place and keeps the list; another `Z` undoes it.
+
+    `P` on a ticked case leads to a choice that is empty at first.
+    """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN drops", text="x", case_type_id=INCIDENT, priority=2, at=NOW)
     page = await visitors.signed_in(INES.email)
     await page.goto("/agent/cases?view=all")
     await page.locator(f"#case-{case.number} td.line a").click()
+    walk = page.get_by_role("navigation", name="Cases of the list")
+    await expect(walk).to_be_visible()
+    await page.locator("#body").fill("Half a thought")
+    await page.keyboard.press("Escape")
     await page.keyboard.press("z")
     await expect(page.get_by_role("button", name="Tomorrow")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("button", name="In two days")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#details")).to_contain_text("Snoozed until")
+    await expect(page.locator(".toast")).to_contain_text("Snoozed.")
+    await expect(page.locator("#body")).to_have_value("Half a thought")
+    await expect(walk).to_be_visible()
+    await page.keyboard.press("z")
+    await expect(page.locator("#feed")).to_contain_text("ended the snooze")
+    await expect(page.locator("#details")).not_to_contain_text("Snoozed until")
+    await expect(walk).to_be_visible()
+    await page.keyboard.press("z")
+    await page.get_by_role("link", name="Pick a day").click()
+    await expect(page.get_by_role("button", name="Tomorrow")).to_be_focused()
     await page.get_by_role("link", name="Cancel").click()
-    await expect(page.get_by_role("navigation", name="Cases of the list")).to_be_visible()
+    await expect(walk).to_be_visible()
     await page.goto("/agent/cases?view=all")
     await page.locator(f"#case-{case.number} .tick input").check()
     await page.keyboard.press("p")

@@ -11,7 +11,7 @@ TOLD = ("before", "from", "sent", "held", "find", "canned", "snoozed")
 
 
 def place_of(request: Web, number: int | str, **told: object) -> str:
-    """Return the path and query of the page of case `number`.
+    """Return the path and query of the page of case `number`, which may be followed by the rest of a path.
 
     The query keeps the place in the list of cases that the request's URL has. `told` are additional query parameters.
     """

@@ -102,12 +102,12 @@ def _instant(text: str) -> datetime | None:
 
 @post("/cases/{number:str}/snooze/ending")
 async def wake(
-    reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
+    request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
     """End the snooze of a case, and redirect to the case."""
     async with transaction(reader):
         await (await Case.find(number, reader, itself=True)).wake(by=reader, at=at)
-    return see_other(f"/agent/cases/{number}")
+    return see_other(place_of(request, number))
 
 
 handlers: list[Any] = [show_snooze, snooze, wake]

@@ -44,12 +44,12 @@ class SnoozeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def offered(today: date) -> list[tuple[date, str]]:
-    """Return the days that the form offers as buttons, with their names. `today` is the agent's present day."""
+    """Return the days that the menu and the form offer, with their names. `today` is the agent's present day."""
     monday = today + timedelta(days=7 - today.weekday())
     return [
         (today + timedelta(days=1), "Tomorrow"),
-        (monday, "Next Monday"),
-        (today + timedelta(days=14), "In two weeks"),
+        (today + timedelta(days=2), "In two days"),
+        (monday, "Next week"),
     ]
 
 
