@@ -1,9 +1,14 @@
 """Test the set-up page of dispatch, and the page that hands over the cases of agents who are away."""
 
+import re
+from collections import Counter
+from uuid import UUID
+
 import pytest
 
 from portal.database import transaction
 from portal.desk import Case
+from portal.desk.bulk.running import go_on
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
 from portal.people.agents import Agent
 from portal.people.readers import SYSTEM
@@ -11,7 +16,7 @@ from portal.people.working.absences import Absence, AbsenceFacts
 from portal.periods import today
 from portal.web.visit import now
 from tests.browser import Browser
-from tests.forms import form_of
+from tests.forms import form_of, send
 from tests.world import ACME, ADA, INCIDENT, INES, MAX, NOOR, SUPPORT
 
 HERE = "/agent/setup/dispatch"
@@ -100,21 +105,78 @@ async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to
     assert "Support</dd>" not in page
 
 
-async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
-    """S3.9: the page lists agents who are away and counts their open cases; one form gives an agent's cases to another."""
-    async with transaction(INES):
-        await case.take(by=INES, at=now())
-    assert "Nobody is away today" in (await max_.get("/agent/handovers")).text
+async def away_today(*cases: Case) -> None:
+    """Give the cases to Ines, who is away today."""
+    for case in cases:
+        async with transaction(INES):
+            await case.take(by=INES, at=now())
     async with transaction(SYSTEM):
         day = today("Europe/Berlin", now()).isoformat()
         await Absence.create(await Agent.find(INES.id), AbsenceFacts(first_day=day), own=True)
-    assert "1\N{NO-BREAK SPACE}open case" in (await max_.get("/agent/handovers")).text
-    answer = await max_.send_form(f"/agent/handovers/{INES.id}", {"to": "999"})
-    assert "Choose an agent who works here." in answer.text
-    answer = await max_.send_form(f"/agent/handovers/{INES.id}", {"to": str(NOOR.id)})
-    assert answer.headers["location"] == "/agent/handovers?handed=1"
+
+
+async def held_by(*cases: Case) -> list[int | None]:
     async with transaction(INES):
-        assert (await Case.find(case.number, INES)).agent_id == NOOR.id
+        return [(await Case.find(case.number, INES)).agent_id for case in cases]
+
+
+async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
+    """S3.9: the page counts open cases of agents who are away; a page says who gets which, and hands them over.
+
+    A repeated request changes nothing, and nothing is left to hand over.
+    """
+    assert "Nobody is away today" in (await max_.get("/agent/handovers")).text
+    await away_today(case)
+    assert "1\N{NO-BREAK SPACE}open case" in (await max_.get("/agent/handovers")).text
+    handover = f"/agent/handovers/{INES.id}"
+    assert "Choose an agent who works here." in (await max_.send_form(handover, {"to": "999"})).text
+    here = (await max_.send_form(handover, {"to": str(NOOR.id)})).headers["location"]
+    page = await max_.get(here)
+    assert f"#{case.number} {case.subject}</a>" in page.text
+    assert "→ Noor" in page.text
+    assert await held_by(case) == [INES.id]
+    for _ in range(2):
+        answer = await send(max_, page, f"{here}/beginning")
+        assert await held_by(case) == [NOOR.id]
+        assert "1\N{NO-BREAK SPACE}case assigned: 1 to Noor" in (await max_.get(answer.headers["location"])).text
+    answer = await max_.send_form(handover, {"to": str(NOOR.id)})
+    assert "There is no open case to hand over." in (await max_.get(answer.headers["location"])).text
+
+
+async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
+    max_: Browser, noor: Browser, case: Case
+) -> None:
+    """S3.9: with rules that take turns, the page lists 100 of 101 cases, half for each; looking at it changes nothing.
+
+    Of two managers who hand over the same cases, the second changes nothing, and is told who has them.
+    """
+    cases = [case]
+    async with transaction(INES):
+        for place in range(100):
+            facts = {"subject": f"Case {place}", "text": "x", "case_type_id": INCIDENT}
+            cases.append(await Case.open(by=INES, contact_id=ADA.id, at=now(), **facts))
+    await away_today(*cases)
+    async with transaction(SYSTEM):
+        await DispatchRule.create(RuleFacts(name="All", department_id=str(SUPPORT), balance="turn"))
+    handover = f"/agent/handovers/{INES.id}"
+    here, there = [(await one.send_form(handover, {"to": ""})).headers["location"] for one in (max_, noor)]
+    page, other = await max_.get(here), await noor.get(there)
+    assert "These are the first 100 of 101" in page.text
+    planned = Counter(re.findall("→ ([^<]+)<", page.text))
+    assert sum(planned.values()) == 100
+    assert set(await held_by(*cases)) == {INES.id}
+    answer = await send(max_, page, f"{here}/beginning")
+    await go_on(UUID(here.rpartition("/")[2]), by=MAX, at=now())
+    assert INES.id not in await held_by(*cases)
+    got = await held_by(*cases)
+    report = (await max_.get(here)).text
+    for name in planned:
+        assert re.search(rf"<dt>{name}</dt><dd>\d+", report)
+    answer = await send(noor, other, f"{there}/beginning")
+    await go_on(UUID(there.rpartition("/")[2]), by=NOOR, at=now())
+    assert "Somebody else has changed this in the meantime." in (await noor.get(there)).text
+    assert answer.status_code == 303
+    assert await held_by(*cases) == got
 
 
 async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:

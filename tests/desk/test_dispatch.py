@@ -250,8 +250,9 @@ async def handed(to: int | None) -> tuple[Progress, list[Refused]]:
     """Hand over Ines's open cases as Max; return how many were handed over, and the cases that were not."""
     async with transaction(MAX):
         change = await hand_over(INES.id, to, by=MAX, at=NOW)
-    if change is None:
-        return Progress(0, 0, 0, 0), []
+        if change is None:
+            return Progress(0, 0, 0, 0), []
+        await change.begin(change.value or "", NOW)
     assert await go_on(change.id, by=MAX, at=NOW)
     async with transaction(MAX):
         return await change.progress(), (await change.refused())[0]

@@ -34,6 +34,9 @@ HERE = "/agent/cases/changes"
 NOBODY_CHOSEN = "nobody"
 """What the form sends for cases that nobody has; "" means that nothing was chosen."""
 
+HANDS_OVER = (Verb.ASSIGN, Verb.DISPATCH)
+"""The verbs whose report says who got how many cases."""
+
 
 class Chosen(Struct, kw_only=True):
     """Form of the list of cases that begins a change. `verb` is a value of `Verb`: what is changed.
@@ -97,10 +100,13 @@ async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[st
         "change": found, "progress": await found.progress(), "refused": refused, "following": following,
         "words": await words_of(found.does, [found.value]) if found.value is not None else {},
     }  # fmt: skip
+    if found.begun_at and found.does in HANDS_OVER:
+        shown["outcome"] = await found.outcome()
     if wants_fragment(request):
         return page(request, "agent/queue/_change.html", **shown)
     if not found.begun_at:
         shown |= {"options": await _options(found.does), "groups": await found.groups()}
+        shown["planned"] = await found.planned() if found.value is not None else []
     return await form_page(request, "agent/queue/change.html", **shown, **again)
 
 
@@ -187,6 +193,8 @@ async def toast_of_change(request: Web, reader: AgentReader) -> dict[str, str] |
         return {"words": f"Nothing changed.{same}"}
     if change.undoes:
         return {"words": f"Undone for {count}."}
+    if change.does in HANDS_OVER:
+        verb += f": {', '.join(f'{group.count} to {group.words}' for group in await change.outcome())}"
     return {"words": f"{count} {verb}.{same}", "undo": f"{HERE}/{change.id}/undoing"}
 
 

@@ -10,13 +10,10 @@ from msgspec import Struct
 
 from portal.agent.pages import agent_page
 from portal.database import transaction
-from portal.desk.bulk.running import carry_out
 from portal.desk.dispatch.handover import away_now, hand_over
-from portal.numbers import number_in
 from portal.people.agents import Agent
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
-from portal.render.formats import plural
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import on_refusal, see_other
@@ -43,11 +40,10 @@ async def _handovers(
 ) -> Response[str]:
     visit = visit_of(request)
     reader: Any = visit.reader
-    count = number_in(request.query_params.get("handed"), digits=5)
     return await agent_page(
         request, reader, "agent/working/handovers.html", status=status, away=await away_now(visit.at),
         agents=choices(await Agent.offered()), errors=errors or {},
-        toast={"words": f"{plural(count, 'case')} handed over."} if count is not None else None,
+        toast={"words": "There is no open case to hand over."} if "handed" in request.query_params else None,
     )  # fmt: skip
 
 
@@ -59,22 +55,14 @@ async def hand_over_cases(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Give the open cases of an agent to a colleague, or to those whom the rules of dispatch choose.
+    """Redirect to the page that lists which open case of an agent goes to whom, and hands them over.
 
-    Redirect to the page of handovers or, if not all cases could be handed over within a moment, to the page of this
-    bulk change.
+    They go to a colleague, or to those whom the rules of dispatch choose.
     """
     async with transaction(reader):
         await Agent.find(agent)
         change = await hand_over(agent, form.into(Successor).to, by=reader, at=at)
-    if change is None:
-        return see_other("/agent/handovers?handed=0")
-    is_finished = await carry_out(change.id, by=reader, at=at)
-    async with transaction(reader, readonly=True):
-        progress = await change.progress()
-    if is_finished and not progress.refused:
-        return see_other(f"/agent/handovers?handed={progress.changed}")
-    return see_other(f"/agent/cases/changes/{change.id}")
+    return see_other(f"/agent/cases/changes/{change.id}" if change else "/agent/handovers?handed=0")
 
 
 handlers: list[Any] = [handovers, hand_over_cases]

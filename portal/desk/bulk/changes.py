@@ -27,6 +27,8 @@ Of a longer query string, only the view is stored.
 """
 REPORTED = 100
 """The number of refused cases on one page of the report."""
+LISTED = 100
+"""The maximum number of cases of which the page lists who gets them, before they are handed over."""
 WORKER_AFTER = timedelta(seconds=3)
 """If the request that begins a change has not finished it after this time, the worker continues with it."""
 KEPT = timedelta(days=7)
@@ -50,11 +52,20 @@ class BulkMember(Table, tablename="bulk_member"):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cases of a prepared change with the same present value: the value, its words, and the number of cases."""
+    """The cases of a change with the same value: the value, its words, and the number of cases."""
 
     value: str
     words: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A case that will be handed over; `to` is the name of who gets it, or None if nobody does and it stays."""
+
+    number: int
+    subject: str
+    to: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,8 @@ class Progress:
 class BulkChange(Table, tablename="bulk_change"):
     """A change of many cases. It is shown only to the agent `agent_id`, who began it.
 
-    `verb` is a value of `Verb`. `value` is what every case gets; it is None until it is chosen. `undoes` is the
+    `verb` is a value of `Verb`. `value` is what every case gets; it is None until it is chosen,
+    which for a handover is before it is prepared. `undoes` is the
     id of the change that this one undoes. In such a change each case gets its former value, and `value` is None unless
     it is a tag. `query` is the query string of the list on which the change was begun.
     """
@@ -116,12 +128,13 @@ class BulkChange(Table, tablename="bulk_change"):
 
     @classmethod
     async def prepare(
-        cls, verb: Verb, question: Question, numbers: Sequence[str] | None, *, by: AgentReader, at: datetime
-    ) -> Self:
+        cls, verb: Verb, question: Question, numbers: Sequence[str] | None, *, by: AgentReader, at: datetime,
+        value: str | None = None,
+    ) -> Self:  # fmt: skip
         """Store a change of the cases that match `question`, with their present values, and return it.
 
-        With `numbers`, change only the cases with these numbers. Raise `Invalid` at the field `case` if there are no
-        cases or more than `MOST`.
+        With `numbers`, change only the cases with these numbers. `value` is the new value, if it is chosen. Raise
+        `Invalid` at the field `case` if there are no cases or more than `MOST`.
         """
         condition, values = question.conditions(by)
         if numbers is not None:
@@ -129,7 +142,7 @@ class BulkChange(Table, tablename="bulk_change"):
             values = [[number for text in numbers if (number := number_in(text)) is not None]]
         query = question.address(page=1)
         query = query if len(query) <= LONGEST_QUERY else f"?view={question.view.value}"
-        made = await cls._insert(verb, query, by, at)
+        made = await cls._insert(verb, query, by, at, value=value)
         count = await current().execute(_members(verb, condition, len(values)), *values, made)
         if (found := int(count.split()[-1])) == 0:
             raise Invalid({"case": "Tick at least one case."})
@@ -177,9 +190,20 @@ class BulkChange(Table, tablename="bulk_change"):
 
     async def groups(self) -> list[Group]:
         """Return the present values of the cases of a prepared change with their counts, most frequent first."""
-        rows = await current().fetch(_GROUPS, self.id)
-        words = await words_of(self.does, [row["former"] for row in rows])
-        return [Group(row["former"], words.get(row["former"], ""), row["count"]) for row in rows]
+        return await self._grouped(_GROUPS)
+
+    async def outcome(self) -> list[Group]:
+        """Return the values that the changed cases got with their counts, most frequent first."""
+        return await self._grouped(_OUTCOME)
+
+    async def _grouped(self, sql: str) -> list[Group]:
+        rows = await current().fetch(sql, self.id)
+        words = await words_of(self.does, [row["value"] for row in rows])
+        return [Group(row["value"], words.get(row["value"], ""), row["count"]) for row in rows]
+
+    async def planned(self) -> list[Planned]:
+        """Return the first `LISTED` cases of a prepared handover, each with who gets it."""
+        return [Planned(**row) for row in await current().fetch(_PLANNED, self.id)]
 
     async def progress(self) -> Progress:
         """Return how many cases of the change are in each state."""
@@ -209,8 +233,17 @@ insert into bulk_member (change_id, member_id, state, former, became)
 select $1, member_id, 'waiting', became, case when not $3 then former end from bulk_member where change_id = $2 and state = 'changed'
 """
 _GROUPS = """
-select split_part(former, '/', 1) as former, count(*) as count from bulk_member where change_id = $1 group by 1 order by 2 desc, 1
+select split_part(former, '/', 1) as value, count(*) as count from bulk_member where change_id = $1 group by 1 order by 2 desc, 1
 """
+_OUTCOME = """
+select split_part(became, '/', 1) as value, count(*) as count from bulk_member where change_id = $1 and state = 'changed'
+group by 1 order by 2 desc, 1
+"""
+_PLANNED = f"""
+select c.number, c.subject, a.name as "to" from bulk_member m join bulk_change b on b.id = m.change_id join cases c on c.id = m.member_id
+left join agent a on a.id = nullif(coalesce(m.became, b.value), '')::bigint
+where m.change_id = $1 order by m.member_id limit {LISTED}
+"""  # noqa: S608
 _PROGRESS = """
 select count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'changed') as changed,
   count(*) filter (where state = 'same') as same, count(*) filter (where state = 'refused') as refused

@@ -1,11 +1,14 @@
 """Hand over the open cases of an agent who is away."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal.database import current, transaction
 from portal.desk.bulk.changes import BulkChange
 from portal.desk.bulk.verbs import NOBODY, Verb
+from portal.desk.cases import Case
+from portal.desk.dispatch.dispatching import dispatch
 from portal.desk.lists.questions import Question
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
@@ -36,22 +39,51 @@ async def away_now(at: datetime) -> list[Away]:
 
 
 async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at: datetime) -> BulkChange | None:
-    """Begin to give each open case of the agent `leaving` to `successor` or, if None, to those whom the rules choose.
+    """Prepare to give each open case of the agent `leaving` to `successor` or, if None, to those whom the rules choose.
 
-    Return the change of these cases, which `portal.desk.bulk.running` carries out: a case that cannot be handed over
-    does not stop the others, and a case that was assigned to somebody else meanwhile stays with them. Return None if
-    there is no open case. Raise `Invalid` at the field `to` if `successor` is `leaving` or has left.
+    Return the change of these cases. It is begun once a manager has seen who gets them, and carried out by
+    `portal.desk.bulk.running`: a case that cannot be handed over does not stop the others, and a case that was assigned
+    to somebody else meanwhile stays with them. Return None if there is no open case. Raise `Invalid` at the field `to`
+    if `successor` is `leaving` or has left.
     """
     if successor == leaving:
         raise Invalid({"to": "Choose a colleague."})
     verb = Verb.DISPATCH if successor is None else Verb.ASSIGN
-    question = Question(CaseView.ALL, agents=(leaving,))
+    question, value = Question(CaseView.ALL, agents=(leaving,)), str(successor or NOBODY)
     try:
         async with transaction(by):  # A savepoint: without cases, the change is rolled back.
-            change = await BulkChange.prepare(verb, question, None, by=by, at=at)
-            await change.begin(str(successor or NOBODY), at)
+            await verb.rule.check(value)
+            change = await BulkChange.prepare(verb, question, None, by=by, at=at, value=value)
     except Invalid as refusal:
         if "case" in refusal.fields:
             return None
         raise Invalid({"to": refusal.sentence}) from None
+    if verb is Verb.DISPATCH:
+        await _plan(change, leaving, by, at)
     return change
+
+
+class _Tried(Exception):
+    """Rolls back what was only tried."""
+
+
+async def _plan(change: BulkChange, leaving: int, by: AgentReader, at: datetime) -> None:
+    """Store whom the rules would choose for each of the first `LISTED` cases, one after the other.
+
+    Whose turn it is, and who has few cases, depends on the cases before. So they are dispatched, and that is rolled back.
+    """
+    chosen: dict[int, str] = {}
+    with suppress(_Tried):
+        async with transaction(by):
+            for planned in await change.planned():
+                case = await Case.find(planned.number, by, itself=True)
+                await dispatch(case, by=by, at=at, leaving=leaving)
+                chosen[case.id] = NOBODY if case.agent_id in (None, leaving) else str(case.agent_id)
+            raise _Tried
+    await current().execute(_STORE_PLAN, change.id, list(chosen), list(chosen.values()))
+
+
+_STORE_PLAN = """
+update bulk_member m set became = p.agent from unnest($2::bigint[], $3::text[]) as p (id, agent)
+where m.change_id = $1 and m.member_id = p.id
+"""
