@@ -37,6 +37,28 @@ async def test_suggestions_are_options_that_go_on_after_the_last(ines: Browser) 
     assert "data-more" not in second.text
 
 
+async def test_cases_are_found_by_number_subject_and_customer_and_for_a_merge_only_those_of_one_customer(
+    ines: Browser, case: Case
+) -> None:
+    """Open cases come first; the case itself is left out of what it is merged with."""
+    closed, other = await open_case("Switch fails again"), await open_case("Switch fails")
+    foreign = await open_case("Switch of Globex", by=GIL)
+    async with transaction(INES):
+        await closed.close(by=INES, at=NOW)
+
+    async def found(path: str) -> list[int]:
+        return [
+            int(one) for one in re.findall(r'data-id="(\d+)"', (await ines.get(f"/agent/finders/cases{path}")).text)
+        ]
+
+    assert await found("?text=switch") == [foreign.number, other.number, closed.number]
+    assert await found("?text=globex") == [foreign.number]
+    assert await found(f"?text=%23{other.number}") == [other.number]
+    assert await found(f"/{case.number}?text=switch") == [other.number, closed.number]
+    assert await found(f"/{case.number}?text=") == [other.number]
+    assert "No case has “&lt;b&gt;”" in (await ines.get("/agent/finders/cases?text=%3Cb%3E")).text
+
+
 async def test_no_suggestion_is_said(ines: Browser) -> None:
     answer = await ines.get("/agent/finders/agents?text=%3Cb%3E&after=x")
     assert "No agent has “&lt;b&gt;” in its name" in answer.text

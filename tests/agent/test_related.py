@@ -61,8 +61,13 @@ async def test_what_cannot_be_merged_is_said_on_the_page(ines: Browser, case: Ca
     assert "These cases are not of one customer." in mixed.text
     assert f'href="{MERGING}?case={case.number}" aria-label="Leave out #{foreign.number}"' in mixed.text
     assert "There is no case #9999." in (await ines.get(f"{MERGING}?case={case.number}&case=9999")).text
-    assert "Number of a case" in (await ines.get(MERGING)).text
-    assert "Number of another case" in (await ines.get(f"{MERGING}?case={case.number}")).text
+    assert 'data-finder="/agent/finders/cases"' in (await ines.get(MERGING)).text
+    assert "Another case of Acme" in (await ines.get(f"{MERGING}?case={case.number}")).text
+    for added in (f"add=&add_typed=%23{foreign.number}", f"add={foreign.number}"):
+        assert "These cases are not of one customer." in (await ines.get(f"{MERGING}?case={case.number}&{added}")).text
+    refused = (await ines.get(f"{MERGING}?case={case.number}&add=&add_typed=printer")).text
+    assert "Choose a case from the list, or type its number" in refused
+    assert 'value="printer"' in refused
     for fields, status in (
         ({"case": [str(case.number), str(foreign.number)], "into": str(case.number)}, 422),
         ({"case": [str(case.number)], "into": str(case.number)}, 422),
@@ -195,6 +200,9 @@ async def test_cases_are_linked_by_number_and_the_link_is_removed(ines: Browser,
         (f" #{other.number} ", 303),
     ):
         assert (await ines.send_form(here, {"number": typed})).status_code == status, typed
+    refused = await ines.send_form(here, {"number": "", "number_typed": "printer"})
+    assert (refused.status_code, 'value="printer"' in refused.text) == (422, True)
+    assert (await ines.send_form(here, {"number": "", "number_typed": f"#{other.number}"})).status_code == 303
     shown = (await ines.get(here)).text
     assert f"{here}/{other.number}/removal" in shown
     assert f"#{other.number}" in (await ines.get(f"/agent/cases/{case.number}")).text

@@ -30,3 +30,25 @@ async def test_two_cases_are_merged_by_keyboard_while_the_customer_looks_on(visi
     await expect(customers.locator("#feed")).to_contain_text("into this case")
     await customers.reload()
     await expect(customers.locator(".came-from")).to_have_text(f"#{second.number} is now part of #{first.number}.")
+
+
+async def test_a_case_is_merged_and_linked_with_one_that_is_found_by_its_subject(visitors: Visitors) -> None:
+    """Words of the subject suggest the case; choosing it adds it to the merge, or is sent with *Link*."""
+    first, second = await open_case("Printer offline"), await open_case("Toner is empty")
+    page = await visitors.signed_in(INES.email)
+    await page.goto(f"/agent/cases/{first.number}/links")
+    field = page.get_by_role("combobox", name="The other case")
+    await field.press_sequentially("toner")
+    await expect(page.get_by_role("option")).to_contain_text([f"#{second.number} Toner is empty"])
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(field).to_have_value(f"#{second.number} Toner is empty")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name=f"Remove the link with #{second.number}")).to_be_visible()
+    await page.goto(f"/agent/cases/merging?case={first.number}")
+    await page.get_by_role("combobox", name="Another case of Acme").press_sequentially("toner")
+    await expect(page.get_by_role("option")).to_contain_text([f"#{second.number} Toner is empty"])
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Which case remains?")).to_be_visible()
+    await expect(page.locator(f'input[name="into"][value="{second.number}"]')).to_be_attached()

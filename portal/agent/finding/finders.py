@@ -6,18 +6,26 @@
 from typing import Any
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from portal.contracts.contracts import CONTRACTS
 from portal.contracts.projects import PROJECTS
 from portal.contracts.services import SERVICES
 from portal.contracts.tasks import TASKS
+from portal.desk import Case
+from portal.desk.lists.naming import suggest_cases
 from portal.desk.tagging.tags import TAGS
+from portal.numbers import number_in
 from portal.people.agents import AGENTS, COLLEAGUES
 from portal.people.contact_search import CALLERS, sought
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import DEPARTMENTS
+from portal.people.readers import AgentReader
 from portal.web.finding import suggested
-from portal.web.visit import Web
+from portal.web.limits import searching
+from portal.web.pages import page
+from portal.web.visit import Web, visit_of
 
 
 @get("/finders/customers")
@@ -80,7 +88,31 @@ async def suggest_tags(request: Web) -> Response[str]:
     return await suggested(request, TAGS)
 
 
+@get("/finders/cases")
+async def suggest_any_case(request: Web) -> Response[str]:
+    """Serve cases whose number, subject, contact or customer matches the typed text."""
+    return await _suggest_cases(request)
+
+
+@get("/finders/cases/{number:str}")
+async def suggest_other_cases(
+    request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
+) -> Response[str]:
+    """Serve the other cases of the customer of a case, as `suggest_any_case` does."""
+    case = await Case.find(number, reader)
+    return await _suggest_cases(request, customer_id=case.customer_id, without=case.id)
+
+
+async def _suggest_cases(request: Web, **among: int) -> Response[str]:
+    reader: Any = visit_of(request).reader
+    typed = request.query_params.get("text", "")
+    async with searching(request, typed):
+        found = await suggest_cases(reader, typed, after=number_in(request.query_params.get("after")) or 0, **among)
+    nothing = f"No case has “{typed}” in its number, subject or names" if typed else "There is no other open case"
+    return page(request, "shared/suggestions.html", nothing=nothing, typed=typed, suggestions=found)
+
+
 handlers: list[Any] = [
     suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
-    suggest_tags, suggest_departments,
+    suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
 ]  # fmt: skip

@@ -21,9 +21,14 @@ from portal.web.visit import Web, visit_of
 
 
 class NewLink(Struct, kw_only=True):
-    """Form that links a case with another one. `number` is the number of the other case, such as `#1042`."""
+    """Form that links a case with another one.
+
+    `number` is the number of the other case, if it was chosen in the search field; otherwise `number_typed` is the
+    text in that field, such as `#1042`.
+    """
 
     number: str = ""
+    number_typed: str = ""
 
 
 @get("/cases/{number:str}/links")
@@ -53,7 +58,8 @@ async def add_link(
     """Link the case with the case whose number was typed, and redirect to the links."""
     async with transaction(reader):
         case = await Case.find(number, reader)
-        await link(case, await _typed(form.into(NewLink).number, reader), by=reader, at=at)
+        sent = form.into(NewLink)
+        await link(case, await _typed(sent.number or sent.number_typed, reader), by=reader, at=at)
     return see_other(f"/agent/cases/{case.number}/links")
 
 
@@ -61,7 +67,7 @@ async def _typed(text: str, reader: AgentReader) -> Case:
     """Return the case with the typed number. Raise `Invalid` at the field `number` if there is none."""
     number = quoted_number(text.strip())
     if number is None:
-        raise Invalid({"number": "Type the number of a case, such as #1042."})
+        raise Invalid({"number": "Choose a case from the list, or type its number, such as #1042."})
     try:
         return await Case.find(number, reader)
     except NotFound:

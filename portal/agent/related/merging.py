@@ -53,7 +53,8 @@ async def choose(form: NamedDependency[Form]) -> Response[Any]:
 async def ask(request: Web) -> Response[str]:
     """Ask which of the cases `?case=` remains, and show what will move there.
 
-    The page can add one more case by its number.
+    The page can add one more case: `?add=` is its number, if it was chosen in the search field; otherwise `?add_typed=`
+    is the text in that field.
     """
     return await _ask(request)
 
@@ -66,10 +67,16 @@ async def _ask(
     errors: dict[str, str] | None = None,
 ) -> Response[str]:
     reader: Any = visit_of(request).reader
-    given = form.all("case") if form else request.query_params.getall("case", [])
+    query = request.query_params
+    added = "" if form else query.get("add") or query.get("add_typed") or ""
+    given = form.all("case") if form else [*query.getall("case", []), added]
     cases, problem = await mergeable(_numbers(given), reader)
+    if added.strip() and not _numbers([added]):
+        problem = problem or "Choose a case from the list, or type its number, such as #1042."
+        typed = {"add_typed": added} | (typed or {})
+    errors = {"add" if name == "case" else name: sentence for name, sentence in (errors or {}).items()}
     if problem:
-        errors = {"case": problem} | (errors or {})
+        errors = {"add": problem} | errors
     return await form_page(
         request, "agent/related/merging.html", cases=cases, can_merge=len(cases) > 1 and not problem, typed=typed or {}, errors=errors,
     )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Find cases by number, subject, contact or customer, for search fields in which an agent chooses a case."""
+
+from portal.database import current
+from portal.database.finder import LONGEST, SUGGESTED, Suggestion, Suggestions
+from portal.desk.lists.questions import Question
+from portal.desk.workflow.moves import name_sql
+from portal.people.readers import AgentReader
+from portal.words import CaseView
+
+
+async def suggest_cases(
+    reader: AgentReader, typed: str, *, customer_id: int | None = None, without: int | None = None, after: int = 0
+) -> Suggestions:
+    """Return the cases that contain every word of `typed`, open ones first, the latest first; their ids are numbers.
+
+    If nothing is typed, return open cases. With `customer_id`, return only cases of that customer. `without` is the id
+    of a case that is left out, and `after` the number of suggestions to skip.
+    """
+    text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
+    customers = (customer_id,) if customer_id else ()
+    views = (CaseView.ALL, CaseView.CLOSED) if text else (CaseView.ALL,)
+    asked = [Question(view=view, text=text, customers=customers).conditions(reader) for view in views]
+    values = asked[0][1]
+    without_at, limit, skipped = (f"${len(values) + place}" for place in (1, 2, 3))
+    parts = " union all ".join(
+        f"(select c.id, {rank} as part, c.updated_at from cases c where {condition} and c.id is distinct from {without_at}::bigint"  # noqa: S608
+        f" order by c.updated_at desc, c.id desc limit {limit})"
+        for rank, (condition, _) in enumerate(asked)
+    )
+    sql = f"""
+select c.number, '#' || c.number || ' ' || c.subject as name, concat_ws(', ', u.name, {name_sql("c", for_contact=False)}) as about
+from ({parts}) as found join cases c on c.id = found.id join customer u on u.id = c.customer_id
+order by found.part, found.updated_at desc, found.id desc limit {SUGGESTED + 1} offset {skipped}
+"""  # noqa: S608
+    rows = await current().fetch(sql, *values, without, after + SUGGESTED + 1, after)
+    shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
+    return Suggestions(shown, after + SUGGESTED if len(rows) > SUGGESTED else None)
