@@ -182,6 +182,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
             "field": fields["field"],
         },
         "/agent/cases/changes/": {"change": await _change(case, at)},
+        "/agent/finders/cases/": {"number": case.number},
         "/agent/setup/fields/": fields,
         "/agent/canned-replies/": {"canned": await _canned()},
         "/agent/time/": {"entry": entries["draft"].id},

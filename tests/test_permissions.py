@@ -237,7 +237,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/cases/{number}/tags/{tag}/removal": AGENTS,
     "GET /agent/finders/tags": AGENTS,
     "GET /agent/finders/cases": AGENTS,
-    "GET /agent/finders/cases/{number}": AGENTS_CASE,
+    "GET /agent/finders/cases/{number}": AGENTS,
     "GET /agent/setup/tags": ADMINS,
     "GET /agent/setup/tags/{tag}": ADMINS,
     "POST /agent/setup/tags/{tag}": ADMINS,

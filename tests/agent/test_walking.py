@@ -90,7 +90,7 @@ async def test_a_case_is_assigned_in_place_to_whoever_is_typed(ines: Browser, qu
     case, to = queue[0], f"/agent/cases/{queue[0].number}/assignment"
     for typed, sentence in (
         ("nobody here", "There is no agent"),
-        ("", "Type the name of an agent."),
+        ("", "Type the name of an agent or of a department."),
         ("e", "agents have"),
     ):
         answer = await ines.send_form(to, {"agent": "", "agent_typed": typed})
@@ -98,7 +98,9 @@ async def test_a_case_is_assigned_in_place_to_whoever_is_typed(ines: Browser, qu
     assert (await reload(case)).agent_id == INES.id
     assert (await ines.send_form(to, {"agent": "", "agent_typed": "herrm"})).status_code == 303
     assert (await reload(case)).agent_id == MAX.id
-    late = await ines.send_form(to, {"agent": "", "agent_typed": "", "nobody": "yes", "seen": '{"agent": 1}'})
+    late = await ines.send_form(
+        to, {"agent": "", "agent_typed": "", "nobody": "yes", "seen": '{"agent": 1, "department": null}'}
+    )
     assert late.status_code == 409
     assert (await ines.send_form(to, {"agent": "", "agent_typed": "", "nobody": "yes"})).status_code == 303
     assert (await reload(case)).agent_id is None
