@@ -18,7 +18,10 @@ from portal.people.readers import Reader
 
 
 class CaseLook(Table, tablename="case_look"):
-    """When the person with the credential last looked at the case. The primary key is both ids."""
+    """When the person with the credential last looked at the case.
+
+    In the database both ids together are the primary key; Piccolo can declare one column only.
+    """
 
     credential_id = BigInt(primary_key=True, default=None)
     case_id = BigInt(default=None)

@@ -97,7 +97,7 @@ async def is_done(job_id: int) -> bool:
 
 
 class Addressee(NamedTuple):
-    """The recipient of a mail: the mail address, and the id of the credential if somebody signs in with it."""
+    """The recipient of a mail: a mail address, and the id of the credential that signs in with this address, or None."""
 
     email: str
     credential_id: int | None = None

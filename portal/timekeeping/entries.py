@@ -50,8 +50,8 @@ class TimeEntry(Table, tablename="time_entry"):
     approved (D34). `rejected_version` is the version that was rejected last, or None. `entered_by_id` is the agent who
     logged the time. If `rounded_by_day`, approval rounds the sum of the day's entries instead of each entry (D4).
     `window_from` is the instant from which the author has a limited time to change the entry: when it was logged or
-    last rejected. If a document had settled the entry before its case was merged, `settled_on_id` is the id of that
-    merged case.
+    last rejected. `settled_on_id` is set if a document settled the entry before its case was merged into another:
+    it is the id of the case on which the entry was then.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

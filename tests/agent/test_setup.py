@@ -321,7 +321,7 @@ async def test_lists_and_details_ask_the_database_as_often_for_many_as_for_few(a
     """Lists and details stay within a fixed number of SQL statements.
 
     The number includes the statements for the session, the bell, and the counts of the navigation. The page of a customer
-    joins cases, projects, contracts, hours, invoices and contacts, and asks for each of them once (S3.32).
+    shows cases, projects, contracts, hours, invoices and contacts, and asks the database once for each of them (S3.32).
     """
     async with await Browser.of(app, NOOR) as noor:
         for path, most in (

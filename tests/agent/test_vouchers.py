@@ -43,7 +43,7 @@ async def opened(care: int, hours: str = "1h") -> int:
 
 
 async def held(care: int, *minutes: int) -> list[Any]:
-    """Log and approve an entry for each number of minutes under the service, and return the entries."""
+    """For each number of minutes, log an entry under the service `care` and approve it; return the entries."""
     async with transaction(MAX):
         entries = [await log(each, service=care, on=date(2026, 11, 3)) for each in minutes]
         assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused

@@ -115,7 +115,10 @@ async def test_a_renewed_contract_needs_a_last_day() -> None:
 
 
 async def test_a_contract_that_has_ended_is_not_renewed_for_the_past() -> None:
-    """Automatic renewal is refused for a contract that ended before today, unless it gets a new last day too."""
+    """Automatic renewal together with a last day before today is refused, whichever of the two a change brings.
+
+    A contract that has both already can be changed otherwise.
+    """
     last = but(YEAR, valid_until="2026-10-31")
     contract_id = await a_contract(but(last, renewal_months=""))
     async with transaction(NOOR):

@@ -147,11 +147,15 @@ async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_els
         assert await tx.fetchval("select count(*) from file_preview") == 0
 
 
-async def test_old_drawings_are_deleted() -> None:
-    """The deletion of old renderings, 31 days after `NOW`, leaves no rendering."""
-    async with transaction(INES):
-        await showing.delete_old(NOW + timedelta(days=31))
-        assert await current().fetchval("select count(*) from file_preview") == 0
+async def test_old_drawings_are_deleted(app: Gate) -> None:
+    """A rendering stays until its days have passed, and is deleted after them."""
+    here = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        assert (await ines.get(f"/agent{here}/picture.webp")).status_code == 200
+    for passed, left in ((showing.KEPT_FOR - timedelta(hours=1), 1), (showing.KEPT_FOR + timedelta(hours=1), 0)):
+        async with transaction(INES):
+            await showing.delete_old(NOW + passed)
+            assert await current().fetchval("select count(*) from file_preview") == left
 
 
 async def test_the_kind_of_a_file_decides_how_it_is_shown() -> None:

@@ -146,9 +146,9 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
 
 
 async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """End a question because an agent has explained the time in the case, and lift its flag. A repeat changes nothing.
+    """End a customer's question about time that an agent has answered in the case, and lift the flag of the question.
 
-    Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
+    A repeat changes nothing. Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may end questions about time.")

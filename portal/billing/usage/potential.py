@@ -164,7 +164,7 @@ COLUMNS = (
 
 
 def potential_sheet(rows: Mapping[Place, Potential]) -> Sheet:
-    """Return a sheet with a row for each place in `rows`, which `grouped` returns, and its potential."""
+    """Return the result of `grouped` as a sheet: a line for each customer, contract or service, with its potential."""
     lines = (
         (*cells(place), it.approved, it.held, it.waiting, it.unpriced, it.charged, it.more, it.total)
         for place, it in rows.items()

@@ -75,7 +75,7 @@ class Product(Endable, Table, tablename="product"):
 
     @classmethod
     async def listed(cls) -> list["Product"]:
-        """Return all products sorted by name, those that have ended last."""
+        """Return all products: first those that can be chosen, then those that have ended, each sorted by name."""
         return await cls.objects().order_by(_BY_NAME)
 
     @classmethod

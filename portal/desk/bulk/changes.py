@@ -61,7 +61,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A case that will be handed over; `to` is the name of who gets it, or None if nobody does and it stays."""
+    """What handing over will do with a case: `to` is the name of the agent who gets it, or None if the case stays."""
 
     number: int
     subject: str

@@ -152,8 +152,8 @@ async def offered(
 ) -> tuple[list[Filled], bool]:
     """Return at most `MOST` canned replies for a case, sorted by name, and whether there are more.
 
-    These are the replies for the type of the case, and for its department or that of the reader, that have every word
-    of `search` in their name or text.
+    These are the replies for the type of the case, and for its department or that of the reader, that have each of the
+    first six words of `search` in their name or text.
     """
     case = details.case
     rows = await current().fetch(

@@ -45,7 +45,7 @@ class FoundCase:
 def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
     """Return the SQL condition for better matches, and its parameters, which are numbered from `$2`.
 
-    A better match is a case in which each part is in the subject, or matches the customer or the contact.
+    A better match is a case for which each part is in its number or subject, or matches its customer or contact.
     """
     conditions, values = [], list[Any]()
     for part in asked.parts:
