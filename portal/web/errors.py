@@ -187,7 +187,8 @@ def _response(request: Web, status: int, sentence: str, headers: dict[str, str])
     path = request.scope["path"]
     back = page_of(request) if request.method == "POST" else ""
     # What is not there for somebody who is signed out may be there afterwards.
-    asked = safe_path(f"{path}?{request.url.query}" if request.url.query else path)
+    query = request.scope["query_string"].decode("latin-1")  # `request.url` would fail for a host that is no host.
+    asked = safe_path(f"{path}?{query}" if query else path)
     html = error_page(
         visit_of(request), status, sentence, fragment=fragment, path=path, back=back if back != "/" else "",
         next_path=asked if status == 404 and request.method == "GET" and asked != "/" else "",

@@ -129,8 +129,11 @@ async def take_back(
         case = await Case.find(number, reader)
         held = await outgoing.held_on(case, reply, by=reader)
     async with transaction(None) as tx:  # one transaction for both, as drafts belong to the sign-in role
-        kept = await drafts.kept(reader, *draft_addresses(case.number))
-        address, fields = add_to_reply(kept, held.text, above=True, once=held.withdrawn)
+        # Of two requests at once, the second reads the draft that the first stored, and keeps the key of its files.
+        addresses = draft_addresses(case.number)
+        await drafts.hold(reader, addresses[0])
+        kept = await drafts.kept(reader, *addresses)
+        address, fields = add_to_reply(kept, held.text, above=True, once=True)
         key = uuid_in(fields.get("form_key")) or uuid.uuid4()
         if not await drafts.store(reader.credential_id, address, fields | {"form_key": str(key)}, at):
             raise Conflict(NO_ROOM)
