@@ -83,22 +83,21 @@ def draft_addresses(*numbers: str | int) -> list[str]:
     return [f"/agent/cases/{number}/{noun}" for number in numbers for noun in ("replies", "notes")]
 
 
-def add_to_reply(
-    kept: dict[str, dict[str, str]], text: str, *, above: bool = False, once: bool = False
-) -> tuple[str, dict[str, str]]:
-    """Return the draft of a reply with `text` added below or above what it says: its address and its fields.
+def add_to_reply(kept: dict[str, dict[str, str]], text: str, *, taken_back: bool = False) -> tuple[str, dict[str, str]]:
+    """Return the draft of a reply with `text` added below what it says: its address and its fields.
 
-    With `once`, a draft that contains the text already stays as it is. `kept` are the drafts of the text boxes of one
-    case, newest first. What is written for colleagues never becomes part of a reply (D51): a note that was begun stays
-    under its own address. If each address has a note, the text is added to the newest, which remains a note.
+    The text of a reply that was taken back is added above instead, unless the draft contains it already. `kept` are the
+    drafts of the text boxes of one case, newest first. What is written for colleagues never becomes part of a reply
+    (D51): a note that was begun stays under its own address. If each address has a note, the text is added to the
+    newest, which remains a note.
     """
     replies = [address for address, fields in kept.items() if fields and fields.get("kind") != "note"]
     free = [address for address, fields in kept.items() if not fields]
     address = [*replies, *free, *kept][0]
     begun = kept[address]
     body, parts = begun.get("body", ""), [begun.get("body", ""), text]
-    if not (once and f"\n\n{text}\n\n" in f"\n\n{body}\n\n".replace("\r\n", "\n")):
-        body = "\n\n".join(part for part in (reversed(parts) if above else parts) if part.strip())
+    if not (taken_back and f"\n\n{text}\n\n" in f"\n\n{body}\n\n".replace("\r\n", "\n")):
+        body = "\n\n".join(part for part in (reversed(parts) if taken_back else parts) if part.strip())
     return address, {"kind": "reply"} | begun | {"body": body}
 
 
@@ -133,7 +132,7 @@ async def take_back(
         addresses = draft_addresses(case.number)
         await drafts.hold(reader, addresses[0])
         kept = await drafts.kept(reader, *addresses)
-        address, fields = add_to_reply(kept, held.text, above=True, once=True)
+        address, fields = add_to_reply(kept, held.text, taken_back=True)
         key = uuid_in(fields.get("form_key")) or uuid.uuid4()
         if not await drafts.store(reader.credential_id, address, fields | {"form_key": str(key)}, at):
             raise Conflict(NO_ROOM)
