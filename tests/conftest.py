@@ -98,7 +98,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     postgres = EmbeddedPostgres(
         tmp_path_factory.mktemp("postgres"),
-        options={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+        options={
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            # Autovacuum would note, at a moment that differs from run to run, that a table is nearly empty. The plans that
+            # PostgreSQL then keeps read the whole table for each row, even after a test has written ten thousand rows.
+            "autovacuum": "off",
+        },
     )
     try:
         yield postgres.start()
