@@ -354,7 +354,7 @@ async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(s
         f"{new}1",
         "/agent/time/new",
     ):
-        text = "Nothing" if address.endswith("1") else f"> It is {SECRET}."
+        text = "Nothing" if address == f"{new}1" else f"> It is {SECRET}."
         await drafts.keep(INES.credential_id, address, {"body": [text]}, NOW)
     await gone(case, keys["a message"])
     async with transaction(None) as tx:
