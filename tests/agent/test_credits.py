@@ -115,7 +115,7 @@ async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> No
 
 
 async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
-    """D38: a part of a line that is not for time is credited by its amount; more than is left is refused at the field."""
+    """D38: a part of a line that is not for time is credited by its amount; more than is left, and more than cents, are refused at the field."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -126,7 +126,7 @@ async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
         await billing.issue(run.draft_ids[0], by=MAX, at=NOW)
     fields = {"scope": "chosen", "then": "free", "reason": "Agreed.", "part": ["2"], "form_key": str(uuid.uuid4())}
     async with await Browser.of(app, MAX, at=NOW) as browser:
-        for wrong in ("45.51", "much"):
+        for wrong in ("45.51", "10.005", "much"):
             answer = await browser.send_form(f"{INVOICE}/credit", fields | {"amounts": [wrong]})
             assert (answer.status_code, f'value="{wrong}"' in answer.text) == (422, True)
             assert 'id="amount-2-error"' in answer.text
