@@ -1,6 +1,6 @@
 """Hypothesis strategies for property tests of the engine: contracts, vouchers, entries and steps of one customer.
 
-They draw from few different values, so that entries often compete for the same vouchers and hours.
+The strategies choose from few values, so that entries often compete for the same vouchers and hours.
 """
 
 from dataclasses import replace

@@ -361,7 +361,10 @@ def _sign(sentence: str) -> str:
 
 
 def _rounding(service: engine.ServiceTerms) -> dict[str, Any]:
-    """Return the columns with the rounding by day of a service, or no rounding: other entries are inserted rounded."""
+    """Return the rounding columns of a service, with no rounding unless the service rounds by day.
+
+    Entries of a service that rounds each entry are inserted with rounded minutes.
+    """
     rule = service.day_rounding or Rounding()
     return {
         "rounding_minimum": rule.minimum,

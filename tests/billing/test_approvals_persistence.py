@@ -79,9 +79,9 @@ async def test_later_rates_touch_later_approvals_only() -> None:
 
 @pytest.mark.parametrize("verb", ["withdraw", "undo", "change"])
 async def test_a_draft_whose_approval_is_withdrawn_is_a_draft_again(verb: str) -> None:
-    """C4, D34: when Max withdraws or undoes an approval, or changes the approved entry, a draft is a draft again.
+    """C4, D34: when Max withdraws or undoes an approval, or changes the approved entry, the entry gets back its former state.
 
-    A submitted entry is submitted again.
+    It is a draft again if a draft was approved, and submitted again if a submitted entry was.
     """
     async with transaction(MAX) as tx:
         entries = [await log(state="draft"), await log()]
@@ -110,9 +110,9 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; each other one is refused with a reason.
+    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; the others are refused with a reason.
 
-    The refused ones are his own, one that was changed, one before the service began, and one of another department.
+    The refused entries are his own, one that was changed, one before the service began, and one of another department.
     """
     async with transaction(MAX) as tx:
         good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]
@@ -139,7 +139,7 @@ async def test_several_are_approved_and_the_rest_is_reported() -> None:
 
 
 async def test_a_customer_that_cannot_be_allocated_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """D35: if the allocation of Acme's time fails, its entries are refused with status 500, and all others are approved."""
+    """D35: if allocating Acme's time fails, Acme's entries are refused with status 500, and all others are approved."""
     real = allocations.reallocate
 
     async def failing(customers: Collection[int], changed: Collection[int] = ()) -> None:

@@ -105,7 +105,8 @@ def test_no_approval_takes_a_voucher_from_an_entry_that_needs_it() -> None:
 def test_no_approval_takes_rolled_minutes_from_an_entry_that_needs_them() -> None:
     """February's entry of 90 minutes needs 30 that roll over from January, so only 30 are left for late approvals in January.
 
-    The columns are the minutes that January would have left, those that would roll over, and those of February itself.
+    The columns are the minutes that January would have left after the approval, the minutes that would roll over into
+    February, and February's own minutes.
 
     | approve     | January | rolls over | February | outcome          |
     |-------------|---------|------------|----------|------------------|

@@ -95,7 +95,7 @@ async def test_a_draft_whose_rest_became_too_large_is_kept_as_it_is() -> None:
         assert await tx.fetchval("select count(*) from settled_entry where invoice_id = $1", run.draft_ids[0]) == 170
 
 
-async def test_the_room_of_a_contract_counts_tax_and_every_approved_entry() -> None:
+async def test_the_total_to_bill_of_a_contract_counts_tax_and_every_approved_entry() -> None:
     """The total to bill of a contract counts tax and every approved entry; time at no charge adds nothing."""
     price = Price(Decimal("500000000000"), RateSource.ENTRY)
     one, two = (entry(id, billable_minutes=60) for id in (1, 2))
@@ -138,7 +138,7 @@ async def test_fees_that_one_document_cannot_hold_are_named_with_their_contract(
 async def test_a_run_says_that_a_fee_of_0_makes_no_document_and_that_nothing_was_due(app: Gate) -> None:
     """D30: the page of a run says that a fee of 0.00 was billed without a document, or that nothing was due.
 
-    A run that was begun before its result was known is kept even if nothing was due.
+    A run that `begin_run` has stored is kept even if nothing was due.
     """
     async with transaction(MAX):
         facts = ServiceFacts(name="Care", settlement="subscription", fee="0", effective_start="2026-10-01")

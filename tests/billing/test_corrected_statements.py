@@ -1,4 +1,4 @@
-"""Test correcting a statement by a further statement that names it, as a credit note corrects an invoice."""
+"""Test correcting a statement: a further statement names the corrected one and gives its time back."""
 
 import asyncio
 import uuid
@@ -66,8 +66,8 @@ async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> No
         assert await billing.violations() == {}
 
 
-async def test_what_is_given_back_can_be_withdrawn_and_what_is_not_cannot() -> None:
-    """C2, D39: an entry of which 20 of 60 minutes are given back stays locked until the other 40 are given back too."""
+async def test_an_approval_can_be_withdrawn_only_once_all_time_of_its_entry_is_given_back() -> None:
+    """C2, D39: 20 of 60 minutes are given back; the approval can be withdrawn only after the other 40 are too."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         await corrected(statement, Chosen(minutes={1: 20}))
@@ -104,7 +104,7 @@ async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
 
 
 async def test_included_minutes_go_back_to_their_period() -> None:
-    """D26, D40: all 600 included minutes are used, and 30 given back; of 40 minutes approved later, 30 are included."""
+    """D26, D40: of 600 included minutes, all used, 30 are given back; of 40 minutes approved later, 30 are included."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": 0})
         await approved(600, service=plan)
@@ -162,7 +162,7 @@ async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anyth
 ) -> None:
     """R94: of two managers who give back time at once, the second gets 409 and a form for what is left.
 
-    A form without the sum that was shown gets 409 too.
+    A form without the minutes that the page showed as left gets 409 too.
     """
     async with transaction(MAX):
         statement, _, _ = await a_statement()

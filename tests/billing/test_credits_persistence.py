@@ -37,7 +37,7 @@ async def owner(dsn: str) -> Any:
 async def credited(
     invoice: billing.Invoice, chosen: Chosen = EVERYTHING, *, by: AgentReader = MAX, **fields: Any
 ) -> billing.CreditNote:
-    """Issue a credit note for this choice and return it. Its minutes are free again unless `fields` has `freed=False`."""
+    """Issue a credit note for `chosen`, and return the note. With `freed=False`, the credited minutes are written off."""
     return await billing.issue_credit(
         invoice, chosen, **{"reason": "Agreed on the phone.", "freed": True, "by": by, "at": NOW} | fields
     )

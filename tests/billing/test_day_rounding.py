@@ -31,8 +31,8 @@ def replies(*minutes: int, **keys: Any) -> list[Any]:
     ]
 
 
-def test_ten_short_replies_are_not_ten_quarters_of_an_hour() -> None:
-    """D4: three replies of 2 minutes and one of 12 are 18 minutes, which round up to 30; the last entry gets the other 12.
+def test_four_short_replies_are_not_four_quarters_of_an_hour() -> None:
+    """D4: 2 + 2 + 2 + 12 = 18 minutes round up to 30, and the last entry counts the difference of 12 minutes too.
 
     | entry | worked | counted |
     |-------|--------|---------|

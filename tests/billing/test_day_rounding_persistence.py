@@ -80,7 +80,10 @@ async def test_the_last_approved_entry_of_a_day_takes_the_difference() -> None:
 
 
 async def test_other_cases_agents_days_and_charges_are_rounded_by_themselves() -> None:
-    """D4: only minutes of the same case, service, agent, day and kind of charge are added up; an override stays as it is."""
+    """D4: only minutes of the same case, service, agent, day and kind of charge are added up.
+
+    Billable minutes that a manager set are not rounded.
+    """
     async with transaction(MAX):
         service = await a_service_by_day()
         case = await a_case()
@@ -141,7 +144,7 @@ async def test_a_withdrawal_that_would_make_an_entry_too_long_is_refused_with_a_
 
 
 async def test_what_a_document_has_settled_stays_and_the_rest_is_rounded_by_itself() -> None:
-    """D4: after billing, a further entry of the day is rounded alone; once the draft is deleted, as one with the others."""
+    """D4: after billing, a further entry of the day is rounded alone; once the draft is deleted, both are rounded together."""
     async with transaction(MAX):
         first, second = await worked(2, 2, service=await a_service_by_day())
         await approve(first)
@@ -170,7 +173,10 @@ async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -
 
 
 async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() -> None:
-    """D4, S3.31: the minutes and amounts of each agent's group are those that the run then bills, even beside approved time."""
+    """D4, S3.31: the minutes and amounts that the list shows for each agent are those that the run then bills.
+
+    This is so even if other time of the same day is approved already.
+    """
     async with transaction(MAX):
         service = await a_service_by_day()
         await approve(*await worked(2, service=service, hourly_rate=120))

@@ -45,7 +45,7 @@ async def sums(draft_id: int) -> tuple[Decimal, ...]:
 
 
 async def test_time_that_was_taken_off_is_put_back_with_what_was_approved_since() -> None:
-    """S2.42: time that was taken off a draft, or approved since, can be put on the draft; doing so twice is a conflict."""
+    """S2.42: time taken off a draft, or approved after the run, can be put on the draft; doing so twice is a conflict."""
     draft_id, (first, second) = await a_draft(60, 30)
     async with transaction(MAX):
         await billing.take_off(draft_id, second.id, by=MAX, at=NOW)

@@ -168,7 +168,7 @@ def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
     assert set(after.approved) == {3, 4}
 
 
-def test_one_without_a_role_has_no_rate_by_role() -> None:
+def test_an_entry_without_a_role_has_no_rate_by_role() -> None:
     """A rate for a role does not price an entry without a role (D19)."""
     assert price_for(entry(role=None), SERVICE, RateTable([RateTerms(Decimal(1), DAY, role=3)])) is None
 
@@ -197,7 +197,7 @@ def test_agents_of_one_name_are_two_lines_and_a_line_has_what_storage_needs() ->
     ]  # fmt: skip
 
 
-def test_what_was_settled_may_be_left_out_where_its_draws_are_told() -> None:
+def test_settled_entries_may_be_left_out_of_a_state_that_has_their_drawn_minutes() -> None:
     """A state may omit settled entries if `drawn` has the minutes that they drew.
 
     This matters because only open entries are loaded from the database.

@@ -67,7 +67,7 @@ def test_the_order_of_approval_does_not_matter(
 @given(states, books.rates, books.days, books.days)
 @books.quick
 def test_two_runs_charge_what_one_run_would(state: BillingState, rates: RateTable, one: date, other: date) -> None:
-    """If all time is approved before, an additional earlier run changes neither the sum nor any allocation."""
+    """If all time is approved before, two runs give the same sum and allocations as the later run alone."""
     state = approved(state, rates)
     whole = bill(state, max(one, other))
     first = bill(state, min(one, other))
@@ -106,8 +106,8 @@ def test_crediting_everything_and_running_again_gives_the_same_documents(
 ) -> None:
     """D40: whole credits mirror the documents to the cent, and the next run makes the same documents again.
 
-    A voucher may be drawn by work of another document, and one that is credited while minutes of it are drawn is never
-    sold again. So if there are vouchers, the time of all documents is credited before their fees and vouchers.
+    A voucher that is credited while minutes of it are drawn is never sold again, and work on
+    another document may draw from it. So if there are vouchers, all time is credited before fees and vouchers.
     """
     first = bill(approved(state, rates), until)
     after, notes = first.state, list[Document]()
@@ -197,7 +197,7 @@ class Office(RuleBasedStateMachine):
             self.documents.append(note) if note.lines else None
 
     @invariant()
-    def the_minutes_of_an_entry_are_live_or_free_or_written_off(self) -> None:
+    def the_minutes_of_an_entry_are_settled_or_freed_or_written_off(self) -> None:
         """The settled, freed and written-off minutes of an entry sum to its billable minutes."""
         entries = {entry.id: entry for entry in self.state.entries}
         for id, pieces in self.state.settled.items():
@@ -218,7 +218,7 @@ class Office(RuleBasedStateMachine):
         assert set(places.values()) <= {1}
 
     @invariant()
-    def what_was_drawn_is_what_live_pieces_drew(self) -> None:
+    def what_was_drawn_is_what_settled_pieces_drew(self) -> None:
         """D23: the minutes drawn from a pool are those of the settled allocations, even after credits."""
         drawn: Counter[object] = Counter()
         for pieces in self.state.settled.values():

@@ -77,7 +77,7 @@ def test_what_an_end_credited_is_billed_again_once_the_contract_is_extended() ->
 
 
 def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
-    """D38: February, credited because the contract ends on its first day, is billed for 14 of 28 days once it is extended."""
+    """D38: an end on 1 February credits February's fee; after an extension to 15 February, 14 of 28 days are billed."""
     output = outcome(bill("2026-02-01"), end("2026-02-01"), extend("2026-02-15"), bill("2026-02-01"))
     assert fees(output["corrections"]) == [[("2026-02-01/2026-03-01", "-100.00")]]
     assert fees(output["invoices"])[1:] == [[("2026-02-01/2026-02-15", "50.00")]]

@@ -46,7 +46,7 @@ class Part:
 
 @dataclass
 class Books:
-    """The fee of March, which is active from `start` to before `end`, with its invoices and credit notes."""
+    """The fee of March for a service that is active from `start` to before `end`, with its invoices and credit notes."""
 
     fee: Decimal
     digits: int

@@ -137,7 +137,7 @@ async def test_only_managers_record_payments() -> None:
 async def test_the_database_refuses_what_would_make_sums_wrong() -> None:
     """The database refuses to change or delete a payment.
 
-    It also refuses one in another currency, one with too many decimals, and a repayment of more than was paid.
+    It also refuses a payment in another currency or with too many decimals, and a repayment of more than was paid.
     """
     async with transaction(MAX) as tx:
         invoice = await issued(90)

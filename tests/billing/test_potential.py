@@ -22,7 +22,7 @@ async def found(customer: int | None = None) -> dict[int | None, Potential]:
     return {place.service_id: it for place, it in await potential_of(MAX, customer=customer)}
 
 
-async def test_submitted_time_is_potential_and_its_approval_changes_only_where_it_stands() -> None:
+async def test_submitted_time_is_potential_and_its_approval_does_not_change_the_sum() -> None:
     """S3.26: one hour at 120.00 has a potential of 120.00 before and after its approval, and of nothing once it is billed."""
     async with transaction(MAX):
         entry = await log(60, on=DAY)

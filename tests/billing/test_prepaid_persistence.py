@@ -395,9 +395,9 @@ async def test_two_approvals_at_once_do_not_draw_the_last_half_hour_twice() -> N
     ],
 )
 async def test_the_database_is_the_last_guard(statement: str, words: str) -> None:
-    """D23, D28, D45: the database itself refuses to overdraw a voucher, and to break the terms of a voucher in use.
+    """D23, D28, D45: the database itself refuses to overdraw a voucher, and to change its terms while it is in use.
 
-    Its terms are its own, and those of its services and its contract.
+    The terms are those of the voucher, of its services and of its contract.
     """
     async with transaction(SYSTEM) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -411,7 +411,7 @@ async def test_the_database_is_the_last_guard(statement: str, words: str) -> Non
 
 
 async def test_a_voucher_without_a_service_is_refused() -> None:
-    """D28: the database refuses to commit a voucher without a service, which could be taken for one for all services."""
+    """D28: the database refuses to commit a voucher without a service, because it could be read as valid for all services."""
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="no service"):
         async with transaction(MAX) as tx:
             await tx.execute(

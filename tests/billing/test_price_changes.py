@@ -106,7 +106,7 @@ TRAVEL = [{"name": "Travel", "fixed_fee": "50.00"}, {"name": "Repair"}]
 
 
 def test_a_task_with_a_fixed_fee_is_one_charged_piece_and_draws_nothing() -> None:
-    """A trip of 30 minutes costs its fee of 50.00, needs no rate and draws no included minutes; a repair draws 20."""
+    """A trip with a fee of 50.00 needs no rate and draws no included minutes; a repair of 20 minutes draws 20."""
     entries = [an_entry("trip", "2026-01-05", 30, task="Travel"), an_entry("fix", "2026-01-05", 20, task="Repair")]
     output = outcome([a_plan(tasks=TRAVEL)], entries, [{"approve": ["trip", "fix"]}, {"bill": {"until": "2026-02-01"}}])
     assert output["allocations"]["trip"] == [

@@ -67,7 +67,7 @@ async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one()
     assert await open_ones() == 2
 
 
-async def test_a_row_has_one_open_question() -> None:
+async def test_an_entry_has_one_open_question() -> None:
     """R94: of two questions about an entry at once, one is stored; a later one is refused with the number of its case."""
     invoice = await invoiced()
 

@@ -320,7 +320,7 @@ async def are_as_in_turn(connections: Connections, first: Act, second: Act) -> l
 
 
 def cases(quick: list[Any], others: list[Any]) -> list[Any]:
-    """Return both lists as parameters for pytest; only the long suite tries those in `others`."""
+    """Return the acts of both lists as parameters for pytest; only `./dev test --all` tries the acts in `others`."""
     return [
         *quick,
         *(pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.long) for one in others),

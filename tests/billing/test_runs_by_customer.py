@@ -122,7 +122,7 @@ async def test_an_entry_that_moves_to_another_customer_is_skipped_once() -> None
 
 
 async def test_a_run_that_only_closed_a_period_stays() -> None:
-    """D26: minutes that rolled over name the run that closed their period, so that run is kept."""
+    """D26: rolled-over minutes name the run that closed their period; that run is kept even without documents."""
     async with transaction(MAX) as tx:
         run_id = await billing.begin_run(NOVEMBER, [ACME], by=MAX, at=NOW)
         care = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)

@@ -140,7 +140,7 @@ async def test_a_preview_is_what_the_run_then_does_and_writes_nothing() -> None:
         assert [row["net"] for row in nets] == [acme.net, globex.net]
 
 
-async def test_a_date_inside_a_period_is_told() -> None:
+async def test_a_date_inside_a_period_is_warned_about() -> None:
     """A preview warns if its date is inside a billing period."""
     async with transaction(MAX):
         await _approved(60)
@@ -402,7 +402,7 @@ async def test_skipped_time_of_another_day_is_not_named() -> None:
         assert await tx.fetchval("select count(*) from skipped_entry") == 0
 
 
-async def test_what_happened_is_told() -> None:
+async def test_approval_and_draft_have_rows_in_the_outbox() -> None:
     """The outbox has a row for the approval and one for the draft; contacts may see neither."""
     async with transaction(MAX) as tx:
         await _approved(60)

@@ -86,7 +86,7 @@ async def test_a_service_that_no_longer_shares_draws_nothing_more() -> None:
 
 @pytest.mark.parametrize("typed", ["999999", "x", "itself", "remote", "exempt", "globex"])
 async def test_only_a_subscription_of_the_contract_with_the_same_tax_is_shared(typed: str) -> None:
-    """D28, R29: a service cannot share the hours of itself, of a voucher service, or of one with other VAT or customer."""
+    """D28, R29: a service cannot share hours of itself, of a voucher service, or of a service with other VAT or customer."""
     async with transaction(NOOR):
         desk, remote = await sharing()
         free = {"taxable": False, "exemption_reason": "Training"}
@@ -143,7 +143,7 @@ async def test_a_new_service_shares_and_one_by_time_spent_does_not() -> None:
     ],
 )
 async def test_the_database_refuses_hours_that_cannot_be_shared(statement: str) -> None:
-    """D28: whatever code does, a service draws only hours of another subscription of its contract with its tax."""
+    """D28: the database lets a service draw only the hours of another subscription of the same contract and tax."""
     async with transaction(SYSTEM):
         desk, _ = await sharing()
         with pytest.raises(asyncpg.IntegrityConstraintViolationError):

@@ -174,7 +174,7 @@ class Desk(DatabaseMachine):
 
     @rule(chosen=st.lists(PLACES, max_size=3), by=MANAGERS, again=st.booleans())
     def release(self, chosen: list[int], by: Any, again: bool) -> None:
-        """Release entries that are held, or would be, as a manager; with `again`, withdraw the releases."""
+        """Release entries as a manager, so that they are not held; with `again`, withdraw the releases."""
 
         async def verb() -> None:
             decide = billing.hold_again if again else billing.release

@@ -32,7 +32,7 @@ async def ended(last_day: str) -> None:
 
 
 async def billed_in_advance(until: date = date(2026, 11, 2)) -> list[billing.Invoice]:
-    """Issue and return two invoices: one with the fee of October, and one from a run up to `until`, with November's."""
+    """Issue and return two invoices: one with the fee of October, and one of a run up to `until`."""
     invoices = []
     await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
     for day in (date(2026, 10, 2), until):
@@ -87,7 +87,7 @@ async def test_an_end_before_the_period_credits_its_whole_fee() -> None:
 
 
 async def fees_of(until: date, *, at: datetime = NOW) -> list[tuple[str, Decimal]]:
-    """Bill up to a day, issue the draft, and return label and net of each of its lines; if nothing is due, return none."""
+    """Bill up to a day, issue the draft, and return label and net of each of its lines; if nothing is due, return []."""
     run = await billing.run(until, [ACME], by=MAX, at=at)
     if run is None:
         return []
