@@ -133,12 +133,12 @@ class Case(Table, tablename="cases"):
     ) -> Self:
         """Return the case with the number `number`, or the case into which it was merged.
 
-        With `hold`, lock its row until the transaction ends. With `itself`, raise `Conflict` if the case was merged,
-        because a new status or fact is meant for the case that the page showed. Raise `NotFound` if there is no such
-        case or the reader may not see it.
+        With `hold`, lock its row until the transaction ends; rows that refer to the case can still be inserted. With
+        `itself`, raise `Conflict` if the case was merged, because a new status or fact is meant for the case that the
+        page showed. Raise `NotFound` if there is no such case or the reader may not see it.
         """
         query = cls.visible_to(reader).where(WhereRaw(f"cases.id = {numbered('{}')}", number_of(number)))
-        query = query.lock_rows("UPDATE") if hold else query
+        query = query.lock_rows("NO KEY UPDATE") if hold else query
         # A case that was merged while the query waited for its lock no longer matches; its number now finds another case.
         case = await query.first() or (await query.first() if hold else None)
         if case is None:

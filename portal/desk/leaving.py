@@ -24,7 +24,7 @@ async def open_cases_of_agent(agent_id: int) -> list[Case]:
 
 _HELD = f"""
 select id from cases where (agent_id = $1 and status not in ('resolved', 'closed'))
-  or id in (select p.case_id from appointment p where {IS_TO_COME}) order by number for update
+  or id in (select p.case_id from appointment p where {IS_TO_COME}) order by number for no key update
 """  # noqa: S608
 
 

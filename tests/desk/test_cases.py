@@ -380,6 +380,19 @@ async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -
     assert [kind for kind, _, _ in await log(case)] == ["opened", "assigned"]
 
 
+async def test_rows_that_refer_to_a_held_case_are_inserted_without_waiting(dsn: str) -> None:
+    """Whoever holds a case makes others wait who change it, but not those who insert rows that refer to it."""
+    case, other = await opened(), await asyncpg.connect(dsn)
+    try:
+        async with transaction(INES):
+            await Case.find(case.number, INES, hold=True)
+            assert await other.fetchval("select true from cases where id = $1 for key share nowait", case.id)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.fetchval("select true from cases where id = $1 for no key update nowait", case.id)
+    finally:
+        await other.close()
+
+
 async def test_two_agents_set_different_statuses_at_once_and_one_gets_a_conflict() -> None:
     case = await opened()
 

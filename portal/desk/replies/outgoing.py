@@ -200,7 +200,9 @@ async def held_on(case: Case, form_key: uuid.UUID, *, by: AgentReader, hold: boo
     Raise `Conflict` if it has gone out, and `NotFound` if there is none on this case that `by` may take back: their own,
     and for managers also one whose author has left.
     """
-    row = await current().fetchrow(_HELD + ("for update" if hold else ""), case.id, form_key, by.id, by.is_manager)
+    row = await current().fetchrow(
+        _HELD + ("for no key update" if hold else ""), case.id, form_key, by.id, by.is_manager
+    )
     if row is None and await current().fetchval(_GONE_OUT, case.id, form_key, by.id):
         raise Conflict("The reply has gone out and cannot be taken back.")
     if row is None:

@@ -61,7 +61,7 @@ class Offered(NamedTuple):
 async def listed(*, hold: bool = False) -> list[CasePriority]:
     """Return the four priorities, the least urgent first. With `hold`, lock them until the transaction ends."""
     query = CasePriority.objects().order_by(CasePriority.id)
-    return await (query.lock_rows("UPDATE") if hold else query)
+    return await (query.lock_rows("NO KEY UPDATE") if hold else query)
 
 
 async def offered(*, to_contact: bool) -> Offered:
