@@ -19,6 +19,7 @@ from portal.people.agents import Agent
 from portal.people.readers import SYSTEM, AgentReader
 from portal.words import CaseView
 from tests.desk.test_cases import opened
+from tests.queries import counted
 from tests.world import ADA, INES, MAX, NOOR, NOW
 
 WAITING_FOR_OTHERS, RESOLVED = 4, 5
@@ -186,6 +187,19 @@ async def test_the_request_stops_after_a_moment_and_the_worker_goes_on() -> None
     assert (await progress(change)).waiting == 3
     await running.resume(change, NOW)
     assert (await progress(change)).changed == 3
+
+
+async def test_a_change_is_loaded_once_however_many_cases_it_has() -> None:
+    """A further case costs only the statements about the case itself: the change is read once for all cases."""
+    cases, counts = [await opened(ADA, subject=f"Case {place}", priority=2) for place in range(6)], []
+    for some in (cases[:1], cases[1:]):
+        change = await prepared(Verb.PRIORITY, *some)
+        async with transaction(INES):
+            await (await BulkChange.find(change, INES, hold=True)).begin("4", NOW)
+        with counted() as statements:
+            assert await go_on(change, by=INES, at=NOW)
+        counts.append(len([one for one in statements if "bulk_change" in one]))
+    assert counts[0] == counts[1]
 
 
 async def test_a_change_of_somebody_who_has_left_stops_with_a_reason() -> None:

@@ -23,15 +23,17 @@ async def go_on(change_id: uuid.UUID, *, by: AgentReader, at: datetime, within: 
     Each case is changed in a transaction of its own, so that nobody waits for more than one case. With `within`, stop
     after that time. Two processes may work on the same change: each takes cases that the other has not taken. If
     another transaction has locked a case, or the database is not available, the case stays waiting, and `Unavailable`
-    is raised after the other cases.
+    is raised after the other cases. The change has begun, so its columns that are read here no longer change. Raise
+    `NotFound` if it is not a change of `by`.
     """
     began, away = monotonic(), None
     async with transaction(by, readonly=True) as tx:
+        change = await BulkChange.find(change_id, by)
         waiting = [row["member_id"] for row in await tx.fetch(_WAITING, change_id)]
     for member_id in waiting:
         if within is not None and monotonic() - began > within.total_seconds():
             return False
-        away = await _change_one(change_id, member_id, by, at) or away
+        away = await _change_one(change, member_id, by, at) or away
     if away:
         raise away
     async with transaction(by) as tx:
@@ -51,26 +53,25 @@ _DONE = "update bulk_member set state = $3, became = $4 where change_id = $1 and
 _REFUSE = "update bulk_member set state = 'refused', reason = $3 where change_id = $1 and member_id = $2 and state = 'waiting'"
 
 
-async def _change_one(change_id: uuid.UUID, member_id: int, by: AgentReader, at: datetime) -> Unavailable | None:
+async def _change_one(change: BulkChange, member_id: int, by: AgentReader, at: datetime) -> Unavailable | None:
     """Change one case, unless another process has taken it.
 
     Return the reason if the case stays waiting, otherwise None.
     """
 
     async def step(_: int) -> None:
-        row = await current().fetchrow(_TAKE, change_id, member_id)
+        row = await current().fetchrow(_TAKE, change.id, member_id)
         if row is None:
             return
-        change = await BulkChange.find(change_id, by)
         value = change.value if row["became"] is None else row["became"]
         state, became = await _write(change, row["number"], row["former"], value or "", by, at)
-        await current().execute(_DONE, change_id, member_id, state, became)
+        await current().execute(_DONE, change.id, member_id, state, became)
 
     why = (await all_or_report([member_id], step, reader=by)).refused.get(member_id)
     if isinstance(why, Unavailable):
         return why
     if why is not None:
-        await _refuse(change_id, member_id, why, by)
+        await _refuse(change.id, member_id, why, by)
     return None
 
 
