@@ -15,8 +15,8 @@ from portal.database import Reader, current
 
 KINDS = frozenset(
     {
-        "case.opened", "case.replied", "case.noted", "case.assigned", "case.moved", "case.changed", "case.held", "case.ending", "case.overdue",
-        "case.reminded", "case.shared", "case.hidden",
+        "case.opened", "case.replied", "case.noted", "case.assigned", "case.moved", "case.changed", "case.changed_internally",
+        "case.ending", "case.overdue", "case.reminded", "case.shared", "case.hidden",
         "time.logged", "time.changed", "time.deleted", "time.submitted", "time.approved", "time.rejected", "time.flagged", "time.answered",
         "timer.changed", "export.ready", "invoice.drafted", "invoice.issued", "invoice.mailed", "invoice.paid", "invoice.credited", "statement.made",
         "statement.corrected",
@@ -26,7 +26,8 @@ KINDS = frozenset(
 )  # fmt: skip
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
-For `case` it is a case; for `time` the case of the time entry, or the entry if it has no case; for `timer` and
+For `case` it is a case (`case.changed_internally`: something about it that only agents see, such as a reply that can
+still be taken back); for `time` the case of the time entry, or the entry if it has no case; for `timer` and
 `export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, if the
 statement corrects another one, its `told_id`; for `notice` the credential of the person whose notices have changed.
 """

@@ -137,7 +137,7 @@ async def test_each_change_has_a_line_and_hidden_ones_reach_no_contact() -> None
         berlin = (await FieldChoice.listed(site.id))[1].id
     before = len(await told(case))
     await filled(case, {secret.id: "expired"})
-    assert (await told(case))[before:] == [("case.held", False)]
+    assert (await told(case))[before:] == [("case.changed_internally", False)]
     await filled(case, {secret.id: "expired"})
     await filled(case, {site.id: berlin, secret.id: None})
     assert (await told(case))[before + 1 :] == [("case.changed", True)]

@@ -124,7 +124,7 @@ async def change_values(
     if any(field.for_contacts for field in changed):
         await change(case, {}, [], by, at)
     else:
-        await finish(case, [], by, at, told_as="case.held")
+        await finish(case, [], by, at, told_as="case.changed_internally")
 
 
 async def refuse_unfilled(case: "Case") -> None:

@@ -291,6 +291,6 @@ async def delete_old(at: datetime) -> None:
 async def _tell(case: Case, by: AgentReader | None, at: datetime) -> None:
     """Make the agents' open pages of the case show the held replies. No notice is made."""
     await outbox.tell(
-        kind="case.held", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
+        kind="case.changed_internally", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
         contact_may_know=False, actor=by, at=at,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from portal.people.readers import Reader, System
 if TYPE_CHECKING:
     from portal.desk.cases import Case
 
-HIDDEN = ("case.noted", "case.held")
+HIDDEN = ("case.noted", "case.changed_internally")
 """Kinds of outbox rows about changes that contacts do not see."""
 OUR_OWN = ("department",)
 """Kinds of log lines that contacts do not see."""
