@@ -2,8 +2,8 @@
 
 The package `engine` computes everything from values, without the database; the other modules load the values and store
 the results. Other packages of the portal use only the names in `names`, which they import from here. A function runs in
-the caller's transaction, unless its docstring says otherwise. In every function, `by` is the agent who acts and `at` the
-present instant. The exceptions are the classes of `portal.errors`.
+the caller's transaction, unless its docstring says otherwise. In every function, `by` is the person who acts and `at`
+the present instant. Functions raise the classes of `portal.errors`.
 """
 
 from importlib import import_module
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Import what other packages use only once they use it, because `portal simulate` needs the engine alone."""
+        """Return a name of `names`, which is imported at the first use: `portal simulate` needs only the engine."""
         return getattr(import_module("portal.billing.names"), name)

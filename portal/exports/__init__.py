@@ -42,8 +42,7 @@ class Column:
 class Sheet:
     """A table to be written in any of the file formats. Each row has one cell per column; None is an empty cell.
 
-    `title` is the title of the file. `totals`, one cell per column, is separate from `rows`, so that the sum of a
-    column is the sum of the invoice and not twice that (D55).
+    `title` is the title of the file. `totals` also has one cell per column. `rows` does not contain the totals (D55).
     """
 
     title: str
@@ -61,8 +60,8 @@ def harmless(text: str) -> str:
     """Return `text` in a form that no spreadsheet takes for a formula (R62).
 
     An apostrophe is put in front of a text that begins with `=`, `+`, `-`, `@`, a TAB or a CR, even after blanks or
-    invisible characters. Fullwidth and small forms of these four characters count too. A plain negative number stays as
-    it is. Other control characters are removed (D55).
+    invisible characters. Fullwidth and small forms of `=`, `+`, `-` and `@` count too. A plain negative number, such as
+    `-12.5`, gets no apostrophe. Control characters other than TAB and line breaks are removed (D55).
     """
     text = _FORBIDDEN.sub("", text)
     if _PLAIN_NEGATIVE.fullmatch(text):
@@ -76,9 +75,9 @@ def harmless(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` without characters that XML 1.0 forbids and spreadsheets refuse (D55).
+    """Return `text` without characters that XML 1.0 or spreadsheets do not allow (D55).
 
-    Those are control characters other than TAB and line breaks, lone surrogates, U+FFFE and U+FFFF.
+    These characters are lone surrogates, U+FFFE, U+FFFF, and the control characters except TAB and line breaks.
     """
     return _NOT_IN_XML.sub("", text)
 
@@ -116,8 +115,7 @@ def writer_of(format: str, sheet: Sheet, file: IO[bytes], *, separator: str = ",
     """Return a writer that appends rows of `sheet` to `file` in the format `csv`, `xlsx` or `xml`.
 
     `file` must be seekable for `xlsx`. `separator` is used for `csv` only. The rows and totals in `sheet` are not read:
-    the caller passes each row to `add`, so that rows may come from a cursor, and a file of any length needs the same
-    memory. Raise `ValueError` for another format.
+    the caller passes each row to `add`, and the totals to `close`. Raise `ValueError` for another format.
     """
     match format:
         case "csv":
@@ -136,9 +134,8 @@ def writer_of(format: str, sheet: Sheet, file: IO[bytes], *, separator: str = ",
 class CsvWriter:
     """Writes CSV: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
 
-    The separator is a comma, a TAB, or a semicolon, which suits German and French Excel. Numbers are written with a
-    decimal point and without thousands separators, dates and instants as ISO 8601. Totals come after an empty line, so
-    that no column sums to twice its total.
+    The separator is a comma, a TAB or a semicolon; the semicolon suits German and French Excel. Numbers have a decimal
+    point and no thousands separators; dates and instants are ISO 8601. An empty line separates the totals from the rows.
     """
 
     def __init__(self, sheet: Sheet, file: IO[bytes], separator: str = ",") -> None:

@@ -13,10 +13,11 @@ from portal.exports import Cell, Column, Sheet, printable
 
 
 class XmlWriter:
-    """Writes XML: a root `sheet` with its title, and a `row` for each row with one element for each filled cell (D55).
+    """Writes XML: a root element `sheet` with the attribute `title`, and in it one element `row` for each row (D55).
 
-    The elements are named after the columns: "Minutes worked" becomes `minutes_worked`. Totals are an element `totals`
-    like a row. Numbers have a decimal point, dates and instants are ISO 8601, and durations are minutes.
+    A `row` has one element for each cell that is not None, named after the column: "Minutes worked" becomes
+    `minutes_worked`. The element `totals` has the same form as a `row`. Numbers have a decimal point, durations are
+    minutes, and dates and instants are ISO 8601.
     """
 
     def __init__(self, sheet: Sheet, file: IO[bytes]) -> None:

@@ -4,7 +4,7 @@ import re
 
 
 class Sink:
-    """A write-only file object that keeps the written bytes until `take` returns them. It has no position."""
+    """A write-only file object in memory, without `seek`. `take` returns and removes the bytes written so far."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -14,7 +14,7 @@ class Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing, because nothing is buffered. `zipfile` calls this method."""
+        """Do nothing. The method exists because `zipfile` calls it."""
 
     def take(self) -> bytes:
         parts, self._parts = self._parts, []
@@ -27,8 +27,8 @@ _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
 def member_name(place: int, name: str) -> str:
     """Return a safe and unique name for the file at `place` in a ZIP file, such as `007-client.log`.
 
-    It begins with the number, so that it is neither hidden nor a name that an operating system reserves, and ends as
-    `name` does.
+    The new name is `place`, a hyphen and `name`. Because of the leading number, the file is not hidden and its name is
+    not one that an operating system reserves. Unsafe characters are replaced, and a long name is cut at its start.
     """
     safe = _UNSAFE.sub("_", name).strip(". ") or "file"
     while len(safe.encode()) > 180:

@@ -18,9 +18,9 @@ PAGE = 200
 
 
 async def time_of(details: Details, reader: Reader) -> Sheet | None:
-    """Return a sheet with the time on a case that `reader` may see, or None for a contact without the right to hours.
+    """Return a sheet with the time logged on a case, or None for a contact without the right to see hours.
 
-    Agents get all time; contacts get approved time.
+    For an agent, the sheet has all time; for a contact, only approved time.
     """
     if isinstance(reader, AgentReader):
         rows = await current().fetch(_TIME, details.case.id)
@@ -34,10 +34,10 @@ async def time_of(details: Details, reader: Reader) -> Sheet | None:
 async def write_zip(
     details: Details, reader: Reader, storage: Storage, tables: Sequence[tuple[str, bytes]]
 ) -> AsyncIterator[bytes]:
-    """Yield the ZIP file of a case in chunks: its text as Markdown, its files, and `tables`, pairs of name and CSV.
+    """Yield a ZIP file in chunks: the case's text as Markdown, its files, and `tables`, pairs of file name and CSV.
 
-    Call it outside a transaction: each page of messages is read in a short transaction of its own, as the reader, so
-    that a slow download holds no connection and contains nothing that the reader may no longer see.
+    Call this function outside a transaction. Each page of messages is read in a short transaction of its own, with the
+    rights that `reader` has at that moment. A slow download therefore occupies no database connection.
     """
     sink: Any = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -75,7 +75,7 @@ def _head(details: Details, reader: Reader) -> str:
 
 
 def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
-    """Return a message as Markdown, and append its files to `files`: pairs of name in the ZIP file and storage key."""
+    """Return a message as Markdown. Append each of its files to `files`: the name in the ZIP file and the storage key."""
     note = ", internal note" if row["kind"] == "note" else ""
     text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{_quoted(row['text'])}\n"
     for name, key in zip(row["names"], row["keys"], strict=True):
@@ -102,9 +102,9 @@ async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
 
 
 async def _page(case_id: int, reader: Reader, place: tuple[Any, Any]) -> list[Any]:
-    """Return the first `PAGE` messages after `place`, the instant and id of a message (None for the beginning).
+    """Return the first `PAGE` messages after `place`, the instant and the id of a message.
 
-    They are read in a transaction of their own, so that a slow download holds no transaction open.
+    Both are None for the first page. The messages are read in a transaction that ends here, so that no transaction stays open during a slow download.
     """
     async with transaction(reader, readonly=True) as tx:
         rows: list[Any] = await tx.fetch(_MESSAGES, case_id, *place, PAGE)

@@ -1,9 +1,9 @@
 """The child process that writes the file of a timesheet: `python -m portal.reports.child`, started by `making.py`.
 
-It reads one `Order` as JSON from standard input and writes the file to standard output, which must be a file. To
+The child process reads one `Order` as JSON from standard input and writes to standard output, which must be a file. To
 standard error it prints lines with the number of time entries read so far, and the error if it fails. A separate
-process keeps the load off the process that serves requests, and limits on memory, time and file size stop it if it
-needs too much.
+process keeps the load off the process that serves requests, and can be stopped if it exceeds a limit on memory, time
+or file size.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from portal.reports.layouts import lay_out
 from portal.reports.questions import Layout, Question
 
 EACH = 1_000
-"""The number of rows that are fetched at once, and of time entries after which the progress is printed again."""
+"""The number of rows that are fetched at once. The progress is printed again after this number of time entries."""
 MOST_MEMORY, MOST_SECONDS, LARGEST_FILE = 2 * 1024**3, 600, 2 * 1024**3
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """The message to the child process: which timesheet to write for `reader`, in which layout and file format.
 
-    `url` is that of the database, and `role` the database role to use, or None for that of the URL. `filters` is the
-    query string of the timesheet (`Question.query`). `format` is the ending of the file name.
+    `url` is the URL of the database. `role` is the database role to use, or None for the role in the URL. `filters` is
+    the query string of the timesheet (`Question.query`). `format` is the ending of the file name.
     """
 
     url: str
@@ -66,9 +66,9 @@ async def write(order: Order, file: IO[bytes]) -> None:
 
 
 def run() -> None:
-    """Write the timesheet that the `Order` on standard input describes to standard output.
+    """Read an `Order` from standard input, and write its timesheet to standard output.
 
-    Limit this process's memory, CPU time and file size first, and make it end when its parent ends.
+    First limit the memory, CPU time and file size of this process, and make this process end when its parent ends.
     """
     children.die_with_parent()
     for limit, most in (

@@ -1,8 +1,8 @@
 """Compute revenue and profit by customer, contract, service, settlement or month, in a range of days (S3.27, S3.28).
 
-Revenue is what issued invoices of these days charge without VAT, less what credit notes of these days take back. Cost
-is the time worked on these days at the cost rates of its agents, whether it is billed or not (D8). Both are summed up
-from documents and time entries whenever they are shown, so no stored sum can become wrong.
+Revenue is what issued invoices of these days charge without VAT, less what credit notes of these days credit. Cost is
+the time worked on these days at the cost rates of the agents; time that is not billed counts too (D8). Revenue and cost
+are computed from documents and time entries whenever a page shows them, so no stored sum can become wrong.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ ZERO = Decimal(0)
 class Earned:
     """Revenue without VAT in one currency, and what the work cost.
 
-    `time`, `fees`, `vouchers` and `other` are what invoices charge, by the kind of the line, and `credited` what credit
-    notes take back. `worked` are the minutes of work, `costs` the cost by currency, and `unpriced` the minutes of
-    agents without a cost rate, whose cost is unknown.
+    `time`, `fees`, `vouchers` and `other` are the amounts that invoices charge, by the kind of invoice line. `credited`
+    is the amount of the credit notes. `worked` are the minutes of work, and `costs` the cost by currency. `unpriced` are
+    the minutes whose cost is unknown, because the agent had no cost rate.
     """
 
     time: Decimal = ZERO
@@ -107,10 +107,10 @@ async def earned(
 ) -> list[tuple[Place, Earned]]:
     """Return revenue and cost of the days from `since` to `until`, both included, for each service and month.
 
-    A service and month can occur several times, once for each kind of line and currency of the cost: `grouped` adds
-    them up. They are sorted by currency, by the names of customer, contract and service, and by month. `customer` is
-    the id of the only customer to include, or None. General time, which has no customer, and rejected time are left
-    out. Raise `Forbidden` if the reader is not a manager.
+    The same service and month can have several items, because each kind of invoice line and each currency of the cost
+    has an item of its own; `grouped` adds them up. The items are sorted by currency, by the names of customer, contract
+    and service, and by month. `customer` is the id of the only customer to include, or None. General time, which has no
+    customer, and rejected time are left out. Raise `Forbidden` if the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see revenue and profit.")
@@ -145,7 +145,10 @@ COLUMNS = (
 
 
 def sheet(rows: Mapping[Place, Earned]) -> Sheet:
-    """Return a sheet with a row for each place in `rows`, which `grouped` returns: its revenue, cost and profit."""
+    """Return a sheet of `rows`, the result of `grouped`: one row for each place, with its revenue, cost and profit.
+
+    A place names customer, contract, service, settlement and month, as far as they apply.
+    """
     return Sheet("Revenue and profit", COLUMNS, ((*cells(place), *_cells(place, it)) for place, it in rows.items()))
 
 

@@ -1,4 +1,4 @@
-"""Files of long timesheets, which a job makes, each for the agent who asked for it."""
+"""Long timesheets as files. A job makes each file for the agent who asked for it."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -38,10 +38,11 @@ TOLD_EACH = 0.5
 class Export(Table, tablename="export"):
     """The file of a timesheet that an agent asked for.
 
-    It is ready once `size`, in bytes, is set, and failed if only `ended_at` is set. `layout` is a member of `Layout`,
-    and `format` the ending of the file name. `filters` is the query string of the timesheet (`Question.query`). Of its
-    `entries`, `read_entries` have been read so far. `file_key` is the key of the file in the storage. `fetched_at` is
-    when the agent downloaded it first, or None.
+    The file is ready once `size`, in bytes, is set; making it has failed if `ended_at` is set without `size`. `layout`
+    is a member of `Layout`, and `format` the ending of the file name. `filters` is the query string of the timesheet
+    (`Question.query`). `entries` is the number of time entries in the timesheet; `read_entries` of them have been read
+    so far. `file_key` is the key of the file in the storage. `fetched_at` is when the agent first downloaded the file,
+    or None.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -72,11 +73,11 @@ class Export(Table, tablename="export"):
     async def ask(
         cls, reader: AgentReader, question: Question, layout: Layout, format: str, *, entries: int, at: datetime
     ) -> int:
-        """Enqueue a job that makes a file of the timesheet, and return the id of its row.
+        """Insert an export, enqueue the job that makes its file, and return the id of the export.
 
-        `entries` is the number of time entries, for the progress. If the same file is being made for this agent
-        already, return the id of that row. Raise `Forbidden` if the reader is not a manager (S2.28), and `TooMany` if
-        the reader already has `MOST_UNDER_WAY` files that wait or are being made.
+        `entries` is the number of time entries, for the progress. If the reader already has an unfinished export of the
+        same file, only return the id of that export. Raise `Forbidden` if the reader is not a manager (S2.28), and
+        `TooMany` if the reader already has `MOST_UNDER_WAY` unfinished exports.
         """
         question.conditions(reader, [])
         tx, values = current(), (reader.id, layout.value, format, question.query)
@@ -97,7 +98,7 @@ class Export(Table, tablename="export"):
 
     @classmethod
     async def find(cls, export_id: int, reader: AgentReader) -> "Export":
-        """Return the reader's own file with this id. Raise `NotFound` if the reader has none with it."""
+        """Return the reader's own export with this id. Raise `NotFound` if the reader has no such export."""
         found = await cls.objects().where((cls.id == in_range(export_id)) & (cls.agent_id == reader.id)).first()
         if found is None:
             raise NotFound
@@ -105,26 +106,26 @@ class Export(Table, tablename="export"):
 
     @classmethod
     async def own(cls, reader: AgentReader) -> list["Export"]:
-        """Return the reader's own files, the latest first."""
+        """Return the reader's own exports, the latest first."""
         return await cls.objects().where(cls.agent_id == reader.id).order_by(cls.id, ascending=False)
 
     @classmethod
     async def waiting(cls, reader: AgentReader) -> list["Export"]:
-        """Return the reader's files that are ready and that the reader has not downloaded yet."""
+        """Return the reader's exports whose file is ready and has not been downloaded yet."""
         ready = (cls.agent_id == reader.id) & cls.size.is_not_null() & cls.fetched_at.is_null()
         return await cls.objects().where(ready).order_by(cls.id)
 
     @staticmethod
     def counting_waiting(reader: AgentReader) -> Counting:
-        """Return the query for the number of files that `waiting` returns, which the navigation shows."""
+        """Return the query that counts the exports that `waiting` returns. The navigation shows this number."""
         sql = "select count(*) from export where agent_id = $1 and size is not null and fetched_at is null"
         return Counting(sql, (reader.id,))
 
     async def hand_out(self, storage: Storage, at: datetime) -> str:
-        """Record that the file was downloaded, and return its key in the storage.
+        """Record when the file was first downloaded, and return its key in the storage.
 
-        Raise `NotFound` if it is not ready, or if the storage has lost it. That is checked here, because a response
-        that has begun cannot become an error.
+        Raise `NotFound` if the file is not ready, or is missing in the storage. The check comes before the response
+        begins, because a response that has begun cannot become an error.
         """
         if self.size is None or not await storage.exists(str(self.file_key)):
             raise NotFound("This file is not there. Have it made again.")
@@ -145,9 +146,9 @@ async def record(reader: AgentReader, format: str) -> None:
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make and store a file that an agent asked for, and mark it as ready.
 
-    It is marked as failed if making it is refused or the agent has left. The agent's open pages update. This runs as a
-    job: another run changes nothing once the file is ready or failed. If the worker is stopped in between, the file is
-    neither, and the next worker makes it. An unexpected error is raised after the file was marked as failed.
+    Mark the file as failed instead if the agent has left, or if an error occurs; raise the error unless it is a
+    `Refusal`. The agent's open pages update. This runs as a job. A second run changes nothing if the file is ready or
+    failed. If a worker is stopped before that, the next worker makes the file.
     """
     async with transaction(SYSTEM):
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()
@@ -165,7 +166,7 @@ async def make(export_id: int, settings: Settings, storage: Storage, at: datetim
 
 
 async def _end(export: Export, size: int | None, at: datetime) -> None:
-    """Mark the file as ready with this size in bytes, or as failed if `size` is None, and write an outbox row."""
+    """Mark the file as ready, with its size in bytes, or as failed if `size` is None. Write an outbox row."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update export set size = $2, ended_at = $3 where id = $1", export.id, size, at)
         await outbox.tell(
@@ -174,9 +175,9 @@ async def _end(export: Export, size: int | None, at: datetime) -> None:
 
 
 async def _store(export: Export, reader: AgentReader, settings: Settings, storage: Storage) -> int:
-    """Make the file, store it under its key, and return its size in bytes. Store the key and the progress in its row.
+    """Make the file, store it, and return its size in bytes. Write the storage key and the progress to `export`.
 
-    Wait while this process is making as many files as it may.
+    Wait first while this process is making the maximum number of files.
     """
     told = monotonic()
 

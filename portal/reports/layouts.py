@@ -57,8 +57,8 @@ order by folded(u.name), u.id, e.work_date, e.id, a.position
 class Laid:
     """A timesheet in one of the two layouts: its sheet without rows, and the SQL query of the rows with its parameters.
 
-    `cells` converts a row of the query into cells. The column `entries` of a row is the number of time entries that it
-    adds to those of earlier rows, for the progress.
+    `cells` converts a row of the query into cells. The query also has a column `entries`: the number of time entries in
+    this row that are in no earlier row. Their sum is the progress.
     """
 
     sheet: Sheet

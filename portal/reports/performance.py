@@ -16,8 +16,8 @@ class Figures:
 
     `worked` is the sum of `approved` and `waiting` (not submitted, or not decided on yet). `billable` is the part of
     `worked` that is marked as billable, and `counts` are the billable minutes of that part, after rounding. `entries`
-    is the number of entries, and `cases` the number of cases on which the agent logged time; both include rejected
-    entries.
+    is the number of entries, and `cases` the number of cases on which the agent logged time; rejected entries are
+    counted in `entries` and `cases` too.
     """
 
     entries: int = 0
@@ -84,8 +84,8 @@ async def work_of_agents(
 ) -> list[AgentFigures]:
     """Return the figures of each agent who logged time from `since` to `until`, both included, sorted by name.
 
-    `department` limits them to a department and those below it, `agent` to one agent. Raise `Forbidden` if the reader
-    is not a manager.
+    `department` limits the agents to a department and the departments below it. `agent` is the id of the only agent to
+    include, or None. Raise `Forbidden` if the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see figures on the work of agents.")

@@ -22,7 +22,7 @@ class Cost:
     unpriced: int = 0
 
     def left_of(self, budget: Decimal | None, currency: str) -> Decimal | None:
-        """Return what is left of a budget in `currency` after the cost, negative if it is exceeded.
+        """Return what is left of a budget in `currency` after the cost, negative if the cost is higher.
 
         Return None if there is no budget, or if a part of the cost is unknown or in another currency.
         """
@@ -61,7 +61,10 @@ async def costs_of_projects(reader: AgentReader, ids: Sequence[int]) -> dict[int
 
 
 async def costs_of_cases(reader: AgentReader, project_id: int) -> Cost:
-    """Return the cost of the time logged on the cases that are connected to the project, as `costs_of_projects` does."""
+    """Return the cost of the time logged on the cases that are connected to the project. Rejected time is left out.
+
+    Raise `Forbidden` if the reader is not a manager.
+    """
     found = await _costs(reader, [project_id], project="c.project_id", join="join cases c on c.id = e.case_id")
     return found[project_id]
 

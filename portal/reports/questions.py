@@ -76,7 +76,7 @@ IDS = tuple(_IDS_SQL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The filters of a timesheet: the days from `since` to `until`, both included, and which entries of these days.
+    """The filters of a timesheet: the days from `since` to `until`, both included, and further filters of its entries.
 
     A filter that is None excludes no entry. A department includes the departments below it. If `flagged`, only entries
     with an open flag are shown.
@@ -122,7 +122,7 @@ class Question:
         return cls.read(dict(parse_qsl(text)), date.min)
 
     def with_ids(self, **found: int | None) -> "Question":
-        """Return the question with `found` as filters: the ids that were chosen in search fields, by filter name."""
+        """Return a copy of the question with the filters in `found`: ids chosen in search fields, by filter name."""
         return replace(self, **found)  # type: ignore[arg-type]
 
     @property

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Range(NamedTuple):
-    """A named range of days, both included."""
+    """A named range of days from `since` to `until`, both included."""
 
     name: str
     since: date

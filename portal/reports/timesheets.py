@@ -1,7 +1,8 @@
 """Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the totals.
 
-A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). Except
-for a day, more than `SUMMED` entries are summed up only on request, so that a long timesheet does not delay its page.
+A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). More
+than `SUMMED` entries are summed up only on request, so that a long timesheet does not delay its page. The subtotal of a
+day is the exception: it is always computed.
 """
 
 from collections.abc import Sequence
@@ -43,9 +44,9 @@ class Sums:
 
 @dataclass(slots=True)
 class Rows:
-    """A group on the page: its name or its day, its sums, and those of its entries that are on the page.
+    """A group on the page: its name or its day, the sums of all its entries, and the entries on the page (`lines`).
 
-    `id` is the id of the customer, agent and so on. If `day` is set, `id` is 0 and `name` is "".
+    `id` is the id of the customer, agent or whatever the group is. If `day` is set, `id` is 0 and `name` is "".
     """
 
     id: int
@@ -59,8 +60,9 @@ class Rows:
 class Timesheet:
     """One page of a timesheet. `next` is the cursor of the next page, or None on the last one.
 
-    `sums` are those of all its entries, on all pages. `decidable` holds the ids of the entries on the page that the
-    reader may decide on; it includes approved ones that no document has settled, because they can be flagged.
+    `sums` are the sums of all entries of the timesheet, on all pages. `decidable` has the ids of the entries on this
+    page that the reader may decide on. Approved entries are included until a document settles them, because they can be
+    flagged.
     """
 
     groups: list[Rows]
@@ -125,9 +127,10 @@ async def decidable(
 ) -> list[billing.Choice]:
     """Return the entries of the timesheet that the reader may decide on now, the oldest first, at most `MOST`.
 
-    They are drafts and submitted entries of other agents. An admin may decide on all of them, another manager on those
-    for which they are designated or, on `day`, the deputy of a designated manager (C10, D33). `among` limits them to
-    these ids. With `approved`, approved entries that no document has settled are included, because they can be flagged.
+    Only drafts and submitted entries of other agents can be decided on. An admin may decide on each. Another manager
+    may decide on an entry as its designated approver, or as the deputy of that approver on `day` (C10, D33). `among`
+    limits the result to these ids. With `approved`, approved entries that no document has settled are included, because
+    they can be flagged.
     """
     values: list[Any] = [reader.id, day]
     condition = question.conditions(reader, values)
@@ -148,9 +151,9 @@ _FLAGGABLE = "(e.state = 'approved' and not exists (select from settled_entry d 
 
 
 async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:
-    """Return the sums of all entries of the timesheet; without `all_sums`, only if there are at most `SUMMED` entries.
+    """Return the sums of all entries of the timesheet.
 
-    If there are more, `Sums.more` is True.
+    Without `all_sums`, at most `SUMMED` entries are summed up: if there are more, only `Sums.more` says so.
     """
     values: list[Any] = []
     inner = f"select e.actual_minutes, e.billable_minutes from time_entry e where {question.conditions(reader, values)}"
@@ -176,7 +179,7 @@ def _capped(row: Any, all_sums: bool) -> Sums:
 
 
 async def _lines(ids: Sequence[int]) -> dict[int, ListedEntry]:
-    """Return the entries with these ids, by id, with the names that lists show beside them and the decisions on them."""
+    """Return the entries with these ids, by id. Each has its decisions, and the names that lists show beside it."""
     rows = await current().fetch(f"select {COLUMNS} {SOURCE} where e.id = any($1)", ids)
     return {line.id: line for line in await billing.decided([ListedEntry.of_row(row) for row in rows])}
 
@@ -204,7 +207,7 @@ def _by_group(
     """Return the query for a page in the order of the groups' names, and its parameters.
 
     The query goes through the groups in that order, beginning with the group of the cursor, and reads the latest
-    entries of each from an index. A group without entries costs one index look-up.
+    entries of each group from an index. A group without entries costs one index look-up.
     """
     named = f"select x.id, x.name, 0 as place from ({grouping.rows}) x"
     begins, within, without = "true", "true", "true"
@@ -235,7 +238,7 @@ order by g.place, folded(g.name), g.id, w.work_date desc, w.id desc limit {most}
 async def _sum_groups(
     reader: AgentReader, question: Question, group: Group, groups: dict[Any, Rows], all_sums: bool
 ) -> None:
-    """Set the sums of each group on the page; they include its entries on other pages."""
+    """Set the sums of each group on the page. The sums of a group include its entries on other pages."""
     values: list[Any] = []
     condition = question.conditions(reader, values)
     values.append(list(groups))

@@ -52,7 +52,7 @@ class Window:
 class Schedule:
     """Windows in the time zone `zone`. On a day of `holidays`, the windows of its weekday and of `HOLIDAY` both apply.
 
-    `has_rates` tells whether the values of all windows are hourly rates; otherwise they are factors.
+    If `has_rates` is True, the values of all windows are hourly rates. If it is False, all are factors.
     """
 
     id: int | str
@@ -85,9 +85,10 @@ class Schedule:
         return Stretch(minutes, hourly_rate=value) if self.has_rates else Stretch(minutes, value)
 
     def _boundaries(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        """Yield each instant at which a window may begin or end, and each midnight, from a day before `begin` to `end`.
+        """Yield each midnight, and each instant at which a window may begin or end.
 
-        A wall-clock time that occurs twice, because the clock is set back, gives two instants.
+        The days run from the day before `begin` to the day of `end`. A wall-clock time that occurs twice, because the
+        clock is set back, gives two instants.
         """
         offsets = {timedelta(0), *(each for window in self.windows for each in (window.begins, window.ends))}
         day = begin.astimezone(self.zone).date() - _DAY
@@ -99,9 +100,9 @@ class Schedule:
             day += _DAY
 
     def _jump(self, begin: datetime, end: datetime) -> Iterator[datetime]:
-        """Yield the instant at which the wall clock jumps between `begin` and `end`, if it does.
+        """Yield the instant between `begin` and `end` at which the wall clock is set forward or back, if there is one.
 
-        The clock must jump at most once between the two.
+        There must be at most one such instant.
         """
         before = begin.astimezone(self.zone).utcoffset()
         if before == end.astimezone(self.zone).utcoffset():
@@ -139,14 +140,15 @@ def counted_minutes(stretches: Iterable[Stretch]) -> int:
 
 
 def _minutes(passed: timedelta) -> int:
-    """Return a time as whole minutes, rounded half up."""
+    """Return a duration in whole minutes, rounded half up."""
     return (2 * passed + timedelta(minutes=1)) // timedelta(minutes=2)
 
 
 def written(stretches: Iterable[Stretch]) -> str:
     """Return stretches in the form that is stored with an entry; "" if there are none.
 
-    The form is `60x1.5 30x1`, or `30x1 60@150` with a price.
+    `60x1.5 30x1` means 60 minutes with factor 1.5, then 30 minutes with factor 1. `60@150` means 60 minutes at 150 an
+    hour.
     """
     return " ".join(
         f"{one.minutes}x{one.factor.normalize():f}"
@@ -170,7 +172,7 @@ def _read(part: str) -> Stretch:
 
 
 def has_prices(stretches: str | None) -> bool:
-    """Return whether stretches in their stored form have prices, not factors."""
+    """Return whether any of the stretches has a price. `stretches` is the form that `written` returns, or None."""
     return "@" in (stretches or "")
 
 
@@ -181,8 +183,8 @@ PLAIN = "counts plainly: no time of day"
 def factors(stretches: str | None) -> str:
     """Return the worked minutes of an entry with their factors or prices, for agents: `1 h × 1.5, 30 min × 1`.
 
-    `stretches` is the stored form. Return "" if no factor can apply, and `PLAIN` if none applies because the entry has
-    no time of day.
+    `stretches` is the form that `written` returns. None means that no schedule applies to the entry; the result is then
+    "". If `stretches` is empty, because the entry has no time of day, return `PLAIN`.
     """
     if stretches is None:
         return ""
@@ -198,8 +200,8 @@ def _price(stretch: Stretch) -> str:
 def factors_alone(stretches: str | None) -> str:
     """Return the factors of an entry as the customer reads them: `× 1.5, × 1`, without the minutes worked (D57).
 
-    Return "" if no factor can apply, and if the hours have prices: the customer reads each price beside its minutes.
-    Return `PLAIN` as `factors` does.
+    Each factor is named once. Return "" if `stretches` is None, or if the stretches have prices: the customer reads
+    prices elsewhere, beside the minutes. If `stretches` is empty, because the entry has no time of day, return `PLAIN`.
     """
     if stretches is None or has_prices(stretches):
         return ""

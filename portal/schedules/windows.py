@@ -32,8 +32,8 @@ _LINE = re.compile(
 def windows(text: str) -> str:
     """Validate the windows that were typed for a service, one a line, and return them in the form to be stored.
 
-    Equal lines are kept once; without a window the result is "". Raise `ValueError` if a line cannot be read (the
-    message contains the first such line), if there are too many lines, or if some have factors and others prices.
+    Equal windows are stored once; without a window the result is "". Raise `ValueError` if a line is no valid window
+    (the message quotes the first such line), if there are too many lines, or if some have factors and others prices.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MOST:
@@ -96,10 +96,10 @@ def _read(line: str) -> Window:
 
 
 def _days(part: str, line: str) -> Iterable[int]:
-    """Yield the numbers of the days in `part`, which is a day such as `Sat`, `Holidays`, or a range such as `Mon-Fri`.
+    """Yield the numbers of the days in `part`: one day (`Sat`), a range of days (`Mon-Fri`), or `Holidays`.
 
-    A range may go on in the next week, such as `Sat-Mon`. Raise `ValueError` with a message that quotes `line` if
-    `part` cannot be read.
+    A range may extend into the next week, as `Sat-Mon` does. Raise `ValueError` if `part` cannot be read; the message
+    quotes `line`.
     """
     names = [name.strip()[:3].lower() for name in re.split("[-–]", part)]
     numbers = [_DAYS.get(name) for name in names]
@@ -121,7 +121,7 @@ def _clock(text: str | None, line: str) -> timedelta | None:
 
 
 def _written(window: Window, *, has_price: bool) -> str:
-    """Return the text of a window: ranges of three or more days are shortened, and whole days have no hours."""
+    """Return the text of a window. Three or more consecutive days become a range; whole days are written without hours."""
     runs: list[list[int]] = []
     for day in sorted(window.days):
         if runs and runs[-1][-1] == day - 1 and day < HOLIDAY:

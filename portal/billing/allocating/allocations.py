@@ -33,17 +33,17 @@ OVERDRAWN = (
 
 
 Allocated = Mapping[Key, tuple[Allocation, ...]]
-"""What pays for each approved open entry, by entry id, as the engine returns it."""
+"""The allocations that the engine has computed for open entries, by entry id."""
 
 
 class StoredAllocation(Table, tablename="allocation"):
     """An allocation as a row: what pays for some minutes of an entry.
 
-    `part` is 0, or a higher number for minutes that a correction of a document freed (`computed`). `position` is the
-    place in the entry's order of allocations. `hourly_rate` and `rate_source` are None unless the minutes are charged
-    or held. For included minutes, `pool_service_id` and `period_start` are the service and the first day of the period
-    that pays, and `rolled_from` is the first day of the earlier period from which the minutes rolled over, or None. For
-    minutes of a voucher, `voucher_id` is the voucher. These four are None for all other minutes.
+    `part` is 0, or a higher number for minutes that a document had settled and that a correction of the document made
+    open again. `position` orders the allocations of an entry. `hourly_rate` and `rate_source` are None unless the
+    minutes are charged or held. For included minutes, `pool_service_id` and `period_start` are the service and the first
+    day of the period that pays. `rolled_from` is the first day of the earlier period from which these minutes rolled
+    over, or None. For minutes of a voucher, `voucher_id` is the voucher. A column that does not apply is None.
     """
 
     id = BigSerial(primary_key=True)
@@ -64,11 +64,11 @@ class StoredAllocation(Table, tablename="allocation"):
 
 
 async def reallocate(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
-    """Recompute the allocations of the entries `changed` and of those that compete with them for prepaid minutes (D21).
+    """Recompute the allocations of the entries `changed`, and of all entries that may depend on other entries (D21).
 
-    `customer_ids` are the customers of these entries; the caller must have locked them. An entry under a service
-    without prepaid minutes that does not round by day does not depend on other entries, so it is recomputed only if
-    `changed` contains it.
+    The latter are the approved entries of these customers that no document has settled and whose service has prepaid
+    minutes or rounds by day. `customer_ids` are the customers of all these entries; the caller must have locked the
+    customers.
     """
     for each in await book.load_these(customer_ids, changed) if customer_ids else ():
         await write(each)
@@ -83,19 +83,19 @@ async def buyers(invoice_id: int) -> list[int]:
 
 
 async def reallocate_sold(invoice_id: int) -> None:
-    """Recompute the allocations of open time if an invoice sells a voucher, whose usability may have changed (D25).
+    """If an invoice or draft sells a voucher, recompute the allocations of the customer's open time (D25).
 
-    The caller must have locked the customer.
+    They can change when the voucher becomes usable or stops being usable. The caller must have locked the customer.
     """
     await reallocate(await buyers(invoice_id))
 
 
 @contextlib.asynccontextmanager
 async def changing_terms(customer_id: int) -> AsyncIterator[None]:
-    """Lock the customer, run the block, which changes what pays for time, and recompute the allocations of open time.
+    """Lock the customer, run the `with` block, and recompute the allocations of the customer's open time.
 
-    The block changes contracts, services or vouchers of the customer. Approved prices stay. Raise `Invalid` if settled
-    time has then drawn more included minutes from a period than the period has.
+    The block changes contracts, services or vouchers of the customer. Approved prices stay. Raise `Invalid` if a period
+    has fewer included minutes after the change than settled time has already used.
     """
     await lock_customers([customer_id])
     yield
@@ -126,12 +126,11 @@ async def by_customer(
 ) -> Report[int, None]:
     """Run `step` for these entries, recompute the allocations, and report which entries are done and which are refused.
 
-    `rows` holds the rows of the entries by id; the caller must have locked their customers. The customers are processed
-    in groups, because a few statements for many entries cost least. If a group fails, its halves are tried, and so on,
-    until only those customers remain that fail alone. For each of these, `step` is run for smaller groups of entries,
-    so that only the entries for which it raises are refused. If the allocations of such a customer cannot be
-    recomputed, all entries of the customer are refused. General time, which has no customer and no allocations, counts
-    as one customer.
+    `rows` has the rows of the entries by id; the caller must have locked their customers. The customers are processed
+    in groups, because a few SQL statements for many entries cost least. If a group fails, its halves are tried, and so
+    on, down to single customers. If a single customer fails, the customer's entries are halved in the same way, so that
+    only entries for which `step` raises are refused. If the allocations of that customer cannot be recomputed, all
+    entries of the customer are refused. General time, which has no customer, is processed like one more customer.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:
@@ -163,10 +162,7 @@ async def by_customer(
 
 
 def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | None]]:
-    """Yield groups of customers, each with at least `AT_ONCE` entries except the last.
-
-    Other requests are answered between two groups.
-    """
+    """Yield the customers in groups. Each group but the last has at least `AT_ONCE` entries."""
     group, size = list[int | None](), 0
     for customer, ids in entries.items():
         group, size = [*group, customer], size + len(ids)
@@ -180,10 +176,9 @@ def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | 
 async def write(of: Book, allocated: Allocated | None = None) -> None:
     """Store the allocations that the engine computes for the open entries of the book `of`.
 
-    For entries that are rounded by day, store the billable minutes too. `allocated` are the allocations if they are
-    computed already. The stored rows of an entry are not touched if they equal the computed allocations. Raise
-    `Conflict` if an entry counts more than `LONGEST_COUNTED` minutes once its day is rounded, such as after another
-    entry of the day was moved.
+    For entries that are rounded by day, store the billable minutes too. `allocated` are the computed allocations, or
+    None to compute them here. The stored rows of an entry are not touched if they equal the computed allocations. Raise
+    `Conflict` if rounding by day gives an entry more than `LONGEST_COUNTED` billable minutes.
     """
     now, before = await computed(of, allocated), await stored(of)
     gone = [id for id, pieces in before.items() if pieces != now.get(id, [])]
@@ -212,9 +207,9 @@ async def write(of: Book, allocated: Allocated | None = None) -> None:
 async def computed(of: Book, allocated: Allocated | None = None) -> dict[Key, list[dict[str, object]]]:
     """Return the columns of the allocations that the engine computes for the open entries of the book, by entry id.
 
-    `allocated` are the allocations if they are computed already. The column `part` is the open part of an entry: 0, or
-    a higher number if documents have settled other parts of it. The engine runs in a worker thread, so that other
-    requests are answered while it computes.
+    `allocated` are the computed allocations, or None to compute them here. The column `part` is the number of the open
+    part of an entry: 0, or a higher number if documents have settled other parts of the entry. The engine runs in a
+    worker thread, so that other requests are answered meanwhile.
     """
     reopened = await current().fetch(
         "select entry_id, part from reopened_entry where customer_id = $1 and entry_id = any($2)",
@@ -231,7 +226,7 @@ async def computed(of: Book, allocated: Allocated | None = None) -> dict[Key, li
 
 
 async def stored(of: Book) -> dict[Key, list[dict[str, object]]]:
-    """Return the columns of the stored allocations of the open entries of the book, by entry id, as `computed` does."""
+    """Return the columns of the stored allocations of the book's open entries, by entry id, in the form of `computed`."""
     pieces = defaultdict(list)
     for row in await current().fetch(
         "select a.entry_id, a.part, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount, a.pool_service_id, a.period_start,"

@@ -16,12 +16,12 @@ from portal.periods import Period
 
 
 class BilledFee(Table, tablename="billed_fee"):
-    """The fee of one period that was billed for the days from `active_from` until before `active_until`.
+    """The fee that was billed for days of one period: from `active_from` up to, but not including, `active_until`.
 
-    The document that bills it is a draft or invoice (`invoice_id`) or a statement (`statement_id`). Both are None if
-    the run `run_id` made no document, because everything that was due cost nothing. The primary key is the service, the
-    first day of the period and `active_from`. Deleting a draft deletes the row, so that the next run bills the fee
-    again. A credit for days after the end of the contract moves `active_until` to an earlier day.
+    A draft or invoice (`invoice_id`) or a statement (`statement_id`) bills the fee. Both columns are None if the run
+    `run_id` made no document, because everything that was due cost nothing. The primary key is the service, the first
+    day of the period and `active_from`. When a draft is deleted, the rows of its fees are deleted too, so that the next
+    run bills the fees again. A credit for days after the end of the contract moves `active_until` to an earlier day.
     """
 
     service_id = BigInt(primary_key=True, default=None)
@@ -35,7 +35,7 @@ class BilledFee(Table, tablename="billed_fee"):
 
 
 class BilledVoucher(Table, tablename="billed_voucher"):
-    """The sale of a voucher, and the draft, invoice or statement that billed it, as in `BilledFee`."""
+    """A voucher whose sale was billed. `invoice_id` and `statement_id` have the same meaning as in `BilledFee`."""
 
     voucher_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)
@@ -49,8 +49,8 @@ class Billed:
     """The fees and the vouchers that were billed; false in a condition if there are none.
 
     `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
-    service and the first of these days to the amount charged for them, for periods of which earlier days may still
-    become active. `vouchers` are ids.
+    service and the first billed day to the amount that was charged. It covers only periods for whose first day no fee
+    was billed. `vouchers` are ids.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ NOTHING_BILLED = Billed()
 
 
 async def load(customer_ids: Collection[int]) -> Billed:
-    """Return the fees and vouchers of these customers that were billed before."""
+    """Return the fees and vouchers that have been billed to these customers."""
     rows = await current().fetch(
         "select service_id, period_start, active_from, active_until, null as voucher_id from billed_fee where customer_id = any($1)"
         " union all select null, null, null, null, voucher_id from billed_voucher where customer_id = any($1)",
@@ -109,11 +109,11 @@ where b.customer_id = any($1)
 async def record(
     run_id: int, customer_id: int, of: BillingState, now: Billed, made: Mapping[Key, int | uuid.UUID | None]
 ) -> None:
-    """Record the fees and vouchers `now` that a billing run billed to a customer, whose state before the run was `of`.
+    """Record the fees and vouchers that a billing run has billed to a customer.
 
-    `made` maps the id of a contract to the id of the draft or statement that the run made, or to None if it made none.
-    Fees and vouchers of a contract that is not in `made` were not billed, so they are skipped. The database refuses to
-    bill anything twice.
+    `now` has these fees and vouchers; `of` is the customer's state before the run. `made` maps the id of a contract to
+    the id of the draft or statement that the run made, or to None if it made none. Fees and vouchers of a contract that
+    is not in `made` were not billed, so they are skipped. The database refuses to bill anything twice.
     """
     contracts = {service.id: contract.id for contract in of.contracts for service in contract.services}
     first = {voucher.id: voucher.services[0] for voucher in of.vouchers}

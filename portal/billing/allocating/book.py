@@ -110,10 +110,10 @@ async def load(
 ) -> list[Book]:
     """Return the books of these customers, ordered by customer id and then by currency.
 
-    The books hold every approved entry that no document has settled, and the other unsettled entries of days before
-    `unapproved_before`; entries that are not billable are in no book. They also hold the fees and vouchers that were
-    billed before, which the other functions leave out. What was drawn from prepaid minutes is loaded for periods and
-    vouchers that pay for days from `earliest` on; None means the first day of the loaded entries.
+    The books contain every approved entry that no document has settled. Unsettled entries that are not approved are
+    included for days before `unapproved_before`. Entries that are not billable are in no book. The books also contain
+    the fees and vouchers that were billed before; the other functions leave these out. Drawn prepaid minutes are loaded
+    for periods and vouchers that pay for days from `earliest` on; None means the first day of the loaded entries.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_ALL_APPROVED, ids, unapproved_before)
@@ -121,12 +121,11 @@ async def load(
 
 
 async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) -> list[Book]:
-    """Return the books with the entries `entry_ids`, approved or not, and those that compete with them for minutes.
+    """Return books with the entries `entry_ids`, approved or not, and with all entries that may depend on one another.
 
-    `customer_ids` are the customers of the entries. The competing entries are all approved open entries of these
-    customers under services with included or prepaid minutes, or services that round by day. Any other entry does not
-    depend on others, so it is loaded only if `entry_ids` contains it. Settled entries and entries that are not billable
-    are left out.
+    `customer_ids` are the customers of the entries. The entries that may depend on one another are the approved open
+    entries of these customers whose service has included or prepaid minutes or rounds by day. Any other entry is loaded
+    only if `entry_ids` contains its id. Settled entries and entries that are not billable are left out.
     """
     ids = sorted(customer_ids)
     return await _books(ids, await current().fetch(_THESE, ids, sorted(entry_ids)))
@@ -135,7 +134,7 @@ async def load_these(customer_ids: Collection[int], entry_ids: Collection[int]) 
 async def load_settled(customer_id: int, contract_id: int, entry_ids: Collection[Key]) -> Book:
     """Return the book of the given contract, filled with these entries, which a document has settled.
 
-    The entries are as they were approved. Their allocations are not in the book.
+    The entries have the prices and roles that were approved. Their allocations are not in the book.
     """
     rows = await current().fetch(_SETTLED, [customer_id], sorted(entry_ids))
     books = await _books([customer_id], rows)
@@ -266,7 +265,7 @@ def _entry(row: Row) -> Entry:
 def _settled_piece(entry: Key, kind: str, minutes: int, rate: str | None) -> Allocation:
     """Return what `Entry.without` needs to know of a settled allocation.
 
-    `rate` is its hourly rate if that comes from a window of the service (`RateSource.SCHEDULE`), else None.
+    `rate` is the hourly rate of the allocation if a window of the service sets it (`RateSource.SCHEDULE`), else None.
     """
     price = None if rate is None else Price(Decimal(rate), RateSource.SCHEDULE)
     return Allocation(entry, 0, AllocationKind(kind), minutes, Decimal(0), price=price)
@@ -279,7 +278,7 @@ def _price(row: Row) -> Price | None:
 
 
 def _table(rows: list[Row], customer_id: int, currency: str) -> RateTable:
-    """Return the rates that may apply to a customer's time in a currency; `rows` are those of `_RATES`."""
+    """Return the rates that may apply to a customer's time in a currency. `rows` are the rows of the query `_RATES`."""
     return RateTable(
         _rate(row) for row in rows if row["currency"] == currency and row["customer_id"] in (None, customer_id)
     )

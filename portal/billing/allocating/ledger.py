@@ -1,7 +1,7 @@
-"""Read the ledger of vouchers: what was granted, drawn, given back, and expired (D23).
+"""Read the ledger of vouchers: the minutes that were granted, drawn, returned and expired (D23).
 
-The database writes a row for each draw when a document settles time, and for each reversal when the time is freed. The
-grant is the voucher itself, and what expired follows from its last day, so that nothing can disagree with the balance.
+The database writes a row when a document settles time that draws minutes from a voucher, and a row with negative
+minutes when a correction of the document returns them. The granted minutes and the last day are columns of the voucher.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Row = Any
 
 
 class VoucherMove(Table, tablename="voucher_move"):
-    """Minutes that an entry drew from a voucher; negative minutes were given back. Rows never change."""
+    """Minutes that an entry drew from a voucher; negative minutes were returned to the voucher. Rows never change."""
 
     id = BigSerial(primary_key=True)
     customer_id = BigInt(default=None)
@@ -31,7 +31,8 @@ class VoucherMove(Table, tablename="voucher_move"):
 class Balance:
     """The balance of a voucher (`voucher`, a row of `balances`).
 
-    `drawn` are the minutes that settled time drew, `reserved` those of approved time that no document has settled yet.
+    `drawn` are the minutes that settled time drew from the voucher. `reserved` are the minutes that the voucher will pay
+    for approved time that no document has settled yet.
     """
 
     voucher: Row
@@ -78,9 +79,9 @@ order by v.end_on nulls last, v.sold_on, v.id
 async def balances(customer_id: int, voucher_id: int | None = None) -> list[Balance]:
     """Return the balance of each voucher of a customer, or of one voucher, in the order in which time draws from them.
 
-    The rows of the vouchers also have `usable` (whether the voucher can pay for time), the names (`services`) and ids
-    (`service_ids`) of its services, and the number (`invoice`) or the `draft_id` of the document that sells it, or
-    None.
+    Besides the columns of the voucher, a row has `usable` (whether the voucher can pay for time), and the names
+    (`services`) and ids (`service_ids`) of its services. `invoice` is the number of the invoice that sells the voucher,
+    and `draft_id` the id of the draft that sells it; each can be None.
     """
     rows = await current().fetch(_BALANCES, customer_id, voucher_id)
     return [Balance(row, row["drawn"], row["reserved"]) for row in rows]

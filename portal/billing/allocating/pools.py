@@ -1,6 +1,7 @@
 """Load what entries can draw prepaid minutes from: the vouchers, and what settled time drew from them and from periods.
 
-The included minutes of a period follow from the terms of the service, so nothing else is stored of them.
+A pool is a voucher, or the included minutes of a service in one period. The included minutes are not stored, because
+they follow from the terms of the service.
 """
 
 from collections import defaultdict

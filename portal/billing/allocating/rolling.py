@@ -53,7 +53,7 @@ async def record(
     """Store the minutes that roll over from the periods that a billing run has closed.
 
     `before` and `after` are the states of the customer before and after the run. `billed` are the ids of the contracts
-    that the run billed; the periods of others stay open. A period from which nothing rolls over gets a row with 0
+    that the run billed; periods of other contracts stay open. A period from which nothing rolls over gets a row with 0
     minutes. The caller has locked the customer.
     """
     places = before.places()
@@ -84,9 +84,9 @@ where s.id = r.service_id and s.contract_id = $1 and r.run_id = $2
 
 
 async def reopen(contract_id: int, run_id: int) -> None:
-    """Reopen the periods of a contract that a billing run closed, because the draft of the run was deleted.
+    """Reopen periods that a billing run closed, because the draft that the run made for this contract was deleted.
 
-    A period stays closed if a document has settled time that used minutes rolled over from it, or if another run has
-    closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.
+    A period stays closed if minutes rolled over from it and a document has settled time that used such minutes, or if
+    another run has closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.
     """
     await current().execute(_REOPEN, contract_id, run_id)
