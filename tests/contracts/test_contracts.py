@@ -77,7 +77,7 @@ async def test_a_company_with_mistakes_is_refused_field_by_field() -> None:
 
 
 async def test_numbers_are_dense_and_one_that_was_rolled_back_is_taken_again() -> None:
-    """Invoice numbers have no gaps: if a transaction rolls back, the next invoice takes its number (D36)."""
+    """Invoice numbers have no gaps: if a transaction that took a number rolls back, the number is taken again (D36)."""
     with pytest.raises(RuntimeError):
         async with transaction(NOOR):
             assert (await NumberSeries.take()).printed == "2026-0147"

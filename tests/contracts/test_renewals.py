@@ -66,7 +66,7 @@ async def test_managers_are_told_of_a_renewal_once() -> None:
 
 
 async def test_a_contract_is_renewed_on_the_day_after_the_last_one_for_notice() -> None:
-    """With 30 days' notice before 31 December, 1 December is the last day for it; on 2 December the contract is renewed."""
+    """With 30 days' notice before 31 December, the last day for notice is 1 December; the contract is renewed on the 2nd."""
     contract = await a_contract()
     async with transaction(NOOR):
         assert (await Contract.find(contract, NOOR)).last_notice == date(2026, 12, 1)
@@ -115,9 +115,9 @@ async def test_a_renewed_contract_needs_a_last_day() -> None:
 
 
 async def test_a_contract_that_has_ended_is_not_renewed_for_the_past() -> None:
-    """Automatic renewal together with a last day before today is refused, whichever of the two a change brings.
+    """Automatic renewal is refused for a contract whose last day is before today.
 
-    A contract that has both already can be changed otherwise.
+    This holds whether a form adds the renewal or the past day. A stored contract that has both can get another name.
     """
     last = but(YEAR, valid_until="2026-10-31")
     contract_id = await a_contract(but(last, renewal_months=""))

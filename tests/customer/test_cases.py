@@ -471,7 +471,7 @@ def stored(settings: Any) -> list[Path]:
 async def test_a_contact_opens_thirty_cases_an_hour_and_the_text_of_the_next_is_kept(app: Gate) -> None:
     """R83: a contact's thirty-first case within an hour gets 429 with the waiting time, and the typed text is kept.
 
-    Colleagues and agents are not limited by it. The next case is possible an hour after the first.
+    This does not limit colleagues and agents. The contact can open the next case an hour after the first.
     """
     at = now()
     for number in range(30):

@@ -27,9 +27,10 @@ async def stored(customer: int = ACME) -> tuple[Any, ...]:
 
 
 async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) -> None:
-    """C7, S2.43: Ada names an accounts address, adds the CSV and stops the mails to contacts; other customers keep theirs.
+    """C7, S2.43: Ada names an accounts address, adds the CSV and stops the mails to contacts.
 
-    Sending the form again changes nothing. The contacts' page, the page of the customer and *Changes* show the choice.
+    The settings of other customers stay. Sending the form again changes nothing. The contacts' page, the page of the
+    customer and *Changes* show the choice.
     """
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(THEIRS)
@@ -51,7 +52,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: Alan and Ines get 404 for the contacts' page; Ada gets 404 and Ines 403 for that of admins; nothing changes."""
+    """S3.15: Alan and Ines get 404 for the contacts' page, Ada 404 and Ines 403 for the admins' page; nothing changes."""
     before = await checksums(dsn, ["session", "audit"])
     for reader, path, status in ((ALAN, THEIRS, 404), (INES, THEIRS, 404), (ADA, OURS, 404), (INES, OURS, 403)):
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -100,7 +101,7 @@ async def test_another_accounts_address_takes_the_password_and_the_rest_does_not
 
 
 async def test_of_two_people_at_once_neither_undoes_the_other(app: Gate) -> None:
-    """Manner 20: Ada and Noor open their forms and save different fields; both changes stay."""
+    """Ada and Noor open their forms and save different fields; both changes stay."""
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, NOOR, at=NOW) as noor:
         theirs, ours = await ada.get(THEIRS), await noor.get(OURS)
         answers = await asyncio.gather(

@@ -254,7 +254,7 @@ async def test_more_than_ten_thousand_cases_are_refused_and_old_changes_are_dele
 async def test_a_status_that_may_not_follow_is_refused_for_its_case_alone_and_undoing_is_no_move() -> None:
     """S3.18: a bulk change reports a case whose status may not be followed by the new one, and changes the others.
 
-    Undoing restores former statuses even if those may not follow.
+    Undoing restores the former statuses even if they may not follow the present ones.
     """
     cases = await four()
     async with transaction(INES):

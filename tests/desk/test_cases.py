@@ -170,9 +170,9 @@ async def test_the_same_form_sent_twice_makes_one_case_and_one_reply() -> None:
 
 
 async def test_a_form_that_was_sent_before_with_other_words_drops_none_of_them() -> None:
-    """A form whose key Ines has sent before is refused with another text, kind of message or case.
+    """A form is refused if Ines has sent its key before with another text, kind of message or case.
 
-    The Back button of the browser leads to such a form, and the new text must not be lost silently.
+    The Back button of the browser leads to such a form. A silent refusal would lose the new text.
     """
     key = uuid.uuid4()
     case, another = await opened(), await opened()
@@ -225,7 +225,7 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
 async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> None:
     """R26: each outbox row names the contact of the case at that moment.
 
-    With it, live updates decide which changes reach a contact who may not see colleagues' cases.
+    By this contact, live updates decide which changes reach somebody who may not see colleagues' cases.
     """
     case = await opened(ALAN)
     async with transaction(ADA):

@@ -113,7 +113,7 @@ async def case_split(case: Case, message: int) -> Case:
     return await split(case, [message], "Printer", by=INES, at=NOW + timedelta(minutes=2))
 
 
-async def test_without_a_rule_a_new_case_waits_for_whoever_takes_it() -> None:
+async def test_without_a_rule_a_new_case_waits_until_an_agent_takes_it() -> None:
     case = await opened()
     assert case.agent_id is None
     assert await log(case, "dispatched") == []
@@ -182,7 +182,7 @@ async def test_a_department_gives_its_cases_in_turn_also_if_they_are_opened_at_t
     assert sorted(case.agent_id for case in cases) == [1, 1, 2, 2, 3, 3]
 
 
-async def test_a_department_gives_a_case_to_whoever_has_the_fewest_open_cases() -> None:
+async def test_a_department_gives_a_case_to_the_agent_with_the_fewest_open_cases() -> None:
     """S3.8: the agent with the fewest open cases gets the next; Noor gets it, because her only case is closed."""
     for agent in (INES, MAX, NOOR):
         case = await opened()

@@ -169,7 +169,7 @@ async def test_a_window_costs_one_query_however_much_there_is() -> None:
     assert len(statements) == 1
 
 
-async def test_other_rooms_items_come_in_where_they_belong() -> None:
+async def test_time_entries_are_merged_into_the_feed_by_their_instant() -> None:
     case = await opened()
     async with transaction(INES):
         await case.reply(by=INES, text="later", at=LATER)

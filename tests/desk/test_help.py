@@ -162,9 +162,9 @@ READERS: list[tuple[Reader | None, int]] = [(None, 1), (ADA, 2), (GIL, 2), (INES
 
 @pytest.mark.parametrize(("reader", "many"), READERS)
 async def test_each_reader_finds_what_is_meant_for_them(app: Gate, reader: Reader | None, many: int) -> None:
-    """S2.45: only its audience and agents find an article in list and search and get its page and images (R24).
+    """S2.45: only its audience and agents find an article in list and search, and can open its page and images (R24).
 
-    A draft is in neither and has no such page.
+    A draft is in no list and no search, and readers get 404 for its page.
     """
     made = [
         await article(f"For {audience}", text="MARK", audience=audience)

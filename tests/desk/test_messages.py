@@ -69,7 +69,7 @@ async def test_a_contact_cannot_write_a_note_even_by_raw_sql() -> None:
 
 
 async def test_files_come_with_their_message_and_are_read_back(storage: Storage) -> None:
-    """R60: when a message takes uploaded files, their rows leave the table `upload`, and their content can be read."""
+    """R60: when uploaded files are sent with a message, their rows leave the table `upload`, and their content can be read."""
     sent = [await upload(storage, ADA, name) for name in ("vpn-error.png", "client.log")]
     case = await opened(files=sent)
     async with transaction(ADA) as tx:
@@ -116,7 +116,7 @@ async def test_a_file_of_somebody_else_or_on_another_message_is_refused_and_chan
 
 
 async def test_ten_files_are_taken_and_eleven_are_refused(storage: Storage) -> None:
-    """R58: a message takes ten files; a message with eleven files is refused."""
+    """R58: a message with ten files is stored; a message with eleven files is refused."""
     files = [await upload(storage, ADA, f"{number}.log") for number in range(MAX_FILES + 1)]
     case = await opened()
     with pytest.raises(Invalid, match="at most 10 files"):

@@ -240,7 +240,7 @@ async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None
 
 
 async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_merge(desk: list[Case]) -> None:
-    """R52: texts whose characters fold to several words each exceed a row of the index, but can be stored and merged."""
+    """R52: a text whose characters fold to words, and which a row of the index cannot hold, is stored and merged."""
     vpn, printer, _ = desk
     async with transaction(INES):
         for turn, length in enumerate((30_000, 9_000), 1):

@@ -125,7 +125,7 @@ async def reread(case: Case) -> Case:
 
 
 async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() -> None:
-    """S3.18: if the portal itself sets a status, it is the first offered one of its category, in the order of the admins."""
+    """S3.18: of the offered statuses of a category, the portal itself sets the one that admins have sorted first."""
     case, first = await opened(), await of(Status.OPEN)
     other = await added("In progress", "open")
     async with transaction(NOOR):

@@ -47,7 +47,7 @@ async def test_a_mail_that_is_not_accepted_for_a_time_is_tried_again_and_given_u
 ) -> None:
     """R76: a mail that no server accepts is tried again for a day, and then given up with the last failure recorded.
 
-    The logged error contains no mail address; the record for admins may.
+    The logged error contains no mail address; the record, which only admins read, may contain one.
     """
     for age in (timedelta(0), DAY):
         sink[0].answers.append(f"451 4.3.0 Later, {ADA.email}")

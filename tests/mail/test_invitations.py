@@ -107,7 +107,7 @@ async def test_an_invitation_that_is_refused_is_not_said_to_be_on_its_way(
 
 
 async def test_admins_invite_agents_and_contacts_by_mail(app: Gate, settings: Settings) -> None:
-    """R7: admins mail invitations to an agent and to a contact; each mail says what it gives access to."""
+    """R7: admins mail invitations to an agent and to a contact; each mail says to what the link gives access."""
     async with await Browser.of(app, NOOR) as noor:
         page = await noor.get("/agent/setup/agents/new")
         agent = {"name": "Jo Marsh", "email": "jo@desk.example", "department_id": str(SUPPORT)}

@@ -343,7 +343,7 @@ async def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_to_the_nex
 ) -> None:
     """S2.43, R76: if a worker is killed while the mail server receives the mail, the next worker sends it once.
 
-    It does so although the server refuses its first attempt temporarily.
+    The server refuses the first attempt of the next worker temporarily, so a second attempt sends the mail.
     """
     await issued(datetime.now(UTC))
     sink[0].hangs = "in the middle of the mail"
@@ -446,9 +446,9 @@ async def test_a_credit_note_is_not_mailed_to_who_wants_no_mails_of_invoices(set
 async def test_a_credit_note_reaches_an_accounts_address_that_is_also_a_contacts_once(
     mailed: Mail, is_contact: bool
 ) -> None:
-    """S2.43: if a contact has the accounts address, it gets a credit note once.
+    """S2.43: if the accounts address is also a contact's, a credit note is mailed to that address once.
 
-    Only if the contact gets no mail is the credit note sent to the accounts address as such.
+    The mail is sent to the contact, or, if the contact gets no mails of invoices, to the accounts address.
     """
     await chosen(ADA, mailed)
     await delivered(email=ADA.email)

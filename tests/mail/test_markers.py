@@ -30,7 +30,7 @@ SPELLED = ("37 min", "37\N{NO-BREAK SPACE}min", "0:37", "0.62", "0,62")
 
 
 async def everything_that_contacts_are_told() -> None:
-    """Make the notices of every kind that contacts get, with internal texts, time and questions on the same objects."""
+    """Make a notice of every kind that contacts get, about objects that also have internal texts, time and questions."""
     async with transaction(INES):
         case = await Case.open(
             by=INES,

@@ -114,7 +114,7 @@ async def test_reading_the_notice_meanwhile_does_not_stop_its_mail(
 async def test_an_invoice_that_waits_is_not_mailed_to_whoever_stopped_such_mails(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """S2.43: if Ada switches such mails off, a waiting mail is withdrawn; one that an agent asks for later is sent."""
+    """S2.43: if Ada switches mails of invoices off, a waiting mail is withdrawn; one that an agent requests later is sent."""
     await issued()
     (mail_id,) = await begun_invoices()
     sink[0].answers.append("451 4.3.0 Later")

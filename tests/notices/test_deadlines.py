@@ -56,7 +56,7 @@ async def test_the_agent_is_told_before_the_deadline_and_the_manager_when_it_has
 
 
 async def test_nobody_is_warned_of_what_waits_or_is_done() -> None:
-    """D49: deadlines that are met or paused cause no warning; when the case continues, its open ones cause warnings again."""
+    """D49: deadlines that are met or paused cause no warning; when a pause ends, open deadlines cause warnings again."""
     case = await case_of_ines()
     async with transaction(INES):
         await case.reply(by=INES, text="Which one?", at=NOW, then=Status.WAITING_FOR_CUSTOMER)

@@ -97,7 +97,7 @@ async def test_a_case_that_somebody_took_is_new_to_nobody() -> None:
 
 
 async def test_a_reply_is_told_to_the_other_side() -> None:
-    """S3.4, S3.7: Alan, the contact of the case, and Ines, its agent, are notified of each other person's replies."""
+    """S3.4, S3.7: Alan, the contact of the case, and Ines, its agent, are each notified of everybody else's replies."""
     case = await opened(ALAN)
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -117,7 +117,7 @@ async def test_a_reply_is_told_to_the_other_side() -> None:
 
 
 async def test_a_reply_on_a_case_that_nobody_has_is_told_to_agents_if_a_customer_wrote_it() -> None:
-    """S3.4: on a case without an agent, all agents are notified of a customer's reply, but not of a colleague's."""
+    """S3.4: on a case without an agent, all agents are notified of a customer's reply, but not of an agent's reply."""
     case = await opened(ALAN)
     await told()
     async with transaction(INES):

@@ -164,7 +164,7 @@ async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: 
 async def test_a_session_that_ended_goes_on_with_its_customer(app: Gate) -> None:
     """S3.15: if Ada's session with Acme expires on a page, she returns to it after signing in, with Acme open.
 
-    If she signs in at the start page, she is asked for the customer; the one that she used last, Globex, is open.
+    If she signs in at the start page, she is asked for the customer, and Globex, which she used last, is open.
     """
     globex = await joined()
     for wanted, where in (("/cases", "/cases"), ("/", "/account/customers?next=%2F")):
@@ -241,9 +241,9 @@ async def test_a_link_of_before_the_second_customer_sets_no_password_any_more() 
 
 @pytest.mark.parametrize("at_acme", [True, False])
 async def test_a_changed_address_leaves_the_other_access_as_it_is(at_acme: bool) -> None:
-    """R7, R31: if one customer changes Ada's address, her access there needs a new invitation, and the other one stays.
+    """R7, R31: if one customer changes Ada's address, her access there needs a new invitation.
 
-    Nobody at one customer can thus take over or end her access to the other.
+    Her access to the other customer stays. Nobody at one customer can thus take over or end her access to the other.
     """
     globex = await joined()
     moved, kept = (ADA, globex) if at_acme else (globex, ADA)

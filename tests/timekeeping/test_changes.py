@@ -100,13 +100,13 @@ async def test_time_on_a_statement_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "minutes"), [("24h", 1440), ("24h 1m", 1441), ("30:00", 1800), ("48h", 2880), ("0", 0), ("0m", 0)]
 )
-async def test_what_counts_may_be_twice_a_day(text: str, minutes: int) -> None:
-    """D8: an override of the billable minutes may be up to 48 hours, twice the longest entry."""
+async def test_an_override_may_be_48_hours(text: str, minutes: int) -> None:
+    """D8: an override of the billable minutes may be up to 48 hours, twice the 24 hours of the longest entry."""
     assert parse_counted(text) == minutes
 
 
 @pytest.mark.parametrize("text", ["48h 1m", "48:01", "2881m", "999h"])
-async def test_more_than_that_does_not_count(text: str) -> None:
+async def test_an_override_of_over_48_hours_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="An entry counts at most 48"):
         parse_counted(text)
 

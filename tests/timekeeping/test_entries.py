@@ -319,7 +319,7 @@ async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(en
 
 
 @pytest.mark.parametrize("state", [EntryState.SUBMITTED, EntryState.APPROVED])
-async def test_submitted_and_approved_time_is_not_changed_here(entry: TimeEntry, state: EntryState) -> None:
+async def test_submitted_and_approved_time_is_changed_only_by_billing(entry: TimeEntry, state: EntryState) -> None:
     """`change` and `discard` refuse submitted and approved entries, which only the billing package may change.
 
     Billing first withdraws the approval: `revise` refuses an entry that is still approved.

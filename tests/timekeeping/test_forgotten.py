@@ -124,7 +124,7 @@ async def test_what_cannot_be_logged_is_reported_and_the_rest_goes_through(worke
 
 
 async def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(worked: Case) -> None:
-    """A suggestion that Ines has dismissed stays away unless she undoes this; the dismissal is listed for 24 hours.
+    """A suggestion that Ines has dismissed is not shown until she undoes the dismissal, which is listed for 24 hours.
 
     Repeating the dismissal or its undo changes nothing.
     """

@@ -92,7 +92,7 @@ def manages(by: AgentReader, entry: Entry) -> bool:
 
 
 class Clockwork(DatabaseMachine):
-    """A state machine that predicts by the rules what each step does, and compares that with what the portal does."""
+    """A state machine that predicts by the rules what each step does, and compares the portal with the prediction."""
 
     EMPTYING = "truncate invoice, statement, billing_run, time_entry, time_sum, entry_version, approval, outbox cascade"
 
@@ -105,10 +105,7 @@ class Clockwork(DatabaseMachine):
         self.submissions: list[tuple[int, AgentReader]] = []
 
     def tried(self, by: AgentReader, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Advance the clock by a second, run `verb` in a transaction of `by`, and return its result.
-
-        If it is refused, return the `Refusal` instead.
-        """
+        """Advance the clock by a second, run `verb` in a transaction of `by`, and return its result or its `Refusal`."""
         self.at += timedelta(seconds=1)
         return self.attempt(by, verb)
 
@@ -430,7 +427,7 @@ def _work(minutes: int) -> Work:
 
 
 @pytest.mark.slow
-def test_whoever_does_whatever_in_whatever_order(workbench: str) -> None:
+def test_every_step_by_anybody_in_any_order_follows_the_rules(workbench: str) -> None:
     """C2 to C5, D33 to D35, S0.27 to S0.31, S2.21 to S2.25: after every step the portal's state is as the rules say.
 
     Nothing forbidden happened, the history of every entry is complete, and the sums of money agree. `./dev test --all`

@@ -168,8 +168,8 @@ async def test_the_contact_of_a_merged_case_takes_part_in_the_other_one() -> Non
     assert await counted(participants, new.id) == [ALAN.id]
 
 
-async def test_earlier_notices_lead_to_the_case_that_theirs_is_part_of_and_are_read_there() -> None:
-    """D53: a notice about a merged case leads to the case that it is part of, and is marked as read with that case."""
+async def test_earlier_notices_lead_to_the_other_case_and_are_read_there() -> None:
+    """D53: a notice about a merged case leads to the other case, and is marked as read with the other case."""
     old, new = await pair()
     async with transaction(INES):
         await old.reply(by=INES, text="On my way.", at=NOW)
@@ -203,7 +203,7 @@ async def test_timers_follow_and_links_move_without_doubles() -> None:
 
 
 async def test_an_approval_stays_and_settled_time_keeps_the_number_of_its_document() -> None:
-    """D53: approved time stays approved when it moves to the other case; time on a draft keeps the old number there."""
+    """D53: approved time stays approved on the other case; a draft still names the merged case's number."""
     old, new = await pair()
     async with transaction(SYSTEM):
         settled, approved = await log(60, case_id=old.id), await log(45, case_id=old.id)
@@ -280,7 +280,7 @@ async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_w
 
 
 async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lacks() -> None:
-    """S3.39: the remaining case gets the agent and the project of the merged one if it has none; its log says both."""
+    """S3.39: the other case, which has no agent and no project, gets those of the merged case; its log says so."""
     old, new = await pair()
     async with transaction(SYSTEM) as tx:
         project = await tx.fetchval(
@@ -310,7 +310,7 @@ async def test_merging_again_changes_nothing() -> None:
 
 
 async def test_a_refused_merge_changes_nothing() -> None:
-    """A merge is refused for cases of two customers, one case alone, eleven cases, an unknown case, or a merged one.
+    """A merge of two customers' cases, of one case or of eleven is refused, and so is one of an unknown or merged case.
 
     A contact cannot merge cases either. Nothing changes.
     """
@@ -569,7 +569,7 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
 
 
 async def test_of_two_merges_at_once_the_second_is_told() -> None:
-    """A merge that waits for another merge of the same case is refused if it is into a third case or the other way.
+    """A merge that waited for a merge of the same case is refused if it names a third case or the opposite direction.
 
     Repeating the first merge changes nothing.
     """
@@ -621,9 +621,9 @@ async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
 
 
 async def test_a_refused_split_changes_nothing() -> None:
-    """A split is refused without messages or subject, with only notes, all replies, foreign messages or approved time.
+    """A split is refused if it has no message, no subject, only notes, all replies, messages of another case or approved time.
 
-    It is also refused to a contact. Nothing changes.
+    A contact cannot split a case either. Nothing changes.
     """
     case, foreign = await opened(), await opened(GIL)
     async with transaction(INES):

@@ -300,7 +300,7 @@ class TestPicks:
     ) -> None:
         """S1.24: an admin decides whether a grade logs time for nobody else, for its department, or for everybody.
 
-        The department includes those below it.
+        The department includes the departments below it.
         """
         by = AgentReader(
             id=1, credential_id=1, name="Ines Okafor", email="", grade=grade, locale="en_GB", time_zone="Europe/Berlin"

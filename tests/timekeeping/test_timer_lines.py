@@ -25,9 +25,10 @@ BERLIN = ZoneInfo("Europe/Berlin")
 def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
     began: tuple[int, int], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked about a timer after the hours of a working day and two more, or at midnight in their zone.
+    """D54: an agent is asked about a timer after the hours of a working day plus two, or at midnight if that is earlier.
 
-    The agent is in Berlin. No timer is asked about in its first four hours.
+    Midnight is that of Berlin, the agent's time zone. A timer that is younger than four hours at midnight is asked
+    about when it is four hours old.
     """
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
@@ -48,7 +49,7 @@ def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: an agent is asked two hours after that day's working hours have passed; on a day off, the longest day's."""
+    """D54: a timer is asked about after that day's working hours plus two; on a day off, those of the longest day count."""
     part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)

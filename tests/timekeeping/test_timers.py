@@ -79,7 +79,7 @@ async def test_a_form_that_is_sent_twice_starts_one_timer() -> None:
 
 
 async def test_two_tabs_at_once_start_one_timer() -> None:
-    """If two tabs send the same form at once, one timer starts; another form starts another and pauses the first."""
+    """If two tabs send the same form at once, one timer starts; a second form starts a second timer and pauses the first."""
 
     async def start(key: uuid.UUID) -> None:
         async with transaction(INES):

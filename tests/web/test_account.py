@@ -135,7 +135,7 @@ async def test_somebody_ends_their_own_sessions_and_nobody_elses(app: Gate) -> N
 
 
 async def test_all_other_sessions_end_or_all_of_them(app: Gate) -> None:
-    """R17, R42: Ada ends all her sessions but the present one, and then this one too; Gil's session stays."""
+    """R17, R42: Ada ends all her sessions but the present one, and then that session too; Gil's session stays."""
     async with (
         await Browser.of(app, ADA) as browser,
         await Browser.of(app, ADA) as other,
@@ -321,7 +321,7 @@ async def test_what_concerns_the_second_factor_asks_for_the_password_again(
 
 
 async def test_the_password_typed_again_counts_for_ten_minutes_and_leads_back(app: Gate) -> None:
-    """R20, R44: after typing her password again, Ada is redirected to the page that asked for it, and may use it.
+    """R20, R44: after typing her password again, Ada is redirected to the page that required it, and may use that page.
 
     A wrong password gets 422, and a `next` of another site is replaced by `/`.
     """

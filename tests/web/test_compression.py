@@ -72,7 +72,7 @@ async def test_head_answers_the_headers_of_get(app: Gate) -> None:
 async def test_nothing_that_must_not_be_guessed_repeats_on_the_next_page(app: Gate) -> None:
     """R37: no secret repeats from page to page, because compressed lengths would reveal it (the attack BREACH).
 
-    Each page has new tokens and a new nonce.
+    Each page has a new CSRF token, and no page contains the session's cookie.
     """
     async with await Browser.of(app, ADA) as browser:
         pages = [(await browser.get("/cases/new")).text for _ in range(3)]

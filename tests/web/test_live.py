@@ -315,7 +315,7 @@ async def test_a_stream_ends_with_its_session_and_does_not_prolong_it(
 async def begun(stream: Stream) -> None:
     """Write a reply on case 1 to the outbox, and wait until the stream has sent its event; fail after five seconds.
 
-    The stream may send it twice: as missed before its start, and as it happens.
+    The stream may send the event twice: once as missed before its start, and once as it happens.
     """
     await tell("case.replied", 1, contact_may_know=True)
     for _ in range(100):

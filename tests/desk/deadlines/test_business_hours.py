@@ -96,8 +96,8 @@ def business(draw: some.DrawFn) -> Hours:
 def compare(hours: Hours, day: date, begin: int, minutes: int, pauses: list[tuple[int, int | None]], days: int) -> None:
     """Assert that the fast and the slow computation find the same deadline.
 
-    The clock begins `begin` minutes after midnight UTC of `day`. Each pause is its begin, in minutes after that, and
-    its length in minutes, or None without an end. The slow computation gives up after `days` days.
+    The clock starts `begin` minutes after midnight UTC of `day`. Each pause is a pair: how many minutes after that start
+    it begins, and its length in minutes, or None without an end. The slow computation gives up after `days` days.
     """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + begin * MINUTE
     stretches = [
@@ -118,7 +118,7 @@ CASES = (business(), some.sampled_from(DAYS), some.integers(0, A_DAY), some.inte
 def test_a_deadline_is_the_one_that_counting_each_minute_finds(
     hours: Hours, day: date, begin: int, minutes: int, pauses: list[tuple[int, int | None]]
 ) -> None:
-    """D49: with windows, holidays, the company's own days, clock changes and pauses, counting each minute agrees."""
+    """D49: with windows, holidays, the company's own days, clock changes and pauses, counting each minute gives the same."""
     compare(hours, day, begin, minutes, pauses, 3)
 
 

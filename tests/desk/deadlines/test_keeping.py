@@ -40,7 +40,7 @@ async def dues(case: Case) -> list[str | None]:
 async def test_a_case_has_the_deadlines_of_its_priority() -> None:
     """S3.20, D49: reply and solution are due after the promised business hours; lunch and the weekend do not count.
 
-    What an agent writes when they open a case is its first reply.
+    If an agent opens the case, the agent's first message counts as the reply.
     """
     await promise()
     assert await dues(await opened(priority=Priority.HIGH)) == ["20 12:00", "20 16:00", "20 12:00"]
@@ -73,7 +73,7 @@ async def test_a_service_has_its_own_targets() -> None:
 
 
 async def test_a_change_of_priority_counts_from_the_opening() -> None:
-    """D49: after a change of priority, a case has the deadlines that it would have had with it from the beginning."""
+    """D49: after a change of priority, the deadlines are those of a case that was opened with the new priority."""
     await promise()
     case = await opened(priority=Priority.NORMAL)
     async with transaction(INES):
@@ -143,7 +143,7 @@ async def test_a_case_that_waits_has_no_deadline_and_goes_on_with_what_was_left(
     ]
 
 
-async def test_a_case_that_waits_from_the_beginning_burns_nothing() -> None:
+async def test_a_case_that_waits_from_the_beginning_has_no_running_deadline() -> None:
     """D49: a case that an agent opens and sets to waiting for the customer has no deadline until the customer replies."""
     await promise()
     case = await opened(by=INES, contact_id=ADA.id)
@@ -239,7 +239,7 @@ async def recounted() -> recounting.Recount | None:
 
 
 async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.20, D49: the job computes open cases in several transactions; deadlines that were met or missed stay as they are."""
+    """S3.20, D49: the job computes the deadlines of open cases again; deadlines that were met or missed stay."""
     monkeypatch.setattr(recounting, "BATCH", 2)
     await promise()
     cases = [await opened() for _ in range(3)]
