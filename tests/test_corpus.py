@@ -335,8 +335,13 @@ async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     assert bare == []
 
     async with transaction(MAX):
-        pdf = PdfReader(io.BytesIO(await billing.hand_out("pdf", invoice)))
-    assert MARK in "".join(page.extract_text() for page in pdf.pages)
+        kept = await billing.Statement.find(statement, MAX)
+        files = [
+            await billing.hand_out("pdf", invoice),
+            await billing.statement_pdf(await billing.printed_statement(kept, MAX)),
+        ]
+    for file in files:
+        assert MARK in "".join(page.extract_text() for page in PdfReader(io.BytesIO(file)).pages)
 
     letter = await mail.password_changed(4, NOW, settings, NOW)
     assert letter is not None

@@ -37,7 +37,7 @@ def invoice(lines: int = 1, **texts: Any) -> dict[str, Any]:
     }
     return {
         "title": "Invoice 2026-0147", "number": "2026-0147", "cjk": "SC", "logo": None, "date": [2026, 11, 20], "seller": PARTY, "buyer": PARTY,
-        "facts": [["Due on", "4 Dec 2026"]], "carried_over": "Carried over", "time": None, "code": None,
+        "to": "Billed to", "facts": [["Due on", "4 Dec 2026"]], "carried_over": "Carried over", "time": None, "code": None,
         "heads": ["What", "Quantity", "Price", "VAT", "Net"], "lines": [line] * lines, "totals": [["Net", "120.00"]], "gross": ["To pay", "142.80"],
         "reasons": [], "note": [], "terms": "Pay.", "detail": "Detail.", "bank": [["IBAN", "DE02"]],
     } | texts  # fmt: skip

@@ -199,6 +199,7 @@ MATRIX: dict[str, Row] = {
     "GET /invoices/{number}/invoice.pdf": ADAS_DOCUMENT,
     "GET /statements/{statement_id}": ADAS_DOCUMENT,
     "GET /statements/{statement_id}/detail.csv": ADAS_DOCUMENT,
+    "GET /statements/{statement_id}/statement.pdf": ADAS_DOCUMENT,
     # the cases in the agents' area
     "GET /agent/live": AGENTS,
     "GET /agent/cases": AGENTS,
@@ -427,6 +428,7 @@ MATRIX: dict[str, Row] = {
     "POST /agent/invoices/{number}/mails": MANAGERS,
     "GET /agent/statements/{statement_id}": MANAGERS_DOCUMENT,
     "GET /agent/statements/{statement_id}/detail.csv": MANAGERS_DOCUMENT,
+    "GET /agent/statements/{statement_id}/statement.pdf": MANAGERS_DOCUMENT,
     "GET /agent/statements/{statement_id}/correction": MANAGERS_DOCUMENT,
     "POST /agent/statements/{statement_id}/correction": MANAGERS,
     # customers, which agents may see and admins may change

@@ -78,6 +78,7 @@ from portal.billing.documents.invoices import (
 )
 from portal.billing.documents.issuing import Missing, issue, missing, missing_on, unprinted
 from portal.billing.documents.seen import record_seen, seen
+from portal.billing.documents.statement_pdf import printed_statement, statement_pdf
 from portal.billing.documents.statements import Statement, list_statements
 from portal.billing.invariants import INVARIANTS, violations
 from portal.billing.navigation import counts_shown
@@ -250,6 +251,7 @@ __all__ = [
     "preview_run",
     "price_of",
     "prices_of",
+    "printed_statement",
     "put_on",
     "questions_of",
     "rates_in_use",
@@ -274,6 +276,7 @@ __all__ = [
     "standing_of",
     "standings",
     "stands_still",
+    "statement_pdf",
     "stored",
     "take_in",
     "take_off",

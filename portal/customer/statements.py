@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from portal.billing import Statement, detail_of, minutes_by_cover, part_of
 from portal.customer.questions import questions_about
 from portal.people.readers import ContactReader
-from portal.web.files import statement_file
+from portal.web.files import statement_csv, statement_in_print
 from portal.web.notices import reads_notices
 from portal.web.pages import page
 from portal.web.visit import Web
@@ -44,7 +44,15 @@ async def show_csv(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
     """Serve the stored CSV file with the time entries of a statement, and record the download in the audit log."""
-    return await statement_file(request, reader, statement_id)
+    return await statement_csv(request, reader, statement_id)
 
 
-handlers: list[Any] = [show, show_csv]
+@get("/statements/{statement_id:uuid}/statement.pdf")
+async def show_pdf(
+    request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
+) -> Response[Any]:
+    """Serve a statement as a PDF, and record the download in the audit log."""
+    return await statement_in_print(request, reader, statement_id)
+
+
+handlers: list[Any] = [show, show_csv, show_pdf]

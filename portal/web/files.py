@@ -11,7 +11,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
-from portal.billing import Invoice, Statement, hand_out
+from portal.billing import Invoice, Statement, hand_out, printed_statement, statement_pdf
 from portal.contracts import logo
 from portal.database import transaction
 from portal.desk import Details
@@ -79,7 +79,7 @@ async def invoice_file(request: Web, reader: Reader, number: str, *, kind: str) 
     return download(content, f"{number}.{kind}", media_type="application/pdf" if kind == "pdf" else "text/csv")
 
 
-async def statement_file(request: Web, reader: Reader, statement_id: uuid.UUID) -> Response[Any]:
+async def statement_csv(request: Web, reader: Reader, statement_id: uuid.UUID) -> Response[Any]:
     """Return the stored CSV file with the time entries of a statement, and record the download in the audit log.
 
     Raise `NotFound` for a statement that the reader may not see.
@@ -88,6 +88,17 @@ async def statement_file(request: Web, reader: Reader, statement_id: uuid.UUID) 
         statement = await Statement.find(statement_id, reader)
         content = await hand_out("csv", statement)
     return download(content, f"statement-{statement.until}.csv", media_type="text/csv")
+
+
+async def statement_in_print(request: Web, reader: Reader, statement_id: uuid.UUID) -> Response[Any]:
+    """Return a statement as a PDF, which is made for this download, and record the download in the audit log.
+
+    Raise `NotFound` for a statement that the reader may not see, `Unavailable` if the PDF cannot be made in time.
+    """
+    async with exporting(request):
+        statement = await Statement.find(statement_id, reader)
+        printed = await printed_statement(statement, reader)
+    return download(await statement_pdf(printed), f"statement-{statement.until}.pdf", media_type="application/pdf")
 
 
 async def case_zip(request: Web, number: str) -> Response[Any]:

@@ -9,11 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from portal import billing
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
+from tests import owner
 from tests.billing.test_prepaid_persistence import a_voucher
 from tests.billing.work import NOVEMBER, a_case, a_service, log
 from tests.browser import Browser
@@ -158,7 +160,10 @@ async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
 
 
 async def test_a_statement_sums_what_each_kind_of_cover_has_paid_for(app: Gate) -> None:
-    """D30, S0.19: 80 minutes are covered by a voucher and 30 cost nothing: the statement shows both sums and the total."""
+    """D30, S0.19: 80 minutes are covered by a voucher and 30 cost nothing: a statement shows both sums and the total.
+
+    Its PDF shows them too, with the rows of time.
+    """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="bill")
         await a_voucher(care, hours="2h", sold_elsewhere="yes")
@@ -168,10 +173,15 @@ async def test_a_statement_sums_what_each_kind_of_cover_has_paid_for(app: Gate) 
     assert run is not None
     async with await Browser.of(app, ADA, at=NOW) as browser:
         page = " ".join((await browser.get(f"/statements/{run.statement_ids[0]}")).text.replace("\xa0", " ").split())
+        file = await browser.get(f"/statements/{run.statement_ids[0]}/statement.pdf")
     sums = page.partition('id="sums"')[2].partition("</dl>")[0]
     assert "<dt>Prepaid hours</dt><dd>1 h 20 min</dd>" in sums
     assert "<dt>No charge</dt><dd>30 min</dd>" in sums
     assert "<dt>In all</dt><dd><strong>1 h 50 min</strong></dd>" in sums
+    assert "statement-2026-11-01.pdf" in file.headers["content-disposition"]
+    printed = "".join(one.extract_text() for one in PdfReader(io.BytesIO(file.content)).pages).replace("\xa0", " ")
+    for text in ("Statement up to", "Acme", "Prepaid hours", "1 h 20 min", "In all", "1 h 50 min", "0:45", "1:50"):
+        assert text in printed, text
 
 
 async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
@@ -192,6 +202,22 @@ async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
         file = await browser.get(f"{path}/detail.csv")
         assert "Goodwill,no charge,30,,EUR,0.00" in file.text
         assert (await browser.get("/statements/none")).status_code == 404
+
+
+async def test_a_statement_of_a_company_that_is_not_set_up_has_no_pdf(app: Gate, dsn: str) -> None:
+    """D30: without the company's name and address, the PDF is refused with a sentence; page and CSV work."""
+    async with transaction(MAX):
+        await billing.approve([(await log(30, billing="no_charge")).choice], by=MAX, at=NOW)
+        run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+    assert run is not None
+    async with owner.connected(dsn) as connection:
+        await connection.execute("delete from company")
+    path = f"/statements/{run.statement_ids[0]}"
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        refused = await browser.get(f"{path}/statement.pdf")
+        assert (refused.status_code, "our name and address are not set up" in refused.text) == (409, True)
+        assert (await browser.get(path)).status_code == 200
+        assert (await browser.get(f"{path}/detail.csv")).status_code == 200
 
 
 @pytest.mark.usefixtures("invoice")

@@ -99,6 +99,7 @@ async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places) -> 
         ("/invoices/{number}/invoice.pdf", "invoice.export", "pdf"),
         ("/invoices/{number}/detail.csv", "invoice.export", "csv"),
         ("/statements/{statement_id}/detail.csv", "statement.export", "csv"),
+        ("/statements/{statement_id}/statement.pdf", "statement.export", "pdf"),
     ],
 )
 async def test_who_got_a_document_as_a_file_is_recorded(

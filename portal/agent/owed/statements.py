@@ -27,7 +27,7 @@ from portal.errors import Conflict, Invalid
 from portal.numbers import number_in
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
-from portal.web.files import statement_file
+from portal.web.files import statement_csv, statement_in_print
 from portal.web.forms import Form
 from portal.web.guards import manager_only
 from portal.web.pages import on_refusal, see_other, turned
@@ -51,7 +51,15 @@ async def show_csv(
     request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
     """Serve the stored CSV file with the time entries of a statement, and record the download in the audit log."""
-    return await statement_file(request, reader, statement_id)
+    return await statement_csv(request, reader, statement_id)
+
+
+@get("/statements/{statement_id:uuid}/statement.pdf", guards=[manager_only])
+async def show_pdf(
+    request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]
+) -> Response[Any]:
+    """Serve a statement as a PDF, and record the download in the audit log."""
+    return await statement_in_print(request, reader, statement_id)
 
 
 class CorrectionForm(Struct, kw_only=True):
@@ -138,4 +146,4 @@ async def correct(
     return see_other(f"/agent/statements/{made.id}")
 
 
-handlers: list[Any] = [show, show_csv, show_form, correct]
+handlers: list[Any] = [show, show_csv, show_pdf, show_form, correct]

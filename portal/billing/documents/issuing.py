@@ -17,7 +17,7 @@ from portal.contracts import logo
 from portal.contracts.company import Company, NumberSeries
 from portal.database import current
 from portal.errors import Conflict, Forbidden, Invalid, NotFound
-from portal.people.readers import AgentReader
+from portal.people.readers import AgentReader, Reader
 from portal.periods import today
 from portal.regions import EU
 from portal.render.letters import printing_note
@@ -162,10 +162,10 @@ from company c, customer u join contract t on t.customer_id = u.id where t.id = 
 _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 
 
-async def parties_of(contract_id: int, by: AgentReader) -> tuple[dict[str, Any], int, str]:
+async def parties_of(contract_id: int, by: Reader) -> tuple[dict[str, Any], int, str]:
     """Return the data that a document of a contract prints, the days until payment, and the company's time zone.
 
-    The data are the present ones of seller, buyer, bank and contract, and the name of `by`, who issues the document.
+    The data are the present ones of seller, buyer, bank and contract, and the name of `by`, who has the document made.
     """
     row = await current().fetchrow(_PARTIES, contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

@@ -116,21 +116,14 @@ async def typeset(
 
 def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) -> dict[str, Any]:
     """Return the data that the typst template prints, as formatted text."""
-    currency, seller, buyer, bank = sums.currency, parties["seller"], parties["buyer"], parties["bank"]
+    currency = sums.currency
     prints_detail = parties["contract"].get("prints_detail", False)
     running = _running([line.net for line in contents.lines], currency)
     return {
         "title": face.title,
         "number": face.number,
-        "cjk": CJK.get(buyer["country"], "SC"),
-        "date": [face.issue_date.year, face.issue_date.month, face.issue_date.day],
-        "seller": {
-            "name": seller["legal_name"],
-            "address": _address(seller),
-            "vat_id": seller["vat_id"],
-            "contact": [line for line in (seller["email"], seller["phone"]) if line],
-        },
-        "buyer": {"name": buyer["legal_name"], "address": _address(buyer), "vat_id": buyer["vat_id"]},
+        **of_paper(parties, face.issue_date),
+        "to": "Billed to",
         "facts": [fact for fact in face.facts if fact[1]],
         "heads": ["What", "Quantity", f"Price, {currency}", "VAT", f"Net, {currency}"],
         "carried_over": "Carried over",
@@ -151,6 +144,25 @@ def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) 
         "detail": _where(face, contents, prints_detail=prints_detail),
         "time": _time(contents.detail, currency) if prints_detail else None,
         "code": face.code,
+    }
+
+
+def of_paper(parties: dict[str, Any], on: date) -> dict[str, Any]:
+    """Return what each page of a document of the date `on` prints: the seller and the bank, and the buyer of page one.
+
+    `parties` is that of `invoice_pdf`.
+    """
+    seller, buyer, bank = parties["seller"], parties["buyer"], parties["bank"]
+    return {
+        "cjk": CJK.get(buyer["country"], "SC"),
+        "date": [on.year, on.month, on.day],
+        "seller": {
+            "name": seller["legal_name"],
+            "address": _address(seller),
+            "vat_id": seller["vat_id"],
+            "contact": [line for line in (seller["email"], seller["phone"]) if line],
+        },
+        "buyer": {"name": buyer["legal_name"], "address": _address(buyer), "vat_id": buyer["vat_id"]},
         "bank": [
             (name, value)
             for name, value in (("Bank", bank["name"]), ("IBAN", bank["iban_spaced"]), ("BIC", bank["bic"]))
@@ -208,28 +220,36 @@ def _time(rows: Sequence[DetailRow], currency: str) -> dict[str, Any]:
     sums = _running([row.amount for row in time], currency)
     return {
         "title": "Time detail",
-        "heads": ["Date", "Case", "Work", "Covered by", "h:min", f"Amount, {currency}"],
+        "heads": [*TIME_HEADS, f"Amount, {currency}"],
         "rows": [
-            {
-                "day": formats.day_long(row.work_date),
-                "case": f"#{row.case_number}" if row.case_number else "",
-                "work": row.external_comment or "(no comment)",
-                "service": ", ".join(
-                    [row.service_name, row.performed_by]
-                    + ([f"{_price(row.hourly_rate, currency)} per hour"] if row.hourly_rate is not None else [])
-                ),
-                "covered": ", ".join(filter(None, (row.covered_by, row.factors))),
-                "clock": formats.clock(row.minutes),
-                "amount": formats.amount(row.amount, currency),
-                "sum": sum,
-            }
+            of_work(row) | {"figures": [formats.clock(row.minutes), formats.amount(row.amount, currency)], "sum": sum}
             for row, sum in zip(time, sums, strict=True)
         ],
         "total": {
             "name": "Sum",
-            "clock": formats.clock(sum(row.minutes or 0 for row in time)),
-            "amount": sums[-1] if sums else formats.amount(Decimal(0), currency),
+            "figures": [
+                formats.clock(sum(row.minutes or 0 for row in time)),
+                sums[-1] if sums else formats.amount(Decimal(0), currency),
+            ],
         },
+    }
+
+
+TIME_HEADS = ["Date", "Case", "Work", "Covered by", "h:min"]
+"""The heads of a printed table of time whose rows have no amounts."""
+
+
+def of_work(row: DetailRow) -> dict[str, str]:
+    """Return the texts that say which work a row of the time detail is: day, case, comment, service and cover."""
+    service = [row.service_name, row.performed_by]
+    if row.hourly_rate is not None:
+        service.append(f"{_price(row.hourly_rate, row.currency)} per hour")
+    return {
+        "day": formats.day_long(row.work_date),
+        "case": f"#{row.case_number}" if row.case_number else "",
+        "work": row.external_comment or "(no comment)",
+        "service": ", ".join(service),
+        "covered": ", ".join(filter(None, (row.covered_by, row.factors))),
     }
 
 
