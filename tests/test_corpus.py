@@ -286,7 +286,7 @@ CHOSEN = turns(("control", "emoji"))
 async def test_every_field_takes_or_refuses_a_text_and_every_place_shows_it(
     name: str, app: Gate, dsn: str, settings: Settings, logging_again: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """R54, R62, R64, R75, R91, manner 24: each field of each form accepts a corpus text or shows an error message.
+    """R54, R62, R64, R75, R91: each field of each form accepts a corpus text or shows an error message.
 
     Every text column is reached or exempted. Pages, CSV files, the PDF, a mail and a log line show the text without
     invisible characters, and no cell of a CSV file begins like a formula.

@@ -654,7 +654,7 @@ READING = (
     "session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox where kind = 'notice.changed'", "attempt",
     "help_reading", "help_views", "file_preview", "case_look",
 )  # fmt: skip
-"""What a GET may write: the last use of the session, a rate limit (R83), and what the person has opened (manner 3).
+"""What a GET may write: the last use of the session, a rate limit (R83), and what the person has opened.
 
 That is an invoice, a file, a notice, an article or a case; a row of the outbox informs the person's other open pages.
 """

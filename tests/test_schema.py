@@ -56,7 +56,7 @@ def test_each_migration_has_an_id_of_its_own() -> None:
 
 
 async def test_the_database_and_the_engine_know_the_same_decimals_of_every_currency(dsn: str) -> None:
-    """Manner 14: the database and Python round amounts of every currency to the same number of decimals."""
+    """The database and Python round amounts of every currency to the same number of decimals."""
     codes = sorted(get_global("all_currencies"))
     async with transaction(SYSTEM) as tx:
         digits = await tx.fetchval(

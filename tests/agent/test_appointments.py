@@ -125,9 +125,9 @@ async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Brow
 
 
 async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: str) -> None:
-    """Ines notes an appointment as held; then cancelling and changing it get 409 until she resumes it.
+    """Once Ines has noted an appointment as held, cancelling or changing it gets 409 until she plans it again.
 
-    After that she cancels it, and noting it as held gets 409. Repeating a request that succeeded is harmless.
+    Once she has cancelled it, noting it as held gets 409. Repeating a request that succeeded is harmless.
     """
     page = await planned(ines, here)
     for _ in range(2):

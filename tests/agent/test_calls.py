@@ -46,7 +46,7 @@ async def test_an_unknown_caller_becomes_a_new_contact_with_what_was_typed(ines:
 
 @pytest.mark.parametrize("typed", ["lindqvist", "acme ada", "040 555 0148", "+49 (0)40 5550148", "ada@acme"])
 async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed: str) -> None:
-    """One field finds a caller by name, number or address; the form then has the customer and the contact chosen."""
+    """One field finds a caller by name, telephone number or mail address; customer and contact are then chosen."""
     found = await ines.get("/agent/finders/callers", params={"text": typed})
     assert re.findall(r'data-name="([^"]+)"', found.text) == [ADA.name]
     page = await ines.get("/agent/cases/new", params={"caller_typed": typed})
@@ -56,9 +56,10 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
 
 
 async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: Browser, ada: Browser) -> None:
-    """S3.3: the message of a call has the contact as its author and is no reply; the case goes to the agent who took it.
+    """S3.3: the message of a call has the contact as its author and is no reply; the agent who took the call gets the case.
 
-    The same form sent again creates no second case. A form without a contact gets 422, and a contact who sends one 404.
+    The same form sent again creates no second case. A form without a contact gets 422. A contact who sends the form
+    gets 404.
     """
     for _ in range(2):
         answer = await ines.send_form("/agent/cases/new", call())

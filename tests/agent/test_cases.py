@@ -335,12 +335,12 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
     assert "Choose an agent who works here." in refused.text
 
 
-async def test_a_case_of_a_colleague_is_taken_by_whoever_saw_that_it_is_theirs(
+async def test_a_case_of_a_colleague_is_taken_only_by_a_form_that_names_the_colleague(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """`M` leads Max to the form, which says that Ines has the case and offers to take it over.
+    """The key M opens a form that tells Max that Ines has the case, and by which he takes it over.
 
-    A form from before somebody else took it is refused.
+    A form that was loaded before somebody else took the case is refused.
     """
     address = f"/agent/cases/{case.number}/assignment"
     await ines.send_form(address, {"take": "yes"})

@@ -115,7 +115,10 @@ async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> No
 
 
 async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
-    """D38: a part of a line that is not for time is credited by its amount; more than is left, and more than cents, are refused at the field."""
+    """D38: a part of a line that is not for time is credited by its amount.
+
+    More than is left, and an amount with fractions of a cent, are refused at the field.
+    """
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)

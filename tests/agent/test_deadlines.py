@@ -82,7 +82,7 @@ async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser)
 
 
 async def test_an_own_day_that_has_passed_is_still_listed_and_one_of_long_ago_is_refused(noor: Browser) -> None:
-    """D49: a recent past day off is listed and can be removed, as deadlines depend on it; one of long ago is refused."""
+    """D49: a day off in the recent past is accepted and listed, because deadlines depend on it; one a year ago is refused."""
     for on, status in (("2026-11-02", 303), ("2025-11-02", 422)):
         add = {"csrf": await noor.csrf(), "day": on, "name": f"Off {on}", "kind": "closed"}
         answer = await noor.post(f"{HERE}/days", data=add)

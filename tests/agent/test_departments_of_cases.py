@@ -79,7 +79,7 @@ async def test_the_menu_of_the_case_finds_the_department_and_keeps_what_is_not_t
 
 
 async def test_two_at_once_do_not_undo_each_other(ines: Browser, case: Case) -> None:
-    """Ines, whose form is older than Noor's change, gets 409; a change of a case loaded before raises `Conflict`.
+    """Ines gets 409 if her form is older than Noor's change; a method of an older `Case` object raises `Conflict`.
 
     A contact cannot change the department at all, and an unknown department gets 422.
     """

@@ -66,11 +66,10 @@ async def test_a_refused_rule_keeps_what_was_typed(noor: Browser, rule: Dispatch
 async def test_two_admins_change_the_customer_of_a_rule_and_the_second_is_told(
     noor: Browser, rule: DispatchRule
 ) -> None:
-    """If somebody changes another field of a rule while Noor has its form open, both changes stay.
+    """If Noor and somebody else change different fields of a rule, both changes stay.
 
-    If both change the same field, she gets 409.
-
-    Without JavaScript, only the text of the search field for the customer changes, and its id stays.
+    If both change the same field, Noor, who saves second, gets 409. Without JavaScript, her form has the new name of the
+    customer and still the old id.
     """
     here = f"{HERE}/{rule.id}"
     form = form_of((await noor.get(here)).text, here)
@@ -146,7 +145,7 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
 async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
     max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """S3.9: with rules that take turns, the page lists 100 of 101 cases, half for each; looking at it changes nothing.
+    """S3.9: with rules that take turns, the page lists the agents for 100 of 101 cases; opening the page changes nothing.
 
     Of two managers who hand over the same cases, the second changes nothing, and is told who has them.
     """

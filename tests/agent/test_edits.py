@@ -273,7 +273,7 @@ def fields_of(form: PageForm) -> list[str]:
 
 
 def _leaves_a_choice(form: PageForm, name: str) -> bool:
-    """Return whether another option of the field can be chosen; True for text fields."""
+    """Return whether `another` finds a value: always for texts and boxes, for a choice if it has another valid option."""
     offered, now = form.offered.get(name, []), form.fields.get(name, [""])[-1]
     return len(offered) < 2 or any(value not in ("", now, *AVOIDED) for value in offered)
 

@@ -40,7 +40,7 @@ async def test_suggestions_are_options_that_go_on_after_the_last(ines: Browser) 
 async def test_cases_are_found_by_number_subject_and_customer_and_for_a_merge_only_those_of_one_customer(
     ines: Browser, case: Case
 ) -> None:
-    """Open cases come first; the case itself is left out of what it is merged with."""
+    """Open cases come first; the cases offered for a merge do not include the case that is merged."""
     closed, other = await open_case("Switch fails again"), await open_case("Switch fails")
     foreign = await open_case("Switch of Globex", by=GIL)
     async with transaction(INES):

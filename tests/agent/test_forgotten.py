@@ -82,7 +82,7 @@ async def test_nothing_ticked_is_said(ines: Browser, noun: str, fields: dict[str
 async def test_a_page_of_suggestions_says_that_there_are_more(
     ines: Browser, case: Case, pick: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If there are more suggestions than the page shows at once, the page and Ines's list of time say so (design, manner 22)."""
+    """If there are more suggestions than the page shows at once, the page and Ines's list of time say so."""
     assert "Earlier ones follow" not in (await ines.get(HERE)).text
     assert re.search(r">1\u00a0day on which", (await ines.get("/agent/time")).text)
     for name in ("portal.agent.time.forgotten.MOST", "portal.agent.time.own.MOST"):

@@ -82,7 +82,7 @@ async def test_a_logo_is_redrawn_and_shown_on_the_sign_in_page_and_on_invoices(
 async def test_no_shared_cache_hands_a_cookie_of_one_visitor_to_others(app: Gate) -> None:
     """R37: responses that a shared cache may keep set no cookie.
 
-    A visitor's CSRF token is bound to that cookie, so another visitor must not receive it from a cache.
+    A visitor's CSRF token is bound to the visitor's cookie, so no cache may send this cookie to another visitor.
     """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         await noor.send_form(PATH, {}, files={"logo": ("logo.svg", SVG)})

@@ -176,7 +176,7 @@ async def test_a_priority_gets_a_name_that_no_other_has(noor: Browser, ada: Brow
 
 
 async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(noor: Browser) -> None:
-    """S3.19: Noor saves a form that is older than other changes: these stay, and she gets 409 if she changes the same name."""
+    """S3.19: changes that are newer than Noor's form stay when she saves it; if she changes the same name, she gets 409."""
     older = await seen(noor)
     await set_up(noor, name_low="Later", for_contacts_urgent="no")
     assert (await noor.send_form(HERE, older | {"name_high": ["Soon"]})).status_code == 303

@@ -209,7 +209,7 @@ async def test_support_and_project_time_of_a_contract_stand_on_one_invoice(case:
 async def test_a_case_is_connected_to_a_project_and_both_sides_show_it(
     ines: Browser, app: Gate, case: Case, project: Project
 ) -> None:
-    """S3.39: after Ines connects a case to a project, each page shows the other, and the list of cases can be filtered by it.
+    """S3.39: a connected case and project name each other on their pages, and the list of cases has a filter by project.
 
     Ada reads the project's name on her case, but no budget, and gets 404 for the page of the project.
     """

@@ -165,7 +165,7 @@ async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Sto
 
 
 async def test_a_held_reply_that_goes_out_at_this_moment_is_not_waited_for(dsn: str, storage: Storage) -> None:
-    """While the worker has locked a held reply, a redaction does not wait for it: both end, and the reply goes out."""
+    """A redaction does not wait for a held reply that the worker has locked because the reply is going out."""
     case, keys = await dialogue(storage)
     await copies(dsn, case, f"It is {SECRET}.")
     connection = await asyncpg.connect(dsn)
@@ -183,7 +183,7 @@ async def test_an_own_field_is_redacted_with_every_value_that_its_log_has(
 ) -> None:
     """Noor redacts the text of an own field: the case, its log and the search lose each value that the field ever had.
 
-    A field that is empty now can be redacted for the lines of its log, and these go even if they have its old name.
+    An empty field can be redacted too, for its lines in the log. Lines with a former name of the field are included.
     Of two admins at once, one redacts and the other gets `NotFound`; a repeat gets 404.
     """
     field = await made("Site")
@@ -263,7 +263,7 @@ async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
 
 
 async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(storage: Storage) -> None:
-    """S3.16: if a reply is redacted before its mail is sent, the mail names who redacted it and why instead."""
+    """S3.16: if a reply is redacted before its mail is sent, the mail says who redacted it and why, instead of the text."""
     case, _ = await dialogue(storage)
     async with transaction(INES):
         await case.reply(by=INES, text=f"Use {SECRET}.", at=NOW)

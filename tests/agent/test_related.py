@@ -38,7 +38,10 @@ async def test_ticked_cases_are_merged_after_a_question(ines: Browser, case: Cas
 
 
 async def test_the_customer_is_led_to_the_other_case_and_told_why(app: object, ines: Browser, case: Case) -> None:
-    """After a merge, the old URL redirects Ada to the other case, which explains this; a reply sent to the old URL goes to it."""
+    """After a merge, the old URL redirects Ada to the other case, which says why.
+
+    A reply that is sent to the old URL is stored on the other case.
+    """
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     ada = await Browser.of(app, ADA)  # type: ignore[arg-type]

@@ -158,7 +158,7 @@ async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case
 async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_text(
     ines: Browser, case: Case, by: Reader
 ) -> None:
-    """If somebody else replied while Ines was writing, she gets 409 with that reply and her text, and may send it then.
+    """If somebody else replied while Ines was writing, she gets 409 with that reply and her text, and may then send her text.
 
     A reply of her own does not count as somebody else's.
     """
@@ -193,7 +193,7 @@ async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_tex
 async def test_a_reply_that_crosses_one_that_has_not_gone_out_is_asked_about(
     ines: Browser, max_: Browser, case: Case, ines_is_first: bool, waits: bool
 ) -> None:
-    """Whoever replies second gets 409 with the held reply of the first and the second text, which may then be sent.
+    """The agent who replies second gets 409 with the first agent's held reply, and may then send the second reply.
 
     No second warning follows, even if the held reply goes out after the first warning.
     """
@@ -295,7 +295,7 @@ async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_req
 
 @pytest.mark.parametrize("by", ["taken back", "canned"])
 async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser, case: Case, by: str) -> None:
-    """D51: a withdrawn or canned reply is put into the text box instead of the note that Ines has begun, not into the note.
+    """D51: a withdrawn or canned reply replaces the note that Ines has begun in the text box, and is not added to it.
 
     After the reply is sent, the note is in the text box again.
     """
@@ -324,7 +324,7 @@ async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser
 
 
 async def test_a_text_for_which_each_draft_is_a_note_stays_a_note(ines: Browser, case: Case) -> None:
-    """D51: if Ines has begun a note under the URL of replies and of notes, a withdrawn reply is put above the newest note."""
+    """D51: if all drafts of Ines on a case are notes, a withdrawn reply is put above one of them, which stays a note."""
     here = f"/agent/cases/{case.number}"
     form = reply("For the customer")
     await ines.send_form(f"{here}/replies", form)

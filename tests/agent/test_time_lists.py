@@ -135,7 +135,7 @@ async def test_all_that_match_are_submitted_at_once_and_taken_back_at_once(ines:
 
 
 async def test_a_submission_by_filter_takes_what_matches_and_nothing_that_came_later(ines: Browser, case: Case) -> None:
-    """S1.12: of a list that Ines filters, her submission takes only her own entries that match and existed when it was shown."""
+    """S1.12: Ines submits only her own entries that match the filter of her list and existed when the list was shown."""
     async with transaction(MAX):
         await TimeEntry.log(MAX, Work(minutes=5, work_date=today(), service_id=HELPDESK), at=now(), case=case)
     mine = [await logged(case, billing=billing) for billing in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE)]

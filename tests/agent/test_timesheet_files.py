@@ -129,7 +129,7 @@ async def test_a_long_timesheet_is_made_by_a_job_with_progress(
 async def test_one_manager_has_a_few_files_made_at_a_time(max_: Browser) -> None:
     """R83: while as many files as allowed are being made for Max, another one gets 429.
 
-    If he requests one of them again, he is redirected to its page. All of them are listed.
+    If he requests one of them again, he is redirected to its page. A page lists all files.
     """
     path = f"{PATH}/files?layout=payroll&format=csv"
     for number in range(1, files.MOST_UNDER_WAY + 1):

@@ -211,7 +211,7 @@ async def test_what_was_submitted_or_came_several_times_is_no_field(ines: Browse
 
 
 async def test_a_cell_that_changed_meanwhile_is_not_overwritten(ines: Browser, case: Case) -> None:
-    """S1.21, D35: Ines saves three cells that were filled, changed and emptied after she had opened the week.
+    """S1.21, D35: Ines saves three cells that were changed, emptied and filled elsewhere after she had opened the week.
 
     She gets 409 with the present value of each, and nothing changes.
     """

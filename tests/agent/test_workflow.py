@@ -44,7 +44,7 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
-    """S3.18: Noor limits which statuses may follow a status; a second change of its name in an older form gets 409.
+    """S3.18: Noor limits which statuses may follow Open, and renames Open; a further name in an older form gets 409.
 
     The audit log describes the changes.
     """
@@ -66,7 +66,7 @@ async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(n
 
 
 async def test_an_admin_orders_statuses_and_stops_offering_one(noor: Browser, case: Case) -> None:
-    """S3.18: Noor moves a status up and ends it, so that it is no longer offered; the last status of a category gets 409."""
+    """S3.18: Noor moves a status up, and ends it so that it is not offered; ending the last one of a category gets 409."""
     await noor.send_form(HERE, {"name": "In progress", "category": "open"})
     found = await statuses()
     for _ in range(2):
