@@ -23,7 +23,7 @@ def text_of(page: str) -> str:
 class Browser(httpx.AsyncClient):
     """A browser without JavaScript. `await Browser.of(app, ADA)` is signed in as Ada, `Browser(app)` is not signed in.
 
-    It asks for uncompressed pages, because compressing and decompressing each would lengthen the suite;
+    Every `Browser` asks for uncompressed pages, because compression would lengthen the suite;
     tests/web/test_compression.py asks for compressed ones.
     """
 
@@ -37,7 +37,7 @@ class Browser(httpx.AsyncClient):
 
     @classmethod
     async def of(cls, app: Gate, reader: Reader, *, at: datetime | None = None) -> "Browser":
-        """Begin a session of `reader` without the sign-in page, and return a browser that has its cookie.
+        """Begin a session of `reader` without the sign-in page, and return a browser that has the session's cookie.
 
         The session begins at `at`, by default now.
         """

@@ -86,9 +86,9 @@ async def _migrated(dsn: str) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield PORTAL_TEST_DATABASE_URL, which connects to a PostgreSQL server as an owner of databases.
+    """Yield the URL of a PostgreSQL server for an owner of databases: PORTAL_TEST_DATABASE_URL, if it is set.
 
-    If it is not set, start an embedded server for this test process, and remove it afterwards.
+    Otherwise start an embedded server for this test process, yield its URL, and remove the server afterwards.
     """
     given = os.environ.get("PORTAL_TEST_DATABASE_URL")
     if given:
@@ -137,7 +137,7 @@ def workbench(server: str, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Run all tests of this process in one event loop, so that they share connections; uvloop, as in production."""
+    """Run all tests of this process in one uvloop event loop, as in production, so that they share connections."""
     return "asyncio", {"use_uvloop": True}
 
 
@@ -161,7 +161,10 @@ class Connections:
         database._Server.pool, database._Server.dsn = self.pool, self.dsn
 
     async def take_back(self) -> None:
-        """Detach the shared pool, and close it if a test still uses it. Close a pool that a test put in its place."""
+        """Take the shared pool away from `transaction()`; close the pool if a test still uses a connection of it.
+
+        If a test has replaced the shared pool by another one, close the other one.
+        """
         if database._Server.pool is not self.pool:
             await database.stop()
         database._Server.pool = None

@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def on_every(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
-    """Return a decorator that turns a test of one file, its argument, into one test of all these files.
+    """Return a decorator that turns a test whose argument is one file into one test of all `paths`.
 
     The test fails once, with a message for each file that fails.
     """

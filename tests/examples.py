@@ -25,7 +25,7 @@ def turns(every: Sequence[One], number: int = 1) -> list[One]:
 
 
 def load_profile() -> None:
-    """Set the defaults of all Hypothesis tests. Call this before the modules that define them are imported.
+    """Set the defaults of all Hypothesis tests. Call this before the modules with those tests are imported.
 
     Examples have no deadline, because the machine may be busy. In CI the examples are the same in each run, as in
     Hypothesis's own profile for CI.

@@ -21,7 +21,7 @@ class _Kept:
 async def keep(dsn: str, prepare: Callable[[asyncpg.Connection], Awaitable[None]]) -> asyncpg.Connection:
     """Return the owner's connection to `dsn`, which stays open until `close`.
 
-    If there is none yet, or a test has ended it, connect and call `prepare` with the new connection.
+    If there is no connection yet, or a test has closed it, connect and call `prepare` with the new connection.
     """
     if _Kept.connection is None or _Kept.connection.is_closed():
         _Kept.dsn, _Kept.loop, _Kept.connection = dsn, asyncio.get_running_loop(), await asyncpg.connect(dsn)

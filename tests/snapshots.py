@@ -47,11 +47,11 @@ _tables: list[str] = []
 async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
     """Return what `create` returned, with the rows and files that it created.
 
-    `create` is called once for each `key` and number of rows that each table has before; later calls write a snapshot
-    of the database and of the storage `folder`, which takes a tenth of the time. An owner who is not a superuser cannot
-    turn triggers off, so for them `create` is called each time.
+    The first call for a `key` runs `create`; later calls write a snapshot of the database and of the storage `folder`,
+    which takes a tenth of the time. If the numbers of rows before the call differ from those of all earlier calls,
+    `create` runs again. It also runs each time if the owner is not a superuser, who alone can turn triggers off.
 
-    Nobody may be signed in yet: the snapshot of another test would replace their session by its own.
+    Nobody may be signed in before the call, because the snapshot of another test would replace the session.
     """
     async with owner.connected(_Server.dsn) as connection:
         if not await connection.fetchval("select rolsuper from pg_roles where rolname = current_user"):

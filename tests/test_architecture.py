@@ -132,13 +132,13 @@ def test_cookies_are_written_in_one_module() -> None:
 
 @on_every(MODULES)
 def test_no_module_is_a_dumping_ground(path: Path) -> None:
-    """Design: no module exceeds about 300 lines, and each is named after one idea."""
+    """No module has more than 350 lines or a name for a mixture of things, such as `utils`."""
     assert len(path.read_text().splitlines()) <= 350
     assert path.stem not in ("utils", "helpers", "common", "base", "constants", "types", "misc")
 
 
 def test_no_folder_is_a_dumping_ground() -> None:
-    """Design: a folder holds at most 14 modules; `web`, `timekeeping` and `portal` itself may hold more."""
+    """A folder has at most 14 modules; `web`, `timekeeping` and `portal` itself may have more."""
     for folder in {path.parent for path in MODULES}:
         limit = {"web": 24, "timekeeping": 20, "portal": 30}.get(folder.name, 14)
         assert len(list(folder.glob("*.py"))) <= limit, name_of(folder)

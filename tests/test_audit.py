@@ -260,7 +260,7 @@ async def test_new_recovery_codes_are_one_line_that_names_none(app: Gate, dsn: s
 
 
 async def test_admins_read_it_page_by_page(app: Gate) -> None:
-    """Noor reads the audit log in pages, latest change first; an invalid cursor causes no error."""
+    """Noor reads the audit log in pages, latest change first; an invalid cursor causes no server error."""
     for _ in range(audit.PAGE + 5):
         await token_of(ADA)
     await raise_ines()

@@ -183,7 +183,7 @@ def filled(form: PageForm, text: str) -> dict[str, Any]:
 def _turn(target: str) -> tuple[bool, str]:
     """Return the sort key of a form's target, largest first: flags come before rejections, and these before approvals.
 
-    Forms that lift a flag are not sent, so that its author can answer it later.
+    Forms that lift a flag are not sent, so that the author of the entry can answer the flag later.
     """
     return target.partition("?")[0] == "/agent/flags", target
 

@@ -75,9 +75,9 @@ def test_the_map_names_every_folder_that_takes_no_further_module() -> None:
 
 
 def test_the_map_names_the_newest_migration_of_a_function() -> None:
-    """Where the map names the newest migration of a function or view of the database, no later one replaces it.
+    """If the map names the newest migration of a function or view, no later migration replaces the function or view.
 
-    Whoever replaces the function begins with the text in that migration.
+    A developer who replaces the function starts from its text in that migration.
     """
     text = re.sub(r"\s+", " ", MAP.read_text())
     told = re.findall(r"`(\w+)(?:\(\))?` \(newest in `(m\d{4})`", text)

@@ -378,7 +378,7 @@ async def _slow_clients(site: Site) -> None:
 
 
 async def _one_portal_dies(site: Site, ada: httpx.AsyncClient) -> None:
-    """Check that one portal serves the sessions of the other after that died, and that nginx shows a page if both died."""
+    """Check that after one portal died, the other serves its sessions, and that nginx shows a page if both died."""
     await site.portals[0].kill()
     for _ in range(5):
         assert (await ada.get("/cases")).status_code == 200

@@ -66,7 +66,7 @@ async def test_the_printed_list_shows_subjects_and_late_cases_in_dark_letters(vi
 
 
 async def test_a_statement_is_printed_with_both_names_and_its_sums_alone(visitors: Visitors) -> None:
-    """D30: a printed statement has both names, its time and its sums, but no navigation and no other links."""
+    """D30: a printed statement names company and customer and shows its time and sums, but no navigation or links."""
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Gateway renewed")
         await billing.approve([entry.choice], by=MAX, at=NOW)

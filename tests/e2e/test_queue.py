@@ -162,7 +162,7 @@ async def test_the_list_shows_the_subject_beside_long_names_and_many_tags(visito
 
 
 async def test_a_case_of_a_colleague_is_taken_over_on_the_form_that_names_them(visitors: Visitors) -> None:
-    """S3.8: `M` leads to who has the case; Enter takes it over."""
+    """S3.8: `M` opens a page that names the agent who has the case; Enter takes the case over."""
     async with transaction(INES):
         case = await Case.open(
             by=INES, contact_id=ADA.id, subject="VPN", text="x", case_type_id=INCIDENT, at=NOW, taken=True

@@ -87,7 +87,7 @@ async def credited() -> None:
 def mailed(environment: dict[str, str], mode: Mode, step: int, said: Path) -> tuple[int, int] | None:
     """Send the mails in a child process with a fault.
 
-    Return the number of its steps and that of the step that sent the first mail, or None if it was killed.
+    Return how many steps the child took and which step sent the first mail, or None if the child was killed.
     """
     said.unlink(missing_ok=True)
     process = CONTEXT.Process(target=mailing.run, args=(environment, NOW, mode, step, str(said)))

@@ -198,7 +198,7 @@ async def test_of_two_admins_who_erase_at_once_one_gets_404(app: Gate) -> None:
 
 
 @pytest.mark.parametrize("reader", [INES, SYSTEM], ids=["an agent", "the system"])
-async def test_the_database_refuses_it_to_everybody_but_admins(app: Gate, reader: Any) -> None:
+async def test_the_database_lets_only_admins_erase_a_contact(app: Gate, reader: Any) -> None:
     """R88, D58: in the database, an agent and the system can neither erase a contact nor change messages."""
     await end()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

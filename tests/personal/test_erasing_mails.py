@@ -55,7 +55,7 @@ async def test_a_mail_to_an_erased_contact_goes_to_nobody_else(app: Gate, settin
 async def test_a_mail_that_is_on_its_way_while_its_receiver_is_erased_is_not_recorded(
     app: Gate, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D58: if a contact is erased just before a mail to them is recorded and sent, it is neither recorded nor sent."""
+    """D58: if a contact is erased just before a mail to them is recorded and sent, the mail is neither recorded nor sent."""
     begin = mail.Delivery.begin
 
     async def erased_then(self: mail.Delivery, to: outgoing.Addressee, *, has_server: bool) -> bool:
