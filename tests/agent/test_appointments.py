@@ -255,7 +255,7 @@ async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: B
 
 
 async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> None:
-    """S1.11: the pages of Ines's list, and those of the list of the case, show each of 120 appointments exactly once."""
+    """S1.11: the pages of Ines's list show each of 120 appointments exactly once, and so do those of the case's list."""
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -289,7 +289,7 @@ async def test_an_appointment_with_ten_thousand_entries_has_pages_and_filters(
 ) -> None:
     """S1.12: the list of time entries of an appointment shows 50 of 10,000 entries and the total number.
 
-    If the list is filtered by state, it shows how many entries match.
+    A list that is filtered by state shows how many entries match.
     """
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:

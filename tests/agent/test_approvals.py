@@ -85,7 +85,7 @@ async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
 async def test_what_is_ticked_is_approved(app: Gate) -> None:
     """S0.29: Max approves several ticked entries at once; when he sends the form again, he gets 409 and nothing changes.
 
-    After the first decision, a message about it appears once, and the filter of the page is kept.
+    A message about the first decision appears once, and the filter of the page is kept.
     """
     async with transaction(SYSTEM):
         entries = [await log(), await log(30)]
@@ -105,7 +105,7 @@ async def test_what_is_ticked_is_approved(app: Gate) -> None:
 
 
 async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(app: Gate) -> None:
-    """D35: an entry that was changed after the page was shown is reported and stays; the other entry is approved."""
+    """D35: an entry that was changed after the page was shown is reported and not approved; the other is approved."""
     async with transaction(SYSTEM):
         good, changed = await log(), await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:

@@ -82,7 +82,7 @@ async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: 
 async def test_somebody_new_becomes_a_contact_in_the_same_form(ines: Browser) -> None:
     """S3.3: one form creates a contact without rights together with the case, and a refused form creates neither.
 
-    If the typed address or number is that of a known contact, the error names that contact. A repeat creates nothing.
+    If a known contact has the typed mail address or number, the error names that contact. A repeat creates nothing.
     """
     new = {"contact": "", "new_name": "Bea Roth", "new_email": "bea@acme.example", "new_phone": "+49 40 555 0199"}
     for wrong, said in [

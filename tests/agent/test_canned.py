@@ -27,7 +27,7 @@ def composed(page: str) -> str:
 async def names(browser: Browser, case: Case, find: str = "") -> list[str]:
     """Return the names of the canned replies that can be inserted into a reply on the case.
 
-    `find` is text that the canned replies must contain; it is encoded for a URL.
+    `find` is text that the canned replies must contain, encoded for a URL.
     """
     answer = await browser.get(f"/agent/cases/{case.number}/canned-replies?find={find}", headers={"HX-Request": "true"})
     return [line.strip() for line in re.findall(r'role="option"[^>]*data-inserts="[^"]*">([^<]+)<', answer.text)]

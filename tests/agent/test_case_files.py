@@ -75,7 +75,7 @@ async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gat
 
 
 async def test_the_zip_file_is_written_in_small_chunks(tmp_path: Path) -> None:
-    """A file of 1 MB is written in chunks of less than 600 kB; if it is missing in storage, it is empty in the ZIP file."""
+    """A file of 1 MB is written in chunks of less than 600 kB; a file that storage has lost is empty in the ZIP file."""
     storage = open_storage(f"file://{tmp_path}/files")
     content = bytes(range(256)) * 3_900
     file = await upload(storage, ADA, "big.bin", content)

@@ -294,7 +294,7 @@ async def test_a_program_that_calls_itself_a_picture_is_refused_and_the_text_kep
 
 
 async def test_a_file_is_saved_from_its_own_case_only(ines: Browser, case: Case) -> None:
-    """R28, R56: Ines downloads a file, as an attachment, under the URL of its case; under another case's URL it is 404."""
+    """R28, R56: Ines downloads a file under the URL of its case, as an attachment; the URL of another case gets 404."""
     await ines.send_form(
         f"/agent/cases/{case.number}/replies",
         {"body": "log"},
@@ -338,7 +338,7 @@ async def test_a_case_is_given_to_a_colleague_and_to_nobody(ines: Browser, case:
 async def test_a_case_of_a_colleague_is_taken_only_by_a_form_that_names_the_colleague(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """The key M opens a form that tells Max that Ines has the case, and by which he takes it over.
+    """The key M opens a form that names Ines, who has the case; by sending the form, Max takes the case over.
 
     A form that was loaded before somebody else took the case is refused.
     """
@@ -359,7 +359,7 @@ async def test_a_case_of_a_colleague_is_taken_only_by_a_form_that_names_the_coll
 
 
 async def test_several_cases_are_taken_at_once_and_the_rest_reported(ines: Browser, case: Case) -> None:
-    """D35: Ines takes three ticked cases: the two free ones become hers, and Max's one is reported and stays his."""
+    """D35: Ines takes three ticked cases: the two free ones become hers, and Max's case is reported and stays his."""
     others = await open_case("Others"), await open_case("Others too")
     async with transaction(MAX):
         await others[0].take(by=MAX, at=now())
@@ -415,7 +415,7 @@ async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Cas
 
 
 async def test_the_hours_left_of_a_cases_service_are_read_after_the_page(ines: Browser, case: Case) -> None:
-    """S2.3: the panel of a case shows the hours left of its service; the browser fetches them after it has loaded the page."""
+    """S2.3: the panel of a case shows the hours left of its service; the browser fetches the hours after the page."""
     here = f"/agent/cases/{case.number}"
     assert f'hx-get="{here}/standing"' in (await ines.get(here)).text
     fragment = (await ines.get(f"{here}/standing")).text

@@ -120,7 +120,7 @@ async def held_by(*cases: Case) -> list[int | None]:
 
 
 async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
-    """S3.9: the page counts open cases of agents who are away; a page says who gets which, and hands them over.
+    """S3.9: one page counts open cases of agents who are away; another lists who gets which case, and hands the cases over.
 
     A repeated request changes nothing, and nothing is left to hand over.
     """
@@ -179,7 +179,7 @@ async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_
 
 
 async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:
-    """S1.3, S3.8: in the form of a new case, the agent chooses who gets it: the agent, as preset, or whom the rules choose."""
+    """S1.3, S3.8: agents choose who gets a new case: they themselves, as preset, or the agent whom the rules choose."""
     page = (await ines.get("/agent/cases/new?customer=1")).text
     form = next(one for one in [form_of(page, "/agent/cases/new")] if one)
     assert form.fields["to"] == ["me"]

@@ -194,7 +194,7 @@ async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_i
 async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_taken_in(max_: Browser) -> None:
     """The page for decisions on everything leaves out entries with a warning, unless Max chooses to include them.
 
-    It counts them and links to the list of those with the same warning.
+    The page counts these entries and links, for each warning, to the list of entries with that warning.
     """
     async with transaction(SYSTEM):
         await log(comment="Good")

@@ -26,7 +26,7 @@ async def draft(*entries: Logged) -> int:
 
 
 async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
-    """The page of a draft shows Max its lines, tax, total and time entries, and the list of invoices links to it."""
+    """The page of a draft shows Max its lines, tax, total and time entries, and the list of invoices links to that page."""
     async with transaction(MAX):
         case = await a_case()
         charged = await log(50, comment="Gateway renewed", case_id=case["id"])
@@ -194,7 +194,7 @@ async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
 async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app: Gate) -> None:
     """D30, D38: a correction of more minutes than are left is refused; statement and correction link to each other.
 
-    Ada, the contact, can open the correction, and her list of invoices shows it.
+    Ada, the contact, can open the correction from her list of invoices.
     """
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")

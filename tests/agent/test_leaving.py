@@ -150,7 +150,7 @@ async def test_planned_appointments_of_who_leaves_go_to_a_colleague(noor: Browse
 
 
 async def test_without_a_successor_planned_appointments_are_called_off(case: Case) -> None:
-    """S1.11: if Ines's access ends without a successor, her planned appointment is cancelled; no other can be planned."""
+    """S1.11: if Ines leaves without a successor, her planned appointment is cancelled, and no new one can be planned."""
     coming = await planned(case)
     await end(INES)
     assert await appointments() == {coming.id: (INES.id, True)}
@@ -248,7 +248,7 @@ async def test_a_refused_ending_changes_nothing(noor: Browser, iness: Case) -> N
 async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     max_: Browser, iness: Case, by: Any
 ) -> None:
-    """A resolved case whose agent has left becomes unassigned when Max reopens it or Ada replies, and its log says why.
+    """A resolved case whose agent has left becomes unassigned when Max reopens it or Ada replies; the case's log says why.
 
     A trigger of the database removes the agent, because Ada may not change it.
     """

@@ -153,7 +153,7 @@ async def test_a_mail_shows_only_what_its_receiver_may_still_see(noor: Browser) 
 
 @pytest.mark.parametrize("kind", [name for name, letter in LETTERS.items() if letter.has_link])
 async def test_a_link_for_signing_in_is_neither_shown_nor_made_nor_sent_again(noor: Browser, kind: str) -> None:
-    """R7: Noor can neither read nor send again a mail with a link for signing in, and opening it creates no link."""
+    """R7: Noor can neither read nor send again a mail with a link for signing in; the mail's page creates no link."""
     found = await recorded(MailState.GIVEN_UP, kind=kind, ids={"credential": ADA.credential_id})
     page = (await noor.get(f"{PAGE}/{found}")).text
     assert "nobody else can read it" in page
@@ -207,7 +207,7 @@ async def test_a_refused_address_shows_at_the_person_until_somebody_tries_again(
 ) -> None:
     """The page of a person shows that their mail address was refused and why, until the refusal is removed.
 
-    Removing it twice is harmless.
+    Removing the refusal twice is harmless.
     """
     email = whose.email  # type: ignore[attr-defined]
     async with transaction(SYSTEM):

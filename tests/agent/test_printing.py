@@ -36,7 +36,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_every_field_of_a_document_says_what_cannot_be_printed(app: Gate, dsn: str, path: str) -> None:
-    """Every field that is printed on documents fetches the warning during typing, and shows it for a stored value."""
+    """Every field that is printed on documents requests the warning while somebody types; stored values get it too."""
     async with transaction(SYSTEM) as tx:
         for table, columns in COLUMNS.items():
             for column in columns:

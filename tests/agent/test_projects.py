@@ -160,7 +160,7 @@ async def test_of_two_managers_who_change_a_project_neither_undoes_the_other(max
 async def test_time_on_a_project_counts_against_its_budget(ines: Browser, max_: Browser, project: Project) -> None:
     """S2.2, S3.30: a project's page shows the time worked, the amount for approved time, and what is left of the budget.
 
-    When more is logged than the budget allows, it shows by how much.
+    If more is logged than the budget allows, the page shows by how much.
     """
     here = f"/agent/projects/{project.id}"
     assert f'href="/agent/time/new?on=project-{project.id}"' in (await ines.get(here)).text

@@ -137,8 +137,8 @@ async def copies(dsn: str, case: Case, text: str) -> None:
 async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Storage) -> None:
     """Redacting a message also removes its text from all other texts of the case except messages that quote it.
 
-    These are a held reply, an appointment, a timer, an own field, and a flag and a rejection of time. Other cases stay
-    as they are. A repeat is refused and changes nothing.
+    The texts here are a held reply, an appointment, a timer, an own field, a flag and a rejection of time. Other cases
+    stay as they are. A repeat is refused and changes nothing.
     """
     field = await made("Site")
     case, keys = await dialogue(storage)

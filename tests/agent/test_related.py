@@ -13,9 +13,9 @@ MERGING = "/agent/cases/merging"
 
 
 async def test_ticked_cases_are_merged_after_a_question(ines: Browser, case: Case) -> None:
-    """Ines merges ticked cases on a page that names both and asks her; the old number then redirects to the other case.
+    """Ines merges two ticked cases on a page that names both and asks which one remains.
 
-    Sending the form again is harmless.
+    The number of the merged case then redirects to the other case. Sending the form again is harmless.
     """
     other = await open_case("The same again")
     asked = await ines.send_form(f"{MERGING}/choice", {"case": [str(other.number), str(case.number)]})
@@ -156,7 +156,7 @@ async def test_what_an_old_page_says_of_the_merged_case_does_not_change_the_othe
 
 
 async def test_an_open_page_of_the_merged_case_still_works(ines: Browser, case: Case) -> None:
-    """On a page that was open during the merge, the feed is that of the other case; replies and notes go there."""
+    """On a page that was open during the merge, the feed is that of the other case; replies and notes are stored there."""
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     feed = await ines.get(f"/agent/cases/{other.number}/feed")

@@ -1,4 +1,8 @@
-"""Test replies that can be withdrawn for ten seconds, and the warning that somebody else has replied in the meantime."""
+"""Test held replies, and the warning that somebody else has replied in the meantime.
+
+A reply of an agent is held for ten seconds, in which only agents see it and it can be withdrawn. Then it goes out: a job
+stores it as a message, and the customer is notified.
+"""
 
 import re
 import uuid
@@ -74,7 +78,7 @@ async def test_a_reply_reaches_the_customer_when_it_goes_out_and_counts_from_the
 async def test_a_reply_that_is_taken_back_is_in_the_composer_again_with_its_files(ines: Browser, case: Case) -> None:
     """A withdrawn reply is in the text box again with its files, above what was begun in the meantime.
 
-    Nobody is notified of it. Withdrawing it twice is harmless, and sending its form again gets 422.
+    Nobody is notified of the reply. Withdrawing it twice is harmless, and sending its form again gets 422.
     """
     here = f"/agent/cases/{case.number}"
     form = reply("Too early")

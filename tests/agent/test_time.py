@@ -472,7 +472,7 @@ async def test_what_no_calendar_or_clock_has_is_refused_with_a_sentence(
 async def test_time_goes_on_no_kind_that_has_ended(ines: Browser) -> None:
     """S2.38: no new time can be logged on a kind of general time that has ended, in the form or in the week grid.
 
-    Ines can still change an entry that she logged on it before.
+    Ines can still change an entry that she logged on that kind before.
     """
     entry = await logged(general_kind_id=1, description="Standup")
     other = await logged(general_kind_id=2, description="Course")

@@ -465,7 +465,7 @@ async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_
 async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, case: Case) -> None:
     """S2.20: the customer's page shows Ines the billable time of a contract in this month as soon as it is logged.
 
-    It says how much is not approved yet. Rejected time and time of last month do not count.
+    The page also says how much is not approved yet. Rejected time and time of last month do not count.
     """
     here, month = f"/agent/customers/{case.customer_id}", f"{today():%B}"
 
@@ -487,7 +487,7 @@ async def test_time_counts_in_the_usage_of_its_contract_at_once(ines: Browser, c
 async def test_the_form_draws_what_the_service_has_used(ines: Browser, case: Case) -> None:
     """S2.20: the time form has a meter of the minutes that the service uses in the month of the typed day.
 
-    It adds the approved minutes, those not approved yet, and those of the new entry.
+    The meter adds the approved minutes, those not approved yet, and those of the new entry.
     """
     approved = await logged(case, minutes=60)
     await logged(case, minutes=30)

@@ -207,7 +207,7 @@ class TestLogForm:
         assert "agent" not in form_of((await max_.get(here)).text, here).names
 
     async def test_the_server_refuses_an_agent_whom_the_form_does_not_offer(self, ines: Browser) -> None:
-        """S1.16: Ines gets 403 if she sends the form with Max as agent, whom it does not offer, and nothing is stored."""
+        """S1.16: Ines, whose form does not offer Max, gets 403 if she sends Max as the agent, and nothing is stored."""
         sent = {
             "on": "general-1",
             "duration": "30m",

@@ -81,7 +81,7 @@ async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, c
 async def test_a_timer_started_on_a_case_is_stopped_into_the_prefilled_form(
     ines: Browser, clock: Clock, case: Case
 ) -> None:
-    """S1.3, D54: when Ines stops a timer, the form for time is filled in from it; saving the form ends the timer.
+    """S1.3, D54: when Ines stops a timer, the form for time is filled in from the timer; saving the form ends the timer.
 
     Undo deletes the entry and brings the timer back. Sending either form twice is harmless.
     """

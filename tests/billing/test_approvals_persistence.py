@@ -346,7 +346,7 @@ async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> No
 
 
 async def test_time_that_moves_to_another_service_is_allocated_again_and_settled_time_stays() -> None:
-    """D31: if Max moves approved time to another service, its allocations are released, and it has to be approved again.
+    """D31: if Max moves approved time to another service, its allocations are deleted, and the time has to be approved again.
 
     The new approval uses the rounding and rate of the new service. Time on a draft cannot be moved.
     """

@@ -1,4 +1,7 @@
-"""Test the overflow `block`: the approval of time beyond the prepaid minutes is refused."""
+"""Test the overflow `block`: the approval of time beyond the prepaid minutes is refused, unless a manager releases it.
+
+To release an entry is to decide that its minutes beyond the prepaid ones are charged.
+"""
 
 from typing import Any
 

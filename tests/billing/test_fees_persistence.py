@@ -122,7 +122,7 @@ async def test_a_fixed_fee_is_credited_as_a_whole_or_not_at_all() -> None:
 
 
 async def test_a_credited_fee_of_0_minutes_is_written_off() -> None:
-    """D39: crediting a whole invoice credits a trip of 0 minutes too; if it is written off, no later run bills it."""
+    """D39: a credit of a whole invoice includes a trip of 0 minutes; a trip that is written off is not billed again."""
     async with transaction(MAX):
         await trip(await travel(), counted=0)
         invoice = await billing.issue((await billed()).draft_ids[0], by=MAX, at=NOW)
@@ -177,7 +177,7 @@ async def test_a_start_that_is_moved_earlier_inside_a_billed_period_costs_the_fe
 
 
 async def test_the_share_of_earlier_days_is_that_of_a_fee_that_was_changed_since() -> None:
-    """D26, D37: days billed at the old fee of 100.00 stay; the 15 of 30 days before them cost half of the new one, 200.00."""
+    """D26, D37: days billed at the old fee of 100.00 stay; 15 earlier days of the 30 cost half of the new fee of 200.00."""
     async with transaction(MAX):
         plan = await a_service(
             ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal(100), "effective_start": date(2026, 9, 16)}

@@ -153,7 +153,7 @@ async def test_a_flag_needs_its_question(question: str) -> None:
 async def test_only_the_author_answers_and_only_managers_lift() -> None:
     """C3: Ines may answer the flag of her entry and change the answer, however old the entry is; Max may not answer it.
 
-    Max may lift the flag and Ines may not. Once it is lifted, lifting and answering it are conflicts.
+    Max may lift the flag and Ines may not. Once the flag is lifted, lifting and answering it are conflicts.
     """
     async with transaction(INES) as tx:
         entry = await log(at=NOW - timedelta(days=90))

@@ -272,7 +272,7 @@ async def test_files_stay_byte_for_byte_whatever_changes_later() -> None:
     ],
 )  # fmt: skip
 async def test_what_is_issued_cannot_change(sql: str, dsn: str) -> None:
-    """A trigger refuses every change to an issued invoice and to what it bills, even if the owner makes it (D37)."""
+    """A trigger refuses every change to an issued invoice and to what it bills, even by the owner of the tables (D37)."""
     async with transaction(MAX):
         await issued()
     owner = await asyncpg.connect(dsn)

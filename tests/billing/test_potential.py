@@ -23,7 +23,7 @@ async def found(customer: int | None = None) -> dict[int | None, Potential]:
 
 
 async def test_submitted_time_is_potential_and_its_approval_does_not_change_the_sum() -> None:
-    """S3.26: one hour at 120.00 has a potential of 120.00 before and after its approval, and of nothing once it is billed."""
+    """S3.26: one hour at 120.00 has a potential of 120.00 before and after its approval, and of 0.00 once it is billed."""
     async with transaction(MAX):
         entry = await log(60, on=DAY)
         assert (await found())[HELPDESK] == Potential(0, 0, 60, Decimal("0"), Decimal("120.00"))
@@ -84,7 +84,7 @@ async def test_time_without_a_rate_is_counted_as_unpriced() -> None:
 
 
 async def test_much_waiting_time_is_priced_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If much time waits for approval, the page prices it only on request; its hours are complete."""
+    """If much time waits for approval, the page prices this time only on request; the hours are always complete."""
     monkeypatch.setattr(pricing, "PRICED", 1)
     async with transaction(MAX):
         await log(60, on=DAY)

@@ -1,4 +1,8 @@
-"""Test vouchers, subscriptions and held time in the database: billing, freeing and refusing them."""
+"""Test vouchers, subscriptions and held time in the database: billing, freeing and refusing them.
+
+Time is held if its service has the overflow `hold` and prepaid minutes cover it only in part: no run bills it until a
+manager releases it, so that the rest is charged.
+"""
 
 import asyncio
 from datetime import date, timedelta
@@ -146,7 +150,7 @@ async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_fi
 
 
 async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
-    """D21, D23: if a new voucher that ends earlier pays for minutes instead of the old one, the allocation names the new."""
+    """D21, D23: if minutes are paid for by a new voucher, because it ends earlier, their allocation names the new voucher."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care)
@@ -321,7 +325,7 @@ async def test_released_time_that_moves_to_another_customer_is_held_there_again(
 
 
 async def test_who_may_not_decide_on_time_may_not_release_it() -> None:
-    """C8, D33: agents cannot release held time, managers not their own, and nobody an entry that has changed since."""
+    """C8, D33: agents cannot release held time; managers can release neither their own time nor an outdated version."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
         entry, own = await log(90, service=care), await log(90, service=care, who=MAX)
@@ -351,7 +355,7 @@ async def test_time_beyond_the_prepaid_hours_is_refused_where_the_service_says_s
 
 
 async def test_the_time_detail_names_each_voucher_that_pays_for_one_entry() -> None:
-    """D20, S0.19: an entry that two vouchers pay for has two rows, which name them; the row of a single voucher does not."""
+    """D20, S0.19: if two vouchers pay for an entry, it has two rows, which name them; if one pays, its row has no name."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         for label in ("Spring", "Summer"):

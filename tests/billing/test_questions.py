@@ -129,7 +129,10 @@ async def test_the_database_refuses_a_question_about_time_of_another_customer() 
 
 
 async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() -> None:
-    """D39: a credit note for an entry's time ends the question about the entry, which then names the note; others stay open."""
+    """D39: a credit note for an entry's time ends the question about the entry; questions about other entries stay open.
+
+    The ended question names the credit note.
+    """
     invoice = await invoiced()
     await ask(invoice, 1)
     await ask(invoice, 2)
@@ -252,7 +255,7 @@ async def test_a_question_flags_time_again_when_a_managers_own_flag_is_lifted() 
 
 
 async def test_a_question_about_time_on_a_draft_follows_it_onto_the_invoice() -> None:
-    """A question about time on a draft sets no flag; draft and invoice show it, and crediting the invoice ends it."""
+    """A question about time on a draft sets no flag; draft and invoice show the question; a credit of the invoice ends it."""
     async with transaction(MAX):
         entry = await log(60)
         await billing.approve([entry.choice], by=MAX, at=NOW)

@@ -39,7 +39,7 @@ async def a_contract(facts: ContractFacts = YEAR) -> int:
 
 
 async def renewals(contract: int) -> tuple[date | None, list[tuple[date, date]]]:
-    """Return the last day of a contract and, for each renewal from the latest on, its last day before and after it."""
+    """Return a contract's last day and, for each renewal from the latest on, the last days before and after the renewal."""
     async with transaction(NOOR):
         found = await ContractRenewal.of(contract)
         last = (await Contract.find(contract, NOOR)).valid_until
@@ -117,7 +117,7 @@ async def test_a_renewed_contract_needs_a_last_day() -> None:
 async def test_a_contract_that_has_ended_is_not_renewed_for_the_past() -> None:
     """Automatic renewal is refused for a contract whose last day is before today.
 
-    This holds whether a form adds the renewal or the past day. A stored contract that has both can get another name.
+    This holds whether a form adds the renewal or the past day. A stored contract that has both can still be renamed.
     """
     last = but(YEAR, valid_until="2026-10-31")
     contract_id = await a_contract(but(last, renewal_months=""))

@@ -111,7 +111,7 @@ async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, car
 
 
 async def test_the_fee_and_the_next_one_are_shown_to_whoever_sees_invoices(app: Gate, care: dict[str, int]) -> None:
-    """S2.3, R26: Ada reads the fee of November and the one of December, which costs more; Alan, without the right, does not."""
+    """S2.3, R26: Ada reads the fees of November and of December, which costs more; Alan, without the right, reads none."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into price_change (customer_id, service_id, effective_from, fee, included_minutes, created_at)"
@@ -138,7 +138,7 @@ async def test_the_fee_and_the_next_one_are_shown_to_whoever_sees_invoices(app: 
 async def test_the_next_fee_is_that_of_the_days_that_are_left(
     dsn: str, due: str, ends: date | None, now: str, next: str | None, billed_from: date | None
 ) -> None:
-    """D26: on 20 November, the next fee follows from when it is due and from the end of the contract."""
+    """D26: on 20 November, the next fee depends on whether fees are due in advance or arrears, and on the contract's end."""
     async with transaction(MAX) as tx:
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"due": due})
         await tx.execute("update contract set end_on = $1 where id = $2", ends, ACME_CONTRACT)

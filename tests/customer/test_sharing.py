@@ -208,7 +208,7 @@ async def test_a_contact_gives_the_case_to_a_colleague() -> None:
 
 
 async def test_a_case_that_a_confidential_one_is_merged_into_is_confidential() -> None:
-    """D53: if a confidential case is merged into another case, the other case becomes confidential and gets the watchers.
+    """D53: if a confidential case is merged into another case, the other case becomes confidential and gets its watchers.
 
     If the case is later made not confidential, the merged case is not confidential either.
     """
@@ -270,7 +270,7 @@ async def test_the_pages_work_by_forms_alone(app: Gate) -> None:
 
 
 async def test_a_colleague_watches_a_case_by_the_button_on_its_page(app: Gate) -> None:
-    """S3.15: Ada watches a colleague's case by a button, which its page then no longer shows; Alan, the contact, sees none."""
+    """S3.15: Ada watches Alan's case by a button, which its page then shows no longer; Alan himself has no button."""
     case = await opened()
     here, button = f"/cases/{case.number}", "Watch this case"
     async with await Browser.of(app, ADA) as browser:

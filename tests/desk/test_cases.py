@@ -381,7 +381,7 @@ async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -
 
 
 async def test_rows_that_refer_to_a_held_case_are_inserted_without_waiting(dsn: str) -> None:
-    """Whoever holds a case makes others wait who change it, but not those who insert rows that refer to it."""
+    """A transaction with a lock on a case delays changes of the case, but not the insertion of rows that refer to it."""
     case, other = await opened(), await asyncpg.connect(dsn)
     try:
         async with transaction(INES):

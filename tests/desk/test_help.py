@@ -353,7 +353,7 @@ async def test_a_picture_that_the_text_shows_is_not_removed(app: Gate) -> None:
 
 
 async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S2.45: one image more than the limit is refused with an error message."""
+    """S2.45: an image beyond the limit is refused with an error message."""
     monkeypatch.setattr(pictures, "MOST", 1)
     made, drawing = await article(), await pictures.draw(png())
     async with transaction(INES):

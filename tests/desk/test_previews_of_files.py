@@ -148,7 +148,7 @@ async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_els
 
 
 async def test_old_drawings_are_deleted(app: Gate) -> None:
-    """A rendering stays until its days have passed, and is deleted after them."""
+    """A rendering is kept for a number of days and then deleted."""
     here = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
     async with await Browser.of(app, INES, at=NOW) as ines:
         assert (await ines.get(f"/agent{here}/picture.webp")).status_code == 200

@@ -85,7 +85,7 @@ async def test_tags_go_along_when_cases_are_merged() -> None:
 
 
 async def test_many_cases_get_a_tag_and_lose_it_again() -> None:
-    """A bulk change adds or removes one tag; undoing it does not touch cases that it did not change."""
+    """A bulk change adds or removes one tag; undoing it restores only the cases that the change has changed."""
     cases = [await opened(ADA) for _ in range(3)]
     (tag,) = await tagged(cases[0], "audit")
     change = await prepared(Verb.TAG, *cases)

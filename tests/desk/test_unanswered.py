@@ -56,7 +56,7 @@ async def told(case: Case) -> list[str]:
 async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> None:
     """S3.18: the contact of a case that waits for them is reminded once, and the case is closed on the announced day.
 
-    If the worker was late with the reminder, the case is closed later by as much.
+    If the reminder is sent late, the case is closed later by the same delay.
     """
     case = await waiting()
     assert await run(NOW + 99 * DAY) == (0, 0)  # Off until an admin sets a rule.

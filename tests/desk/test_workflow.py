@@ -47,7 +47,7 @@ async def change(status: CaseStatus, **facts: object) -> None:
 
 
 async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filtered_and_logged() -> None:
-    """S3.18: agents and contacts see the present name of a configured status; the log keeps the name it had when set."""
+    """S3.18: agents and contacts see the present name of a configured status; the log keeps the name of that time."""
     case, status = await opened(), await added()
     await change(status, name="With the manufacturer", customer_name="Waiting for the maker")
     await set_to(case, status.id)
@@ -143,7 +143,7 @@ async def test_the_first_status_of_a_category_is_the_one_that_the_portal_sets() 
 
 
 async def test_the_last_status_that_the_portal_needs_stays() -> None:
-    """S3.18: the last status of a category that the portal needs cannot be ended; those of other categories can."""
+    """S3.18: the last status of a category that the portal needs cannot be ended; the last one of another category can."""
     for category in (Status.NEW, Status.OPEN, Status.WAITING_FOR_CUSTOMER, Status.CLOSED):
         with pytest.raises(Conflict):
             async with transaction(NOOR):
