@@ -13,7 +13,7 @@ LOCKED = "55P03"
 async def refusing(dsn: str, table: str, when: str, code: str = "P0001") -> AsyncIterator[None]:
     """Make the database refuse rows of `table` that meet the SQL condition `when` on `new`, until the block ends.
 
-    The error has the SQLSTATE `code`. No code of the portal handles the default one.
+    The error has the SQLSTATE `code`. No code of the portal handles the default SQLSTATE.
     """
     connection = await asyncpg.connect(dsn)
     try:

@@ -38,7 +38,7 @@ OF_ALL = ("GET /agent/cases/{number}/fields/{field}", "POST /agent/cases/{number
 
 
 async def test_no_object_is_reached_through_another_one(app: Gate, dsn: str) -> None:
-    """R28: each URL with two ids is refused if the first is replaced with that of another object, and changes nothing."""
+    """R28: each URL with two ids is refused, and changes nothing, if its first id is replaced with that of another object."""
     places, wrong, tried = await furnished(app.storage), [], 0
     browsers = {actor: await browser_of(app, actor) for actor in ("Noor", "Ada", "Max", "Ines")}
     before = await checksums(dsn, READING)

@@ -144,7 +144,7 @@ worker.run(Settings.from_environment())
 
 
 async def worker(dsn: str, tmp_path: Path) -> asyncio.subprocess.Process:
-    """Start a worker that knows two more jobs: one does not end when it runs first, and one always fails."""
+    """Start a worker that knows two more jobs: one does not end in its first run, and one always fails."""
     environment = {"PORTAL_ENVIRONMENT": "test", "DATABASE_URL": dsn, "PORTAL_DATA": str(tmp_path / "data")}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", WORKER, str(tmp_path / "seen")), env=os.environ | environment, stderr=asyncio.subprocess.PIPE

@@ -245,7 +245,7 @@ async def test_time_of_merged_cases_is_rounded_together() -> None:
 
 
 async def test_time_that_is_logged_counts_as_it_was_worked() -> None:
-    """D3, D4: under a service that rounds by day, a new entry counts its worked minutes, unless its billable minutes are typed."""
+    """D3, D4: under a service that rounds by day, a new entry counts its worked minutes or the minutes of an override."""
     async with transaction(SYSTEM):
         service = await a_service_by_day()
     async with transaction(INES):

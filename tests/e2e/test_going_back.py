@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow]
 async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(
     visitors: Visitors, settings: Settings
 ) -> None:
-    """Going back to a list restores a tick that was made by hand on its own row, and ticks no other row."""
+    """Going back to a list ticks exactly the rows that were ticked by hand before."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in(MAX.email)
     for address in ("/agent/approvals", "/agent/cases?view=all", "/agent/invoices"):

@@ -66,7 +66,7 @@ select count(distinct customer_id) from (select customer_id from invoice where r
 
 
 async def shown(app: Gate, run_id: int) -> int:
-    """Return how many customers the page of the run says are billed; assert that it is true and that all invariants hold."""
+    """Return the number of billed customers on the page of the run; assert that it is right and that all invariants hold."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = " ".join((await browser.get(f"/agent/billing/runs/{run_id}")).text.split())
     progress = re.search(r'<progress max="2" value="(\d)"', page)

@@ -143,7 +143,7 @@ async def on_a_small_disk(small_disk: Path, tmp_path: Path) -> AsyncIterator[Sit
 async def test_a_full_disk_of_the_database_loses_nothing_that_was_acknowledged(
     on_a_small_disk: Site, small_disk: Path
 ) -> None:
-    """R94: when the database's disk becomes full, Ada's replies get 503 or no response; all acknowledged ones exist.
+    """R94: when the database's disk becomes full, Ada's replies get 503 or no response; all acknowledged replies exist.
 
     Once the disk has space again, she can reply.
     """

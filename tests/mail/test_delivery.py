@@ -124,7 +124,7 @@ async def test_a_refusal_of_the_sender_or_of_the_content_does_not_stop_other_mai
 
 
 async def test_a_reset_link_is_mailed_even_to_a_refused_address(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """A reset link is mailed even to a refused address; once the server accepts it, other mails go there again too."""
+    """A reset link is mailed even to a refused address; if the server accepts it, the address gets other mails again."""
     async with transaction(SYSTEM):
         await refusals.record(ADA.email, "mail_notices", "550 No", NOW)
     await mail.deliver(mail.Delivery(1, "mail_password_reset", {"credential": ADA.credential_id}, NOW, NOW), settings)
@@ -180,9 +180,9 @@ async def test_records_are_deleted_after_their_time(settings: Settings, sink: tu
 
 
 async def test_contacts_see_and_lift_only_the_refusals_that_concern_them(settings: Settings) -> None:
-    """R24: a contact sees the refusals of their customer's addresses and deletes that of their own address.
+    """R24: a contact sees the refusals of their customer's addresses, and can delete that of their own address.
 
-    An administrator of the customer deletes all of these.
+    An administrator of the customer can delete all of these refusals.
     """
     async with transaction(SYSTEM):
         for email in (ADA.email, ALAN.email, GIL.email):
@@ -245,7 +245,7 @@ async def test_a_server_that_hangs_is_not_waited_for_for_ever(
 async def test_a_server_that_goes_away_after_it_had_the_mail_gets_it_again_under_the_same_id(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R76: if the connection breaks after the server has accepted a mail, it is sent again with the same Message-ID."""
+    """R76: if the connection breaks after the server has accepted a mail, the mail is sent again with the same Message-ID."""
     sink[0].drops = True
     with pytest.raises(mail.NotSent):
         await deliver(settings)

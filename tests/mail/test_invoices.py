@@ -171,7 +171,7 @@ async def test_quiet_hours_delay_the_mail(settings: Settings) -> None:
 
 
 async def test_whoever_switched_mails_off_in_between_gets_nothing(settings: Settings) -> None:
-    """S2.43: an invoice that waits for the end of Ada's quiet hours is not mailed if she switches such mails off."""
+    """S2.43: an invoice that waits for the end of Ada's quiet hours is not mailed if she switches mails of invoices off."""
     async with transaction(ADA):
         choices = await own_choices(ADA)
         await save(ADA, replace(choices, digest_hour=14, quiet_from=8, quiet_to=13))
@@ -227,7 +227,7 @@ async def test_a_mail_that_was_given_up_can_be_sent_and_one_that_was_sent_stays_
 async def test_send_again_mails_once_for_each_press(app: Gate, settings: Settings) -> None:
     """S2.43: Max sees whether an invoice was mailed, and mails it again; sending the same form twice mails it once.
 
-    The timeline says who asked for it and when. An agent who is no manager is refused, and so is a receiver without the
+    The timeline says who asked for the mail and when. An agent who is no manager is refused, and so is a receiver without the
     right to invoices.
     """
     await issued()

@@ -156,7 +156,7 @@ async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
 async def test_a_mail_that_is_sent_again_says_the_same_under_the_same_id(settings: Settings) -> None:
     """R76: if the worker dies after sending a mail and before recording it, the same mail is sent again.
 
-    Notices that came in the meantime do not change it.
+    Notices that came in the meantime do not change the mail.
     """
     case = await opened()
     await reply(case, "First.")
@@ -240,7 +240,7 @@ async def test_the_digest_tells_of_everything_at_its_hour(settings: Settings) ->
 
 
 async def test_the_mail_of_an_invoice_has_a_link_and_no_csv(settings: Settings) -> None:
-    """S0.21, S3.4: contacts who may see invoices get a mail with a link when one is issued, without the CSV.
+    """S0.21, S3.4: when an invoice is issued, contacts who may see invoices get a mail with a link, without the CSV.
 
     The customer has not chosen invoices by mail. Alan, who may not see invoices, gets no mail.
     """

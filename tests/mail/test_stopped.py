@@ -43,7 +43,7 @@ async def waits(batch: int, settings: Settings, sink: Sink) -> None:
 async def test_a_mail_that_waits_is_not_sent_to_whoever_stopped_such_mails(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """Issue 13: if Alan switches mails of replies off, a waiting one is not sent; its notice stays in the app."""
+    """Issue 13: if Alan switches mails of replies off, a waiting mail is not sent; its notice stays in the app."""
     await reply(await opened(), "First.")
     (batch,) = await begun(NOW)
     await waits(batch, settings, sink[0])

@@ -104,7 +104,7 @@ async def test_all_are_marked_read_that_the_list_showed_and_a_repeat_is_harmless
 
 
 async def test_marking_all_as_read_can_be_taken_back(ines: Browser, app: Gate) -> None:
-    """Undoing *mark all as read* makes exactly those notices unread again that it had marked, and nobody else's.
+    """Undoing *Mark all as read* makes exactly the notices unread again that the button had marked, and nobody else's.
 
     Repeating the undo changes nothing.
     """

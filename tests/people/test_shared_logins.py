@@ -227,7 +227,7 @@ async def test_an_administrator_of_one_customer_cannot_set_a_password_that_opens
 
 
 async def test_a_link_of_before_the_second_customer_sets_no_password_any_more() -> None:
-    """R7, R31: an administrator at Acme makes a link for Alan; once he is at Globex too, it sets no password."""
+    """R7, R31: an administrator at Acme makes a link for Alan; once he is at Globex too, the link sets no password."""
     async with administering(ADA) as by:
         token = await (await Contact.find(ALAN.id, by)).invite(now())
     async with transaction(NOOR):
@@ -286,7 +286,7 @@ async def test_an_address_that_somebody_else_has_is_joined_only_by_its_owner() -
 
 
 async def test_a_pending_invitation_elsewhere_takes_nothing_from_a_person() -> None:
-    """R31: while Globex has only invited Ada's address, Acme can still change it, and she keeps her password."""
+    """R31: while Globex has only invited Ada's address, Acme can still change the address, and Ada keeps her password."""
     contact, _ = await invited()
     async with administering(ADA) as by:
         ada = await Contact.find(ADA.id, by)

@@ -656,7 +656,7 @@ async def test_a_refused_split_changes_nothing() -> None:
 
 
 async def test_a_link_is_seen_from_both_cases_and_by_customers_only_if_they_see_both() -> None:
-    """R23, R29: contacts see a link only if they see both cases. Agents see it from both and in the log."""
+    """R23, R29: contacts see a link only if they see both cases. Agents see the link on both cases and in the log."""
     hers, his, theirs = await opened(), await opened(ALAN), await opened(GIL)
     async with transaction(INES):
         for other in (his, theirs, his):

@@ -117,7 +117,7 @@ async def test_nobody_else_finds_a_timer() -> None:
 
 
 async def test_a_discarded_timer_can_be_brought_back() -> None:
-    """A discarded timer can be restored, but not resumed or changed before. Discarding it twice changes nothing."""
+    """A discarded timer can be restored; until then it cannot be resumed or changed. Discarding it twice is harmless."""
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
         for minutes in (10, 20):
@@ -165,7 +165,7 @@ async def test_a_timer_that_still_runs_is_not_asked_about_again() -> None:
 
 
 async def test_a_timer_is_logged_once() -> None:
-    """A timer becomes one entry: repeating this with the same entry changes nothing, and another entry is refused.
+    """A timer is logged as one entry: logging it again with the same entry changes nothing, and another entry is refused.
 
     If the entry is deleted, the timer can be restored.
     """

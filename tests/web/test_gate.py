@@ -53,7 +53,7 @@ async def test_another_host_is_refused(app: Gate, host: str) -> None:
 async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
     """R37, R43: a request that repeats a header which decides about security is refused.
 
-    Otherwise a proxy and the portal might each read a different one.
+    Otherwise a proxy and the portal might each read a different value.
     """
     value = {"host": HOST, "origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}.get(name, "x")
     async with Browser(app) as browser:
@@ -105,7 +105,7 @@ async def test_a_long_address_is_not_handed_back(app: Gate) -> None:
 
 
 async def test_nobody_gets_a_session_row_by_looking(app: Gate) -> None:
-    """R83: loading pages without being signed in writes no session to the database, so that strangers cannot fill it."""
+    """R83: loading pages without being signed in writes no session, so that strangers cannot fill the database."""
     async with Browser(app) as browser:
         await browser.get("/sign-in")
     async with transaction(None) as tx:
