@@ -47,7 +47,10 @@ class Change:
 
     @property
     def who(self) -> Part:
-        """Return the name of who made the change, with a link unless nobody was signed in or the portal made it."""
+        """Return the name of the person who made the change, with a link to that person's page if there is one.
+
+        Without a person, it is a name for a visitor who is not signed in, or for the portal itself.
+        """
         if self.credential_id is None:
             return Part(sentences.ANONYMOUS if self.address else sentences.PORTAL)
         return self.names.get(("credential", self.credential_id), Part("Former contact"))
@@ -77,9 +80,9 @@ class Change:
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """Return labels and values of an added or removed row: the columns that its sentence does not mention.
+        """Return label and value of each column of an added or deleted row that the sentence does not mention.
 
-        For a changed row, return an empty list.
+        Empty columns are left out. For a changed row, return an empty list.
         """
         if self.verb not in ("insert", "delete"):
             return []
@@ -95,7 +98,10 @@ class Change:
 
     @property
     def _what(self) -> str:
-        """Return the key of the change in `sentences.ACTIONS`: table and verb, with ` own` or a kind if there is such a key."""
+        """Return the key in `sentences.ACTIONS` for this change: the table and the verb, such as `session.insert`.
+
+        If there is a key with ` own` for a person's own session, or with the row's `kind`, return that key instead.
+        """
         what, of_kind = f"{self.table}.{self.verb}", f"{self.table}.{self.verb} {self.facts.get('kind')}"
         mine = self.names.get(("credential", self.facts.get("credential_id", 0)))
         if mine == self.who and f"{what} own" in sentences.ACTIONS:
@@ -130,7 +136,10 @@ class Change:
             yield [Part(f"changed the {listed} {self._of} "), *self._subject()]
 
     def _is_moved_password(self, column: str) -> bool:
-        """Return whether the column holds a password that moved along with its login, and that nobody has chosen now."""
+        """Return whether the password hash changed only because the credential got another login.
+
+        Such a change is not shown, because nobody has chosen a password.
+        """
         return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
 
     def _untold(self) -> Iterator[Part]:

@@ -183,8 +183,8 @@ def _mentions(kind: str, id: str, place: Any) -> Iterator[str]:
 async def latest(wanted: Filter, before: int | None = None, *, most: int = PAGE) -> tuple[list[Change], int | None]:
     """Return one page of changes, the latest first, and the cursor of the next page.
 
-    The cursor is the id of the last change on this page, or None on the last page. Pass it as `before` to get the next.
-    `most` is the length of the page.
+    The cursor is the id of the last change on this page, or None on the last page. Pass the cursor as `before` to get
+    the next page. `most` is the length of the page.
     """
     values: list[Any] = [most + 1]
     sql = _READ + wanted.conditions(values)

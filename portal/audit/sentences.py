@@ -110,7 +110,8 @@ ACTIONS = {
 }
 """Templates of what somebody did, by table and verb.
 
-Keys that end with ` own` are for people's own sessions, those with another word for rows of this `kind`.
+A key that ends with ` own` is for a change that people make to their own session. A key that ends with another word is
+for rows whose column `kind` has this value.
 """
 
 PASSIVE = {

@@ -21,7 +21,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person whose data are exported: an agent or a contact. The other id is None. `name` is their name."""
+    """The person whose data are exported. Of an agent, `contact_id` is None; of a contact, `agent_id` is None."""
 
     credential_id: int
     login_id: int

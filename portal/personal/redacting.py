@@ -1,7 +1,8 @@
-"""Redact a case: destroy a text or a file of it for good, and show in its place who did that, when and why.
+"""Redact a case: destroy a text or a file of it for good, and show in its place who redacted it, when and why.
 
 The database function `redact` (`m0452`) destroys the text wherever it is stored, and its copies on the same case. The
-bytes of a file are deleted by the sweep of uploads, which finds them even if this process dies right after the commit.
+bytes of a file are deleted by `sweep_uploads`, a regular job. It finds them even if this process dies right after the
+commit.
 """
 
 import html
@@ -61,7 +62,7 @@ async def redactable(case: Case) -> list[Redactable]:
 
 
 async def redactable_with(case: Case, key: str) -> Redactable:
-    """Return the text or file of a case with this key. Raise `NotFound` if there is none that is not redacted yet."""
+    """Return the text or file of a case with this key. Raise `NotFound` if it is redacted or not there."""
     what, _, id_ = key.partition("-")
     if what not in _REDACTABLE:
         raise NotFound
@@ -72,7 +73,10 @@ async def redactable_with(case: Case, key: str) -> Redactable:
 
 
 async def check(case: Case, key: str, reason: str, *, by: AgentReader) -> tuple[Redactable, str]:
-    """Return what `redact` would destroy, and the reason on one line; raise what `redact` would raise. Change nothing."""
+    """Check what `redact` would do: return the text or file to destroy, and the reason on one line. Change nothing.
+
+    Raise what `redact` would raise.
+    """
     if not by.is_admin:
         raise NotFound
     if not key:
@@ -91,9 +95,10 @@ async def check(case: Case, key: str, reason: str, *, by: AgentReader) -> tuple[
 async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
     """Destroy the text or the file with this key, and return what it was. This cannot be undone.
 
-    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` (`reason`) for a missing or too long
-    reason, and (`""`) for no key and for time on a document; `NotFound` for anybody but an admin, and if somebody else
-    has redacted it in the meantime.
+    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` at the field `reason` if the reason is
+    missing or too long. Raise `Invalid` for the whole form without a key, and for the text of a time entry that is on a
+    document. Raise `NotFound` unless the reader is an admin, and if somebody else has redacted the text or file in the
+    meantime.
     """
     await lock(case, by)
     chosen, reason = await check(case, key, reason, by=by)
@@ -115,7 +120,7 @@ async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: Zo
 async def delete_redacted(storage: Storage) -> None:
     """Delete the bytes of redacted files.
 
-    Call this after the commit; the next sweep deletes any bytes that are left.
+    Call this after the commit; the next run of the job deletes any bytes that are left.
     """
     async with transaction(SYSTEM):
         await sweep_uploads(storage, _LONG_AGO)

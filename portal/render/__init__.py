@@ -30,7 +30,7 @@ PACKAGE = Path(__file__).parent.parent
 def folder(name: str) -> Path:
     """Return the path of the folder `templates` or `static`.
 
-    In an installed wheel the folder is inside the package, in the repository beside it.
+    In an installed wheel the folder is inside the package `portal`; in the repository it is beside the package.
     """
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
@@ -124,7 +124,7 @@ def dom_id(*parts: object) -> str:
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
     """Return a function that calls `draw`, marks the SVG text as safe HTML and caches it.
 
-    That is safe because the drawings escape the texts that they contain (`drawings.attributes`).
+    Marking the SVG is safe because the drawings escape the texts that they contain (`drawings.attributes`).
     """
 
     @lru_cache(maxsize=2048)

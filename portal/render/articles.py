@@ -36,7 +36,7 @@ def _picture(state: StateInline, silent: bool) -> bool:
 
 
 def _lower_headings(state: StateCore) -> None:
-    """Shift all headings so that the highest is of the second level; the title of the page alone is of the first."""
+    """Shift the levels of all headings so that the highest becomes `h2`: only the page's title is an `h1`."""
     headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
     shift = 2 - min((int(token.tag[1]) for token in headings), default=2)
     for token in headings:
@@ -50,7 +50,10 @@ _MARKDOWN.core.ruler.push("lower_headings", _lower_headings)
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:
-    """Return the value of an attribute, or None to remove it: images and links may lead only to allowed URLs."""
+    """Return the value of an attribute; None to remove the attribute.
+
+    None is returned for an image or a link whose URL is not allowed.
+    """
     if attribute == "src":
         return value if _OWN.fullmatch(value) else None
     if attribute == "href":

@@ -64,9 +64,10 @@ def dialect() -> MarkdownIt:
 
 
 def _ends_element(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Return whether the line ends the quote, list item or table above it, because it is not marked or indented as a part.
+    """Return whether the line ends the quote, list item or table above it. The rule adds no token.
 
-    CommonMark would add such a line to the quote, list item or table ("lazy continuation"). The rule adds no token.
+    A line without `>` ends a quote, a line that is indented less ends a list item, and a line without `|` ends a table.
+    CommonMark would add such a line to the quote, list item or table ("lazy continuation").
     """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
@@ -117,7 +118,7 @@ def _bold(state: StateInline, silent: bool) -> bool:
 
 
 def _is_word(letter: str) -> bool:
-    """Return whether a letter belongs to a word, so that asterisks inside the word do not mean bold.
+    """Return whether a character is a letter or digit of a word. Asterisks inside a word do not mean bold.
 
     East Asian wide letters do not: their scripts have no spaces between words, so bold may begin and end beside them.
     """

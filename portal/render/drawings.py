@@ -126,7 +126,7 @@ def bars(priority: int) -> str:
 
 
 def dial(used: float) -> str:
-    """Return the HTML element for a small pie that shows the used part of a deadline, from 0 to 1, in eighths."""
+    """Return the HTML element for a small pie that shows, in eighths, the share `used` of a deadline's time."""
     return f'<i class="dial dial-{min(8, int(used * 8))}"></i>'
 
 
@@ -151,12 +151,12 @@ def meter(
     tone: str = "accent",
     paused: tuple[float, float] | None = None,
 ) -> str:
-    """Return the SVG of a bar that stands for `total`: `used` is solid, `pending` hatched, `entry` (being edited) paler.
+    """Return the SVG of a bar that stands for `total`: `used` is solid, `pending` hatched, `entry` paler.
 
-    The rest of the bar is empty. All values are in the same unit; if the three exceed `total`, they fill the bar in
-    proportion. `paused` (from, to) is hatched over the used part, for a deadline whose clock was stopped. `height` is in
-    pixels, and `tone`, the colour, is `accent`, `soon` or `late`. Screen readers skip the bar, because a sentence under
-    it says the same.
+    `entry` is the time entry that a form shows. The rest of the bar is empty. All values are in the same unit; if the
+    three exceed `total`, they fill the bar in proportion. For a deadline, `paused` is the start and the end of a time
+    during which its clock was stopped; it is hatched. `height` is in pixels, and `tone`, the colour, is `accent`,
+    `soon` or `late`. Screen readers skip the bar, because a sentence under it says the same.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0
@@ -173,7 +173,10 @@ def meter(
 
 
 def _part(kind: str, start: float, size: float, whole: float, height: int) -> str:
-    """Return one rectangle of a meter. `kind` is its CSS class; `start` and `size` are in the unit of `whole`, its length."""
+    """Return one rectangle of a meter. `kind` is its CSS class.
+
+    `start`, `size` and the length of the meter, `whole`, are in the same unit.
+    """
     shape = attributes(class_=kind, x=f"{100 * start / whole:.2f}%", width=f"{100 * size / whole:.2f}%", height=height)
     hatch = attributes(fill=f"url(#hatch-{kind})") if kind in {"pending", "paused"} else ""
     return f"<rect{shape}{hatch}/>"

@@ -21,8 +21,8 @@ TOO_OLD = "This took longer than five minutes. Try again."
 def relying_party_of(request: Web) -> RelyingParty | None:
     """Return the site to which passkeys are bound: that of the setting `base_url`.
 
-    If the host of `base_url` is this machine, the site is `localhost` with the port of the request. Return None if such
-    a request names the host by its IP address, because browsers bind passkeys to host names only.
+    If the host of `base_url` is this machine, return `localhost` with the port of the request. In this case, return
+    None for a request whose Host header is an IP address, because browsers bind passkeys to host names only.
     """
     base = visit_of(request).settings.base_url
     url = urlsplit(base)

@@ -63,7 +63,7 @@ class Compressor:
 def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes], bytes]) -> Any:
     """Return `message` with its body compressed, and adapt the headers in `start` to it.
 
-    Return `message` unchanged if its body is short or only the first part of a stream.
+    Return `message` unchanged if its body is short, or if more parts of the body follow.
     """
     body = message.get("body", b"")
     whole = message["type"] == "http.response.body" and not message.get("more_body", False)

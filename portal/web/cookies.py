@@ -15,7 +15,7 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]+")
 def name_of(cookie: str, settings: Settings) -> str:
     """Return the full name of a cookie.
 
-    On https it has the prefix `__Host-`, which makes browsers bind it to this host.
+    If the portal is served by https, the name has the prefix `__Host-`, which makes browsers bind it to this host.
     """
     return f"__Host-{cookie}" if settings.secure_cookies else cookie
 

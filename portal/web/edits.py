@@ -56,9 +56,9 @@ def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msg
     """Return the submitted form as a `shape`, in which each field that the user did not change has its stored value.
 
     A field counts as changed if its typed value differs from the one in `seen`, which the page showed. `seen` is read
-    from the form unless it is given; if the form has none, all its fields are taken as typed. `stored` has the current
-    values of the form's fields; keep its row locked until the change is written. Raise `Invalid` as `Form.into` does,
-    and `Overtaken` if another person has changed a field that this form changes to something else.
+    from the form unless it is given; if the form has no `seen`, return all fields as typed. `stored` has the current
+    values of the form's fields. The caller must keep the stored row locked until the change is written. Raise `Invalid`
+    as `Form.into` does, and `Overtaken` if another person has changed a field that this form changes to something else.
     """
     typed = form.into(shape)
     seen = seen or seen_in(form, type(stored))

@@ -60,8 +60,8 @@ def error_page(
 ) -> str:
     """Return the HTML of an error page or, if `fragment`, only the HTML of the error message `sentence`.
 
-    `back` is the URL of a page to link to in addition to the usual ones, and `next_path` that to which the link to the
-    sign-in page leads afterwards.
+    `back` is the URL of a page to link to, besides the links that every error page has. `next_path` is the path to
+    which signing in leads, if the reader follows the link to the sign-in page.
     """
     context: dict[str, Any] = {
         "status": status, "sentence": sentence, "request_id": visit.id, "reader": visit.reader, "company": visit.company, "rules": visit.rules,
@@ -104,8 +104,8 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 def failure_response(request: Web, error: Exception) -> Response[str]:
     """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
-    If the database is down or busy, return 503 instead and log no error. Such errors of read-only requests arrive here
-    because the transaction of the request is open around the handler.
+    If the database is down or busy, return 503 instead and log no error. This also happens in read-only requests, whose
+    transaction is already open when the handler runs.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)

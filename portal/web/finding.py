@@ -17,8 +17,9 @@ __all__ = ["Found", "asked", "asked_several", "suggested"]
 async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str, adds: str = "") -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
-    `?after=` is the id after which to continue an earlier response. `read` converts the typed text into the text to
-    search for. `adds` is the URL, up to the typed text, of the form for a row that is not there yet, offered last.
+    `?after=` is the id of the last option that is already shown; the response continues after it. `read` converts the
+    typed text into the text to search for. With `adds`, the last option leads to the form for a new row: its URL is
+    `adds` and the typed text.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(read(typed), number_in(request.query_params.get("after")))
@@ -38,9 +39,10 @@ async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str]
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
     """Return the query string as pairs of name and value, and what each search field shows.
 
-    Each search field adds one value to a filter that may have several. The last pair with the filter's name is the id
-    in the search field, the pairs before it are the values chosen earlier. If the id or the typed text finds a row, the
-    id of that row replaces the last pair, and the field is shown empty. Otherwise the last pair is removed.
+    Each search field adds one value to a filter that may have several values. The last pair with the filter's name is
+    the id in the search field; earlier pairs with this name are values that were chosen before. If the id or the typed
+    text finds a row, the id of that row replaces the last pair, and the field is shown empty. If no row is found, the
+    last pair is removed.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():

@@ -1,7 +1,7 @@
 """Find the page that contains a form, given the path that the form is sent to.
 
-After a refusal, the browser's address bar shows the path that the form was sent to. If the reader loads this path
-again with GET, which it does not accept, the response redirects to the form's page.
+After a refusal, the browser's address bar shows the path that the form was sent to. The path accepts no GET: if the
+reader loads it again, the response redirects to the form's page.
 """
 
 import re
@@ -12,7 +12,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 FORM_PAGE = "form_page"
-"""The key in a route handler's `opt` under which it names the path of its form's page, if that is not a parent path.
+"""The key in a route handler's `opt` for the path of the page with its form, if that is not a parent path.
 
 The path may contain path parameters of the route, as `{number}`.
 """

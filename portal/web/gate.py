@@ -133,10 +133,11 @@ class Gate:
         public: bool,
         known: bool,
     ) -> None:
-        """Refuse a request with a duplicate header or an unknown host; serve any other.
+        """Refuse a request with a duplicate header, an unknown host or a path with a number that is not in ASCII.
 
         `public` says that the response to this path is the same for everybody and needs no session. `known` says that
-        the path may be requested by IP address, without the host check (R43). Responses go to `finish`.
+        the path may be requested by IP address, without the host check (R43). `finish` is the ASGI function that sends
+        the response.
         """
         names = [name for name, _ in scope["headers"] if name in SAID_ONCE]
         if len(names) != len(set(names)):
@@ -158,8 +159,9 @@ class Gate:
 
         If the session has ended, the text of a form is saved as a draft instead. A GET of a signed-in reader runs in
         one read-only transaction, which ends before the first byte of the response is sent. For other methods no
-        transaction is open: the handler opens one. After a successful form, its draft is deleted. A GET without a
-        session gets the cookie to which forms are then bound. Raise `Forbidden` for a form of another site.
+        transaction is open: the handler opens one. After a successful form, its draft is emptied. A GET without a
+        session gets a cookie to which the CSRF tokens of its forms are bound. Raise `Forbidden` for a form of another
+        site.
         """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")
@@ -205,7 +207,7 @@ class Gate:
             await drafts.done(visit.reader, drafts.address_of(Request(scope)), visit.form and visit.form.key, visit.at)
 
     async def _recognise(self, visit: Visit, token: str) -> None:
-        """Set the fields of the visit that come from the database, unless the token belongs to no session.
+        """Set the fields of the visit that come from the database. Do nothing if there is no session with this token.
 
         The fields are the session, the reader (None if the session has ended), the company, the rules of time tracking
         and the database snapshot.

@@ -47,7 +47,10 @@ async def _page(request: Web, template: str, **context: Any) -> Response[str]:
 
 @get("/")
 async def show_list(request: Web) -> Response[str]:
-    """Show the articles that the reader may read, or those with every word of `?q=`. `?page=` counts from 1."""
+    """Show one page of the articles that the reader may read. `?page=` counts from 1.
+
+    With `?q=`, show only the articles that contain every word of this text.
+    """
     query = request.query_params
     text = query.get("q", "").strip()
     async with _reading(request, text) as reader:

@@ -60,7 +60,7 @@ async def searching(request: Web, text: str, limit: attempts.Limit | None = None
 
 
 def suggesting(request: Web, text: str) -> AbstractAsyncContextManager[None]:
-    """Do the same as `searching` for suggestions, which have a limit of their own."""
+    """Count a search for suggestions, and run the block, as `searching` does, with the limit `SUGGESTIONS`."""
     return searching(request, text, SUGGESTIONS)
 
 

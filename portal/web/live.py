@@ -136,9 +136,9 @@ class Listener:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the server-sent events that the reader of this visit may know of, until the session ends.
 
-        `snapshot` is the database snapshot from which the page was rendered, or None if the page reconnects and may
+        `snapshot` is the database snapshot from which the page was rendered. It is None if the page reconnects and may
         have missed any number of changes: then the first event makes the page fetch everything. `looks` says which case
-        the page of an agent shows; the other pages of that case learn that it is open.
+        an agent's page shows, and is reported to all other open pages of this case.
         """
         reader, session = visit.reader, visit.session
         if reader is None or session is None:
@@ -266,9 +266,9 @@ def _about(notice: dict[str, Any]) -> str:
 
 
 def _looking(request: Web) -> Looking | None:
-    """Return the agent's page of a case to which the stream belongs, or None if it is another page.
+    """Return the `Looking` of the agent's page that opened this stream, or None if that page does not show a case.
 
-    In the URL of the stream, `?looks=` is the id of the case, and `?page=` that of the page.
+    In the URL of the stream, `?looks=` is the id of the case, and `?page=` is the id of the page.
     """
     reader, case = visit_of(request).reader, number_in(request.query_params.get("looks"))
     page = request.query_params.get("page", "")

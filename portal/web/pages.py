@@ -62,9 +62,9 @@ async def form_values(
 ) -> dict[str, Any]:
     """Return the template variables of a form: `typed`, the values of its fields, and `seen` (`portal.web.edits`).
 
-    The fields show the values `typed` of a refused form; without them, the reader's draft for this path, if there is
-    one; otherwise the stored values `facts`. `seen` are the values with which the next submission is compared; it
-    defaults to `facts`.
+    The fields show `typed`, the values of a refused form. If `typed` is None, they show the reader's draft for this
+    path; without a draft, the stored values `facts`. `seen` holds the values with which the next submission is
+    compared, by default `facts`.
     """
     reader: Any = visit_of(request).reader
     if typed is None:

@@ -94,10 +94,10 @@ class Lead(NamedTuple):
 
 
 async def leads(text: str, reader: Reader) -> tuple[list[Lead], str]:
-    """Return the cases to suggest for what is typed into the search field, and what to say if there are none.
+    """Return the cases to suggest for the text in the search field, and a sentence to show if there are none.
 
-    These are the case with the typed number and the first that match. If nothing is typed, they are the cases that the
-    reader has lately opened.
+    The suggestions are the case with the typed number and the first `MOST_LEADS` cases that match. If nothing is typed,
+    they are the cases that the reader has lately opened.
     """
     if not text.strip():
         return [_lead(case.number, case.subject, case.customer, reader) for case in await lately(reader)], ""

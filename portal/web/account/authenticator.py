@@ -33,16 +33,16 @@ class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/authenticator", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the page with the QR code of a new secret, or ask for the password first.
+    """Show the page with the QR code of a new secret. The secret is stored only once a valid code is sent.
 
-    The secret is stored only once a valid code is sent.
+    Redirect to the page that asks for the password unless the reader typed it recently.
     """
     ask_for_password(request)
     return await _page(request, reader=reader, secret=authenticator.new_secret())
 
 
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
-    """Return the page again after a refusal, with the secret of the form, or with a new one if the form has expired."""
+    """Return the page again after a refusal, with the form's secret, or with a new secret if the form has expired."""
     try:
         secret = _opened(request, form.get("sealed"))
     except Invalid:

@@ -31,7 +31,10 @@ class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def needs_password(request: Web) -> bool:
-    """Return whether the reader has not typed the password within `CONFIRMED_FOR`; True without a session."""
+    """Return whether the reader must type the password again: the last time is longer than `CONFIRMED_FOR` ago.
+
+    Without a session, return True.
+    """
     visit = visit_of(request)
     return visit.session is None or visit.at - visit.session.confirmed_at > CONFIRMED_FOR
 
@@ -39,8 +42,8 @@ def needs_password(request: Web) -> bool:
 def ask_for_password(request: Web) -> None:
     """Raise `Detour` to the page that asks for the password, unless the reader typed it within `CONFIRMED_FOR`.
 
-    That page redirects back to the page of this request. Use this for pages, and for forms that consist of a button
-    only.
+    Once the password is typed, the reader is redirected back to the page of this request. Use this for pages, and for
+    forms that consist of a button only.
     """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)

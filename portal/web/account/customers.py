@@ -20,7 +20,7 @@ from portal.web.visit import Web, safe_path, visit_of
 
 @get("/account/customers", guards=[signed_in])
 async def show(request: Web, reader: NamedDependency[Any], next: FromQuery[str] = "/") -> Response[str]:
-    """Show the customers to which the reader has access. `next` is the path to go to once one is chosen.
+    """Show the customers to which the reader has access. `next` is the path to go to once a customer is chosen.
 
     Raise `NotFound` for an agent.
     """
@@ -36,7 +36,8 @@ async def choose(
     """Switch to another of the reader's customers: replace the session by one for this credential (R14), and redirect.
 
     The form's `next` is the path to redirect to. Row-level security uses the new customer from the next request on.
-    Raise `NotFound` for the credential of another person, and for one that was not accepted or whose access has ended.
+    Raise `NotFound` for another person's credential, for an invitation that was not accepted, and if the access has
+    ended.
     """
     session = visit_of(request).session
     async with transaction(None):

@@ -41,8 +41,8 @@ def _kinds(reader: Reader) -> list[Kind]:
 def _form(*names: str) -> type[msgspec.Struct]:
     """Return the struct of a form that offers the kinds with these names.
 
-    It has two fields for each kind, and three for hours of the day: of the digest, and of the begin and the end of the
-    quiet time.
+    The struct has two fields for each kind. Three more fields are hours of the day: when the digest is mailed, when the
+    quiet time begins, and when it ends.
     """
     kinds = [KINDS[name] for name in names]
     fields: list[Any] = [(_name(kind, "app"), bool, False) for kind in kinds]

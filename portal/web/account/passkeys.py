@@ -32,7 +32,10 @@ class Added(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/account/passkeys/new", guards=[recognised])
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
-    """Show the form whose button makes the browser create a passkey, or ask for the password first."""
+    """Show the form whose button makes the browser create a passkey.
+
+    Redirect to the page that asks for the password unless the reader typed it recently.
+    """
     ask_for_password(request)
     return await _page(request, reader=reader)
 

@@ -47,8 +47,8 @@ async def change(
 ) -> Response[Any]:
     """Store the new password, end all other sessions of the reader, and redirect to the account page.
 
-    This browser gets a new session. Raise `Invalid` for a wrong current password or a new one that is refused, and
-    `TooMany` after too many wrong ones.
+    This browser gets a new session. Raise `Invalid` if the current password is wrong or the new password is refused,
+    and `TooMany` after too many wrong passwords.
     """
     visit, given = visit_of(request), form.into(Changed)
     known = [reader.email, reader.name, visit.company.name]
@@ -66,9 +66,9 @@ async def change(
 
 
 async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
-    """Check the reader's current password, and return the proof of it, which `credentials.hold` takes.
+    """Check the reader's current password, and return a `Proven` for `credentials.hold`.
 
-    Raise `Invalid` at the field `current_password` if it is wrong.
+    Raise `Invalid` at the field `current_password` if the password is wrong.
     """
     try:
         return await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)

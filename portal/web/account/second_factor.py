@@ -31,7 +31,10 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Return whether the reader may not remove the last second factor, because the settings require one of agents."""
+    """Return whether the reader is an agent, and the settings require a second factor of all agents.
+
+    If so, the reader may not remove the last second factor.
+    """
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
 
@@ -40,8 +43,8 @@ async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: b
     """Return the response after a second factor was set up: the page with the new recovery codes, or a redirect.
 
     `codes` are the recovery codes if the reader had none before; they are shown only this once. Without codes, the
-    response redirects to the page of second factors. `lacked_one` says that the reader had no factor before and could
-    use no other page.
+    response redirects to the page of second factors. `lacked_one` says that the reader had to set up a factor before
+    using any other page.
     """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
@@ -75,7 +78,8 @@ async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | 
     """Remove a passkey, or the authenticator app if `passkey` is None, and redirect to the page of second factors.
 
     All sessions of the reader end, because some may have been opened with the removed factor; this browser gets a new
-    session. Redirect to the page that asks for the password instead unless the reader typed it recently.
+    session. If the reader has not typed the password recently, redirect to the page that asks for it and remove
+    nothing.
     """
     ask_for_password(request)
     async with transaction(None):

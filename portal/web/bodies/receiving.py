@@ -39,7 +39,7 @@ async def read(request: Web) -> None:
     Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the body is too large or too slow, save the
     text that arrived as a draft of the signed-in reader and raise the refusal. Raise `Forbidden` for a wrong CSRF
     token, and `SignInNeeded` if the session ended or the reader's rights changed while the body arrived. If the handler
-    takes no form, raise `BadRequest` for a form with fields.
+    takes no form, raise `BadRequest` for a form that has fields.
     """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -74,10 +74,10 @@ def _refuse_unread(visit: Visit) -> None:
 async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
     """Look up the sender's session again after a slow body.
 
-    The sender was identified when the request began. Since then the session may have ended, or the reader's rights may
-    have changed (R12, R17): then the text is saved as a draft, which the reader finds after signing in, and
-    `SignInNeeded` is raised. Otherwise the visit gets the current session, and as its instant `at`, the time at which
-    the body had arrived.
+    The sender was identified when the request began. If the session has ended or the reader's rights have changed since
+    then (R12, R17), save the text as a draft and raise `SignInNeeded`. After signing in, the reader finds the draft in
+    the form. In all other cases, update the session of the visit, and set its instant to `at`, when the body had
+    arrived.
     """
     if visit.session is None or visit.reader is None:
         return
@@ -99,9 +99,10 @@ async def _keep(form: Form, visit: Visit, request: Web) -> None:
 
 
 async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) -> None:
-    """Save the text of a form whose session had ended as a draft of that person, and redirect to the sign-in page.
+    """Save the text of a form that was sent with an ended session, and redirect to the sign-in page.
 
-    After signing in, the person is redirected to the page of the form. Files are not kept.
+    The text becomes a draft of the person to whom the session belonged. After signing in, the person is redirected to
+    the page of the form. Files are not kept.
     """
     request: Web = Request(scope, receive, send)
     form = Form()
@@ -210,8 +211,8 @@ async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterato
 async def _keep_file(form: Form, visit: Visit, name: str, content: AsyncIterator[bytes]) -> None:
     """Check the type of a file by its first bytes, store its content, and record it as an uploaded file of the form.
 
-    A part without a name and content is skipped. Raise `Forbidden` if nobody is signed in, `Invalid` if the form has
-    too many files already or the type is refused.
+    A part that has neither a name nor content is skipped. Raise `Forbidden` if nobody is signed in, `Invalid` if the
+    form has too many files already or the type is refused.
     """
     head = b""
     async for chunk in content:

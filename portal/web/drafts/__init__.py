@@ -36,8 +36,8 @@ FILES_AGAIN = "files_again"
 class KeptDraft(Table, tablename="draft"):
     """The texts of one form that a person has not sent, by field name. `kept_at` is when they were last saved.
 
-    `fields` is {} once the form was sent or the draft discarded; `sent_form` is then the key of the sent form, if it
-    had one. The credential and the address are together the primary key, which Piccolo cannot express.
+    `fields` is {} once the form was sent or the draft discarded. `sent_form` is the key of the form that was last sent
+    to this address, or None. The credential and the address are together the primary key, which Piccolo cannot express.
     """
 
     credential_id = BigInt(primary_key=True, default=None)
@@ -49,7 +49,7 @@ class KeptDraft(Table, tablename="draft"):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a form is filled in with when it is shown.
+    """The values with which a page fills in a form, and the files of the form.
 
     `at` is the path under which the form's draft is stored, `key` identifies the form, `typed` maps field names to
     texts, and `files` are the files already uploaded for the form.
@@ -65,7 +65,8 @@ class Draft:
 class Unsent:
     """A draft that the reader may continue. `at` is the path and query of the page with its form.
 
-    `title` is the subject or, without one, the beginning of the text. `number` is that of the case for an answer.
+    `title` is the subject or, without one, the beginning of the text. For an answer on a case, `number` is the number
+    of the case; for a new case, it is None.
     """
 
     at: str
@@ -77,7 +78,7 @@ class Unsent:
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
     """Return the path under which the draft of this request is stored.
 
-    It has `?draft=<key>` if the form has its own draft; `form_key` replaces the key in the URL, if given.
+    If the URL of the request has `?draft=<key>`, the path ends with it; `form_key`, if given, replaces this key.
     """
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
@@ -143,7 +144,10 @@ async def all_of(credential_id: int) -> list[str]:
 
 
 async def hold(reader: Reader, address: str) -> None:
-    """Lock a draft of the reader, which need not exist yet, until the transaction ends. Only other calls of this wait."""
+    """Lock a draft of the reader, which need not exist yet, until the transaction ends.
+
+    Another call of `hold` for the same draft waits; other reads and writes of the draft do not.
+    """
     name = f"draft {reader.credential_id} {address}"
     await current().execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", name)
 
@@ -162,22 +166,25 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 async def first_kept(reader: Reader, *addresses: str) -> tuple[str, dict[str, str]]:
     """Return the newest of the reader's drafts under these addresses: its address and its texts.
 
-    Without a draft, return one of the addresses and {}. A draft stays under its address when its case is merged, so the
-    pages of a case pass the addresses of all of its numbers. The drafts of two addresses are never mixed, and each keeps
-    its files.
+    Without a draft, return one of the addresses and {}. When a case is merged, its drafts keep their addresses. The
+    pages of a case therefore pass its own address and those of the cases that were merged into it.
     """
     return newest(await kept(reader, *addresses))
 
 
 def newest(texts: dict[str, dict[str, str]]) -> tuple[str, dict[str, str]]:
-    """Return the first draft in the dictionary that `kept` has returned, or an address without a draft and {}."""
+    """Return the first draft that is not empty from the result of `kept`: its address and its texts.
+
+    If all are empty, return the first address and {}.
+    """
     return next((pair for pair in texts.items() if pair[1]), next(iter(texts.items())))
 
 
 async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
     """Return the `Draft` with which to fill in a form.
 
-    `typed` are the texts of a refused form or of a stored draft; the key of the form in them finds its uploaded files.
+    `typed` are the texts of a refused form or of a stored draft. Their entry `form_key` says which uploaded files
+    belong to the form.
     """
     key = _key(typed.get("form_key", ""))
     files = await draft_files.of_form(key, reader) if key else []
@@ -185,7 +192,7 @@ async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
 
 
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
-    """Return the `Draft` for a form that has a draft of its own: the one that `?draft=` names, or an empty new one.
+    """Return the `Draft` for a form with a draft of its own: the draft with the key `?draft=`, or an empty new draft.
 
     `typed` are the texts of a form that was just refused; None if the page is only loaded.
     """
@@ -242,9 +249,9 @@ def _title(fields: dict[str, str]) -> str:
 async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: datetime) -> None:
     """Empty the draft of a form that was sent, in a transaction of its own.
 
-    The draft of another form under the same address stays: a note that was begun, while a reply was sent. The form's key
-    is remembered for `LATE`, so that a delayed request cannot restore the draft; older keys of the reader are deleted.
-    `form_key` is None for a form without a key.
+    The draft of another form under the same address stays, such as a note that was begun while a reply was being sent.
+    The sent form's key is remembered for `LATE`, so that a delayed request cannot restore the draft; older keys of the
+    reader are deleted. `form_key` is None for a form without a key.
     """
     async with transaction(None) as tx:
         if form_key is None:

@@ -39,7 +39,7 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the HTML list of the files of a form after one was added. The file was stored while the request was read.
+    """Return the HTML list of a form's files after a file was added. The file was stored while the request was read.
 
     `?form=` is the address of the form's draft. Raise `Invalid` if the file was refused.
     """
@@ -59,8 +59,8 @@ async def take_off(
 ) -> Response[Any]:
     """Remove an uploaded file from a form; `?form=` is the address of the form's draft.
 
-    Return the HTML list of the other files for htmx. Without JavaScript, the form's text is sent too: it is saved as a
-    draft, and the response redirects to the form.
+    Return the HTML list of the other files for htmx. Without JavaScript, the browser sends the form's text too: save
+    the text as a draft, and redirect to the form.
     """
     address = _asked(request)
     await draft_files.take_off(file, storage, by=reader)

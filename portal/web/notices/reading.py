@@ -69,7 +69,7 @@ def reads_notices(handler: Handler) -> Handler:
 async def _read(
     reader: Reader, at: datetime, about: tuple[str, int] | None, notice_ids: list[int], case_id: int | None
 ) -> None:
-    """Mark the notices about a subject, if there is one, and those with these ids as read.
+    """Mark the notices with these ids as read, and the notices about the subject `about` if it is given.
 
     If `case_id` is given, also record that the reader has looked at this case.
     """

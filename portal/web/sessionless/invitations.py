@@ -119,9 +119,9 @@ class Joining(Struct, forbid_unknown_fields=True, kw_only=True):
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Store the password of the invited person, or check the one that they have; then end the link and sign them in.
+    """Store the password of the invited person, or check their present one; then end the link and sign the person in.
 
-    A link that is no longer valid gets the page that says so.
+    If the link is no longer valid, return the page that says so.
     """
     visit = visit_of(request)
     try:

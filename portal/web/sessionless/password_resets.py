@@ -94,7 +94,8 @@ async def choose(
 ) -> Response[Any]:
     """Store the new password and redirect to the sign-in page, which asks for the second factor as usual (R9).
 
-    Failed sign-ins no longer make the person wait. A link that is no longer valid gets the page that says so.
+    After the change, earlier failed sign-ins no longer delay the next sign-in. If the link is no longer valid, return
+    the page that says so.
     """
     try:
         async with transaction(None, readonly=True):

@@ -49,7 +49,7 @@ async def _read_link(request: Web, token: str) -> tuple[RatingLink, ContactReade
 
 @get("/ratings/{token:str}")
 async def show(request: Web, token: FromPath[str]) -> Response[str]:
-    """Show the form that rates the solution of the case, or a page that says that the link has ended."""
+    """Show the form that rates the solution of the case, or a page that says that the link is no longer valid."""
     return await _page(request, token=token)
 
 
@@ -70,7 +70,10 @@ async def _page(
 
 
 async def _link_first(request: Web) -> Response[str] | None:
-    """Read the form, or return the page for a link that is not valid without reading the body."""
+    """Read the form and return None.
+
+    If the link is not valid, return the page that says so without reading the body.
+    """
     try:
         await _read_link(request, request.path_params["token"])
     except NotFound:
@@ -85,7 +88,7 @@ async def rate(
 ) -> Response[Any]:
     """Store the rating with the rights that the contact has now, and thank the contact.
 
-    If the rating is refused, show the form again. A link that is no longer valid gets the page that says so.
+    If the rating is refused, show the form again. If the link is no longer valid, return the page that says so.
     """
     await count_rating(request)
     try:

@@ -85,10 +85,11 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return the path to redirect to.
 
-    A person with several customers is signed in to the one that they used or accepted last, and redirected to a page on
-    which they can choose another before they get to `next_path`. If they return to a page after their session in this
-    browser ended, they are signed in to the customer of that session and redirected to `next_path` at once, because
-    that page, or their draft on it, belongs to this customer. `factor` and the transaction are as for `open_session`.
+    A contact of several customers is signed in to the customer that they used or accepted last. They are redirected to
+    a page on which they can choose another customer before they get to `next_path`. If this browser has an earlier
+    session of the contact and `next_path` is not "/", they are signed in to the customer of that session and redirected
+    to `next_path` at once: the page, or a draft on it, belongs to this customer. `factor` and the transaction are as
+    for `open_session`.
     """
     first, *others = await credentials.memberships(login_id)
     before = visit_of(request).session
