@@ -135,7 +135,7 @@ class CsvWriter:
     """Writes CSV: UTF-8 with byte order mark, RFC 4180 quoting, CR LF (D55).
 
     The separator is a comma, a TAB or a semicolon; the semicolon suits German and French Excel. Numbers have a decimal
-    point and no thousands separators; dates and instants are ISO 8601. An empty line separates the totals from the rows.
+    point and no thousands separators; dates and instants are ISO 8601. An empty line comes between rows and totals.
     """
 
     def __init__(self, sheet: Sheet, file: IO[bytes], separator: str = ",") -> None:

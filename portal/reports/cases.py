@@ -75,7 +75,7 @@ def _head(details: Details, reader: Reader) -> str:
 
 
 def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
-    """Return a message as Markdown. Append each of its files to `files`: the name in the ZIP file and the storage key."""
+    """Return a message as Markdown. Append the name in the ZIP file and the storage key of each file to `files`."""
     note = ", internal note" if row["kind"] == "note" else ""
     text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{_quoted(row['text'])}\n"
     for name, key in zip(row["names"], row["keys"], strict=True):
@@ -104,7 +104,8 @@ async def _messages(case_id: int, reader: Reader) -> AsyncIterator[Any]:
 async def _page(case_id: int, reader: Reader, place: tuple[Any, Any]) -> list[Any]:
     """Return the first `PAGE` messages after `place`, the instant and the id of a message.
 
-    Both are None for the first page. The messages are read in a transaction that ends here, so that no transaction stays open during a slow download.
+    Both are None for the first page. The messages are read in a transaction that ends here, so that no transaction
+    stays open during a slow download.
     """
     async with transaction(reader, readonly=True) as tx:
         rows: list[Any] = await tx.fetch(_MESSAGES, case_id, *place, PAGE)

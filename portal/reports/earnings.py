@@ -27,8 +27,8 @@ class Earned:
     """Revenue without VAT in one currency, and what the work cost.
 
     `time`, `fees`, `vouchers` and `other` are the amounts that invoices charge, by the kind of invoice line. `credited`
-    is the amount of the credit notes. `worked` are the minutes of work, and `costs` the cost by currency. `unpriced` are
-    the minutes whose cost is unknown, because the agent had no cost rate.
+    is the amount of the credit notes. `worked` are the minutes of work, and `costs` the cost by currency. `unpriced`
+    are the minutes whose cost is unknown, because the agent had no cost rate.
     """
 
     time: Decimal = ZERO

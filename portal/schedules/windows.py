@@ -121,7 +121,7 @@ def _clock(text: str | None, line: str) -> timedelta | None:
 
 
 def _written(window: Window, *, has_price: bool) -> str:
-    """Return the text of a window. Three or more consecutive days become a range; whole days are written without hours."""
+    """Return the text of a window. Three or more consecutive days become a range; whole days have no hours."""
     runs: list[list[int]] = []
     for day in sorted(window.days):
         if runs and runs[-1][-1] == day - 1 and day < HOLIDAY:

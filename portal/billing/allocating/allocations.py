@@ -41,8 +41,8 @@ class StoredAllocation(Table, tablename="allocation"):
 
     `part` is 0, or a higher number for minutes that a document had settled and that a correction of the document made
     open again. `position` orders the allocations of an entry. `hourly_rate` and `rate_source` are None unless the
-    minutes are charged or held. For included minutes, `pool_service_id` and `period_start` are the service and the first
-    day of the period that pays. `rolled_from` is the first day of the earlier period from which these minutes rolled
+    minutes are charged or held. For included minutes, `pool_service_id` is the service that pays, and `period_start`
+    the first day of its period. `rolled_from` is the first day of the earlier period from which these minutes rolled
     over, or None. For minutes of a voucher, `voucher_id` is the voucher. A column that does not apply is None.
     """
 
@@ -226,7 +226,7 @@ async def computed(of: Book, allocated: Allocated | None = None) -> dict[Key, li
 
 
 async def stored(of: Book) -> dict[Key, list[dict[str, object]]]:
-    """Return the columns of the stored allocations of the book's open entries, by entry id, in the form of `computed`."""
+    """Return the columns of the stored allocations of the book's open entries, in the same form as `computed`."""
     pieces = defaultdict(list)
     for row in await current().fetch(
         "select a.entry_id, a.part, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount, a.pool_service_id, a.period_start,"

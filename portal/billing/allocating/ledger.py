@@ -31,8 +31,8 @@ class VoucherMove(Table, tablename="voucher_move"):
 class Balance:
     """The balance of a voucher (`voucher`, a row of `balances`).
 
-    `drawn` are the minutes that settled time drew from the voucher. `reserved` are the minutes that the voucher will pay
-    for approved time that no document has settled yet.
+    `drawn` are the minutes that settled time drew from the voucher. `reserved` are the minutes for approved time that
+    no document has settled yet.
     """
 
     voucher: Row

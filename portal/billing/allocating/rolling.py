@@ -87,6 +87,6 @@ async def reopen(contract_id: int, run_id: int) -> None:
     """Reopen periods that a billing run closed, because the draft that the run made for this contract was deleted.
 
     A period stays closed if minutes rolled over from it and a document has settled time that used such minutes, or if
-    another run has closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.
+    another run has closed a later period. The caller locks the customer before and recomputes the allocations after.
     """
     await current().execute(_REOPEN, contract_id, run_id)

@@ -1,7 +1,7 @@
 """Compute what a credit note would credit: a whole invoice, some of its lines, or minutes of its time.
 
-The credited amount is what the invoice charges for the minutes that were left before, less what it charges for the
-minutes that are left afterwards. So if several credit notes credit everything, they sum to the invoice, in net and tax.
+The credited amount is the invoice's charge for the minutes left before the credit note, less its charge for the minutes
+left after the credit note. So credit notes that together credit everything add up to the invoice, in net and in tax.
 """
 
 from collections import defaultdict
@@ -59,12 +59,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What a credit note credits: its lines and VAT groups as columns, the credited time, and its time detail.
+    """The content of a credit note: lines and VAT groups as database columns, credited time, and time detail.
 
     Each item of `time` is a row of the invoice's time detail with the credited minutes and amount. `due_again` are the
-    lines of the invoice whose fee or voucher can become due again. `unused_from` is the first credited day of a fee
-    whose contract has ended, and `voucher_minutes` the minutes taken back from a voucher, both by line of the invoice.
-    `payable` is the amount by which the credit lowers the sum to pay of the invoice, which may be rounded to coins.
+    lines of the invoice whose fee or voucher can become due again. `unused_from` maps lines of the invoice to the first
+    credited day, for fees after the end of the contract. `voucher_minutes` maps lines of the invoice to the minutes
+    that are removed from the voucher. `payable` is the amount by which the invoice's sum to pay falls. This amount can
+    differ from the gross, because the sum to pay may be rounded to coins.
     """
 
     lines: list[dict[str, object]]
@@ -86,9 +87,9 @@ class Credit:
 
 
 def credit(of: Creditable, chosen: Chosen) -> Credit:
-    """Return what the choice credits.
+    """Return the content of the credit note for this choice.
 
-    Raise `Invalid` if that is nothing, more than is left, or a part of a fixed fee.
+    Raise `Invalid` if the choice is empty, more than what is left, or only a part of a fixed fee.
     """
     time = list(chosen_time(of.time, chosen, of.invoice.digits))
     unused = of.unused if chosen.unused else {}
@@ -119,9 +120,9 @@ def credit(of: Creditable, chosen: Chosen) -> Credit:
 
 
 def _voucher_minutes(of: Creditable, chosen: Chosen, lines: Sequence[dict[str, object]]) -> dict[int, int]:
-    """Return how many minutes of vouchers a credit note takes back, by line of the invoice.
+    """Return how many minutes the credit note removes from vouchers, by line of the invoice.
 
-    Change the label of each line that takes back only a part of a voucher, so that it shows how much.
+    If a line credits only a part of a voucher, put the credited time into the line's label.
     """
     taken = {}
     for line in lines:
@@ -141,9 +142,10 @@ def _chosen_nets(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
 
 
 def _payable(of: Creditable, gross: Decimal) -> Decimal:
-    """Return by how much a credit of `gross` lowers the sum to pay, which may be rounded to coins.
+    """Return by how much a credit of `gross` lowers the invoice's sum to pay.
 
-    The results of several credits add up to that of a single credit of the same sum.
+    The sum to pay may be rounded to coins. The results for several credits add up to the result for one credit of the
+    same sum.
     """
     left = total((base + tax for base, tax in of.groups.values()), of.invoice.digits)
     coin = of.invoice.cash_rounding
@@ -153,16 +155,16 @@ def _payable(of: Creditable, gross: Decimal) -> Decimal:
 
 
 def _due_again(of: Creditable, nets: Mapping[int, Decimal], chosen: Chosen) -> frozenset[int]:
-    """Return the lines that can become due again: those that are credited wholly."""
+    """Return the lines of `of.due_again` that this credit note credits wholly, so that they can become due again."""
     parts = {position for position, minutes in chosen.vouchers.items() if minutes}
     whole = of.due_again & nets.keys() - parts
     return frozenset(position for position in whole if nets[position] == of.nets[position])
 
 
 def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
-    """Return the credited parts of fees, charges and vouchers, by line.
+    """Return the amounts to credit for chosen parts of fees, charges and vouchers, by line.
 
-    Raise `Invalid` if a part is more than is left.
+    Raise `Invalid` if a part is more than what is left.
     """
     if chosen.everything or chosen.unused:
         return {}
@@ -215,14 +217,14 @@ def _clock(minutes: int) -> str:
 
 
 def _amount(row: DetailRow, minutes: int, digits: int) -> Decimal:
-    """Return what the invoice charges for so many minutes of a row; 0 if the row has no hourly rate."""
+    """Return what the invoice charges for `minutes` of a row; 0 if the row has no hourly rate."""
     return Decimal(0) if row.hourly_rate is None else hourly_amount(minutes, row.hourly_rate, digits)
 
 
 def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict[str, object]]:
     """Yield the VAT groups of the credit note. The tax of a group is the tax left before less the tax left afterwards.
 
-    Raise `Invalid` if, because of a discount, more would be credited than is left, or less than nothing.
+    Raise `Invalid` if the base of a group would be negative or more than what is left, as a discount can cause.
     """
     bases: dict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
     for line in lines:

@@ -25,7 +25,7 @@ class Left:
     def is_open(self) -> bool:
         """Return whether minutes are left.
 
-        A row without billable minutes has none, but is listed until it is credited once.
+        A row that never had billable minutes is not open, but it is listed until it has been credited.
         """
         return self.minutes > 0
 
@@ -35,9 +35,9 @@ class Creditable:
     """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
 
     `lines` are all lines of the invoice. `groups` maps the VAT category and rate to the base and the tax that are left.
-    Of a voucher, the share of its price for undrawn minutes is left; `vouchers` has the vouchers by line. `due_again`
-    are the lines whose fee or voucher can become due again: fees, and vouchers of which nothing was drawn, that are not
-    credited yet. `unused` is what fees charge for days after the end of the contract, by line.
+    For a voucher, the share of its price for undrawn minutes is left; `vouchers` has the vouchers by line. `due_again`
+    are the lines for fees and wholly undrawn vouchers of which nothing has been credited; these can become due again.
+    `unused` is what can be credited for fees of days after the end of the contract, by line.
     """
 
     invoice: Invoice
@@ -110,9 +110,9 @@ def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int,
 
 
 def left_of(rows: Iterable[DetailRow], credited: Mapping[int, Row]) -> Iterable[Left]:
-    """Yield what is left of each row of a time detail that is for time and is not wholly credited.
+    """Yield what is left of each row that is for time and not wholly credited. `rows` are a time detail.
 
-    `credited` has rows with the `minutes` and the `amount` that were credited before, by position.
+    `credited` maps the position of a row to the `minutes` and the `amount` that were credited before.
     """
     for row in rows:
         if row.entry_id is None:

@@ -47,10 +47,12 @@ async def issue_credit(
     """Issue a credit note for a part of an issued invoice or for all of it, and return it.
 
     With `freed`, the credited minutes, and the fees and vouchers that are credited as a whole, can be billed again by
-    the next billing run; otherwise they are written off. The customer is locked until the transaction ends, and the
-    outbox gets a row. Sending the same `form_key` again returns the credit note that it made. `seen` is the gross sum
-    that the page showed. Raise `Invalid` for a missing or too long reason and as `choosing.credit` does, `Conflict` if
-    the sum differs from `seen` or the same form was sent for another invoice, and `Forbidden` if `by` is not a manager.
+    the next billing run; without `freed`, they are written off. The customer is locked until the transaction ends, and
+    the outbox gets a row. A repeat with the same `form_key` returns the existing credit note. `seen` is the gross sum
+    that the page showed.
+
+    Raise `Invalid` for a missing or too long reason and as `choosing.credit` does, `Conflict` if the gross sum differs
+    from `seen` or the same form was sent for another invoice, and `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may issue credit notes.")
@@ -102,10 +104,11 @@ def checked_reason(text: str) -> str:
 
 
 async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None:
-    """Store lines, VAT, time detail and credited time; a trigger frees the time or writes it off.
+    """Store the lines, VAT, time detail and credited time of a credit note.
 
-    `of` holds the ids of the customer, the credit note and the invoice as columns. `freed` says whether the time is
-    freed, and whether the fees and vouchers in `what.due_again` become due again.
+    `of` has the ids of the customer, the credit note and the invoice as columns. `freed` says whether the time can be
+    billed again, and whether the fees and vouchers in `what.due_again` become due again. If not, they are written off.
+    For the time, a database trigger does this.
     """
     await insert_all(
         CreditLine,
@@ -128,7 +131,8 @@ async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None
 def _effect(position: Any, what: Credit, *, freed: bool) -> dict[str, Any]:
     """Return the columns of a line that record what happens to its fee or voucher.
 
-    It is due again (`freed`), or days (`unused_from`) or minutes (`voucher_minutes`) of it are taken back.
+    The fee or voucher is due again (`freed`), or it is shortened: a fee to the days before `unused_from`, a voucher by
+    `voucher_minutes`.
     """
     freed = freed and position in what.due_again
     return {

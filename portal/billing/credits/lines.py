@@ -17,8 +17,8 @@ def lines_of(
     """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
 
     `time` has, for each credited row of the invoice's time detail, the minutes and the amount to credit. `nets` has the
-    amount to credit of each line that is not for time, by position. A line counts its charged minutes, as that of the
-    invoice does. Minutes that cost nothing get a line of 0.00 for each service, after the others.
+    amount to credit of each line that is not for time, by position. The minutes of a line are only its charged minutes,
+    as on the invoice. The last lines are for minutes that cost nothing: a line of 0.00 for each service.
     """
     behind: dict[int | str, list[tuple[DetailRow, int, Decimal]]] = defaultdict(list)
     for piece in time:

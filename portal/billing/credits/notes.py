@@ -113,8 +113,8 @@ class CreditLine(Table, tablename="credit_line"):
     """One line of a credit note. The primary key is the credit note and the position.
 
     `line_position` is the corrected line of the invoice, or None for minutes that cost nothing. `freed` says whether
-    the fee or the voucher of the line is due again. `unused_from` is the first day whose fee is given back because the
-    contract ended, or None. `voucher_minutes` are the minutes that the line takes back from a voucher, or None.
+    the fee or the voucher of the line is due again. `unused_from` is the first day whose fee is credited because the
+    contract ended, or None. `voucher_minutes` are the minutes that the line removes from a voucher, or None.
     """
 
     customer_id = BigInt(default=None)

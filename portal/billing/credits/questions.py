@@ -1,4 +1,7 @@
-"""Let customers ask about an entry that they see. A case holds the question; an explanation or a correction ends it."""
+"""Let customers ask about an entry that they see.
+
+The text of a question is a message on a case. An explanation or a correction ends the question.
+"""
 
 import contextlib
 import uuid
@@ -29,12 +32,12 @@ ASKED = "There is an open question about this time already, in case #{number}."
 
 
 class EntryQuestion(Table, tablename="entry_question"):
-    """A customer's question about a time entry. The case `case_number` holds its text.
+    """A customer's question about a time entry. Its text is a message on the case `case_number`.
 
-    `invoice_id` and `detail_position` identify the row of the invoice from which it was asked; they are None for a
-    question from a statement or from the hours. The question is open until `ended_at` is set. `credit_note_id` or
-    `correction_id` is the credit note or the statement that ended it; both are None after an explanation. An entry has
-    at most one open question. While a question is open, its entry is flagged unless a document has settled it.
+    If the question was asked on an invoice, `invoice_id` and `detail_position` identify the row of the time detail;
+    otherwise both are None. The question is open until `ended_at` is set. `credit_note_id` or `correction_id` is the
+    credit note or the statement that ended the question; both are None after an explanation. An entry has at most one
+    open question. While a question is open, its entry is flagged unless a document has settled the entry.
     """
 
     id = BigSerial(primary_key=True)
@@ -54,13 +57,13 @@ class EntryQuestion(Table, tablename="entry_question"):
 async def ask(
     about: AskedTime, text: str, *, by: ContactReader, at: datetime, form_key: uuid.UUID | None = None
 ) -> int:
-    """Store a question about time, and return the number of the case that holds its text. Notify managers.
+    """Store a question about time, notify managers, and return the number of the case with the question.
 
-    The customer is locked. The text is written as a message into the case on which the time was logged. If there is
-    none, or if `by` may not see it, a new case is opened. Time that no document has settled is flagged, so that no run
-    bills it. The caller has checked that `by` may see the time. If `form_key` is that of an earlier question, store
-    nothing, and return the case of that question. Raise `Invalid` (`body`) if the text is empty or no case can be
-    opened, `Conflict` if there is an open question about the entry, and `TooMany` as `Case.open` does.
+    The customer is locked. The text is written as a message on the case on which the time was logged. If there is no
+    such case, or `by` may not see the case, a new case is opened. Time that no document has settled is flagged, so that
+    no run bills it. The caller has checked that `by` may see the time. If an earlier question has the same `form_key`,
+    store nothing, and return the case of the earlier question. Raise `Invalid` (`body`) if the text is empty or no case
+    can be opened, `Conflict` if there is an open question about the entry, and `TooMany` as `Case.open` does.
     """
     if form_key and (known := await EntryQuestion.objects().where(EntryQuestion.form_key == form_key).first()):
         return int(known.case_number)
@@ -92,7 +95,7 @@ def _words(about: AskedTime, text: str) -> str:
 
 
 async def _case(about: AskedTime, text: str, by: ContactReader, at: datetime) -> int:
-    """Write `text` as a message into the case on which the time was logged, or open a case; return the case's number.
+    """Write `text` as a message on the case on which the time was logged, or on a new case. Return the case's number.
 
     Raise `Invalid` (`body`) if no case can be opened because there is no case type.
     """
@@ -113,7 +116,7 @@ def _is_open(entry_ids: Collection[int]) -> Any:
 
 
 async def open_questions(entry_ids: Collection[int]) -> dict[int, int]:
-    """Return the numbers of the cases that hold the open questions about these entries, by the id of the entry."""
+    """Return the numbers of the cases with the open questions about these entries, by entry id."""
     found = await EntryQuestion.objects().where(_is_open(entry_ids)) if entry_ids else []
     return {question.entry_id: int(question.case_number) for question in found}
 
@@ -129,14 +132,13 @@ _LIVE = """
 (select d.invoice_id, null::uuid as statement_id, 1 as position, t.id as entry_id, t.work_date, t.minutes, t.external_comment, t.service_name
  from settled_entry d join approved_time t on t.id = d.entry_id)
 """
-"""SQL of the entries on drafts. They replace `detail_row`, which has no rows of drafts."""
+"""SQL that selects the entries on drafts. It replaces the table `detail_row`, which has no rows for drafts."""
 
 
 async def questions_of(document: Invoice | Statement) -> list[Row]:
     """Return a row for each question about the time on a draft, an invoice or a statement, the open ones first.
 
-    Questions about the same time that were asked in the hours or on a statement are included, but not those that were
-    asked on another invoice.
+    Questions about the same time are included, wherever they were asked, unless they were asked on another invoice.
     """
     is_draft = isinstance(document, Invoice) and not document.is_issued
     column = "statement_id" if isinstance(document, Statement) else "invoice_id"
@@ -146,7 +148,7 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
 
 
 async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """End a customer's question about time that an agent has answered in the case, and lift the flag of the question.
+    """End a customer's question about time that an agent has answered in the case, and lift the flag on the entry.
 
     A repeat changes nothing. Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
     """
@@ -169,9 +171,9 @@ async def end_corrected(
     credit_note_id: int | None = None,
     correction_id: uuid.UUID | None = None,
 ) -> None:
-    """End the open questions about these entries because a credit note or a correcting statement gives their time back.
+    """End the open questions about these entries, because a credit note or a correcting statement corrects their time.
 
-    Pass exactly one of the two ids.
+    Pass exactly one of `credit_note_id` and `correction_id`.
     """
     if entry_ids:
         await EntryQuestion.update(

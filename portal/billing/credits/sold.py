@@ -12,8 +12,8 @@ from portal.money import EXACT, divide_half_up
 class SoldVoucher:
     """A voucher on a line of an invoice.
 
-    `drawn` are its minutes that are drawn or reserved, `credited_minutes` those credited before. `price` is the net
-    amount of the line, and `credited` how much of it was credited before.
+    `drawn` are the minutes that are drawn or reserved, `credited_minutes` the minutes credited before. `price` is the
+    net amount of the line, and `credited` the net amount credited before.
     """
 
     minutes: int
@@ -29,9 +29,9 @@ class SoldVoucher:
         return self.minutes - self.drawn - self.credited_minutes
 
     def amount(self, minutes: int) -> Decimal:
-        """Return the net amount that is credited for so many of the minutes left.
+        """Return the net amount to credit for `minutes`, at most the minutes left.
 
-        The results of several credits add up to that of a single credit of the same minutes.
+        The results for several credits add up to the result for one credit of the same minutes.
         """
         if not self.minutes:
             return self.price - self.credited

@@ -1,4 +1,4 @@
-"""Correct statements: give back time that a statement has settled, by a further statement that refers to it."""
+"""Correct statements. A correction is a further statement, which undoes that an earlier statement settled some time."""
 
 import uuid
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ GIVEN_BACK = Refusals(
 
 
 class CorrectedTime(Table, tablename="corrected_time"):
-    """What a correction gives back of one row of a statement's time detail.
+    """The minutes that a correction undoes of one row of a statement's time detail.
 
     The primary key is the correction and the row's position. `statement_id` is the correction, `corrects_id` the
-    corrected statement. `freed` says whether the minutes can be billed again; otherwise they are written off.
+    corrected statement. If `freed`, the minutes can be billed again; if not, they are written off.
     """
 
     customer_id = BigInt(default=None)
@@ -52,14 +52,14 @@ _BACK = "select detail_position, sum(minutes)::int as minutes, 0::numeric as amo
 
 
 async def correctable(statement: Statement) -> list[Left]:
-    """Return what is left of each row of a statement's time detail that is not wholly given back."""
+    """Return what can still be corrected: the rows of a statement's time detail that are not wholly corrected."""
     rows = await detail.copied(statement_id=statement.id)
     back = {row["detail_position"]: row for row in await current().fetch(_BACK, statement.id)}
     return list(left_of(rows, back))
 
 
 def minutes_of(left: Iterable[Left]) -> int:
-    """Return how many minutes are left to give back."""
+    """Return how many minutes can still be corrected."""
     return sum(each.minutes for each in left)
 
 
@@ -76,13 +76,14 @@ async def correct_statement(
 ) -> Statement:
     """Make a statement that corrects another one, for a part of its time or for all of it, and return it.
 
-    With `freed`, the time can be changed again, and the next billing run settles it; otherwise it is written off.
-    Covered minutes go back to their period or voucher either way. The customer is locked until the transaction ends,
-    and the outbox gets a row. Sending the same `form_key` again returns the correction that it made. `seen` is how many
-    minutes were left when the page was shown, as text; None if there was no page. Raise `Invalid` for a missing or too
-    long reason, if nothing is chosen, or for more than is left; `Conflict` if fewer or more minutes are left than were
-    seen, if the statement is itself a correction or if the form was sent for another one; and `Forbidden` if `by` is
-    not a manager.
+    With `freed`, the time can be changed again, and the next billing run settles it. Without `freed`, it is written
+    off. In both cases, included and prepaid minutes return to their period or voucher. The customer is locked until the
+    transaction ends, and the outbox gets a row. A repeat with the same `form_key` returns the existing correction.
+    `seen` is, as text, how many minutes the page showed as left, or None if there was no page.
+
+    Raise `Invalid` if the reason is missing or too long, if nothing is chosen, or if more is chosen than is left. Raise
+    `Conflict` if the minutes left differ from `seen`, if `statement` is itself a correction, or if the form was sent
+    for another statement. Raise `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may correct statements.")

@@ -45,8 +45,8 @@ async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int,
     """Return what to credit for fees of days after the end of the contract, by the position of the line.
 
     After the credit, the invoice charges for each period what it would have charged if the end had been known. `lines`
-    are those of the invoice, and `left` is the amount of each that can still be credited, by position. For a line of
-    which a part was credited before, only the rest is returned.
+    are lines of the invoice. `left` maps the position of a line to the amount that can still be credited. What was
+    credited before is not in the result.
     """
     late = {row["position"]: row["since"] for row in await current().fetch(_PAID, invoice.id)}
     fees = [line for line in lines if line["position"] in late and left.get(line["position"])]
@@ -68,10 +68,10 @@ def unused_days(
     parts: Mapping[int, Mapping[Period, Decimal]],
     digits: int,
 ) -> Iterator[tuple[int, UnusedDays]]:
-    """Yield what to credit for each of the fee `lines`, with its position, as `unused_fees` does.
+    """Yield the position of each fee line that charges for days after the end of the contract, and what to credit.
 
-    `late` holds, by position, the first day of the line that the contract no longer covers. `parts` maps services to
-    the billed days of the same periods, and these to what is charged for them.
+    `late` maps the position of a line to its first day after the end of the contract. `left` is as in `unused_fees`.
+    `parts` maps a service to its billed days in the same periods, and each stretch of days to the amount charged.
     """
     services = {service.id: service for service in contract.services}
     for line in lines:
@@ -97,9 +97,10 @@ def _exactly(
 ) -> Decimal:
     """Return what a line should charge for its days before the end of the contract.
 
-    The lines of a period then charge exactly the share of its fee for these days. `parts` maps the billed days of the
-    service to what is charged for them. `charged` is the share computed from the line alone. It is returned if the
-    exact one is unknown, or differs from it by more than rounding can, because the fee was changed.
+    The exact result makes all lines of the period sum to the share of its fee for the days before the end. `parts` maps
+    the billed days of the service to the amount charged. `charged` is the share computed from the line alone. Return
+    `charged` if no exact result is known, or if it differs from `charged` by more than rounding explains: then the fee
+    was changed.
     """
     period = period_of(contract.anchor, contract.cycle, active.start)
     others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}
@@ -122,7 +123,7 @@ order by i.issued_at
 async def invoices_past_end(customer_id: int) -> dict[int, list[str]]:
     """Return the numbers of the invoices that charge fees for days after the end of their contract, by contract id.
 
-    Invoices of which these fees were credited, in part or as a whole, are left out.
+    A fee does not count if any part of it was credited.
     """
     found: dict[int, list[str]] = {}
     for row in await current().fetch(_LATE, customer_id):

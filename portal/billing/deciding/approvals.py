@@ -47,14 +47,17 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
     A draft entry is submitted and approved at once (C4). Return the entries that were approved and those that were
     refused. All approvals of one call share a `decision`, the id by which they can be withdrawn together.
 
-    An entry is refused, with an error message, if it is the manager's own time (D33), if `by` is neither designated for
-    its department or service nor an admin (C10), if it is flagged (C3), if somebody changed or decided on it in the
-    meantime, if its day is outside the contract, if it has no price (D19), if it has no role although its service is
-    billed by role, if its service refuses time that prepaid hours do not cover wholly (C8), if rounding by day would
-    make an entry too long, or if the contract would have more to bill than one document can hold. Raise `Forbidden` if
-    `by` is not a manager, `Invalid` if no entry was chosen.
+    An entry is refused, with an error message, for any of these reasons:
+
+    - It is the manager's own time (D33), or `by` is no admin and not designated for its department or service (C10).
+    - It is flagged (C3), or somebody changed or decided on it in the meantime.
+    - Its day is outside the contract, it has no price (D19), or its service is billed by role and it has no role.
+    - Prepaid hours do not cover it wholly, and its service refuses such time (C8).
+    - It would be too long after rounding by day, or its contract would have more to bill than one document can hold.
+
+    Raise `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.
     """
-    rows, seen = await _held(choices, by, at)
+    rows, seen = await _locked(choices, by, at)
     customers = customers_of(rows.values())
     prices = _Prices(await book.load_these(customers, seen), await nets_beside(customers, seen))
     fixed: dict[int, Price | None] = {}
@@ -68,7 +71,7 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
             fixed[row["id"]] = prices.of(row)
         except Invalid as outside:
             return outside
-        prices.take(row, fixed[row["id"]])
+        prices.add(row, fixed[row["id"]])
         return None
 
     async def step(rows: Sequence[Row]) -> None:
@@ -101,9 +104,9 @@ def _priced(price: Price | None) -> tuple[object, object, object]:
 async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Reject the chosen entries, so that from `at` on their authors may change them again for a limited time (C3, C5).
 
-    Return the entries that were rejected and those that were refused, by the rules of `approve` about who may decide and
-    what has changed in the meantime. A flagged entry can be rejected, and its flag stays. Raise `Invalid` if the reason
-    is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
+    Return the entries that were rejected, and the entries that were refused. An entry is refused if `by` may not decide
+    on it, or if somebody changed or decided on it in the meantime. A flagged entry can be rejected, and its flag stays.
+    Raise `Invalid` if the reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     reason = flags.checked("reason", reason, "Say why, so that the author knows what to change.")
     decision = uuid.uuid4()
@@ -117,7 +120,7 @@ async def reject(choices: Iterable[Choice], *, reason: str, by: AgentReader, at:
         )  # fmt: skip
         await traces.notify_all(marked, "time.rejected", by, at, record_id=rejection)
 
-    rows, seen = await _held(choices, by, at)
+    rows, seen = await _locked(choices, by, at)
     return await _decide(rows, seen, lambda row: why_not(row, by, seen[row["id"]]), step, decision)
 
 
@@ -132,10 +135,9 @@ async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at:
     """Ask the authors of entries a question; the entries are not billed until a manager lifts the flag (C3, S2.35).
 
     The entries keep their state and their allocations. Drafts, submitted and approved entries can be flagged. Return
-    the entries that were flagged and those that were refused. An entry is refused by the rules of `approve` about who
-    may decide, if a document has settled it, if it was rejected or changed in the meantime, or if it is flagged
-    already. Raise `Invalid` if the question is empty or too long or if no entry was chosen, `Forbidden` if `by` is not
-    a manager.
+    the entries that were flagged, and the entries that were refused. An entry is refused if `by` may not decide on it,
+    if a document has settled it, if it was rejected or changed in the meantime, or if it is already flagged. Raise
+    `Invalid` if the question is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     question = flags.checked("question", question, "Write the question that the author is to answer.")
     decision = uuid.uuid4()
@@ -148,7 +150,7 @@ async def flag(choices: Iterable[Choice], *, question: str, by: AgentReader, at:
         await versions.keep(Verb.FLAGGED, steps, by, at, note=question)
         await traces.notify_all(rows, "time.flagged", by, at, record_id=flag_id)
 
-    rows, seen = await _held(choices, by, at)
+    rows, seen = await _locked(choices, by, at)
     return await _decide(rows, seen, lambda row: _why_no_flag(row, by, seen[row["id"]]), step, decision)
 
 
@@ -169,7 +171,7 @@ def _why_no_flag(row: Row, by: AgentReader, version: int) -> Refusal | None:
 
 
 async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
-    """Lift a flag, whether its question was answered or not, and return the id of its entry.
+    """Lift a flag, even if its question was not answered, and return the id of the flagged entry.
 
     Raise `NotFound` if there is no such flag, `Forbidden` if `by` may not decide on the entry, and `Conflict` if the
     flag was lifted before.
@@ -228,10 +230,10 @@ class _Prices:
         return self._places[row["id"]][0].fixed_fee
 
     def beyond(self, ids: Iterable[int], fixed: Mapping[int, Price | None]) -> dict[int, Refusal]:
-        """Return, by entry id, the refusals that the entries `ids` meet if all of them are approved together.
+        """Return, by entry id, the refusals of the entries `ids` that arise if all of them are approved together.
 
-        An entry is refused if, after the rounding of its day, it counts more minutes than one entry may, or if prepaid
-        minutes do not cover it wholly although its service demands that. `fixed` holds the price of each entry.
+        An entry is refused if rounding by day gives it more minutes than an entry may have. It is also refused if its
+        service demands that prepaid minutes cover an entry wholly, and they do not. `fixed` has the prices by entry id.
         """
         prices: dict[Key, Price | None] = {id: fixed[id] for id in ids if id in self._places}
         long = {id for state in self._states for id in overlong(state, prices)}
@@ -244,7 +246,7 @@ class _Prices:
         entry, contract, service, _ = self._places[id]
         return REFUSED[reason].format(entry=entry, contract=contract, service=service)
 
-    def take(self, row: Row, price: Price | None) -> None:
+    def add(self, row: Row, price: Price | None) -> None:
         """Add an entry, approved at `price`, to the running total of its contract, unless the entry is not billable."""
         if row["id"] in self._places:
             self._totals[row["id"]].add(self._places[row["id"]][0], price)
@@ -254,7 +256,7 @@ def _versions(rows: Iterable[Row]) -> dict[int, int]:
     return {row["id"]: row["version"] for row in rows}
 
 
-async def _held(choices: Iterable[Choice], by: AgentReader, at: datetime) -> tuple[dict[int, Row], dict[int, int]]:
+async def _locked(choices: Iterable[Choice], by: AgentReader, at: datetime) -> tuple[dict[int, Row], dict[int, int]]:
     """Lock the chosen entries, and return two dictionaries by entry id: their rows, and the versions that `by` saw.
 
     Raise `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.

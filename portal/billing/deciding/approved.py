@@ -18,15 +18,15 @@ from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry
 
 LOOKED_AT = 200
-"""The maximum number of approvals that one page examines, so that it stays quick as the number of billed entries grows."""
+"""The maximum number of approvals that one page examines, so that the page stays quick with many billed entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
     """One page of the approvals that an agent may withdraw, the latest first.
 
-    `next` is the cursor of the next page, or None on the last page. It is the id of the last approval that was read from
-    the database, which `rows` leaves out if it cannot be withdrawn.
+    `next` is the cursor of the next page, or None on the last page. The cursor is the id of the last approval that was
+    examined, even if `rows` leaves this approval out because it cannot be withdrawn.
     """
 
     rows: list[Row]

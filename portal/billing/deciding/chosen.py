@@ -134,8 +134,8 @@ def customers_of(rows: Iterable[Row]) -> list[int]:
 def why_not(row: Row, by: AgentReader, version: int | None = None) -> Refusal | None:
     """Return the refusal if `by` must not decide on the time entry in `row`, or None if `by` may.
 
-    `version` is the version that `by` saw. With it, an entry is also refused if it is approved or rejected, or was
-    changed since. `row` comes from `chosen`.
+    `row` comes from `chosen`. `version` is the version that `by` saw. If `version` is given, an entry that is approved
+    or rejected, or has another version now, is refused too.
     """
     if row["agent_id"] == by.id:
         return Forbidden(REFUSED["own"])

@@ -29,8 +29,8 @@ class Cost:
 
     If `amount` is None, pages show the words `instead`, such as "no rate" or "included hours". `refusal` is the error
     message that says why the entry cannot be approved, or "" if it can. `minutes` are the minutes that the entry would
-    count, which differ from its present billable minutes if its service rounds by day; None if it cannot be approved or
-    is not billable.
+    count, or None if it cannot be approved or is not billable. If the service rounds by day, `minutes` can differ from
+    the present billable minutes of the entry.
     """
 
     amount: Decimal | None = None

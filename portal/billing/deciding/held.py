@@ -1,4 +1,8 @@
-"""List held time with what it would cost, and send it back to its authors instead of charging it (C8)."""
+"""List held time with what it would cost, and return it to its authors instead of charging it (C8).
+
+Held time is approved time that exceeds prepaid hours, under a service whose time is then charged only after a manager
+has decided so (`releases`).
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -26,9 +30,9 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class HeldEntry:
-    """A held entry (`row`, a database row), and what it would cost if all held time of its customer were released.
+    """A held entry (`row`, a database row), and what it would cost if all held time of its customer were charged.
 
-    `covered` are the minutes that prepaid hours would then pay for, `charged` the other minutes, which would cost
+    `covered` are the minutes that prepaid hours would pay for. `charged` are the other minutes, which would cost
     `amount`.
     """
 
@@ -96,16 +100,16 @@ def _with_costs(rows: Sequence[Row], books: Iterable[Book]) -> list[HeldEntry]:
 
 
 def _released(of: Book) -> dict[Key, tuple[Allocation, ...]]:
-    """Return the allocations of the entries in the book, by entry id, as they would be if all held time were released."""
+    """Return the allocations of the entries in the book, by entry id, as if all held time were charged."""
     return allocate(replace(of.state, released=frozenset(entry.id for entry in of.state.entries)))
 
 
 async def send_back(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Reject held entries instead of charging them: withdraw their approvals, and return them to their authors.
 
-    Return the entries that were rejected and those that were refused, by the rules of `reject` or because they are
-    approved but no longer held. The rejection can be undone like any other, which does not restore the approval. Raise
-    `Invalid` if the reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
+    Return the entries that were rejected, and the entries that were refused: by the rules of `reject`, or because they
+    are approved but no longer held. Undoing the rejection does not restore the approval. Raise `Invalid` if the reason
+    is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     flags.checked("reason", reason, "Say why, so that the author knows what to change.")
     seen = {choice.entry_id: choice for choice in choices}

@@ -1,7 +1,7 @@
 """Sum up all undecided time entries that match a filter, so that a manager can decide on all of them at once.
 
-The result has the version of each entry, so that the decision is checked entry by entry, like one on ticked rows:
-entries that changed after the page was shown are left out and reported (D35).
+The result has the version of each entry. The decision is therefore checked entry by entry: entries that changed after
+the page was shown are refused, as with ticked rows (D35).
 """
 
 from collections import Counter, defaultdict

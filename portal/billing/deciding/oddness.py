@@ -53,8 +53,8 @@ coalesce((select name from task where id = e.task_id),
 class Rule:
     """One reason to look twice at a time entry.
 
-    `title` is its name in filters and counts, `sql` the expression that finds it, and `sentence` the function that
-    returns the sentence for the found value and the entry's row.
+    `title` is the name of the rule in filters and counts. `sql` is the SQL expression that returns the value that the
+    rule found, or null. `sentence` returns the sentence for this value and the entry's row.
     """
 
     code: str

@@ -1,4 +1,7 @@
-"""Decide that held time is charged: time that prepaid hours do not cover wholly, under a service that holds such time (C8)."""
+"""Release held time, so that it is charged (C8).
+
+Time is held if prepaid hours do not cover it wholly and its service says that a manager has to decide what happens.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
@@ -22,7 +25,8 @@ from portal.timekeeping.versions import Step, Verb
 class Release(Table, tablename="release"):
     """A manager's decision that the minutes of an entry beyond the prepaid hours are charged and not held.
 
-    It stays if the approval of the entry is withdrawn. Once a document has settled the entry, it cannot be undone.
+    The decision remains if the approval of the entry is withdrawn. It cannot be undone once a document has settled the
+    entry.
     """
 
     entry_id = BigInt(primary_key=True, default=None)
@@ -34,10 +38,10 @@ class Release(Table, tablename="release"):
 async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
     """Charge the chosen entries instead of holding them, and recompute the allocations of the customers' open time.
 
-    An entry may be released before it is approved. Return the entries that are released now, including those that were
-    released before, and those that were refused: because `by` must not decide on them, because a document has settled
-    them, because they are general time, or because somebody changed them since `by` saw them. Raise `Invalid` if no
-    entry was chosen, `Forbidden` if `by` is not a manager.
+    An entry may be released before it is approved. Return the entries that are now released, even if they were released
+    before, and the entries that were refused. An entry is refused if `by` must not decide on it, if a document has
+    settled it, if it is general time, or if somebody changed it since `by` saw it. Raise `Invalid` if no entry was
+    chosen, `Forbidden` if `by` is not a manager.
     """
 
     async def step(rows: Sequence[Row]) -> None:
@@ -54,7 +58,7 @@ async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 async def hold_again(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
     """Undo the release of the chosen entries, and recompute the allocations of the customers' open time.
 
-    Entries that were not released do not change. The result and the exceptions are those of `release`.
+    Entries that were not released do not change. The result and the errors are as in `release`.
     """
 
     async def step(rows: Sequence[Row]) -> None:

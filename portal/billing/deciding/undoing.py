@@ -30,11 +30,11 @@ union all select 'flag', entry_id, lifted_at is null from flag where decision = 
 async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome:
     """Undo the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
-    Approved and rejected entries return to their former state, and flags are lifted. The authors of rejected entries
-    may then change them no longer than before the rejection. The entries are locked. Return the entries that were
-    changed, and those that were refused, because a document has settled them or because they were submitted again.
-    Entries that were deleted or decided on anew are in neither list. Raise `NotFound` if `by` made no such decision,
-    `Conflict` if nothing of it is left to undo.
+    Approved and rejected entries return to their former state, and flags are lifted. For rejected entries, the time
+    limit for changes by the author is again the one from before the rejection. The entries are locked. Return the
+    entries that were changed, and the entries that were refused because a document has settled them or because they
+    were submitted again. Entries that were deleted or decided on anew are in neither list. Raise `NotFound` if `by`
+    made no such decision, `Conflict` if nothing is left to undo.
     """
     made = await current().fetch(_MADE, decision, by.id)
     if not made:
@@ -55,10 +55,10 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
     return Outcome.of(Report(report.done, report.refused | refused), rows)
 
 
-async def _reject_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
-    """Restore the state of entries, and the time for which their authors may change them, from before their rejection.
+async def _undo_rejections(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
+    """Delete the rejections of entries, restore the former state of the entries, and write outbox rows.
 
-    Delete the rejections, and write outbox rows.
+    The author's time limit for changes is restored too.
     """
     versions = {row["id"]: row["version"] for row in rows}
     former: dict[Any, dict[int, int]] = defaultdict(dict)
@@ -76,11 +76,11 @@ returning r.entry_id, r.version, r.former_state, r.former_window_from,
 """
 
 
-async def _approve_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
+async def _undo_approvals(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
     await drop(rows, by=by, at=at)
 
 
-async def _flag_no_more(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
+async def _undo_flags(rows: Collection[Row], decision: uuid.UUID, by: AgentReader, at: datetime) -> None:
     await flags.lift_of([row["id"] for row in rows], by=by, at=at)
     await traces.notify_all(rows, "time.changed", by, at)
 
@@ -92,7 +92,7 @@ def _why_rejected_still(row: Row, by: AgentReader) -> Refusal | None:
 _Check = Callable[[Row, AgentReader], Refusal | None]
 _Step = Callable[[Collection[Row], uuid.UUID, AgentReader, datetime], Awaitable[None]]
 _VERBS: dict[str, tuple[_Check, _Step]] = {
-    "approval": (why_settled_row, _approve_no_more),
-    "rejection": (_why_rejected_still, _reject_no_more),
-    "flag": (lambda row, by: None, _flag_no_more),
+    "approval": (why_settled_row, _undo_approvals),
+    "rejection": (_why_rejected_still, _undo_rejections),
+    "flag": (lambda row, by: None, _undo_flags),
 }

@@ -33,9 +33,9 @@ COUNTED = 1000
 class Filters:
     """Which entries to list: of days up to and including `until`, of one agent, customer and so on; None means all.
 
-    A department includes those below it. `only` is `clean` or `odd`, or the code of a rule of `oddness.RULES` such as
-    `flagged`. With `drafts`, draft entries are listed too, not only submitted ones (C4). `after` is the cursor: the
-    page begins with the entry after it.
+    A department includes the departments below it. `only` is `odd` (entries that look odd), `clean` (entries that do
+    not), or the code of a rule of `oddness.RULES`, such as `flagged`. With `drafts`, draft entries are listed besides
+    submitted entries (C4). `after` is the cursor: the page begins with the entry after it.
     """
 
     until: date | None = None
@@ -49,7 +49,7 @@ class Filters:
 
     @property
     def is_narrowed(self) -> bool:
-        """Return whether a filter leaves out some submitted entries."""
+        """Return whether any filter is set that can leave out submitted entries."""
         return replace(self, drafts=False, after=None) != Filters()
 
 
@@ -57,9 +57,9 @@ class Filters:
 class WaitingEntry:
     """One entry of the list, with its cost for the customer.
 
-    `billable_minutes` are those that the entry counts if all entries on the page are approved. `why` holds the reasons
-    to look at the entry twice; the first is why its approval would be refused, if it would. `flag` is its open flag, or
-    None.
+    `billable_minutes` are the minutes that the entry would count if all entries on the page were approved. `why` has
+    the reasons to look at the entry twice. If its approval would be refused, the reason for the refusal comes first.
+    `flag` is the open flag of the entry, or None.
     """
 
     id: int
@@ -93,9 +93,10 @@ class WaitingEntry:
 class Group:
     """The waiting entries of one agent.
 
-    `count` is the number of all of them, and `all_minutes` are their billable minutes before any rounding by day.
-    `entries` holds only those on this page, the latest day first. If some of them are on another page, `rounds_days`
-    says whether any of them is rounded by day, so that they may count more or less once approved.
+    `count` is the number of all waiting entries of the agent, and `all_minutes` are their billable minutes before any
+    rounding by day. `entries` are only the entries on this page, the latest day first. `rounds_days` says whether
+    approval may change `all_minutes`, because any of the entries is rounded by day. It is always False if all entries
+    are on this page.
     """
 
     agent_id: int
@@ -257,8 +258,8 @@ async def _page(
 def _agents(groups: Sequence[Group], after: GroupCursor | None, size: int) -> Iterator[int]:
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
-    The first one is the agent of the cursor. It is unknown how many of that agent's entries come after the cursor, so
-    none of them is counted towards the page.
+    With a cursor, the first agent is the agent of the cursor. How many entries of this agent come after the cursor is
+    unknown, so these entries are not counted towards the page.
     """
     ids = [group.agent_id for group in groups]
     if after and after.group_id not in ids:
@@ -295,7 +296,8 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 def _why(row: Row, cost: Cost) -> Iterable[Why]:
     """Yield the reasons to look twice at an entry.
 
-    If its approval would be refused, the reason for that comes first, and reasons that repeat it are left out.
+    If the approval of the entry would be refused, the reason for the refusal comes first. Other reasons that say the
+    same are left out.
     """
     if cost.refusal:
         yield Why("refused", cost.refusal)

@@ -20,10 +20,10 @@ from portal.words import EntryState
 
 
 async def withdraw(entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Withdraw the approval of an entry, which returns to its former state, and delete its allocations.
+    """Withdraw the approval of an entry, return the entry to its former state, and delete its allocations.
 
     The allocations of the customer's other entries are recomputed. Raise `Conflict` if the entry is not approved, was
-    deleted or is settled by a document (C2), `Forbidden` if `by` must not decide on it.
+    deleted or is settled by a document (C2), `Forbidden` if `by` must not decide on the entry.
     """
     row = await open_for_change(entry_id, by=by, at=at)
     if row["state"] != "approved":
@@ -53,11 +53,10 @@ def why_settled_row(row: Row, by: AgentReader) -> Conflict | None:
 
 
 async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
-    """Withdraw the approvals of entries: give the entries back their former state, and delete their allocations.
+    """Withdraw the approvals of entries, return the entries to their former state, and delete their allocations.
 
-    The former state is draft if the approval implied the submission (C4), so that nothing counts as submitted that its
-    author never submitted; otherwise it is submitted. The caller must then recompute the allocations of the customers'
-    other entries.
+    The former state is draft if the author had not submitted the entry, and the approval implied the submission (C4).
+    In all other cases it is submitted. The caller must then recompute the allocations of the customers' other entries.
     """
     versions = {row["id"]: row["version"] for row in rows}
     await current().execute("delete from allocation where entry_id = any($1)", list(versions))

@@ -25,11 +25,11 @@ from portal.render import formats
 class PrintedLine:
     """One line of an invoice as it is printed.
 
-    `kind` is a member of `LineKind`. `quantity` is 1 on a line that is not for time. On a line for time, `quantity` is
-    meant for machines: the hours that reproduce the amount (`printed_hours`); people read `minutes`. `unit_price` is
-    None if the entries of the line have different rates or if nothing is charged. `minutes` is None on a line that is
-    not for time. `rounding` explains an amount that is not minutes times price, and is "" otherwise. `entries` are the
-    rows of the time detail that belong to the line.
+    `kind` is a member of `LineKind`. On a line for time, `minutes` is printed, and `quantity` is the number of hours
+    that gives the amount when multiplied by the price (`printed_hours`). On any other line, `quantity` is 1 and
+    `minutes` is None. `unit_price` is None if the entries of the line have different rates or if nothing is charged.
+    `rounding` explains why the amount is not minutes times price; if it is, `rounding` is "". `entries` are the rows of
+    the time detail that belong to the line.
     """
 
     position: int
@@ -63,7 +63,7 @@ class PrintedLine:
 
     @property
     def instead_of_price(self) -> str:
-        """Return what is printed instead of the unit price of a line for time that has none, such as `various rates`."""
+        """Return what a line for time without a unit price prints instead, such as `various rates`."""
         charged = [row for row in self.entries if row.is_charged]
         if not charged:
             return formats.NOTHING
@@ -89,7 +89,7 @@ EXPLAINED = 50
 """The maximum number of time entries that explain the amount of one line on a page of a document."""
 
 CENTS = 2
-"""The number of decimals of a currency whose smallest unit is called a cent here."""
+"""In texts, the smallest unit of a currency with this number of decimals is called a cent."""
 
 Placed = TypeVar("Placed", PrintedLine, DetailRow)
 
@@ -140,7 +140,7 @@ class Contents:
 
     @property
     def time(self) -> list[DetailRow]:
-        """Return the rows of the detail that are time, and not fees or vouchers, which their lines name already."""
+        """Return the rows of the time detail that are for time. The lines already name fees and vouchers."""
         return [row for row in self.detail if row.minutes is not None]
 
     @property
@@ -157,8 +157,8 @@ class Contents:
 async def contents_of(invoice: Invoice) -> Contents:
     """Return the contents of an invoice.
 
-    The time detail of a draft is read from the time entries, that of an issued invoice from the copies made when it
-    was issued.
+    The time detail of a draft is read from the time entries. The time detail of an issued invoice is the copy that was
+    made when the invoice was issued.
     """
     lines = await InvoiceLine.select().where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
     vat = (
@@ -202,7 +202,7 @@ def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
 
 
 def _rounding(minutes: int, price: Decimal, net: Decimal, count: int, digits: int) -> str:
-    """Return why minutes times price is not the amount, such as "30 entries, each rounded to the cent", or ""."""
+    """Return why minutes times price is not the amount: "30 entries, each rounded to the cent". If it is, return ""."""
     if hourly_amount(minutes, price, digits) == net:
         return ""
     unit = "the cent" if digits == CENTS else f"{Decimal(1).scaleb(-digits):f}"

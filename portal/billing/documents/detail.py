@@ -119,7 +119,7 @@ select position as line, service_name, label, currency, net from invoice_line wh
 async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
     """Return the rows of a draft, or of a document that is about to become final, read from the time entries.
 
-    Pass exactly one of the ids. Only agents may read the tables that this needs.
+    Pass exactly one of the ids. Only agents may read the tables that this function queries.
     """
     time = await current().fetch(_TIME, invoice_id, statement_id)
     other = await current().fetch(_OTHER, invoice_id)
@@ -127,7 +127,7 @@ async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None 
 
 
 def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
-    """Return the rows for the allocations of time entries, and then those for other lines, numbered from 1."""
+    """Return the rows for the allocations of time entries, then the rows for other lines, numbered from 1."""
     rows = [
         DetailRow(
             position=0, entry_id=row["id"], line=row["line"], work_date=row["work_date"], case_number=row["number"],
@@ -148,7 +148,11 @@ def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
 
 
 def _cover_of(row: Row) -> str:
-    """Return the words for what pays for an allocation, which differ for the pools from which one entry may draw."""
+    """Return the words for what pays for an allocation.
+
+    They name the service if another service shares its included minutes, and the period if minutes rolled over from it.
+    They name the voucher if the entry draws from several vouchers.
+    """
     words = cover_of(row["kind"], row["hourly_rate"])
     if row["shared_from"]:
         words += f" of {row['shared_from']}"
@@ -166,8 +170,8 @@ async def copied(
 ) -> list[DetailRow]:
     """Return the rows of an issued invoice, a statement or a credit note, as they were copied when it became final.
 
-    Pass exactly one of the ids. With `position`, only the row there is returned, if there is one. Row-level security
-    returns no rows of other customers to a contact.
+    Pass exactly one of the ids. With `position`, return only the row at this position, if there is one. Row-level
+    security returns no rows of other customers to a contact.
     """
     names = [CopiedRow.line_position.as_alias("line") if name == "line" else name for name in DetailRow._fields]
     of = {"invoice_id": invoice_id, "statement_id": statement_id, "credit_note_id": credit_note_id}
@@ -206,7 +210,7 @@ def _columns(row: DetailRow) -> dict[str, Any]:
 
 
 def minutes_by_cover(rows: Iterable[DetailRow]) -> dict[str, int]:
-    """Return the minutes of time that each kind of cover pays for, by the words of `covered_by`, in order of the rows."""
+    """Return the sum of minutes for each value of `covered_by`, in the order of the rows."""
     found: dict[str, int] = {}
     for row in rows:
         if row.minutes:
@@ -258,7 +262,7 @@ def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
 
 
 def _price(rate: Decimal | None, digits: int) -> Decimal | None:
-    """Return an hourly rate with the decimals of the currency, or unchanged if it needs more decimals."""
+    """Return an hourly rate with the decimals of the currency, or unchanged if the rate has more decimals."""
     if rate is None:
         return None
     short = rate.quantize(Decimal(1).scaleb(-digits))

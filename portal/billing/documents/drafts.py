@@ -30,7 +30,9 @@ GONE = "It was issued or deleted in the meantime."
 
 
 async def store(of: Book, document: Document, run_id: int) -> int:
-    """Store an invoice that the engine computed as a draft, settle its entries, and return the draft's id.
+    """Store `document`, an invoice that the engine computed. It becomes a draft, whose id is returned.
+
+    The entries of the document are settled by the draft.
 
     The caller must have locked the customer and stored the allocations.
     """
@@ -79,8 +81,8 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
 async def _link(invoice_id: int, customer_id: int, lines: Sequence[tuple[int, Line]]) -> None:
     """Store which allocations each line of a draft contains; `lines` has the lines with their positions.
 
-    The ids are looked up in Python, because PostgreSQL would plan a join for the few rows that the tables had before a
-    long run.
+    The ids are looked up in Python, because during a long billing run PostgreSQL would still plan a join for the few
+    rows that the tables had before the run.
     """
     entries = list({piece.entry for _, line in lines for piece in line.allocations})
     settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = $1", invoice_id)
@@ -108,7 +110,7 @@ async def _products(ids: Collection[Key | None]) -> dict[Key | None, Product]:
 
 
 def _active(line: Line, until: date) -> dict[str, object]:
-    """Return the columns of the first and the last day that a line for a fee pays for; None for any other line."""
+    """Return the columns for the first and the last day of a line's fee; both are None on any other line."""
     if line.active is None:
         return {"active_from": None, "active_to": None}
     first, last = line.active.start, (line.active.end or until) - timedelta(days=1)
@@ -116,7 +118,7 @@ def _active(line: Line, until: date) -> dict[str, object]:
 
 
 def _label(line: Line) -> str:
-    """Return the text that is printed for a line: on a line for a fee, the service and the days that it pays for."""
+    """Return the label that is printed for a line. A line for a fee gets its days, such as "1 Nov to 30 Nov 2026"."""
     if line.active is None or not line.label.endswith(f" {line.active}"):
         return line.label
     first, last = line.active.start, (line.active.end or date.max) - timedelta(days=1)
@@ -141,8 +143,8 @@ async def settle(
 def supply_of(of: Book, document: Document) -> tuple[date, date]:
     """Return the first and the last day of a document's period of supply (D43).
 
-    That period covers the days of the work and the days that fees pay for. A document without either, such as one for a
-    voucher alone, gets the day `until` of the run as both.
+    The period covers the days of the work and the days that fees pay for. If a document has neither work nor fees, such
+    as a document for a voucher alone, both days are `document.until`.
     """
     entries: dict[Key, Entry] = {entry.id: entry for entry in of.state.entries}
     days = [entries[id].date for id in document.detail]
@@ -155,13 +157,13 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
     """Remove one time entry from a draft, compute the lines of the draft again, and return the draft.
 
-    The next billing run bills the entry. What the other entries drew from prepaid minutes stays as it is. If nothing to
-    charge is left on the draft, delete it, so that the next run bills what else was on it, and return None. The change
-    is written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or would
-    still be too large for one document, and `Forbidden` if `by` is not a manager.
+    The next billing run bills the entry. The allocations of the other entries stay as they are. If nothing to charge is
+    left on the draft, delete the draft and return None; the next billing run then bills the rest. The change is written
+    to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or cannot exist
+    without the entry (`why_not`). Raise `Forbidden` if `by` is not a manager.
     """
     draft = await locked(draft_id, by)
-    if not await _free(draft_id, entry_id):
+    if not await _remove_entry(draft_id, entry_id):
         raise Conflict("This time is no longer on the draft.")
     remade = await remake_of(draft)
     await tell(draft, by, at)
@@ -175,7 +177,10 @@ async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetim
 
 
 def why_not(document: Document) -> str:
-    """Return an error message if a draft cannot hold this document, or else ""."""
+    """Return an error message if `document` cannot become a draft, else "".
+
+    The document is refused if it is too large, or if a discount exceeds what is charged at the same VAT rate.
+    """
     if not fits(document):
         return "What is left on this draft is more than one document can hold: delete the draft instead."
     if any(group.base < 0 for group in document.vat):
@@ -184,7 +189,10 @@ def why_not(document: Document) -> str:
 
 
 async def refill(draft: Invoice, of: Book, document: Document) -> None:
-    """Replace the lines and the sums of a locked draft by those of the document, and recompute open allocations."""
+    """Replace the lines and the sums of a locked draft by those of `document`.
+
+    Recompute the allocations of the customer's open time.
+    """
     first, last = supply_of(of, document)
     await _without_lines(draft.id)
     await Invoice.update(
@@ -206,7 +214,7 @@ async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
 
 
 async def locked(draft_id: int, by: AgentReader) -> Invoice:
-    """Lock the customer of a draft and then the draft, as decisions on time do, and return the draft.
+    """Lock the customer of a draft, then the draft, and return the draft.
 
     Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
     """
@@ -226,7 +234,7 @@ async def locked(draft_id: int, by: AgentReader) -> Invoice:
 async def _delete(draft: Invoice) -> None:
     """Delete a draft, so that its entries, fees and vouchers can be billed again, and recompute the allocations.
 
-    The periods that the run of the draft closed are open again (`rolling.reopen`).
+    Reopen the periods that the billing run of the draft closed (`rolling.reopen`).
     """
     await _without_lines(draft.id)
     for part in (SettledEntry, BilledFee, BilledVoucher):
@@ -241,7 +249,7 @@ async def _without_lines(draft_id: int) -> None:
         await part.delete().where(part.invoice_id == draft_id)
 
 
-async def _free(draft_id: int, entry_id: int) -> bool:
+async def _remove_entry(draft_id: int, entry_id: int) -> bool:
     """Remove one entry from a draft, so that it can be billed again, and return whether the draft contained it."""
     await current().execute(
         "delete from line_allocation b using allocation a where b.invoice_id = $1 and a.id = b.allocation_id and a.entry_id = $2",
@@ -256,10 +264,11 @@ async def _free(draft_id: int, entry_id: int) -> bool:
 async def remake_of(
     draft: Invoice, added: Sequence[Row] = (), without: int | None = None
 ) -> tuple[Book, Document] | None:
-    """Return the book of a draft and the invoice computed from its entries and its lines that are not for time.
+    """Return the book of a draft, and the invoice computed anew from the draft's entries and its other lines.
 
-    `added` are further such lines, as columns; the line at the position `without` is left out. The allocations of the
-    entries stay as they are. Return None if there is nothing to charge.
+    The other lines are the stored lines that are not for time, and the lines `added` (as columns). The line at the
+    position `without` is left out. The allocations of the entries stay as they are. Return None if there is nothing to
+    charge.
     """
     settled = await current().fetch("select entry_id from settled_entry where invoice_id = $1", draft.id)
     of = await book.load_settled(draft.customer_id, draft.contract_id, [row["entry_id"] for row in settled])
@@ -280,7 +289,7 @@ async def remake_of(
 
 
 def _vat(row: Row, of: Book, products: Mapping[Key | None, Product], rate: Decimal) -> VatRate:
-    """Return the VAT that applies now to a line: that of its product or, if it has none, of its service.
+    """Return the VAT that applies now to a line: the VAT of its product or, without a product, of its service.
 
     `rate` is the VAT rate of the contract.
     """

@@ -24,7 +24,7 @@ from portal.visible import visible
 
 LONGEST_NOTE = 1000
 LARGEST_LINE = Decimal("99999999999.999")
-"""The maximum amount of a line that is added: its unit price is a column with four decimals."""
+"""The maximum amount of a line that is added: the column for its unit price has 11 digits before the decimal point."""
 CHARGE, DISCOUNT = "charge", "discount"
 SHOWN = 50
 """The maximum number of approved entries that a draft's page lists, so that they can be added to the draft."""
@@ -68,18 +68,18 @@ async def services_of(draft: Invoice) -> list[Offered]:
 
 
 def asks_for_service(services: Sequence[Offered], product_id: int | None) -> bool:
-    """Return whether somebody has to choose the service of a line to add, because its VAT may depend on it.
+    """Return whether somebody has to choose a service for the line to be added, because its VAT may depend on it.
 
-    That is so if there are several services and no product. A product has a VAT of its own; its line counts in the
-    figures of the first service on the draft.
+    A service has to be chosen if there are several services and no product. A line for a product has the VAT of the
+    product, and belongs to the service of the draft's first line.
     """
     return product_id is None and len(services) > 1
 
 
 async def _service_of(draft: Invoice, facts: ExtraLineFacts, services: Sequence[Offered]) -> int | None:
-    """Return the id of the service of a line: the chosen one or, if none needs to be chosen, the draft's first one.
+    """Return the id of the service of a line: the chosen service, or else the service of the draft's first line.
 
-    Return None if the chosen service is not one of the draft's contract, or if none was chosen although it must be.
+    Return None if the chosen service is not in `services`, or if a service must be chosen and none was.
     """
     if facts.service is not None or asks_for_service(services, facts.product):
         return facts.service if facts.service in {service.id for service in services} else None
@@ -101,7 +101,10 @@ async def hold(draft_id: int, by: AgentReader) -> Invoice:
 
 
 async def change_note(draft: Invoice, facts: NoteFacts, *, by: AgentReader, at: datetime) -> None:
-    """Replace the note of a locked draft, and make open pages of agents update. Raise `Invalid` if it is too long."""
+    """Replace the note of a locked draft, and make open pages of agents update.
+
+    Raise `Invalid` if the note is too long.
+    """
     note = unicodedata.normalize("NFC", visible(facts.note)).strip()
     if len(note) > LONGEST_NOTE:
         raise Invalid({"note": f"Use at most {LONGEST_NOTE} characters."})
@@ -114,10 +117,10 @@ async def add_line(
 ) -> None:
     """Add a charge or a discount to a locked draft, compute its sums again, and make open pages of agents update.
 
-    `seen` is the net sum of the draft that the page showed, which prevents that the same line is added twice; None if
-    there was no page. Raise `Invalid` with an error message for each bad field, if `seen` is no longer the net sum, for
-    a discount of more than what is charged at the same VAT rate, if nothing would be left to charge, and for an amount
-    that makes the draft too large for one document.
+    `seen` is the net sum of the draft that the page showed, or None if there was no page. It prevents that the same
+    line is added twice. Raise `Invalid` if `seen` is no longer the net sum, with a message for each bad field, and if
+    nothing would be left to charge. Raise `Invalid` also for a discount that exceeds what is charged at the same VAT
+    rate, and for an amount that makes the draft too large for one document.
     """
     if seen is not None and seen != str(draft.net):
         raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})
@@ -149,9 +152,9 @@ async def add_line(
 async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> None:
     """Remove a line that was added by hand from a draft, compute its sums again, and make open pages of agents update.
 
-    `seen` is the net sum that the page showed, or None. Raise `Conflict` if that sum has changed, because another line
-    may then have the position, if the draft was issued or deleted, if it has no such line, and if the rest could not be
-    a document. Raise `Forbidden` if `by` is not a manager.
+    `seen` is the net sum that the page showed, or None. Raise `Conflict` if the net sum has changed, because another
+    line may then be at `position`. Raise `Conflict` also if the draft was issued or deleted, if it has no such line, or
+    if it cannot exist without the line. Raise `Forbidden` if `by` is not a manager.
     """
     draft = await hold(draft_id, by)
     if seen is not None and seen != str(draft.net):
@@ -183,7 +186,7 @@ select e.id, e.work_date, e.external_comment, coalesce(o.minutes, e.billable_min
 async def addable(draft: Invoice) -> Addable:
     """Return the approved time that can be added to a draft: time of its contract on days before `draft.until`.
 
-    This is time that was removed from the draft, and time that was approved after the run. Flagged and held time is
+    Such time was removed from the draft, for example, or was approved after the billing run. Flagged and held time is
     left out.
     """
     of = (draft.customer_id, draft.contract_id, draft.until)
@@ -195,9 +198,9 @@ async def addable(draft: Invoice) -> Addable:
 async def put_on(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> None:
     """Add an approved entry to a draft, compute the draft's sums again, and make open pages of agents update.
 
-    The entry costs what it costs now, less what included or prepaid minutes cover now. Raise `Conflict` if the draft
-    was issued or deleted, if the entry can no longer be added, or if the draft would be too large for one document, and
-    `Forbidden` if `by` is not a manager.
+    The entry is charged according to its present allocations. Raise `Conflict` if the draft was issued or deleted, if
+    the entry can no longer be added, or if the draft would be too large for one document. Raise `Forbidden` if `by` is
+    not a manager.
     """
     draft = await hold(draft_id, by)
     found = await current().fetchval(

@@ -45,7 +45,7 @@ async def keep(
 ) -> None:
     """Store a file (`kind` is `pdf` or `csv`) of the document that becomes final in this transaction.
 
-    Pass exactly one of the ids. The SHA-256 of `content` is stored with it.
+    Pass exactly one of the document's ids. The SHA-256 of `content` is stored too.
     """
     await StoredDocument.insert(
         StoredDocument(
@@ -83,13 +83,13 @@ async def stored(kind: str, document: Invoice | Statement | CreditNote) -> bytes
 
 
 _OWNERS: dict[type[Table], str] = {Invoice: "invoice", Statement: "statement", CreditNote: "credit_note"}
-"""What the audit log calls each class of document; with `_id`, the column that refers to it."""
+"""The name of each class of document in the audit log. With `_id` added, it is the name of the column for its id."""
 
 
 async def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:
     """Return the time detail of a document, `rows`, as a CSV file, which a worker thread writes.
 
     `title` is the title of the sheet. Amounts have as many decimals as `currency`, an ISO 4217 code, has. The file has
-    no row of totals: the amounts sum to the net of the invoice, and such a row would be counted again (D55).
+    no row of totals, so that the amounts in it sum to the net of the invoice (D55).
     """
     return await asyncio.to_thread(lambda: write_csv(detail.sheet(title, rows, digits_of(currency))))

@@ -167,10 +167,11 @@ class InvoiceVat(Table, tablename="invoice_vat"):
 
 
 class SettledEntry(Table, tablename="settled_entry"):
-    """A part of a time entry that an invoice or a statement has settled; exactly one of the two ids is set.
+    """A part of a time entry that an invoice or a statement has settled.
 
-    Part 0 is the whole entry; minutes that a credit note or a correcting statement freed are settled later as a further
-    part. The primary key is the entry and the part.
+    Exactly one of `invoice_id` and `statement_id` is set. Part 0 is the whole entry. If a credit note or a correcting
+    statement makes minutes billable again, they are settled later as a further part. The primary key is the entry and
+    the part.
     """
 
     entry_id = BigInt(primary_key=True, default=None)
@@ -213,7 +214,7 @@ class DocumentPage:
 
 
 def id_of_cursor(text: str | None) -> int | None:
-    """Return the id in a cursor from a URL, or None, which leads to the first page, if the text is not an id."""
+    """Return the id in a cursor from a URL. If the text is not an id, return None, which leads to the first page."""
     return number_in(text)
 
 

@@ -66,12 +66,14 @@ def missing_on(about: Row) -> list[Missing]:
 async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> Invoice:
     """Issue a draft: give it a number, copy the data printed on it, and store its PDF and CSV. Return the invoice.
 
-    No amount is computed again. The date of issue is the day of `at` in the company's time zone; the instant of issue
-    is not before that of the invoice with the previous number. The number series is locked until the transaction ends,
-    and the outbox gets a row. `seen` is the sum to pay that the page showed; None if there was no page. Raise
-    `Conflict` if the sum has changed since or the draft has been issued already, `NotFound` if there is no such draft,
-    `Forbidden` if `by` is not a manager, `Invalid` if the company or the number series is not set up or the draft lacks
-    something (`missing_on`), and `Unavailable` if the PDF cannot be made in time.
+    No amount is computed again. The date of issue is the day of the instant of issue in the company's time zone. This
+    instant is `at`, or the instant of the previous number if that is later. The number series is locked until the
+    transaction ends, and the outbox gets a row. `seen` is the sum to pay that the page showed, or None if there was no
+    page.
+
+    Raise `Conflict` if the sum to pay is no longer `seen` or the draft has been issued already, `NotFound` if there is
+    no such draft, and `Forbidden` if `by` is not a manager. Raise `Invalid` if the company or the number series is not
+    set up, or if the draft lacks something (`missing_on`). Raise `Unavailable` if the PDF cannot be made in time.
     """
     invoice = await _locked(draft_id, by)
     if seen is not None and seen != str(invoice.payable):
@@ -116,9 +118,9 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | Non
 
 
 async def unprinted(draft: Invoice, contents: Contents, by: AgentReader) -> str:
-    """Return a sentence that lists the characters of a draft that its PDF cannot show, or "" if it can show all.
+    """Return a sentence that lists the characters of a draft that the PDF cannot show, or "" if it can show all.
 
-    The company must be set up, because its data are printed too, as is the name of the agent `by`.
+    The data of the company are checked too, so the company must be set up.
     """
     parties, _, _ = await parties_of(draft.contract_id, by)
     texts = [value for party in parties.values() if isinstance(party, dict) for value in party.values()]

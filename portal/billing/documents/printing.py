@@ -1,4 +1,4 @@
-"""Format the data of an invoice or a credit note as the texts that its PDF prints, and have it typeset."""
+"""Format the data of an invoice or a credit note as the texts of its PDF, and typeset the PDF."""
 
 import asyncio
 import io
@@ -18,7 +18,7 @@ from portal.render import documents as paper
 from portal.render import formats
 
 CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
-"""The regional variant of Chinese characters to print, by the buyer's country; the same code points look different."""
+"""The regional variant of Chinese characters to print, by the buyer's country. One code point has several variants."""
 
 
 class Numbering(NamedTuple):
@@ -101,9 +101,9 @@ async def typeset(
 ) -> bytes:
     """Return a document as a PDF.
 
-    `face` returns the `Face` of the document; it is called in a worker thread, with the formats of printed documents.
-    `parties` and `logo` are those of `invoice_pdf`. If the contract asks for it, the time detail follows on further
-    pages. Raise `Unavailable` as `invoice_pdf` does.
+    `face` returns the `Face` of the document. It is called in a worker thread, with the formats of printed documents.
+    `parties` and `logo` are as in `invoice_pdf`. If the contract says so, the time detail follows on further pages.
+    Raise `Unavailable` as `invoice_pdf` does.
     """
 
     def texts() -> dict[str, Any]:
@@ -172,7 +172,7 @@ def of_paper(parties: dict[str, Any], on: date) -> dict[str, Any]:
 
 
 def _where(face: Face, contents: Contents, *, prints_detail: bool) -> str:
-    """Return the sentence that says where the time entries behind the lines are listed, or "" if there are none."""
+    """Return the sentence that says where the time entries are listed, or "" if the document has no time entries."""
     if all(row.entry_id is None for row in contents.detail):
         return ""
     return "Each piece of work behind these lines is listed " + (
@@ -254,7 +254,7 @@ def of_work(row: DetailRow) -> dict[str, str]:
 
 
 def _code(parties: dict[str, Any], number: str, payable: Decimal, currency: str) -> dict[str, Any] | None:
-    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if there is none."""
+    """Return the SEPA payment code of an invoice as an SVG image with its words, or None without a payment code."""
     code = payment_code(parties, number, payable, currency)
     if code is None:
         return None

@@ -1,6 +1,6 @@
 """Statements: what a billing run makes for a contract with time but nothing to charge.
 
-A statement has a time detail, but no number and no amount (D30). A wrong statement is corrected by a further one.
+A statement has a time detail, but no number and no amount (D30). A further statement can correct a wrong statement.
 """
 
 import uuid
@@ -19,9 +19,9 @@ from portal.people.readers import ContactReader, Reader, System
 class Statement(Table, tablename="statement"):
     """The time of one contract that cost nothing in a billing run. A statement is final as soon as it is made.
 
-    A statement that corrects another has the id of that one as `corrects_id`, a reason, and who made it; its time
-    detail is the time that it gives back. These columns are None on other statements. Notices refer to a statement by
-    its `told_id`.
+    A correction is a statement with `corrects_id` (the id of the corrected statement), `reason` and `made_by_id`. On
+    other statements, these columns are None. The time detail of a correction is the time that is no longer settled by
+    the corrected statement. Notices refer to a statement by its `told_id`.
     """
 
     id: UUID = UUID(primary_key=True, default=None)
@@ -43,8 +43,8 @@ class Statement(Table, tablename="statement"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the statements that `reader` may see.
 
-        Managers see all statements, other agents none. A contact with the right to invoices sees those of their
-        customer.
+        Managers see all statements, other agents none. A contact with the right to invoices sees the statements of
+        their customer.
         """
         if isinstance(reader, ContactReader):
             return cls.objects().where(
@@ -62,7 +62,7 @@ class Statement(Table, tablename="statement"):
         return statement
 
     async def related(self) -> list["Statement"]:
-        """Return the statement that this one corrects, or else those that correct this one, the oldest first."""
+        """Return the statement that this statement corrects, or else its corrections, the oldest first."""
         if self.corrects_id:
             return await Statement.objects().where(Statement.id == self.corrects_id)
         return await Statement.objects().where(Statement.corrects_id == self.id).order_by(Statement.made_at)
@@ -83,14 +83,14 @@ async def list_statements(
 ) -> DocumentPage:
     """Return a page of the statements that `reader` may see, newest first, with their minutes.
 
-    The minutes of a correction are those that it gives back. With `customer_id`, only statements of that customer are
+    The minutes of a correction are the minutes that it undoes. With `customer_id`, only statements of that customer are
     listed. `after` is the cursor: the id of the last statement on the previous page.
     """
     return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 
 
 def _id_of(text: str | None) -> uuid.UUID | None:
-    """Return the UUID in a cursor from a URL, or None, which leads to the first page, if the text is not a UUID."""
+    """Return the UUID in a cursor from a URL. If the text is not a UUID, return None, which leads to the first page."""
     try:
         return uuid.UUID(text or "")
     except ValueError:

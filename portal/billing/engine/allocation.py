@@ -44,9 +44,9 @@ def add_draws(drawn: dict[PoolKey, int], allocated: Iterable[Allocation]) -> Non
 
 
 class Sweep:
-    """One pass over entries in their order, in which each entry draws from what the entries before it left.
+    """One pass over entries in their order: each entry draws prepaid minutes that the entries before it have left.
 
-    `drawn` holds the minutes that were drawn from each pool before the pass; the mapping itself does not change.
+    `drawn` has the minutes that were drawn from each pool before the pass; the pass does not change this mapping.
     """
 
     def __init__(self, state: BillingState, drawn: Mapping[PoolKey, int]) -> None:
@@ -57,7 +57,7 @@ class Sweep:
         self._included = IncludedMinutes(self._places, self._drawn, state.rolled)
 
     def allocate(self, entry: Entry, price: Price | None) -> tuple[Allocation, ...]:
-        """Return the allocations of an entry that is approved at `price`, and count what it draws.
+        """Return the allocations of an entry that is approved at `price`, and record the minutes that the entry draws.
 
         Call this for the entries in their order. Raise `ValueError` if the entry needs a price and has none.
         """
@@ -124,8 +124,8 @@ def draws_minutes(entry: Entry) -> bool:
 def holds_rest(service: ServiceTerms) -> bool:
     """Return whether an entry that prepaid minutes cover only in part is held as a whole.
 
-    Where time beyond the prepaid minutes is blocked, no such entry is approved. An approved one that is no longer
-    covered, because an entry of an earlier day was approved later, is held until somebody decides on it.
+    This is so if the service holds or blocks time beyond the prepaid minutes. Under a service that blocks such time, an
+    entry can be covered when it is approved, and become uncovered when an entry of an earlier day is approved.
     """
     return service.overflow is not Overflow.BILL and service.settlement is not Settlement.TIME_SPENT
 

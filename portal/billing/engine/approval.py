@@ -16,7 +16,7 @@ from portal.billing.engine.words import RefusalReason
 from portal.words import EntryBilling, Rollup
 
 LONGEST_COUNTED = 2880
-"""The maximum number of minutes that one entry counts: the table of time entries holds no more."""
+"""The maximum number of billable minutes of one entry; the table of time entries accepts no more."""
 
 Refusals = tuple[tuple[Key, RefusalReason], ...]
 
@@ -71,10 +71,10 @@ def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[
 
 
 def overlong(state: BillingState, prices: Mapping[Key, Price | None]) -> frozenset[Key]:
-    """Return which of the entries in `prices` must not be approved, because rounding by day would make one too long.
+    """Return the entries in `prices` that must not be approved, because rounding by day would make an entry too long.
 
-    If all of them were approved, an entry would count more than `LONGEST_COUNTED` minutes on some days of an agent and
-    a service. All entries of such a day are returned.
+    An entry is too long if it counts more than `LONGEST_COUNTED` minutes once all entries in `prices` are approved. In
+    that case, return all entries in `prices` with the same agent, service and day.
     """
     approved = approved_entries(replace(state, approved={**state.approved, **prices}))
     days = {_day(entry) for entry in approved if entry.billable_minutes > LONGEST_COUNTED}

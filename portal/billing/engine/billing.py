@@ -84,9 +84,9 @@ def _is_held(pieces: tuple[Allocation, ...]) -> bool:
 def _lines(
     state: BillingState, contract: ContractTerms, settled: Mapping[Key, list[Work]], until: date
 ) -> Iterator[Line]:
-    """Yield the invoice lines of a contract: for each service its fees and its time, then the vouchers that were sold.
+    """Yield the invoice lines of a contract: for each service its fees and its time, then the vouchers to be billed.
 
-    `settled` holds the entries that this run settles, by service id.
+    `settled` has the entries that this run settles, by service id.
     """
     for service in contract.services:
         yield from _fee_lines(state, contract, service, until)
@@ -103,8 +103,8 @@ def remake(
 ) -> Document | None:
     """Return the document of a contract that settles these entries with their frozen allocations; None if it is empty.
 
-    `kept` are the lines that the document keeps: those for fees and vouchers, in the order of `bill`, and those that
-    were added by hand, which come last. The lines for time are computed again.
+    The lines for time are computed again. `kept` are the other lines, which stay as they are: lines for fees and
+    vouchers, in the order of `bill`, and lines that were added by hand, which come last.
     """
     by_service: dict[Key, list[Work]] = defaultdict(list)
     for work in sorted(settled, key=lambda done: done.entry.order):
@@ -119,10 +119,10 @@ def remake(
 
 
 def _fee_lines(state: BillingState, contract: ContractTerms, service: ServiceTerms, until: date) -> Iterator[Line]:
-    """Yield a line for each fee that is due.
+    """Yield the lines for fees that are due and not billed yet.
 
-    If a fee was billed for only a part of the days of its period, the line is for the other days, such as days by which
-    the contract was extended later.
+    If a fee was billed for only some days of its period, a line charges only the other days. There are such days if the
+    contract was extended, for example.
     """
     for fee in SETTLEMENTS[service.settlement].fees(contract, service, until):
         billed = state.billed_fees.get((service.id, fee.start), ())
@@ -163,8 +163,8 @@ def _document(
 ) -> Iterator[Document]:
     """Yield the document of a contract, if there is one (D30).
 
-    It is an invoice if the net of a line is not 0, or else a statement if the run settles an entry of the contract. A
-    statement has none of the `lines`.
+    The document is an invoice if the net of any line is not 0. If no line has a net but the run settles entries of the
+    contract, the document is a statement, which has no lines.
     """
     work = sorted(
         (done for service in contract.services for done in settled.get(service.id, ())),
@@ -192,7 +192,7 @@ def _rolled(
 ) -> dict[PoolKey, tuple[RolledMinutes, ...]]:
     """Return the minutes that roll over from each period that has ended by `until`.
 
-    They are the minutes that no approved entry draws, whether the entry is settled or not.
+    These are minutes that no approved entry draws, settled or not.
     """
     drawn = _drawn(state.drawn, allocations.values())
     return dict(IncludedMinutes(state.places(), drawn, state.rolled).closed(until))

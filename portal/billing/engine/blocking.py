@@ -24,10 +24,10 @@ class _Candidate(NamedTuple):
 def coverable(state: BillingState, prices: Prices) -> frozenset[Key]:
     """Return which of the entries in `prices` may be approved together at these prices.
 
-    An entry always may if its service does not block time, if it is released, or if it draws no prepaid minutes. Any
-    other entry is refused as a whole unless the minutes that approved entries leave cover it, and all approved entries
-    of blocking services stay covered. Entries that are approved already come first, then those entries in `prices`
-    whose services do not block, then the others in their order.
+    An entry is blocked if its service blocks time beyond the prepaid minutes, prepaid minutes may pay for it, and it is
+    not released. Entries that are not blocked may always be approved. A blocked entry may be approved only if prepaid
+    minutes cover it wholly, and still cover the approved entries of all blocking services. Prepaid minutes go first to
+    approved entries, then to the entries in `prices` that are not blocked, then to the blocked entries in their order.
     """
     entries = {entry.id: entry for entry in state.entries if entry.id in prices}
     places = state.places()
@@ -49,7 +49,7 @@ def _blocks(service: ServiceTerms) -> bool:
 
 
 def _left_over(before: BillingState, prices: Prices, blocked: Sequence[Entry]) -> Iterator[_Candidate]:
-    """Yield the entries that are covered by the minutes that approved entries leave; each draws before the next."""
+    """Yield the blocked entries that are covered by the prepaid minutes that approved and earlier entries have left."""
     drawn = dict(before.drawn)
     for pieces in allocate(before).values():
         add_draws(drawn, pieces)
@@ -71,9 +71,9 @@ def _fitting(
 ) -> frozenset[Key]:
     """Return the candidates that can be approved so that no entry outside `short` lacks prepaid minutes.
 
-    They are tried together. If that fails, the first half is tried, and then the second half together with what the
-    first half yielded. `refused`, which this function fills, maps the pools of refused entries to the fewest minutes of
-    such an entry; an entry with the same pools and at least as many minutes is not tried.
+    First, all candidates are tried together. If that fails, the first half is tried, and then the second half together
+    with the accepted candidates of the first half. `refused`, which this function fills, maps pools to the fewest
+    minutes of a refused entry with these pools. An entry with the same pools and at least as many minutes is not tried.
     """
     tried = [each for each in candidates if each.minutes < refused.get(each.pools, each.minutes + 1)]
     if _short(_approving(before, {each.id: prices[each.id] for each in tried})) <= short:

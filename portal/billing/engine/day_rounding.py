@@ -17,9 +17,9 @@ def rounded_by_day(
 ) -> dict[Key, int]:
     """Return the minutes of the entries that rounding by day changes, by entry id.
 
-    `entries` are the approved entries that no document has settled, in order. An entry with a fixed fee or with
-    `is_override` is in no group and does not change. The minutes of each group are added and rounded once, and the
-    difference goes to the last entry of the group, so it moves when a later entry is approved or withdrawn. If rounding
+    `entries` are the approved entries that no document has settled, in order. Entries with the same case, service,
+    agent, day and kind of billing form a group; an entry with a fixed fee or with `is_override` is in no group. The
+    minutes of each group are added and rounded once. The difference goes to the last entry of the group. If rounding
     subtracts more minutes than the last entry has, the rest is subtracted from the entry before it.
     """
     groups: dict[_Group, list[Entry]] = {}

@@ -12,9 +12,9 @@ from portal.periods import Period, period_of
 def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, digits: int) -> Decimal:
     """Return the share of the fee for `days`, which must have an end and lie in one billing period.
 
-    The fee is the one in force on the first active day of the period. The days from that one up to any day cost their
-    share of the fee, rounded once. Later days cost the difference between two such shares. So parts of a period add up
-    to what they cost together, whenever and in whatever order they are billed or credited.
+    The fee is the fee in force on the first active day of the period. A share is the fee for the days from the first
+    active day up to some day, rounded once. The result is the share up to the end of `days`, less the share up to the
+    day before `days`. So parts of a period always add up to what they cost together.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)
@@ -27,12 +27,12 @@ def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, 
 def price_before(
     contract: ContractTerms, service: ServiceTerms, days: Period, charged: Mapping[Period, Decimal | None], digits: int
 ) -> Decimal:
-    """Return what `days` cost if days after them are billed already, such as after the start was moved forward.
+    """Return what `days` cost if later days of the period are billed already, because the start was moved, for example.
 
-    `charged` maps the billed days of the period to what was charged for them, or to None if that is not known. So that
-    the sum is right to the cent, `days` cost what they and the billed days cost together, less what was charged. If
-    this differs from the share of `days` alone by more than rounding does, the fee has changed since; then `days` cost
-    that share.
+    `charged` maps billed days of the period to the amount charged, or to None if the amount is not known. `days` cost
+    the price of `days` and the billed days together, less what was charged, so that the sum is right to the cent. If
+    this result differs from the share of `days` alone by more than rounding explains, the fee has changed since. Then
+    return the share of `days` alone.
     """
     plain = price_of_days(contract, service, days, digits)
     known = [amount for amount in charged.values() if amount is not None]
@@ -57,11 +57,10 @@ def price_until(
 ) -> Decimal | None:
     """Return what the billed `days` cost if the contract ends on `end`, so that all days before `end` cost their share.
 
-    `end` is the first day that the contract does not cover; `days` end on it or later. `others` maps the other billed
-    days of the period to what is charged for them. Parts that were billed before earlier ones were rounded by
-    themselves, so `days` cost what all days before `end` cost together, less what is charged for the other ones. Return
-    None if that cannot be computed: if a day before `end` is not billed, if another part still has days from `end` on,
-    or if `days` begin after `end`.
+    `end` is the first day that the contract does not cover; `days` end on this day or later. `others` maps the other
+    billed days of the period to the amounts charged. `days` cost the price of all days before `end` together, less the
+    amounts charged for the other days; so rounding adds no cent. Return None if this cannot be computed: if a day
+    before `end` is not billed, if other billed days extend beyond `end`, or if `days` begin after `end`.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)

@@ -87,7 +87,7 @@ def _charged(entry: Entry, price: Price | None, covered: int) -> Iterator[tuple[
 
 
 def _price_of(stretch: Stretch, price: Price | None) -> Price:
-    """Return the price of a stretch: the entry's own rate, or else that of the schedule, or else the approved price.
+    """Return the price of a stretch: the entry's own rate, else the rate of the schedule, else the approved price.
 
     Raise `ValueError` if `price` is None.
     """
@@ -98,7 +98,7 @@ def _price_of(stretch: Stretch, price: Price | None) -> Price:
 
 
 def _priced(price: Price | None) -> Price:
-    """Return the approved price of charged minutes. Raise `ValueError` if it is None."""
+    """Return the approved price of charged minutes. Raise `ValueError` if `price` is None."""
     if price is None:
         raise ValueError("a charged minute has no price")
     return price

@@ -1,7 +1,7 @@
 """Find the hourly price of an entry (D17, D18, D19).
 
-The entry's own hourly rate takes precedence over the rates of a schedule, these over the service's overage rate, and
-that over the most specific rate.
+The order of precedence is: the entry's own hourly rate, the rates of a schedule, the service's overage rate, and last
+the most specific rate.
 """
 
 from bisect import bisect_right
@@ -72,8 +72,8 @@ class RateTable:
 def price_for(entry: Entry, service: ServiceTerms, rates: RateTable) -> Price | None:
     """Return the price of a charged hour of `entry`, or None if no rate applies.
 
-    It is the price of the minutes for which no schedule has a rate. If no other rate applies and the schedule has a
-    rate for every minute, it is the schedule's rate for the last of them. An entry that needs a price and has none
+    This price applies to the minutes for which no schedule has a rate. If the schedule has a rate for every minute and
+    no other rate applies, return the schedule's rate for the last minute. An entry that needs a price and has none
     cannot be approved.
     """
     if entry.hourly_rate is not None:

@@ -91,8 +91,8 @@ class ServiceTerms:
 
     - `rollover`: how unused included minutes roll over; None if they expire with their period.
 
-    - `shares`: the subscription of the same contract whose included minutes this service draws too, after its own; None
-    if there is none. A service draws nothing from any other subscription (D28).
+    - `shares`: another subscription of the same contract, whose included minutes this service may draw after its own
+    included minutes (D28), or None.
 
     - `day_rounding`: the rule by which the sum of a day's minutes is rounded (D4); None if each entry was rounded.
     """

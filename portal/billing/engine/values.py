@@ -53,7 +53,7 @@ class Entry:
 
     - `fixed_fee`: the price of the whole entry if its task has one, instead of an hourly price; None otherwise.
 
-    - `stretches`: the worked minutes in their order, as the schedule of the service splits them; empty without one.
+    - `stretches`: the worked minutes in their order, as the schedule splits them; empty without a schedule.
     """
 
     id: Key
@@ -79,7 +79,7 @@ class Entry:
         return self.date, self.created, self.id
 
     def last_minutes(self, minutes: int) -> "Entry":
-        """Return the entry reduced to its last `minutes` billable minutes, which rounding does not change any more."""
+        """Return the entry reduced to its last `minutes` billable minutes. Rounding by day no longer changes them."""
         tail: list[Stretch] = []
         left, rounded = minutes, self.billable_minutes - sum(stretch.minutes for stretch in self.stretches)
         for stretch in reversed(self.stretches):
@@ -91,10 +91,10 @@ class Entry:
         return replace(self, billable_minutes=minutes, is_override=True, stretches=tuple(tail))
 
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
-        """Return the entry without the minutes that these allocations of it hold.
+        """Return the entry without the minutes of `pieces`, which are allocations of the entry.
 
-        A charged allocation holds minutes that have its price in the schedule, or minutes without a price there, the
-        last ones first. A covered allocation holds the first of the other minutes.
+        For a charged allocation, remove minutes with the same price of the schedule, or minutes without such a price,
+        the last minutes first. For any other allocation, remove the first of the remaining minutes.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):
@@ -137,8 +137,8 @@ class Allocation:
     def source(self) -> date | Key | None:
         """Return what the minutes were drawn from.
 
-        That is the start of the period that granted them for included minutes, the id of the voucher for prepaid
-        minutes, and None otherwise.
+        For included minutes, it is the first day of the period that granted the minutes. For minutes of a voucher, it
+        is the id of the voucher. For all other minutes, it is None.
         """
         if self.pool is None:
             return None
@@ -194,9 +194,9 @@ class VatGroup:
 class Document:
     """An invoice or a statement for one contract, or a document that corrects one.
 
-    `detail` holds the ids of the entries that the document settles, `allocations` all allocations of these entries. On
-    a credit note and on a statement that corrects another, they are the entries and minutes that are given back, and
-    minutes and amounts are negative.
+    `detail` has the ids of the entries that the document settles, `allocations` all allocations of these entries. On a
+    credit note or a correcting statement, `detail` and `allocations` are what is credited, and minutes and amounts are
+    negative.
     """
 
     kind: DocumentKind
@@ -240,19 +240,19 @@ class BillingState:
     - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that the end of
     a contract has credited are not among them.
 
-    - `charged`: what was charged for billed days of fees, by `Line.sold`. It may be missing where days before them
-    cannot become active any more.
+    - `charged`: what was charged for billed days of fees, by `Line.sold`. It is needed only for periods in which
+    earlier days may still become active.
 
     - `billed_vouchers`: the vouchers that were billed before.
 
     - `rolled`: the minutes that were rolled over into a period, for each period whose predecessor a run has closed.
 
-    - `freed`: the minutes of entries in `settled` that a credit has freed and that no document has settled again.
+    - `freed`: the minutes of entries in `settled` that a credit has made billable again, until a document settles them.
 
     - `written_off`: the entries whose minutes a credit has written off, in part or as a whole; they stay settled.
 
-    - `next_place`: for entries on credited documents, the place from which their allocations are numbered, so that no
-    two allocations of an entry have the same place.
+    - `next_place`: for entries on credited documents, the place of their next allocation, so that no two allocations of
+    an entry have the same place.
 
     - `credited`: what was credited of the price of fees and vouchers, by `Line.sold`.
 
@@ -290,7 +290,7 @@ class BillingState:
     def open_entries(self) -> list[Entry]:
         """Return the entries that may appear on a document and are not settled, whether approved or not, in order.
 
-        If a credit has freed a part of a settled entry, that part is returned.
+        If a credit has made a part of a settled entry billable again, this part is returned.
         """
         return sorted(
             (
@@ -302,7 +302,7 @@ class BillingState:
         )
 
     def _freed(self, entry: Entry) -> Entry:
-        """Return the part of a settled entry that a credit has freed."""
+        """Return the part of a settled entry that a credit has made billable again."""
         rest = entry.without(self.settled[entry.id]) if entry.stretches else entry
         return rest.last_minutes(self.freed[entry.id])
 

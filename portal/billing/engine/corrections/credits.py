@@ -1,7 +1,7 @@
-"""Correct documents: give back minutes and amounts, as a whole, by line, by entry or by minutes (D38, D39, D40).
+"""Correct documents: credit a whole document, or some of its lines, entries or minutes (D38, D39, D40).
 
-Covered minutes go back to their period or voucher. What is credited becomes free, so that the next run bills it again, or
-is written off. An entry stays settled while any of its minutes is on a document or written off.
+Included and prepaid minutes that are credited return to their period or voucher. The next run bills again what was
+credited, unless it is written off. An entry stays settled while any of its minutes is on a document or written off.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,9 +19,9 @@ from portal.periods import Period
 
 
 class CannotCredit(ValueError):
-    """Minutes of an entry or a voucher, whose id is `key`, cannot be credited.
+    """Minutes of an entry or a voucher cannot be credited; `key` is the id of the entry or voucher.
 
-    The document does not have them (any longer), or they are only a part of a fixed fee.
+    The document does not have these minutes (any longer), or they are only a part of a fixed fee.
     """
 
     def __init__(self, key: Key, what: str) -> None:
@@ -31,23 +31,24 @@ class CannotCredit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Minutes that are taken from an allocation. `left` is the rest of the allocation, or None if nothing is left."""
+    """An allocation (`live`) of which minutes are credited. `left` is the rest of it, or None if nothing is left."""
 
     live: Allocation
     left: Allocation | None
 
     @property
-    def given_back(self) -> Allocation:
-        """Return the minutes and the amount that are given back, as negative numbers."""
+    def credited(self) -> Allocation:
+        """Return the allocation with the credited minutes and amount, as negative numbers."""
         minutes, amount = (0, Decimal(0)) if self.left is None else (self.left.minutes, self.left.amount)
         return replace(self.live, minutes=minutes - self.live.minutes, amount=EXACT.subtract(amount, self.live.amount))
 
 
 class Credit:
-    """The minutes and lines of one document that are not credited yet ("live"), from which parts are taken.
+    """A credit of one document. Call the methods `take_...` to choose what is credited, then `done`.
 
-    `state` must contain the entries of the document, although they are settled. With `write_off`, what is taken is
-    never billed again; otherwise the next run bills it.
+    Minutes and lines of the document are "live" as long as they are not credited; only live minutes and lines can be
+    taken, which means chosen. `state` must contain the entries of the document, although they are settled. With
+    `write_off`, what is taken is never billed again; without it, the next run bills it.
     """
 
     def __init__(self, state: BillingState, of: Document, *, write_off: bool = False) -> None:
@@ -76,22 +77,22 @@ class Credit:
         self._sold |= {line.sold for line in self._of.lines}
 
     def take_line(self, line: Line) -> None:
-        """Take all of a line: the live minutes that it charges, or its fee, or its voucher."""
+        """Take a whole line: the live minutes that the line charges, or its fee or its voucher."""
         if line.kind is LineKind.TIME:
             self._take(self._live[place] for place in map(_place, line.allocations) if place in self._live)
         else:
             self._sold.add(line.sold)
 
     def take_entries(self, entries: Iterable[Key]) -> None:
-        """Take all live minutes of these entries, covered ones included."""
+        """Take all live minutes of these entries, including the minutes that cost nothing."""
         entries = tuple(entries)
         self._take(piece for entry in entries for piece in self._of_entry.get(entry, ()))
         self._emptied |= self._empty.intersection(entries)
 
     def take_minutes(self, entry: Key, minutes: int) -> None:
-        """Take the last `minutes` live minutes of an entry, so that covered ones are taken only after all charged ones.
+        """Take the last `minutes` live minutes of an entry. Charged minutes come last, so they are taken first.
 
-        Raise `CannotCredit` if fewer minutes are live, or if that would split a fixed fee.
+        Raise `CannotCredit` if fewer minutes are live, or if only a part of a fixed fee would be taken.
         """
         for piece in reversed(self._of_entry.get(entry, [])):
             taken = min(minutes, piece.minutes)
@@ -105,9 +106,9 @@ class Credit:
             raise CannotCredit(entry, f"{minutes} minutes more than the document still has of it")
 
     def take_voucher(self, voucher: Key, minutes: int) -> None:
-        """Take `minutes` that nobody has drawn from a sold voucher; nobody can draw them afterwards.
+        """Take `minutes` of a sold voucher that no entry has drawn. No entry can draw these minutes afterwards.
 
-        Raise `CannotCredit` if the document does not sell the voucher any more, or if fewer minutes are left.
+        Raise `CannotCredit` if the document does not sell the voucher (any longer), or if fewer minutes are left.
         """
         if not any(line.voucher == voucher and is_live(self._state, line) for line in self._of.lines):
             raise CannotCredit(voucher, "not on this document")
@@ -121,9 +122,9 @@ class Credit:
         self._taken |= {_place(piece): Taken(piece, None) for piece in pieces}
 
     def _without(self, piece: Allocation, minutes: int) -> Allocation | None:
-        """Return what is left of an allocation without `minutes`, or None if nothing is.
+        """Return the rest of an allocation without `minutes`, or None if nothing is left.
 
-        Its amount is computed again, so that all credits together sum to the amount that was charged.
+        The amount of the rest is computed anew, so that all credits together sum to the amount that was charged.
         """
         left = piece.minutes - minutes
         if not left:
@@ -148,20 +149,23 @@ class Credit:
             self._of.contract,
             self._of.until,
             [id for id in self._of.detail if id in entries],
-            [each.given_back for each in taken],
+            [each.credited for each in taken],
             lines if is_invoice else (),
             state.digits,
         )
         return state, note
 
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
-        """Yield what is credited of each line, in the order of the document. `state` already has the minutes back."""
+        """Yield the credited part of each line, in the order of the document.
+
+        `state` is the state in which the credited minutes are no longer settled.
+        """
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
         for line in self._of.lines:
             if line.kind is LineKind.TIME:
                 taken = [self._taken[place] for place in map(_place, line.allocations) if place in self._taken]
                 if taken:
-                    yield time_line_of(line, [each.given_back for each in taken], state.digits)
+                    yield time_line_of(line, [each.credited for each in taken], state.digits)
             elif line.voucher in self._parts and is_live(state, line):
                 amount = _price_of_part(state, line, vouchers, self._parts[line.voucher])
                 yield replace(line, net=-amount, unit_price=-amount)
@@ -171,13 +175,13 @@ class Credit:
                     yield replace(line, net=-amount, unit_price=-amount)
 
     def _covered_lines(self, state: BillingState, taken: Iterable[Taken]) -> Iterator[Line]:
-        """Yield a line at 0.00 for each service whose covered minutes are given back and are on no line of the invoice."""
+        """Yield a line at 0.00 for each service with credited minutes that are on no line of the invoice."""
         on_lines = {_place(piece) for line in self._of.lines for piece in line.allocations}
         entries = {entry.id: entry.service for entry in state.entries}
         by_service: dict[Key, list[Allocation]] = {}
         for each in taken:
             if _place(each.live) not in on_lines and self._of.kind is DocumentKind.INVOICE:
-                by_service.setdefault(entries[each.live.entry], []).append(each.given_back)
+                by_service.setdefault(entries[each.live.entry], []).append(each.credited)
         for id, (_, service) in state.places().items():
             if id in by_service:
                 line = Line(
@@ -187,7 +191,7 @@ class Credit:
 
 
 def is_live(state: BillingState, line: Line) -> bool:
-    """Return whether the fee or the voucher of `line` is billed by that line, and not again by a later one."""
+    """Return whether the fee or the voucher of `line` is still billed, by this line and not by a later line."""
     if line.sold is None:
         return False
     billed = line.voucher in state.billed_vouchers if line.voucher is not None else days_paid(state, line) is not None
@@ -203,9 +207,9 @@ def days_paid(state: BillingState, line: Line) -> Period | None:
 
 
 def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date = date.min) -> BillingState:
-    """Return the state in which no fee counts as billed for the days of these lines from `until` on.
+    """Return the state in which the fees `sold` are no longer billed for their days from `until` on.
 
-    `sold` is what the lines sell, as in `Line.sold`.
+    `sold` has values of `Line.sold`.
     """
     kept = {
         (service, start): tuple(
@@ -218,16 +222,16 @@ def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date =
     return replace(state, billed_fees={fee: parts for fee, parts in kept.items() if parts})
 
 
-def time_line_of(line: Line, given_back: list[Allocation], digits: int) -> Line:
-    """Return the line of a credit note that gives these allocations of `line` back."""
-    charged = [piece for piece in given_back if piece.kind is AllocationKind.CHARGED]
+def time_line_of(line: Line, credited: list[Allocation], digits: int) -> Line:
+    """Return the line of a credit note for `line`. `credited` are its credited allocations, with negative minutes."""
+    charged = [piece for piece in credited if piece.kind is AllocationKind.CHARGED]
     return replace(
         line,
         minutes=sum(piece.minutes for piece in charged),
         unit_price=shared_price(charged),
         net=total((piece.amount for piece in charged), digits),
-        entries=tuple(dict.fromkeys(piece.entry for piece in given_back)),
-        allocations=tuple(given_back),
+        entries=tuple(dict.fromkeys(piece.entry for piece in credited)),
+        allocations=tuple(credited),
     )
 
 
@@ -238,15 +242,15 @@ def _place(piece: Allocation) -> tuple[Key, int]:
 def _with_minutes_back(
     state: BillingState, taken: Collection[Taken], emptied: Collection[Key], *, write_off: bool
 ) -> BillingState:
-    """Return the state in which these minutes are no longer settled and are back in their pools.
+    """Return the state in which the minutes `taken` are no longer settled and have returned to their pools.
 
-    An entry of which no other minutes are settled is no longer settled, and neither are the entries `emptied`, which
-    have no minutes. With `write_off`, all these entries stay settled, so that nothing of them is billed again.
+    An entry without other settled minutes is no longer settled. The entries `emptied`, which have no minutes, are no
+    longer settled either. With `write_off`, all these entries stay settled, so that they are never billed again.
     """
     settled, freed, next_place = dict(state.settled), dict(state.freed), dict(state.next_place)
     drawn, written_off = dict(state.drawn), set(state.written_off)
     for each in taken:
-        id, minutes = each.live.entry, -each.given_back.minutes
+        id, minutes = each.live.entry, -each.credited.minutes
         next_place[id] = max(next_place.get(id, 0), *(piece.place + 1 for piece in settled[id]))
         left = (each.left if piece.place == each.live.place else piece for piece in settled[id])
         settled[id] = tuple(piece for piece in left if piece is not None)
@@ -274,7 +278,7 @@ def _with_minutes_back(
 def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Decimal:
     """Return the amount of a fee or a voucher that can still be credited.
 
-    For a voucher, that is the share of its undrawn minutes. `vouchers` has the minutes of each voucher.
+    For a voucher, this is the share of its price for undrawn minutes. `vouchers` has the minutes of each voucher.
     """
     share = line.net
     if line.voucher is not None and (minutes := vouchers[line.voucher]):
@@ -285,9 +289,9 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
 
 
 def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int], minutes: int) -> Decimal:
-    """Return the price of so many undrawn minutes of the voucher of `line`.
+    """Return the price of `minutes` undrawn minutes of the voucher of `line`.
 
-    The results of several credits add up to that of a single credit of the same minutes.
+    The results for several credits add up to the result for one credit of the same minutes.
     """
     if line.voucher is None or line.sold is None:
         return Decimal(0)
@@ -302,8 +306,8 @@ def _with_sales_back(
 ) -> BillingState:
     """Return the state in which the fees and vouchers of these credit lines are due again, or written off.
 
-    `parts` has the minutes of vouchers that are credited in part. A voucher of which minutes were drawn, or that was
-    credited in part, is never sold again; its other minutes can no longer be drawn once all of it is credited.
+    `parts` maps vouchers that are credited in part to the credited minutes. A voucher with drawn minutes, or with an
+    earlier or present credit of a part, is never due again. Its credited minutes can no longer be drawn.
     """
     due: set[PoolKey] = set()
     reopened, credited, refunded = dict(state.reopened), dict(state.credited), dict(state.refunded)

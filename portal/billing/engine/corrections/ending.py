@@ -29,8 +29,8 @@ def end_contract(
 ) -> tuple[BillingState, list[Document]]:
     """End `contract` on `on`, the first day that it does not cover, and credit the fees of its unused days.
 
-    `documents` are those made so far. Each invoice with such fees gets one credit note. Invoices and credit notes
-    together charge what would have been charged if the end had been known. If the contract is extended later, the
+    `documents` are the documents made so far. Each invoice with such fees gets one credit note. Invoices and credit
+    notes together charge what would have been charged if the end had been known. If the contract is extended later, the
     credited days are billed again. Approvals are not withdrawn.
     """
     state = extend_contract(state, contract, on)
@@ -67,7 +67,7 @@ def _credit_line(state: BillingState, line: Line, amount: Decimal, on: date) -> 
 def _with_unused_back(state: BillingState, unused: Iterable[tuple[Line, Decimal]], on: date) -> BillingState:
     """Return the state in which these amounts of fee lines are credited, and no fee is billed for days from `on` on.
 
-    A line of which no day is left is credited as a whole, so that a later line may bill its days again.
+    If all days of a line are credited, its fee counts as not billed, so that a later line may bill the days again.
     """
     credited, reopened = dict(state.credited), dict(state.reopened)
     cut = set()

@@ -40,7 +40,7 @@ def time_line(
 ) -> Line:
     """Return one line that sums the charged allocations of `work`.
 
-    `pieces` are the allocations that the line contains; with the rollup `none`, they include those that cost nothing.
+    `pieces` are the allocations that the line contains. With the rollup `none`, some of them may cost nothing.
     """
     charged = [piece for done in work for piece in done.allocations if piece.kind is AllocationKind.CHARGED]
     return Line(
@@ -76,9 +76,9 @@ def grouped(
 
 
 def shared_price(charged: Iterable[Allocation]) -> Decimal | None:
-    """Return the hourly rate of the charged allocations, spelt as in the first; None if they differ.
+    """Return the hourly rate that all charged allocations have, with the decimals of the first allocation.
 
-    Return None as well if there is no allocation or if one has a fixed fee.
+    Return None if the rates differ, if there is no allocation, or if an allocation has a fixed fee.
     """
     rates = [None if piece.price is None else piece.price.hourly_rate for piece in charged]
     return rates[0] if rates and all(rate == rates[0] for rate in rates) else None

@@ -1,8 +1,9 @@
 """The included minutes of subscriptions: by period, shared by several services, and rolled over (D26).
 
-Minutes that were not used in a period roll over into the next one if the service has a rollover. There they are drawn before the
-period's own minutes, the oldest first. Until a run has closed a period, what rolls over is computed from all approved
-entries; afterwards it is fixed, and an entry that is approved late can draw only the minutes that did not roll over.
+Minutes that were not used in a period roll over into the next period if the service has a rollover. There they are
+drawn before the period's own minutes, the oldest first. Until a run has closed a period, what rolls over is computed
+from all approved entries. Afterwards it is fixed: an entry that is approved late can draw only minutes that did not
+roll over.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ class IncludedMinutes:
     """The included minutes of one customer's subscriptions. Call the methods for days in ascending order.
 
     `drawn` is read at each call, so the caller adds the minutes that an entry draws before calling for the next entry.
-    `fixed` holds the minutes that rolled over into a period, for each period whose predecessor is closed.
+    `fixed` has the minutes that rolled over into a period, for each period that follows a closed period.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class IncludedMinutes:
         self._found: dict[tuple[Key, date], tuple[Pool, ...]] = {}
 
     def shared(self, service: ServiceTerms, day: date) -> Iterator[Pool]:
-        """Yield the included minutes of the subscription that `service` shares, if that is active on `day`."""
+        """Yield the included minutes of the subscription `service.shares`, if this subscription is active on `day`."""
         if service.shares is None:
             return
         contract, subscription = self._places[service.shares]
@@ -45,9 +46,10 @@ class IncludedMinutes:
             yield from self.of(service.shares, day)
 
     def of(self, service: Key, day: date) -> tuple[Pool, ...]:
-        """Return the included minutes of the subscription `service` in the period of `day`, those rolled over first.
+        """Return the included minutes of the subscription `service` in the period of `day`.
 
-        Minutes that have rolled over from this period into the next one, once it was closed, are left out.
+        Minutes that rolled over into this period come first. If this period is closed, minutes that rolled over from it
+        into the next period are left out.
         """
         if (service, day) not in self._found:
             self._found[service, day] = tuple(self._pools(service, day))
@@ -68,14 +70,14 @@ class IncludedMinutes:
         yield Pool(AllocationKind.INCLUDED, (service, period.start), left)
 
     def rolled_on(self, service: Key, day: date) -> int:
-        """Return the minutes that rolled over from the period of `day` into the next one; 0 if no run has closed it."""
+        """Return the minutes that rolled over from the period of `day`; 0 if no run has closed this period."""
         contract, terms = self._places[service]
         return self._rolled_on(terms, period_of(contract.anchor, contract.cycle, day))
 
     def closed(self, until: date) -> Iterator[tuple[PoolKey, Rolled]]:
         """Yield what rolls over from each period that has ended by `until`, with the key of the next period.
 
-        The last active period is never closed: nobody could use what would roll over from it.
+        The last active period is left out: nobody could use what would roll over from it.
         """
         for contract, terms in self._places.values():
             whole = contract.active(terms)
@@ -116,7 +118,7 @@ class IncludedMinutes:
     def _next(
         self, contract: ContractTerms, terms: ServiceTerms, rollover: Rollover, period: Period, rolled: Rolled
     ) -> Rolled:
-        """Return what rolls over from `period` into the next one; `rolled` is what had rolled over into `period`."""
+        """Return the minutes that roll over from `period`. `rolled` are the minutes that rolled over into `period`."""
         own = RolledMinutes(period.start, _own(contract, terms, period) or 0, rollover.periods)
         used = self._drawn.get((terms.id, period.start), 0)
         room = rollover.cap

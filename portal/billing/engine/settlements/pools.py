@@ -12,9 +12,9 @@ from portal.periods import Period
 class Pool:
     """Prepaid minutes that entries draw from: a voucher, or the included minutes of one billing period.
 
-    The pool is exhausted once all entries together have drawn `minutes` from `key`. A pool of minutes that were rolled
-    over has the same key as the period's own pool and fewer minutes, so that it is exhausted first. `origin` is the
-    start of the period from which they were rolled over, or None.
+    The pool is exhausted once all entries together have drawn `minutes` from `key`. Minutes that rolled over into a
+    period are a pool with the same key as the period's own minutes. The limit `minutes` of this pool is lower, so that
+    rolled-over minutes are used first. `origin` is the start of the period from which the minutes rolled over, or None.
     """
 
     kind: AllocationKind

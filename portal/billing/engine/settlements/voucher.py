@@ -18,7 +18,7 @@ def pools(
 ) -> Iterator[Pool]:
     """Yield the included minutes that the service shares, then the vouchers that are valid on the entry's day.
 
-    A voucher is yielded even if its sale is not billed yet.
+    Shared minutes belong to another subscription. A voucher is yielded even if its sale is not billed yet.
     """
     yield from included.shared(service, entry.date)
     for voucher in vouchers:
