@@ -54,7 +54,7 @@ class Browser(httpx.AsyncClient):
     async def csrf(self) -> str:
         """Return the CSRF token of this session, from a page that everybody may open.
 
-        It is kept as long as the cookies stay the same, because loading a page takes longer than sending most forms.
+        The token is kept as long as the cookies stay the same, because loading a page takes longer than sending most forms.
         """
         if self.token and self.token[0] == self.cookie_values():
             return self.token[1]

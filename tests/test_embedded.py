@@ -275,7 +275,7 @@ def test_a_folder_for_a_socket_does_not_outlive_a_crash(data: Path) -> None:
 
 @AS_ROOT
 def test_below_a_folder_that_only_root_may_enter_the_data_go_elsewhere(data: Path) -> None:
-    """If only root may enter the parent of the data folder, the database is elsewhere, and a note there says where."""
+    """If only root may enter the parent of the data folder, the database is elsewhere; a note in the folder says where."""
     home = data / "home"
     home.mkdir(mode=0o700)
     within = home / "clone" / "data"

@@ -24,7 +24,7 @@ class Somebody:
 
 
 def shown(source: str, reader: Somebody | None = None, **values: object) -> str:
-    """Return the output for this reader of a template with this source."""
+    """Return what a template with this source shows to this reader."""
     with formats.reading(reader or Somebody(), None, NOW):
         return ENVIRONMENT.from_string(source).render(values)
 

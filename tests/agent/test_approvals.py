@@ -164,7 +164,7 @@ async def test_a_rejection_needs_its_reason(app: Gate) -> None:
 
 
 async def test_an_approval_is_taken_back(app: Gate) -> None:
-    """When Max withdraws his approval, the entry is submitted again; a second withdrawal gets 409.
+    """When Max withdraws his approval, the entry has the state submitted again; a second withdrawal gets 409.
 
     A withdrawal for an entry that does not exist gets 409 too; an id that is too large for the database gets 404.
     """

@@ -46,7 +46,7 @@ def opened(content: bytes) -> dict[str, str]:
 
 
 async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gate) -> None:
-    """S3.17, D51, R56, R62, R89: a contact's ZIP file has no note, internal description or log; an agent's has all.
+    """S3.17, D51, R56, R62, R89: a contact's ZIP file has no note, internal description or log; an agent's file has them.
 
     Both downloads are recorded in the audit log.
     """

@@ -133,7 +133,7 @@ async def test_the_list_asks_at_most_seven_questions(ines: Browser, case: Case) 
 
 
 async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
-    """S3.11: a new case is added at the top of a list that is open in a browser, marked "Just in"; older rows do not move."""
+    """S3.11: a new case, marked "Just in", is added at the top of a list that is open in a browser; older rows do not move."""
     second = await open_case("Second")
     page = await ines.get("/agent/cases?sort=number&turned=yes")
     refresh = re.search(r'id="cases" hx-get="([^"]+)"', page.text)

@@ -62,7 +62,7 @@ async def test_a_service_gets_promises_of_its_own_and_loses_them_again(noor: Bro
 
 
 async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser) -> None:
-    """D49: a weekday can have several business hours; the page lists days off and the public holidays of the next year."""
+    """D49: a weekday can have several business hours; the page lists days off and next year's public holidays."""
     assert (
         await save(noor, f"{HERE}/hours", hours_monday="9-12 and 13-17", hours_tuesday="", country="DE", region="hh")
     ).status_code == 303

@@ -210,7 +210,7 @@ async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_take
 
 
 async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browser) -> None:
-    """If Max rejects all that matches without a reason, he gets 422 and the same page with the dialog open."""
+    """If Max rejects all matching entries without a reason, he gets 422 and the same page with the dialog open."""
     async with transaction(SYSTEM):
         await many(60)
     page = await max_.get(f"{PATH}/everything")

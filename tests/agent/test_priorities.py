@@ -49,7 +49,7 @@ async def test_the_names_stand_wherever_priorities_are_shown(
 ) -> None:
     """S3.19: the names that Noor sets are shown on all pages, in the CSV file and in the ZIP file of a case.
 
-    Log lines keep the name that the priority had.
+    Log lines keep the name that the priority had when they were written.
     """
     here = f"/agent/cases/{case.number}"
     await ines.send_form(f"{here}/priority", {"priority": "1"})

@@ -363,7 +363,7 @@ async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(s
 
 
 async def test_the_words_of_a_rating_and_a_reply_that_did_not_go_out_are_redacted(dsn: str) -> None:
-    """The words of a rating and a reply that could not go out can be redacted once; a reply that still waits cannot be."""
+    """The words of a rating can be redacted once, and so can a reply that could not go out, but no reply that still waits."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     async with transaction(INES) as tx:

@@ -23,7 +23,7 @@ async def attach(browser: Browser, name: str) -> str:
 
 
 async def test_a_customer_cannot_attach_what_an_admin_refuses_until_it_is_taken_again(app: Gate) -> None:
-    """R56: Ada cannot upload a file with an extension that Noor refuses, until Noor removes the extension."""
+    """R56: Ada cannot upload a file with an extension that Noor refuses, until Noor accepts the extension again."""
     async with await Browser.of(app, NOOR) as noor, await Browser.of(app, ADA) as ada:
         assert await attach(ada, "disk.iso") == ""
         for typed in (".ISO", "iso", "*.iso"):

@@ -58,7 +58,7 @@ async def test_the_customer_is_led_to_the_other_case_and_told_why(app: object, i
 
 
 async def test_what_cannot_be_merged_is_said_on_the_page(ines: Browser, case: Case) -> None:
-    """Cases of two customers, unknown numbers, a single case, and a missing target are refused and merge nothing."""
+    """A merge of two customers' cases, of an unknown number, of a single case, or without a target is refused."""
     foreign = await open_case("At Globex", by=GIL)
     mixed = await ines.get(f"{MERGING}?case={case.number}&case={foreign.number}")
     assert "These cases are not of one customer." in mixed.text

@@ -365,7 +365,7 @@ async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported(ines: Browser, case: Case) -> None:
-    """D35: of two ticked entries, Ines's own is submitted and Max's is reported; Max's alone gets 409."""
+    """D35: of two ticked entries, Ines's own is submitted and Max's is reported; a form with Max's entry alone gets 409."""
     own, foreign = await logged(case), await logged(case, by=MAX)
     answer = await ines.send_form("/agent/time/submission", {"entry": [str(own.id), str(foreign.id)]})
     assert answer.status_code == 200

@@ -31,7 +31,7 @@ HTMX = {"hx-request": "true"}
 async def many(case: Case, **columns: Any) -> None:
     """Create ten thousand draft entries of Ines on three hundred days, and let PostgreSQL analyze the table.
 
-    They are on the case, or on the project if `columns` has a `project_id`. `columns` may also have a `task_id`.
+    The entries are on the case, or on the project if `columns` has a `project_id`. `columns` may also have a `task_id`.
     """
     values = {"task_id": None, "project_id": None} | columns
     async with transaction(INES) as tx:

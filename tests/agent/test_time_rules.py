@@ -195,7 +195,7 @@ class TestLogForm:
     async def test_the_form_offers_the_agents_whom_the_grade_may_pick(self, ines: Browser, max_: Browser) -> None:
         """S1.14, S1.15, S1.23, S1.24: the form has the person signed in as agent; the rules decide who else is offered.
 
-        Ines is offered nobody else and Max everybody, until the rules are reversed.
+        By default, Ines is offered nobody else, and Max everybody; an admin can reverse that.
         """
         here = "/agent/time/new"
         assert "agent" not in form_of((await ines.get(here)).text, here).names

@@ -236,7 +236,7 @@ class Office(RuleBasedStateMachine):
             assert drawn[voucher.id] <= voucher.minutes - self.state.refunded.get(voucher.id, 0)
 
     @invariant()
-    def what_is_charged_and_credited_is_what_is_live(self) -> None:
+    def what_is_charged_less_credits_is_what_is_settled(self) -> None:
         """The time lines of all documents, credit notes included, sum to the amounts of the settled allocations."""
         time = total((line.net for made in self.documents for line in made.lines if line.kind is LineKind.TIME), 2)
         live = total((piece.amount for pieces in self.state.settled.values() for piece in pieces), 2)

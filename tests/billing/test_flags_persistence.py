@@ -1,4 +1,8 @@
-"""Test flags on time entries, undoing decisions, designations per service and deputies, in the database."""
+"""Test flags on time entries, undoing decisions, designations per service and deputies, in the database.
+
+A flag is a manager's question about an entry, which is not billed while the flag is on it. An entry is odd if something
+about it deserves a look before it is approved, such as its length.
+"""
 
 import asyncio
 from datetime import date, timedelta
@@ -104,7 +108,7 @@ async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
 
 
 async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() -> None:
-    """D33, D35: Max cannot flag own, changed, rejected, settled, flagged and deleted entries; each is reported with a reason."""
+    """D33, D35: Max's own entries and changed, rejected, settled, flagged or deleted ones are not flagged but reported."""
     async with transaction(MAX) as tx:
         good, own, changed, rejected, settled, flagged = [
             await log(who=who) for who in (INES, MAX, INES, INES, INES, INES)

@@ -25,7 +25,7 @@ class Over(Exception):
 async def played(document: Mapping[str, Any]) -> None:
     """Play a document in a transaction, check all deferred constraints, and roll back.
 
-    First replace the document's VAT category by S, as the portal uses few categories, and an agent's empty name by "!".
+    Before that, replace two things that the portal does not have: other VAT categories by S, and an empty name by "!".
     """
     entries = [entry | {"agent": entry["agent"] or "!"} for entry in document["entries"]]
     document = {**document, "vat": {**document["vat"], "category": "S"}, "entries": entries}

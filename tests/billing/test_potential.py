@@ -63,7 +63,7 @@ async def test_included_hours_are_worth_nothing_and_waiting_time_is_priced_after
 
 
 async def test_held_time_counts_with_what_its_release_would_charge() -> None:
-    """S3.26, C8: of 11 held hours, 10 would be covered after a release, so only the last hour counts."""
+    """S3.26, C8: of 11 held hours, 10 are included; a release would charge the last hour, so only that hour counts."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"overflow": "hold"})
         entry = await log(660, service=plan, on=DAY)

@@ -411,7 +411,7 @@ async def test_a_role_is_made_together_with_its_rate() -> None:
 async def test_the_database_holds_one_spelling_of_a_bank_and_tax_number(
     dsn: str, table: str, column: str, spelling: str
 ) -> None:
-    """R51: the database refuses VAT ids, IBANs and BICs that are not in capitals and without separators."""
+    """R51: the database refuses VAT ids, IBANs and BICs that have lower-case letters or separators."""
     owner = await asyncpg.connect(dsn)
     try:
         with pytest.raises(asyncpg.CheckViolationError, match=f"{table}_{column}_canonical"):

@@ -39,7 +39,7 @@ async def a_contract(facts: ContractFacts = YEAR) -> int:
 
 
 async def renewals(contract: int) -> tuple[date | None, list[tuple[date, date]]]:
-    """Return a contract's last day and, for each renewal from the latest on, the last days before and after the renewal."""
+    """Return a contract's last day and, for each renewal from the latest on, the former and the new last day."""
     async with transaction(NOOR):
         found = await ContractRenewal.of(contract)
         last = (await Contract.find(contract, NOOR)).valid_until

@@ -58,7 +58,7 @@ async def invoice(dsn: str) -> billing.Invoice:
 async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
     """Issue 2, section 2.5, S0.18, D9: an invoice shows lines by service, tax and total, and the time behind each line.
 
-    Time at no charge is in the time detail with 0.00; time that is not billable is not.
+    Time at no charge is in the time detail with 0.00; time that is not billable is left out.
     """
     async with await Browser.of(app, ADA, at=NOW) as browser:
         html = (await browser.get(INVOICE)).text.replace("\xa0", " ")
@@ -78,7 +78,7 @@ async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_nothing_internal_is_anywhere_a_contact_can_reach(app: Gate) -> None:
-    """R27, D57, S0.31: no page or file shows Ada internal texts, minutes worked, or time and drafts that are not issued."""
+    """R27, D57, S0.31: no page or file shows Ada internal texts, minutes worked, drafts, or time that is not invoiced."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         for path in ("/", "/invoices", INVOICE, f"{INVOICE}/detail.csv", f"{INVOICE}/invoice.pdf"):
             answer = await browser.get(path)

@@ -47,7 +47,7 @@ async def change(status: CaseStatus, **facts: object) -> None:
 
 
 async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filtered_and_logged() -> None:
-    """S3.18: agents and contacts see the present name of a configured status; the log keeps the name of that time."""
+    """S3.18: agents and contacts see a status under its present name; the log keeps the name at the time of the change."""
     case, status = await opened(), await added()
     await change(status, name="With the manufacturer", customer_name="Waiting for the maker")
     await set_to(case, status.id)

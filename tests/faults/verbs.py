@@ -164,7 +164,7 @@ async def issue() -> Prepared:
 
 
 async def _issued() -> billing.Invoice:
-    """Issue an invoice for an hour of work and for the time that earlier credit notes have released."""
+    """Issue an invoice for an hour of work and for the time that earlier credit notes have freed."""
     await approved()
     async with transaction(MAX):
         made = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

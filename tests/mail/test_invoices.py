@@ -267,7 +267,7 @@ async def test_a_refused_address_stands_on_the_timeline_and_send_again_tries_it_
 ) -> None:
     """S2.43: if the mail server refuses the accounts address for good, the invoice's page shows the server's answer.
 
-    *Send again* tries that address all the same. Each receiver gets the mail once, and Ada's is not delayed.
+    *Send again* tries that address all the same. Each receiver gets the mail once, and Ada's mail is not delayed.
     """
     await delivered(email=ACCOUNTS)
     await issued()

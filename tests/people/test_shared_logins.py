@@ -137,7 +137,7 @@ async def facts_of_globex() -> Any:
 
 
 async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: Gate) -> None:
-    """R14, R16, R20: switching gives a new token, but keeps when the session began and when the password was typed.
+    """R14, R16, R20: switching gives a new token; the beginning of the session and the time of the password stay.
 
     A form of a page that was loaded before the switch is refused, so that nothing is sent to the wrong customer.
     """

@@ -55,7 +55,7 @@ async def test_profit_is_revenue_less_the_cost_of_the_time_worked() -> None:
 
 
 async def test_time_that_is_not_billed_costs_too_and_drafts_are_no_revenue() -> None:
-    """S3.28: time for a customer that is not billable lowers the profit; a draft invoice counts as no revenue."""
+    """S3.28: customers' time that is not billable lowers the profit; a draft invoice counts as no revenue."""
     await costs("60", "2026-01-01")
     async with transaction(MAX):
         await log(60, on=DAY, service=None, customer=ACME, billing="not_billable")

@@ -197,7 +197,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, author=PEOPLE)
     def submit_all(self, by: AgentReader, author: AgentReader) -> None:
-        """Submit all time of an author with a list's filter, except rejected entries that were not changed since."""
+        """Submit all time of an author with a list's filter, except entries that were not changed since they were rejected."""
         which, newest = Filter("agent", author.id), max(self.entries)
         outcome = self.tried(by, lambda: submit_all(by, which, newest=newest, at=self.at))
         may = by is not INES or author is by

@@ -118,7 +118,7 @@ CASES = (business(), some.sampled_from(DAYS), some.integers(0, A_DAY), some.inte
 def test_a_deadline_is_the_one_that_counting_each_minute_finds(
     hours: Hours, day: date, begin: int, minutes: int, pauses: list[tuple[int, int | None]]
 ) -> None:
-    """D49: with windows, holidays, the company's own days, clock changes and pauses, counting each minute gives the same."""
+    """D49: with windows, holidays, own days off, clock changes and pauses, counting each minute gives the same deadline."""
     compare(hours, day, begin, minutes, pauses, 3)
 
 

@@ -239,7 +239,7 @@ async def recounted() -> recounting.Recount | None:
 
 
 async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.20, D49: the job computes the deadlines of open cases again; deadlines that were met or missed stay."""
+    """S3.20, D49: the job computes the deadlines of open cases again; deadlines that were met or missed stay as they are."""
     monkeypatch.setattr(recounting, "BATCH", 2)
     await promise()
     cases = [await opened() for _ in range(3)]
