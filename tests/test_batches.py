@@ -78,7 +78,7 @@ async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issue
         assert [tuple(row) for row in rows] == [("2026-0147", GLOBEX), ("2026-0148", ACME)]
 
 
-async def test_a_member_that_is_gone_is_told_as_such_and_leads_nowhere(app: Gate) -> None:
+async def test_a_member_that_is_gone_is_reported_by_name_without_a_link(app: Gate) -> None:
     """A draft invoice or case that no longer exists is reported by its name, without a link to its page.
 
     Another manager deleted the draft after the list was shown. The general message of 404 would not fit here.

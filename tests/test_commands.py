@@ -48,7 +48,7 @@ def test_an_administrator_is_made_with_a_password_from_standard_input(data: Path
     assert again.stderr.splitlines()[-1] == "--email: Somebody signs in with this address already."
 
 
-def test_an_administrator_is_told_which_argument_is_wrong_and_the_address_as_it_is_kept(data: Path) -> None:
+def test_admin_create_names_the_wrong_argument_and_the_address_as_it_is_stored(data: Path) -> None:
     wrong = portal(
         data, *CREATE[:2], "--name", " ", "--email", "x", "--time-zone", "Moon", typed="quite-a-Long9-phrase\n"
     )

@@ -99,12 +99,12 @@ def printing(data: Path, folder: Path) -> dict[str, tuple[tuple[str, ...], str, 
     }
 
 
-def test_every_command_is_proved_here(data: Path, tmp_path: Path) -> None:
+def test_every_command_is_tested_in_this_module(data: Path, tmp_path: Path) -> None:
     assert set(printing(data, tmp_path)) | {"serve", "demo", "worker"} == names()
 
 
 @pytest.mark.parametrize("name", sorted(names() - {"serve", "demo", "worker"}))
-def test_a_full_disk_is_told_in_one_line(name: str, data: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(name: str, data: Path, tmp_path: Path) -> None:
     command, typed, status = printing(data, tmp_path)[name]
     with Path("/dev/full").open("wb") as full:
         done = run(data, *command, typed=typed.encode(), out=full)
@@ -143,7 +143,7 @@ def test_a_bad_document_has_its_status_whatever_streams_there_are(streams: str, 
     assert closed(data, streams, "simulate", simulated(tmp_path, changed(("vat.rate", "x")))) == 2
 
 
-def test_a_reader_that_goes_away_is_told_in_one_line(data: Path, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_reported_in_one_line(data: Path, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = run(data, "simulate", simulated(tmp_path, document()), out=writing)

@@ -184,7 +184,9 @@ class TestAway:
                     await tx.execute("select 1 / 0")
         assert done == []
 
-    async def test_a_connection_that_is_lost_in_the_middle_is_told_as_away_and_leaves_nothing(self, dsn: str) -> None:
+    async def test_a_connection_that_is_lost_in_the_middle_is_reported_as_away_and_leaves_nothing(
+        self, dsn: str
+    ) -> None:
         owner = await asyncpg.connect(dsn)
         with pytest.raises(Unavailable):
             async with transaction(SYSTEM) as tx:

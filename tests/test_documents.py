@@ -85,7 +85,7 @@ async def test_a_document_that_takes_too_long_is_given_up(monkeypatch: pytest.Mo
     assert (await documents.pdf("invoice.typ", invoice())).startswith(b"%PDF-")
 
 
-async def test_a_wrong_template_is_told_and_the_process_lives_on() -> None:
+async def test_a_wrong_template_raises_an_error_and_the_process_lives_on() -> None:
     """A template that does not exist raises `RuntimeError`, and the next document is made."""
     with pytest.raises(RuntimeError):
         await documents.pdf("missing.typ", invoice())

@@ -69,7 +69,7 @@ def gone(pid: int, seconds: float = 10) -> bool:
     return True
 
 
-def test_it_starts_stops_and_keeps_what_was_written(data: Path) -> None:
+def test_the_server_starts_stops_and_keeps_what_was_written(data: Path) -> None:
     server = EmbeddedPostgres(data)
     url = server.start()
     assert server.is_running()
@@ -85,7 +85,7 @@ def test_it_starts_stops_and_keeps_what_was_written(data: Path) -> None:
     server.stop()
 
 
-def test_it_is_durable_and_listens_to_nobody_else(data: Path) -> None:
+def test_the_server_is_durable_and_listens_on_a_private_socket_only(data: Path) -> None:
     """The embedded server listens only on a socket in a folder with mode 0700 and writes with fsync.
 
     It sorts by the built-in locale C.UTF-8.
@@ -149,7 +149,7 @@ def test_another_role_can_be_let_in_and_is_not_the_owner(data: Path) -> None:
         server.stop()
 
 
-def test_a_second_owner_is_told_that_it_is_already_running(data: Path) -> None:
+def test_a_second_owner_gets_an_error_that_the_server_is_already_running(data: Path) -> None:
     process, url, _ = another_process(data)
     assert EmbeddedPostgres(data).found_running() == url
     try:

@@ -99,7 +99,7 @@ async def test_the_log_tells_what_was_asked_and_nothing_that_anybody_typed(porta
     assert line == ("mail_password_changed", "again later")
 
 
-async def test_an_exception_is_told_without_its_words() -> None:
+async def test_an_exception_is_logged_without_its_message() -> None:
     """R91, R92: a logged exception has its type and the place where it was raised, but not its message."""
     try:
         raise ValueError("marker-text") from KeyError("marker-subject")
@@ -107,7 +107,7 @@ async def test_an_exception_is_told_without_its_words() -> None:
         told = described(error)
     assert told["error"] == "builtins.ValueError"
     assert told["cause"]["error"] == "builtins.KeyError"
-    assert "test_an_exception_is_told_without_its_words" in told["trace"][-1]
+    assert "test_an_exception_is_logged_without_its_message" in told["trace"][-1]
     assert "marker" not in json.dumps(told)
 
 

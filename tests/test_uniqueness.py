@@ -476,7 +476,7 @@ async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: 
         ("update role set name = ' '", "This cannot be saved as it is"),
     ],
 )
-async def test_a_constraint_that_still_bites_is_told_as_a_conflict(
+async def test_a_constraint_that_the_code_does_not_check_is_answered_as_a_conflict(
     app: Gate, monkeypatch: pytest.MonkeyPatch, statement: str, sentence: str
 ) -> None:
     """If a form violates a constraint that the portal's code does not check, the response is 409 and nothing is saved.

@@ -27,7 +27,7 @@ async def verify(dsn: str, folder: str) -> tuple[int, str, str]:
     return process.returncode or 0, said.decode(), complained.decode()
 
 
-async def test_it_names_each_invariant_and_the_rows_that_break_it(
+async def test_verify_names_each_broken_invariant_and_its_rows(
     dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """R94: `portal verify` reports a planted fault by the name of the invariant and by row.

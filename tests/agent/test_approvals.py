@@ -55,7 +55,7 @@ async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) 
         assert (await browser.get(f"{PATH}?until=nonsense&agent=x&customer=99999999999999999999")).status_code == 200
 
 
-async def test_a_missing_rate_is_told_before_it_is_tried(app: Gate) -> None:
+async def test_a_missing_rate_is_reported_before_an_approval_is_tried(app: Gate) -> None:
     """D19: the page reports that an entry has no rate before anybody tries to approve the entry."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
@@ -248,5 +248,5 @@ async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
         assert "€120.00" in both
 
 
-async def test_what_a_decision_is_told_with_fits_one_entry_and_many() -> None:
+async def test_the_message_after_a_decision_fits_one_entry_and_many() -> None:
     assert [words for words in DONE.values() if re.search(r"\b(they|their|them|it|its)\b", words, re.I)] == []

@@ -55,7 +55,9 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
     assert re.search(r'name="called"[^>]*checked', page.text)
 
 
-async def test_what_a_caller_said_stands_as_theirs_with_who_took_the_call(ines: Browser, ada: Browser) -> None:
+async def test_the_message_of_a_call_has_the_caller_as_author_and_names_who_took_the_call(
+    ines: Browser, ada: Browser
+) -> None:
     """S3.3: the message of a call has the contact as its author and is no reply; the agent who took the call gets the case.
 
     The same form sent again creates no second case. A form without a contact gets 422. A contact who sends the form

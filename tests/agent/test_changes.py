@@ -152,14 +152,14 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("act", "sentence"), WORDS, ids=[words[:60] for _, words in WORDS])
-async def test_a_change_is_told_in_a_sentence_with_names(noor: Browser, act: Any, sentence: str) -> None:
+async def test_a_change_is_described_in_a_sentence_with_names(noor: Browser, act: Any, sentence: str) -> None:
     """R89: the page describes who did what in sentences that name people and things instead of ids and columns."""
     async with transaction(NOOR):
         await act()
     assert sentence in (await told(noor)).replace("\u00a0", " ")
 
 
-async def test_a_link_is_told_without_the_columns_of_its_table(noor: Browser) -> None:
+async def test_a_link_is_described_without_the_columns_of_its_table(noor: Browser) -> None:
     """R89: changes of links, such as invitations, are described without the columns in which the links are stored."""
     async with transaction(NOOR):
         await links()
@@ -179,7 +179,7 @@ async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> Non
         assert (await noor.get(path)).status_code == 200
 
 
-async def test_a_password_that_a_link_changed_is_told_without_naming_a_column(app: Gate, noor: Browser) -> None:
+async def test_a_password_that_a_link_changed_is_described_without_naming_a_column(app: Gate, noor: Browser) -> None:
     """R89: Ada sets a new password through a link, without a session: the log names her, but no column of a table."""
     async with transaction(None):
         token = await invitations.begin_reset(ADA.credential_id, app.clock())
@@ -220,7 +220,7 @@ async def test_an_erasure_is_not_told_as_a_changed_password(app: Gate, noor: Bro
     assert "changed Ada at Globex’s password" not in text
 
 
-async def test_a_person_who_changes_what_is_theirs_is_named_once(noor: Browser) -> None:
+async def test_a_person_who_changes_their_own_data_is_named_once(noor: Browser) -> None:
     async with transaction(NOOR):
         await WorkingHours.arrange(NOOR.id, HoursFacts(effective_from="2026-01-01", monday="8h"))
     assert "Noor Haddad set their own working hours on Monday to 8" in await told(noor)

@@ -63,7 +63,7 @@ async def test_a_refused_rule_keeps_what_was_typed(noor: Browser, rule: Dispatch
     assert len(await rules()) == 1
 
 
-async def test_two_admins_change_the_customer_of_a_rule_and_the_second_is_told(
+async def test_of_two_admins_who_change_the_customer_of_a_rule_the_second_gets_409(
     noor: Browser, rule: DispatchRule
 ) -> None:
     """If Noor and somebody else change different fields of a rule, both changes stay.

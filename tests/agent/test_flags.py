@@ -89,7 +89,7 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
     assert (await max_.send_form(f"/agent/flags/{flag_id}/lifting", {})).status_code == 409
 
 
-async def test_a_manager_is_told_of_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
+async def test_a_manager_sees_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
     """C3, S2.35: Max's approvals page lists Ines's answer to his question about an approved entry until he lifts the flag."""
     async with transaction(MAX):
         entry = await log()
@@ -160,7 +160,7 @@ async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
         assert await states(entry) == ["submitted"]
 
 
-async def test_all_that_matches_is_approved_at_once_and_what_changed_meanwhile_is_told(max_: Browser) -> None:
+async def test_all_matching_entries_are_approved_at_once_and_changed_ones_are_reported(max_: Browser) -> None:
     """D35, S0.29: Max approves all 120 entries of Ines at once, 3 of which changed after the page was shown.
 
     117 are approved, and the 3 are reported and stay submitted, as do Noor's entries. The same form sent again gets 409.

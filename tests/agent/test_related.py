@@ -85,7 +85,7 @@ async def test_what_cannot_be_merged_is_said_on_the_page(ines: Browser, case: Ca
     assert (await reload(case)).merged_into_id is None
 
 
-async def test_who_will_read_more_is_named_before_the_merge(ines: Browser, case: Case) -> None:
+async def test_the_page_names_who_will_read_more_after_the_merge(ines: Browser, case: Case) -> None:
     """R23: the page warns that Alan, who sees only his own cases, will be able to read all of the merged cases."""
     his = await open_case("Mine", by=ALAN)
     shown = await ines.get(f"{MERGING}?case={case.number}&case={his.number}")
@@ -227,7 +227,7 @@ async def test_the_contact_of_a_case_is_changed_from_its_menu(ines: Browser, cas
     assert (await reload(case)).contact_id == ALAN.id
 
 
-async def test_of_two_who_split_off_the_same_with_other_subjects_the_second_is_told(ines: Browser, case: Case) -> None:
+async def test_splitting_off_the_same_messages_with_another_subject_is_refused(ines: Browser, case: Case) -> None:
     """If messages have been split off already, splitting them off with another subject gets 409 and names their new case."""
     async with transaction(INES) as tx:
         await case.reply(by=INES, text="Something else entirely.", at=now())

@@ -420,7 +420,7 @@ async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case
     assert (row["actual_minutes"], row["billable_minutes"], row["override_reason"]) == (90, 0, "agreed by phone")
 
 
-async def test_who_comes_second_is_told_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
+async def test_the_second_of_two_changes_gets_409_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
     """Ines changes her entry in two tabs: the second tab, which is older, gets 409 with both values and stores nothing.
 
     What was typed there is kept, and stored if she submits the form again.

@@ -163,7 +163,7 @@ async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_i
     assert form_of(panel.text, "/agent/time/new").fields["on"] == [f"case-{case.number}"]
 
 
-async def test_one_switches_between_several_timers(ines: Browser, clock: Clock, case: Case) -> None:
+async def test_an_agent_switches_between_several_timers(ines: Browser, clock: Clock, case: Case) -> None:
     """S1.3, D54: when Ines starts a second timer, on a case, the first is paused, and the bar offers to resume it."""
     first = await started(ines, note="On the phone")
     clock.passes(minutes=5)

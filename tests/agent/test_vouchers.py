@@ -159,7 +159,7 @@ async def test_one_changed_entry_does_not_stop_the_others(manager: Browser, care
     assert await kinds() == ["charged", "held"]
 
 
-async def test_a_ticked_nothing_is_told(manager: Browser) -> None:
+async def test_a_decision_without_a_ticked_entry_is_refused(manager: Browser) -> None:
     """C8: a decision on held time without a valid ticked entry is refused with 422."""
     for fields in ({}, {"entry": "x"}, {"entry": f"{10**30}:1"}):
         for noun in ("releases", "holds", "rejections"):

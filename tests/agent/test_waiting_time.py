@@ -143,7 +143,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
     assert ticked((await max_.get(answer.headers["location"])).text) == []
 
 
-async def test_who_decides_on_all_that_is_ticked_finds_the_next_ticked_too(max_: Browser) -> None:
+async def test_after_a_decision_on_all_ticked_entries_new_ones_are_ticked_too(max_: Browser) -> None:
     """If Max decides on all entries but those with a warning, entries that appear afterwards are ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")

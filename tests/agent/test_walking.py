@@ -85,7 +85,7 @@ async def test_a_priority_is_set_in_place_and_never_over_that_of_a_colleague(
     assert (await reload(case)).priority == 4
 
 
-async def test_a_case_is_assigned_in_place_to_whoever_is_typed(ines: Browser, queue: list[Case]) -> None:
+async def test_a_case_is_assigned_in_place_to_the_agent_whose_name_is_typed(ines: Browser, queue: list[Case]) -> None:
     """S3.9: Ines assigns a case in its head by a part of the agent's name; an unknown or ambiguous name gets 422."""
     case, to = queue[0], f"/agent/cases/{queue[0].number}/assignment"
     for typed, sentence in (

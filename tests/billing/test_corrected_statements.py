@@ -189,7 +189,7 @@ async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anyth
         assert await billing.violations() == {}
 
 
-async def test_contacts_with_the_right_to_invoices_are_told_of_a_correction_once(app: Gate) -> None:
+async def test_contacts_with_the_right_to_invoices_are_notified_of_a_correction_once(app: Gate) -> None:
     """S3.4: Ada gets a notice that names the corrected statement and the time given back, and links to the correction.
 
     Alan, who may not see invoices, and Gil of another customer get no notice.

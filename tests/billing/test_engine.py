@@ -148,7 +148,7 @@ def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: RateTerms)
     assert price_for(entry(), SERVICE, RateTable([other])) is None
 
 
-def test_who_has_no_role_is_refused_where_lines_are_by_role() -> None:
+def test_time_without_a_role_is_refused_where_lines_are_by_role() -> None:
     """An entry without a role is refused under the rollup by role, even if it has a rate of its own (D19).
 
     An entry at no charge needs no role. If the rate is missing too, the refusal reports the missing rate.

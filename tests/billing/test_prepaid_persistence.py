@@ -324,7 +324,7 @@ async def test_released_time_that_moves_to_another_customer_is_held_there_again(
         assert await billing.violations() == {}
 
 
-async def test_who_may_not_decide_on_time_may_not_release_it() -> None:
+async def test_a_person_who_may_not_decide_on_time_may_not_release_it() -> None:
     """C8, D33: agents cannot release held time; managers can release neither their own time nor an outdated version."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})

@@ -148,7 +148,7 @@ async def test_a_date_inside_a_period_is_warned_about() -> None:
         assert (await billing.preview_run(date(2026, 11, 12))).cuts_a_period
 
 
-async def test_the_offered_date_and_the_latest_one_are_the_companys() -> None:
+async def test_the_default_and_the_latest_date_are_those_of_the_companys_time_zone() -> None:
     """The default date is the first of this month, the latest date tomorrow, in the company's time zone (D13)."""
     async with transaction(MAX):
         before_midnight_utc = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)

@@ -51,7 +51,7 @@ def at_once(at: datetime) -> asyncio.Task[object]:
     return asyncio.create_task(billing.renew_contracts(at), context=contextvars.Context())
 
 
-async def test_managers_are_told_of_a_renewal_once() -> None:
+async def test_managers_are_notified_of_a_renewal_once() -> None:
     """S3.4: managers are notified once that a contract was renewed, and until when; agents are not."""
     await a_contract()
     await billing.renew_contracts(AFTER)

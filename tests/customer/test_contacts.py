@@ -164,7 +164,7 @@ async def test_of_two_administrators_who_end_each_other_one_remains(app: Gate) -
     assert rows["left"] == 1
 
 
-async def test_who_changed_the_same_field_meanwhile_is_not_undone(app: Gate) -> None:
+async def test_a_change_of_the_same_field_in_the_meantime_is_not_undone(app: Gate) -> None:
     """If two administrators change different fields of Alan, both changes stay; for the same field, the second gets 409.
 
     The response shows both values.

@@ -51,7 +51,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
         assert "accounts@acme.example" not in changes
 
 
-async def test_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
+async def test_a_reader_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
     """S3.15: Alan and Ines get 404 for the contacts' page, Ada 404 and Ines 403 for the admins' page; nothing changes."""
     before = await checksums(dsn, ["session", "audit"])
     for reader, path, status in ((ALAN, THEIRS, 404), (INES, THEIRS, 404), (ADA, OURS, 404), (INES, OURS, 403)):

@@ -99,7 +99,7 @@ async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: 
     )
 
 
-async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, care: dict[str, int]) -> None:
+async def test_only_contacts_who_see_all_cases_or_invoices_see_hours(app: Gate, care: dict[str, int]) -> None:
     """R26: Alan, who sees only his own cases, gets 404 for hours and sees no link to them; Gil gets 404 for Acme's voucher."""
     async with await Browser.of(app, ALAN, at=NOW) as browser:
         assert (await browser.get("/hours")).status_code == 404
@@ -110,7 +110,9 @@ async def test_only_whoever_sees_all_cases_or_invoices_sees_hours(app: Gate, car
         assert "Care" not in (await browser.get("/hours")).text
 
 
-async def test_the_fee_and_the_next_one_are_shown_to_whoever_sees_invoices(app: Gate, care: dict[str, int]) -> None:
+async def test_the_present_and_the_next_fee_are_shown_with_the_right_to_invoices(
+    app: Gate, care: dict[str, int]
+) -> None:
     """S2.3, R26: Ada reads the fees of November and of December, which costs more; Alan, without the right, reads none."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(

@@ -82,7 +82,7 @@ async def told(reader: ContactReader) -> list[str]:
         return [f"{one.kind.name} {one.kind.words(one)}" for one in (await inbox(reader)).notices]
 
 
-async def test_a_watcher_sees_the_case_and_is_told_of_it() -> None:
+async def test_a_watcher_sees_the_case_and_is_notified_of_it() -> None:
     """S3.15: Ada makes Alan, who sees only his own cases, a watcher: he finds the case and gets notices about it."""
     case = await opened(ADA)
     assert not await sees(ALAN, case)
@@ -103,7 +103,7 @@ async def test_a_watcher_sees_the_case_and_is_told_of_it() -> None:
     assert await told(ALAN) == []
 
 
-async def test_who_may_not_share_changes_nothing() -> None:
+async def test_a_contact_who_may_not_share_a_case_changes_nothing() -> None:
     """A watcher without further rights cannot share, hide or hand over the case, nor can another customer's contact.
 
     Neither another customer's contact nor the contact of the case can be added as a watcher.

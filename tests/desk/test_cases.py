@@ -222,7 +222,7 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
         assert (await Details.find(his.number, namesake)).others(namesake) == [ALAN.name, ADA.name]
 
 
-async def test_a_change_is_told_with_the_contact_whose_case_it_is_by_then() -> None:
+async def test_an_outbox_row_names_the_contact_of_the_case_at_that_moment() -> None:
     """R26: each outbox row names the contact of the case at that moment.
 
     By this contact, live updates decide which changes reach somebody who may not see colleagues' cases.
@@ -360,7 +360,7 @@ async def test_what_somebody_has_is_not_taken_from_them() -> None:
             await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
 
 
-async def test_two_agents_take_a_case_at_once_and_one_is_told_who_was_faster() -> None:
+async def test_of_two_agents_who_take_a_case_at_once_one_gets_a_conflict_that_names_the_other() -> None:
     """If two agents take a case at the same time, one gets it and the other a `Conflict` that names the first."""
     case = await opened()
 

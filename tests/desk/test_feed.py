@@ -58,7 +58,7 @@ async def test_both_sides_read_the_same_story_in_their_own_words() -> None:
     assert (ours.earlier, ours.since, ours.until) == ("", None, None)
 
 
-async def test_a_status_is_told_to_contacts_unless_a_reply_says_it() -> None:
+async def test_contacts_see_a_line_for_a_status_unless_a_reply_sets_it() -> None:
     """S3.13: contacts see no line for a status that a reply sets, except for the solution; agents see all lines."""
     case = await opened(ADA)
     async with transaction(INES):

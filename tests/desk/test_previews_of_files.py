@@ -86,7 +86,7 @@ async def test_pages_of_a_pdf_are_shown_as_pictures_five_at_once(app: Gate) -> N
         assert await tx.fetchval("select max(page) from file_preview") == 7
 
 
-async def test_who_has_had_too_many_drawings_made_waits(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_person_who_has_had_too_many_drawings_made_waits(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """R83: the renderings that a person may cause are limited; those that are stored already do not count."""
     monkeypatch.setattr(limits, "DRAWINGS", replace(limits.DRAWINGS, free=1))
     here = (await with_files(app, {"screen.png": picture("PNG")}))["screen.png"]
@@ -127,7 +127,7 @@ async def test_what_cannot_be_drawn_says_so_and_is_not_tried_again(app: Gate, mo
         assert (await ada.get(f"{here}/picture.webp")).status_code == 404
 
 
-async def test_a_drawing_is_shown_to_whoever_may_read_the_file_and_to_nobody_else(app: Gate) -> None:
+async def test_a_drawing_is_shown_only_to_readers_who_may_read_the_file(app: Gate) -> None:
     """R57, D51, D52: the rendering of a file is 404 for everybody who may not read the file.
 
     These are other customers, colleagues without the right and, for a file of a note, all contacts.

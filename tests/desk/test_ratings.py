@@ -115,7 +115,7 @@ async def test_a_rating_keeps_every_text_without_what_nobody_sees(app: Gate, clo
             assert (page.status_code, UNSEEN.search(page.text)) == (200, None)
 
 
-async def test_whoever_does_not_see_the_case_cannot_rate_it(app: Gate, clock: Any) -> None:
+async def test_a_contact_who_does_not_see_the_case_cannot_rate_it(app: Gate, clock: Any) -> None:
     """R22, D52: another customer, and a colleague who sees only their own cases, get 404, and nothing is stored."""
     case = await solved()
     for reader in (GIL, ALAN):

@@ -34,7 +34,7 @@ async def names(case: Case) -> list[str]:
         return [tag.name for tag in (await Details.find(case.number, INES)).tags]
 
 
-async def test_a_tag_is_made_once_whoever_types_it_and_found_by_the_filter() -> None:
+async def test_a_tag_that_is_typed_again_is_made_once_and_found_by_the_filter() -> None:
     case, other = await opened(ADA), await opened(ADA)
     (audit,) = await tagged(case, "Audit")
     (again,) = await tagged(other, "  audit ")

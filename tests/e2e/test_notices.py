@@ -89,7 +89,7 @@ async def test_a_colleague_is_mentioned_by_keyboard(visitors: Visitors) -> None:
     assert found.words == "Ines Okafor mentioned you in a note"
 
 
-async def test_what_one_is_told_is_chosen_on_one_page(visitors: Visitors) -> None:
+async def test_the_notices_that_a_person_gets_are_chosen_on_one_page(visitors: Visitors) -> None:
     """A contact switches notices of replies off, in the app and by mail, and gets none of the next reply."""
     case = await a_case_of_ada()
     page = await visitors.signed_in(ADA.email, width=390)

@@ -277,7 +277,7 @@ async def work_while_killing(site: Site, rounds: int) -> dict[str, int]:
     }
 
 
-async def test_nothing_acknowledged_is_lost_whoever_is_killed(site: Site) -> None:
+async def test_nothing_acknowledged_is_lost_whichever_process_is_killed(site: Site) -> None:
     """R60, R93, R94: no acknowledged write is lost if a web worker, the database or all processes are killed."""
     seen = await work_while_killing(site, 3)
     assert seen["acknowledged"] >= 3 * FORMS, seen

@@ -33,7 +33,7 @@ from tests.world import ADA, INES, PASSWORD, cast_rows
 pytestmark = [pytest.mark.slow, pytest.mark.infra]
 
 
-async def test_without_a_free_connection_everybody_is_told_so_soon_and_nobody_hangs(app: Gate, dsn: str) -> None:
+async def test_without_a_free_connection_every_request_soon_gets_503(app: Gate, dsn: str) -> None:
     """R84: while no database connection is free, each of 30 requests soon gets 503 instead of hanging.
 
     Requests are answered again once the connections are free.
@@ -76,7 +76,7 @@ async def test_a_file_for_which_there_is_no_room_is_refused_and_the_text_comes_b
 
 
 @pytest.mark.long
-async def test_who_stops_in_the_middle_of_a_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
+async def test_a_half_sent_form_holds_no_connection(dsn: str, tmp_path: Path) -> None:
     """R83: half-sent forms and files hold no database connection: with a pool of one, other requests get a response."""
     async with served(dsn, tmp_path, PORTAL_POOL_SIZE="1") as portal, portal.client() as client:
         await sign_in(client, ADA.email, PASSWORD)

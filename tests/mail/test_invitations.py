@@ -124,7 +124,7 @@ async def test_admins_invite_agents_and_contacts_by_mail(app: Gate, settings: Se
     assert "works for Acme" in message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
-async def test_whoever_has_a_password_is_mailed_a_link_for_a_new_one(app: Gate, settings: Settings) -> None:
+async def test_a_contact_with_a_password_is_mailed_a_link_for_a_new_password(app: Gate, settings: Settings) -> None:
     """R7, R9: as Alan has a password, the button on his page mails him a link to set a new one, valid for an hour.
 
     Ada, who presses it, is not asked for her own password. Alan's session lasts until he has chosen the new password.

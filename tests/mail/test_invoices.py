@@ -170,7 +170,7 @@ async def test_quiet_hours_delay_the_mail(settings: Settings) -> None:
     assert len(await begun(NOW + timedelta(hours=3))) == 1
 
 
-async def test_whoever_switched_mails_off_in_between_gets_nothing(settings: Settings) -> None:
+async def test_a_contact_who_switched_mails_off_in_between_gets_nothing(settings: Settings) -> None:
     """S2.43: an invoice that waits for the end of Ada's quiet hours is not mailed if she switches mails of invoices off."""
     async with transaction(ADA):
         choices = await own_choices(ADA)
@@ -181,7 +181,7 @@ async def test_whoever_switched_mails_off_in_between_gets_nothing(settings: Sett
     assert await states() == [(ADA.id, "withdrawn")]
 
 
-async def test_whoever_lost_the_right_in_between_gets_nothing(settings: Settings) -> None:
+async def test_a_contact_who_lost_the_right_in_between_gets_nothing(settings: Settings) -> None:
     """R12, R26: the receivers' rights and the accounts address are looked up when the mail is written."""
     await delivered(email=ACCOUNTS)
     await issued()

@@ -175,7 +175,7 @@ async def test_a_link_is_good_for_one_hour_and_for_its_own_page(app: Gate, setti
         assert (await browser.get(f"/password-resets/{token}")).status_code == 404
 
 
-async def test_whoever_asks_gets_the_same_answer(app: Gate) -> None:
+async def test_a_reset_request_gets_the_same_answer_for_every_address(app: Gate) -> None:
     """R5: a reset request gets the same response for a known, an unknown and an ended account.
 
     Each request enqueues one job; only the worker finds out whether a mail is sent.
@@ -351,7 +351,7 @@ async def test_a_changed_second_factor_is_mailed_to_its_owner(app: Gate, setting
             assert WHAT[change] in first.get_body((form,)).get_content()  # type: ignore[union-attr]
 
 
-async def test_who_chose_a_new_password_by_mail_signs_in_at_once(app: Gate, settings: Settings) -> None:
+async def test_a_person_who_chose_a_new_password_by_mail_signs_in_at_once(app: Gate, settings: Settings) -> None:
     """R6: after ten wrong passwords Ada has to wait; with a new one, set by a reset link, she signs in at once."""
     async with Browser(app) as browser:
         for n in range(10):

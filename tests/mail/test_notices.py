@@ -171,7 +171,7 @@ async def test_a_mail_that_is_sent_again_says_the_same_under_the_same_id(setting
     assert part(again) == part(before)
 
 
-async def test_who_lost_access_in_between_gets_nothing(settings: Settings) -> None:
+async def test_a_person_who_lost_access_in_between_gets_nothing(settings: Settings) -> None:
     """R12, R26: the receiver's access to the case and to the portal is checked again when the mail is sent."""
     for sql in (
         "update cases set contact_id = 1 where contact_id = 2",

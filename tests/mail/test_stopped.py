@@ -40,7 +40,7 @@ async def waits(batch: int, settings: Settings, sink: Sink) -> None:
         await deliver(batch, settings)
 
 
-async def test_a_mail_that_waits_is_not_sent_to_whoever_stopped_such_mails(
+async def test_a_waiting_mail_is_not_sent_to_a_person_who_stopped_mails_of_its_kind(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
     """Issue 13: if Alan switches mails of replies off, a waiting mail is not sent; its notice stays in the app."""
@@ -86,7 +86,7 @@ async def test_a_mail_that_waits_leaves_out_only_the_kinds_that_were_stopped(
         "update cases set contact_id = 1 where contact_id = 2",
     ],
 )
-async def test_a_mail_that_waits_is_not_sent_to_whoever_lost_access(
+async def test_a_waiting_mail_is_not_sent_to_a_person_who_lost_access(
     settings: Settings, sink: tuple[Sink, Server], sql: str
 ) -> None:
     """R12, R26: the receiver's rights are checked at each attempt to send, not only at the first."""
@@ -111,7 +111,7 @@ async def test_reading_the_notice_meanwhile_does_not_stop_its_mail(
     assert len(sink[0].messages) == 1
 
 
-async def test_an_invoice_that_waits_is_not_mailed_to_whoever_stopped_such_mails(
+async def test_a_waiting_invoice_is_not_mailed_to_a_person_who_stopped_mails_of_invoices(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
     """S2.43: if Ada switches mails of invoices off, a waiting mail is withdrawn; one that an agent requests later is sent."""
@@ -132,7 +132,7 @@ async def test_an_invoice_that_waits_is_not_mailed_to_whoever_stopped_such_mails
     assert len(sink[0].messages) == 1
 
 
-async def test_a_digest_that_waits_is_not_sent_to_whoever_stopped_it(
+async def test_a_waiting_digest_is_not_sent_to_a_person_who_stopped_it(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
     """A digest that waits for the mail server is not sent if the person has turned off mails of the kinds in it."""

@@ -80,7 +80,7 @@ async def test_opening_the_link_changes_nothing_and_its_button_stops_the_mails(a
         assert await choice(ALAN) == Choice(True, Mail.NEVER)
 
 
-async def test_the_link_works_for_its_person_whoever_is_signed_in(app: Gate, settings: Settings) -> None:
+async def test_the_link_works_for_its_person_even_if_another_one_is_signed_in(app: Gate, settings: Settings) -> None:
     link, before = link_of(await mailed(settings), settings), await choice(INES)
     async with await Browser.of(app, INES) as browser:
         assert (await browser.post(link, data=ONE_CLICK)).status_code == 200

@@ -42,7 +42,7 @@ async def case_of_ines() -> Case:
     return case
 
 
-async def test_the_agent_is_told_before_the_deadline_and_the_manager_when_it_has_passed() -> None:
+async def test_the_agent_is_warned_before_the_deadline_and_the_manager_when_it_has_passed() -> None:
     """S3.20, D49: Ines is warned halfway to the deadline; when it passes, she and Max, who manages Support, are warned.
 
     Each of them is warned once, however often the job runs.
@@ -69,7 +69,7 @@ async def test_nobody_is_warned_of_what_waits_or_is_done() -> None:
     assert await warned(NOW + 72 * HOUR) == set()
 
 
-async def test_a_deadline_that_has_passed_already_is_told_as_such_alone() -> None:
+async def test_people_are_warned_of_a_missed_deadline_only_that_it_has_passed() -> None:
     """D49: if no worker ran before the deadline, people are warned only that it has passed, not that it is near."""
     await case_of_ines()
     assert await warned(NOW + 35 * MINUTE) == {("Ines", "case.overdue"), ("Max", "case.overdue")}
@@ -102,7 +102,7 @@ async def test_designations_of_higher_departments_count_and_those_of_former_mana
     assert await warned(NOW + 30 * MINUTE) == {("Max", "case.overdue"), ("Noor", "case.overdue")}
 
 
-async def test_the_managers_of_the_department_are_told_of_a_case_that_nobody_has() -> None:
+async def test_the_managers_of_the_department_are_warned_of_a_case_without_an_agent() -> None:
     """S3.20: Max, who manages Support, is warned of the deadlines of its cases that are assigned to nobody.
 
     If such a case has no department, all managers are warned.
@@ -115,7 +115,7 @@ async def test_the_managers_of_the_department_are_told_of_a_case_that_nobody_has
     assert await warned(NOW + 30 * MINUTE) == {("Max", "case.overdue")}
 
 
-async def test_a_moved_deadline_is_told_again_and_one_that_stayed_is_not() -> None:
+async def test_a_moved_deadline_causes_another_warning_and_an_unchanged_one_does_not() -> None:
     """D49: a pause after the deadline has passed causes no second warning; a new priority, with new deadlines, does."""
     case = await case_of_ines()
     await warned(NOW + 30 * MINUTE)

@@ -61,7 +61,7 @@ async def ines(app: Gate) -> AsyncIterator[Browser]:
         yield browser
 
 
-async def test_a_notice_leads_to_its_place_and_is_read_there_and_gone_here(alan: Browser) -> None:
+async def test_a_notice_leads_to_its_place_and_is_marked_as_read(alan: Browser) -> None:
     """S3.4, S3.7: a contact's notice of a reply leads to the reply on the case; following it marks the notice as read."""
     case = await opened()
     await replied(case)
@@ -179,7 +179,7 @@ async def test_an_empty_list_says_so(ines: Browser, alan: Browser) -> None:
     assert "Nothing is unread" in (await alan.get("/notices?show=unread")).text
 
 
-async def test_who_lost_the_right_meanwhile_sees_and_opens_nothing(alan: Browser, app: Gate) -> None:
+async def test_a_person_who_lost_the_right_meanwhile_sees_and_opens_nothing(alan: Browser, app: Gate) -> None:
     """R12, R26: rights are checked again whenever notices are counted, listed and opened."""
     case = await opened()
     await replied(case)
@@ -294,7 +294,7 @@ async def test_the_choices_say_that_no_mail_goes_out_without_a_server(app: Gate,
         assert "no mail server" not in (await browser.get("/account/notices")).text
 
 
-async def test_only_managers_choose_what_only_managers_are_told(ines: Browser, app: Gate) -> None:
+async def test_only_managers_see_settings_of_the_notices_that_only_managers_get(ines: Browser, app: Gate) -> None:
     """The notice settings list the kinds of notices that only managers get to managers only.
 
     What a manager chooses for these kinds is stored.

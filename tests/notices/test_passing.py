@@ -56,7 +56,7 @@ async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:
     assert {word for word in check.split("'") if "." in word} == set(KINDS)
 
 
-async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
+async def test_every_agent_is_notified_of_a_new_case_until_it_is_assigned() -> None:
     """S3.4: all agents but the one who opened a new case are notified of it; once it is assigned, only the assignee is.
 
     A contact for whom an agent opened the case is notified too.
@@ -70,7 +70,9 @@ async def test_a_new_case_is_told_to_every_agent_until_one_has_it() -> None:
     assert await told() == {("Ines", "case.assigned")}
 
 
-async def test_whoever_is_erased_while_notices_are_made_is_skipped(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_contact_who_is_erased_while_notices_are_made_is_skipped(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """D58: if Alan is erased between the reading of his settings and the insert, the others still get their notices."""
     await opened(MAX, contact_id=ALAN.id)
     choices_of = passing.choices_of
@@ -96,7 +98,7 @@ async def test_a_case_that_somebody_took_is_new_to_nobody() -> None:
         assert await tx.fetchval("select bool_and(read_at = $1) from notice", LATER)
 
 
-async def test_a_reply_is_told_to_the_other_side() -> None:
+async def test_a_reply_notifies_the_other_side() -> None:
     """S3.4, S3.7: Alan, the contact of the case, and Ines, its agent, are each notified of everybody else's replies."""
     case = await opened(ALAN)
     async with transaction(INES):
@@ -116,7 +118,7 @@ async def test_a_reply_is_told_to_the_other_side() -> None:
     assert await told() == {("Ines", "case.replied"), ("Alan", "case.replied")}
 
 
-async def test_a_reply_on_a_case_that_nobody_has_is_told_to_agents_if_a_customer_wrote_it() -> None:
+async def test_a_customers_reply_on_a_case_without_an_agent_notifies_all_agents() -> None:
     """S3.4: on a case without an agent, all agents are notified of a customer's reply, but not of an agent's reply."""
     case = await opened(ALAN)
     await told()
@@ -128,7 +130,7 @@ async def test_a_reply_on_a_case_that_nobody_has_is_told_to_agents_if_a_customer
     assert await told() == {("Ines", "case.replied"), ("Max", "case.replied"), ("Noor", "case.replied")}
 
 
-async def test_a_note_is_told_to_whom_it_mentions_and_to_no_contact() -> None:
+async def test_a_note_notifies_whom_it_mentions_and_no_contact() -> None:
     """R27: only Ines, whom Max mentions in a note, is notified of it.
 
     A mention of Max himself, a mail address, and a name without @ notify nobody.
@@ -140,7 +142,7 @@ async def test_a_note_is_told_to_whom_it_mentions_and_to_no_contact() -> None:
     assert await told() == {("Ines", "case.mentioned")}
 
 
-async def test_a_status_is_told_to_the_contact_and_to_the_agent_if_a_contact_sets_it() -> None:
+async def test_the_contact_is_notified_of_a_status_and_the_agent_if_a_contact_sets_it() -> None:
     case = await opened()
     async with transaction(INES):
         await case.take(by=INES, at=NOW)
@@ -157,7 +159,7 @@ async def test_a_status_is_told_to_the_contact_and_to_the_agent_if_a_contact_set
     assert await told() == {("Ines", "case.status")}
 
 
-async def test_a_bad_rating_is_told_to_the_agent_and_to_the_manager_of_the_department() -> None:
+async def test_the_agent_and_the_manager_of_the_department_are_notified_of_a_bad_rating() -> None:
     """Nobody is notified of a good rating; the agent and the manager are notified once of a change to a bad one."""
     case = await opened()
     async with transaction(INES):
@@ -170,7 +172,7 @@ async def test_a_bad_rating_is_told_to_the_agent_and_to_the_manager_of_the_depar
         assert await told() == tells, verdict
 
 
-async def test_decisions_on_time_are_told_to_its_author_once_however_many_entries() -> None:
+async def test_a_decision_on_time_makes_one_notice_for_the_author_however_many_entries() -> None:
     """S2.35, C3: Ines gets one notice that Max rejected three entries, and one that he flagged two.
 
     Max gets one of her answer.
@@ -186,7 +188,7 @@ async def test_decisions_on_time_are_told_to_its_author_once_however_many_entrie
     assert await told() == {("Max", "time.answered")}
 
 
-async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_oneself_is_not() -> None:
+async def test_an_agent_is_notified_of_a_managers_changes_and_not_of_their_own() -> None:
     """D34: Ines is notified when Max changes, deletes or logs her time, and not of what she does herself."""
     work = Work(minutes=60, work_date=NOW.date(), service_id=HELPDESK, external_comment="Switch replaced")
     async with transaction(INES):
@@ -204,7 +206,7 @@ async def test_what_a_manager_does_to_ones_time_is_told_and_what_one_does_onesel
     assert await told() == {("Ines", "time.changed")}
 
 
-async def test_an_issued_invoice_is_told_to_the_contacts_who_may_see_it() -> None:
+async def test_an_issued_invoice_notifies_the_contacts_who_may_see_it() -> None:
     """R26, R27: only Ada is notified of an invoice to Acme: Alan may not see invoices, and Gil belongs to Globex."""
     async with transaction(MAX):
         entry = await log(60)
@@ -215,7 +217,7 @@ async def test_an_issued_invoice_is_told_to_the_contacts_who_may_see_it() -> Non
     assert {one for one in await told() if one[1] == "invoice.issued"} == {("Ada", "invoice.issued")}
 
 
-async def test_nobody_without_access_is_told() -> None:
+async def test_nobody_without_access_is_notified() -> None:
     """R12: Ines, whose access was disabled before the notices are made, gets none."""
     await opened()
     async with transaction(NOOR):
@@ -223,7 +225,7 @@ async def test_nobody_without_access_is_told() -> None:
     assert await told() == {("Max", "case.opened"), ("Noor", "case.opened")}
 
 
-async def test_nothing_is_told_twice_whoever_passes_it_on() -> None:
+async def test_no_notice_is_made_twice_by_two_workers() -> None:
     """R76: two workers that read the outbox at once take different rows, so that no notice is made twice.
 
     If a row is read again, no notice is added, and a constraint of the database refuses a duplicate.

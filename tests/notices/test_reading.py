@@ -131,7 +131,7 @@ async def test_each_kind_for_contacts_about_money_or_hours_needs_a_right() -> No
     assert needing == {kind.name for kind in KINDS.values() if kind.for_contacts and kind.about != "case"}
 
 
-async def test_managers_are_told_of_a_question_about_an_invoice_until_it_ends(app: Gate) -> None:
+async def test_managers_are_notified_of_a_question_about_an_invoice(app: Gate) -> None:
     """S3.4: a manager is notified once of a customer's question about an invoice; an agent is not."""
     async with transaction(MAX):
         entry = await log(60, comment="Router")

@@ -72,7 +72,7 @@ async def test_a_whole_week_needs_no_reminder_unless_it_is_not_submitted() -> No
     assert [one for one in await reminded(MONDAY) if one[0] == INES.credential_id] == []
 
 
-async def test_time_that_is_not_submitted_is_told_without_minutes() -> None:
+async def test_the_reminder_of_time_that_is_not_submitted_has_no_minutes() -> None:
     await week_of_ines(state="draft")
     assert [one for one in await reminded(MONDAY) if one[0] == INES.credential_id] == [
         (INES.credential_id, "time.missing", 20261116, 0)

@@ -63,7 +63,7 @@ async def work(minutes: int, service: int, on: date = TODAY) -> Any:
     return entry
 
 
-async def test_both_sides_are_told_once_at_80_percent_and_once_at_the_end() -> None:
+async def test_both_sides_are_warned_once_at_80_percent_and_once_at_the_end() -> None:
     """S2.3: agents and contacts are warned once when 80 % of the hours are used, and once when none is left."""
     care = await plan()
     await work(475, care)
@@ -93,7 +93,7 @@ async def test_usage_that_falls_and_rises_again_is_not_told_again() -> None:
     assert len(await told()) == 3
 
 
-async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> None:
+async def test_each_period_causes_warnings_of_its_own() -> None:
     """Each period has warnings of its own: October's time, approved in November, does not stop November's warning."""
     care = await plan()
     await work(600, care, date(2026, 10, 20))
@@ -102,7 +102,7 @@ async def test_the_period_before_and_the_next_one_are_told_for_themselves() -> N
     assert len(await words(ADA)) == 2
 
 
-async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gate) -> None:
+async def test_each_voucher_causes_warnings_of_its_own_that_link_to_its_page(app: Gate) -> None:
     """S2.3: a voucher causes a warning at 80 % and one at its end; they link to its page in the reader's own area."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -124,7 +124,7 @@ async def test_each_voucher_is_told_of_for_itself_and_leads_to_its_page(app: Gat
             assert (await browser.get(page)).status_code == 200
 
 
-async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_is_told_of_at_once() -> None:
+async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_causes_a_warning_at_once() -> None:
     """S2.3: if time that was approved earlier uses up a voucher at its sale, the warning needs no further approval."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -137,7 +137,7 @@ async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_is_told_of_at_on
     assert await words(ADA) == ["The voucher “Voucher 2 h” is used up"]
 
 
-async def test_the_managers_of_the_service_are_told_and_no_others() -> None:
+async def test_the_managers_of_the_service_are_warned_and_no_others() -> None:
     """C10: if a manager is designated for the service, no other manager is warned; other agents never are."""
     care = await plan()
     async with transaction(MAX) as tx:
@@ -151,7 +151,7 @@ async def test_the_managers_of_the_service_are_told_and_no_others() -> None:
     assert {name for name, _ in await told()} == {"Ada", "Max"}
 
 
-async def test_whoever_loses_the_right_no_longer_sees_the_warning() -> None:
+async def test_a_contact_who_loses_the_right_no_longer_sees_the_warning() -> None:
     """R12, R26: the right to see hours is checked again whenever the warning is shown."""
     await work(600, await plan())
     async with transaction(SYSTEM) as tx:
@@ -205,7 +205,7 @@ async def test_hours_that_cannot_be_read_stop_no_other_notice(monkeypatch: pytes
     assert await told("invoice.issued") != []
 
 
-async def test_a_voucher_that_expires_is_told_once_in_the_morning_until_its_last_day_changes() -> None:
+async def test_an_expiring_voucher_causes_one_warning_in_the_morning_until_its_last_day_changes() -> None:
     """S2.3: 30 days before a voucher with hours left expires, one warning is made; a later last day causes another."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -235,7 +235,7 @@ async def test_a_voucher_that_expires_is_told_once_in_the_morning_until_its_last
     assert await words(ADA) == []
 
 
-async def test_a_contract_that_ends_is_told_once_and_a_short_one_not_from_its_first_day() -> None:
+async def test_the_end_of_a_contract_is_announced_once_and_not_from_the_first_day_of_a_short_one() -> None:
     """A contract's end is announced once, 30 days before, but not before three quarters of the contract have passed."""
     async with transaction(MAX) as tx:
         await tx.execute(
@@ -253,7 +253,7 @@ async def test_a_contract_that_ends_is_told_once_and_a_short_one_not_from_its_fi
     assert {name for name, _ in await told("contract.ending")} == BOTH_SIDES
 
 
-async def test_a_contract_that_renews_itself_is_told_of_before_its_last_day_of_notice() -> None:
+async def test_people_are_warned_of_a_renewal_before_the_last_day_of_notice() -> None:
     """The warning of a renewal comes before the last day of notice.
 
     With 60 days' notice before 1 January 2027, that day is 1 November 2026, so people are warned in October.
@@ -272,7 +272,7 @@ async def test_a_contract_that_renews_itself_is_told_of_before_its_last_day_of_n
     ]
 
 
-async def test_a_payment_is_told_to_contacts_with_invoices_until_it_is_taken_back() -> None:
+async def test_contacts_with_the_right_to_invoices_are_notified_of_a_payment_until_it_is_withdrawn() -> None:
     """Ada is notified of a payment and of a repayment; the notice of a payment that was undone is no longer shown."""
     invoice = await issued()
     async with transaction(MAX):

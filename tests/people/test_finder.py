@@ -51,7 +51,7 @@ async def test_all_rows_are_reached_page_by_page_and_each_once(dsn: str) -> None
     assert seen[-5:] == [71, 72, 73, 74, 75]
 
 
-async def test_whoever_asks_sees_no_more_than_elsewhere(dsn: str) -> None:
+async def test_a_reader_finds_no_more_than_on_other_pages(dsn: str) -> None:
     """R22: row-level security applies to the finder, so that a contact finds only their own customer."""
     async with transaction(ADA, readonly=True):
         assert [row.id for row in (await CUSTOMERS.suggest("")).rows] == [ACME]
@@ -78,7 +78,7 @@ async def test_an_id_counts_while_its_name_contains_what_is_typed(
     assert (found.id, found.problem) == (expected, "")
 
 
-async def test_a_text_that_means_nothing_or_several_is_told(dsn: str) -> None:
+async def test_a_text_that_matches_none_or_several_is_refused_with_a_reason(dsn: str) -> None:
     async with transaction(INES, readonly=True):
         none = await CUSTOMERS.find(None, "Initech\x00")
         several = await CUSTOMERS.find(None, "e")

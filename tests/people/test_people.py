@@ -225,7 +225,7 @@ async def test_a_job_reads_an_agent_with_the_rights_of_now_and_a_former_one_only
         assert await reader_of_agent(4_000_000, even_left=True) is None
 
 
-async def test_who_has_nobody_to_approve_their_time_is_named() -> None:
+async def test_agents_whose_time_nobody_may_approve_are_named() -> None:
     """C10: `without_approver` names the agents whose time nobody may approve; nobody may approve their own."""
     async with transaction(NOOR):
         assert await without_approver() == []
@@ -397,7 +397,7 @@ async def test_a_weak_password_is_refused_and_the_invitation_stays(password: str
     assert await accepted(token) == ADA.credential_id
 
 
-async def test_who_has_ended_accepts_no_invitation() -> None:
+async def test_a_person_whose_access_has_ended_accepts_no_invitation() -> None:
     """R12: a person whose access has ended cannot use their invitation link."""
     token = await invited(ALAN.credential_id)
     async with transaction(NOOR) as tx:

@@ -179,7 +179,7 @@ async def test_a_session_that_ended_goes_on_with_its_customer(app: Gate) -> None
             assert ("Acme Open now" if wanted == "/cases" else "Globex Open now") in shown
 
 
-async def test_nobody_switches_to_what_is_not_theirs(app: Gate, dsn: str) -> None:
+async def test_nobody_switches_to_another_persons_access(app: Gate, dsn: str) -> None:
     """R22, R28: Ada cannot switch to Gil's credential, nor to an access that she has not accepted; nothing changes."""
     contact, _ = await invited()
     async with transaction(NOOR):
@@ -347,7 +347,7 @@ async def test_a_new_password_signs_out_everywhere_and_leaves_open_invitations(a
     assert await proves(OTHER) == sorted([ADA.credential_id, globex.credential_id])
 
 
-async def test_the_mail_for_a_new_password_goes_to_whoever_still_has_access(settings: Settings) -> None:
+async def test_the_mail_for_a_new_password_goes_to_a_person_who_still_has_one_access(settings: Settings) -> None:
     """R12: if Ada's access to Acme, where the login is kept, has ended, she can still reset the password for Globex."""
     globex = await joined()
     async with transaction(NOOR):
@@ -376,7 +376,7 @@ async def test_two_customers_who_add_a_person_at_once_share_the_login() -> None:
     assert len({row["login_id"] for row in rows}) == 1
 
 
-async def test_whoever_accepts_first_keeps_the_login(app: Gate) -> None:
+async def test_the_customer_whose_invitation_is_accepted_first_keeps_the_login(app: Gate) -> None:
     """Bea, invited by two customers, accepts the second invitation first; the first one then asks for her password."""
     tokens = []
     for customer in (ACME, GLOBEX):

@@ -145,7 +145,7 @@ async def test_the_right_password_begins_to_count_anew() -> None:
         await wrong()
 
 
-async def test_one_address_that_tries_everybody_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_ip_address_that_tries_many_accounts_has_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """R6: an IP address that tries wrong passwords for different accounts has to wait after five, the limit here.
 
     IPv6 addresses of one /64 network count as one.
@@ -206,7 +206,7 @@ async def test_what_the_database_takes_for_lower_case_is_another_address(monkeyp
     "address",
     ["\u0130nes.\u03a3@desk.example", "uwe@gr\u00fcn.example", "uwe@xn--grn-ioa.example", "uwe@gru\u0308n.example"],
 )
-async def test_whoever_is_stored_with_an_address_signs_in_with_each_spelling_of_it(address: str) -> None:
+async def test_a_person_signs_in_with_each_spelling_of_their_address(address: str) -> None:
     """R6: a person signs in with every spelling of their mail address, although it is stored in canonical spelling."""
     async with transaction(SYSTEM):
         await credentials.change_email(INES.credential_id, canonical(address), NOW)

@@ -102,7 +102,9 @@ async def test_only_managers_get_a_file(settings: Settings) -> None:
         await made(settings, Layout.PAYROLL, reader=INES)
 
 
-async def test_progress_is_told_and_too_many_files_wait(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_progress_is_reported_and_too_many_files_at_once_are_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The parent process is told after each thousand entries how many the child has read.
 
     While as many files as allowed are being made, another one is refused.

@@ -135,7 +135,7 @@ async def test_a_wrong_entry_is_refused_at_its_field_and_nothing_is_stored(
     assert counts == [0, 0, 0]
 
 
-async def test_it_may_be_tomorrow_already_where_the_agent_is(case: Any) -> None:
+async def test_time_is_logged_up_to_the_later_date_of_agent_and_company(case: Any) -> None:
     """The last day for which time may be logged is the later of the current dates of the agent and the company."""
     night = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
     async with transaction(INES) as tx:
@@ -287,7 +287,7 @@ async def test_a_colleague_changes_nothing_and_a_manager_anything(entry: TimeEnt
     assert changed.actual_minutes == 10
 
 
-async def test_of_two_changes_the_second_is_told(entry: TimeEntry) -> None:
+async def test_of_two_changes_the_second_gets_a_conflict(entry: TimeEntry) -> None:
     async with transaction(INES):
         again = await TimeEntry.find(entry.id, INES)
         await entry.change(INES, _with(WORK, minutes=10), version=1, at=NOW)

@@ -488,7 +488,7 @@ async def test_a_page_that_locks_the_case_during_the_merge_finds_the_other_one()
             assert found == gate.new.id
 
 
-async def test_time_that_is_logged_during_the_merge_is_told_where_to_go() -> None:
+async def test_time_that_is_logged_during_the_merge_is_refused_with_the_other_number() -> None:
     """D53: an entry that is logged during the merge waits for it and is refused with the other case's number.
 
     Nothing of the entry is stored.
@@ -568,7 +568,7 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
         assert await broken() == {}
 
 
-async def test_of_two_merges_at_once_the_second_is_told() -> None:
+async def test_of_two_merges_at_once_the_second_is_refused() -> None:
     """A merge that waited for a merge of the same case is refused if it names a third case or the opposite direction.
 
     Repeating the first merge changes nothing.

@@ -320,7 +320,7 @@ class TestPicks:
                     await log(by, agent=agent)
         assert await count() == len(may)
 
-    async def test_who_may_log_for_a_colleague_still_never_changes_their_time(self) -> None:
+    async def test_an_agent_who_may_log_for_a_colleague_cannot_change_the_colleagues_time(self) -> None:
         """S1.15, S2.24: Ines, who may log time for everybody, cannot delete an entry that she has logged for Max."""
         await set_rules(agents_pick="all")
         entry = await log(INES, agent=MAX.id)

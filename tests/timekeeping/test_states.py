@@ -100,7 +100,7 @@ async def test_an_old_version_is_not_approved(case: Any) -> None:
         assert (await TimeEntry.find(entry.id, INES)).state == "draft"
 
 
-async def test_of_two_managers_one_is_told_that_the_other_was_faster(case: Any) -> None:
+async def test_of_two_approvals_at_once_one_gets_a_conflict(case: Any) -> None:
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
 

@@ -84,7 +84,7 @@ async def test_a_task_that_has_ended_stays_on_its_entry(case: Any) -> None:
             await entry.change(INES, work, version=3, at=NOW)
 
 
-async def test_a_manager_who_changes_the_task_is_told_of_by_name(case: Any) -> None:
+async def test_a_change_of_the_task_by_a_manager_names_the_tasks(case: Any) -> None:
     async with transaction(INES):
         entry = await TimeEntry.log(INES, WORK, at=NOW, case=case)
     async with transaction(MAX):

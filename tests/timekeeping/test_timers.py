@@ -206,7 +206,7 @@ async def test_old_timers_are_deleted_once_they_have_ended() -> None:
         assert [row["id"] for row in await tx.fetch("select id from timer")] == [kept.id]
 
 
-async def test_a_change_of_a_timer_is_told_to_its_agent_alone() -> None:
+async def test_only_the_agent_of_a_timer_gets_the_event_of_its_change() -> None:
     async with transaction(INES) as tx:
         await Timer.start(INES, at=NOW)
         row = await tx.fetchrow("select * from outbox where kind = 'timer.changed'")

@@ -479,7 +479,7 @@ async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password
         assert (await send(noor, page, contact, email="ada2@acme.example", password=PASSWORD)).status_code == 303
 
 
-async def test_who_signs_in_as_somebody_else_is_nobody_until_their_factor_is_shown(app: Gate) -> None:
+async def test_signing_in_as_somebody_else_opens_no_session_until_the_second_factor(app: Gate) -> None:
     """R9, R14: signing in as another person ends the present session before the second factor is asked."""
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:

@@ -136,7 +136,9 @@ async def test_without_a_script_a_file_is_taken_off_and_the_text_stays(app: Gate
             assert (kept(shown), "Typed in the meantime.</textarea>" in shown.text, key_of(shown)) == ([], True, key)
 
 
-async def test_somebody_elses_files_are_of_no_use_to_whoever_knows_their_keys(app: Gate, settings: Settings) -> None:
+async def test_somebody_elses_files_are_out_of_reach_for_a_colleague_who_knows_their_keys(
+    app: Gate, settings: Settings
+) -> None:
     """R29: a colleague who knows the key of a draft's file can neither see, send nor remove that file."""
     await opened()
     form = {"form_key": str(uuid.uuid4())}

@@ -19,7 +19,7 @@ BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "reader"), [("Ada", ADA), ("Noor", NOOR)])
-async def test_who_goes_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
+async def test_going_back_gets_a_whole_page_from_every_address(app: Gate, name: str, reader: Reader) -> None:
     """When Ada or Noor goes back or follows a boosted link, every URL responds with a whole page.
 
     Each URL is requested in one of the two ways, by turns, because one function decides for all of them.

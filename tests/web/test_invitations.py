@@ -61,7 +61,7 @@ async def test_a_refused_password_comes_back_and_the_link_stays(app: Gate) -> No
         assert (await browser.send_form(path, CHOSEN)).status_code == 303
 
 
-async def test_who_is_signed_in_is_asked_to_sign_out_first(app: Gate) -> None:
+async def test_a_person_who_is_signed_in_is_asked_to_sign_out_first(app: Gate) -> None:
     path = await link()
     async with await Browser.of(app, NOOR) as browser:
         shown, sent = await browser.get(path), await browser.send_form(path, CHOSEN)

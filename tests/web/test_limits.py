@@ -102,7 +102,7 @@ async def test_the_61st_file_of_ten_minutes_waits(app: Gate, places: Places) -> 
         ("/statements/{statement_id}/statement.pdf", "statement.export", "pdf"),
     ],
 )
-async def test_who_got_a_document_as_a_file_is_recorded(
+async def test_the_download_of_a_document_is_recorded_with_the_person(
     app: Gate, dsn: str, places: Places, reader: Any, prefix: str, path: str, what: str, kind: str
 ) -> None:
     """R89: the audit log records that Ada or Max downloaded a document, and in which format.

@@ -157,7 +157,7 @@ async def test_each_hears_only_what_they_may_know(listener: Listener, settings: 
     await streams[GIL.name].hears()
 
 
-async def test_after_the_database_was_away_every_page_is_told_to_fetch_again(
+async def test_after_the_database_was_away_every_page_gets_the_event_to_fetch_again(
     listener: Listener, settings: Settings, dsn: str
 ) -> None:
     stream = Stream(listener.events(await visit_of(ADA, settings), snapshot=await snapshot()))
@@ -206,7 +206,7 @@ class TestBetweenThePageAndItsStream:
         await asyncio.sleep(0.3)
         await stream.hears()
 
-    async def test_what_began_before_the_page_and_was_saved_after_it_is_told(
+    async def test_a_change_that_began_before_the_page_and_was_saved_after_it_is_sent(
         self, listener: Listener, settings: Settings, dsn: str
     ) -> None:
         """A change that began before the page was rendered and was committed after it is sent on the stream.
@@ -359,7 +359,7 @@ async def test_a_stream_follows_what_its_reader_may_know(
     stream.task.cancel()
 
 
-async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Listener) -> None:
+async def test_only_a_page_that_does_not_read_its_stream_fetches_everything_again(listener: Listener) -> None:
     """R26: if one page does not read its stream, only that page is told to fetch everything again.
 
     Other readers might not even be allowed to know of the changes that it missed.
@@ -372,7 +372,7 @@ async def test_a_page_that_does_not_read_is_told_so_and_no_other(listener: Liste
     assert (slow.qsize(), slow.get_nowait(), quick.get_nowait()) == (1, {"kind": "refetch"}, {"kind": "case.noted"})
 
 
-async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gate) -> None:
+async def test_a_page_whose_session_is_over_gets_an_event_and_no_redirect(app: Gate) -> None:
     """A stream that is requested with an ended session gets the event `ended` and no redirect.
 
     The page then stops reconnecting, and what is being typed is not lost.
@@ -385,7 +385,7 @@ async def test_a_page_whose_session_is_over_is_told_so_and_not_led_away(app: Gat
             assert "hx-redirect" not in answer.headers
 
 
-async def test_a_page_of_somebody_who_signed_in_here_before_is_told_that_it_is_over(app: Gate) -> None:
+async def test_a_page_of_somebody_who_signed_in_before_gets_the_event_that_its_session_is_over(app: Gate) -> None:
     """If another person has signed in since a page was loaded, the page's event stream gets only the event `ended`.
 
     So an agent's page stops reconnecting after a contact has signed in with the same browser, and vice versa.

@@ -65,7 +65,7 @@ async def test_requests_are_counted_by_route_never_by_address(watched: Gate) -> 
     assert "x" * 43 not in after
 
 
-async def test_refused_sign_ins_and_the_queue_are_told(watched: Gate) -> None:
+async def test_metrics_report_refused_sign_ins_and_the_queue(watched: Gate) -> None:
     """S3.46: metrics report refused sign-ins, jobs by state, and whether the database can be reached."""
     async with transaction(SYSTEM):
         await failed_job()

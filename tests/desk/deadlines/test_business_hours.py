@@ -134,7 +134,7 @@ def test_deadlines_of_many_calendars_are_those_that_counting_each_minute_finds(
 
 @given(some.integers(-100_000, 100_000), some.integers(0, 100_000))
 @settings(max_examples=40)
-def test_it_does_not_matter_which_days_were_asked_for_before(first: int, minutes: int) -> None:
+def test_a_deadline_does_not_depend_on_days_that_were_computed_before(first: int, minutes: int) -> None:
     """D49: a calendar that has computed other days before gives the same deadline as a new one."""
     start = at("2026-06-10 10:00")
     used = Calendar(BERLIN)
