@@ -30,11 +30,11 @@ COVERED_BY = {
     "held": "held",
     "no_charge": "no charge",
 }
-"""The words for what pays for a piece of an entry, by the kind of its allocation, or `fixed_fee`; see `cover_of`."""
+"""The words for what pays for a piece of an entry, by the kind of the allocation, and for a fixed fee (`cover_of`)."""
 
 
 def cover_of(kind: str, hourly_rate: Decimal | None) -> str:
-    """Return the words for what pays for an allocation. A charged one without an hourly rate costs a fixed fee."""
+    """Return the words for what pays for an allocation. A charged allocation without an hourly rate has a fixed fee."""
     return COVERED_BY["fixed_fee" if kind == "charged" and hourly_rate is None else kind]
 
 

@@ -63,7 +63,7 @@ async def unpaid_of(customer_id: int, reader: Reader, limit: int = FEW) -> Unpai
 
 
 def _sees(customer_id: int, reader: Reader) -> bool:
-    """Return whether the reader may see the customer's invoices: managers may, and its contacts with the right."""
+    """Return whether the reader is a manager, or a contact of the customer with the right to invoices."""
     if isinstance(reader, ContactReader):
         return reader.sees_invoices and reader.customer_id == customer_id
     return reader.is_manager

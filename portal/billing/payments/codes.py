@@ -16,10 +16,10 @@ UTF_8 = 1
 
 
 def payment_code(parties: Mapping[str, Any], number: str, amount: Decimal, currency: str) -> QRCode | None:
-    """Return the code that pays `amount` of the invoice `number` to the seller's bank.
+    """Return the payment code for a transfer of `amount` for the invoice `number` to the seller's bank.
 
-    `parties` is what was copied when the invoice was issued (`Invoice.copied`). Return None if no SEPA transfer can pay
-    it: the currency is not the euro, there is no IBAN, or a code cannot hold the amount.
+    `parties` is what was copied when the invoice was issued (`Invoice.copied`). Return None if the currency is not the
+    euro, if the seller has no IBAN, or if `amount` is not from `LEAST` to `MOST`.
     """
     bank = parties["bank"]
     if currency != "EUR" or not bank["iban"] or not LEAST <= amount <= MOST:

@@ -18,7 +18,7 @@ from portal.periods import period_of, today
 
 @dataclass(frozen=True, slots=True)
 class UntilDays:
-    """The dates up to which a run may bill, in the company's time zone: the one that the form offers, and the latest."""
+    """Dates up to which a run may bill, in the company's time zone: the date that the form offers, and the latest."""
 
     offered: date
     latest: date
@@ -26,7 +26,7 @@ class UntilDays:
     def parse(self, text: str) -> date:
         """Return the date in `text`, such as `2026-11-01`, or the offered date if `text` is empty.
 
-        Raise `Invalid` if `text` is not a date or if the date is after the latest one.
+        Raise `Invalid` if `text` is not a date or if the date is after the latest date.
         """
         if not text:
             return self.offered
@@ -40,7 +40,7 @@ class UntilDays:
 
 
 async def until_days(at: datetime) -> UntilDays:
-    """Return the first day of this month as the offered date, and tomorrow as the latest one.
+    """Return the first day of this month as the offered date, and tomorrow as the latest date.
 
     Both are days in the company's time zone at the instant `at`.
     """
@@ -61,7 +61,7 @@ BookKey = tuple[int, str]
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
     """Return the books of these customers with their open time, by customer and currency.
 
-    Every approved entry is included, and the other entries of days before `until`.
+    Every approved open entry is included. Entries that are not approved are included for days before `until`.
     """
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}
@@ -106,17 +106,17 @@ order by 1
 async def customers_due(until: date) -> list[int]:
     """Return the ids of the customers for whom a run up to `until` may find something to bill, sorted.
 
-    They have open billable or no-charge time of days before `until`, a voucher that was sold before `until` (not
-    elsewhere) and is not billed yet, or a subscription that has begun. The engine finds out whether a fee of the
-    subscription is due.
+    Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher, sold
+    before `until` and not elsewhere, that is not billed yet; a subscription that has begun. Only the engine finds out
+    whether a fee of the subscription is due.
     """
     return [row["customer_id"] for row in await current().fetch(_DUE, until)]
 
 
 def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
-    """Return whether `until` lies inside a billing period of the contract, and so cuts it in two.
+    """Return whether `until` lies inside a billing period of the contract, which billing up to `until` would divide.
 
-    `of` is a book that holds the contract.
+    `of` is a book with the contract.
     """
     contract = next(contract for contract in of.state.contracts if contract.id == contract_id)
     return period_of(contract.anchor, contract.cycle, until).start != until

@@ -13,12 +13,12 @@ from portal.people.readers import AgentReader
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A billing run, and pages of what it has made and refused, and of the entries that it skipped with the reasons.
+    """A billing run, and pages of its documents, its refusals and the entries that it skipped.
 
-    `run` has the counts of these; `free` in it counts the fees and vouchers at 0.00 that were billed without an
-    invoice. `sums` has a row for each currency, with the net sum of the invoices and drafts. `documents` is a page of
-    the documents; drafts that were deleted since are missing. `refused` is a page of the customers for whom the run
-    refused something.
+    `run` has the numbers of documents, skipped entries and customers. `free` is a column of `run`: the number of fees
+    and vouchers that were billed without an invoice, because they cost 0.00. `sums` has a row for each currency, with
+    the net sum of invoices and drafts. `documents` does not contain drafts that have been deleted. `refused` has the
+    customers for whom the run refused something. `skipped` has the skipped entries with the reasons.
     """
 
     run: Row

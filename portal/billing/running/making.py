@@ -27,7 +27,7 @@ TOO_MUCH = "“{contract}” has more due than one document can hold."
 class Order:
     """What a run does: bill the days before `until`, and issue the drafts at once if `issues` is set.
 
-    `by` is the agent in whose name it bills, `at` the present instant.
+    `by` is the agent in whose name the run bills, `at` the present instant.
     """
 
     run_id: int
@@ -41,10 +41,10 @@ async def bill_customer(order: Order, customer_id: int) -> list[str]:
     """Make a draft or a statement for each contract of a customer, for what is due before `order.until`.
 
     Lock the customer until the transaction ends. Each currency is billed in a savepoint of its own, so that a refusal
-    in one does not stop the others. Record the entries that were not billed, and return an error message for each
-    refusal. A draft that cannot be issued stays a draft, even if only its PDF takes too long, so that the customer is
-    not tried for ever. Raise `Unavailable` if the database was away, or another transaction held a lock, while
-    something was billed.
+    in one currency does not stop the others. Record the entries that were not billed, and return an error message for
+    each refusal. A draft that cannot be issued stays a draft, for whatever reason, so that the run does not try this
+    customer again and again. Raise `Unavailable` if, while drafts were made, the database could not be reached or
+    another transaction held a lock.
     """
     await lock_customers([customer_id])
     # A long run fills tables that were nearly empty when the plans of its queries and foreign keys were made. Without this, such a
@@ -106,7 +106,7 @@ async def _make_all(order: Order, of: Book, billing: Billing) -> list[int]:
 async def _make(order: Order, of: Book, document: Document) -> int | uuid.UUID:
     """Store a draft or a statement, write its row to the outbox, and return its id."""
     if document.kind is DocumentKind.STATEMENT:
-        return await _state(order, of, document)
+        return await _make_statement(order, of, document)
     draft_id = await drafts.store(of, document, order.run_id)
     await outbox.tell(
         kind="invoice.drafted", subject_id=draft_id, customer_id=of.customer_id, contact_may_know=False, actor=order.by, at=order.at
@@ -114,11 +114,10 @@ async def _make(order: Order, of: Book, document: Document) -> int | uuid.UUID:
     return draft_id
 
 
-async def _state(order: Order, of: Book, document: Document) -> uuid.UUID:
+async def _make_statement(order: Order, of: Book, document: Document) -> uuid.UUID:
     """Store a statement, which is final at once, and return its id.
 
-    Its time detail is copied and its CSV is made, as for an issued invoice. The outbox row makes open pages of agents
-    and contacts update.
+    Copy its time detail and make its CSV. Write an outbox row, so that open pages of agents and contacts update.
     """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)

@@ -1,4 +1,4 @@
-"""Renew the contracts that are due, each in a transaction of its own, and recompute open allocations."""
+"""Renew the contracts that are due, each in its own transaction, and recompute the allocations of open time."""
 
 from datetime import datetime
 

@@ -1,8 +1,8 @@
 """Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
 
-A run goes customer by customer. Unless the caller has a transaction, each customer is billed in one of its own, so that
-a run that is killed has billed some customers completely and the others not at all, and `resume` continues it. A
-repeated run finds nothing left to bill (D47).
+A run bills one customer after the other. Unless the caller has a transaction, each customer is billed in a transaction
+of its own. So a run that is killed has billed some customers completely and the others not at all; `resume` continues
+the run. A repeated run finds nothing left to bill (D47).
 """
 
 import uuid
@@ -137,8 +137,8 @@ async def resume(run_id: int, at: datetime) -> Ending:
 
     If the run is finished or was removed, do nothing, and return `FINISHED`. The run bills in the name of the agent who
     began it, even if that agent has left since. A run that was begun by hand is kept even if nothing was due, because
-    somebody may look at its page. It is still under way if another process is billing one of its customers at this
-    moment. Raise `Unavailable` as `go_on` does.
+    somebody may look at its page. If another process is billing a customer of the run at this moment, return
+    `UNDER_WAY`. Raise `Unavailable` as `go_on` does.
     """
     async with transaction(SYSTEM) as tx:
         run = await tx.fetchrow(
@@ -167,11 +167,11 @@ async def go_on(
 ) -> Ending:
     """Bill the waiting customers of a run, one after the other, and return how far the run came.
 
-    Each is billed in a transaction of `reader`, or in a savepoint inside a transaction. With `within`, stop after that
-    time. Two processes may continue the same run: each takes the customers that the other has not taken. When no
-    customer waits, the run is finished; if nothing was due, it is removed instead, unless `keeps` is set. A refusal is
-    recorded and stops no other customer. A customer still waits if the database was away or another transaction held a
-    lock; then raise `Unavailable` once the others are billed.
+    Each customer is billed in a transaction of `reader`, or in a savepoint if a transaction is open. With `within`,
+    stop after this time. Two processes may continue the same run: each customer is billed by one of them. When no
+    customer waits, finish the run. If nothing was due, remove the run instead, unless `keeps` is set. A refusal is
+    recorded, and the run goes on with the next customer. If the database could not be reached or another transaction
+    held a lock, the customer still waits; then raise `Unavailable` once the other customers are billed.
     """
     began = monotonic()
     async with transaction(reader) as tx:
@@ -197,7 +197,7 @@ _TAKE = f"{_WAITING.replace(' order by customer_id', '')} and customer_id = $2 f
 async def _bill(order: Order, customer_id: int, reader: Reader | None) -> Unavailable | None:
     """Bill one customer of a run, unless another process does or did, and mark the customer as done.
 
-    Return the reason if the customer still waits, because the database was away or another transaction held a lock.
+    If the database could not be reached or another transaction held a lock, the customer still waits: return the error.
     """
 
     async def step(id: int) -> None:

@@ -1,4 +1,4 @@
-"""Begin billing runs on a schedule: monthly or weekly, for all customers but those that are left out (S2.43)."""
+"""Begin billing runs on a schedule: monthly or weekly, for all customers who are not excluded (S2.43)."""
 
 from datetime import date, datetime, timedelta
 
@@ -31,9 +31,9 @@ class ScheduleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class BillingSchedule(Table, tablename="billing_schedule"):
     """When billing runs begin by themselves. The table has at most one row; without it, runs begin by hand only.
 
-    `cycle` is a value of `CYCLES`, `outcome` one of `OUTCOMES`. `month_day` counts for the monthly cycle, `week_day`
-    for the weekly one. The runs bill in the name of the agent `set_by_id`. No run begins for `last_day` or an earlier
-    day.
+    `cycle` is a value of `CYCLES`, `outcome` a value of `OUTCOMES`. `month_day` applies to the monthly cycle,
+    `week_day` to the weekly cycle. The runs bill in the name of the agent `set_by_id`. No run begins for `last_day` or
+    an earlier day.
     """
 
     id = SmallInt(primary_key=True, default=1)
@@ -97,7 +97,10 @@ class BillingSchedule(Table, tablename="billing_schedule"):
         return None
 
     def until(self, day: date) -> date:
-        """Return the date up to which the run of `day` bills: `day` if weekly, the first day of its month if monthly."""
+        """Return the date up to which the run that begins on `day` bills.
+
+        For a weekly run, it is `day`. For a monthly run, it is the first day of the month.
+        """
         return day if self.cycle == "weekly" else day.replace(day=1)
 
 
@@ -141,10 +144,10 @@ async def take_in(customer_id: int) -> None:
 async def begin_scheduled(at: datetime) -> int | None:
     """Begin the scheduled billing run if its day has come in the company's time zone, and return the id of the run.
 
-    The run bills in the name of the agent who set the schedule, and a job carries it out. If days were missed, because
-    no worker ran, one run begins for the last of them. Return None if no run is due, if nothing can be due for any
-    customer who is not excluded, or if that agent may no longer bill; then the page of the schedule shows the message
-    of `stands_still`.
+    The run bills in the name of the agent who set the schedule, and a job carries it out. If several days were missed,
+    because no worker ran, one run begins for the last missed day. Return None if no run is due, or if nothing can be
+    due for any customer who is not excluded. Return None also if the agent may no longer bill; then the page of the
+    schedule shows the message of `stands_still`.
     """
     async with transaction(SYSTEM):
         schedule = await BillingSchedule.find()

@@ -38,7 +38,7 @@ class SkippedEntry(Table, tablename="skipped_entry"):
 async def skip(run_id: int, of: Book, billing: Billing) -> None:
     """Record in a run which entries it skipped, each with its reason.
 
-    They are the entries that the engine did not bill, and those of documents that are too large.
+    Skipped are the entries that the engine did not bill, and the entries of documents that are too large.
     """
     rows = [(skipped.entry, skipped.reason.value) for skipped in billing.skipped]
     rows += [(entry_id, TOO_LARGE) for entry_id in too_large(billing)]
@@ -47,18 +47,18 @@ async def skip(run_id: int, of: Book, billing: Billing) -> None:
 
 
 async def skip_failed(run_id: int, customer_id: int, entry_ids: Iterable[Key], why: Refusal) -> None:
-    """Record in a run that it skipped these entries, because billing them was refused, with the error message of `why`.
+    """Record in a run that it skipped these entries because billing them was refused. `why` has the error message.
 
-    The next run tries to bill them again.
+    The next run tries to bill the entries again.
     """
     of = {"run_id": run_id, "customer_id": customer_id, "reason": FAILED, "sentence": why.sentence}
     await _record(run_id, [of | {"entry_id": entry_id} for entry_id in entry_ids])
 
 
 async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of one customer.
+    """Insert rows for skipped entries of one customer, and delete earlier rows of the run for the same entries.
 
-    They replace the rows of entries that have moved to this customer while the run was under way.
+    There are earlier rows if an entry has moved to this customer during the run.
     """
     if not rows:
         return
@@ -81,7 +81,7 @@ on conflict do nothing
 async def skip_all(run_id: int, until: date, customer_id: int, why: Refusal) -> None:
     """Record in a run that it skipped all open approved entries of a customer before `until`.
 
-    `why` is the refusal whose error message is recorded. Use this if nothing of the customer could be billed.
+    `why` is the refusal whose error message is recorded. Call this function if billing the customer failed as a whole.
     """
     await current().execute(_ALL_FAILED, run_id, until, customer_id, why.sentence)
 
@@ -99,8 +99,8 @@ on conflict do nothing
 
 
 async def skip_unticked(run_id: int, until: date) -> None:
-    """Record in a run that it skipped the open entries before `until` of the customers who are not part of it.
+    """Record in a run that it skipped the open entries of customers who are not part of the run.
 
-    Each is recorded with its reason.
+    Only entries of days before `until` are recorded, each with the reason.
     """
     await current().execute(_UNTICKED, run_id, until)

@@ -25,7 +25,7 @@ def simulate(document: object) -> dict[str, object]:
 
 
 LARGEST = 100_000_000
-"""The maximum size of an input document in bytes, about 300,000 entries. A larger one is refused without reading all of it."""
+"""The maximum size of an input document in bytes, about 300,000 entries. A larger document is not parsed."""
 
 
 def main(arguments: Sequence[str]) -> int:

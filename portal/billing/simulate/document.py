@@ -121,7 +121,8 @@ def _vouchers(top: Fields, services: dict[str, Offer], dialect: Dialect) -> tupl
 def _usable_for(fields: Fields, services: dict[str, Offer]) -> tuple[str, ...]:
     """Return the names of the services of a voucher.
 
-    Record an error if there is none, if one is settled by time spent, or if they differ in whether they are taxable.
+    Record an error if the voucher has no service, if the settlement of a service is time spent, or if only some of the
+    services are taxable.
     """
     usable = references(fields, "services", services)
     if fields.is_empty_list("services"):

@@ -111,7 +111,7 @@ def day(value: object) -> date:
 
 
 def clock_time(value: object) -> timedelta:
-    """Return the time since midnight in `value`, a text from `00:00` to `24:00`. Raise `ValueError` for others."""
+    """Return the time since midnight in `value`, a text from `00:00` to `24:00`. Raise `ValueError` otherwise."""
     match = _CLOCK.fullmatch(text(value))
     found = timedelta(hours=int(match[1]), minutes=int(match[2])) if match else None
     if found is None or found > timedelta(days=1):
@@ -165,8 +165,8 @@ class Fields:
     def of(cls, errors: Errors, place: Location, value: object, known: tuple[str, ...]) -> "Fields":
         """Return the fields of `value`; `known` are the keys that such an object may have.
 
-        Record an error for each unknown or repeated key. If `value` is not an object, record that and return an object
-        without fields, which records no further errors.
+        Record an error for each unknown or repeated key. If `value` is not an object, record one error and return an
+        object without fields, which records no further errors.
         """
         if not isinstance(value, dict):
             errors.add(place, "not an object")
@@ -246,7 +246,7 @@ class Fields:
     def unique(self, name: str, value: str | None, seen: Container[str]) -> bool:
         """Return whether `value`, which was read from the key `name`, is not None and not in `seen`.
 
-        Record an error if it is in `seen`. The caller adds it to `seen`.
+        Record an error if `value` is in `seen`. The caller adds `value` to `seen`.
         """
         if value is not None and value in seen:
             self.wrong(name, "defined twice")
@@ -255,7 +255,7 @@ class Fields:
     def items(self, name: str, *, required: bool = True) -> Iterator[tuple[Location, object]]:
         """Yield each item of the list under the key `name`, with its location.
 
-        Record an error if the value is not a list, or if it is missing or null although `required`.
+        Record an error if the value is not a list. If `required`, a missing or null value is an error too.
         """
         if not required and not self.has(name):
             return
@@ -277,9 +277,9 @@ def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) 
 
 
 def reference(fields: Fields, name: str, known: Container[object]) -> str:
-    """Return the string under the required key `name`. If it is not in `known`, record an error and return it anyway.
+    """Return the string under the required key `name`. If the value is no string, record an error and return None.
 
-    If there is no string, record an error and return None.
+    If the string is not in `known`, record an error, but return the string.
     """
     found: str = fields.take(name, text)
     if found is not None and found not in known:

@@ -29,7 +29,7 @@ def statement(made: Document) -> Json:
 
 
 def invoice(made: Document, cash_rounding: Decimal | None) -> Json:
-    """Return an invoice as JSON. If `cash_rounding` is not None, it has the sum to pay in coins of that size."""
+    """Return an invoice as JSON. If `cash_rounding` is a coin, the key `payable` has the gross rounded to this coin."""
     return statement(made) | _sums(made, cash_rounding)
 
 
@@ -127,7 +127,7 @@ def _stretch(stretch: Stretch) -> Json:
 
 
 def rolled(state: BillingState) -> list[Json]:
-    """Return the minutes that rolled over into each period whose predecessor is closed, sorted by service and period."""
+    """Return the minutes that rolled over into each period after a closed period, sorted by service and period."""
     return [
         {"service": service, "period": str(start), "source": str(each.origin), "minutes": each.minutes}
         for (service, start), minutes in sorted(state.rolled.items(), key=lambda item: [str(part) for part in item[0]])

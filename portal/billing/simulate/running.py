@@ -31,8 +31,8 @@ from portal.billing.simulate.steps import CreditOf, Step, Verb
 def run(document: Input) -> Json:
     """Run the steps of an input document, and return the output document.
 
-    Its allocations are those after the last step, including the frozen allocations of settled entries. Raise
-    `BadDocument` if a step credits something that no earlier step has billed, or that can no longer be credited.
+    The output document has the allocations after the last step, including the frozen allocations of settled entries.
+    Raise `BadDocument` if a step credits something that no earlier step has billed, or that can no longer be credited.
     """
     state = document.state
     billings: list[tuple[date, Billing]] = []

@@ -38,7 +38,7 @@ TAKEN: dict[Settlement, tuple[str, ...]] = {
         "overflow", "overage_rate", "fee", "included_minutes", "due", "changes", "rollover", "included_from",
     ),
 }  # fmt: skip
-"""The keys of a service that only some settlements take, by settlement."""
+"""The keys of a service that are allowed only for some settlements, by settlement."""
 
 OPTIONAL = ("overage_rate", *SERVICE_EXTENDED)
 """The keys of a service that no settlement requires."""
@@ -64,9 +64,10 @@ class Offer:
 
 @dataclass(slots=True)
 class Offers:
-    """The contracts of a document, their names, and the services by name, which is unique over all contracts.
+    """The contracts of a document, the names of the contracts, and the services by name.
 
-    `vat` is the VAT rate of taxable services; `schedules` holds the schedules by name.
+    The name of a service is unique over all contracts. `vat` is the VAT rate of taxable services. `schedules` has the
+    schedules by name.
     """
 
     dialect: Dialect
@@ -80,7 +81,7 @@ class Offers:
 def read_services(contract: Fields, start: date | None, offers: Offers) -> tuple[ServiceTerms, ...]:
     """Return the services of a contract that starts on `start`, and add them to `offers`.
 
-    Errors are added to those of `contract`. `start` is None if it could not be read.
+    Errors are added to `contract.errors`. `start` is None if the start of the contract could not be read.
     """
     keys = offers.dialect.keys(SERVICE, SERVICE_EXTENDED)
     fields = [Fields.of(contract.errors, place, value, keys) for place, value in contract.items("services")]
@@ -119,10 +120,10 @@ def _service(fields: Fields, contract_start: date | None, offers: Offers) -> Ser
 
 
 def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
-    """Return the values of the keys that only some settlements take, by their names in `ServiceTerms`.
+    """Return the values of the keys that only some settlements allow, by their names in `ServiceTerms`.
 
-    Record an error for a key that `settlement` requires and that is missing or null, and for a key that it does not
-    take. If the settlement could not be read (None), record neither.
+    Record an error for a key that `settlement` requires and that is missing or null, and for a key that `settlement`
+    does not allow. If `settlement` is None, because it could not be read, record no such errors.
     """
     scalars = _prices(dialect) | {"overflow": dialect.choice(Overflow), "due": choice(Due), "included_from": text}
     found: dict[str, Any] = {}
@@ -207,7 +208,10 @@ def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
 
 
 def _check_shared(fields: Fields, service: ServiceTerms, services: dict[Any, ServiceTerms], offers: Offers) -> None:
-    """Record an error if the service whose included minutes `service` shares is not one that can be shared."""
+    """Record an error if `service` cannot share the included minutes of the service `service.shares`.
+
+    The latter must be another subscription of the same contract, and both must be taxable or both not.
+    """
     if service.shares is None:
         return
     other = services.get(service.shares)

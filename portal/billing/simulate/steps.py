@@ -28,10 +28,10 @@ CREDIT = ("invoice", "statement", "lines", "entries", "minutes", "vouchers", "wr
 
 @dataclass(frozen=True, slots=True)
 class CreditOf:
-    """What a step credits of the invoice or the statement with this number.
+    """What a step credits. `invoice` or `statement` is the number of the credited document; the other field is None.
 
-    `lines`, `entries`, `minutes` or `vouchers` choose a part of it; if all are None, everything is credited. `path` is
-    the path of the step's object, for errors that are found only when the step is run.
+    `lines`, `entries`, `minutes` or `vouchers` choose a part of the document; if all are None, everything is credited.
+    `path` is the path of the step's object, for errors that are found only when the step is run.
     """
 
     path: str

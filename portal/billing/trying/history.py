@@ -25,7 +25,7 @@ class Real:
     - `minutes`: the approved minutes.
     - `billed`: the amount of the approved time that documents have billed.
     - `unbilled`: the amount of the approved time that is not billed yet.
-    - `fees`: the amount that invoices and drafts charge for fees and vouchers, less what credit notes take back.
+    - `fees`: the amount that invoices and drafts charge for fees and vouchers, less what credit notes credit.
     """
 
     minutes: int = 0

@@ -88,8 +88,8 @@ class Worked:
 def contract_of(offer: Offer, services: Sequence[ServiceTerms], start: date, end: date) -> ContractTerms:
     """Return a contract, from `start` until before `end`, under which `offer` pays for the time of all `services`.
 
-    The services keep their ids, so that rates of their own apply. The first one has the fee and the included minutes of
-    a subscription, and the others draw its minutes too.
+    The services keep their ids, so that their own rates apply. If the offer is a subscription, the first service has
+    the fee and the included minutes, and the other services draw these minutes too.
     """
     first, *others = services
     plain = replace(
@@ -122,7 +122,10 @@ def vouchers_of(offer: Offer, entries: Iterable[Entry], contract: ContractTerms)
 
 
 def _sales(minutes: int, entries: Iterable[Entry]) -> Iterator[date]:
-    """Yield the day of each sale of a voucher of `minutes`: that of the first entry that earlier ones do not cover."""
+    """Yield the day of each sale of a voucher of `minutes`.
+
+    A voucher is sold on the day of an entry that the vouchers sold before do not cover wholly.
+    """
     left = 0
     for entry in sorted(entries, key=lambda entry: entry.order):
         if entry.billing is not EntryBilling.BILLABLE or entry.fixed_fee is not None:
@@ -137,9 +140,9 @@ class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a trial, as typed.
 
     `settlement` is a member of `Settlement`. A subscription has `fee`, `included` and `cycle`, a voucher `hours` and
-    `price`; both have `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes; if
-    the first and `windows` are empty, each entry keeps its billable minutes. `windows`, `holidays` and
-    `calendar_holidays` (`yes` or "") are as for a service, and so are `rollover_periods` and `rollover_cap`.
+    `price`; both have `overage_rate`, which may be empty. `rounding_increment` and `rounding_minimum` are minutes. If
+    `rounding_increment` and `windows` are empty, each entry keeps its billable minutes. `windows`, `holidays`,
+    `calendar_holidays` (`yes` or ""), `rollover_periods` and `rollover_cap` are as for a service.
     """
 
     settlement: str = Settlement.SUBSCRIPTION.value
@@ -162,8 +165,8 @@ class TriedTerms(Struct, forbid_unknown_fields=True, kw_only=True):
 def read_offer(terms: TriedTerms, digits: int, *, zone: str = "UTC", days_off: Iterable[date] = ()) -> Offer:
     """Validate the fields of a trial, and return them as an offer. Amounts have at most `digits` decimals.
 
-    The hours of windows are those of the time zone `zone`, and `days_off` are those of the company's calendar. Fields that
-    the settlement does not need are ignored. Raise `Invalid` with an error message for each bad field.
+    The hours of windows are in the time zone `zone`, and `days_off` are the days off of the company's calendar. Fields
+    that the settlement does not need are ignored. Raise `Invalid` with an error message for each bad field.
     """
     checked = Checked()
     settlement = Settlement(checked("settlement", one_of(tuple(Settlement)), terms.settlement) or Settlement.TIME_SPENT)

@@ -45,8 +45,8 @@ TRIED = 0
 class TriedWork(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the work whose price is tried, as typed: ids of service, agent and role, a day and a duration.
 
-    The ids of agent and role may be ""; without a role, the agent's is taken, and without both, the first role that has
-    a rate. The duration may be two times of the day, such as `18:00-19:30`.
+    The ids of agent and role may be "". Without a role, the role of the agent applies. Without both, the first role
+    that has a rate applies. The duration may be two times of the day, such as `18:00-19:30`.
     """
 
     service: str
@@ -58,7 +58,7 @@ class TriedWork(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of the tried work: its minutes, what they cost, and a sentence without a full stop that says why."""
+    """A part of the tried work: its minutes, what they cost, and why (a sentence without a full stop)."""
 
     minutes: int
     amount: Decimal
@@ -69,8 +69,8 @@ class Piece:
 class Answer:
     """What the tried work costs: `amount` in `currency` for `counted` minutes, made up of `pieces`.
 
-    `counting` says how the counted minutes follow from those worked. If the work could not be approved, `refusal` says
-    why, and there are no pieces.
+    `counting` says how the counted minutes follow from the minutes worked. If the work could not be approved, `refusal`
+    says why, and there are no pieces.
     """
 
     currency: str
@@ -116,7 +116,7 @@ async def price_of(contract: Contract, work: TriedWork, at: datetime) -> Answer:
 
 
 async def _schedule(service: Service, on: date) -> Schedule | None:
-    """Return the schedule of the service for work on a day, in the company's time zone, or None if it has none."""
+    """Return the schedule of the service for work on a day, in the company's time zone, or None without a schedule."""
     row = await current().fetchrow(
         f"select s.windows, s.holidays, case when s.calendar_holidays then {HOURS} end as calendar,"  # noqa: S608
         " (select time_zone from company) as zone from service s where s.id = $1", service.id,
@@ -125,9 +125,10 @@ async def _schedule(service: Service, on: date) -> Schedule | None:
 
 
 async def _read(contract: Contract, work: TriedWork, at: datetime) -> tuple[Service, Entry, time | None]:
-    """Return the service, the tried work as an entry created at `at` with the minutes worked, and when the work began.
+    """Return the service, the tried work as an entry, and the time of day at which the work began (or None).
 
-    Raise `Invalid` for a bad field and for a service of another contract, `NotFound` for an unknown agent or role.
+    The entry has the minutes worked, and is created at `at`. Raise `Invalid` for a bad field and for a service of
+    another contract, `NotFound` for an unknown agent or role.
     """
     checked = Checked()
     duration = checked("duration", read_duration, work.duration)
@@ -151,7 +152,7 @@ async def _read(contract: Contract, work: TriedWork, at: datetime) -> tuple[Serv
 
 
 def _counting(service: Service, worked: int, by_rule: Counting) -> str:
-    """Return the sentence, without a full stop, that says how the counted minutes follow from those worked."""
+    """Return the sentence, without a full stop, that says how the counted minutes follow from the minutes worked."""
     counted = by_rule.minutes
     rule = f"rounded {service.rounding.mode.phrase} {formats.spoken(service.rounding_increment)}"
     if service.rounding_minimum:

@@ -20,8 +20,8 @@ ZERO = Decimal(0)
 class Month:
     """One month of a trial: what really happened in it, and what the tried terms would have cost.
 
-    `first` is the first day of the month. Time belongs to the month in which it was worked, a fee to that in which its
-    period begins, a voucher to that of its sale.
+    `first` is the first day of the month. Time belongs to the month in which it was worked, a fee to the month in which
+    its period begins, and a voucher to the month of its sale.
     """
 
     first: date
@@ -36,7 +36,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The months of a trial, and how many entries could not be approved under the tried terms; these count as 0.00."""
+    """The months of a trial. `unpriced` entries could not be approved under the tried terms; they count as 0.00."""
 
     months: tuple[Month, ...]
     unpriced: int

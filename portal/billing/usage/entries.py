@@ -33,5 +33,8 @@ async def approved_time(
 
 
 def cover_words(kinds: Collection[str] | None) -> str:
-    """Return the words for what pays for an entry, such as "included hours, charged"; `kinds` are those of its allocations."""
+    """Return the words for what pays for an entry, such as "included hours, charged".
+
+    `kinds` are the kinds of the entry's allocations.
+    """
     return ", ".join(words for kind, words in COVERED_BY.items() if kind in (kinds or ("no_charge",)))

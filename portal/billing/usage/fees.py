@@ -11,10 +11,11 @@ from portal.words import Due, Settlement
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """The fee of a subscription for the active days of a period, or None if there are none, and what is billed next.
+    """The fees of a subscription, as seen on a day.
 
-    `next` is the amount of the next fee that becomes due, and `billed_from` the day on which it does; both are None if
-    the contract ends before.
+    `now` is the fee for the present period, or None if the subscription is active on none of its days. `next` is the
+    amount of the next fee that becomes due, and `billed_from` the day on which it becomes due; both are None if no more
+    fees become due.
     """
 
     now: Decimal | None
@@ -23,7 +24,7 @@ class Fees:
 
 
 def fees_of(contract: ContractTerms, service: ServiceTerms, on: date, digits: int) -> Fees | None:
-    """Return the fees of a service as seen on a day, or None if it is no subscription."""
+    """Return the fees of a service as seen on the day `on`, or None if the service is no subscription."""
     if service.settlement is not Settlement.SUBSCRIPTION:
         return None
     period, whole = period_of(contract.anchor, contract.cycle, on), contract.active(service)

@@ -1,8 +1,8 @@
 """Compute the figures of services: time and revenue that are billed, billed last, and not billed yet (S4.20 to S4.25).
 
-All of them are sums of allocations, which are derived from the approved entries, so total is always billed plus
-unbilled (C6). A document that settles an allocation moves it from unbilled to billed, and a credit note that frees it
-moves it back (S4.26, S4.27). Fees and sold vouchers are derived from no entry, so they are not part of these figures.
+All figures are sums of allocations of approved entries, so the total is always billed plus unbilled (C6). A document
+that settles an allocation moves it from unbilled to billed, and a credit note that makes the time billable again moves
+it back (S4.26, S4.27). Fees and sold vouchers do not come from entries, so they are not part of these figures.
 """
 
 from collections.abc import Collection, Iterable
@@ -34,10 +34,10 @@ NOTHING = Sum()
 class Figures:
     """The figures of a service, or of all services of a contract, in the currency of the contract.
 
-    `billed` is what drafts, invoices and statements settle now, `last` the part of it that the latest billing run
-    settled, and `unbilled` what no document settles yet. `last_run` is the id of that run, with its date `last_until`
-    and its instant `last_run_at`; all three are None if nothing is billed. `held` are those of the unbilled minutes
-    that are charged only after a decision.
+    `billed` is what drafts, invoices and statements settle now. `last` is the part of `billed` that the latest billing
+    run settled. `unbilled` is what no document settles yet. `last_run` is the id of the latest run, `last_until` its
+    date and `last_run_at` its instant; all three are None if nothing is billed. `held` are the unbilled minutes that
+    are charged only after a decision.
     """
 
     billed: Sum = NOTHING
@@ -54,7 +54,7 @@ class Figures:
         return self.billed + self.unbilled
 
     def __add__(self, other: "Figures") -> "Figures":
-        """Return the sum of both figures. `last` is that of the later run, or of both if they have the same run."""
+        """Return the sum of both figures. In the result, `last` counts only the later of the two runs."""
         earlier, later = sorted((self, other), key=lambda one: one.last_run or 0)
         same = earlier.last_run == later.last_run
         return Figures(

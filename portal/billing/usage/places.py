@@ -28,8 +28,9 @@ class By(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """The customer, contract, service, settlement and month to which a figure in `currency` belongs.
-    Fields are None or "" where the figure covers several of them, or where there is none, as for time without a
-    service. `month` is the first day of the month.
+
+    A field is None or "" if the figure covers several contracts, services and so on, or if there is none, as for time
+    without a service. `month` is the first day of the month.
     """
 
     currency: str
@@ -43,9 +44,9 @@ class Place:
     month: date | None = None
 
     def within(self, by: By) -> "Place":
-        """Return the place of the row to which this place belongs in a list grouped by `by`.
+        """Return the row of a list grouped by `by` to which this place belongs, as a place with fewer fields.
 
-        For example, its service and contract are empty if `by` is `By.CUSTOMER`.
+        For example, the service and the contract of the row are empty if `by` is `By.CUSTOMER`.
         """
         match by:
             case By.CUSTOMER:
@@ -61,7 +62,7 @@ class Place:
 
 
 class Added(Protocol):
-    """Figures that can be added to others of their kind."""
+    """Figures that can be added to figures of the same class."""
 
     def __add__(self, other: Self, /) -> Self: ...
 

@@ -44,7 +44,7 @@ class Potential:
 
     @property
     def total(self) -> Decimal | None:
-        """Return the potential: the amount that all of the time would be charged for; None if it was not computed."""
+        """Return the potential: what all of the time would cost. Return None if `more` was not computed."""
         return None if self.more is None else self.charged + self.more
 
     def __add__(self, other: "Potential") -> "Potential":
@@ -89,8 +89,9 @@ async def potential_of(
 ) -> list[tuple[Place, Potential]]:
     """Return the potential of each service with unsettled time, sorted by currency and by the names of its place.
 
-    `customer` limits them to one customer. Amounts are computed for managers only. What waiting and held time would
-    add is not computed for more than `PRICED` entries unless `everything` is set. The engine runs in a worker thread.
+    `customer` is the id of the only customer to include, or None. Amounts are computed for managers only. If there are
+    more than `PRICED` waiting and held entries, the amount that they would add is computed only if `everything` is set.
+    The engine runs in a worker thread.
     """
     rows = await current().fetch(_OPEN, customer)
     more: dict[int, tuple[Decimal, int]] | None = {}
@@ -119,8 +120,8 @@ def _potential(
 async def _more(customer: int | None, most: int | None) -> dict[int, tuple[Decimal, int]] | None:
     """Return the amount that waiting and held time would add, and the minutes without a price, by service id.
 
-    Return None if there are more than `most` such entries; if `most` is None, there is no limit. Approving one entry
-    can take prepaid minutes from another, so the amount of a service can be negative.
+    Return None if there are more than `most` waiting and held entries; if `most` is None, there is no limit. An
+    approved entry can take prepaid minutes from another entry, so the amount of a service can be negative.
     """
     rows = await current().fetch(_UNDECIDED, customer, None if most is None else most + 1)
     if most is not None and len(rows) > most:

@@ -1,7 +1,7 @@
 """Compute the running statement of services: included, used, pending and left minutes, and a forecast (S2.3, S2.20).
 
-Everything is computed from time and allocations whenever it is shown, so it is right after each entry. Pending time, which
-is logged and not approved, draws nothing; it is shown beside what is left (D21).
+The statement is computed from time and allocations whenever it is shown, so it always includes the latest entry.
+Pending time is logged but not approved. It draws no prepaid minutes, and is shown beside what is left (D21).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,7 +28,8 @@ FULL = 80
 class Forecast:
     """A plain projection: `minutes` in all `days` of the period, from the minutes `so_far` in the first `elapsed` days.
 
-    `beyond` is by how many minutes the projection exceeds the prepaid ones; 0 if they suffice, or if there are none.
+    `beyond` is `minutes` less the prepaid minutes and less the minutes that are already charged or held. It is 0 if
+    this difference is negative, or if the service has no prepaid minutes.
     """
 
     minutes: int
@@ -43,13 +44,14 @@ class Standing:
     """The running statement of a service on the day `on`, in minutes. `service` has the prices of that day.
 
     `period` is the billing period that contains `on`; `active` are its days on which the service can be used, or None.
-    `granted` are the included minutes of the period. Of these, `included` are drawn and `rolled` were rolled over from
-    earlier periods. Minutes that several services share count in full for each, whichever of them has drawn them.
-    `rolled_on` are minutes that have rolled over into the next period, so that they can no longer be drawn here.
-    `rolls_over` says what happens to those that are left. Other approved time of the service in the period is paid for
-    by vouchers (`from_vouchers`) or money (`charged`), costs nothing (`free`), or waits for a decision (`held`).
-    `pending` is time that is not approved. `vouchers` are all vouchers for the service. `fees` is None unless it is a
-    subscription.
+    `granted` are the included minutes of the period: `included` of them are drawn, and `rolled` of them rolled over
+    from earlier periods. Included minutes that several services share count in full for each of these services.
+    `rolled_on` are minutes that have rolled over into the next period, and can no longer be drawn. `rolls_over` is the
+    rule for minutes that are left at the end of the period.
+
+    Other approved time of the service in the period is paid for by vouchers (`from_vouchers`) or money (`charged`),
+    costs nothing (`free`), or waits for a decision (`held`). `pending` is time that is not approved. `vouchers` are all
+    vouchers for the service. `fees` is None if the service is no subscription.
     """
 
     service: ServiceTerms
@@ -93,12 +95,12 @@ class Standing:
 
     @property
     def left(self) -> int:
-        """Return the prepaid minutes that are left: of the period, and of the usable vouchers."""
+        """Return the prepaid minutes that are left in the period and on the usable vouchers."""
         return self.granted - self.included + sum(balance.left for balance in self.usable)
 
     @property
     def total(self) -> int:
-        """Return the prepaid minutes of the period, drawn or left, which are the length of the meter."""
+        """Return the prepaid minutes, both drawn in the period and left. The meter on the page has this length."""
         return self.covered + self.left
 
     @property
@@ -198,7 +200,10 @@ def refuse_without_hours(reader: ContactReader) -> None:
 def _pools(
     contract: ContractTerms, service: ServiceTerms, places: Mapping[Key, ServiceTerms], on: date
 ) -> list[ServiceTerms]:
-    """Return the service and, if it draws the included minutes of a subscription active on `on`, that subscription."""
+    """Return the service and, if the service shares the included minutes of another subscription, this subscription.
+
+    The other subscription is left out if it is not active on the day `on`.
+    """
     shared = places[service.shares] if service.shares is not None else None
     whole = contract.active(shared) if shared else None
     return [service, shared] if shared and whole and on in whole else [service]
@@ -240,7 +245,7 @@ async def _included(
 
 
 def _granted(included: IncludedMinutes, service: ServiceTerms, on: date) -> tuple[int, int]:
-    """Return the included minutes of the period of the day `on`, and how many of them rolled over, as the engine does."""
+    """Return the included minutes of the period of the day `on`, and how many of these minutes rolled over."""
     pools = included.of(service.id, on) if service.settlement is Settlement.SUBSCRIPTION else ()
     if not pools:
         return 0, 0
