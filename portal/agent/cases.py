@@ -7,11 +7,10 @@ from typing import Any
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from msgspec import Struct
 
 from portal.agent.arrivals import Seen
 from portal.agent.pages import agent_page, rail
-from portal.agent.queue.bulk import prepare, toast_of_change
+from portal.agent.queue.bulk import Ticked, prepare, toast_of_change
 from portal.database import transaction
 from portal.database.batches import all_or_report
 from portal.database.finder import choosable
@@ -74,16 +73,6 @@ class NewCase(NewCaller, kw_only=True):
 
 ASKING = choosable(CUSTOMERS)
 """The customers for whom a case may be opened: those that have not ended."""
-
-
-class Ticked(Struct, kw_only=True):
-    """Form of the list of cases: the numbers of the ticked cases.
-
-    `all` is "yes" for all cases that match the filters.
-    """
-
-    case: list[str]
-    all: str = ""
 
 
 HEADINGS = (

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.desk import Case, Details
-from portal.desk.verbs.sharing import may_choose, owns, watchers_of
+from portal.desk.verbs.sharing import Confidentiality, NewWatcher, may_choose, owns, watchers_of
 from portal.errors import Conflict, NotFound
 from portal.people.contacts import Contact
 from portal.people.offered import choices
@@ -23,13 +23,6 @@ from portal.web.visit import Web, visit_of
 PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
-class NewWatcher(Struct, kw_only=True):
-    """Form that makes the contact with the id `contact` a watcher of a case. `on_case`: it stands on the case's page."""
-
-    contact: int | None = None
-    on_case: bool = False
-
-
 class Handover(Struct, kw_only=True):
     """Form that hands a case over to the contact with the id `successor`.
 
@@ -38,12 +31,6 @@ class Handover(Struct, kw_only=True):
 
     successor: int | None = None
     stays: bool = False
-
-
-class Confidentiality(Struct, kw_only=True):
-    """Form of the button that makes a case confidential, or ends its confidentiality."""
-
-    confidential: bool = False
 
 
 @get("/cases/{number:str}/sharing")

@@ -38,15 +38,16 @@ HANDS_OVER = (Verb.ASSIGN, Verb.DISPATCH)
 """The verbs whose report says who got how many cases."""
 
 
-class Chosen(Struct, kw_only=True):
-    """Form of the list of cases that begins a change. `verb` is a value of `Verb`: what is changed.
+class Ticked(Struct, kw_only=True):
+    """Form of the list of cases: the numbers of the ticked cases.
 
-    `case` has the numbers of the ticked cases; if `all` is "yes", all cases that match the filters are changed.
+    `all` is "yes" for all cases that match the filters. `verb` is a value of `Verb`, which a button that begins a change
+    of many cases sends; other buttons send none.
     """
 
-    verb: str
     case: list[str]
     all: str = ""
+    verb: str = ""
 
 
 class Value(Struct, kw_only=True):
@@ -67,7 +68,7 @@ async def choose_cases(
 
     Raise `Invalid` if the form does not name what is to be changed.
     """
-    ticked = form.into(Chosen)
+    ticked = form.into(Ticked)
     if ticked.verb not in (Verb.ASSIGN, Verb.DEPARTMENT, Verb.STATUS, Verb.PRIORITY, Verb.TAG, Verb.UNTAG):
         raise Invalid({"": "Choose what is to be changed."})
     return await prepare(request, reader, Verb(ticked.verb), None if ticked.all else ticked.case, at)

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from portal import billing
+from portal.agent.queue.bulk import Ticked
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk.lists.questions import quoted_number
@@ -24,16 +25,6 @@ from portal.web.visit import Web, visit_of
 HERE = "/agent/cases/merging"
 
 
-class Chosen(Struct, kw_only=True):
-    """Form of the list of cases: the numbers of the ticked cases.
-
-    `all` is ignored, because at most `MOST` cases are merged.
-    """
-
-    case: list[str]
-    all: str = ""
-
-
 class Merging(Struct, kw_only=True):
     """Form that merges cases: their numbers, and the number of the case that remains."""
 
@@ -43,9 +34,12 @@ class Merging(Struct, kw_only=True):
 
 @post("/cases/merging/choice", opt={FORM_PAGE: "/agent/cases"})
 async def choose(form: NamedDependency[Form]) -> Response[Any]:
-    """Redirect to the page that asks which of the ticked cases remains after merging them."""
+    """Redirect to the page that asks which of the ticked cases remains after merging them.
+
+    At most `MOST` cases are merged, so only ticked cases count, also if all that match were chosen.
+    """
     # Keep one more than the maximum, so that the page says that there are too many.
-    numbers = _numbers(form.into(Chosen).case)[: MOST + 1]
+    numbers = _numbers(form.into(Ticked).case)[: MOST + 1]
     return see_other(f"{HERE}?{urlencode([('case', number) for number in numbers])}")
 
 

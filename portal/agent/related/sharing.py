@@ -6,12 +6,11 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Struct
 
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk import Case, Details
-from portal.desk.verbs.sharing import watchers_of
+from portal.desk.verbs.sharing import Confidentiality, NewWatcher, watchers_of
 from portal.errors import Conflict
 from portal.people.contacts import Contact
 from portal.people.offered import choices
@@ -22,18 +21,6 @@ from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 PLACE = {FORM_PAGE: "/agent/cases/{number}/sharing"}
-
-
-class NewWatcher(Struct, kw_only=True):
-    """Form that makes the contact with the id `contact` a watcher of a case."""
-
-    contact: int | None = None
-
-
-class Confidentiality(Struct, kw_only=True):
-    """Form of the button that makes a case confidential, or ends its confidentiality."""
-
-    confidential: bool = False
 
 
 @get("/cases/{number:str}/sharing")

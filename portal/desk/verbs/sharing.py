@@ -7,6 +7,7 @@ the customer's side, nobody else sees a confidential case; row-level security de
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from piccolo.columns import BigInt, Timestamptz
 from piccolo.table import Table
 
@@ -35,6 +36,22 @@ class CaseWatcher(Table, tablename="case_watcher"):
     customer_id = BigInt(default=None)
     contact_id = BigInt(default=None)
     added_at = Timestamptz(default=None)
+
+
+class NewWatcher(Struct, kw_only=True):
+    """Form that makes the contact with the id `contact` a watcher of a case.
+
+    `on_case` is true if a contact pressed the button on the page of the case, to which they then return.
+    """
+
+    contact: int | None = None
+    on_case: bool = False
+
+
+class Confidentiality(Struct, kw_only=True):
+    """Form of the button that makes a case confidential, or ends its confidentiality."""
+
+    confidential: bool = False
 
 
 def may_choose(case: "Case", by: Reader) -> bool:
