@@ -183,6 +183,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
         },
         "/agent/cases/changes/": {"change": await _change(case, at)},
         "/agent/finders/cases/": {"number": case.number},
+        "/agent/finders/contacts/": {"number": case.number},
         "/agent/setup/fields/": fields,
         "/agent/canned-replies/": {"canned": await _canned()},
         "/agent/time/": {"entry": entries["draft"].id},
@@ -336,7 +337,7 @@ async def _canned() -> int:
         await CannedReply.create(
             CannedFacts(name="Restart", text="Hello {first name}, restart it.", shared="yes"), NOOR
         )
-        return (await CannedReply.listed(NOOR))[0].id
+        return (await CannedReply.listed(NOOR))[0]["id"]
 
 
 async def _held(case: Case, at: datetime) -> uuid.UUID:

@@ -124,14 +124,17 @@ async def _assignment(
     agents = await Absence.dispatched(today(reader.time_zone, visit.at))
     with reading(reader, None, visit.at):
         people = [
-            (one.id, f"{one.name}, away until {day(one.away_until)}" if one.away_until else one.name) for one in agents
+            (one.id, f"{one.name}, away until {day(one.away_until)}" if one.away_until else one.name)
+            for one in agents or []
         ]
     return await agent_page(
         request,
         reader,
         "agent/cases/assignment.html",
         details=details,
-        agents=with_stored(people, details.case.agent_id, f"{details.agent_name} (has left)"),
+        agents=None
+        if agents is None
+        else with_stored(people, details.case.agent_id, f"{details.agent_name} (has left)"),
         departments=await Department.choices(),
         query=request.url.query,
         seen=as_seen(Holder(agent=details.case.agent_id, department=details.case.department_id)),

@@ -12,9 +12,11 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.verbs.sharing import Confidentiality, NewWatcher, may_choose, owns, watchers_of
 from portal.errors import Conflict, NotFound
+from portal.people.contact_search import contacts_of
 from portal.people.contacts import Contact
-from portal.people.offered import choices
+from portal.people.offered import Offered, choices
 from portal.people.readers import ContactReader
+from portal.web.finding import picked, suggested
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
@@ -24,12 +26,13 @@ PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
 class Handover(Struct, kw_only=True):
-    """Form that hands a case over to the contact with the id `successor`.
+    """Form that hands a case over to a contact: `successor` is their id, `successor_typed` the text in a search field.
 
     If `stays` is true, the contact who hands it over becomes a watcher of the case.
     """
 
     successor: int | None = None
+    successor_typed: str = ""
     stays: bool = False
 
 
@@ -47,13 +50,25 @@ async def _show(
     case, watching = details.case, await watchers_of(details.case)
     chooses = may_choose(case, reader)
     known = {case.contact_id, *(one.id for one in watching)}
-    contacts = [one for one in await Contact.offered(case.customer_id) if one.id != reader.id] if chooses else []
+    contacts = await Contact.selectable(case.customer_id) if chooses else []
     return page(
         request, "customer/cases/sharing.html", details=details, case=case, watching=watching, chooses=chooses, owns=owns(case, reader),
-        colleagues=choices(contacts), strangers=choices(one for one in contacts if one.id not in known),
+        colleagues=_without(contacts, {reader.id}), strangers=_without(contacts, {reader.id, *known}),
+        colleagues_at="/finders/colleagues",
         typed=typed or {}, errors=errors or {}, here=f"/cases/{case.number}",
         may_watch=chooses and reader.id not in known,
     )  # fmt: skip
+
+
+def _without(contacts: list[Offered] | None, left_out: set[int]) -> list[tuple[int, str]] | None:
+    """Return the other contacts as options; None if there are too many contacts for a select field."""
+    return None if contacts is None else choices(one for one in contacts if one.id not in left_out)
+
+
+@get("/finders/colleagues")
+async def suggest_colleagues(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
+    """Serve the contacts of the customer whose names match the typed text."""
+    return await suggested(request, contacts_of(reader.customer_id))
 
 
 @post("/cases/{number:str}/watchers", opt=PLACE)
@@ -66,7 +81,7 @@ async def add_watcher(
     async with transaction(reader):
         case = await Case.find(number, reader)
         fields = form.into(NewWatcher)
-        await case.watch(fields.contact, by=reader, at=at)
+        await case.watch(await picked(form, "contact", contacts_of(reader.customer_id)), by=reader, at=at)
     return see_other(f"/cases/{case.number}" if fields.on_case else f"/cases/{case.number}/sharing")
 
 
@@ -114,7 +129,8 @@ async def hand_over(
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         fields = form.into(Handover)
-        await case.hand_over(fields.successor, stays=fields.stays, by=reader, at=at)
+        successor = await picked(form, "successor", contacts_of(reader.customer_id))
+        await case.hand_over(successor, stays=fields.stays, by=reader, at=at)
     return see_other(await _after(case, reader))
 
 
@@ -128,4 +144,4 @@ async def _after(case: Case, reader: ContactReader) -> str:
     return f"/cases/{case.number}/sharing"
 
 
-handlers: list[Any] = [show, add_watcher, remove_watcher, set_confidential, hand_over]
+handlers: list[Any] = [show, suggest_colleagues, add_watcher, remove_watcher, set_confidential, hand_over]

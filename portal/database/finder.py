@@ -10,7 +10,7 @@ handler's guard decides who may search.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -61,12 +61,20 @@ class Finder:
 
     `what` is the noun for a row, used in error messages. `sql` is a query for the columns id, name, about and is_last,
     which must not contain anything that a person typed; rows with `is_last` come last. `by` is the column that is
-    searched, if it is another one than the name.
+    searched, if it is another one than the name. If `of` names a column with an id, only the rows with the id `within`
+    are found, such as the contacts of one customer.
     """
 
     what: str
     sql: str
     by: str = "name"
+    of: str = ""
+    within: int | None = None
+
+    @property
+    def _among(self) -> list[int | None]:
+        """Return the first parameter of the queries of a finder with the column `of`."""
+        return [self.within] if self.of else []
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:
         """Return the rows whose names contain every word of `typed`; "" matches all rows.
@@ -74,7 +82,7 @@ class Finder:
         Order of the words, case and accents are ignored. `after` is the id after which to continue, from an earlier
         `Suggestions`.
         """
-        rows = await current().fetch(_suggesting(self.sql, self.by), _words(typed), after)
+        rows = await current().fetch(_suggesting(self.sql, self.by, self.of), *self._among, _words(typed), after)
         shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
         return Suggestions(shown, shown[-1].id if len(rows) > SUGGESTED else None)
 
@@ -82,7 +90,7 @@ class Finder:
         """Return the row with this id, or None if there is none that the reader may see."""
         if not 0 < id <= LARGEST_ID:
             return None
-        row = await current().fetchrow(_naming(self.sql), id)
+        row = await current().fetchrow(_naming(self.sql, self.of), *self._among, id)
         return Suggestion(*row) if row else None
 
     async def find(self, id: int | None, typed: str | None) -> Found:
@@ -113,18 +121,23 @@ class Finder:
 
 
 @cache
-def _suggesting(sql: str, by: str) -> str:
+def _suggesting(sql: str, by: str, of: str) -> str:
+    words, after = ("$2", "$3") if of else ("$1", "$2")
     return f"""
-select id, name, about from ({sql}) as offered
-where (select bool_and(strpos(folded({by}), folded(word)) > 0) from unnest($1::text[]) as word) is not false
-  and ($2::bigint is null or ({_KEY}) > (select {_KEY} from ({sql}) as last where id = $2))
+select id, name, about from ({_rows(sql, of)}) as offered
+where (select bool_and(strpos(folded({by}), folded(word)) > 0) from unnest({words}::text[]) as word) is not false
+  and ({after}::bigint is null or ({_KEY}) > (select {_KEY} from ({sql}) as last where id = {after}))
 order by {_KEY} limit {SUGGESTED + 1}
 """  # noqa: S608 (the query is part of the code)
 
 
 @cache
-def _naming(sql: str) -> str:
-    return f"select id, name, about from ({sql}) as offered where id = $1"  # noqa: S608
+def _naming(sql: str, of: str) -> str:
+    return f"select id, name, about from ({_rows(sql, of)}) as offered where id = {'$2' if of else '$1'}"  # noqa: S608
+
+
+def _rows(sql: str, of: str) -> str:
+    return f"select * from ({sql}) as every where {of} = $1" if of else sql  # noqa: S608
 
 
 def _words(typed: str) -> list[str]:
@@ -137,4 +150,4 @@ def _contains(name: str, typed: str) -> bool:
 
 def choosable(finder: Finder) -> Finder:
     """Return a finder without the rows that have ended (`is_last`), for forms that choose what a new row belongs to."""
-    return Finder(finder.what, f"select * from ({finder.sql}) as known where not is_last")  # noqa: S608
+    return replace(finder, sql=f"select * from ({finder.sql}) as known where not is_last")  # noqa: S608

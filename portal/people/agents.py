@@ -16,7 +16,7 @@ from portal.fields import Checked, email, identifier, in_range, line, one_of, op
 from portal.people import credentials, passwords
 from portal.people.credentials import Person
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
-from portal.people.offered import Known, Offered, known, offered
+from portal.people.offered import Known, Offered, few, known, offered
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.people.sessions import reader_of
@@ -71,6 +71,11 @@ class Agent(Person, Table, tablename="agent"):
     async def offered(cls) -> list[Offered]:
         """Return the agents who have not left, sorted by name, as options of a form field."""
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
+
+    @classmethod
+    async def selectable(cls) -> list[Offered] | None:
+        """Return the agents as `offered` does, or None if they are too many for a select field."""
+        return await few(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
     async def managers(cls) -> list[Offered]:
@@ -266,4 +271,4 @@ AGENTS = Finder(
 """Type-ahead search of agents for filters. It also finds agents who have left, because their work is still there."""
 
 COLLEAGUES = choosable(AGENTS)
-"""Type-ahead search of the agents who have not left, for mentioning them in a note."""
+"""Type-ahead search of the agents who have not left, for assigning cases and for mentioning them in a note."""

@@ -6,6 +6,7 @@ Other functions find a telephone number or a mail address in the text that was t
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from portal.database import current
@@ -126,6 +127,18 @@ where o.ended_at is null and u.ended_at is null
     by="sought",
 )
 """Type-ahead search of the contacts who have not left, of customers that have not ended."""
+
+
+_CONTACTS_OF = Finder(
+    "contact",
+    "select id, name, '' as about, false as is_last, customer_id from contact where ended_at is null",
+    of="customer_id",
+)
+
+
+def contacts_of(customer: int) -> Finder:
+    """Return the type-ahead search of the contacts of a customer who have not left."""
+    return replace(_CONTACTS_OF, within=customer)
 
 
 def sought(text: str) -> str:

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 from piccolo.query import OrderByRaw, Select
 
+SELECTABLE = 100
+"""The most options of a select field of people. A form with more has a search field instead."""
+
 
 class Offered(NamedTuple):
     """One option of a select field: id and label."""
@@ -28,6 +31,12 @@ class Known(NamedTuple):
 async def offered(query: Select[Any]) -> list[Offered]:
     """Return the rows of a query for the columns `id` and `name` as options, sorted by name."""
     return [Offered(**row) for row in await query.order_by(OrderByRaw("folded(name), id"))]
+
+
+async def few(query: Select[Any]) -> list[Offered] | None:
+    """Return the options as `offered` does, or None if there are more than `SELECTABLE`."""
+    found = await offered(query.limit(SELECTABLE + 1))
+    return found if len(found) <= SELECTABLE else None
 
 
 async def known(query: Select[Any]) -> list[Known]:

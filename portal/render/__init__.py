@@ -208,6 +208,7 @@ def _environment() -> Environment:
         "number": formats.number,
         "percent": formats.percent,
         "read_day": date.fromisoformat,
+        "some": formats.some,
         "spoken": formats.spoken,
         "stamp": stamp,
         "trusted": message_html,

@@ -4,7 +4,7 @@ Most functions return an en dash for None, so that a template need not check for
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
@@ -261,6 +261,13 @@ def initials(name: str) -> str:
     """
     words = [word for word in name.split() if word[:1].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
+
+
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Return the first names as a text, with the number of the others: Ada, Alan and 12 more."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {number(len(names) - most)} more"
 
 
 def filesize(octets: int) -> str:

@@ -8,10 +8,11 @@ from litestar import Response
 from portal.database.finder import Finder, Found
 from portal.errors import Invalid
 from portal.numbers import number_in
+from portal.web.forms import Form
 from portal.web.pages import page
 from portal.web.visit import Web
 
-__all__ = ["Found", "asked", "asked_several", "suggested"]
+__all__ = ["Found", "asked", "asked_several", "chosen", "picked", "shown", "suggested"]
 
 
 async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str, adds: str = "") -> Response[str]:
@@ -81,3 +82,14 @@ async def chosen(values: Mapping[str, Any], finders: Mapping[str, Finder]) -> di
     if problems:
         raise Invalid(problems)
     return {name: one.id for name, one in found.items()}
+
+
+async def picked(form: Form, name: str, finder: Finder) -> int | None:
+    """Return the id of the row that a form chooses in the field `name`; None if nothing is chosen.
+
+    The field is a select field or, if there are too many rows for one, a search field. Raise `Invalid` as `chosen` does
+    for what was typed into a search field.
+    """
+    if f"{name}_typed" in form.fields:
+        return (await chosen(form.typed, {name: finder}))[name]
+    return number_in(form.get(name))

@@ -41,17 +41,17 @@ async def test_agents_keep_their_own_replies_and_managers_those_for_everybody(
     assert (await ines.send_form(HERE, facts("Shared", shared="yes"))).status_code == 403
     assert (await max_.send_form(HERE, facts("Shared", shared="yes"))).status_code == 303
     async with transaction(INES):
-        own, shared = await CannedReply.listed(INES)
-    assert (await max_.get(f"{HERE}/{own.id}")).status_code == 404
+        own, shared = [one["id"] for one in await CannedReply.listed(INES)]
+    assert (await max_.get(f"{HERE}/{own}")).status_code == 404
     for more, fields in (("", facts("Taken")), ("/removal", {})):
-        assert (await max_.send_form(f"{HERE}/{own.id}{more}", fields)).status_code == 404
-        assert (await ines.send_form(f"{HERE}/{shared.id}{more}", fields)).status_code == 403
+        assert (await max_.send_form(f"{HERE}/{own}{more}", fields)).status_code == 404
+        assert (await ines.send_form(f"{HERE}/{shared}{more}", fields)).status_code == 403
     assert await names(ines, case) == ["Mine", "Shared"]
     assert await names(max_, case) == ["Shared"]
-    assert (await max_.send_form(f"{HERE}/{shared.id}", facts("Common", shared="yes"))).status_code == 303
+    assert (await max_.send_form(f"{HERE}/{shared}", facts("Common", shared="yes"))).status_code == 303
     assert "Common" in (await ines.get(HERE)).text
     for expected in (303, 404):
-        assert (await ines.send_form(f"{HERE}/{own.id}/removal", {})).status_code == expected
+        assert (await ines.send_form(f"{HERE}/{own}/removal", {})).status_code == expected
     assert await names(ines, case) == ["Common"]
 
 
@@ -97,7 +97,7 @@ async def test_placeholders_are_filled_in_and_what_has_no_value_is_never_sent(in
         await case.change_facts(by=INES, at=case.opened_at, service_id=None)
     here = f"/agent/cases/{case.number}"
     await ines.send_form("/drafts", {"address": f"{here}/replies", "kind": "reply", "body": "Begun"})
-    page = composed((await ines.get(f"{here}?canned={reply.id}")).text)
+    page = composed((await ines.get(f"{here}?canned={reply['id']}")).text)
     filled = f"Hello Ada of Acme, ⟦service⟧: see #{case.number}, {case.subject}. {{unknown}} Ines Okafor, "
     assert page.startswith(f"Begun\n\n{filled}")
     answer = await ines.send_form(f"{here}/replies", {"kind": "reply", "body": page})
@@ -111,3 +111,16 @@ async def test_placeholders_are_filled_in_and_what_has_no_value_is_never_sent(in
 async def test_a_search_for_what_no_text_can_contain_finds_nothing(ines: Browser, case: Case) -> None:
     for text in ("%00", "a%00b"):
         assert (await ines.get(f"/agent/cases/{case.number}/canned-replies?find={text}")).status_code == 200
+
+
+async def test_a_long_list_of_canned_replies_has_pages_and_is_searched(ines: Browser) -> None:
+    """R81: a page shows a hundred canned replies and counts all; a search finds a part of the name or of the text."""
+    async with transaction(INES):
+        for place in range(103):
+            await CannedReply.create(CannedFacts(name=f"Reply {place:03}", text=f"Text of {place}"), INES)
+    page = (await ines.get(HERE)).text
+    assert ("1 to 100 of 103" in page, "Reply 099" in page, "Reply 100" in page) == (True, True, False)
+    assert "Reply 102" in (await ines.get(f"{HERE}?find=&page=2")).text
+    found = (await ines.get(f"{HERE}?find=text+of+101")).text
+    assert ("Reply 101" in found, "Reply 000" in found) == (True, False)
+    assert "No canned reply fits" in (await ines.get(f"{HERE}?find=nonsense")).text

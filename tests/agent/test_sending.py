@@ -314,7 +314,7 @@ async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser
         async with transaction(INES):
             await CannedReply.create(CannedFacts(name="Hello", text="For the customer"), INES)
             [canned] = await CannedReply.listed(INES)
-        page = (await ines.get(f"{here}?canned={canned.id}")).text
+        page = (await ines.get(f"{here}?canned={canned['id']}")).text
     assert ">\nFor the customer</textarea>" in page
     assert re.search(r'value="reply"[^>]* checked', page)
     assert "Only for us" not in page

@@ -18,7 +18,7 @@ from portal.desk.lists.naming import suggest_cases
 from portal.desk.tagging.tags import TAGS
 from portal.numbers import number_in
 from portal.people.agents import AGENTS, COLLEAGUES
-from portal.people.contact_search import CALLERS, sought
+from portal.people.contact_search import CALLERS, contacts_of, sought
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import DEPARTMENTS
 from portal.people.readers import AgentReader
@@ -56,6 +56,13 @@ async def suggest_departments(request: Web) -> Response[str]:
 async def suggest_callers(request: Web) -> Response[str]:
     """Serve contacts whose names, telephone numbers or mail addresses match the typed text, and offer a new contact."""
     return await suggested(request, CALLERS, read=sought, adds="/agent/cases/new?new=")
+
+
+@get("/finders/contacts/{number:str}")
+async def suggest_contacts(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
+    """Serve the contacts of the customer of a case whose names match the typed text."""
+    case = await Case.find(number, reader)
+    return await suggested(request, contacts_of(case.customer_id))
 
 
 @get("/finders/contracts")
@@ -113,6 +120,6 @@ async def _suggest_cases(request: Web, **among: int) -> Response[str]:
 
 
 handlers: list[Any] = [
-    suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contracts, suggest_services, suggest_projects, suggest_tasks,
-    suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
+    suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contacts, suggest_contracts, suggest_services,
+    suggest_projects, suggest_tasks, suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Serve the pages on which agents write canned replies, and the canned replies that the page of a case offers."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -13,6 +14,7 @@ from portal.database import transaction
 from portal.desk import Details, case_types
 from portal.desk.replies import canned
 from portal.desk.replies.canned import CannedFacts, CannedReply
+from portal.numbers import number_in
 from portal.people.departments import Department
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
@@ -34,14 +36,26 @@ async def _choices() -> dict[str, Any]:
 
 @get("/canned-replies")
 async def canned_replies(request: Web) -> Response[str]:
-    """Show the canned replies that the reader may use, and the form for a new one."""
+    """Show one page of the canned replies that the reader may use, and the form for a new one.
+
+    `?find=` searches their names and texts.
+    """
     return await _canned_replies(request)
 
 
 async def _canned_replies(request: Web, **again: Any) -> Response[str]:
     reader: Any = visit_of(request).reader
-    replies = await CannedReply.listed(reader)
-    return await form_page(request, "agent/canned/list.html", replies=replies, **await _choices(), **again)
+    search = _searched(request)
+    replies = await CannedReply.listed(reader, search, number_in(request.query_params.get("page")))
+    pages = replies.links(f"{HERE}?{urlencode({'find': search})}&page=")
+    return await form_page(
+        request, "agent/canned/list.html", replies=replies, pages=pages, search=search, **await _choices(), **again
+    )
+
+
+def _searched(request: Web) -> str:
+    """Return what `?find=` searches for among the canned replies."""
+    return request.query_params.get("find", "").replace("\x00", "")[:100]
 
 
 @post("/canned-replies")
@@ -99,7 +113,7 @@ async def offer_canned_replies(
 
     `?find=` searches their names and texts.
     """
-    details, search = await Details.find(number, reader), request.query_params.get("find", "").replace("\x00", "")[:100]
+    details, search = await Details.find(number, reader), _searched(request)
     company = visit_of(request).company.name
     offered, more = await canned.offered(details, reader, company, search=search)
     found: dict[str, Any] = {"offered": offered, "more": more, "search": search, "details": details}

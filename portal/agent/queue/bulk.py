@@ -19,12 +19,12 @@ from portal.desk.tagging.tags import TAGS, Tag
 from portal.desk.workflow import priorities
 from portal.errors import Invalid
 from portal.numbers import number_in, uuid_in
-from portal.people.agents import Agent
+from portal.people.agents import COLLEAGUES, Agent
 from portal.people.departments import Department
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.render.formats import plural
-from portal.web.finding import chosen
+from portal.web.finding import picked
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
@@ -53,11 +53,13 @@ class Ticked(Struct, kw_only=True):
 class Value(Struct, kw_only=True):
     """Form that carries out a change of many cases.
 
-    `value` is the new value of every case: an id or a priority. For tags, `value_typed` is the typed name.
+    `value` is the new value of every case: an id or a priority. `value_typed` is the text in a search field: the name
+    of a tag or, if there are too many agents for a list, of an agent; then `nobody` says that nobody gets the cases.
     """
 
     value: str = ""
     value_typed: str = ""
+    nobody: bool = False
 
 
 @post("/cases/changes", opt={FORM_PAGE: "/agent/cases"})
@@ -111,8 +113,11 @@ async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[st
     return await form_page(request, "agent/queue/change.html", **shown, **again)
 
 
-async def _options(verb: Verb) -> list[tuple[Any, str]]:
-    """Return the values that the form offers, each with its label; none for tags, whose names are typed."""
+async def _options(verb: Verb) -> list[tuple[Any, str]] | None:
+    """Return the values that the form offers, each with its label; an empty list for tags, whose names are typed.
+
+    Return None if there are too many agents for a list.
+    """
     if verb.is_of_tags:
         return []
     if verb is Verb.STATUS:
@@ -121,7 +126,8 @@ async def _options(verb: Verb) -> list[tuple[Any, str]]:
         return list(await Department.choices())
     if verb is Verb.PRIORITY:
         return list(await priorities.choices())
-    return [(NOBODY_CHOSEN, "Nobody"), *choices(await Agent.offered())]
+    agents = await Agent.selectable()
+    return None if agents is None else [(NOBODY_CHOSEN, "Nobody"), *choices(agents)]
 
 
 @post("/cases/changes/{change:uuid}/beginning")
@@ -146,12 +152,13 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
     if change.does is Verb.TAG:
         return str((await Tag.named(fields.value_typed, at, field="value")).id)
     if change.does is Verb.UNTAG:
-        return str(
-            (await chosen({"value": fields.value, "value_typed": fields.value_typed}, {"value": TAGS}))["value"] or ""
-        )
-    if not fields.value:
+        return str(await picked(form, "value", TAGS) or "")
+    if change.does is Verb.ASSIGN and (fields.nobody or fields.value == NOBODY_CHOSEN):
+        return NOBODY
+    value = str(await picked(form, "value", COLLEAGUES) or "") if "value_typed" in form.fields else fields.value
+    if not value:
         raise Invalid(CHOOSE)
-    return NOBODY if fields.value == NOBODY_CHOSEN else fields.value
+    return value
 
 
 @post("/cases/changes/{change:uuid}/undoing")

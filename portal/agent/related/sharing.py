@@ -12,9 +12,11 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.verbs.sharing import Confidentiality, NewWatcher, watchers_of
 from portal.errors import Conflict
+from portal.people.contact_search import contacts_of
 from portal.people.contacts import Contact
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
+from portal.web.finding import picked
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
@@ -35,10 +37,12 @@ async def _show(
     reader: Any = visit_of(request).reader
     details = await Details.find(number, reader)
     watching = await watchers_of(details.case)
+    contacts = await Contact.selectable(details.case.customer_id)
     known = {details.case.contact_id, *(one.id for one in watching)}
     return await form_page(
         request, "agent/related/sharing.html", details=details, watching=watching, typed=typed or {}, errors=errors,
-        strangers=choices(one for one in await Contact.offered(details.case.customer_id) if one.id not in known),
+        strangers=None if contacts is None else choices(one for one in contacts if one.id not in known),
+        colleagues_at=f"/agent/finders/contacts/{number}",
     )  # fmt: skip
 
 
@@ -51,7 +55,8 @@ async def add_watcher(
     """Make a contact of the customer a watcher of the case, and redirect to the page."""
     async with transaction(reader):
         case = await Case.find(number, reader)
-        await case.watch(form.into(NewWatcher).contact, by=reader, at=at)
+        form.into(NewWatcher)
+        await case.watch(await picked(form, "contact", contacts_of(case.customer_id)), by=reader, at=at)
     return see_other(f"/agent/cases/{case.number}/sharing")
 
 

@@ -10,12 +10,12 @@ from piccolo.columns import BigInt, BigSerial, Text
 from piccolo.table import Table
 
 from portal.database import current
+from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import one
 from portal.database.uniqueness import unless_taken
 from portal.desk.details import Details
 from portal.errors import Forbidden, Invalid, NotFound
 from portal.fields import Checked, identifier, in_range, line, optional
-from portal.folding import folded
 from portal.people.readers import AgentReader
 from portal.visible import visible
 
@@ -59,10 +59,13 @@ class CannedReply(Table, tablename="canned_reply"):
     case_type_id = BigInt(null=True, default=None)
 
     @classmethod
-    async def listed(cls, reader: AgentReader) -> "list[CannedReply]":
-        """Return the reader's own canned replies and those for all agents, sorted by name."""
-        seen = cls.agent_id.is_null() | (cls.agent_id == reader.id)
-        return sorted(await cls.objects().where(seen), key=lambda reply: (folded(reply.name), reply.id))
+    async def listed(cls, reader: AgentReader, search: str = "", number: int | None = None) -> Page:
+        """Return the page `number` of the reader's own canned replies and those for all agents, sorted by name.
+
+        Each has the first six words of `search` in its name or text. Columns of the rows: id, agent_id, name, and the
+        beginning of the text.
+        """
+        return await page_of(_LISTED, reader.id, search.split()[:6], number=number)
 
     @classmethod
     async def find(cls, reply: int, reader: AgentReader, *, hold: bool = False) -> "CannedReply":
@@ -169,6 +172,11 @@ async def filled_for(reply: int, details: Details, reader: AgentReader, company:
     return filled(found.text, _values(details, reader, company))
 
 
+_LISTED = f"""
+select id, agent_id, name, left(text, 200) as text, count(*) over () as total from canned_reply where (agent_id is null or agent_id = $1)
+  and (select bool_and(strpos(folded(name || ' ' || text), folded(word)) > 0) from unnest($2::text[]) as word) is not false
+order by folded(name), id limit {SIZE} offset $3
+"""  # noqa: S608
 _OFFERED = """
 select id, name, text from canned_reply where (agent_id is null or agent_id = $1)
   and (department_id is null or department_id = $2 or department_id = (select a.department_id from agent a where a.id = $1))

@@ -39,12 +39,14 @@ class CaseWatcher(Table, tablename="case_watcher"):
 
 
 class NewWatcher(Struct, kw_only=True):
-    """Form that makes the contact with the id `contact` a watcher of a case.
+    """Form that makes a contact a watcher of a case.
 
+    `contact` is their id if they were chosen; otherwise `contact_typed` is the text in the search field for them.
     `on_case` is true if a contact pressed the button on the page of the case, to which they then return.
     """
 
     contact: int | None = None
+    contact_typed: str = ""
     on_case: bool = False
 
 

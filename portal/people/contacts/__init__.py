@@ -16,7 +16,7 @@ from portal.fields import Checked, email, in_range, line, optional, phone
 from portal.people import credentials
 from portal.people.credentials import Person
 from portal.people.customers import Customer
-from portal.people.offered import Offered, offered
+from portal.people.offered import Offered, few, offered
 from portal.people.readers import SYSTEM, Reader, System
 from portal.regions import locale, time_zone
 
@@ -94,6 +94,11 @@ class Contact(Person, Table, tablename="contact"):
     async def offered(cls, customer: int) -> list[Offered]:
         """Return the contacts of a customer who have not left, sorted by name, as options of a form field."""
         return await offered(cls.select(cls.id, cls.name).where(cls.customer_id == customer, cls.ended_at.is_null()))
+
+    @classmethod
+    async def selectable(cls, customer: int) -> list[Offered] | None:
+        """Return the contacts as `offered` does, or None if they are too many for a select field."""
+        return await few(cls.select(cls.id, cls.name).where(cls.customer_id == customer, cls.ended_at.is_null()))
 
     @classmethod
     async def create(

@@ -14,6 +14,7 @@ from portal.database.uniqueness import unless_taken
 from portal.errors import Invalid
 from portal.fields import LONGEST, Checked, day, identifier, in_range, one_line, optional
 from portal.people.agents import Agent
+from portal.people.offered import SELECTABLE
 
 LONGEST_DAYS = 366
 
@@ -108,14 +109,18 @@ class Absence(Table, tablename="absence"):
         return [ListedAbsence(**row) for row in await current().fetch(_OF_OTHERS, agent_id, since)]
 
     @classmethod
-    async def dispatched(cls, day: date) -> list[Dispatched]:
-        """Return the agents who have not left, sorted by name, with the last day of the absence of those away on `day`."""
+    async def dispatched(cls, day: date) -> list[Dispatched] | None:
+        """Return the agents who have not left, sorted by name, with the last day of the absence of those away on `day`.
+
+        Return None if there are too many agents for a select field.
+        """
         rows = await current().fetch(
             "select a.id, a.name, b.last_day from agent a left join absence b on b.agent_id = a.id and $1 between b.first_day and b.last_day"
-            " where a.ended_at is null order by folded(a.name), a.id",
+            " where a.ended_at is null order by folded(a.name), a.id limit $2",
             day,
+            SELECTABLE + 1,
         )
-        return [Dispatched(*row) for row in rows]
+        return [Dispatched(*row) for row in rows] if len(rows) <= SELECTABLE else None
 
     @classmethod
     async def create(cls, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:

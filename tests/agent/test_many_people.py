@@ -1,0 +1,121 @@
+"""Test the forms that choose an agent or a contact where there are too many for a list: the name is typed instead."""
+
+import re
+
+import pytest
+
+from portal.database import transaction
+from portal.desk import Case
+from portal.desk.verbs.sharing import watchers_of
+from portal.people.offered import SELECTABLE
+from portal.people.readers import SYSTEM
+from portal.render.formats import some
+from tests.agent.test_cases import open_case
+from tests.browser import Browser
+from tests.world import ACME, ADA, GLOBEX, INES, MAX
+
+
+@pytest.fixture
+async def crowd(dsn: str) -> None:
+    """Add so many agents, and so many contacts of Acme, that no select field lists them, and Zoe Gil to Globex."""
+    more = "insert into {} select {}, 'en_GB', 'Europe/Berlin', now() from generate_series(1, $1) n"
+    people = (
+        "contact (customer_id, name, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at)"
+    )
+    async with transaction(SYSTEM) as tx:
+        agents = "agent (name, grade, role_id, department_id, locale, time_zone, created_at)"
+        await tx.execute(more.format(agents, "'Colleague ' || n, 'agent', 1, 1"), SELECTABLE)
+        await tx.execute(more.format(people, f"{ACME}, 'Contact ' || n, false, false, false"), SELECTABLE)
+        await tx.execute(more.format(people, f"{GLOBEX}, 'Zoe Gil', false, false, false"), 1)
+
+
+async def watching(case: Case) -> list[str]:
+    async with transaction(INES):
+        return [one.name for one in await watchers_of(await Case.find(case.number, INES))]
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_watcher_among_many_contacts_is_found_by_name(ines: Browser, case: Case) -> None:
+    """S3.15, R81: only contacts of the customer of the case are found; a text that fits several changes nothing."""
+    here, finder = f"/agent/cases/{case.number}", f"/agent/finders/contacts/{case.number}"
+    page = (await ines.get(f"{here}/sharing")).text
+    assert f'data-finder="{finder}"' in page
+    assert '<select id="contact"' not in page
+    assert "Zoe" not in (await ines.get(f"{finder}?text=")).text
+    for typed, sentence in (("Zoe", "There is no contact"), ("Contact 1", ""), ("contact", "More than 20 contacts")):
+        answer = await ines.send_form(f"{here}/watchers", {"contact": "", "contact_typed": typed})
+        assert (answer.status_code, sentence in answer.text) == (422 if sentence else 303, True), typed
+    assert await watching(case) == ["Contact 1"]
+    assert re.findall(r'data-name="([^"]+)"', (await ines.get(f"{finder}?text=contact+42")).text) == ["Contact 42"]
+    assert (await ines.get("/agent/finders/contacts/999999")).status_code == 404
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_contacts_of_large_customers_find_their_colleagues_by_name(ada: Browser, case: Case) -> None:
+    """S3.15: Ada finds only contacts of Acme, whom she lets watch her case or gives it to."""
+    here = f"/cases/{case.number}"
+    page = (await ada.get(f"{here}/sharing")).text
+    assert page.count('data-finder="/finders/colleagues"') == 2
+    assert "Zoe" not in (await ada.get("/finders/colleagues?text=z")).text
+    assert "Contact 7" in (await ada.get("/finders/colleagues?text=contact+7")).text
+    stranger = await ada.send_form(f"{here}/watchers", {"contact_typed": "Zoe Gil"})
+    assert (stranger.status_code, "There is no contact" in stranger.text) == (422, True)
+    assert (await ada.send_form(f"{here}/watchers", {"contact_typed": "contact 7"})).status_code == 303
+    given = await ada.send_form(f"{here}/handover", {"successor": "", "successor_typed": "Contact 9", "stays": "yes"})
+    assert given.status_code == 303
+    async with transaction(INES) as tx:
+        name = await tx.fetchval(
+            "select o.name from cases c join contact o on o.id = c.contact_id where c.id = $1", case.id
+        )
+    assert (name, await watching(case)) == ("Contact 9", ["Ada Lindqvist", "Contact 7"])
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case) -> None:
+    """S3.9: the page assigns by typed name, and to nobody; what it cannot make out changes nothing."""
+    here = f"/agent/cases/{case.number}/assignment"
+    assert '<select id="agent"' not in (await ines.get(here)).text
+
+    async def holder() -> int | None:
+        async with transaction(INES):
+            found: int | None = (await Case.find(case.number, INES)).agent_id
+            return found
+
+    assert (await ines.send_form(here, {"agent_typed": "max herr", "department_typed": ""})).status_code == 303
+    assert await holder() == MAX.id
+    for typed in ("colleague", "nonsense"):
+        refused = await ines.send_form(here, {"agent_typed": typed, "department_typed": ""})
+        assert refused.status_code == 422, typed
+    assert await holder() == MAX.id
+    nobody = {"agent_typed": "", "department_typed": "", "nobody": "yes"}
+    assert (await ines.send_form(here, nobody)).status_code == 303
+    assert await holder() is None
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_many_cases_get_one_of_many_agents_by_name_or_nobody(ines: Browser, case: Case) -> None:
+    """S3.9: a change of many cases finds the agent by name; without one, nobody has to be ticked."""
+    other = await open_case("Other")
+    for fields, status, agent in (
+        ({"value_typed": "max herr"}, 303, MAX.id), ({"value_typed": ""}, 422, MAX.id), ({"value_typed": "colleague"}, 422, MAX.id),
+        ({"value_typed": "", "nobody": "yes"}, 303, None),
+    ):  # fmt: skip
+        ticked = {"verb": "assign", "case": [str(case.number), str(other.number)]}
+        change = (await ines.send_form("/agent/cases/changes", ticked)).headers["location"]
+        assert 'data-finder="/agent/finders/colleagues"' in (await ines.get(change)).text
+        assert (await ines.send_form(f"{change}/beginning", {"value": "", **fields})).status_code == status, fields
+        async with transaction(INES):
+            assert [(await Case.find(one.number, INES)).agent_id for one in (case, other)] == [agent, agent], fields
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_case_names_few_of_its_many_readers(ines: Browser, ada: Browser, case: Case) -> None:
+    """The page of a case that all of Acme may read names ten of its readers and counts the others."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set sees_all_cases = true where customer_id = $1", ACME)
+    for browser, path in ((ines, f"/agent/cases/{case.number}"), (ada, f"/cases/{case.number}")):
+        page = (await browser.get(path)).text
+        assert re.search(r"and 9\d more", page), path
+        assert page.count("Contact ") < 40, path
+    assert (some(["Ada", "Alan"]), some(["Ada", "Alan", "Bea"], 2)) == ("Ada, Alan", "Ada, Alan and 1 more")
+    assert case.contact_id == ADA.id
