@@ -241,6 +241,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/finders/tags": AGENTS,
     "GET /agent/finders/cases": AGENTS,
     "GET /agent/finders/cases/{number}": AGENTS,
+    "GET /agent/finders/cases/{number}/links": AGENTS,
     "GET /agent/setup/tags": ADMINS,
     "GET /agent/setup/tags/{tag}": ADMINS,
     "POST /agent/setup/tags/{tag}": ADMINS,

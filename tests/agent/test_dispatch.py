@@ -137,7 +137,8 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
     for _ in range(2):
         answer = await send(max_, page, f"{here}/beginning")
         assert await held_by(case) == [NOOR.id]
-        assert "1\N{NO-BREAK SPACE}case assigned: 1 to Noor" in (await max_.get(answer.headers["location"])).text
+        listed = (await max_.get(answer.headers["location"])).text
+        assert ("1\N{NO-BREAK SPACE}case assigned: 1 to Noor" in listed, f"{here}/undoing" in listed) == (True, True)
     answer = await max_.send_form(handover, {"to": str(NOOR.id)})
     assert "There is no open case to hand over." in (await max_.get(answer.headers["location"])).text
 
@@ -169,6 +170,7 @@ async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_
     assert INES.id not in await held_by(*cases)
     got = await held_by(*cases)
     report = (await max_.get(here)).text
+    assert re.search(r'data-key="z">Undo 101\W*cases', report)
     for name in planned:
         assert re.search(rf"<dt>{name}</dt><dd>\d+", report)
     answer = await send(noor, other, f"{there}/beginning")

@@ -7,6 +7,7 @@ import pytest
 
 from portal.database import transaction
 from portal.desk import Case
+from portal.desk.verbs.linking import link
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import SYSTEM, AgentReader
 from portal.web.gate import Gate
@@ -56,6 +57,10 @@ async def test_cases_are_found_by_number_subject_and_customer_and_for_a_merge_on
     assert await found(f"?text=%23{other.number}") == [other.number]
     assert await found(f"/{case.number}?text=switch") == [other.number, closed.number]
     assert await found(f"/{case.number}?text=") == [other.number]
+    async with transaction(INES):
+        await link(case, other, by=INES, at=NOW)
+    assert await found(f"/{case.number}/links?text=") == [foreign.number], "neither the case nor what is linked with it"
+    assert await found(f"/{other.number}/links?text=switch") == [foreign.number, closed.number]
     assert "No case has “&lt;b&gt;”" in (await ines.get("/agent/finders/cases?text=%3Cb%3E")).text
 
 

@@ -16,6 +16,7 @@ from portal.contracts.tasks import TASKS
 from portal.desk import Case
 from portal.desk.lists.naming import suggest_cases
 from portal.desk.tagging.tags import TAGS
+from portal.desk.verbs.linking import linked_ids
 from portal.numbers import number_in
 from portal.people.agents import AGENTS, COLLEAGUES
 from portal.people.contact_search import CALLERS, contacts_of, sought
@@ -107,10 +108,19 @@ async def suggest_other_cases(
 ) -> Response[str]:
     """Serve the other cases of the customer of a case, as `suggest_any_case` does."""
     case = await Case.find(number, reader)
-    return await _suggest_cases(request, customer_id=case.customer_id, without=case.id)
+    return await _suggest_cases(request, customer_id=case.customer_id, without={case.id})
 
 
-async def _suggest_cases(request: Web, **among: int) -> Response[str]:
+@get("/finders/cases/{number:str}/links")
+async def suggest_cases_to_link(
+    request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
+) -> Response[str]:
+    """Serve the cases that are not linked with a case yet, without the case itself, as `suggest_any_case` does."""
+    case = await Case.find(number, reader)
+    return await _suggest_cases(request, without={case.id} | await linked_ids(case))
+
+
+async def _suggest_cases(request: Web, **among: Any) -> Response[str]:
     reader: Any = visit_of(request).reader
     typed = request.query_params.get("text", "")
     async with searching(request, typed):
@@ -122,4 +132,5 @@ async def _suggest_cases(request: Web, **among: int) -> Response[str]:
 handlers: list[Any] = [
     suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contacts, suggest_contracts, suggest_services,
     suggest_projects, suggest_tasks, suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
+    suggest_cases_to_link,
 ]  # fmt: skip

@@ -153,8 +153,8 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
         return str((await Tag.named(fields.value_typed, at, field="value")).id)
     if change.does is Verb.UNTAG:
         return str(await picked(form, "value", TAGS) or "")
-    if change.does is Verb.ASSIGN and (fields.nobody or fields.value == NOBODY_CHOSEN):
-        return NOBODY
+    if change.does is Verb.DISPATCH or fields.nobody or fields.value == NOBODY_CHOSEN:
+        return NOBODY  # For a dispatch, the rules choose.
     value = str(await picked(form, "value", COLLEAGUES) or "") if "value_typed" in form.fields else fields.value
     if not value:
         raise Invalid(CHOOSE)

@@ -1,5 +1,7 @@
 """Find cases by number, subject, contact or customer, for search fields in which an agent chooses a case."""
 
+from collections.abc import Collection
+
 from portal.database import current
 from portal.database.finder import LONGEST, SUGGESTED, Suggestion, Suggestions
 from portal.desk.lists.questions import Question
@@ -9,12 +11,12 @@ from portal.words import CaseView
 
 
 async def suggest_cases(
-    reader: AgentReader, typed: str, *, customer_id: int | None = None, without: int | None = None, after: int = 0
+    reader: AgentReader, typed: str, *, customer_id: int | None = None, without: Collection[int] = (), after: int = 0
 ) -> Suggestions:
     """Return the cases that contain every word of `typed`, open ones first, the latest first; their ids are numbers.
 
-    If nothing is typed, return open cases. With `customer_id`, return only cases of that customer. `without` is the id
-    of a case that is left out, and `after` the number of suggestions to skip.
+    If nothing is typed, return open cases. With `customer_id`, return only cases of that customer. `without` are
+    the ids of cases that are left out, and `after` is the number of suggestions to skip.
     """
     text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
     customers = (customer_id,) if customer_id else ()
@@ -23,7 +25,7 @@ async def suggest_cases(
     values = asked[0][1]
     without_at, limit, skipped = (f"${len(values) + place}" for place in (1, 2, 3))
     parts = " union all ".join(
-        f"(select c.id, {rank} as part, c.updated_at from cases c where {condition} and c.id is distinct from {without_at}::bigint"  # noqa: S608
+        f"(select c.id, {rank} as part, c.updated_at from cases c where {condition} and c.id <> all({without_at}::bigint[])"  # noqa: S608
         f" order by c.updated_at desc, c.id desc limit {limit})"
         for rank, (condition, _) in enumerate(asked)
     )
@@ -32,6 +34,6 @@ select c.number, '#' || c.number || ' ' || c.subject as name, concat_ws(', ', u.
 from ({parts}) as found join cases c on c.id = found.id join customer u on u.id = c.customer_id
 order by found.part, found.updated_at desc, found.id desc limit {SUGGESTED + 1} offset {skipped}
 """  # noqa: S608
-    rows = await current().fetch(sql, *values, without, after + SUGGESTED + 1, after)
+    rows = await current().fetch(sql, *values, list(without), after + SUGGESTED + 1, after)
     shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
     return Suggestions(shown, after + SUGGESTED if len(rows) > SUGGESTED else None)

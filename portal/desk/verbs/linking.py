@@ -94,6 +94,17 @@ async def unlink(case: "Case", other: "Case", *, by: AgentReader, at: datetime) 
         await _record("unlinked", case, other, by, at)
 
 
+async def linked_ids(case: "Case") -> set[int]:
+    """Return the ids of the cases that are linked with `case`."""
+    rows = await current().fetch(_LINKED, case.id)
+    return {row["id"] for row in rows}
+
+
+_LINKED = """
+select other_id as id from case_link where case_id = $1 union all select case_id from case_link where other_id = $1
+"""
+
+
 async def move_links(source_id: int, target_id: int) -> None:
     """Move the links of a case to the case into which it is merged. A link between the two is deleted.
 
