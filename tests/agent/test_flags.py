@@ -1,4 +1,7 @@
-"""Test the pages and forms for flags and for decisions on everything that matches a filter, and who may send them."""
+"""Test the pages and forms for flags and for decisions on everything that matches a filter, and who may send them.
+
+A flag is a manager's question about an entry, which is not billed while the flag is on it.
+"""
 
 import re
 
@@ -163,7 +166,7 @@ async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
 async def test_all_matching_entries_are_approved_at_once_and_changed_ones_are_reported(max_: Browser) -> None:
     """D35, S0.29: Max approves all 120 entries of Ines at once, 3 of which changed after the page was shown.
 
-    117 are approved, and the 3 are reported and stay submitted, as do Noor's entries. The same form sent again gets 409.
+    The other 117 are approved; the 3 are reported and stay submitted. Noor's entries stay submitted too. The same form sent again gets 409.
     """
     async with transaction(SYSTEM) as tx:
         await many(120)

@@ -1,4 +1,4 @@
-"""Test own fields of cases: in the set-up, in the forms of a new case, on a case, in lists, and in files."""
+"""Test own fields, which admins add to cases: in the set-up, in forms of a new case, on a case, in lists, and in files."""
 
 import io
 import re

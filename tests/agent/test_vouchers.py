@@ -1,4 +1,8 @@
-"""Test the pages of vouchers and of held time."""
+"""Test the pages of vouchers and of held time.
+
+Time is held if its service has the overflow `hold` and prepaid minutes cover it only in part. No run bills held time until a
+manager releases it, which charges the rest.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import date

@@ -1,4 +1,7 @@
-"""Test credits in the engine: of whole documents, lines, entries and single minutes (D38, D39, D40)."""
+"""Test credits in the engine: of whole documents, lines, entries and single minutes (D38, D39, D40).
+
+A credit either frees the credited time, so that the next run bills it again, or writes it off.
+"""
 
 from decimal import Decimal
 from typing import Any

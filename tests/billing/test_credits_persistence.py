@@ -1,4 +1,7 @@
-"""Test credit notes in the database: what they credit, what can be billed again, and what is refused."""
+"""Test credit notes in the database: what they credit, what can be billed again, and what is refused.
+
+A credit note either frees the credited time, so that the next run bills it again, or writes it off.
+"""
 
 import asyncio
 import csv

@@ -1,4 +1,7 @@
-"""Test that the time of a day is rounded as a whole: what is stored, what moves, and what documents keep (D4)."""
+"""Test that the time of a day is rounded as a whole: what is stored, what moves, and what documents keep (D4).
+
+The last approved entry of a day counts the rounding difference: the rounded sum less the sum of the day's minutes.
+"""
 
 from datetime import timedelta
 from typing import Any

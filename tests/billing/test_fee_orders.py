@@ -109,7 +109,7 @@ def test_fees_less_credits_are_the_share_of_the_days_in_every_order(
 ) -> None:
     """D26, D38: in whatever order parts of a period are billed and credited, they sum to the fee for their days.
 
-    The fees are so high that each day costs at least the smallest unit of the currency: with a lower fee, the rounding of
+    The fees are so high that each day costs at least the smallest unit of the currency. With a lower fee, the rounding of
     the parts could make a credit larger than its invoice.
     """
     of = Books(Decimal(units).scaleb(-digits), digits, min(start, end), max(start, end))

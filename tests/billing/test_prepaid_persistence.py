@@ -1,7 +1,7 @@
 """Test vouchers, subscriptions and held time in the database: billing, freeing and refusing them.
 
-Time is held if its service has the overflow `hold` and prepaid minutes cover it only in part: no run bills it until a
-manager releases it, so that the rest is charged.
+Time is held if its service has the overflow `hold` and prepaid minutes cover it only in part. No run bills held time until a
+manager releases it, which charges the rest.
 """
 
 import asyncio

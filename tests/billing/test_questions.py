@@ -1,4 +1,7 @@
-"""Test that contacts ask about an entry of an invoice, and that a manager answers by an explanation or a credit."""
+"""Test that contacts ask about an entry of an invoice, and that a manager answers by an explanation or a credit.
+
+A question about time that is not billed yet sets a flag, so that no run bills the time before the answer.
+"""
 
 import asyncio
 import re

@@ -36,7 +36,7 @@ Act = Callable[[Any], Awaitable[Any]]
 async def prepare() -> None:
     """Store what the acts work on.
 
-    There is a held and an open entry of a service that holds time, time of a subscription, an issued invoice that has
+    There are a held and an open entry of a service that holds time, time of a subscription, an issued invoice that has
     sold a voucher and is paid, a draft that sells another voucher and has an hour of work, and approved time that no
     document has settled.
     """

@@ -59,7 +59,7 @@ async def test_both_sides_read_the_same_story_in_their_own_words() -> None:
 
 
 async def test_contacts_see_a_line_for_a_status_unless_a_reply_sets_it() -> None:
-    """S3.13: contacts see no line for a status that a reply sets, except for the solution; agents see all lines."""
+    """S3.13: contacts see no line for a status that a reply sets, unless the reply resolves the case; agents see all lines."""
     case = await opened(ADA)
     async with transaction(INES):
         await case.reply(by=INES, text="Which one?", at=LATER, then=Status.WAITING_FOR_CUSTOMER)

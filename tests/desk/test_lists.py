@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 async def five(dsn: str) -> None:
     """Create five cases with the numbers 1001 to 1005.
 
-    1001 is new and has no agent, 1002 is assigned to Ines, 1003 waits for the customer and is assigned to Max, 1004 is
+    1001 is new and has no agent, 1002 is assigned to Ines, and 1003 waits for the customer and is assigned to Max. 1004 is
     an urgent case of Gil (customer Globex), and 1005 is closed.
     """
     await opened(ADA, subject="VPN drops")

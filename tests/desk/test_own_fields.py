@@ -1,4 +1,4 @@
-"""Test own fields of cases (S3.18): who fills in and sees which fields, their log, search and export, and admins' changes."""
+"""Test own fields, which admins add to cases (S3.18): who fills in and sees them, their log, search, export and changes."""
 
 import asyncio
 import contextvars

@@ -40,8 +40,8 @@ class Entry:
     """The state that an entry must have, by the rules, after the steps so far.
 
     The author may change the entry for 24 hours from `window_from`. `settled` says whether the entry is on a draft,
-    `approval` is the id of the decision that approved it, `former` the state before that, and `submission` the id of
-    the submission that the entry is in. `rejected` has the entry's version at each rejection, in order, without
+    and `submission` is the id of the submission that the entry is in. `approval` is the id of the decision that approved
+    the entry, and `former` the state before the approval. `rejected` has the entry's version at each rejection, in order, without
     rejections that were undone.
     """
 

@@ -1,4 +1,7 @@
-"""Test that merging and splitting cases moves everything on them, and that nothing written at the same time is lost."""
+"""Test that merging and splitting cases moves everything on them, and that nothing written at the same time is lost.
+
+A merge moves all that is on the *merged case* to the *other case*, and the number of the merged case leads there.
+"""
 
 import asyncio
 import json
@@ -266,9 +269,9 @@ async def test_merging_into_a_closed_case_opens_it_again_if_work_is_left() -> No
 async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_waits(
     remains: Status, goes: Status, then: Status
 ) -> None:
-    """D53: if it is our turn on the merged case, but not on the other one, the other case becomes open.
+    """D53: if the customer waits for a reply on the merged case and not on the other case, the other case becomes open.
 
-    Otherwise the status of the other case stays.
+    Otherwise the other case keeps its status.
     """
     old, new = await pair()
     async with transaction(INES):

@@ -281,7 +281,7 @@ async def test_a_run_that_another_change_has_replaced_stops() -> None:
     ],
 )
 async def test_a_wrong_target_is_refused_at_its_field(fields: dict[str, str], field: str) -> None:
-    """S3.20, S3.35: a value that cannot be read or promised gets an error message at its field, and nothing is stored."""
+    """S3.20, S3.35: a target that is unreadable or not allowed gets an error message at its field, and nothing is stored."""
     with pytest.raises(Invalid) as refusal:
         await promise(type(TARGETS)(**fields))
     assert refusal.value.fields.keys() == {field}
