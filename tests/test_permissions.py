@@ -36,7 +36,7 @@ A GET answers 200. A POST, sent without fields here, succeeds or is refused for 
 
 @dataclass(frozen=True)
 class Row:
-    """The expected response of one route to each person of `ACTORS`: an HTTP status, or one of the constants IN, LED and OK."""
+    """The expected response of one route to each person of `ACTORS`: an HTTP status, or a constant (IN, LED or OK)."""
 
     nobody: int
     alan: int

@@ -129,8 +129,8 @@ async def test_an_issued_invoice_keeps_its_fees_and_vouchers() -> None:
 async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_first() -> None:
     """D20, D22, S2.3, S2.41: included minutes are drawn first, then vouchers by their end; the rest is charged.
 
-    Worked out by hand: of 700 minutes, the period includes 600, the voucher that ends first gives its 30, the other 60,
-    and 10 minutes are charged: 10 / 60 of 120.00 is 20.00.
+    Worked out by hand: of 700 minutes, the period includes 600. The voucher that ends first pays for 30, the other for 60.
+    The last 10 minutes are charged: 10 / 60 of 120.00 is 20.00.
     """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)

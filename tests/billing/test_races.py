@@ -36,9 +36,9 @@ Act = Callable[[Any], Awaitable[Any]]
 async def prepare() -> None:
     """Store what the acts work on.
 
-    There are a held and an open entry of a service that holds time, time of a subscription, an issued invoice that has
-    sold a voucher and is paid, a draft that sells another voucher and has an hour of work, and approved time that no
-    document has settled.
+    There are a held and an open entry of a service that holds time, time of a subscription, and approved time that no
+    document has settled. An issued invoice has sold a voucher and is paid; a draft sells another voucher and has an hour
+    of work.
     """
     async with transaction(MAX):
         holds = await a_service(ACME, ACME_CONTRACT, "Holds", **VOUCHER | {"overflow": "hold"})

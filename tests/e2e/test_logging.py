@@ -192,8 +192,8 @@ async def listening(page: Page) -> None:
 async def test_the_keys_are_the_same_on_every_page(visitors: Visitors) -> None:
     """On every page, `G` and a letter open an area, and `?` shows the table of shortcuts.
 
-    On a case `S` opens the status menu, `N` puts the cursor into the note, `M` takes the case, `P` and `V` open the
-    menus of its priority and its assignment, and Escape closes each of them.
+    On a case `S` opens the status menu, `N` puts the cursor into the note, and `M` takes the case. `P` and `V` open
+    the menus of its priority and its assignment; Escape closes each menu.
     """
     case = await open_case("VPN drops")
     page = await visitors.signed_in(MAX.email)

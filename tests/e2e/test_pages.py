@@ -1,8 +1,8 @@
 """Test every page of the permission matrix once in a browser, with one object of every kind in the database.
 
 Each page has no axe violation, does not scroll sideways on a phone, violates no content security policy, and has no
-dead link; it has a heading, a title and at most one primary button. Opened a second time, it fetches only the HTML page
-and its event stream, because everything else is in the browser's cache.
+dead link. Each page has a heading, a title and at most one primary button. A page that is opened a second time fetches
+only its HTML and its event stream, because everything else is in the browser's cache.
 """
 
 from collections.abc import Sequence
@@ -135,9 +135,9 @@ async def look(page: Page, wire: Wire, address: str) -> tuple[int, dict[str, int
 def later(address: str) -> set[str]:
     """Return the paths that the page at `address` may fetch after itself.
 
-    On a case, these are the hours left of its service and who else looks at it; on every page of agents, the counts of
-    their own views; and of a mail in the outbox, its frame, which is a document of its own. An error page reads no rows
-    of the database, so the browser fetches the timers of its bar afterwards.
+    Every page of agents fetches the counts of their own views. A case fetches the hours left of its service and who
+    else looks at it. A mail in the outbox fetches its frame, which is a document of its own. An error page reads no
+    rows of the database, so the browser fetches the timers of its bar afterwards.
     """
     timers = {"/agent/timer/bar"} if "no-such" in address else set()
     parts = {f"{address}/{part}" for part in ("standing", "presence", "html")}

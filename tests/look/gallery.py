@@ -1,8 +1,8 @@
 """Take screenshots of every component, of the pages for visitors who are not signed in, and of every mail.
 
 Usage: `python -m tests.look.gallery FOLDER [name ...]`. This renders the templates of `tests/look/pages/` with the
-invented readers of `tests/look/mock.py`, serves them with the product's content security policy, and takes screenshots
-at widths of 1440 and 390 px, light and dark. The screenshots of the mails of `tests/look/mails.py` are 600 and 360 px
+invented readers of `tests/look/mock.py`, and serves them with the product's content security policy. Each screenshot is
+taken at widths of 1440 and 390 px, light and dark. The screenshots of the mails of `tests/look/mails.py` are 600 and 360 px
 wide. It prints the errors that the browser reports.
 """
 

@@ -62,7 +62,7 @@ async def test_the_record_cannot_be_altered() -> None:
 
 
 async def test_settled_time_says_what_can_be_done_about_it() -> None:
-    """C2: time on a draft cannot be changed: Max is told to take it off the draft first, and Ines is told that a manager can do so.
+    """C2: time on a draft cannot be changed: Max is told to take it off the draft, and Ines that a manager can do so.
 
     For time on an issued invoice, Noor is told that the time must be credited first.
     """

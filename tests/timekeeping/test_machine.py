@@ -41,8 +41,8 @@ class Entry:
 
     The author may change the entry for 24 hours from `window_from`. `settled` says whether the entry is on a draft,
     and `submission` is the id of the submission that the entry is in. `approval` is the id of the decision that approved
-    the entry, and `former` the state before the approval. `rejected` has the entry's version at each rejection, in order, without
-    rejections that were undone.
+    the entry, and `former` the state before the approval. `rejected` has the entry's version at each rejection, in
+    order, without rejections that were undone.
     """
 
     id: int
