@@ -43,8 +43,8 @@ class Seen:
     def arranged(self, listed: Listed, at: datetime) -> "Arranged":
         """Return the rows of `listed` in display order.
 
-        Cases that arrived since the page was opened come first, then the displayed ones in their old order, then rows
-        that were on the next page before and moved up because displayed cases have left the list.
+        First come the cases that arrived since the page was opened. Then come the displayed cases in their old order.
+        Last come the cases that have moved up from the next page, because displayed cases have left the list.
         """
         if self.since is None:
             return Arranged(listed.rows, frozenset(), at)
@@ -60,7 +60,7 @@ class Seen:
 class Arranged:
     """Rows in display order.
 
-    `new` holds the numbers of the cases that arrived while the page was open, `since` when it was opened.
+    `new` holds the numbers of the cases that arrived while the page was open. `since` is when the page was opened.
     """
 
     rows: Sequence[Row]

@@ -32,7 +32,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 class RunForm(Struct, kw_only=True):
     """Form that starts a billing run: the date up to which time is billed, and the ids of the ticked customers.
 
-    `all` is "yes" for all customers, those on the other pages of the preview included, whether they are ticked or not.
+    If `all` is "yes", the run bills all customers on all pages of the preview, ticked or not.
     """
 
     until: str

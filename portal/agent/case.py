@@ -133,10 +133,10 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Send a reply, and change the status if the agent chose that.
+    """Send a reply, and set the status of the case if the agent chose a status with it.
 
-    The customer can read the reply once it has gone out; until then it can be withdrawn. Redirect to the case, or to
-    the next case of the list.
+    For the first seconds the reply can be withdrawn and only agents see it; then the customer can read it. Redirect to
+    the case, or to the next case of the list.
     """
     return await send(request, reader, form, number, at)
 

@@ -37,9 +37,9 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
-    If `agent` is None, the case becomes unassigned. `department` is the id of its department. The menu at the top of the
-    case page has search fields instead of lists: `agent_typed` and `department_typed` are the texts in them, and
-    `nobody` is True if the button *Nobody* was clicked.
+    If `agent` is None, the case becomes unassigned. `department` is the id of the case's department. The menu at the
+    top of the case page has search fields instead of lists. `agent_typed` and `department_typed` are the texts in these
+    fields, and `nobody` is True if the button *Nobody* was clicked.
     """
 
     take: bool = False
@@ -154,8 +154,9 @@ async def assign(
 ) -> Response[Any]:
     """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9), and redirect to the case.
 
-    The form may also give it to another department. An agent of another one then stays only if the form shows them: the
-    menu of the case does not. If somebody else has assigned it since the form was shown, show both agents.
+    The form may also give the case to another department. The menu on the page of the case does not list the agents: if
+    it chooses only a department, an agent outside that department loses the case. If somebody else has assigned the
+    case since the form was shown, show both agents.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
@@ -178,10 +179,11 @@ async def assign(
 
 
 async def _searched(form: Form, stored: Holder) -> Form:
-    """Set the fields `agent` and `department` of the form to the ids of what was typed, and return the form.
+    """Set `agent` and `department` of the form to the ids of the typed names, and return the form.
 
-    What was not typed stays as the page showed it. A form without search fields is returned as it is. Raise `Invalid` at
-    the field whose text matches nothing, or several, and at `agent` if nothing was typed at all.
+    An empty search field keeps the agent or department that the page showed. A form without search fields is returned
+    unchanged. Raise `Invalid` at a field whose text matches no name or several names, and at `agent` if both fields are
+    empty.
     """
     if "agent_typed" not in form.fields and "department_typed" not in form.fields:
         return form

@@ -60,7 +60,10 @@ def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader:
 async def show_field(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str], field: FromPath[int]
 ) -> Response[str]:
-    """Serve the form of one custom field, which the menu of its value on the case page requests when it is opened."""
+    """Serve the form of one custom field of a case.
+
+    The case page requests this form when the menu of the field's value is opened.
+    """
     case = await Case.find(number, reader)
     fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
     chosen = [one for one in fields if one.id == field]

@@ -141,8 +141,9 @@ async def take_several(
 ) -> Response[Any]:
     """Assign the ticked cases to the signed-in agent, except those that a colleague already has (D35).
 
-    If all cases that match the filters are chosen, redirect to the page that asks to whom they are assigned. Otherwise
-    redirect to the agent's list if all could be assigned; if not, show the list with a message for each that could not.
+    If the form chooses all cases that match the filters, redirect to the page that asks to whom the cases are assigned.
+    After assigning all ticked cases, redirect to the agent's own cases. If some could not be assigned, show the list
+    with a message for each of them.
     """
 
     ticked = form.into(Ticked)
@@ -165,7 +166,7 @@ async def take_several(
 def _toast(request: Web, taken: int) -> dict[str, str] | None:
     """Return the message that says how many cases were just taken, or None.
 
-    `taken` is their number if some others were refused. If all were taken, the URL of the redirect contains the number.
+    `taken` is this number if other cases were refused in the same request. If it is 0, the number is read from the URL.
     """
     count = taken or number_in(request.query_params.get("taken"), digits=4)
     return {"words": f"{plural(count, 'case')} taken."} if count else None
@@ -175,8 +176,8 @@ def _toast(request: Web, taken: int) -> dict[str, str] | None:
 async def new(request: Web) -> Response[str]:
     """Show the form for a new case.
 
-    `?customer=` preselects the customer whose contacts are offered. `?new=` is what was typed to find a contact who is
-    not there yet; it fills in the fields of a new contact.
+    `?customer=` preselects the customer whose contacts are offered. `?new=` is a typed text that matched no contact; it
+    fills in the fields of a new contact.
     """
     return await _new(request)
 

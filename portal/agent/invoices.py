@@ -106,7 +106,7 @@ async def issue_drafts(
 ) -> Response[Any]:
     """Issue the ticked drafts, oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
-    A draft whose sum is no longer the one that the list showed is refused. Redirect if all were issued, otherwise show
+    A draft is refused if its sum has changed since the list was shown. Redirect if all drafts were issued; if not, show
     the list with the reason for each refusal.
     """
 
@@ -186,7 +186,7 @@ async def issue_draft(
 ) -> Response[Any]:
     """Issue a draft invoice, which numbers it and makes it immutable, and redirect to its page.
 
-    Refuse it if the sum to pay is no longer the one that the page showed.
+    Refuse to issue it if the sum to pay has changed since the page was shown.
     """
     fields = form.into(IssueForm)
     async with transaction(reader):
@@ -204,8 +204,8 @@ async def take_entry_off(
 ) -> Response[Any]:
     """Remove one time entry from a draft invoice, so that the next billing run bills it.
 
-    If nothing to charge is left, the draft is deleted and the response redirects to the list; otherwise it redirects to
-    the same place on the page of the draft.
+    Redirect to the same place on the page of the draft. If nothing to charge is left, delete the draft and redirect to
+    the list instead.
     """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)
@@ -240,7 +240,7 @@ async def show(request: Web, number: FromPath[str]) -> Response[str]:
 async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[str]:
     """Return the page of an issued invoice.
 
-    `again` has the error messages and the typed fields of a refused form on it.
+    `again` has the error messages and the typed fields of a refused form on this page.
     """
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -267,8 +267,8 @@ async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[s
 class SendForm(Struct, kw_only=True):
     """Form that mails an issued invoice to one receiver.
 
-    The receiver is the contact with the id `contact`, or the customer's mail address for invoices if it is None.
-    `form_key` identifies the form, so that a form that is sent twice mails the invoice once.
+    The receiver is the contact with the id `contact`. If `contact` is None, the receiver is the customer's mail address
+    for invoices. `form_key` identifies the form, so that a form that is sent twice mails the invoice once.
     """
 
     contact: int | None = None
@@ -283,7 +283,7 @@ async def send(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Mail an issued invoice to one receiver again, even if a mail server refused their address before.
+    """Mail an issued invoice to one receiver again, even if a mail server refused the receiver's address before.
 
     Redirect to the history of the invoice. Raise `Conflict` if the portal has no mail server.
     """

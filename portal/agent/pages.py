@@ -22,10 +22,10 @@ from portal.web.visit import Web, visit_of
 class Rail:
     """The counts in the agents' navigation, and the saved views.
 
-    `views` maps the name of each view to its number of cases. `time` counts the reader's own entries that need work:
-    rejected and flagged ones, and drafts from before this week. `approvals` counts the entries that wait for approval;
-    it is None for agents who approve no time. `files` counts the files of timesheets that are ready for the reader.
-    `own` are the reader's saved views, and those that colleagues share.
+    `views` maps the name of each view to its number of cases. `time` counts the reader's own time entries that need
+    work: rejected entries, flagged entries, and drafts from before this week. `approvals` counts the entries that wait
+    for approval; `approvals` is None for agents who approve no time. `files` counts the files of timesheets that are
+    ready for the reader. `own` are the saved views of the reader, and the saved views that colleagues share.
     """
 
     views: Mapping[str, int]
@@ -53,8 +53,9 @@ async def agent_page(
 ) -> Response[str]:
     """Return a whole page of the agents' area: the template with the variables `context`, with this HTTP status.
 
-    The template also gets `rail`, the counts of the navigation, `timers`, the reader's timers, `last_day`, the latest
-    day for which time may be logged, and `toast`, the message about a change of time or a reply that redirected here.
+    The template also gets these variables: `rail` has the counts of the navigation, and `timers` the reader's timers.
+    `last_day` is the latest day for which time may be logged. `toast` is the message after a redirect to this page,
+    about a change of time or a reply.
     """
     visit = visit_of(request)
     told, here = request.query_params, f"{request.url.path}?{request.url.query}"

@@ -42,7 +42,7 @@ class ProjectForm(ProjectFacts, kw_only=True):
 
 
 class NewProject(ProjectForm, kw_only=True):
-    """Fields of the form that creates a project: those of `ProjectForm`, and the id of the customer or None."""
+    """Fields of the form that creates a project: the fields of `ProjectForm`, and the id of the customer or None."""
 
     customer: int | None = None
 
@@ -58,7 +58,10 @@ async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 
 
 async def listed(request: Web, address: str) -> dict[str, Any]:
-    """Return the template variables of one page of a list of projects, filtered by the URL. `address` is its path."""
+    """Return the template variables of one page of a list of projects, filtered by the URL.
+
+    `address` is the path of the page with the list.
+    """
     query = request.query_params
     asked_for = query.get("state", ProjectState.OPEN.value)
     state = ProjectState(asked_for) if asked_for in list(ProjectState) else None
@@ -134,7 +137,7 @@ async def show_project(
 async def _cost(reader: AgentReader, project: int) -> dict[str, Any]:
     """Return the template variables with the cost of time logged on a project, and of time logged on its cases.
 
-    Both are None for an agent who is not a manager.
+    Both variables are None for an agent who is not a manager.
     """
     if not reader.is_manager:
         return {"cost": None, "cases_cost": None}

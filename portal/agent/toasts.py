@@ -13,7 +13,7 @@ from portal.timekeeping.states import Submission
 TOLD = ("submitted", "submission", "left_out", "back", "kept", "gone", "lifted")
 """The query parameters of a redirect that carry the message.
 
-They are counts of entries, the id of a submission and, as `gone`, the minutes of a deleted entry.
+The parameters are counts of entries, the id of a submission and, as `gone`, the minutes of a deleted entry.
 """
 OF_DECISIONS = ("approved", "rejected", "flagged", "withdrawn", "decision")
 """The query parameters that carry the message after a decision, on the pages on which managers decide."""
@@ -25,9 +25,9 @@ def told_of(outcome: Submission) -> dict[str, int | None]:
 
 
 def told_of_decision(outcome: Outcome, verb: str) -> dict[str, object]:
-    """Return the query parameters for the message about a decision, with the id with which it can be undone, if any.
+    """Return the query parameters for the message about a decision: the number of entries, and the id of the decision.
 
-    `verb` is one of `OF_DECISIONS`.
+    The id is left out if the decision cannot be undone. `verb` is one of `OF_DECISIONS`.
     """
     return {verb: len(outcome.done)} | ({"decision": outcome.decision} if outcome.decision else {})
 
@@ -37,8 +37,8 @@ def toast_of_decision(
 ) -> dict[str, str] | None:
     """Return the message about the decision in the parameters `told`, or None if there is none.
 
-    `words` maps each verb to what follows the number of entries. The message has a URL under `page`, with the query
-    string `query`, that undoes the decision, unless the decision itself undid another one.
+    `words` maps each verb to what follows the number of entries. If the decision can be undone, the message has the URL
+    of its undo button: a path below `page`, with the query string `query`.
     """
     decision = uuid_in(str(told.get("decision") or ""))
     for verb, text in words.items():
@@ -63,8 +63,8 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
 def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """Return the message about the reply that was sent to the case with the number `?sent=`, or None without one.
 
-    `page` is the path and query of the page with the message. If the reply has not gone out yet, `?held=` is the key of its form,
-    and the message has the URL that withdraws it.
+    `page` is the path and query of the page with the message. If the reply can still be withdrawn, `?held=` is the key
+    of the reply's form, and the message has the URL that withdraws the reply.
     """
     number, held = number_in(str(told.get("sent") or "")), uuid_in(str(told.get("held") or ""))
     if not number:

@@ -118,7 +118,10 @@ class Change:
             yield from list(self._updates()) or [list(self._untold())]
 
     def _updates(self) -> Iterator[list[Part]]:
-        """Yield a clause for each changed column that pages show, and one for all columns without values in the log."""
+        """Yield a clause for each changed column that pages show.
+
+        Columns whose values are not in the log share one clause.
+        """
         untold: list[str] = []
         for name, values in self.changes.items():
             if sentences.is_unsaid(self.table, name) or self._is_moved_password(name):

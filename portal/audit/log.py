@@ -153,7 +153,7 @@ def _midnight(day: date, zone: str) -> datetime:
 
 
 def _about(kind: str, id: int, place: Any) -> str:
-    """Return the SQL condition for changes of a row of this kind, and of rows that refer to it.
+    """Return the SQL condition for changes of one row of this kind, and of the rows that refer to this row.
 
     `place` appends a parameter of the query and returns its placeholder, such as `$2`.
     """

@@ -85,7 +85,7 @@ def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _code(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Start a code block at three backticks, unless more than one word follows them: those words would not be shown."""
+    """Start a code block at three backticks, unless several words follow: a code block would not show these words."""
     return len(_text_of(state, line).lstrip("`").split()) <= 1 and _fence(state, line, end, silent)
 
 

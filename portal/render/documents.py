@@ -113,8 +113,8 @@ async def pdf(template: str, data: dict[str, Any]) -> bytes:
     """Return the template `templates/documents/<template>` filled in with `data`, as PDF/A-3.
 
     No text in `data` can act as markup (R64). A character that no font has is printed as a white square. Typesetting
-    runs in a child process and does not block the event loop. Raise `Unavailable` if it takes too long or too much
-    memory, `RuntimeError` if the template is wrong.
+    runs in a child process and does not block the event loop. Raise `Unavailable` if typesetting takes too long or too
+    much memory, `RuntimeError` if the template is wrong.
     """
     return await asyncio.to_thread(lambda: _typesetter.make(template, letters.printable_data(data)))
 

@@ -48,8 +48,8 @@ def _shapes(file: Path) -> str:
     """Return the SVG shapes inside an icon file in a short form, because a page has thirty icons.
 
     Adjacent paths are joined. The `m` at the start of a path is absolute in SVG, so it becomes `M` when the path is
-    appended to another one; lines that follow it without a letter stay relative (`l`). Raise `ValueError` if the file
-    is not an SVG.
+    appended to another path. Lines that follow this `m` without a letter stay relative (`l`). Raise `ValueError` if the
+    file is not an SVG.
     """
     found = re.search(r"<svg[^>]*>(.*)</svg>", file.read_text(encoding="utf-8"), re.S)
     if not found:
@@ -153,10 +153,11 @@ def meter(
 ) -> str:
     """Return the SVG of a bar that stands for `total`: `used` is solid, `pending` hatched, `entry` paler.
 
-    `entry` is the time entry that a form shows. The rest of the bar is empty. All values are in the same unit; if the
-    three exceed `total`, they fill the bar in proportion. For a deadline, `paused` is the start and the end of a time
-    during which its clock was stopped; it is hatched. `height` is in pixels, and `tone`, the colour, is `accent`,
-    `soon` or `late`. Screen readers skip the bar, because a sentence under it says the same.
+    `entry` is the time entry that a form shows. The rest of the bar is empty. All values are in the same unit; if
+    `used`, `pending` and `entry` together exceed `total`, they fill the bar in proportion. For a deadline, `paused` is
+    the start and the end of a time during which its clock was stopped; it is hatched. `height` is in pixels, and
+    `tone`, the colour, is `accent`, `soon` or `late`. Screen readers skip the bar, because a sentence under it says the
+    same.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0

@@ -119,7 +119,7 @@ def money(value: Decimal | None, currency: str) -> str:
 def _pattern(locale: Locale, digits: int) -> Any:
     """Return the pattern of an amount of money with this many decimals.
 
-    Babel knows decimals of currencies too, but those that are usual in daily life: none for the Serbian dinar.
+    Babel's own numbers of decimals are not used, because they are those of daily life: none for the Serbian dinar.
     """
     pattern = copy(locale.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)

@@ -8,11 +8,11 @@ UNKNOWN = "-"
 
 
 def client_address(scope: Any, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
-    """Return the client's IP address: the peer's or, if the peer is a trusted proxy, the one that the proxy reports.
+    """Return the client's IP address: the peer, or the client that the peer reports if the peer is a trusted proxy.
 
     `trusted` are the networks of the portal's own proxies. Each proxy appends its peer to `X-Forwarded-For`, so the
-    client is the rightmost IP address that is not a trusted proxy; entries to the left of it may be forged (R6). An
-    entry that is not an IP address ends the search. Return "-" if the server does not know its peer.
+    client is the rightmost IP address that is not a trusted proxy. Entries to the left of the client's may be forged
+    (R6). An entry that is not an IP address ends the search. Return "-" if the server does not know its peer.
     """
     client: str = (scope.get("client") or (UNKNOWN, 0))[0]
     if not trusted:

@@ -1,7 +1,7 @@
 """Merge edit forms that two people have open at the same time: only changed fields are written.
 
 A page puts the stored values that it shows into the hidden field `seen`. When the form is sent, `edited` compares three
-values of each field: the one in `seen`, the typed one and the one that is stored now.
+values of each field: the value in `seen`, the typed value, and the value that is stored now.
 """
 
 from typing import Any, TypeVar
@@ -20,9 +20,10 @@ SENTENCE = "Somebody else changed this in the meantime."
 class Overtaken(Invalid):
     """Raised if a form changes a field that another person has changed since the page was shown.
 
-    The page then shows both values, and sending the form again saves the typed ones. `typed` holds the values for the
-    form: the stored values, with the user's own changes. Its entry `seen` holds the stored values, `theirs` the stored
-    value of each field that both people changed, and `news` the names of the fields that only the other person changed.
+    The page then shows the stored and the typed value; sending the form again saves the typed values. `typed` holds the
+    values for the form: the stored values, with the user's own changes. Its entry `seen` holds the stored values. Its
+    entry `theirs` holds the stored value of each field that both people changed, and `news` the names of the fields
+    that only the other person changed.
     """
 
     status = Conflict.status
@@ -55,7 +56,7 @@ def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
 def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msgspec.Struct | None = None) -> Fields:
     """Return the submitted form as a `shape`, in which each field that the user did not change has its stored value.
 
-    A field counts as changed if its typed value differs from the one in `seen`, which the page showed. `seen` is read
+    A field counts as changed if its typed value differs from the value in `seen`, which the page showed. `seen` is read
     from the form unless it is given; if the form has no `seen`, return all fields as typed. `stored` has the current
     values of the form's fields. The caller must keep the stored row locked until the change is written. Raise `Invalid`
     as `Form.into` does, and `Overtaken` if another person has changed a field that this form changes to something else.

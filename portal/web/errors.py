@@ -167,7 +167,7 @@ def detour_response(request: Web, detour: Detour) -> Response[Any]:
 def _led_to(request: Web, where: str) -> Response[Any]:
     """Return a redirect to `where`, in the form that the browser or htmx follows.
 
-    A request that a page made by itself is not redirected, because somebody may be typing on the page: a live stream
+    A request that a page made by itself is not redirected, because somebody may be typing on the page. A live stream
     ends, and any other request in `BY_ITSELF` gets 204.
     """
     if "hx-request" in request.headers:

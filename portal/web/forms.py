@@ -72,8 +72,8 @@ class Form:
 
         An int may also be optional. A member that was not sent has its default or, without one, an empty value: "",
         False, [] or None. Raise `BadRequest` for a field that the struct does not have (R30), so that a request cannot
-        set a column that the form does not show. Raise `Invalid` if the value of an integer member is not a whole
-        number, if a member that must be an int was not sent, or if a file was refused.
+        set a column that the form does not show. Raise `Invalid` if an int is not a whole number, if an int that is not
+        optional was not sent, or if a file was refused.
         """
         known = {member.name: member for member in msgspec.structs.fields(shape)}
         if unknown := set(self.fields) - set(known) - {SEEN}:

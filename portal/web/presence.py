@@ -25,8 +25,8 @@ MOST_NAMED = 5
 class Present:
     """Which pages show which cases.
 
-    `pages` maps the ids of a case and of a page to the agent's id and name, whether the agent writes, and until when
-    this is valid, by the monotonic clock.
+    `pages` maps the ids of a case and of a page to four values: the agent's id and name, whether the agent writes, and
+    until when these values are valid, by the monotonic clock.
     """
 
     pages: dict[tuple[int, str], tuple[int, str, bool, float]] = field(default_factory=dict)
@@ -48,7 +48,10 @@ class Present:
         return bool(lost) or (known and known[:3]) != (present and present[:3])
 
     def others(self, case_id: int, reader: AgentReader) -> tuple[list[str], list[str]]:
-        """Return the names of the agents other than `reader` who write on a case, and of those who only look at it."""
+        """Return the names of the agents who write on a case, and the names of the agents who only look at it.
+
+        `reader` is left out. Each list has at most `MOST_NAMED` names.
+        """
         now = monotonic()
         here = [
             who for (case, _), who in self.pages.items() if case == case_id and who[0] != reader.id and who[3] >= now

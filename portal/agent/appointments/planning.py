@@ -1,4 +1,4 @@
-"""Serve the forms for the appointments of a case: plan, change, cancel one, and record that it took place (S1.11)."""
+"""Serve the forms that plan, change and cancel an appointment of a case, and record that it took place (S1.11)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,7 +89,10 @@ async def plan(
 
 @get("/cases/{number:str}/appointments/{appointment:int}")
 async def show(request: Web, number: FromPath[str], appointment: FromPath[int]) -> Response[str]:
-    """Show the form for changing an appointment, or its values if it took place or was cancelled."""
+    """Show the form for changing an appointment.
+
+    If the appointment took place or was cancelled, show its values without a form.
+    """
     return await _show(request, number=number, appointment=appointment)
 
 
@@ -108,7 +111,7 @@ async def _show(request: Web, *, number: str, appointment: int, **again: Any) ->
 
 @asynccontextmanager
 async def _held(number: str, appointment: int, reader: AgentReader) -> AsyncIterator[tuple[Case, Appointment]]:
-    """Open a transaction and yield a case and its appointment, both locked. Raise `NotFound` if one does not exist."""
+    """Open a transaction and yield a case and its appointment, both locked. Raise `NotFound` if either is missing."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True)
         yield case, await Appointment.find(appointment, case, hold=True)
@@ -145,8 +148,8 @@ async def take_step(
 ) -> Response[Any]:
     """Record that an appointment took place, cancel it, or make it planned again.
 
-    Redirect to the form for logging its time if `then` asks for that, to the list of the agent's appointments if the
-    button was there, and to the case otherwise.
+    If `then` is `log`, redirect to the form for logging the time of the appointment. Otherwise redirect to the page
+    with the button: the list of the agent's appointments, or the case.
     """
     then = form.into(Step).then
     async with _held(number, appointment, reader) as (case, found):

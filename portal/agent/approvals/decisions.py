@@ -56,7 +56,7 @@ class Decision(Struct, kw_only=True):
 async def show(request: Web) -> Response[str]:
     """Show the time entries that wait for a decision, by agent, with their warnings.
 
-    Those with a warning are not ticked.
+    Entries with a warning are not ticked.
     """
     return await show_page(request)
 
@@ -85,8 +85,8 @@ async def decide(
 ) -> Response[Any]:
     """Approve the ticked entries, reject them with a reason, or flag them with a question to their authors (S2.35).
 
-    Authors may change rejected entries; flagged ones are not billed. Redirect to the list, or show it with the entries
-    that were refused because somebody changed or decided on them in the meantime (D35).
+    Authors may change rejected entries; flagged entries are not billed. Redirect to the list. If somebody changed some
+    entries or decided on them in the meantime, decide on the others and show the list with the refused entries (D35).
     """
     verb = VERBS[last_part(request)]
     async with transaction(reader):
@@ -144,9 +144,9 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    """Redirect with the number of entries decided on, or show the list with the reasons if some were refused (D35).
+    """Redirect with the number of entries decided on, or show the list if some entries were refused (D35).
 
-    `done` is a key of `DONE`.
+    The list then shows the reason for each refused entry. `done` is a key of `DONE`.
     """
     if not outcome.refused:
         told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})

@@ -24,7 +24,7 @@ async def everything(request: Web) -> Response[str]:
 async def show_everything(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page that sums up all matching time; `errors` and `typed` are those of a refused form."""
+    """Return the page that sums up all matching time. `errors` and `typed` belong to a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
     found, filters = await read_filters(request)

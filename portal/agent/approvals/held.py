@@ -1,4 +1,7 @@
-"""Serve the page of held time, which prepaid hours do not cover wholly. A manager releases it or sends it back."""
+"""Serve the page of held time entries. A manager releases them, so that they are charged, or rejects them.
+
+An entry is held if the prepaid hours do not cover it wholly.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -89,9 +92,9 @@ VERBS = {"releases": release, "holds": hold_again}
 async def decide(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Charge the ticked entries instead of holding them, or hold released entries again.
+    """Release the ticked entries, so that they are charged, or hold released entries again.
 
-    Redirect to the page, or show it with the entries that were refused and why.
+    Redirect to the page. If entries were refused, show the page with these entries and the reasons.
     """
     noun = last_part(request)
     async with transaction(reader):
@@ -106,7 +109,7 @@ async def refuse(
 ) -> Response[Any]:
     """Reject the ticked entries with a reason, so that their authors can change them before they are charged.
 
-    Redirect to the page, or show it with the entries that were refused and why.
+    Redirect to the page. If entries were refused, show the page with these entries and the reasons.
     """
     fields = form.into(HeldForm)
     async with transaction(reader):
@@ -115,7 +118,10 @@ async def refuse(
 
 
 async def _answer(request: Web, outcome: Outcome, verb: str, form: Form) -> Response[Any]:
-    """Redirect with the number of entries decided on, or show the page with the reasons if some were refused (D35)."""
+    """Redirect with the number of entries decided on, or show the page if some entries were refused (D35).
+
+    The page then shows the reason for each refused entry.
+    """
     if not outcome.refused:
         told = told_of_decision(outcome, verb)
         if verb == "released":

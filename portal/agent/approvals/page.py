@@ -59,10 +59,10 @@ WHICH = {"clean": "Only clean ones", "odd": "Only odd ones"} | {
 class Ticks:
     """State of the tick boxes on the approvals page. By default every entry without a warning (`is_odd`) is ticked.
 
-    `unticked` holds the ids of the entries that had no tick on the page before. `by_hand` is True if one of these has
-    no warning, that is, if the manager chooses entries one by one: then no entry is ticked by default, not even one
-    that appears later. After a refused decision, the entries that were displayed (ids in `shown`) get back exactly the
-    ticks that they had (`ticked`, as `id:version`).
+    `unticked` holds the ids of the entries that had no tick on the page before. `by_hand` is True if one of these
+    entries has no warning: then the manager chooses entries one by one, and no entry is ticked by default. After a
+    refused decision, the displayed entries (ids in `shown`) get back exactly the ticks that they had (`ticked`, as
+    `id:version`).
     """
 
     unticked: frozenset[int] = frozenset()
@@ -98,8 +98,8 @@ async def show_page(
 ) -> Response[str]:
     """Return the page of the time entries that wait for a decision.
 
-    `outcome` is the result of a decision of which a part was refused, and `verb` its key in `DONE`. `errors`, `typed`
-    and `form` belong to a refused form.
+    `outcome` is the result of a decision that was refused for some entries, and `verb` is the key of the decision in
+    `DONE`. `errors`, `typed` and `form` belong to a refused form.
     """
     visit = visit_of(request)
     reader: Any = visit.reader
@@ -132,7 +132,10 @@ def ids(text: str) -> list[int]:
 
 
 def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] | None:
-    """Return the message about the decision made in this request, or in the previous one if that redirected here."""
+    """Return the message about the decision that this request made.
+
+    If this request made none, return the message that the query string carries after a redirect, or None.
+    """
     was_made_here = outcome is not None and outcome.done and outcome.decision
     told = told_of_decision(outcome, verb) if outcome and was_made_here else request.query_params
     return toast_of_decision(told, DONE, PATH, query_of(request))
@@ -141,7 +144,8 @@ def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] |
 def query_of(request: Web, **more: object) -> str:
     """Return the query string of the request, changed by the parameters `more`.
 
-    The parameters that carry the message about an earlier decision, and those with an empty value, are left out.
+    Parameters with an empty value are left out, and so are the parameters that carry the message about an earlier
+    decision.
     """
     kept = {name: value for name, value in parse_qsl(request.url.query) if name not in (*DONE, "decision")} | more
     kept = {name: value for name, value in kept.items() if value not in ("", None)}

@@ -30,7 +30,7 @@ async def templates(request: Web) -> Response[str]:
 
 @get("/setup/service-templates/new", guards=[admin_only])
 async def new_template(request: Web) -> Response[str]:
-    """Show an empty form for a new template of services."""
+    """Show the form for a new template of services."""
     return await _template(request)
 
 

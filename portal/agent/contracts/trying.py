@@ -48,7 +48,8 @@ async def _page(
 async def show_price(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
     """Show a form for a piece of work and, once it is filled in, what the work would cost under the contract, and why.
 
-    The fields are query parameters. If one is not valid, the page shows an error message and has the status 422.
+    The fields are query parameters. If a parameter is not valid, the page shows an error message and has the status
+    422.
     """
     visit = visit_of(request)
     found, asked = await Contract.find(contract, reader), _asked(request, TriedWork)
@@ -70,8 +71,8 @@ async def show_price(request: Web, reader: NamedDependency[AgentReader], contrac
 async def show_trial(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
     """Show what the last twelve months of the contract would have cost under other terms, and what they really cost.
 
-    The terms are query parameters; without them, only the form and the real cost are shown. If one is not valid, the
-    page shows an error message and has the status 422.
+    The terms are query parameters; without them, only the form and the real cost are shown. If a parameter is not
+    valid, the page shows an error message and has the status 422.
     """
     visit = visit_of(request)
     found, asked = await Contract.find(contract, reader), _asked(request, TriedTerms)

@@ -31,8 +31,8 @@ from portal.web.visit import Web, visit_of
 class ContactForm(ContactFacts, kw_only=True):
     """Form of a contact.
 
-    `password` is that of the signed-in admin. It is required for a new contact and for a new mail address, unless the
-    admin typed it recently (R20).
+    `password` is the password of the signed-in admin. It is required for a new contact and for a new mail address,
+    unless the admin typed it recently (R20).
     """
 
     password: str = ""
@@ -41,7 +41,8 @@ class ContactForm(ContactFacts, kw_only=True):
 class Successor(Struct, kw_only=True):
     """Form that ends a contact's access and names a successor.
 
-    `contact` is the id of the contact who takes over the open cases; if it is None, they stay with the leaving contact.
+    `contact` is the id of the contact who takes over the open cases; if `contact` is None, these cases stay with the
+    leaving contact.
     """
 
     contact: int | None = None
@@ -49,7 +50,7 @@ class Successor(Struct, kw_only=True):
 
 @get("/customers/{customer:int}/contacts/new", guards=[admin_only])
 async def new(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show an empty form for a new contact."""
+    """Show the form for a new contact."""
     return await _form(request, reader=reader, customer=customer)
 
 
@@ -127,8 +128,8 @@ async def invite(
 ) -> Response[Any]:
     """Mail a contact a new link for setting a password, or show the link if there is no mail server. The old link ends.
 
-    Whoever sees the link can choose the contact's password, so without a mail server the admin must have typed their
-    own password recently; otherwise redirect to the page that asks for it.
+    Whoever sees the link can choose the contact's password. Without a mail server, the admin must therefore have typed
+    their own password recently; if not, redirect to the page that asks for it.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -219,7 +220,7 @@ async def remove_second_factor(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Remove the second factors of a contact who has lost them, end their sessions, and redirect to the contact."""
+    """Remove the lost second factors of a contact, end the contact's sessions, and redirect to the contact."""
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)
     await remove_factors(request, reader, found, at)

@@ -29,7 +29,7 @@ from portal.web.visit import Web
 
 @get("/customers/{customer:int}/contracts/new", guards=[admin_only])
 async def new_contract(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show an empty form for a new contract."""
+    """Show the form for a new contract, filled in from the template with the id `?template=` if the URL names one."""
     return await _contract(request, reader=reader, customer=customer)
 
 
@@ -56,7 +56,10 @@ async def _contract(
 
 
 async def _template_of(request: Web) -> ServiceTemplate | None:
-    """Return the template with the id `?template=`, which fills in the form of a new contract or service, or None."""
+    """Return the template with the id `?template=`, or None without an id.
+
+    The template fills in the form of a new contract or service.
+    """
     number = number_in(request.query_params.get("template", ""))
     return await ServiceTemplate.find(number) if number else None
 
@@ -109,7 +112,7 @@ async def change_contract(
 async def new_service(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
 ) -> Response[str]:
-    """Show an empty form for a new service."""
+    """Show the form for a new service, filled in from the template with the id `?template=` if it fits the contract."""
     return await _service(request, reader=reader, customer=customer, contract=contract)
 
 
@@ -143,8 +146,8 @@ async def _service(
 def _ticked(form: Form | None, facts: ServiceForm | None, typed: dict[str, Any] | None) -> list[str]:
     """Return the ids of the managers who are ticked as approvers on the form of a service.
 
-    They come from the refused form, merged with a colleague's simultaneous change if there was one; otherwise from the
-    stored service.
+    After a refusal, the ids are those of the refused form, merged with a colleague's simultaneous change if there was
+    one. Without a refused form, they are those of the stored service.
     """
     if typed and isinstance(merged := typed.get("approvers"), list):
         return merged

@@ -49,7 +49,7 @@ async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> 
 
 @get("/customers/new", guards=[admin_only])
 async def new(request: Web) -> Response[str]:
-    """Show an empty form for a new customer."""
+    """Show the form for a new customer."""
     return await _form(request)
 
 
@@ -121,7 +121,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """End a customer, and redirect to its page. Its contacts are signed out at once and cannot sign in again."""
+    """End a customer, and redirect to the customer. Its contacts are signed out at once and cannot sign in again."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")
@@ -142,7 +142,7 @@ async def choose_default(
 ) -> Response[Any]:
     """Save the default service of the customer's new cases, and redirect to the customer.
 
-    It applies to one case type, or to all case types without a default of their own.
+    The default applies to one case type, or to all case types without a default of their own.
     """
     case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
     async with transaction(reader):

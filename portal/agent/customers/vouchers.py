@@ -1,4 +1,4 @@
-"""Serve the pages for a customer's vouchers: sell one, see what is left, read the ledger, change or delete it."""
+"""Serve the pages for a customer's vouchers, which sell, show, change and delete a voucher."""
 
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,7 @@ async def list_vouchers(request: Web, reader: NamedDependency[AgentReader], cust
 
 @get("/customers/{customer:int}/vouchers/new", guards=[manager_only])
 async def new_voucher(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show the form that sells a voucher, or records one for hours that were sold elsewhere."""
+    """Show the form that sells a voucher, or records a voucher for hours that were sold elsewhere."""
     return await _new(request, reader=reader, customer=customer)
 
 

@@ -28,8 +28,8 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
     """Show the time that no document has settled yet, grouped by customer, contract, service or settlement (S3.26).
 
     `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
-    list to one customer. What held time, and time that is not approved yet, would be charged is left out if it concerns
-    very many entries (`PRICED`); `?all=yes` shows it even then.
+    list to one customer. The amounts for held time and for time that is not approved yet are left out if there are more
+    than `PRICED` such entries. `?all=yes` shows these amounts for any number of entries.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)

@@ -12,7 +12,7 @@ PAGE = 100
 
 
 def by_in(query: Mapping[str, str], offered: tuple[By, ...]) -> By:
-    """Return the grouping that `?by=` in `query` names, or the first of `offered` if it names none of them."""
+    """Return the grouping of `offered` that `?by=` in `query` names, by default the first of `offered`."""
     return next((one for one in offered if one == query.get("by")), offered[0])
 
 

@@ -21,7 +21,7 @@ MOST_CUSTOMERS = 3
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`), or redirect to the case if the text is its number with a `#`."""
+    """Show what `?q=` finds (`Results.of`). If it is the number of a case with a `#`, redirect to this case."""
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)
         if found.leads_to:
@@ -32,7 +32,10 @@ async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response
 
 @get("/search/suggestions")
 async def suggest(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Serve cases and customers to open while `?text=` is typed into the search field; without it, those lately opened."""
+    """Serve suggestions for `?text=`, the text in the search field: the cases and customers that match.
+
+    Without a text, suggest the cases that the agent has lately opened.
+    """
     text = request.query_params.get("text", "")
     async with suggesting(request, text):
         found, nothing = await leads(text, reader)

@@ -1,4 +1,4 @@
-"""Send and withdraw replies, offer canned replies, show who else is on a case, and keep the place in a case list."""
+"""Send and withdraw replies, offer canned replies, show who else works on a case, and keep the place in a list."""
 
 from typing import Any
 

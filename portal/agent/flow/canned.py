@@ -111,7 +111,7 @@ async def offer_canned_replies(
 ) -> Response[Any]:
     """Show the canned replies for a case, with their placeholders filled in: as options for htmx, else as links.
 
-    `?find=` searches their names and texts.
+    `?find=` searches the names and texts of the canned replies.
     """
     details, search = await Details.find(number, reader), _searched(request)
     company = visit_of(request).company.name

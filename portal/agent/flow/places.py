@@ -21,8 +21,8 @@ def place_of(request: Web, number: int | str, **told: object) -> str:
 def next_place(request: Web, **told: object) -> str:
     """Return the path and query of the next case after the place in the list of cases that the request's URL has.
 
-    After the last case, or without a list, return those of the page that lists cases. `told` are additional query
-    parameters.
+    After the last case, or without a list, return the path and query of the page that lists cases. `told` are
+    additional query parameters.
     """
     following = number_in(request.query_params.get("next"))
     path = f"/agent/cases/{following}" if following else "/agent/cases"

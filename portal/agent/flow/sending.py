@@ -30,10 +30,10 @@ THEN = {"wait": Status.WAITING_FOR_CUSTOMER, "resolve": Status.RESOLVED}
 class Written(Struct, kw_only=True):
     """Form for a reply or a note on the case page.
 
-    `kind` is the selected tab, which a refused form shows again; whether a reply or a note is written depends on the
-    URL only. `then` is a key of `THEN` if the reply also sets a status, or `next` to show the next case of the list
-    afterwards. `seen_reply` is the id of the newest reply that the page showed, `seen_held` the form keys of the replies
-    that it showed as not gone out yet, separated by spaces.
+    `kind` is the selected tab, which a refused form shows again; the URL alone decides whether the text is a reply or a
+    note. `then` is a key of `THEN` if the reply also sets a status, or `next` to show the next case of the list
+    afterwards. `seen_reply` is the id of the newest sent reply that the page showed. `seen_held` has the form keys,
+    separated by spaces, of the replies that could still be withdrawn when the page was shown.
     """
 
     kind: str = ""
@@ -47,7 +47,8 @@ class Written(Struct, kw_only=True):
 async def send(request: Web, reader: AgentReader, form: Form, number: str, at: datetime) -> Response[Any]:
     """Send a reply, and redirect to its case or to the next case of the list.
 
-    The reply of a form without a form key goes out at once and cannot be withdrawn. Only scripts send such forms.
+    If the form has no form key, the customer can read the reply at once, and it cannot be withdrawn. Only scripts send
+    such forms.
     """
     fields, held = form.into(Written), None
     canned.refuse_unfilled(fields.body)
@@ -73,23 +74,23 @@ async def send(request: Web, reader: AgentReader, form: Form, number: str, at: d
 
 
 async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetime) -> None:
-    """Delete the draft of the text box for replies and notes, which may be stored under either of the two URLs."""
+    """Empty the draft of a case's text box, which is stored under the URL for replies or the URL for notes."""
     for address in draft_addresses(number):
         await drafts.done(reader, address, form.key, at)
 
 
 def draft_addresses(*numbers: str | int) -> list[str]:
-    """Return the addresses under which the drafts of the text boxes of these cases are stored."""
+    """Return the addresses under which the drafts of these cases' text boxes are stored: two for each case number."""
     return [f"/agent/cases/{number}/{noun}" for number in numbers for noun in ("replies", "notes")]
 
 
 def add_to_reply(kept: dict[str, dict[str, str]], text: str, *, taken_back: bool = False) -> tuple[str, dict[str, str]]:
-    """Return the draft of a reply with `text` added below what it says: its address and its fields.
+    """Return the address and the fields of the draft of a reply, with `text` added below its present text.
 
-    The text of a reply that was taken back is added above instead, unless the draft contains it already. `kept` are the
-    drafts of the text boxes of one case, newest first. What is written for colleagues never becomes part of a reply
-    (D51): a note that was begun stays under its own address. If each address has a note, the text is added to the
-    newest, which remains a note.
+    With `taken_back`, `text` is a withdrawn reply: it is added above the present text, unless the draft contains it
+    already. `kept` are the drafts of the text boxes of one case, newest first. No text of a note becomes part of a
+    reply (D51): `text` is added to the draft of a reply or, without one, stored at an address without a draft. If every
+    address has the draft of a note, `text` is added to the newest of them, which remains a note.
     """
     replies = [address for address, fields in kept.items() if fields and fields.get("kind") != "note"]
     free = [address for address, fields in kept.items() if not fields]
@@ -104,8 +105,8 @@ def add_to_reply(kept: dict[str, dict[str, str]], text: str, *, taken_back: bool
 def written_on(request: Web, number: str, case: Case, **told: object) -> str:
     """Return the URL of the text box on the page of `case`, to which a reply or note was added.
 
-    `number` is the case number in the URL of the form. It differs from that of `case` if the form's case was merged in
-    the meantime; the page then says so. `told` are additional query parameters.
+    `number` is the case number in the URL of the form. It differs from the number of `case` if the form's case was
+    merged in the meantime; the page then says so. `told` are additional query parameters.
     """
     merged: dict[str, object] = {} if str(case.number) == number else {"from": number}
     return f"{place_of(request, case.number, **told, **merged)}#composer"
@@ -119,10 +120,10 @@ async def take_back(
     number: FromPath[str],
     reply: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Withdraw a reply that has not gone out, and put its text and files back into the text box of its case.
+    """Withdraw a reply that the customer cannot read yet, and put its text and files back into the case's text box.
 
-    `reply` is the key of its form. Redirect to the case. A repeated request adds only what is no longer in the text
-    box. Raise `Conflict` if the text box has no room for the text; the reply then still goes out.
+    `reply` is the key of the reply's form. Redirect to the case. A repeated request does not add the same text twice.
+    Raise `Conflict` if the text box has no room for the text; the reply is then not withdrawn.
     """
     async with transaction(reader, readonly=True):
         case = await Case.find(number, reader)

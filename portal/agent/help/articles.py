@@ -39,7 +39,10 @@ class PictureForm(Struct, kw_only=True):
 
 @get("/help")
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all articles, drafts included, or those with every word of `?q=`. `?page=` counts from 1."""
+    """Show one page of all articles, drafts included. `?page=` counts from 1.
+
+    With `?q=`, show only the articles that contain every word of this text.
+    """
     query = request.query_params
     text = query.get("q", "").strip()
     async with searching(request, text):
@@ -49,7 +52,7 @@ async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Respo
 
 @get("/help/new")
 async def new(request: Web) -> Response[str]:
-    """Show an empty form for an article."""
+    """Show the form for a new article."""
     return await _new(request)
 
 

@@ -46,10 +46,11 @@ class CreditForm(Struct, kw_only=True):
 
     `scope` is `everything`, `chosen` (what is ticked or typed) or `unused` (fees for days after the end of the
     contract). `line` has the positions of the ticked lines. `part` has the positions of the lines that can be credited
-    in part, and `amounts` the amount typed for each. In the same way, `voucher` and `voucher_minutes` have the lines of
-    sold vouchers and a duration typed for each, `row` and `minutes` the displayed rows of time. If `then` is `free`,
-    the credited time can be billed again; `written_off` writes it off. `sum` is the sum that the page showed; without
-    it, the response shows what would be credited.
+    in part, and `amounts` the amount typed for each. In the same way, `voucher` has the positions of lines for sold
+    vouchers, and `voucher_minutes` the duration typed for each. `row` has the positions of the displayed rows of time,
+    and `minutes` the duration typed for each. If `then` is `free`, the credited time can be billed again; `written_off`
+    writes it off. `sum` is the sum to credit that the page showed; without it, the response shows what would be
+    credited.
     """
 
     scope: str = EVERYTHING
@@ -153,7 +154,9 @@ async def credit_invoice(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Show what the form would credit or, once that sum was shown, issue the credit note and redirect to it.
+    """Show the sum that the form would credit. Once the page has shown this sum, issue the credit note.
+
+    Redirect to the credit note.
 
     A form that is sent again redirects to the credit note that it has issued.
     """

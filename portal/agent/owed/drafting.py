@@ -94,7 +94,7 @@ def _from_price_list(request: Web, products: list[tuple[Product, Decimal]], digi
     """Return the text and the amount of a line for the product and the number of units in the URL.
 
     `products` are the products with a price in the draft's currency, which has `digits` decimals. Return None if the
-    URL names no such product, or `MOST_UNITS` units or more.
+    URL names none of these products, or if the number of units is `MOST_UNITS` or more.
     """
     chosen = number_in(request.query_params.get("product", ""))
     count = number_in(request.query_params.get("count", "")) or 1
@@ -160,9 +160,9 @@ async def put_entry_on(
     draft_id: FromPath[int],
     entry_id: FromPath[int],
 ) -> Response[Any]:
-    """Add an approved entry to a draft: one that was removed from it, or one that was approved after the billing run.
+    """Add an approved time entry to a draft, and redirect to the draft.
 
-    Redirect to the draft.
+    The entry was removed from this draft before, or was approved after the billing run.
     """
     async with transaction(reader):
         await put_on(draft_id, entry_id, by=reader, at=at)

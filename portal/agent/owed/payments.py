@@ -41,7 +41,7 @@ async def take_back(
 ) -> Response[Any]:
     """Cancel a payment that was recorded by mistake, and redirect to the invoice.
 
-    The payment no longer counts. It stays on the page, with the person who cancelled it.
+    The payment no longer counts. The page still shows the payment, and who cancelled it.
     """
     async with transaction(reader):
         await take_payment_back(await Invoice.find(number, reader), payment_id, by=reader, at=at)

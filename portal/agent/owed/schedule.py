@@ -28,7 +28,7 @@ PATH = "/agent/setup/billing"
 
 @get("/setup/billing", guards=[admin_only])
 async def show_schedule(request: Web) -> Response[str]:
-    """Show the form with the schedule of billing runs, and one page of the customers excluded from it (`?after=`)."""
+    """Show the form with the schedule of billing runs, and one page of the excluded customers (`?after=`)."""
     return await _schedule(request)
 
 

@@ -65,10 +65,10 @@ async def show_pdf(
 class CorrectionForm(Struct, kw_only=True):
     """Form that corrects a statement.
 
-    With the `scope` `everything`, all of it is corrected; otherwise the durations in `minutes`, typed for the displayed
-    rows of time whose positions are in `row`. If `then` is `free`, the corrected time can be billed again;
-    `written_off` writes it off. `left` is how many minutes of the statement were left to correct when the page was
-    shown.
+    With the `scope` `everything`, the correction takes all time off the statement. With another scope, it takes off the
+    durations in `minutes`, which are typed for the displayed rows of time; `row` has the positions of these rows. If
+    `then` is `free`, the time can be billed again; `written_off` writes it off. `left` is how many minutes of the
+    statement were left to correct when the page was shown.
     """
 
     scope: str = EVERYTHING
@@ -129,7 +129,7 @@ async def correct(
     at: NamedDependency[datetime],
     statement_id: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Create a further statement that corrects this one, and redirect to the new one."""
+    """Create a further statement that corrects this statement, and redirect to the new statement."""
     fields = form.into(CorrectionForm)
     async with transaction(reader):
         statement = await Statement.find(statement_id, reader)

@@ -41,8 +41,8 @@ HANDS_OVER = (Verb.ASSIGN, Verb.DISPATCH)
 class Ticked(Struct, kw_only=True):
     """Form of the list of cases: the numbers of the ticked cases.
 
-    `all` is "yes" for all cases that match the filters. `verb` is a value of `Verb`, which a button that begins a change
-    of many cases sends; other buttons send none.
+    `all` is "yes" for all cases that match the filters. `verb` is a value of `Verb` if the clicked button begins a
+    change of many cases, and "" if it does something else.
     """
 
     case: list[str]
@@ -136,9 +136,9 @@ async def begin_change(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     change: FromPath[uuid.UUID],
 ) -> Response[Any]:  # fmt: skip
-    """Begin a change, and redirect to the list or to the page of the change.
+    """Begin a change of cases, and redirect as `_carried_out` does.
 
-    A job changes the cases that are left after a moment.
+    If the change takes longer than a moment, a job changes the remaining cases.
     """
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)
@@ -165,7 +165,7 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
 async def undo_change(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], change: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Begin a change that restores the former values of the cases of a change, and redirect as `begin_change` does.
+    """Begin a change that restores the former values of the cases of a change, and redirect as `_carried_out` does.
 
     Cases that somebody has changed since are left as they are.
     """
@@ -178,7 +178,8 @@ async def undo_change(
 async def _carried_out(change: BulkChange, reader: AgentReader, at: datetime) -> Response[Any]:
     """Carry out a change, and redirect to the list of cases.
 
-    Redirect to the page of the change instead if cases are left for the job, or if some could not be changed.
+    If a job has to change the remaining cases, or if some cases could not be changed, redirect to the page of the
+    change instead.
     """
     is_finished = await carry_out(change.id, by=reader, at=at)
     async with transaction(reader, readonly=True):

@@ -40,7 +40,7 @@ class Target(Struct, kw_only=True):
 
 @get("/cases/{number:str}/tags")
 async def tags_of_case(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the tags of a case, each with a button that removes it, and the field that adds one."""
+    """Show the tags of a case, each with a button that removes it, and the field that adds a tag."""
     return await _tags_of_case(request, number=number)
 
 

@@ -21,10 +21,10 @@ from portal.web.visit import Web, visit_of
 
 
 class NewLink(Struct, kw_only=True):
-    """Form that links a case with another one.
+    """Form that links a case with another case.
 
-    `number` is the number of the other case, if it was chosen in the search field; otherwise `number_typed` is the
-    text in that field, such as `#1042`.
+    `number` is the number of the other case, if it was chosen in the search field; otherwise `number_typed` is the text
+    in that field, such as `#1042`.
     """
 
     number: str = ""

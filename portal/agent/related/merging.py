@@ -45,7 +45,7 @@ async def choose(form: NamedDependency[Form]) -> Response[Any]:
 
 @get("/cases/merging")
 async def ask(request: Web) -> Response[str]:
-    """Ask which of the cases `?case=` remains, and show what will move there.
+    """Ask which of the cases `?case=` remains, and show what will move to it from the others.
 
     The page can add one more case: `?add=` is its number, if it was chosen in the search field; otherwise `?add_typed=`
     is the text in that field.

@@ -35,7 +35,10 @@ SURE = "Read what goes for good, and confirm."
 
 @get("/cases/{number:str}/redaction", guards=[admin_only])
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the texts and files of a case or, with `?what=`, the one with this key and the form that redacts it."""
+    """Show the texts and files of a case.
+
+    With `?what=`, show the text or file with this key, and the form that redacts it.
+    """
     return await _show(request, number=number)
 
 
@@ -60,9 +63,10 @@ async def send(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], storage: NamedDependency[Storage],
     at: NamedDependency[datetime], number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Destroy a text or a file and redirect to the case; ask for confirmation first if the form does not give it.
+    """Destroy a text or a file, and redirect to the case.
 
-    The bytes of a file are deleted from storage after the commit.
+    If the form does not confirm it (`sure`), destroy nothing and ask for confirmation. The bytes of a file are deleted
+    from storage after the commit.
     """
     fields = form.into(Redaction)
     async with transaction(reader):

@@ -78,9 +78,9 @@ async def set_confidential(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make the case confidential, or end that, and redirect to the page.
+    """Make the case confidential, or end its confidentiality, and redirect to the page.
 
-    Of the customer's contacts, only the contact of a confidential case and its watchers see it.
+    Of the customer's contacts, only the contact and the watchers of a confidential case see the case.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)

@@ -33,7 +33,7 @@ class Snooze(SnoozeFacts, kw_only=True):
 
 
 class Shown(Struct, kw_only=True):
-    """What the page showed: until when the case was snoozed, None for not at all."""
+    """The snooze that the page showed: `until` is when it ends, or None if the case was not snoozed."""
 
     until: datetime | None
 

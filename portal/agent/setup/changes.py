@@ -47,8 +47,8 @@ async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[
 def _id(query: Mapping[str, str], name: str, found: Mapping[str, Found]) -> int | None:
     """Return the id by which a search field filters.
 
-    An id without a text, as in a link, filters even if no row has this id. The page then shows no change, whereas
-    without a filter it would show all changes.
+    The id in a link, which has no typed text beside it, filters even if no row has this id. The page then shows no
+    change; without a filter, it would show all changes.
     """
     return found[name].id if f"{name}_typed" in query else number_in(query.get(name))
 

@@ -19,7 +19,7 @@ from portal.web.visit import Web
 
 @get("/setup/files", guards=[admin_only])
 async def files(request: Web) -> Response[str]:
-    """Show the file name extensions that uploads must not have, and the form that adds one."""
+    """Show the file name extensions that uploads must not have, and the form that adds an extension."""
     return await _files(request)
 
 

@@ -22,7 +22,7 @@ HERE = "/agent/setup/general-kinds"
 
 @get("/setup/general-kinds", guards=[admin_only])
 async def general_kinds(request: Web) -> Response[str]:
-    """Show all kinds of general time, and the form that adds one."""
+    """Show all kinds of general time, and the form that adds a kind."""
     return await _general_kinds(request)
 
 

@@ -86,7 +86,7 @@ async def _written(request: Web, mail: Outgoing) -> EmailMessage | None:
 
 
 def _part(message: EmailMessage, kind: str) -> str:
-    """Return the plain-text (`plain`) or the HTML part (`html`) of a mail, or "" if it has none.
+    """Return the plain-text (`plain`) or the HTML part (`html`) of a mail, or "" if the mail has no such part.
 
     The token of a link that rates a case is removed, because whoever has the link can rate as the receiver.
     """
@@ -124,8 +124,9 @@ async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
 async def send_again(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], mail: FromPath[int]
 ) -> Response[Any]:
-    """Send a mail that was kept for lack of a mail server, refused or given up, and redirect to the page of the mail.
+    """Send a mail that could not be sent before, and redirect to the page of the mail.
 
+    The portal may have had no mail server, a mail server may have refused the mail, or the portal may have given up.
     Raise `NotFound` if the portal cannot send mails.
     """
     if not _has_server(request):

@@ -34,7 +34,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/setup/departments", guards=[admin_only])
 async def departments(request: Web) -> Response[str]:
-    """Show the departments as a tree, and a form that adds one."""
+    """Show the departments as a tree, and a form that adds a department."""
     return await _departments(request)
 
 
@@ -88,8 +88,8 @@ async def change_department(
 class AgentForm(AgentFacts, kw_only=True):
     """Form of an agent.
 
-    `password` is that of the signed-in admin. For a new agent, and for a change of the mail address or grade, it is
-    required unless the admin typed it recently (R20).
+    `password` is the password of the signed-in admin. For a new agent, and for a change of the mail address or grade,
+    it is required unless the admin typed it recently (R20).
     """
 
     password: str = ""
@@ -107,7 +107,7 @@ async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response
 
 @get("/setup/agents/new", guards=[admin_only])
 async def new_agent(request: Web) -> Response[str]:
-    """Show an empty form for a new agent."""
+    """Show the form for a new agent."""
     return await _agent(request)
 
 
@@ -128,9 +128,9 @@ def _ticked(
 ) -> list[str]:
     """Return the ids of the departments whose boxes are ticked on the form of an agent.
 
-    These are the departments whose time a manager may approve. They come from the refused form, merged with a
-    colleague's simultaneous change if there was one; otherwise from the stored agent. For a new agent all boxes are
-    ticked.
+    These are the departments whose time a manager may approve. After a refusal, the ids are those of the refused form,
+    merged with a colleague's simultaneous change if there was one. Without a refused form, they are those of the stored
+    agent; for a new agent, all boxes are ticked.
     """
     if typed and isinstance(merged := typed.get("approves"), list):
         return merged
@@ -187,8 +187,8 @@ async def invite_agent(
 ) -> Response[Any]:
     """Mail an agent a new link for setting a password, or show the link if there is no mail server. The old link ends.
 
-    Whoever sees the link can choose the agent's password, so without a mail server the admin must have typed their own
-    password recently; otherwise redirect to the page that asks for it.
+    Whoever sees the link can choose the agent's password. Without a mail server, the admin must therefore have typed
+    their own password recently; if not, redirect to the page that asks for it.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)

@@ -89,7 +89,7 @@ class RateForm(RateFacts, kw_only=True):
 
 @get("/setup/rates", guards=[admin_only])
 async def rates(request: Web) -> Response[str]:
-    """Show all rates, and a form that adds one."""
+    """Show all rates, and a form that adds a rate."""
     return await _rates(request)
 
 
@@ -125,7 +125,7 @@ async def withdraw_rate(reader: NamedDependency[AgentReader], rate: FromPath[int
 
 @get("/setup/case-types", guards=[admin_only])
 async def case_types(request: Web) -> Response[str]:
-    """Show all case types, and a form that adds one."""
+    """Show all case types, and a form that adds a case type."""
     return await _case_types(request)
 
 

@@ -33,9 +33,9 @@ async def _time_rules(request: Web, **again: Any) -> Response[str]:
 
 
 def _shown(request: Web, rules: Rules) -> RulesFacts:
-    """Return the values that the form shows.
+    """Return the stored rules as the values of the form.
 
-    Until an admin chooses another time zone, days are locked by the company's.
+    If no time zone for locking days is stored, the form shows the company's time zone.
     """
     facts = rules.facts
     return replace(facts, lock_time_zone=facts.lock_time_zone or visit_of(request).company.time_zone)
@@ -48,7 +48,7 @@ async def change_time_rules(
 ) -> Response[Any]:
     """Save the rules of time tracking (S1.6 to S1.8, S1.24), and redirect to the set-up.
 
-    They apply from the next request on.
+    The rules apply from the next request on.
     """
     async with transaction(reader):
         stored = _shown(request, await TimeRules.find(hold=True))

@@ -54,8 +54,8 @@ async def of_appointment(request: Web, reader: AgentReader, appointment: int) ->
 async def of_timer(request: Web, reader: AgentReader, timer: int, *, on: str = "") -> dict[str, str]:
     """Return the values of the form for the reader's timer with the id `timer`.
 
-    `on` is the id of the case, project or service of the page on which the timer was stopped; it is used if the timer
-    is not attached to anything. Raise `NotFound` if the reader has no such timer.
+    If the timer is not attached to anything, the form gets `on`: the id of the case, project or service whose page the
+    timer was stopped on. Raise `NotFound` if the reader has no such timer.
     """
     line, at = await find_line(timer, reader), visit_of(request).at
     began, ended = line.clock_times(at, reader.zone)

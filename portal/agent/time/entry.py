@@ -84,7 +84,7 @@ async def show_entry(request: Web, entry: FromPath[int]) -> Response[str]:
 async def show_again(
     request: Web, *, entry: int, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page of a time entry. `errors` and `typed` belong to a refused form on it."""
+    """Return the page of a time entry. `errors` and `typed` belong to a refused form on this page."""
     visit = visit_of(request)
     reader: Any = visit.reader
     line, day = await find_entry(reader, entry), today(reader.time_zone, visit.at)
@@ -120,7 +120,7 @@ async def _tasks_of(line: lists.ListedEntry) -> list[TaskChoice]:
 
 
 async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, str]) -> Understood:
-    """Return the preview of the entry, computed from the typed values, and from stored ones where nothing was typed."""
+    """Return the preview of the entry for the typed values, with the stored value of each field that `typed` lacks."""
     said = Said.by(line)
     reader: Any = visit_of(request).reader
     times = {"began": said.began, "ended": said.ended} | typed
@@ -159,7 +159,7 @@ async def saved(
     """Write the typed fields of an entry whose stored values are `said`; with `submits`, submit it afterwards.
 
     Return the result of submitting the entry, or None if it is not submitted. `TimeEntry.change` changes drafts and
-    rejected entries; `change_entry` of the billing package changes submitted and approved ones.
+    rejected entries; `change_entry` of the billing package changes submitted and approved entries.
     """
     found, fields = await TimeEntry.find(line.id, by), _as_meant(typed, said)
     service = line.service_id if line.project_id else fields.service

@@ -30,7 +30,7 @@ HERE = "/agent/time/forgotten"
 
 
 class Picked(Struct, kw_only=True):
-    """Form of the page: `pick` has the ticked suggestions, `only` the one whose own button was pressed."""
+    """Form of the page: `pick` has the ticked suggestions, `only` the suggestion whose own button was pressed."""
 
     pick: list[str] = field(default_factory=list)
     only: str = ""
@@ -73,7 +73,7 @@ async def accept(
 ) -> Response[Any]:
     """Log the ticked suggestions, and redirect to the agent's drafts.
 
-    If some cannot be logged, log the others and show the page with the reason for each refused suggestion.
+    If some suggestions cannot be logged, log the others and show the page with the reason for each refused suggestion.
     """
     async with transaction(reader):
         outcome = await log_forgotten(reader, form.into(Picked).picks, at=at)

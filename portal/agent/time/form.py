@@ -29,8 +29,8 @@ class Logged(Struct, kw_only=True):
     changed. `agent` is the id of the agent who worked, if a manager logs time for somebody else. `billing` is a value
     of `EntryBilling`. Customers read `external_comment`; only agents read `description`. `counts` is the billable
     duration if it is set by hand, and `override_reason` why. `timer` is the id of the timer that is logged,
-    `appointment` that of the appointment at which the work was done. `back` is the URL path to redirect to afterwards.
-    `then` is `submit` to submit the entry after the change.
+    `appointment` the id of the appointment at which the work was done. `back` is the URL path to redirect to
+    afterwards. `then` is `submit` to submit the entry after the change.
     """
 
     on: str = ""
@@ -73,8 +73,8 @@ class Logged(Struct, kw_only=True):
 class Choices:
     """What the select fields of the form for time offer.
 
-    `usual` is the default of the field `billing`. `people` are the agents for whom the reader may log time; it is empty
-    if the reader may log only their own time.
+    `usual` is the default of the field `billing`. `people` are the agents for whom the reader may log time; `people` is
+    empty if the reader may log only their own time.
     """
 
     services: list[tuple[int, str]] = field(default_factory=list)

@@ -28,8 +28,8 @@ NOTHING_TICKED = "Tick the entries that you want to submit."
 class Chosen(Struct, kw_only=True):
     """Form that submits time entries: the ids of the ticked entries in `entry`, or `newest` for all that match.
 
-    The button "submit all" sends `newest`, the highest entry id when the list was shown. It is None if the ticked
-    entries are meant.
+    The button "submit all" sends `newest`, the highest entry id when the list was shown. If `newest` is None, the
+    ticked entries are submitted.
     """
 
     entry: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Chosen(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list of time entries is shown: the scope and the id of its filter, and the URL path of its page."""
+    """A page with a list of time entries: the filter of the list, as `scope` and `id`, and the URL path of the page."""
 
     scope: Scope
     id: int
@@ -100,8 +100,8 @@ async def submit_here(request: Web, form: Form, show: Show, place: Place, **valu
 def _after(which: Filter, outcome: Submission) -> str:
     """Return the query string of the list after a submission.
 
-    It filters by the state `submitted`, except in the list of agents who have left. It also has the counts for the
-    message about the submission, and the id by which the submission can be undone.
+    The query string filters by the state `submitted`, except in the list of agents who have left. It also has the
+    counts for the message about the submission, and the id by which the submission can be undone.
     """
     state = None if which.scope == "left" else EntryState.SUBMITTED.value
     return which.leading(state=state, **told_of(outcome))

@@ -113,8 +113,8 @@ async def _understood(
 def _service_of(typed: dict[str, Any], on: logged_on.On | None) -> int | None:
     """Return the id of the service of the time, or None.
 
-    For time on a case, this is the chosen service, or the default service of the case if the form sent none; for time
-    on a project, it is the project's service.
+    For time on a case, this is the chosen service, or the case's default service if the form has no field for it. For
+    time on a project, it is the project's service.
     """
     usual = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return usual or number_in(str(typed.get("service", "")))

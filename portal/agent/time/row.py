@@ -124,7 +124,7 @@ async def change_row(
 
 
 def _with(said: Said, row: RowFields) -> Logged:
-    """Return all form fields of the entry: those of the row as typed, the others as they are stored."""
+    """Return all form fields of the entry: the fields of the row as typed, all others as they are stored."""
     stored = Logged(**{name: getattr(said, name) for name in said.__struct_fields__})
     typed = {name: getattr(row, name) for name in RowFields.__struct_fields__ if name != "then"}
     return replace(stored, **typed)

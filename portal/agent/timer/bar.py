@@ -1,4 +1,4 @@
-"""Serve the timer bar of every page: start, attach, pause, resume and stop a timer, and ask about a forgotten one."""
+"""Serve the timer bar of every page: start, attach, pause, resume and stop a timer, and ask about a forgotten timer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,7 +55,7 @@ class Keeping(Struct, kw_only=True):
 class Restoration(Struct, kw_only=True):
     """Form that restores a timer.
 
-    `version` is the version of the time entry, if the timer was logged as one. `back` is the path to redirect to.
+    If the timer was logged, `version` is the version of its time entry. `back` is the path to redirect to.
     """
 
     version: int = 0
@@ -133,10 +133,10 @@ async def change(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a timer, resume it, or confirm that a timer that seemed forgotten is right (D54).
+    """Pause a timer, resume it, or confirm that a timer that seemed forgotten still runs rightly (D54).
 
-    Resuming a timer pauses the running one. The portal asks about a confirmed timer again only after it has run for the
-    same time once more. The response is as in `start`.
+    Resuming a timer pauses the timer that was running. A confirmed timer seems forgotten again only after it has run
+    for the same time once more. The response is as in `start`.
     """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
@@ -186,7 +186,7 @@ async def trim(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a forgotten timer, keep only the first minutes since it was started or last resumed (D54).
+    """Pause a forgotten timer, and keep only the first minutes since it was started or last resumed (D54).
 
     Return the form for logging its time.
     """
@@ -224,7 +224,7 @@ async def restore(
 ) -> Response[Any]:
     """Restore a timer that was discarded or logged, and redirect to `back` or to the page of all timers.
 
-    If it was logged, its time entry is deleted. The timer is then paused.
+    If the timer was logged, its time entry is deleted. The restored timer is paused.
     """
     sent = form.into(Restoration)
     async with held(timer, reader) as found:

@@ -1,4 +1,4 @@
-"""Serve the page of an agent's timers, and the form that attaches one of them to a case, project or service."""
+"""Serve the page of an agent's timers, and the form that attaches a timer to a case, project or service."""
 
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ class TimerFields(Struct, kw_only=True):
 
 
 class TimerFacts(Struct, kw_only=True):
-    """Stored values of a timer, as the form that changes it shows them."""
+    """Stored values of a timer, as they are shown in the form that changes the timer."""
 
     on: str
     note: str
@@ -39,7 +39,7 @@ class TimerFacts(Struct, kw_only=True):
 
 @get("/timer")
 async def own_timers(request: Web) -> Response[str]:
-    """Show all timers of the agent: the running one, paused ones, and those that were discarded in the last day."""
+    """Show all timers of the agent: the running timer, paused timers, and timers discarded in the last day."""
     return await timers_page(request)
 
 

@@ -82,7 +82,7 @@ async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDepen
 
 @get("/timesheets/files", guards=[manager_only])
 async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agent's own files, and the progress of those that are not ready."""
+    """Show the agent's own files, and the progress of the files that are not ready."""
     return await agent_page(request, reader, "agent/timesheets/files.html", files=await Export.own(reader))
 
 

@@ -28,7 +28,7 @@ async def deputies_of(agent: Agent) -> list[Offered]:
 
 @get(HERE.removeprefix("/agent"))
 async def absences(request: Web) -> Response[str]:
-    """Show when the agent and which colleagues are away, with the form that adds an absence of the agent."""
+    """Show the absences of the agent and which colleagues are away, with the form that adds an absence of the agent."""
     return await _absences(request)
 
 

@@ -55,9 +55,9 @@ async def hand_over_cases(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Redirect to the page that lists which open case of an agent goes to whom, and hands them over.
+    """Prepare the handover of an agent's open cases, and redirect to a page that lists who gets which case.
 
-    They go to a colleague, or to those whom the rules of dispatch choose.
+    That page hands the cases over: to the chosen colleague, or to the agents whom the rules of dispatch choose.
     """
     async with transaction(reader):
         await Agent.find(agent)

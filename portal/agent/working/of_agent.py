@@ -148,7 +148,7 @@ async def add_cost_rate(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Add a cost rate of an agent, which applies from its first day until the next one begins.
+    """Add a cost rate of an agent, which applies from its first day until the next rate begins.
 
     Redirect to the agent's cost rates.
     """

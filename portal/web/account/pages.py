@@ -28,9 +28,9 @@ async def account_page(request: Web, template: str, *, status: int = 200, **cont
 async def hold_session(request: Web) -> None:
     """Lock this browser's session until the caller's transaction ends. Raise `SignInNeeded` if the session has ended.
 
-    Call this before a change that stays in effect after the session: otherwise a form that arrives slowly could make
-    the change after the reader has ended all sessions (R12, R17). Make it the first call in the transaction, because it
-    locks the person's row, and the same order everywhere avoids deadlocks.
+    Call this before a change that stays in effect after the session. Without the lock, a form that arrives slowly could
+    make the change after the reader has ended all sessions (R12, R17). Make it the first call in the transaction,
+    because it locks the person's row, and the same order everywhere avoids deadlocks.
     """
     session = visit_of(request).session
     if session is None or not await sessions.hold(session):

@@ -59,7 +59,9 @@ async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: st
 
 @post("/account/recovery-codes", guards=[signed_in])
 async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Replace the reader's recovery codes with ten new ones, show them, and mail the reader that they were renewed.
+    """Replace the reader's recovery codes with ten new codes, and show the new codes.
+
+    Mail the reader that the codes were renewed.
 
     Redirect to the page that asks for the password unless the reader typed it recently. Raise `Conflict` if the reader
     has no second factor.

@@ -31,9 +31,9 @@ class Part:
 class Body:
     """A multipart or urlencoded body, read part by part: call `next_part()`, then read all of `chunks()`, and repeat.
 
-    `stream` yields the bytes of the body. The constructor raises `BadRequest` if `content_type` is not that of a form.
-    Reading raises `BadRequest` for a body that is malformed or cut off, and `TooLarge` for a urlencoded body of more
-    than `MAX_TEXT` bytes.
+    `stream` yields the bytes of the body. The constructor raises `BadRequest` if `content_type` is not the type of a
+    form. Reading raises `BadRequest` for a body that is malformed or cut off, and `TooLarge` for a urlencoded body of
+    more than `MAX_TEXT` bytes.
     """
 
     def __init__(self, stream: AsyncIterator[bytes], content_type: str) -> None:

@@ -194,8 +194,8 @@ async def _load_kept(form: Form, visit: Visit) -> None:
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
     """Store one file and add it to the form; an empty file field is ignored.
 
-    If a file is refused, the rest of it is still read and the reason is added to the form's problems, so that the other
-    fields of the form are not lost.
+    If a file is refused, its rest is still read, so that the other fields of the form are not lost. The reason is added
+    to the form's problems.
     """
     try:
         await _keep_file(form, visit, part.filename or "", within(chunks, MAX_FILE, TOO_LARGE))

@@ -1,7 +1,7 @@
 """Keep the text of unsent forms as drafts: while it is typed, after a refusal, and if the session ends before sending.
 
 A draft is stored under its `address`: the URL path that its form is sent to. A form with `?draft=<key>` in its URL has
-a draft of its own, so that two tabs with a new case do not share one; all other forms have one draft per path.
+a draft of its own, so that two tabs with a new case do not share a draft. All other forms have one draft per path.
 """
 
 import json
@@ -51,7 +51,7 @@ class KeptDraft(Table, tablename="draft"):
 class Draft:
     """The values with which a page fills in a form, and the files of the form.
 
-    `at` is the path under which the form's draft is stored, `key` identifies the form, `typed` maps field names to
+    `at` is the path under which the form's draft is stored, and `key` identifies the form. `typed` maps field names to
     texts, and `files` are the files already uploaded for the form.
     """
 
@@ -108,7 +108,9 @@ async def keep(
 
 
 async def store(credential_id: int, address: str, texts: dict[str, str], at: datetime) -> bool:
-    """Save a draft in place of an older one, in the caller's transaction. Delete the person's oldest drafts above `MOST`.
+    """Save a draft in place of the draft with the same address, in the caller's transaction.
+
+    If the person has more than `MOST` drafts, delete the oldest.
 
     Return False if it was not saved, because this form has been sent already or has more than `LARGEST` bytes.
     """

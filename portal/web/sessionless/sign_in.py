@@ -88,7 +88,7 @@ async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, fa
     A contact of several customers is signed in to the customer that they used or accepted last. They are redirected to
     a page on which they can choose another customer before they get to `next_path`. If this browser has an earlier
     session of the contact and `next_path` is not "/", they are signed in to the customer of that session and redirected
-    to `next_path` at once: the page, or a draft on it, belongs to this customer. `factor` and the transaction are as
+    to `next_path` at once. The page, or a draft on it, belongs to this customer. `factor` and the transaction are as
     for `open_session`.
     """
     first, *others = await credentials.memberships(login_id)
@@ -135,7 +135,7 @@ def hand_over(request: Web, token: str) -> None:
 async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
     """End this session, make the browser clear its cache (R42), and redirect to the sign-in page.
 
-    The cookie of the ended session stays, although it signs nobody in: if another window of this browser still sends a
+    The cookie of the ended session stays, although it signs nobody in. If another window of this browser still sends a
     form, the cookie identifies the person, and the text of the form is saved as that person's draft.
     """
     visit = visit_of(request)

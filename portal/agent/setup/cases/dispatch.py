@@ -50,7 +50,7 @@ class Place(Struct, kw_only=True):
 
 @get("/setup/dispatch", guards=[admin_only])
 async def dispatch(request: Web) -> Response[str]:
-    """Show the rules in order, and the form that adds one.
+    """Show the rules of dispatch in order, and the form that adds a rule.
 
     `?case=` is the number of a case on which to try the rules.
     """
@@ -67,8 +67,8 @@ async def _dispatch(request: Web, **again: Any) -> Response[str]:
 async def _trial(request: Web) -> dict[str, Any]:
     """Return the template variables of a trial of the rules on the case whose number is `?case=`.
 
-    `number` is the typed number, `tried_case` the case, and `choice` what the rules would choose for it. The last two
-    are None without such a case.
+    `number` is the typed number, `tried_case` the case, and `choice` what the rules would choose for it. Without a case
+    of this number, `tried_case` and `choice` are None.
     """
     visit, number = visit_of(request), request.query_params.get("case", "").strip().removeprefix("#")
     reader: Any = visit.reader

@@ -38,7 +38,7 @@ class Place(Struct, kw_only=True):
 
 @get("/setup/fields", guards=[admin_only])
 async def fields(request: Web) -> Response[str]:
-    """Show the custom fields of cases in their order, and the form that adds one."""
+    """Show the custom fields of cases in their order, and the form that adds a field."""
     return await _fields(request)
 
 
@@ -172,7 +172,7 @@ async def rename_choice(
 async def end_choice(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """End a choice of a custom field, so that forms no longer offer it. Cases that have it keep it."""
+    """End a choice of a custom field, so that forms no longer offer it. Cases that have the choice keep it."""
     async with transaction(reader):
         await (await FieldChoice.find(field, choice)).end(at)
     return see_other(f"{HERE}/{field}#choices")

@@ -33,7 +33,7 @@ class Place(Struct, kw_only=True):
 
 @get("/setup/workflow", guards=[admin_only])
 async def workflow(request: Web) -> Response[str]:
-    """Show the statuses by category, and the form that adds one."""
+    """Show the statuses by category, and the form that adds a status."""
     return await _workflow(request)
 
 

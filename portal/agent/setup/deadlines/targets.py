@@ -1,4 +1,4 @@
-"""Serve the forms for what is promised by priority: the default targets, and those of a service (S3.20, S3.35)."""
+"""Serve the forms for what is promised by priority: the default targets, and targets of a service (S3.20, S3.35)."""
 
 from typing import Any
 
