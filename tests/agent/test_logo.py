@@ -1,4 +1,4 @@
-"""Test the company's logo: an admin uploads it, it is redrawn, and the sign-in page and invoices show it."""
+"""Test the company's logo: an admin uploads a file, the portal redraws it, and the sign-in page and invoices show it."""
 
 import io
 import re

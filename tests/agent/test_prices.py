@@ -161,7 +161,10 @@ async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser,
 
 
 async def test_the_settlement_stays_while_prices_change_from_a_date(plan: int) -> None:
-    """D26: a service with price changes keeps its settlement; the database refuses a subscription's change without a fee."""
+    """D26: a service with price changes keeps its settlement.
+
+    The database refuses a price change that names no fee if the service is a subscription.
+    """
     async with transaction(NOOR):
         await add(plan)
         service = await Service.find(plan, SYSTEM)

@@ -1,7 +1,7 @@
 """Test held replies, and the warning that somebody else has replied in the meantime.
 
-A reply of an agent is held for ten seconds, in which only agents see it and it can be withdrawn. Then it goes out: a job
-stores it as a message, and the customer is notified.
+A reply of an agent is held for ten seconds, in which only agents see the reply and its author can withdraw it. Then the
+reply goes out: a job stores it as a message, and the customer is notified.
 """
 
 import re
@@ -46,7 +46,7 @@ def withdrawal(html: str) -> str:
 async def test_a_reply_reaches_the_customer_when_it_goes_out_and_counts_from_then(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.20, D51: only agents see a reply and its file before it goes out; it then sets the status and meets the deadline.
+    """S3.20, D51: only agents see a held reply and its file; going out, it sets the status and meets the deadline.
 
     Sending the form or running the job again sends no second reply.
     """
@@ -236,7 +236,7 @@ async def test_a_reply_that_cannot_go_out_stays_with_its_reason(
 ) -> None:
     """S3.17: if a held reply exceeds the customer's quota for files, it does not go out, and the case shows the reason.
 
-    Ines can then withdraw it to edit it.
+    Ines can then withdraw the reply and edit it.
     """
     await ines.send_form(f"/agent/cases/{case.number}/replies", reply("With a file"), files=LOG)
     monkeypatch.setattr(attachments, "QUOTA", 1)

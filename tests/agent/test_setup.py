@@ -140,7 +140,7 @@ async def test_eight_forms_lead_from_nothing_to_all_that_an_invoice_needs(root: 
 
 
 async def test_the_link_is_shown_once_and_a_new_one_ends_it(root: Browser) -> None:
-    """R7, R8: an invitation link is shown only in the response that creates it, and a new link replaces it."""
+    """R7, R8: an invitation link is shown only in the response that creates it, and a new link replaces the old one."""
     await sent(root, "/agent/setup/company", COMPANY)
     first = await root.send_form("/agent/setup/agents/new", AGENT | {"role_id": ""}, host="127.0.0.1:8000")
     assert "/invitations/" in first.text

@@ -130,7 +130,7 @@ async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: 
 async def test_the_meter_of_a_changed_entry_is_that_of_the_typed_day(ines: Browser) -> None:
     """In the preview of a change, the meter counts the typed 2 h instead of the stored hour, in the month of the typed day.
 
-    With the other entry of one hour, it shows 3 h for October; for November, it shows 2 h.
+    With another entry of one hour in October, the meter shows 3 h for October; for November, it shows 2 h.
     """
     async with transaction(SYSTEM):
         entry, _ = await log(60), await log(60)

@@ -59,7 +59,7 @@ def test_each_case_agent_day_and_charge_is_rounded_by_itself() -> None:
 
 
 def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval() -> None:
-    """The last approved entry has the rounding difference: e2, then e3 once it is approved; a withdrawal moves it back."""
+    """The last approved entry has the rounding difference: e2, then e3 after its approval; a withdrawal moves it back."""
     entries = replies(5, 5, 8)
     one = outcome(QUARTER, entries, [{"approve": ["e1", "e2"]}])
     assert minutes_of(one) == {"e1": 5, "e2": 10}

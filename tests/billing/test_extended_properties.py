@@ -106,8 +106,8 @@ def test_crediting_everything_and_running_again_gives_the_same_documents(
 ) -> None:
     """D40: whole credits mirror the documents to the cent, and the next run makes the same documents again.
 
-    A voucher that is credited while minutes of it are drawn is never sold again, and work on
-    another document may draw from it. So if there are vouchers, all time is credited before fees and vouchers.
+    A voucher that is credited after work has drawn from it is never sold again, and that work
+    may be on another document. So if there are vouchers, all time is credited before fees and vouchers.
     """
     first = bill(approved(state, rates), until)
     after, notes = first.state, list[Document]()

@@ -194,7 +194,7 @@ async def test_a_voucher_that_was_sold_elsewhere_is_never_billed() -> None:
 
 
 async def test_a_voucher_may_be_usable_only_once_its_invoice_is_issued() -> None:
-    """D25: a voucher can be sold as not usable before its invoice is issued: until then, time is charged.
+    """D25: a voucher can be sold so that it is usable only once its invoice is issued: until then, time is charged.
 
     As soon as the invoice is issued, open time draws from the voucher.
     """
@@ -211,7 +211,7 @@ async def test_a_voucher_may_be_usable_only_once_its_invoice_is_issued() -> None
 
 
 async def test_a_voucher_may_be_usable_only_once_its_invoice_is_paid() -> None:
-    """D25: a voucher can be sold as not usable before its invoice is paid completely.
+    """D25: a voucher can be sold so that it is usable only once its invoice is paid completely.
 
     If the payment is withdrawn, open time is charged again.
     """
@@ -355,7 +355,10 @@ async def test_time_beyond_the_prepaid_hours_is_refused_where_the_service_says_s
 
 
 async def test_the_time_detail_names_each_voucher_that_pays_for_one_entry() -> None:
-    """D20, S0.19: if two vouchers pay for an entry, it has two rows, which name them; if one pays, its row has no name."""
+    """D20, S0.19: an entry that two vouchers pay for has two rows, which name the vouchers.
+
+    The row of an entry that one voucher pays for does not name the voucher.
+    """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         for label in ("Spring", "Summer"):

@@ -156,7 +156,7 @@ async def a_draft(service: int = 1, customer: int = ACME) -> int:
 async def test_an_invoice_has_the_order_number_that_its_contract_demands(app: Gate, dsn: str) -> None:
     """D46: without the order number that the contract demands, issuing is refused and takes no number.
 
-    With it, the page, the PDF and the stored copies show it.
+    With the number, the page, the PDF and the stored copies show it.
     """
     draft = await a_draft()
     async with transaction(NOOR):

@@ -75,7 +75,7 @@ async def listed(query: str) -> list[int]:
 async def test_a_contact_fills_in_shown_fields_and_sees_no_hidden_one() -> None:
     """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals; hidden fields she cannot read or fill in.
 
-    The database also hides them from her, and refuses values for them and for fields of Alan's case.
+    The database also hides these fields from her, and refuses values for them and for fields of Alan's case.
     """
     serial, hours = await made("Serial number"), await made("Power draw", "number")
     secret, since = await made("Warranty until", "date", hidden=True), await made("Bought on", "date")

@@ -126,7 +126,7 @@ async def undisturbed(
 async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections
 ) -> None:
-    """D47, R93, R94: if the job is killed at its beginning, within a customer or at its end, repeating it completes it.
+    """D47, R93, R94: if the job is killed at its beginning, within a customer or at its end, repeating the job completes the run.
 
     The books are then the same as if the job had not been killed.
 
@@ -143,7 +143,7 @@ async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
 async def test_a_run_whose_job_is_killed_at_any_statement_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections, mode: Mode
 ) -> None:
-    """D47, R93, R94: at whatever statement the job is killed, repeating it leads to the books of an undisturbed job."""
+    """D47, R93, R94: at whatever statement the job is killed, repeating the job leads to the books of an undisturbed one."""
     steps, expected = await undisturbed(app, environment, connections)
     for step in range(1, steps + 1):
         assert await killed_at(app, environment, mode, step, expected)
