@@ -1,8 +1,8 @@
 """Keep the amounts of one document within the database's numeric(15,3).
 
 An approval is refused if its contract would have more to bill than one document can hold, so a billing run can bill
-everything that is approved. The exception is a VAT rate that was raised after the approval. If it makes a document too
-large, the billing run leaves this document out, reports it, and bills the others.
+everything that is approved. The exception is a VAT rate that was raised after the approval. If such a rate makes a
+document too large, the billing run leaves this document out, reports it, and bills the others.
 """
 
 from collections.abc import Collection, Mapping

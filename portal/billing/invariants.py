@@ -250,7 +250,7 @@ INVARIANTS: dict[str, str | Callable[[], Awaitable[list[dict[str, Any]]]]] = {
     "the allocations of open time are those that the engine computes": differing,
     "settled time draws no more than the included minutes of a period": overdrawn_periods,
 }
-"""The checks by name; the name says what holds if the check finds no row. A check is a query, or a function that finds rows."""
+"""The checks by name. The name says what holds if the check, a query or a function, finds no row."""
 
 
 async def violations() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Count what the navigation of the agents' area shows: open cases, one's own time that needs work, and approvals."""
+"""Count what the navigation of the agents' area shows: open cases, own time that needs work, and approvals."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,9 +19,9 @@ async def counts_shown(
 ) -> dict[str, Any]:
     """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
 
-    `time` counts the reader's own time entries that need work: rejected ones, those with an open flag that the reader
-    has not answered, and drafts from before this week. For managers, `approvals` counts the time entries that wait for
-    their approval. `also` are further queries by view name, from packages that this one must not import.
+    `time` counts the reader's own time entries that need work: rejected entries, entries with an open flag that the
+    reader has not answered, and drafts from before this week. For managers, `approvals` counts the time entries that
+    wait for their approval. `also` are further queries by view name, from packages that this package must not import.
     """
     week = monday_of(today(reader.time_zone, at))
     shown = countings(reader, at) | {"time": counting_overdue(reader.id, week)}

@@ -1,4 +1,4 @@
-"""Write tables to files. A report, an export or the detail of an invoice is a `Sheet`; each file format has a writer."""
+"""Write tables to files. A report, an export or the detail of an invoice is a `Sheet`. Each format has a writer."""
 
 import csv
 import io

@@ -46,7 +46,10 @@ class XmlWriter:
 
 
 def element_of(column: Column) -> str:
-    """Return the name of the XML element for the cells of a column: its heading in lower case, with `_` between words."""
+    """Return the name of the XML element for the cells of a column, made from the column's heading.
+
+    The name is in lower case, with `_` between words. It begins with `_` if it would not begin with a letter.
+    """
     name = re.sub(r"[^a-z0-9]+", "_", column.name.lower()).strip("_")
     return name if name[:1].isalpha() else f"_{name}"
 

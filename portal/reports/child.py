@@ -1,9 +1,8 @@
 """The child process that writes the file of a timesheet: `python -m portal.reports.child`, started by `making.py`.
 
 The child process reads one `Order` as JSON from standard input and writes to standard output, which must be a file. To
-standard error it prints lines with the number of time entries read so far, and the error if it fails. A separate
-process keeps the load off the process that serves requests, and can be stopped if it exceeds a limit on memory, time
-or file size.
+standard error it prints lines with the number of time entries read so far, and the error message if it fails. The child
+process keeps the load off the process that serves requests. It has limits on memory, time and file size.
 """
 
 import asyncio

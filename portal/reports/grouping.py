@@ -28,7 +28,7 @@ class Grouping:
     """The SQL for grouping time entries in one way, such as by customer.
 
     `rows` selects the id and the name of each group. `within` is the condition that a time entry `e` belongs to the
-    group `g`, and `without` the condition that it belongs to no group; the name of the group of such entries is
+    group `g`. `without` is the condition that an entry belongs to no group; such entries are listed under the name
     `nameless`.
     """
 

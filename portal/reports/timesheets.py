@@ -58,7 +58,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Timesheet:
-    """One page of a timesheet. `next` is the cursor of the next page, or None on the last one.
+    """One page of a timesheet. `next` is the cursor of the next page, or None on the last page.
 
     `sums` are the sums of all entries of the timesheet, on all pages. `decidable` has the ids of the entries on this
     page that the reader may decide on. Approved entries are included until a document settles them, because they can be

@@ -1,6 +1,7 @@
 """Read the windows of a service: lines that say at which hours time counts more or less, or has its own price (D27).
 
-Forms, pages and the audit log show the same text that is stored, one window a line: `Mon-Fri 18:00-22:00 x1.5` or `Sat, Sun at 150`.
+Forms, pages and the audit log show the same text that is stored, one window a line: `Mon-Fri 18:00-22:00 x1.5` or `Sat,
+Sun at 150`.
 """
 
 import re

@@ -41,9 +41,10 @@ class StoredAllocation(Table, tablename="allocation"):
 
     `part` is 0, or a higher number for minutes that a document had settled and that a correction of the document made
     open again. `position` orders the allocations of an entry. `hourly_rate` and `rate_source` are None unless the
-    minutes are charged or held. For included minutes, `pool_service_id` is the service that pays, and `period_start`
-    the first day of its period. `rolled_from` is the first day of the earlier period from which these minutes rolled
-    over, or None. For minutes of a voucher, `voucher_id` is the voucher. A column that does not apply is None.
+    minutes are charged or held. For included minutes, `pool_service_id` is the service that includes the minutes, and
+    `period_start` the first day of the period. `rolled_from` is the first day of the earlier period from which these
+    minutes rolled over, or None. For minutes of a voucher, `voucher_id` is the voucher. A column that does not apply is
+    None.
     """
 
     id = BigSerial(primary_key=True)

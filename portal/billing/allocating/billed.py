@@ -49,8 +49,8 @@ class Billed:
     """The fees and the vouchers that were billed; false in a condition if there are none.
 
     `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
-    service and the first billed day to the amount that was charged. It covers only periods for whose first day no fee
-    was billed. `vouchers` are ids.
+    service and the first billed day to the amount that was charged, but only for periods whose first day is not billed.
+    `vouchers` are ids.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)
@@ -112,8 +112,9 @@ async def record(
     """Record the fees and vouchers that a billing run has billed to a customer.
 
     `now` has these fees and vouchers; `of` is the customer's state before the run. `made` maps the id of a contract to
-    the id of the draft or statement that the run made, or to None if it made none. Fees and vouchers of a contract that
-    is not in `made` were not billed, so they are skipped. The database refuses to bill anything twice.
+    the id of the draft or statement that the run made, or to None if the run made no document for the contract. Fees
+    and vouchers of a contract that is not in `made` were not billed, so they are skipped. The database refuses to bill
+    anything twice.
     """
     contracts = {service.id: contract.id for contract in of.contracts for service in contract.services}
     first = {voucher.id: voucher.services[0] for voucher in of.vouchers}

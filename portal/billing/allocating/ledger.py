@@ -109,7 +109,7 @@ async def moves_of(
 ) -> tuple[list[Row], int | None]:
     """Return a page of the draws and reversals of a voucher, the latest first, and the cursor of the next page or None.
 
-    `left_then` of a row is the balance after it. The columns of the entry are None if the entry was deleted since. With
+    `left_then` is the balance after the row. The columns of the entry are None if the entry was deleted since. With
     `for_contact`, rows have only the `work_date` of the entry. `before` is the cursor: the id of the last row on the
     previous page.
     """

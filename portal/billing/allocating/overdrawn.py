@@ -1,4 +1,7 @@
-"""Find periods whose included minutes are fewer than settled time has drawn from them, such as after a change of terms."""
+"""Find periods from which settled time has drawn more included minutes than the period has.
+
+There can be such periods after a change of terms.
+"""
 
 from datetime import date
 
@@ -7,10 +10,10 @@ from portal.billing.engine.settlements import IncludedMinutes
 
 
 def overdrawn(of: Book) -> list[tuple[str, date]]:
-    """Return the periods from which more was drawn than they include, as sorted tuples.
+    """Return the periods from which more minutes were drawn than the period includes, as sorted tuples.
 
     A tuple has the name of the service and the first day of the period. The book must have been loaded with
-    `earliest=date.min` (`book.load`), so that it holds all that was ever drawn.
+    `earliest=date.min` (`book.load`), so that it has all minutes that were ever drawn.
     """
     places = of.state.places()
     included = IncludedMinutes(places, of.state.drawn, of.state.rolled)

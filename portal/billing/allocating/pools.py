@@ -1,4 +1,4 @@
-"""Load what entries can draw prepaid minutes from: the vouchers, and what settled time drew from them and from periods.
+"""Load the pools of prepaid minutes, and the minutes that settled time has drawn from each pool.
 
 A pool is a voucher, or the included minutes of a service in one period. The included minutes are not stored, because
 they follow from the terms of the service.

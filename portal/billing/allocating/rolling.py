@@ -17,7 +17,7 @@ class StoredRolled(Table, tablename="rolled_minutes"):
     """Minutes of the period that began on `origin`, which rolled over into the period that begins on `period_start`.
 
     They may roll over `periods` more times. `run_id` is the billing run that closed the previous period. The primary
-    key is the service with both days.
+    key is `service_id`, `period_start` and `origin`.
     """
 
     customer_id = BigInt(default=None)
@@ -86,7 +86,7 @@ where s.id = r.service_id and s.contract_id = $1 and r.run_id = $2
 async def reopen(contract_id: int, run_id: int) -> None:
     """Reopen periods that a billing run closed, because the draft that the run made for this contract was deleted.
 
-    A period stays closed if minutes rolled over from it and a document has settled time that used such minutes, or if
-    another run has closed a later period. The caller locks the customer before and recomputes the allocations after.
+    A period stays closed if settled time has used minutes that rolled over, in the next period or later, or if another
+    run has closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.
     """
     await current().execute(_REOPEN, contract_id, run_id)

@@ -1,4 +1,4 @@
-"""Find the time that a contact asks about, wherever a contact sees it: on an invoice, on a statement, or in the hours."""
+"""Find the time that a contact asks about. Contacts see time on an invoice, a statement, or the page Hours."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +19,10 @@ from portal.people.readers import ContactReader
 class AskedTime:
     """Time of one entry that a contact may ask about.
 
-    `place` says where the contact sees it, such as `invoice 2026-0001`, and is "" in the hours. `invoice_id` and
-    `position` identify the row of the invoice's time detail; both are None elsewhere. `amount` is None where no price
-    is shown. `covered_by` says what pays for the time, as pages show it.
+    `place` names the document on which the contact sees the time, such as `invoice 2026-0001`. It is "" if the contact
+    sees the time on the page Hours. `invoice_id` and `position` identify the row of an invoice's time detail; both are
+    None if the time is not on an invoice. `amount` is None where no price is shown. `covered_by` says in words what
+    pays for the time.
     """
 
     customer_id: int
@@ -40,7 +41,7 @@ class AskedTime:
 
     @property
     def words(self) -> str:
-        """Return the external comment of the entry, or the name of its service if it has none."""
+        """Return the external comment of the entry, or the name of the service if there is no comment."""
         return self.external_comment or self.service_name
 
 

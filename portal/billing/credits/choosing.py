@@ -36,7 +36,7 @@ CREDITED = Refusals(
     "This cost a fixed fee, which is credited as a whole: write {minutes}, or leave it empty.",
     "Some of this time is credited already. Look at it again.",
 )
-"""The error messages where an invoice is credited; a statement has its own."""
+"""The error messages for credits of invoices. There are other messages for corrections of statements."""
 
 
 @dataclass(frozen=True, slots=True)

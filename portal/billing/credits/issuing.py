@@ -46,13 +46,14 @@ async def issue_credit(
 ) -> CreditNote:
     """Issue a credit note for a part of an issued invoice or for all of it, and return it.
 
-    With `freed`, the credited minutes, and the fees and vouchers that are credited as a whole, can be billed again by
-    the next billing run; without `freed`, they are written off. The customer is locked until the transaction ends, and
-    the outbox gets a row. A repeat with the same `form_key` returns the existing credit note. `seen` is the gross sum
-    that the page showed.
+    With `freed`, the next billing run can bill the credited minutes again, and also the fees and vouchers that are
+    credited as a whole. Without `freed`, all of these are written off. The customer is locked until the transaction
+    ends, and the outbox gets a row. A repeat with the same `form_key` returns the existing credit note. `seen` is the
+    gross sum that the page showed.
 
-    Raise `Invalid` for a missing or too long reason and as `choosing.credit` does, `Conflict` if the gross sum differs
-    from `seen` or the same form was sent for another invoice, and `Forbidden` if `by` is not a manager.
+    Raise `Invalid` if the reason is missing or too long, and as `choosing.credit` does. Raise `Conflict` if the gross
+    sum differs from `seen`, or if the same form was sent for another invoice. Raise `Forbidden` if `by` is not a
+    manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may issue credit notes.")
@@ -131,8 +132,8 @@ async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None
 def _effect(position: Any, what: Credit, *, freed: bool) -> dict[str, Any]:
     """Return the columns of a line that record what happens to its fee or voucher.
 
-    The fee or voucher is due again (`freed`), or it is shortened: a fee to the days before `unused_from`, a voucher by
-    `voucher_minutes`.
+    Either the fee or voucher is due again (`freed`), or the fee is credited for the days from `unused_from` on, or the
+    voucher loses `voucher_minutes`.
     """
     freed = freed and position in what.due_again
     return {

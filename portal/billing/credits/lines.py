@@ -69,6 +69,6 @@ def _other(line: Row) -> DetailRow:
 
 
 def _price(pieces: Sequence[tuple[DetailRow, int, Decimal]]) -> Decimal | None:
-    """Return the hourly rate of the pieces, or None if they have none or more than one."""
+    """Return the hourly rate of the pieces, or None if the pieces have no rate or different rates."""
     rates = {row.hourly_rate for row, _, _ in pieces}
     return rates.pop() if len(rates) == 1 else None

@@ -1,4 +1,4 @@
-"""Find and list credit notes, and read what one contains."""
+"""Find and list credit notes, and read the contents of a credit note."""
 
 import json
 import uuid
@@ -38,8 +38,8 @@ class CreditNote(Table, tablename="credit_note"):
     """The correction of an issued invoice. There are no drafts of credit notes.
 
     Amounts are positive sums that are credited; `payable` is the amount by which the sum to pay of the invoice falls.
-    `parties` is the JSON of `copied`. `form_key` identifies the form that made the credit note, so that sending it
-    twice makes one.
+    `parties` is the JSON of `copied`. `form_key` identifies the form that made the credit note, so that sending the
+    form twice makes only one credit note.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -69,7 +69,7 @@ class CreditNote(Table, tablename="credit_note"):
     def copied(self) -> dict[str, Any]:
         """Return the data copied when the credit note was issued.
 
-        The keys are those of `Invoice.copied`, `reason` and `corrects`. `corrects` has the `number` and the
+        The keys are `reason`, `corrects`, and the keys of `Invoice.copied`. `corrects` has the `number` and the
         `issue_date` of the invoice.
         """
         parties: dict[str, Any] = json.loads(self.parties)
@@ -79,7 +79,8 @@ class CreditNote(Table, tablename="credit_note"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the credit notes that `reader` may see.
 
-        Managers see all, contacts who see invoices those of their customer, and other people none.
+        Managers see all credit notes. Contacts with the right to invoices see the credit notes of their customer. Other
+        people see none.
         """
         if isinstance(reader, ContactReader):
             own = cls.customer_id == reader.customer_id

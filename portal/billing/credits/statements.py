@@ -74,7 +74,7 @@ async def correct_statement(
     form_key: uuid.UUID | None = None,
     seen: str | None = None,
 ) -> Statement:
-    """Make a statement that corrects another one, for a part of its time or for all of it, and return it.
+    """Make a correction of `statement`, for a part of its time or for all of it, and return the correction.
 
     With `freed`, the time can be changed again, and the next billing run settles it. Without `freed`, it is written
     off. In both cases, included and prepaid minutes return to their period or voucher. The customer is locked until the

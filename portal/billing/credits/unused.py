@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class UnusedDays:
-    """The net amount of a fee that can be credited for its days from `since` on, which the contract no longer covers."""
+    """The net amount that can be credited of a fee for the days from `since` on, after the end of the contract."""
 
     amount: Decimal
     since: date
@@ -71,7 +71,7 @@ def unused_days(
     """Yield the position of each fee line that charges for days after the end of the contract, and what to credit.
 
     `late` maps the position of a line to its first day after the end of the contract. `left` is as in `unused_fees`.
-    `parts` maps a service to its billed days in the same periods, and each stretch of days to the amount charged.
+    `parts` maps a service to its billed fees in the same periods: each stretch of billed days with the amount charged.
     """
     services = {service.id: service for service in contract.services}
     for line in lines:

@@ -1,9 +1,9 @@
 """Approve, reject or flag time, as a manager, and lift flags.
 
 The functions first lock the customers of the entries, in the order of the ids, so that two managers never decide on the
-same entry at the same time. They send a few SQL statements, however many entries were chosen, and at the end they recompute
-the allocations of each customer (D21). An entry that must not be decided on is reported with an error message; the decision
-on the other entries takes effect nevertheless (D35).
+same entry at the same time. Each function sends a few SQL statements, however many entries were chosen, and at the end
+recomputes the allocations of each customer (D21). An entry that must not be decided on is reported with an error
+message; the decision on the other entries takes effect nevertheless (D35).
 """
 
 import asyncio
@@ -280,8 +280,8 @@ async def _decide(
 
     `refusal` returns the reason against the decision on a row, or None. `together` gets the ids of all entries that
     would be decided on, and returns, by entry id, the refusals that depend on the other entries. `seen` holds the ids
-    of all chosen entries; those without a row were deleted in the meantime. `decision` is the id by which the decision
-    can be undone.
+    of all chosen entries; entries without a row were deleted in the meantime. `decision` is the id by which the
+    decision can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

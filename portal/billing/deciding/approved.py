@@ -62,10 +62,11 @@ order by p.approved_at desc, p.id desc
 async def list_approved(
     by: AgentReader, *, at: datetime, before: int | None = None, looked_at: int = LOOKED_AT
 ) -> Approved:
-    """Return one page of the latest approvals that `by` may withdraw at `at`: those whose entries no document has settled.
+    """Return one page of the latest approvals that `by` may withdraw at `at`.
 
-    `before` is the cursor, the id of an approval: the page begins with the next older one. `looked_at` is the maximum
-    number of approvals to examine; the page can hold fewer, because those that `by` may not withdraw are left out.
+    Approvals of entries that a document has settled are left out. `before` is the cursor, the id of an approval: the
+    page begins with the next older approval. `looked_at` is the maximum number of approvals to examine; the page can
+    have fewer, because approvals that `by` may not withdraw are left out too.
     """
     sql = _APPROVED.format(designated=DECIDES, may_decide=MAY_DECIDE, service=shown_service("e.service_id"))
     rows = await current().fetch(sql, by.id, today(by.time_zone, at), by.is_admin, before, looked_at)

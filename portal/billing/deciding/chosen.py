@@ -1,4 +1,4 @@
-"""Lock the time entries that a manager chose to decide on, and tell why a decision on one is refused."""
+"""Lock the time entries that a manager chose to decide on, and tell why a decision on an entry is refused."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
@@ -53,8 +53,8 @@ class RefusedEntry:
 class Outcome:
     """The result of a batch: the ids of the entries that were decided on (`done`), and the refused entries.
 
-    All approvals, rejections or flags of one call share the id `decision`, by which they can be undone together; it is
-    None for other batches.
+    All approvals, rejections or flags of one call share the id `decision`, by which they can be undone together. For
+    other batches, `decision` is None.
     """
 
     done: tuple[int, ...]
@@ -109,8 +109,9 @@ where e.id = any($3) order by e.id for no key update of e
 async def chosen(ids: Collection[int], by: AgentReader, at: datetime) -> dict[int, Row]:
     """Lock the customers of the chosen entries, then the entries, and return the rows of the entries by id.
 
-    Entries that no longer exist are missing from the result. The column `designated` says whether `by` may decide on the
-    entry at `at`, as a designated manager or as the deputy of one (C10). Raise `Forbidden` if `by` is not a manager.
+    Entries that no longer exist are missing from the result. The column `designated` says whether `by` may decide on
+    the entry at `at`, as a designated manager or as the deputy of a designated manager (C10). Raise `Forbidden` if `by`
+    is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")

@@ -24,7 +24,7 @@ _CODES = tuple(rule.code for rule in RULES)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The chosen entries of one agent: their number, their billable minutes, and what customers would pay, by currency."""
+    """The chosen entries of one agent: their number and billable minutes, and what customers would pay, by currency."""
 
     agent_name: str
     count: int
@@ -37,9 +37,9 @@ class Matching:
     """The first `MOST` entries that match a filter, and how many of them look odd. `more` is how many others match.
 
     `choices` identifies the chosen entries as the tick boxes of a list do (`id:version`): all that match, or only those
-    that no rule of `oddness` finds odd. `shares` sums them up by agent. `odd` counts the matching entries that look
-    odd, by the code of the rule, and `odd_count` all that look odd by any rule. `refusals` counts the chosen entries
-    whose approval would be refused, by the error message.
+    that no rule of `oddness` finds odd. `shares` sums up the chosen entries by agent. `odd` counts the matching entries
+    that look odd, by the code of the rule, and `odd_count` all that look odd by any rule. `refusals` counts the chosen
+    entries whose approval would be refused, by the error message.
     """
 
     choices: tuple[str, ...]

@@ -1,7 +1,7 @@
 """List the time that waits for a manager's approval, by agent, with its cost and with what looks unusual about it.
 
-The counts and sums of all waiting entries come from an index; only the entries of one page are joined and priced, so a
-page takes equally long however many entries wait.
+The counts and sums of all waiting entries come from an index. Only the entries of one page are joined and priced, so
+that a page takes equally long however many entries wait.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ from portal.timekeeping.flags import OPEN_FLAG, OpenFlag
 PAGE = 50
 """The maximum number of entries on one page."""
 COUNTED = 1000
-"""The navigation shows counts up to this number; above it, it shows "1,000+"."""
+"""The navigation shows counts up to this number, and "1,000+" for higher counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list
     """Return the SQL condition for the entries `e` on which `by` may decide at `at`, and its parameter values.
 
     The condition needs the tables of `WITH`. `$1` is the id of `by`, and `$2` the date at `at` in the time zone of
-    `by`. Managers decide on the time of the departments and services for which they are designated, or for which a
-    manager is designated whose deputy they are on that day. Admins decide on all time. Nobody decides on their own
-    (C10, D33). `filters` narrows the entries further; its cursor is ignored.
+    `by`. Managers decide on the time of the departments and services for which they are designated. A deputy of a
+    designated manager on that day decides on the same time. Admins decide on all time. Nobody decides on their own time
+    (C10, D33). `filters` narrows the entries further; the cursor in `filters` is ignored.
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id, today(by.time_zone, at)]
     if not by.is_admin:
@@ -321,5 +321,8 @@ def counting_waiting(by: AgentReader, at: datetime) -> Counting:
 
 
 async def waiting_count(by: AgentReader, at: datetime) -> int:
-    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1; 0 if `by` is not a manager."""
+    """Return how many submitted entries `by` may decide on at `at`, at most `COUNTED` + 1.
+
+    Return 0 if `by` is not a manager.
+    """
     return (await count_all({"waiting": counting_waiting(by, at)}))["waiting"]

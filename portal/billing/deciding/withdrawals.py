@@ -55,8 +55,9 @@ def why_settled_row(row: Row, by: AgentReader) -> Conflict | None:
 async def drop(rows: Collection[Row], *, by: AgentReader, at: datetime) -> None:
     """Withdraw the approvals of entries, return the entries to their former state, and delete their allocations.
 
-    The former state is draft if the author had not submitted the entry, and the approval implied the submission (C4).
-    In all other cases it is submitted. The caller must then recompute the allocations of the customers' other entries.
+    If the author had not submitted an entry, so that the approval implied the submission (C4), the former state is
+    draft. For all other entries, the former state is submitted. The caller must then recompute the allocations of the
+    customers' other entries.
     """
     versions = {row["id"]: row["version"] for row in rows}
     await current().execute("delete from allocation where entry_id = any($1)", list(versions))

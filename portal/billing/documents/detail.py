@@ -31,8 +31,8 @@ WITHOUT_ROLE = "Agent"
 class CopiedRow(Table, tablename="detail_row"):
     """A `DetailRow` as it was copied when its document became final. `line_position` is the field `line` of that row.
 
-    The table has no primary key. Piccolo needs one, so `customer_id` is declared as such. In fact a row is identified
-    by its document (one of the three ids) and its position.
+    The table has no primary key. Piccolo needs a primary key, so `customer_id` is declared as such. In fact a row is
+    identified by its document (one of the three ids) and its position.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
@@ -119,7 +119,7 @@ select position as line, service_name, label, currency, net from invoice_line wh
 async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
     """Return the rows of a draft, or of a document that is about to become final, read from the time entries.
 
-    Pass exactly one of the ids. Only agents may read the tables that this function queries.
+    Pass exactly one of `invoice_id` and `statement_id`. Only agents may read the tables that this function queries.
     """
     time = await current().fetch(_TIME, invoice_id, statement_id)
     other = await current().fetch(_OTHER, invoice_id)
@@ -150,8 +150,8 @@ def _live(time: list[Row], other: list[Row]) -> list[DetailRow]:
 def _cover_of(row: Row) -> str:
     """Return the words for what pays for an allocation.
 
-    They name the service if another service shares its included minutes, and the period if minutes rolled over from it.
-    They name the voucher if the entry draws from several vouchers.
+    If another service includes the minutes, the words name this service. If minutes rolled over from an earlier period,
+    the words name the period. If the entry draws from several vouchers, the words name the voucher.
     """
     words = cover_of(row["kind"], row["hourly_rate"])
     if row["shared_from"]:

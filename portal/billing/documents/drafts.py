@@ -30,11 +30,10 @@ GONE = "It was issued or deleted in the meantime."
 
 
 async def store(of: Book, document: Document, run_id: int) -> int:
-    """Store `document`, an invoice that the engine computed. It becomes a draft, whose id is returned.
+    """Store a draft with the contents of `document`, settle the entries of the document, and return the draft's id.
 
-    The entries of the document are settled by the draft.
-
-    The caller must have locked the customer and stored the allocations.
+    `document` is an invoice that the engine computed. The caller must have locked the customer and stored the
+    allocations.
     """
     first, last = supply_of(of, document)
     [invoice] = await Invoice.insert(
@@ -131,7 +130,8 @@ async def settle(
 ) -> None:
     """Record that the draft invoice or the statement with this id settles the open part of each of these entries.
 
-    Pass exactly one of the ids. The database refuses an entry that is not approved or that is settled already.
+    Pass exactly one of `invoice_id` and `statement_id`. The database refuses an entry that is not approved or that is
+    settled already.
     """
     await current().execute(
         "insert into settled_entry (entry_id, part, customer_id, invoice_id, statement_id)"

@@ -117,10 +117,10 @@ async def add_line(
 ) -> None:
     """Add a charge or a discount to a locked draft, compute its sums again, and make open pages of agents update.
 
-    `seen` is the net sum of the draft that the page showed, or None if there was no page. It prevents that the same
-    line is added twice. Raise `Invalid` if `seen` is no longer the net sum, with a message for each bad field, and if
-    nothing would be left to charge. Raise `Invalid` also for a discount that exceeds what is charged at the same VAT
-    rate, and for an amount that makes the draft too large for one document.
+    `seen` is the net sum of the draft that the page showed, or None if there was no page. Comparing it prevents that
+    the same line is added twice. Raise `Invalid` if `seen` is no longer the net sum, with a message for each bad field,
+    and if nothing would be left to charge. Raise `Invalid` also for a discount that exceeds what is charged at the same
+    VAT rate, and for an amount that makes the draft too large for one document.
     """
     if seen is not None and seen != str(draft.net):
         raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})

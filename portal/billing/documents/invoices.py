@@ -118,9 +118,10 @@ class Invoice(Table, tablename="invoice"):
 class InvoiceLine(Table, tablename="invoice_line"):
     """One line of an invoice. `minutes` is None on a line that is not for time.
 
-    On a line for a fee, `period_start` is the first day of its billing period, and `active_from` and `active_to` are
-    the first and the last day that it pays for. On a line for a voucher, `voucher_id` is the voucher. These columns are
-    None on other lines. `product_id` is the product of the price list that a line added by hand charges, or None.
+    On a line for a fee, `period_start` is the first day of the billing period, and `active_from` and `active_to` are
+    the first and the last day that the fee pays for. On a line for a voucher, `voucher_id` is the voucher. These
+    columns are None on other lines. `product_id` is the product of the price list that a line added by hand charges, or
+    None.
     """
 
     id = BigSerial(primary_key=True)

@@ -49,8 +49,8 @@ async def missing() -> list[Missing]:
 def missing_on(about: Row) -> list[Missing]:
     """Return what a draft lacks before it can be issued, assuming that the company is set up.
 
-    `about` is the row that `draft_context` returns. A draft may lack the order number that its contract demands (D46),
-    and the customer's VAT id if a customer in another country of the EU is charged without VAT (D42).
+    `about` is the row that `draft_context` returns. A draft may lack the order number that its contract demands (D46).
+    It may lack the customer's VAT id, if a customer in another country of the EU is charged without VAT (D42).
     """
     wanted, customer = list[Missing](), f"/agent/customers/{about['customer_id']}"
     if about["requires_order"] and not (about["order_reference"] or "").strip():
@@ -71,9 +71,10 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | Non
     transaction ends, and the outbox gets a row. `seen` is the sum to pay that the page showed, or None if there was no
     page.
 
-    Raise `Conflict` if the sum to pay is no longer `seen` or the draft has been issued already, `NotFound` if there is
-    no such draft, and `Forbidden` if `by` is not a manager. Raise `Invalid` if the company or the number series is not
-    set up, or if the draft lacks something (`missing_on`). Raise `Unavailable` if the PDF cannot be made in time.
+    Raise `Conflict` if the sum to pay is no longer `seen`, or if the draft has been issued already. Raise `NotFound` if
+    there is no such draft, and `Forbidden` if `by` is not a manager. Raise `Invalid` if the company or the number
+    series is not set up, or if the draft lacks something (`missing_on`). Raise `Unavailable` if the PDF cannot be made
+    in time.
     """
     invoice = await _locked(draft_id, by)
     if seen is not None and seen != str(invoice.payable):
@@ -167,7 +168,7 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 async def parties_of(contract_id: int, by: Reader) -> tuple[dict[str, Any], int, str]:
     """Return the data that a document of a contract prints, the days until payment, and the company's time zone.
 
-    The data are the present ones of seller, buyer, bank and contract, and the name of `by`, who has the document made.
+    The data are the present data of seller, buyer, bank and contract, and the name of `by`, who has the document made.
     """
     row = await current().fetchrow(_PARTIES, contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

@@ -67,8 +67,8 @@ async def invoice_pdf(
 ) -> bytes:
     """Return an invoice as a PDF, with the company's logo (a PNG) unless `logo` is None.
 
-    `parties` is what `issuing.parties_of` returns: the printed data of seller, buyer, bank and contract. `numbering` holds
-    the number and the dates of the invoice. Raise `Unavailable` if typesetting takes too long or too much memory.
+    `parties` is what `issuing.parties_of` returns: the printed data of seller, buyer, bank and contract. `numbering`
+    holds the number and the dates of the invoice. Raise `Unavailable` if typesetting takes too long or too much memory.
     """
 
     def face() -> Face:
@@ -148,9 +148,9 @@ def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) 
 
 
 def of_paper(parties: dict[str, Any], on: date) -> dict[str, Any]:
-    """Return what each page of a document of the date `on` prints: the seller and the bank, and the buyer of page one.
+    """Return the data of a document that its typst template prints on the paper itself: seller, buyer, bank and date.
 
-    `parties` is that of `invoice_pdf`.
+    `on` is the date of the document. `parties` is as in `invoice_pdf`.
     """
     seller, buyer, bank = parties["seller"], parties["buyer"], parties["bank"]
     return {
@@ -181,7 +181,7 @@ def _where(face: Face, contents: Contents, *, prints_detail: bool) -> str:
 
 
 def _rounding(sums: Sums, currency: str) -> list[tuple[str, str]]:
-    """Return the gross sum and the rounding to coins, as pairs of name and amount; empty if rounding changes nothing."""
+    """Return the gross sum and the rounding to coins, as pairs of name and amount; none if rounding changes nothing."""
     if sums.payable == sums.gross:
         return []
     return [

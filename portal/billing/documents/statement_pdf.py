@@ -1,7 +1,7 @@
 """Print a statement: the time of one contract that cost nothing, with what paid for it.
 
-Unlike an invoice, a statement has no number and no amount, so its PDF is not stored but made for each download, from
-the copied time detail and the present data of the company and the customer.
+A statement has no number and no amount. Its PDF is therefore not stored, but made for each download, from the copied
+time detail and the present data of the company and the customer.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from portal.render import formats
 
 
 async def printed_statement(statement: Statement, reader: Reader) -> dict[str, Any]:
-    """Return the texts that the PDF of a statement prints, and record in the audit log that `reader` gets it (R89).
+    """Return the texts that the PDF of a statement prints. Record in the audit log that `reader` gets the PDF (R89).
 
     The caller must have checked that `reader` may see the statement. Raise `Conflict` if the company is not set up.
     """
@@ -44,9 +44,9 @@ async def printed_statement(statement: Statement, reader: Reader) -> dict[str, A
 
 
 async def statement_pdf(printed: dict[str, Any]) -> bytes:
-    """Return a statement as a PDF; `printed` is the result of `printed_statement`. Call it outside of a transaction.
+    """Return a statement as a PDF; `printed` is the result of `printed_statement`.
 
-    Raise `Unavailable` if typesetting takes too long or too much memory.
+    Call this function outside of a transaction. Raise `Unavailable` if typesetting takes too long or too much memory.
     """
     return await paper.pdf("statement.typ", printed)
 

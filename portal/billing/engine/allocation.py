@@ -124,8 +124,8 @@ def draws_minutes(entry: Entry) -> bool:
 def holds_rest(service: ServiceTerms) -> bool:
     """Return whether an entry that prepaid minutes cover only in part is held as a whole.
 
-    This is so if the service holds or blocks time beyond the prepaid minutes. Under a service that blocks such time, an
-    entry can be covered when it is approved, and become uncovered when an entry of an earlier day is approved.
+    The answer is yes if the service holds or blocks time beyond the prepaid minutes. Although a service that blocks
+    such time approves only covered entries, an entry can become uncovered when an entry of an earlier day is approved.
     """
     return service.overflow is not Overflow.BILL and service.settlement is not Settlement.TIME_SPENT
 

@@ -52,10 +52,10 @@ def _outside(entry: Entry, contract: ContractTerms, service: ServiceTerms) -> Re
 
 
 def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[BillingState, Refusals]:
-    """Approve the entries `ids`, each at the price that `verdict` finds, and return the new state and the refused entries.
+    """Approve the entries `ids`, each at the price that `verdict` finds.
 
-    Entries that are approved or settled already do not change. If the service blocks time beyond the prepaid minutes, an
-    entry is refused unless `coverable` contains it.
+    Return the new state and the refused entries. Entries that are approved or settled already do not change. If the
+    service blocks time beyond the prepaid minutes, an entry that `coverable` does not return is refused.
     """
     ids = tuple(ids)
     named = frozenset(ids)

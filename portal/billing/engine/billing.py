@@ -32,9 +32,9 @@ from portal.money import round_half_up
 def bill(state: BillingState, until: date) -> Billing:
     """Bill the approved time of days before `until` that is neither held nor flagged, and the fees and vouchers due.
 
-    Return the documents, the skipped entries and the new state; `state` itself does not change. The skipped entries are
-    those of days before `until` that stay open because they are flagged, held or not approved. Entries that are not
-    billable are ignored.
+    Return the documents, the skipped entries and the new state; `state` itself does not change. An entry of a day
+    before `until` is skipped, and stays open, if it is flagged, held or not approved. Entries that are not billable are
+    ignored.
     """
     allocations = allocate(state)
     settled = _settled_now(state, allocations, until)
@@ -101,10 +101,11 @@ def _lines(
 def remake(
     state: BillingState, contract: ContractTerms, settled: Iterable[Work], kept: Sequence[Line], until: date
 ) -> Document | None:
-    """Return the document of a contract that settles these entries with their frozen allocations; None if it is empty.
+    """Return a document of `contract`, made anew from entries with their frozen allocations (`settled`).
 
-    The lines for time are computed again. `kept` are the other lines, which stay as they are: lines for fees and
-    vouchers, in the order of `bill`, and lines that were added by hand, which come last.
+    Return None if the document would be empty. The lines for time are computed again. `kept` are the other lines, which
+    stay as they are: lines for fees and vouchers, in the order of `bill`, and lines that were added by hand, which come
+    last.
     """
     by_service: dict[Key, list[Work]] = defaultdict(list)
     for work in sorted(settled, key=lambda done: done.entry.order):

@@ -10,11 +10,11 @@ from portal.periods import Period, period_of
 
 
 def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, digits: int) -> Decimal:
-    """Return the share of the fee for `days`, which must have an end and lie in one billing period.
+    """Return the share of the fee for `days`. They must have an end and lie in one billing period.
 
-    The fee is the fee in force on the first active day of the period. A share is the fee for the days from the first
-    active day up to some day, rounded once. The result is the share up to the end of `days`, less the share up to the
-    day before `days`. So parts of a period always add up to what they cost together.
+    The fee is the fee in force on the first active day of the period. The result is the difference of two amounts, each
+    rounded once: what all active days up to the end of `days` cost, less what the active days before `days` cost. So
+    parts of a period always add up to what the parts cost together.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)

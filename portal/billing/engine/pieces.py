@@ -27,7 +27,7 @@ def pieces(
 ) -> Iterator[Allocation]:
     """Yield the allocations of an entry that is approved at `price` and draws `draws`, numbered from `first`.
 
-    An entry at no charge and one with a fixed fee have one allocation each. With `holds`, an entry that is not covered
+    An entry at no charge or with a fixed fee has one allocation. With `holds`, an entry that is not covered
     as a whole draws nothing and has one held allocation. `digits` is the number of decimals of the currency.
     """
     nothing = _nothing(digits)

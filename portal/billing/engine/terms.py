@@ -68,7 +68,7 @@ class Rollover:
     """How unused included minutes roll over: they can be used in the next `periods` periods (D26).
 
     At most `cap` minutes in all roll over from one period into the next; None means no limit. Minutes beyond the cap
-    expire, the oldest first. Nothing rolls over from periods before the one that contains the day `since`.
+    expire, the oldest first. Nothing rolls over from periods before the period that contains the day `since`.
     """
 
     periods: int

@@ -150,12 +150,12 @@ class Line:
     """One line of an invoice.
 
     `net` is rounded; on a line for time it is the sum of the amounts of its allocations. `minutes` (the charged
-    minutes) and `entries` are set on lines for time only. `allocations` are the charged allocations or, with the
-    rollup `none`, all allocations of the entry. On a line for a fee, `period_start` is the first day of the period and
+    minutes) and `entries` are set on lines for time only. `allocations` are the charged allocations or, with the rollup
+    `none`, all allocations of the entry. On a line for a fee, `period_start` is the first day of the period and
     `active` the part of the period that the line pays for. On a line for a voucher, `voucher` is the voucher's id.
     `unit_price` is None if the charged hours have different rates or if nothing is charged. `reopened` is how often
-    credits had made the fee or the voucher due again before this line (see `BillingState`). `product` is what a line that
-    was added by hand charges from the price list, or None.
+    credits had made the fee or the voucher due again before this line (see `BillingState`). `product` is what a line
+    that was added by hand charges from the price list, or None.
     """
 
     kind: LineKind
@@ -192,7 +192,7 @@ class VatGroup:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An invoice or a statement for one contract, or a document that corrects one.
+    """An invoice or a statement for one contract, or a document that corrects an invoice or a statement.
 
     `detail` has the ids of the entries that the document settles, `allocations` all allocations of these entries. On a
     credit note or a correcting statement, `detail` and `allocations` are what is credited, and minutes and amounts are
@@ -230,15 +230,16 @@ class BillingState:
 
     - `released`: the held entries that a manager decided to charge, possibly before they are approved.
 
-    - `flagged`: the entries that must not be settled, whatever their approval, because a question about them is open (C3).
+    - `flagged`: the entries that must not be settled, whatever their approval, because a question about them is open
+    (C3).
 
     - `settled`: the frozen allocations of entries on a document, by entry id. Settled entries that are not in `entries`
     may be omitted.
 
     - `drawn`: the minutes that settled entries have drawn from each pool.
 
-    - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that the end of
-    a contract has credited are not among them.
+    - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that were
+    credited because the contract ended are left out.
 
     - `charged`: what was charged for billed days of fees, by `Line.sold`. It is needed only for periods in which
     earlier days may still become active.
@@ -311,9 +312,9 @@ class BillingState:
 class Billing:
     """The result of `bill`: the documents that were made, the entries that were skipped, and the state afterwards.
 
-    Fees and vouchers that were due count as billed even if their amount is 0.00 and no document was made. Compare
-    `state.billed_fees` and `state.billed_vouchers` with those of the state before to see which were billed. `allocations`
-    are those of all approved entries that were not settled before, as `allocate` returns them.
+    Fees and vouchers that were due count as billed even if their amount is 0.00 and no document was made. To see which
+    fees and vouchers `bill` has billed, compare `state` with the state before. `allocations` has the allocations of all
+    approved entries that were not settled before.
     """
 
     documents: tuple[Document, ...]

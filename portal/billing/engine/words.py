@@ -50,7 +50,7 @@ class VatCategory(StrEnum):
 class LineKind(StrEnum):
     """What an invoice line charges for.
 
-    A line of the kind `extra` was added to a draft by hand; the engine never makes one, it only keeps it.
+    A line of the kind `extra` was added to a draft by hand. The engine keeps such lines, but never makes one.
     """
 
     FEE = "fee"

@@ -1,4 +1,4 @@
-"""Record the payments of issued invoices, and cancel those that were recorded by mistake.
+"""Record the payments of issued invoices, and cancel payments that were recorded by mistake.
 
 A payment is never deleted. What is paid, and what is still owed, is computed from the payments (`balances`).
 """
@@ -70,8 +70,8 @@ async def record(
 
     A voucher that the invoice sells may become usable, so the allocations of open time are recomputed. The customer is
     locked until the transaction ends. Sending the same `form_key` again changes nothing. Raise `Invalid` with an error
-    message for each bad field, and for a payment that equals a recorded one in day, amount and reference, unless
-    `facts.again` is "yes". Raise `Forbidden` if `by` is not a manager.
+    message for each bad field. Raise `Invalid` also for a payment that equals a recorded payment in day, amount and
+    reference, unless `facts.again` is "yes". Raise `Forbidden` if `by` is not a manager.
     """
     await _lock(invoice, by)
     if form_key and await Payment.exists().where(Payment.form_key == form_key):

@@ -1,4 +1,4 @@
-"""Find what is due up to a date: the latest date of a run, the customers, and what the engine bills of their books."""
+"""Find for which customers something is due up to a date, what the engine bills, and which date is the latest."""
 
 import asyncio
 from collections.abc import Collection, Mapping

@@ -61,7 +61,7 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A document without time that a billing run would leave out, because one document cannot hold the fees and vouchers."""
+    """A document without time that a billing run would leave out, because its fees and vouchers are too large."""
 
     customer_id: int
     customer_name: str

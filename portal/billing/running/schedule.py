@@ -46,7 +46,10 @@ class BillingSchedule(Table, tablename="billing_schedule"):
 
     @classmethod
     async def find(cls, *, hold: bool = False) -> "BillingSchedule":
-        """Return the stored schedule, or one that is off. With `hold`, lock the table until the transaction ends."""
+        """Return the stored schedule, or a schedule that is off.
+
+        With `hold`, lock the table until the transaction ends.
+        """
         if hold:  # The whole table is locked, because before the first change there is no row to lock.
             await current().execute("lock table billing_schedule in share row exclusive mode")
         return await cls.objects().first() or cls(set_by_id=0, last_day=date.min)
@@ -170,7 +173,7 @@ async def begin_scheduled(at: datetime) -> int | None:
 
 
 async def stands_still(schedule: BillingSchedule) -> str:
-    """Return an error message if no run begins because the agent who set the schedule may no longer bill, or else ""."""
+    """Return an error message if no run begins because the agent who set the schedule may no longer bill, else ""."""
     if schedule.cycle == "off" or await manager_of(schedule.set_by_id):
         return ""
     return "No run begins, because whoever set the schedule may not bill any more. Save it again."

@@ -87,7 +87,10 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[RateTerms, ...]:
 
 
 def _check_scope(fields: Fields, one: RateTerms, seen: set[tuple[object, ...]]) -> None:
-    """Record an error if the fields of a rate form no known scope, or an earlier rate has the same scope and day (D18)."""
+    """Record an error if the fields of a rate form no known scope, or if an earlier rate has the same scope and day.
+
+    See D18.
+    """
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
         fields.errors.add(fields.place, "not exactly one of the scopes of rates")

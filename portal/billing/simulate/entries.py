@@ -23,7 +23,7 @@ _MARGIN = timedelta(days=62)
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A time entry as read, before its minutes are counted. `started` is the instant at which the work began, or None."""
+    """A time entry as read, before its minutes are counted. `started` is the instant when the work began, or None."""
 
     entry: Entry
     actual_minutes: int

@@ -16,7 +16,7 @@ class Pairs(dict[str, object]):
 
 
 MOST_DIGITS = 30
-"""The maximum number of digits of a number. No amount or duration needs more, and arithmetic with many digits is slow."""
+"""The maximum number of digits of a number. No amount or duration needs more, and longer numbers slow arithmetic down."""
 
 
 class Fraction(str):

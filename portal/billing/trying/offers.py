@@ -34,7 +34,7 @@ class Offer:
 
     - `fee`, `included_minutes` and `cycle`: of a subscription, whose fee is for one period of `cycle`.
 
-    - `voucher_minutes` and `price`: of a voucher; a new one is sold whenever the last one is used up.
+    - `voucher_minutes` and `price`: of a voucher; a new voucher is sold whenever the last voucher is used up.
 
     - `overage_rate`: the price of an hour beyond the prepaid minutes; if it is None, the rates apply.
 

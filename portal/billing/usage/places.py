@@ -1,4 +1,4 @@
-"""Represent the customer, contract and service to which a figure belongs, and add figures up by one of them."""
+"""Represent the customer, contract and service to which a figure belongs, and sum figures by customer, for example."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -105,7 +105,10 @@ class Standing:
 
     @property
     def tone(self) -> str:
-        """Return the colour of the meter: `late` if nothing prepaid is left, `soon` from `FULL` percent, else `accent`."""
+        """Return the colour of the meter.
+
+        It is `late` if no prepaid minutes are left, `soon` if at least `FULL` percent are used, and else `accent`.
+        """
         if not self.left:
             return "late"
         return "soon" if self.covered * 100 >= self.total * FULL else "accent"

@@ -1,8 +1,8 @@
 """The settlement by subscription: a periodic fee with included minutes, then vouchers, then money (D20, D26).
 
-If only a part of a period is active, because the contract or the service starts or the contract ends inside it, the fee
-and the included minutes are reduced in proportion to the days. The prices on the first day of the active part hold for
-all of it.
+Only a part of a period is active if the contract or the service starts inside the period, or the contract ends there.
+Then the fee and the included minutes are reduced in proportion to the days. The prices on the first active day hold for
+the whole active part.
 """
 
 from collections.abc import Iterator, Sequence
