@@ -46,9 +46,10 @@ def withdrawal(html: str) -> str:
 async def test_a_reply_reaches_the_customer_when_it_goes_out_and_counts_from_then(
     ines: Browser, ada: Browser, case: Case
 ) -> None:
-    """S3.20, D51: only agents see a held reply and its file; going out, it sets the status and meets the deadline.
+    """S3.20, D51: only agents see a held reply and its file, until the reply goes out.
 
-    Sending the form or running the job again sends no second reply.
+    Then the reply sets the status of the case and meets the deadline. Sending the form or running the job
+    again sends no second reply.
     """
     to = f"/agent/cases/{case.number}/replies"
     form = reply("We look at **it**", then="wait")

@@ -173,7 +173,7 @@ class TestOff:
         assert (await ines.get("/agent/time")).status_code == 200
 
     async def test_a_case_without_a_project_says_how_it_gets_time(self, ines: Browser, case: Case) -> None:
-        """S1.8: with "projects only", a case without a project offers to choose a project, and Ines's time on the case gets 422."""
+        """S1.8: with "projects only", a case without a project offers to choose one, and Ines's time on that case gets 422."""
         await set_rules(projects_only="yes")
         page = (await ines.get(f"/agent/cases/{case.number}")).text
         assert "Connect this" in page

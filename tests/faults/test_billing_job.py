@@ -126,7 +126,7 @@ async def undisturbed(
 async def test_a_run_whose_job_is_killed_is_finished_by_the_next_one(
     app: Gate, environment: dict[str, str], connections: Connections
 ) -> None:
-    """D47, R93, R94: if the job is killed at its beginning, within a customer or at its end, repeating the job completes the run.
+    """D47, R93, R94: if a job is killed at its beginning, within a customer or at its end, another one completes the run.
 
     The books are then the same as if the job had not been killed.
 
