@@ -36,7 +36,7 @@ async def watching(case: Case) -> list[str]:
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_watcher_among_many_contacts_is_found_by_name(ines: Browser, case: Case) -> None:
-    """S3.15, R81: only contacts of the customer of the case are found; a text that fits several changes nothing."""
+    """S3.15, R81: only contacts of the case's customer are found; a text that matches none or several is refused."""
     here, finder = f"/agent/cases/{case.number}", f"/agent/finders/contacts/{case.number}"
     page = (await ines.get(f"{here}/sharing")).text
     assert f'data-finder="{finder}"' in page
@@ -52,7 +52,7 @@ async def test_a_watcher_among_many_contacts_is_found_by_name(ines: Browser, cas
 
 @pytest.mark.usefixtures("crowd")
 async def test_contacts_of_large_customers_find_their_colleagues_by_name(ada: Browser, case: Case) -> None:
-    """S3.15: Ada finds only contacts of Acme, whom she lets watch her case or gives it to."""
+    """S3.15: Ada finds only contacts of Acme when she adds a watcher or hands her case over."""
     here = f"/cases/{case.number}"
     page = (await ada.get(f"{here}/sharing")).text
     assert page.count('data-finder="/finders/colleagues"') == 2
@@ -72,7 +72,7 @@ async def test_contacts_of_large_customers_find_their_colleagues_by_name(ada: Br
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case) -> None:
-    """S3.9: the page assigns by typed name, and to nobody; what it cannot make out changes nothing."""
+    """S3.9: a case is assigned to the agent whose name is typed, or to nobody; an ambiguous or unknown name is refused."""
     here = f"/agent/cases/{case.number}/assignment"
     assert '<select id="agent"' not in (await ines.get(here)).text
 
@@ -94,7 +94,7 @@ async def test_one_of_many_agents_is_assigned_by_name(ines: Browser, case: Case)
 
 @pytest.mark.usefixtures("crowd")
 async def test_many_cases_get_one_of_many_agents_by_name_or_nobody(ines: Browser, case: Case) -> None:
-    """S3.9: a change of many cases finds the agent by name; without one, nobody has to be ticked."""
+    """S3.9: a bulk change finds the agent by name; without a name, the box *Nobody* has to be ticked."""
     other = await open_case("Other")
     for fields, status, agent in (
         ({"value_typed": "max herr"}, 303, MAX.id), ({"value_typed": ""}, 422, MAX.id), ({"value_typed": "colleague"}, 422, MAX.id),

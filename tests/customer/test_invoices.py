@@ -162,7 +162,7 @@ async def test_a_stranger_finds_none_of_it_in_the_own_list(app: Gate) -> None:
 async def test_a_statement_sums_what_each_kind_of_cover_has_paid_for(app: Gate) -> None:
     """D30, S0.19: 80 minutes are covered by a voucher and 30 cost nothing: a statement shows both sums and the total.
 
-    Its PDF shows them too, with the rows of time.
+    Its PDF shows both sums and the total too, with the rows of time.
     """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="bill")
@@ -205,7 +205,7 @@ async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
 
 
 async def test_a_statement_of_a_company_that_is_not_set_up_has_no_pdf(app: Gate, dsn: str) -> None:
-    """D30: without the company's name and address, the PDF is refused with a sentence; page and CSV work."""
+    """D30: without the company's name and address, the PDF of a statement is refused with 409; its page and its CSV file are served."""
     async with transaction(MAX):
         await billing.approve([(await log(30, billing="no_charge")).choice], by=MAX, at=NOW)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -190,7 +190,7 @@ async def test_the_request_stops_after_a_moment_and_the_worker_goes_on() -> None
 
 
 async def test_a_change_is_loaded_once_however_many_cases_it_has() -> None:
-    """A further case costs only the statements about the case itself: the change is read once for all cases."""
+    """The change is read once: a change of five cases takes as many SQL statements about the change as one of one case."""
     cases, counts = [await opened(ADA, subject=f"Case {place}", priority=2) for place in range(6)], []
     for some in (cases[:1], cases[1:]):
         change = await prepared(Verb.PRIORITY, *some)
