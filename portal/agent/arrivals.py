@@ -20,8 +20,8 @@ MOST = 60
 class Seen:
     """State of an open page with the list of cases.
 
-    `shown` holds the case numbers that the page displays, from top to bottom. `new` holds those that arrived while the
-    page was open. `since` is when the page was opened, or None if it is opened now.
+    `shown` holds the case numbers that the page displays, from top to bottom. `new` holds the numbers of the cases that
+    arrived while the page was open. `since` is when the page was opened, or None if it is opened now.
     """
 
     shown: tuple[int, ...] = ()
@@ -69,7 +69,7 @@ class Arranged:
 
     @property
     def query(self) -> str:
-        """Return the query parameters of the next refresh, without those of the list's filters."""
+        """Return the query parameters of the next refresh, without the parameters of the list's filters."""
         shown = ".".join(str(row.number) for row in self.rows)
         new = ".".join(str(row.number) for row in self.rows if row.number in self.new)
         return urlencode({"since": int(self.since.timestamp()), "shown": shown, "new": new})

@@ -267,7 +267,10 @@ _STATES = {
 
 
 def of_column(table: str, column: str, old: Any, new: Any) -> str:
-    """Return the template for a changed column, or "" if there is none and the sentence states the old and new value."""
+    """Return the template for a changed column, or "" if there is none.
+
+    Without a template, the sentence states the old and the new value.
+    """
     if (table, column) == ("time_entry", "state"):
         return _STATES.get((old, new), "")
     template = _COLUMNS.get(f"{table}.{column}", "")

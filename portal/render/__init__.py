@@ -138,8 +138,8 @@ def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
 def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
     """Return a Lucide icon as inline SVG, `size` pixels wide and high.
 
-    `label` is the text for screen readers. With None, they skip the icon; pass None if words beside the icon say the
-    same. Raise `FileNotFoundError` if the icon set has no icon of that name.
+    `label` is the text for screen readers. If it is None, screen readers skip the icon; pass None if words beside the
+    icon say the same. Raise `FileNotFoundError` if the icon set has no icon of that name.
     """
     return Markup(drawings.icon(folder("static") / "vendor" / "icons", name, label, size))
 

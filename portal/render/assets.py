@@ -65,7 +65,7 @@ def asset(root: Path, name: str) -> Asset:
     """Return the file or bundle called `name` below `root`. It is read once per process.
 
     Raise `FileNotFoundError` if there is none, or if `name` leads outside `root`. The hash of a bundle is computed from
-    the content that is sent, so that the two always agree.
+    the content that is sent, so that hash and content always agree.
     """
     if name in BUNDLES:
         return _asset(root, name)

@@ -120,7 +120,8 @@ def _bold(state: StateInline, silent: bool) -> bool:
 def _is_word(letter: str) -> bool:
     """Return whether a character is a letter or digit of a word. Asterisks inside a word do not mean bold.
 
-    East Asian wide letters do not: their scripts have no spaces between words, so bold may begin and end beside them.
+    Return False for a wide East Asian letter: these scripts have no spaces between words, so bold may begin and end
+    beside such a letter.
     """
     return letter.isalnum() and unicodedata.east_asian_width(letter) not in "WF"
 

@@ -36,8 +36,8 @@ USUAL = 16
 def svg(size: int | None, body: str, classes: str, label: str | None = None, box: str = "0 0 16 16") -> str:
     """Return a square SVG element, `size` pixels wide and high, with the shapes in `body`.
 
-    With None as size, the style sheet decides on it. `classes` are its CSS classes. `label` is the text for screen
-    readers, which skip the SVG without it. `box` is the `viewBox`.
+    If `size` is None, the style sheet decides on the size. `classes` are the CSS classes of the SVG, and `box` is its
+    `viewBox`. `label` is the text for screen readers; without a label, screen readers skip the SVG.
     """
     spoken = attributes(role="img", aria_label=label) if label else ' aria-hidden="true"'
     return f"<svg{attributes(class_=classes, width=size, height=size, viewBox=box)}{spoken}>{body}</svg>"
@@ -133,7 +133,7 @@ def dial(used: float) -> str:
 def avatar(name: str | None, ours: bool = False) -> str:
     """Return the HTML element for the initials of a name in a circle: filled for an agent (`ours`), grey for a contact.
 
-    Without a name, the circle is dashed. Screen readers skip it, because the name is shown beside it.
+    Without a name, the circle is dashed. Screen readers skip the circle, because the name is shown beside it.
     """
     if not name:
         return '<i class="avatar avatar-nobody"></i>'
@@ -184,10 +184,10 @@ def _part(kind: str, start: float, size: float, whole: float, height: int) -> st
 
 
 def paired_bars(pairs: tuple[tuple[str, Decimal, Decimal], ...], label: str) -> str:
-    """Return the SVG of a chart with two bars for each pair, such as a month: the label below, then both values.
+    """Return the SVG of a chart with two bars beside each other for each pair, such as for each month.
 
-    The values are 0 or more. The first bar has the CSS class `first`, the second `second`. `label` is the text for screen
-    readers; a table beside the chart has the figures.
+    A pair has the text below its bars, and two values, which are 0 or more. The first bar has the CSS class `first`,
+    the second `second`. `label` is the text for screen readers; a table beside the chart has the figures.
     """
     highest = max((max(first, second) for _, first, second in pairs), default=Decimal(0)) or Decimal(1)
     shapes = []

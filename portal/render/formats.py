@@ -264,7 +264,7 @@ def initials(name: str) -> str:
 
 
 def some(names: Sequence[str], most: int = 10) -> str:
-    """Return the first names as a text, with the number of the others: Ada, Alan and 12 more."""
+    """Return at most `most` of the names as a text, with the number of the others: Ada, Alan and 12 more."""
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {number(len(names) - most)} more"

@@ -33,29 +33,29 @@ def relying_party_of(request: Web) -> RelyingParty | None:
     return RelyingParty("localhost", f"{url.scheme}://{host}") if is_local else None
 
 
-def new_challenge(request: Web, purpose: str, credential_id: int) -> tuple[bytes, str]:
+def new_challenge(request: Web, purpose: str, login_id: int) -> tuple[bytes, str]:
     """Return a new challenge, and its sealed text for a hidden field of the form.
 
-    The sealed text is valid for five minutes, for one credential and one purpose, such as "sign in".
+    The sealed text is valid for five minutes, for one login and one purpose, such as "sign in".
     """
     visit, value = visit_of(request), secrets.token_bytes(32)
     text = f"{value.hex()} {visit.at.timestamp()}"
-    return value, visit.settings.sealer.seal(_name(purpose, credential_id), text, visit.at)
+    return value, visit.settings.sealer.seal(_name(purpose, login_id), text, visit.at)
 
 
-def challenge_of(request: Web, purpose: str, credential_id: int, sealed: str) -> Challenge:
-    """Return the challenge that `new_challenge` sealed into the form for this purpose and credential.
+def challenge_of(request: Web, purpose: str, login_id: int, sealed: str) -> Challenge:
+    """Return the challenge that `new_challenge` sealed into the form for this purpose and login.
 
-    Raise `Invalid` if it is forged or older than five minutes.
+    Raise `Invalid` if `sealed` is forged or older than five minutes.
     """
     visit = visit_of(request)
     try:
-        text = visit.settings.sealer.open(_name(purpose, credential_id), sealed, visit.at, within=GOOD_FOR)
+        text = visit.settings.sealer.open(_name(purpose, login_id), sealed, visit.at, within=GOOD_FOR)
     except Broken as error:
         raise Invalid({"": TOO_OLD}) from error
     value, _, issued = text.partition(" ")
     return Challenge(bytes.fromhex(value), datetime.fromtimestamp(float(issued), UTC))
 
 
-def _name(purpose: str, credential_id: int) -> str:
-    return f"passkey to {purpose} {credential_id}"
+def _name(purpose: str, login_id: int) -> str:
+    return f"passkey to {purpose} {login_id}"

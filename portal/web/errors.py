@@ -48,7 +48,7 @@ class SignInNeeded(Exception):
 
 
 class Detour(Exception):
-    """Raised to redirect to the page `where`, which the reader must complete first."""
+    """Raised to redirect to the page `where` instead of serving this request."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -116,8 +116,8 @@ def failure_response(request: Web, error: Exception) -> Response[str]:
 def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]:
     """Return the response to a value that the database cannot read.
 
-    An id in the path that is out of range or contains a NUL gets 404, because nothing can exist under it. Any other
-    value gets the 500 page, because the portal should have checked it.
+    A number out of range and a text with a NUL get 404, because nothing can exist under such an id. Any other value
+    gets the 500 page, because the portal should have checked the value.
     """
     if "out of int" in str(error) or isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return _response(request, 404, SENTENCES[404], {})
@@ -160,7 +160,7 @@ def _stream_is_over() -> Response[Any]:
 
 
 def detour_response(request: Web, detour: Detour) -> Response[Any]:
-    """Return a redirect to the page that the reader must complete first, such as setting up a second factor."""
+    """Return a redirect to the page of the `Detour`, such as the page for setting up a second factor."""
     return _led_to(request, detour.where)
 
 

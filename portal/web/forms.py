@@ -59,7 +59,7 @@ class Form:
 
     @property
     def had_files(self) -> bool:
-        """Return whether the browser sent files with the form, stored or refused."""
+        """Return whether the form has files: stored with this form before, or sent now and stored or refused."""
         return bool(self.files or self.problems)
 
     @property

@@ -61,9 +61,10 @@ It returns one row even if the company is not set up yet.
 
 
 class Gate:
-    """The ASGI app that is served. It runs the checks that come before Litestar, adds headers, and logs each request.
+    """The ASGI app that is served. It runs the checks that come before Litestar, adds headers, and logs requests.
 
-    `inner` is the Litestar app. `clock` returns the instant of each request.
+    Successful requests for static files, health and metrics are not logged. `inner` is the Litestar app. `clock`
+    returns the instant of each request.
     """
 
     def __init__(self, inner: Any, settings: Settings, storage: Storage, clock: Callable[[], datetime] = now) -> None:

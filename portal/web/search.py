@@ -29,8 +29,8 @@ class Results:
 
     `asked` is the parsed search text. `case` is the case whose number was typed. `cases` and `files` are pages of
     results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number: the path
-    of each below the area, and its number. `lately` are the cases that the reader lately opened, if nothing is asked.
-    `more` holds, by kind, the results that only one of the areas has.
+    of each below the area, and its number. If no text was typed, `lately` are the cases that the reader lately opened.
+    `more` holds, by kind, the results that only one area has, such as the customers that only agents find.
     """
 
     asked: Asked

@@ -16,13 +16,13 @@ from portal.web.visit import Web
 
 @get("/appointments")
 async def show_own(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agent's planned appointments or, with `?past=yes`, those that took place or were cancelled."""
+    """Show the agent's planned appointments; with `?past=yes`, the appointments that took place or were cancelled."""
     return await _list(request, reader, agent_id=reader.id)
 
 
 @get("/cases/{number:str}/appointments")
 async def show_of_case(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show the planned appointments of a case or, with `?past=yes`, those that took place or were cancelled."""
+    """Show a case's planned appointments; with `?past=yes`, the appointments that took place or were cancelled."""
     details = await Details.find(number, reader)
     return await _list(request, reader, details, case_id=details.case.id)
 

@@ -136,7 +136,8 @@ async def undo_decision(
 ) -> Response[Any]:
     """Undo all approvals, rejections or flags that the manager made in one step.
 
-    Redirect to the list, or show it with the entries whose decision can no longer be undone.
+    Redirect to the list. If the decision on some entries can no longer be undone, show the list with these entries and
+    the reasons.
     """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)

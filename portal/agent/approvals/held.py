@@ -28,7 +28,7 @@ PATH = "/agent/held"
 
 
 class HeldForm(Struct, kw_only=True):
-    """Form of the held time. `entry` holds each ticked row as `id:version`, `reason` the reason for sending time back.
+    """Form of the held time. `entry` holds each ticked row as `id:version`, `reason` the reason of a rejection.
 
     The button that undoes a release sends the pairs in `entries` instead, joined by full stops.
     """

@@ -166,7 +166,7 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
     """Return the sums of the page: the ticked entries with their minutes and amounts, and the number of ticks by agent.
 
-    `odd` counts the entries with a warning, `currencies` are those of all waiting entries.
+    `odd` counts the entries with a warning. `currencies` are the currencies of all waiting entries.
     """
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {

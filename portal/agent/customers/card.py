@@ -37,8 +37,8 @@ async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[s
 async def _contracts(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
     """Return the template variables with the contracts and services of a customer, and how much of their time is used.
 
-    The keys of `figures` and `used` are contract ids, and those of `standings` service ids. `past_end`, for managers
-    only, maps contract ids to the invoice numbers of invoices with fees for days after the end of the contract.
+    The keys of `figures` and `used` are contract ids, and the keys of `standings` are service ids. `past_end`, for
+    managers only, maps contract ids to the numbers of invoices that charge fees for days after the end of the contract.
     """
     visit, services = visit_of(request), await Service.of(customer_id)
     figures = await billing.figures_of([service.id for service in services])

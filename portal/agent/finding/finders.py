@@ -61,7 +61,7 @@ async def suggest_callers(request: Web) -> Response[str]:
 
 @get("/finders/contacts/{number:str}")
 async def suggest_contacts(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Serve the contacts of the customer of a case whose names match the typed text."""
+    """Serve contacts whose names match the typed text, among the contacts of a case's customer."""
     case = await Case.find(number, reader)
     return await suggested(request, contacts_of(case.customer_id))
 
@@ -106,7 +106,7 @@ async def suggest_any_case(request: Web) -> Response[str]:
 async def suggest_other_cases(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
 ) -> Response[str]:
-    """Serve the other cases of the customer of a case, as `suggest_any_case` does."""
+    """Serve cases as `suggest_any_case` does, among the other cases of a case's customer."""
     case = await Case.find(number, reader)
     return await _suggest_cases(request, customer_id=case.customer_id, without={case.id})
 
@@ -115,7 +115,7 @@ async def suggest_other_cases(
 async def suggest_cases_to_link(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
 ) -> Response[str]:
-    """Serve the cases that are not linked with a case yet, without the case itself, as `suggest_any_case` does."""
+    """Serve cases as `suggest_any_case` does, without a given case and those that are already linked with it."""
     case = await Case.find(number, reader)
     return await _suggest_cases(request, without={case.id} | await linked_ids(case))
 

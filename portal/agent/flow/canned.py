@@ -38,7 +38,7 @@ async def _choices() -> dict[str, Any]:
 async def canned_replies(request: Web) -> Response[str]:
     """Show one page of the canned replies that the reader may use, and the form for a new one.
 
-    `?find=` searches their names and texts.
+    `?find=` searches the names and texts of the canned replies.
     """
     return await _canned_replies(request)
 
@@ -54,7 +54,7 @@ async def _canned_replies(request: Web, **again: Any) -> Response[str]:
 
 
 def _searched(request: Web) -> str:
-    """Return what `?find=` searches for among the canned replies."""
+    """Return the text `?find=` by which canned replies are searched, without NULs and at most 100 characters long."""
     return request.query_params.get("find", "").replace("\x00", "")[:100]
 
 

@@ -11,9 +11,10 @@ TOLD = ("before", "from", "sent", "held", "find", "canned", "snoozed")
 
 
 def place_of(request: Web, number: int | str, **told: object) -> str:
-    """Return the path and query of the page of case `number`, which may be followed by the rest of a path.
+    """Return the path and query of the page of a case.
 
-    The query keeps the place in the list of cases that the request's URL has. `told` are additional query parameters.
+    `number` is the number of the case; for a page below that of the case, the rest of the path follows it. The query
+    keeps the place in the list of cases that the request's URL has. `told` are additional query parameters.
     """
     return _at(f"/agent/cases/{number}", request, TOLD, told)
 

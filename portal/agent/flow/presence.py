@@ -36,7 +36,7 @@ def others_on(request: Web, case_id: int, reader: AgentReader) -> dict[str, Any]
 
 @get("/cases/{number:str}/presence")
 async def show_presence(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Serve the line of the case page that names the other agents who write or look."""
+    """Serve the line of the case page that names the other agents who write on the case or look at it."""
     case = await Case.find(number, reader)
     return page(request, "agent/cases/_presence.html", case=case, **others_on(request, case.id, reader))
 

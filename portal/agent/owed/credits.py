@@ -156,9 +156,7 @@ async def credit_invoice(
 ) -> Response[Any]:
     """Show the sum that the form would credit. Once the page has shown this sum, issue the credit note.
 
-    Redirect to the credit note.
-
-    A form that is sent again redirects to the credit note that it has issued.
+    Then redirect to the credit note. A form that is sent again redirects to the credit note that it has issued.
     """
     fields = form.into(CreditForm)
     async with transaction(reader):

@@ -54,7 +54,8 @@ class Value(Struct, kw_only=True):
     """Form that carries out a change of many cases.
 
     `value` is the new value of every case: an id or a priority. `value_typed` is the text in a search field: the name
-    of a tag or, if there are too many agents for a list, of an agent; then `nobody` says that nobody gets the cases.
+    of a tag, or the name of an agent if there are too many agents for a list. Beside the search field for agents,
+    `nobody` says that nobody gets the cases.
     """
 
     value: str = ""

@@ -36,7 +36,8 @@ class Merging(Struct, kw_only=True):
 async def choose(form: NamedDependency[Form]) -> Response[Any]:
     """Redirect to the page that asks which of the ticked cases remains after merging them.
 
-    At most `MOST` cases are merged, so only ticked cases count, also if all that match were chosen.
+    Only the ticked cases count, even if the form chooses all cases that match the filters, because at most `MOST` cases
+    can be merged.
     """
     # Keep one more than the maximum, so that the page says that there are too many.
     numbers = _numbers(form.into(Ticked).case)[: MOST + 1]

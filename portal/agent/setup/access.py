@@ -38,7 +38,10 @@ async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
 
 
 async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
-    """End all sessions of the person. Call this in the admin's transaction."""
+    """End all sessions of an agent or a contact. Call this in the admin's transaction.
+
+    Sessions of the same person with another customer continue.
+    """
     await sessions.end_all((await person.credential())["id"], at)
 
 

@@ -97,7 +97,7 @@ class AgentForm(AgentFacts, kw_only=True):
 
 @get("/setup/agents", guards=[admin_only])
 async def agents(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show one page of the agents, and those whose time nobody else may approve. `?page=` counts from 1."""
+    """Show one page of the agents, and the agents whose time nobody else may approve. `?page=` counts from 1."""
     listed = await Agent.listed(number_in(request.query_params.get("page")))
     return await agent_page(
         request, reader, "agent/setup/agents.html", agents=listed, unapproved=await without_approver(),
@@ -213,10 +213,10 @@ async def revoke_invitation(
 class Handover(Struct, kw_only=True):
     """Form that ends an agent's access and names successors.
 
-    Open cases go to the agent with the id `agent`, or become unassigned if it is None. Planned appointments go to the
-    agent with the id `appointments`, or are cancelled if it is None. The departments and services whose time a leaving
-    manager approves go to the manager with the id `approver`, or to nobody if it is None. If `submits` is true, the
-    agent's drafts and rejected time entries are submitted.
+    Open cases go to the agent with the id `agent`; if `agent` is None, they become unassigned. Planned appointments go
+    to the agent with the id `appointments`; if `appointments` is None, they are cancelled. The departments and services
+    whose time a leaving manager approves go to the manager with the id `approver`, or to nobody if `approver` is None.
+    If `submits` is true, the agent's drafts and rejected time entries are submitted.
     """
 
     agent: int | None = None

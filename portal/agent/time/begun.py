@@ -36,9 +36,9 @@ async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
 async def of_appointment(request: Web, reader: AgentReader, appointment: int) -> dict[str, str]:
     """Return the values of the form for the time of an appointment: its case, its day, and its planned length (S1.11).
 
-    The agent of the appointment is preselected if the reader may log time for that agent, otherwise the reader. The
-    clock times are in the time zone of the preselected agent, because the sent form is read in that time zone. Raise
-    `NotFound` if there is no such appointment.
+    The agent of the appointment is preselected if the reader may log time for that agent; if not, the reader is
+    preselected. The clock times are in the time zone of the preselected agent, because the sent form is read in that
+    time zone. Raise `NotFound` if there is no such appointment.
     """
     planned, number = await planned_appointment(appointment, reader)
     offered = [one.id for one in await offered_to(reader, visit_of(request).rules)]

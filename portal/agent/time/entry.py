@@ -107,7 +107,10 @@ async def show_again(
 
 
 def _kept(line: lists.ListedEntry, offered: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return the entry's service as a one-item list if `offered` lacks it because its contract has ended, else []."""
+    """Return the entry's service as a one-item list if `offered` lacks this service, else [].
+
+    Services whose contract has ended are not offered, but the entry keeps its service.
+    """
     if line.service_id is None or line.project_id or any(id == line.service_id for id, _ in offered):
         return []
     return [(line.service_id, line.service or "")]

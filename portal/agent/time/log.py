@@ -55,7 +55,7 @@ async def log_form(
     panel: str = "agent/time/_form.html",
     **around: Any,
 ) -> Response[str]:
-    """Return the form for logging time, filled with `typed` or, if that is None, with what `begun` returns.
+    """Return the form for logging time, filled with `typed` or, if `typed` is None, with what `begun` returns.
 
     The response is a page or, for htmx, the fragment `panel`, whose template also gets `around`.
     """
@@ -183,7 +183,7 @@ async def _appointment(appointment: int | None, case: Case | None) -> Appointmen
 async def _logged(request: Web, reader: AgentReader, entry_id: int, fields: Logged) -> Response[Any]:
     """Return the response after time was logged: for the panel a message with an undo button, otherwise a redirect.
 
-    For the panel, also delete the saved draft of the form.
+    For the panel, also empty the saved draft of the form.
     """
     back = fields.back
     async with transaction(reader, readonly=True):

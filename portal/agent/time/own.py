@@ -34,7 +34,7 @@ class Back(Struct, kw_only=True):
 @get("/time")
 @reads_notices
 async def own_time(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show one page of the agent's own time entries by day, with a tick box for each that can be submitted."""
+    """Show one page of the agent's own time entries by day, with a tick box for each entry that can be submitted."""
     return await _own_time(request, reader=reader)
 
 

@@ -44,7 +44,7 @@ async def decide(
 ) -> Response[Any]:
     """Approve, reject or flag the ticked entries (S2.34, S2.35), and redirect to the timesheet.
 
-    If some are refused, show the timesheet with these entries and the reasons.
+    If some entries are refused, show the timesheet with these entries and the reasons.
     """
     verb = VERBS[last_part(request)]
     async with transaction(reader):
@@ -58,7 +58,7 @@ async def undo_decision(
 ) -> Response[Any]:
     """Undo all approvals, rejections or flags of one decision, and redirect to the timesheet.
 
-    If some are refused, show the timesheet with these entries and the reasons.
+    If the decision on some entries can no longer be undone, show the timesheet with these entries and the reasons.
     """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)
@@ -66,7 +66,7 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str) -> Response[Any]:
-    """Redirect to the timesheet with a message, or return its page with the entries that were refused and why.
+    """Redirect to the timesheet with a message, or return its page with the refused entries and the reasons.
 
     `done` is a key of `DONE`, such as `approved` or `withdrawn`. The redirect keeps the filters, which are in the query
     string of the request.

@@ -22,7 +22,7 @@ HERE = "/agent/absences"
 
 
 async def deputies_of(agent: Agent) -> list[Offered]:
-    """Return the managers who can be the agent's deputy; an empty list unless the agent is a manager."""
+    """Return the managers who can be the deputy of an agent of the grade `manager`; an empty list for other grades."""
     return [one for one in await Agent.managers() if one.id != agent.id] if agent.grade == "manager" else []
 
 

@@ -23,7 +23,7 @@ from portal.web.visit import Web, visit_of
 class Successor(Struct, kw_only=True):
     """Form that hands over cases.
 
-    `to` is the id of the agent who gets them, or None if the rules of dispatch choose.
+    `to` is the id of the agent who gets the cases, or None if the rules of dispatch choose.
     """
 
     to: int | None = None

@@ -57,7 +57,7 @@ async def change_hours(
 ) -> Response[Any]:
     """Save an agent's working hours from a given day on, and redirect to the agent.
 
-    The target hours and the meaning of a typed `1d` follow from them.
+    The agent's target hours, and how long a typed `1d` is, follow from the working hours.
     """
     async with transaction(reader):
         await Agent.find(agent, hold=True)

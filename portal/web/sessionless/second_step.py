@@ -35,7 +35,10 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """Show the second factors that the person can use, or redirect to the sign-in page if no password was typed."""
+    """Show the second factors that the person can use, or redirect to the sign-in page if no password was typed.
+
+    Also redirect to the sign-in page if this browser is signed in.
+    """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -52,9 +55,10 @@ async def _page(request: Web, *, login_id: int, **again: Any) -> Response[str]:
 
 
 async def _needs_step_first(request: Web) -> Response[Any] | None:
-    """Redirect to the sign-in page if no password was typed before; otherwise read the form and return None.
+    """Read the form and return None, or redirect to the sign-in page without reading the form.
 
-    This runs before the handler, so that the body of such a request is never read.
+    The redirect is for a request before which no password was typed, and for a browser that is signed in. Litestar runs
+    this function before the handler.
     """
     if remembered_step(request) is None or visit_of(request).reader:
         return see_other("/sign-in")
@@ -74,7 +78,8 @@ async def _again(request: Web, **again: Any) -> Response[Any]:
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted.
 
-    Redirect to the sign-in page if no password was typed before, or if the password was changed since.
+    Redirect to the sign-in page if no password was typed before, if the password was changed since, or if this browser
+    is signed in already.
     """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:

@@ -159,7 +159,7 @@ def _facts(fields: RuleForm, scope: dict[str, int | None]) -> RuleFacts:
 
 @post("/setup/dispatch/order", guards=[admin_only])
 async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move a rule above another one, so that it is tried first, and redirect to the rules."""
+    """Move a rule above another rule, so that it is tried before that rule, and redirect to the rules."""
     place = form.into(Place)
     async with transaction(reader):
         await (await DispatchRule.find(place.rule)).move_above(place.above)
@@ -168,7 +168,7 @@ async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[
 
 @post("/setup/dispatch/{rule:int}/removal", guards=[admin_only])
 async def remove_rule(reader: NamedDependency[AgentReader], rule: FromPath[int]) -> Response[Any]:
-    """Delete a rule, and redirect to the rules. Cases that it assigned keep their agent."""
+    """Delete a rule, and redirect to the rules. Cases that the rule assigned keep their agent."""
     async with transaction(reader):
         await (await DispatchRule.find(rule)).withdraw()
     return see_other(HERE)

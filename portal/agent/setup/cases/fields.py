@@ -60,7 +60,7 @@ async def add_field(reader: NamedDependency[AgentReader], form: NamedDependency[
 
 @post("/setup/fields/order", guards=[admin_only])
 async def move_field(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move a custom field above another one, and redirect to the list of fields."""
+    """Move a custom field above another field, and redirect to the list of fields."""
     place = form.into(Place)
     async with transaction(reader):
         await (await CaseField.find(place.field)).move_above(place.above)

@@ -113,7 +113,7 @@ async def change_status(
 
 @post("/setup/workflow/order", guards=[admin_only])
 async def move_status(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move a status above another one of its category, and redirect to the statuses."""
+    """Move a status above another status of its category, and redirect to the statuses."""
     place = form.into(Place)
     async with transaction(reader):
         await (await CaseStatus.find(place.status)).move_above(place.above)
