@@ -205,7 +205,7 @@ async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
 
 
 async def test_a_statement_of_a_company_that_is_not_set_up_has_no_pdf(app: Gate, dsn: str) -> None:
-    """D30: without the company's name and address, the PDF of a statement is refused with 409; its page and its CSV file are served."""
+    """D30: without the company's name and address, a statement's PDF is refused with 409, and its page and CSV are served."""
     async with transaction(MAX):
         await billing.approve([(await log(30, billing="no_charge")).choice], by=MAX, at=NOW)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
