@@ -45,8 +45,9 @@ group by s.contract_id
 async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int]) -> dict[Key, Decimal]:
     """Return the net amounts, by contract, of the approved open entries that `book.load_these` does not load.
 
-    These are the entries of the customers `customer_ids` under time-spent services that round each entry by itself,
-    without the entries `entry_ids`. Open means that no document has settled the entry.
+    These are the entries of the customers `customer_ids` under time-spent services that round each entry by itself. The
+    entries `entry_ids` are left out, because `book.load_these` loads them. An entry is open until a document settles
+    it.
     """
     rows = await current().fetch(_NETS, sorted(customer_ids), sorted(entry_ids))
     return {row["contract_id"]: row["net"] for row in rows}

@@ -127,7 +127,7 @@ class Question:
 
     @property
     def values(self) -> dict[str, str]:
-        """Return the query parameters that describe this question, in a fixed order, leaving out filters without a value."""
+        """Return the query parameters that describe this question, in a fixed order, without unset filters."""
         found = {"kind": self.kind.value, "from": self.since.isoformat(), "until": self.until.isoformat()}
         found |= {name: str(value) for name in IDS if (value := getattr(self, name)) is not None}
         found |= {name: value.value for name in ("on", "billing", "state") if (value := getattr(self, name))}

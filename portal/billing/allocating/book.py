@@ -187,8 +187,8 @@ def _filled(
 ) -> list[Book]:
     """Return a book for each customer and currency, sorted by both, from database rows.
 
-    `contracts` holds rows by customer and currency; `services` and `entries` hold rows by contract id. `rates`, `pools`
-    and `before` (what was billed before) are those of all these customers.
+    `contracts` has rows by customer and currency; `services` and `entries` have rows by contract id. `rates`, `pools`
+    and `before` (what was billed before) are for all customers in `contracts`.
     """
     return [
         _book(customer_id, currency, mine, services, entries, rates, pools, before)

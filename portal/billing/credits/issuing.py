@@ -1,4 +1,7 @@
-"""Issue credit notes: number them, copy all printed data, make the files, and free or write off the credited time."""
+"""Issue credit notes: number them, copy all printed data, make the files, and store the credited time.
+
+Credited time can be billed again, or is written off.
+"""
 
 import json
 import uuid
@@ -109,7 +112,7 @@ async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None
 
     `of` has the ids of the customer, the credit note and the invoice as columns. `freed` says whether the time can be
     billed again, and whether the fees and vouchers in `what.due_again` become due again. If not, they are written off.
-    For the time, a database trigger does this.
+    A database trigger applies this to the time.
     """
     await insert_all(
         CreditLine,

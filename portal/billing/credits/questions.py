@@ -32,7 +32,7 @@ ASKED = "There is an open question about this time already, in case #{number}."
 
 
 class EntryQuestion(Table, tablename="entry_question"):
-    """A customer's question about a time entry. Its text is a message on the case `case_number`.
+    """A customer's question about a time entry. The text of the question is a message on the case `case_number`.
 
     If the question was asked on an invoice, `invoice_id` and `detail_position` identify the row of the time detail;
     otherwise both are None. The question is open until `ended_at` is set. `credit_note_id` or `correction_id` is the
@@ -148,7 +148,7 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
 
 
 async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """End a customer's question about time that an agent has answered in the case, and lift the flag on the entry.
+    """End a customer's question, which an agent has answered in the case, and lift the flag on the entry.
 
     A repeat changes nothing. Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
     """

@@ -1,4 +1,7 @@
-"""Correct statements. A correction is a further statement, which undoes that an earlier statement settled some time."""
+"""Correct statements by further statements.
+
+Time that a correction removes from a statement becomes open again, or is written off.
+"""
 
 import uuid
 from collections.abc import Iterable
@@ -33,7 +36,7 @@ GIVEN_BACK = Refusals(
 
 
 class CorrectedTime(Table, tablename="corrected_time"):
-    """The minutes that a correction undoes of one row of a statement's time detail.
+    """The minutes that a correction removes from one row of a statement's time detail.
 
     The primary key is the correction and the row's position. `statement_id` is the correction, `corrects_id` the
     corrected statement. If `freed`, the minutes can be billed again; if not, they are written off.

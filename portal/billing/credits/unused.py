@@ -42,7 +42,7 @@ where (b.service_id, b.period_start) in (select o.service_id, o.period_start fro
 
 
 async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int, Decimal]) -> dict[int, UnusedDays]:
-    """Return what to credit for fees of days after the end of the contract, by the position of the line.
+    """Return what to credit of fees, because they are for days after the end of the contract, by the line's position.
 
     After the credit, the invoice charges for each period what it would have charged if the end had been known. `lines`
     are lines of the invoice. `left` maps the position of a line to the amount that can still be credited. What was

@@ -224,7 +224,7 @@ class _Prices:
         return found
 
     def fee_of(self, row: Row) -> Decimal | None:
-        """Return the fixed fee of the entry's task, which replaces the hourly price, or None if none is charged."""
+        """Return the fixed fee of the entry's task, which replaces the hourly price, or None without a fixed fee."""
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
         return self._places[row["id"]][0].fixed_fee

@@ -15,7 +15,7 @@ from portal.timekeeping.work import Work
 
 
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
-    """Replace the fields of an entry, as a manager, by those of `work`, and return the entry.
+    """Replace the fields of an entry, as a manager, by the fields of `work`, and return the entry.
 
     An approved entry returns to its state before the approval, and has to be approved again. Raise `Conflict` if the
     entry was deleted, if a document has settled it, or if its version is no longer `version`; `Forbidden` if `by` is

@@ -31,10 +31,10 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
     """Undo the approvals, rejections or flags that `by` made in the step with the id `decision`.
 
     Approved and rejected entries return to their former state, and flags are lifted. For rejected entries, the author's
-    time limit for changes is again as it was before the rejection. The entries are locked. Return the
-    entries that were changed, and the entries that were refused because a document has settled them or because they
-    were submitted again. Entries that were deleted or decided on anew are in neither list. Raise `NotFound` if `by`
-    made no such decision, `Conflict` if nothing is left to undo.
+    time limit for changes is again as it was before the rejection. The entries are locked. Return the entries that were
+    changed, and the entries that were refused because a document has settled them or because they were submitted again.
+    Entries that were deleted or decided on anew are in neither list. Raise `NotFound` if `by` made no such decision,
+    `Conflict` if nothing is left to undo.
     """
     made = await current().fetch(_MADE, decision, by.id)
     if not made:

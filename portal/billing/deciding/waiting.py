@@ -143,8 +143,8 @@ def narrowed(by: AgentReader, filters: Filters, at: datetime) -> tuple[str, list
     """Return the SQL condition for the entries `e` on which `by` may decide at `at`, and its parameter values.
 
     The condition needs the tables of `WITH`. `$1` is the id of `by`, and `$2` the date at `at` in the time zone of
-    `by`. Managers decide on the time of the departments and services for which they are designated. A deputy of a
-    designated manager on that day decides on the same time. Admins decide on all time. Nobody decides on their own time
+    `by`. Managers decide on the time of the departments and services for which they are designated. On the days of an
+    absence, the deputy of a designated manager decides too. Admins decide on all time. Nobody decides on their own time
     (C10, D33). `filters` narrows the entries further; the cursor in `filters` is ignored.
     """
     parts, values = [_STATES[filters.drafts], "e.agent_id <> $1"], [by.id, today(by.time_zone, at)]

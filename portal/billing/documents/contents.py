@@ -202,7 +202,10 @@ def _printed(line: Row, entries: list[DetailRow], digits: int) -> PrintedLine:
 
 
 def _rounding(minutes: int, price: Decimal, net: Decimal, count: int, digits: int) -> str:
-    """Return why minutes times price is not the amount: "30 entries, each rounded to the cent". If it is, return ""."""
+    """Return why minutes times price is not the amount, such as "30 entries, each rounded to the cent".
+
+    Return "" if minutes times price is the amount.
+    """
     if hourly_amount(minutes, price, digits) == net:
         return ""
     unit = "the cent" if digits == CENTS else f"{Decimal(1).scaleb(-digits):f}"

@@ -170,8 +170,8 @@ async def copied(
 ) -> list[DetailRow]:
     """Return the rows of an issued invoice, a statement or a credit note, as they were copied when it became final.
 
-    Pass exactly one of the ids. With `position`, return only the row at this position, if there is one. Row-level
-    security returns no rows of other customers to a contact.
+    Pass exactly one of the document's ids. With `position`, return only the row at this position, if there is one.
+    Row-level security returns no rows of other customers to a contact.
     """
     names = [CopiedRow.line_position.as_alias("line") if name == "line" else name for name in DetailRow._fields]
     of = {"invoice_id": invoice_id, "statement_id": statement_id, "credit_note_id": credit_note_id}
@@ -192,7 +192,7 @@ async def copy(
 ) -> None:
     """Store a copy of the rows for the document that becomes final in this transaction.
 
-    Pass exactly one of the ids.
+    Pass exactly one of the document's ids.
     """
     of = {
         "customer_id": customer_id,

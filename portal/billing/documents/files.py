@@ -58,8 +58,8 @@ async def keep(
 async def hand_out(kind: str, document: Invoice | Statement | CreditNote) -> bytes:
     """Return a stored file (`kind` is `pdf` or `csv`) of a document, and record in the audit log who received it (R89).
 
-    The caller must have checked that the reader may see the document. Raise `NotFound` if the document has no file of
-    this kind: a statement has no PDF.
+    The caller must have checked that the reader may see the document. Raise `NotFound` if no file of this kind is
+    stored for the document; PDFs of statements are not stored.
     """
     subject = (
         ("statement", document.contract_id)
@@ -83,7 +83,7 @@ async def stored(kind: str, document: Invoice | Statement | CreditNote) -> bytes
 
 
 _OWNERS: dict[type[Table], str] = {Invoice: "invoice", Statement: "statement", CreditNote: "credit_note"}
-"""The name of each class of document in the audit log. With `_id` added, it is the name of the column for its id."""
+"""The name of each class of document in the audit log. The column for the document's id has this name, and `_id`."""
 
 
 async def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:

@@ -236,11 +236,11 @@ def _time(rows: Sequence[DetailRow], currency: str) -> dict[str, Any]:
 
 
 TIME_HEADS = ["Date", "Case", "Work", "Covered by", "h:min"]
-"""The heads of a printed table of time whose rows have no amounts."""
+"""The column headings of a printed table of time without amounts."""
 
 
 def of_work(row: DetailRow) -> dict[str, str]:
-    """Return the texts that say which work a row of the time detail is: day, case, comment, service and cover."""
+    """Return the texts that describe the work of a row: day, case, comment, service, and what pays for the work."""
     service = [row.service_name, row.performed_by]
     if row.hourly_rate is not None:
         service.append(f"{_price(row.hourly_rate, row.currency)} per hour")

@@ -20,8 +20,8 @@ class Statement(Table, tablename="statement"):
     """The time of one contract that cost nothing in a billing run. A statement is final as soon as it is made.
 
     A correction is a statement with `corrects_id` (the id of the corrected statement), `reason` and `made_by_id`. On
-    other statements, these columns are None. The time detail of a correction is the time that is no longer settled by
-    the corrected statement. Notices refer to a statement by its `told_id`.
+    other statements, these columns are None. The time detail of a correction is the time that the correction removes
+    from the corrected statement. Notices refer to a statement by its `told_id`.
     """
 
     id: UUID = UUID(primary_key=True, default=None)
@@ -83,8 +83,8 @@ async def list_statements(
 ) -> DocumentPage:
     """Return a page of the statements that `reader` may see, newest first, with their minutes.
 
-    The minutes of a correction are the minutes that it undoes. With `customer_id`, only statements of that customer are
-    listed. `after` is the cursor: the id of the last statement on the previous page.
+    The minutes of a correction are the minutes that it removes from the corrected statement. With `customer_id`, only
+    statements of that customer are listed. `after` is the cursor: the id of the last statement on the previous page.
     """
     return await listed(_LIST, reader, customer_id, _id_of(after), key="id", limit=limit)
 

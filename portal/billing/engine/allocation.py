@@ -59,7 +59,7 @@ class Sweep:
     def allocate(self, entry: Entry, price: Price | None) -> tuple[Allocation, ...]:
         """Return the allocations of an entry that is approved at `price`, and record the minutes that the entry draws.
 
-        Call this for the entries in their order. Raise `ValueError` if the entry needs a price and has none.
+        Call this method for the entries in their order. Raise `ValueError` if the entry needs a price and has none.
         """
         draws: list[Draw] = []
         if draws_minutes(entry):
@@ -101,7 +101,7 @@ class Sweep:
                 return
 
     def _left(self, service: Key, day: date) -> list[Voucher]:
-        """Return the vouchers for `service` without those at the front that have expired on `day` or are used up.
+        """Return the vouchers for `service`, without the vouchers at the front that are used up or expired on `day`.
 
         The stored list is shortened in place: entries are allocated in the order of their days, so a voucher that has
         expired for one entry has expired for all later entries.

@@ -27,8 +27,8 @@ def pieces(
 ) -> Iterator[Allocation]:
     """Yield the allocations of an entry that is approved at `price` and draws `draws`, numbered from `first`.
 
-    An entry at no charge or with a fixed fee has one allocation. With `holds`, an entry that is not covered
-    as a whole draws nothing and has one held allocation. `digits` is the number of decimals of the currency.
+    An entry at no charge or with a fixed fee has one allocation. With `holds`, an entry that is not covered as a whole
+    draws nothing and has one held allocation. `digits` is the number of decimals of the currency.
     """
     nothing = _nothing(digits)
     if entry.billing is EntryBilling.NO_CHARGE:
@@ -64,7 +64,7 @@ def _held(entry: Entry, price: Price | None, place: int, digits: int) -> Allocat
 
 
 def _charged(entry: Entry, price: Price | None, covered: int) -> Iterator[tuple[int, Price]]:
-    """Yield the minutes after the first `covered` ones, in the order in which they were worked, with their prices.
+    """Yield the minutes after the first `covered` minutes, in the order in which they were worked, with their prices.
 
     Consecutive minutes with the same price are one item. Minutes that rounding added belong to the last stretch.
     """

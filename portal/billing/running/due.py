@@ -1,4 +1,4 @@
-"""Find for which customers something is due up to a date, what the engine bills, and which date is the latest."""
+"""Find what is due up to a date, for which customers, and up to which date a run may bill."""
 
 import asyncio
 from collections.abc import Collection, Mapping

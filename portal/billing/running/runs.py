@@ -98,7 +98,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
 async def begin(
     until: date, customer_ids: Collection[int] | None, *, by: AgentReader, at: datetime, issues: bool = False, scheduled: bool = False
 ) -> int:  # fmt: skip
-    """Store a run with its customers, of whom nothing is billed yet, and return its id.
+    """Store a run with its customers, none of whom is billed yet, and return the id of the run.
 
     If `customer_ids` is None, the run is for all customers. A job that continues the run starts after `PATIENCE`.
     Customers for whom nothing can be due are left out; fees and vouchers can be due without any time. With `issues`,

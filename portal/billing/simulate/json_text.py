@@ -16,7 +16,7 @@ class Pairs(dict[str, object]):
 
 
 MOST_DIGITS = 30
-"""The maximum number of digits of a number. No amount or duration needs more, and longer numbers slow arithmetic down."""
+"""The maximum number of digits of a number. No amount or duration needs more, and long numbers slow arithmetic down."""
 
 
 class Fraction(str):

@@ -86,7 +86,7 @@ class Worked:
 
 
 def contract_of(offer: Offer, services: Sequence[ServiceTerms], start: date, end: date) -> ContractTerms:
-    """Return a contract, from `start` until before `end`, under which `offer` pays for the time of all `services`.
+    """Return a contract, from `start` to the day before `end`, under which `offer` pays for the time of all `services`.
 
     The services keep their ids, so that their own rates apply. If the offer is a subscription, the first service has
     the fee and the included minutes, and the other services draw these minutes too.

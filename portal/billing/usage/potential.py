@@ -28,8 +28,8 @@ class Potential:
     - `approved`: approved time, including the `held` time.
     - `waiting`: submitted time.
     - `charged`: the amount that approved time is charged for now.
-    - `more`: the amount that would be charged in addition if all held time were released and all waiting time were
-      approved; None if it was not computed.
+    - `more`: the additional amount if all waiting time were approved and all held time were charged; None if it was not
+      computed.
     - `unpriced`: the waiting minutes whose approval would be refused, for example without a rate.
 
     For readers who are not managers, `charged` is 0 and `more` is None.

@@ -1,8 +1,8 @@
 """The settlement by subscription: a periodic fee with included minutes, then vouchers, then money (D20, D26).
 
-Only a part of a period is active if the contract or the service starts inside the period, or the contract ends there.
-Then the fee and the included minutes are reduced in proportion to the days. The prices on the first active day hold for
-the whole active part.
+If the contract or the service starts inside a period, or the contract ends inside it, only a part of the period is
+active. The fee and the included minutes are then reduced in proportion to the days. The prices on the first active day
+hold for the whole active part.
 """
 
 from collections.abc import Iterator, Sequence
