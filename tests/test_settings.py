@@ -78,7 +78,7 @@ def test_the_demo_serves_http_on_loopback_only(tmp_path: Path) -> None:
 
 
 def test_the_demo_needs_only_a_server_to_send_mails(tmp_path: Path) -> None:
-    """Issue 13: with `PORTAL_SMTP_URL` alone the demo sends mails in the name of its company.
+    """With `PORTAL_SMTP_URL` alone the demo sends mails in the name of its company.
 
     Production also needs a sender.
     """

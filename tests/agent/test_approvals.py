@@ -182,7 +182,7 @@ async def test_an_approval_is_taken_back(app: Gate) -> None:
 
 
 async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
-    """Issue 2, section 5: of Max and Noor, who approve the same entry at the same time, one gets 409."""
+    """Of Max and Noor, who approve the same entry at the same time, one gets 409."""
     async with transaction(SYSTEM):
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, NOOR, at=NOW) as noor:

@@ -31,7 +31,7 @@ async def october(dsn: str) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skipped(app: Gate) -> None:
-    """Issue 2, section 2.4: the preview that Max opens names each customer's documents and totals, and what it skips and why.
+    """The preview that Max opens names each customer's documents and totals, and what it skips and why.
 
     The date field is prefilled with the first day of the current month. For a date inside a billing period,
     the preview warns; for a date before any time was logged, it says that nothing is left to bill.

@@ -35,7 +35,7 @@ BELOW = (
 
 
 async def test_the_map_has_every_page_of_the_set_up() -> None:
-    """Issue 13: each page below /agent/setup is on the map of the set-up, except those in `BELOW`; each entry is a page."""
+    """Each page below /agent/setup is on the map of the set-up, except those in `BELOW`; each entry is a page."""
     mapped = {place.address.split("#")[0] for places in PLACES.values() for place in places}
     pages = {name.removeprefix("GET ") for name in MATRIX if name.startswith("GET ")}
     expected = {page for page in pages if page.startswith("/agent/setup/") and "{" not in page} - set(BELOW)
@@ -44,7 +44,7 @@ async def test_the_map_has_every_page_of_the_set_up() -> None:
 
 
 async def test_each_page_has_the_name_that_the_map_gives_it(app: Gate) -> None:
-    """Issue 13: the title and the heading of each page of the set-up are the name of its entry on the map."""
+    """The title and the heading of each page of the set-up are the name of its entry on the map."""
     # The heading of *System* is the state of the system.
     wrong: dict[str, tuple[str, str]] = {}
     async with await Browser.of(app, NOOR, at=NOW) as browser:
@@ -68,7 +68,7 @@ async def test_the_search_finds_what_a_page_decides(search: str, names: list[str
 
 
 async def test_the_map_is_searched_without_script(app: Gate) -> None:
-    """Issue 13: the search of the map works as a plain form; a request by htmx gets the map alone."""
+    """The search of the map works as a plain form; a request by htmx gets the map alone."""
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         page = (await browser.get("/agent/setup?q=iban")).text
         assert "/agent/setup/company" in page
@@ -90,7 +90,7 @@ async def left() -> list[str]:
 
 
 async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
-    """Issue 13: each step is ticked once its data exist; the first invoice ends the list.
+    """Each step is ticked once its data exist; the first invoice ends the list.
 
     Until then, `/` redirects Noor to the set-up, and afterwards to the cases.
     """
@@ -119,7 +119,7 @@ async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
 
 
 async def test_the_steps_can_be_hidden_and_shown_again(app: Gate) -> None:
-    """Issue 13: an admin hides the first steps for all admins, and can show them again; a repeat is harmless; others get 403."""
+    """An admin hides the first steps for all admins, and can show them again; a repeat is harmless; others get 403."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         assert (await ines.send_form("/agent/setup/first-steps/dismissal")).status_code == 403
     async with await Browser.of(app, NOOR, at=NOW) as noor:

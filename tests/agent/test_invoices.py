@@ -52,7 +52,7 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 
 
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
-    """Issue 2, section 5: Max issues the ticked drafts, with consecutive numbers; those that cannot be issued are named.
+    """Max issues the ticked drafts, with consecutive numbers; those that cannot be issued are named.
 
     A repeat issues nothing and gets 409, a form without ticks gets 422, and Ines gets 403.
     """
@@ -91,7 +91,7 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
 
 
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
-    """Issue 2, sections 2.4 and 5: a draft that Max issues gets the next number, a PDF and a CSV file.
+    """A draft that Max issues gets the next number, a PDF and a CSV file.
 
     Issuing it again gets 409, and the page of the draft redirects to the invoice.
     """
@@ -309,7 +309,7 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
 
 
 async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 10, section 5: lines and time of a long draft or invoice are shown in pages with the number of all of them.
+    """Lines and time of a long draft or invoice are shown in pages with the number of all of them.
 
     Removing an entry from a draft redirects to the same page. Ada's page of the invoice shows the first entries of a
     line and the number of all.

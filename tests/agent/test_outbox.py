@@ -72,7 +72,7 @@ async def test_the_list_is_empty_at_first_and_then_filtered_by_person_kind_and_s
 
 
 async def test_the_list_names_the_case_or_the_invoice_and_the_kinds_of_each_mail(noor: Browser) -> None:
-    """Issue 13: the list shows the case or document of each mail and the kinds of its notices.
+    """The list shows the case or document of each mail and the kinds of its notices.
 
     For a mail with several notices, it shows their number instead of a case.
     """

@@ -46,7 +46,7 @@ async def nothing_changes() -> list[Any]:
 
 
 async def test_a_contact_opens_a_case_with_files_and_reads_it(app: Gate) -> None:
-    """Issue 2, section 2.1: Ada opens a case with two files and sees it on its page.
+    """Ada opens a case with two files and sees it on its page.
 
     The types of the files are stored by their content and not as the browser names them.
     """
@@ -94,7 +94,7 @@ async def test_the_form_sent_twice_opens_one_case(app: Gate) -> None:
 
 
 async def test_a_refused_form_comes_back_with_what_was_typed_and_says_everything_at_once(app: Gate) -> None:
-    """Issue 2, section 5: a refused form reports all problems at once and keeps the text and the accepted files."""
+    """A refused form reports all problems at once and keeps the text and the accepted files."""
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.send_form(
@@ -400,7 +400,7 @@ async def test_a_long_case_is_shown_in_stretches(app: Gate) -> None:
 
 
 async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
-    """Issue 2, section 5: a saved draft is shown in its form again, and is gone after the form was sent."""
+    """A saved draft is shown in its form again, and is gone after the form was sent."""
     await opened()
     async with await Browser.of(app, ADA) as browser:
         for address, shown, field in (

@@ -56,7 +56,7 @@ async def invoice(dsn: str) -> billing.Invoice:
 
 @pytest.mark.usefixtures("invoice")
 async def test_a_contact_sees_number_line_tax_total_and_why(app: Gate) -> None:
-    """Issue 2, section 2.5, S0.18, D9: an invoice shows lines by service, tax and total, and the time behind each line.
+    """S0.18, D9: an invoice shows lines by service, tax and total, and the time behind each line.
 
     Time at no charge is in the time detail with 0.00; time that is not billable is left out.
     """

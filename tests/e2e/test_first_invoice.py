@@ -20,7 +20,7 @@ async def next_step(page: Page, left: int, verb: str) -> None:
 
 
 async def test_an_admin_gets_from_an_empty_database_to_the_first_invoice(visitors: Visitors) -> None:
-    """Issue 13: Noor signs in and follows the first steps, one button after the other, up to an issued invoice.
+    """Noor signs in and follows the first steps, one button after the other, up to an issued invoice.
 
     She adds one colleague, logs an hour for the colleague, approves the hour, and bills it on the same day. Then the
     list of steps is gone, and the portal opens with the cases.

@@ -46,7 +46,7 @@ async def letter(settings: Settings, credential: int = ADA.credential_id) -> tup
 
 
 async def test_without_a_name_in_the_setting_mails_are_signed_by_the_company(settings: Settings) -> None:
-    """Issue 13: if PORTAL_MAIL_FROM is a bare mail address, mails are still sent in the name of the company."""
+    """If PORTAL_MAIL_FROM is a bare mail address, mails are still sent in the name of the company."""
     message = await mail.password_reset(ADA.credential_id, replace(settings, mail_from="support@halden.example"), now())
     assert message is not None
     assert message["from"] == "Halden IT <support@halden.example>"

@@ -126,7 +126,7 @@ async def test_nothing_internal_is_in_any_mail_or_notice_of_a_contact(
 
 
 async def test_each_mail_says_that_a_machine_wrote_it_and_where_answers_go(settings: Settings) -> None:
-    """D50, issue 13: mails are marked as automatic, so that automatic replies do not answer them.
+    """D50: mails are marked as automatic, so that automatic replies do not answer them.
 
     Each mail says that a reply to it goes to the company.
     """

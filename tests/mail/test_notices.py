@@ -95,7 +95,7 @@ async def test_a_reply_reaches_the_contact_by_mail(settings: Settings, sink: tup
 async def test_the_mail_of_a_reply_says_whether_the_case_is_resolved_or_waits_for_an_answer(
     settings: Settings, then: Status | None, told: str
 ) -> None:
-    """S3.4, issue 13: if a reply also sets the status of the case, the mail that brings the reply names the status."""
+    """S3.4: if a reply also sets the status of the case, the mail that brings the reply names the status."""
     case = await opened()
     async with transaction(INES):
         await case.reply(by=INES, text="Please restart it.", then=then, at=NOW)

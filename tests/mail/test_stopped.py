@@ -43,7 +43,7 @@ async def waits(batch: int, settings: Settings, sink: Sink) -> None:
 async def test_a_waiting_mail_is_not_sent_to_a_person_who_stopped_mails_of_its_kind(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """Issue 13: if Alan switches mails of replies off, a waiting mail is not sent; its notice stays in the app."""
+    """If Alan switches mails of replies off, a waiting mail is not sent; its notice stays in the app."""
     await reply(await opened(), "First.")
     (batch,) = await begun(NOW)
     await waits(batch, settings, sink[0])

@@ -72,7 +72,7 @@ async def proves(password: str = PASSWORD) -> list[int]:
 
 
 async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app: Gate) -> None:
-    """Issue 13: before Ada accepts the access to Globex, the page of that contact says that she has not signed in yet.
+    """Before Ada accepts the access to Globex, the page of that contact says that she has not signed in yet.
 
     Her sessions and second factors at Acme are shown there only after she has accepted.
     """
