@@ -20,7 +20,7 @@ from portal.reports.layouts import lay_out
 from portal.reports.questions import Layout, Question
 
 EACH = 1_000
-"""The number of rows that are fetched at once. The progress is printed again after this number of time entries."""
+"""The number of rows that are fetched at once. The progress is printed after each such number of time entries."""
 MOST_MEMORY, MOST_SECONDS, LARGEST_FILE = 2 * 1024**3, 600, 2 * 1024**3
 
 

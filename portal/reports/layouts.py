@@ -58,7 +58,7 @@ class Laid:
     """A timesheet in one of the two layouts: its sheet without rows, and the SQL query of the rows with its parameters.
 
     `cells` converts a row of the query into cells. The query also has a column `entries`: the number of time entries in
-    this row that are in no earlier row. Their sum is the progress.
+    this row that are in no earlier row. The sum of this column is the progress.
     """
 
     sheet: Sheet
@@ -92,7 +92,7 @@ PAYROLL = (
     Column("Minutes undecided", Kind.MINUTES),
     Column("Minutes rejected", Kind.MINUTES),
 )
-"""The columns of the payroll layout: actual time by agent and day. The last three sum to the minutes worked."""
+"""The columns of the payroll layout: actual time by agent and day. The last three columns sum to the minutes worked."""
 
 
 def _payroll(row: Any) -> list[Cell]:

@@ -1,7 +1,7 @@
 """Read the windows of a service: lines that say at which hours time counts more or less, or has its own price (D27).
 
-Forms, pages and the audit log show the same text that is stored, one window a line: `Mon-Fri 18:00-22:00 x1.5` or `Sat,
-Sun at 150`.
+Forms, pages and the audit log show the text that is stored. It has one window a line, such as
+`Mon-Fri 18:00-22:00 x1.5` or `Sat, Sun at 150`.
 """
 
 import re
@@ -20,7 +20,7 @@ LARGEST = Decimal(10)
 """The largest factor."""
 
 NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Holidays")
-"""The words for the days of a window, by their numbers; the last one stands for the holidays."""
+"""The names of the days of a window. The index of a name is the number of the day; the last is for holidays."""
 _DAYS = {name[:3].lower(): number for number, name in enumerate(NAMES)}
 _MIDNIGHT, _DAY = timedelta(0), timedelta(days=1)
 _EXAMPLE = "Write a window as Mon-Fri 18:00-22:00 x1.5"
