@@ -142,8 +142,8 @@ async def take_several(
     """Assign the ticked cases to the signed-in agent, except those that a colleague already has (D35).
 
     If the form chooses all cases that match the filters, redirect to the page that asks to whom the cases are assigned.
-    After assigning all ticked cases, redirect to the agent's own cases. If some could not be assigned, show the list
-    with a message for each of them.
+    After assigning all ticked cases, redirect to the agent's own cases. If some cases could not be assigned, show the
+    list with a message for each of these cases.
     """
 
     ticked = form.into(Ticked)

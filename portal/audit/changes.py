@@ -49,7 +49,7 @@ class Change:
     def who(self) -> Part:
         """Return the name of the person who made the change, with a link to that person's page if there is one.
 
-        Without a person, it is a name for a visitor who is not signed in, or for the portal itself.
+        If no person is recorded, return a name for a visitor who is not signed in, or for the portal itself.
         """
         if self.credential_id is None:
             return Part(sentences.ANONYMOUS if self.address else sentences.PORTAL)
@@ -136,12 +136,12 @@ class Change:
         if untold:
             untold.sort(key=str.lower)
             listed = " and ".join([", ".join(untold[:-1]), untold[-1]] if len(untold) > 1 else untold)
-            yield [Part(f"changed the {listed} {self._of} "), *self._subject()]
+            yield [Part(f"changed the {listed} {self._preposition} "), *self._subject()]
 
     def _is_moved_password(self, column: str) -> bool:
         """Return whether the password hash changed only because the credential got another login.
 
-        Such a change is not shown, because nobody has chosen a password.
+        Sentences leave such a change out, because nobody has chosen a new password.
         """
         return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
 
@@ -156,19 +156,24 @@ class Change:
         """Yield the clause for a column without a template: from which value to which it was changed."""
         label = labels.label(self.table, name)
         if isinstance(new, bool):
-            yield Part(f"switched {'on' if new else 'off'} “{label}” {self._of} ")
+            yield Part(f"switched {'on' if new else 'off'} “{label}” {self._preposition} ")
             yield from self._subject()
             return
         if new is None:
-            yield from (Part(f"removed the {label} "), self._part(name, old), Part(f" {self._of} "), *self._subject())
+            yield from (
+                Part(f"removed the {label} "),
+                self._part(name, old),
+                Part(f" {self._preposition} "),
+                *self._subject(),
+            )
             return
-        yield from (Part(f"{'set' if old is None else 'changed'} the {label} {self._of} "), *self._subject())
+        yield from (Part(f"{'set' if old is None else 'changed'} the {label} {self._preposition} "), *self._subject())
         if old is not None:
             yield from (Part(" from "), self._part(name, old))
         yield from (Part(" to "), self._part(name, new))
 
     @property
-    def _of(self) -> str:
+    def _preposition(self) -> str:
         """Return the preposition between the label of a column and the name of the changed row."""
         return "in" if self.table == "time_rules" else "of"
 

@@ -35,11 +35,11 @@ async def held_of(contact: Contact) -> Held:
 async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetime) -> None:
     """Erase a contact for good. Run as an admin, in a transaction that has locked the contact.
 
-    Their messages stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail address,
-    password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are deleted.
-    The audit log keeps its rows about these changes, without IP addresses. Access to another customer stays. Raise
-    `Conflict` if the contact's access has not ended, and `Invalid` at the field `name` if `typed_name` is not the
-    contact's name.
+    Messages of the contact stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail
+    address, password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are
+    deleted. The audit log keeps its rows, but the contact's own changes and sessions lose their IP addresses. Access of
+    the same person to another customer stays. Raise `Conflict` if the contact's access has not ended, and `Invalid` at
+    the field `name` if `typed_name` is not the contact's name.
     """
     if contact.ended_at is None:
         raise Conflict(NOT_ENDED)

@@ -1,4 +1,4 @@
-"""Find characters that documents cannot show: PDF/A forbids those that none of the fonts in `static/vendor/ttf` has.
+"""Find characters that documents cannot show: PDF/A forbids a character that no font in `static/vendor/ttf` has.
 
 Such a character is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes the list
 of characters that the fonts have to `letters.txt` in the same folder.

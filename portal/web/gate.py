@@ -98,7 +98,7 @@ class Gate:
         async def leave(message: Any) -> None:
             if bodiless and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
-            await _taken(send, message)
+            await _send_in_time(send, message)
 
         leaving = Compressor("" if public else given.get(b"accept-encoding", ""), leave)
 
@@ -245,7 +245,7 @@ class Gate:
         return said.netloc in self.settings.allowed_hosts and said.scheme == urlsplit(self.settings.base_url).scheme
 
 
-async def _taken(send: Any, message: Any) -> None:
+async def _send_in_time(send: Any, message: Any) -> None:
     """Send one piece of a response. Raise `ConnectionAbortedError` if the client does not take it in time (R83)."""
     try:
         async with asyncio.timeout(TAKEN_SECONDS + len(message.get("body", b"")) / TAKEN_RATE):

@@ -159,7 +159,7 @@ class Listener:
                 if notice is None:
                     break
                 if not notice or monotonic() - looked > LOOK_AGAIN:
-                    session, looked = await _as_it_is(session), monotonic()
+                    session, looked = await _current_session(session), monotonic()
                     if session is None or session.reader is None:
                         yield _event("ended")
                         break
@@ -187,7 +187,7 @@ async def _say(looks: Looking | None, state: str) -> None:
         await presence.say(looks.case_id, looks.page, state, looks.reader)
 
 
-async def _as_it_is(session: Session) -> Session | None:
+async def _current_session(session: Session) -> Session | None:
     """Return the session with its current state and rights, without prolonging it; None if its row no longer exists.
 
     If the database does not respond, `session` is returned unchanged; the stream checks again soon.

@@ -1,7 +1,7 @@
 """Keep track of which agents have a case open and which of them are writing, without storing it.
 
-An open page of a case reports that it is open by its event stream (`portal/web/live.py`): when the stream begins, with
-each heartbeat, and when the stream ends. When somebody on the page begins or stops writing, the page sends a form. The
+An open page of a case reports itself by its event stream (`portal/web/live.py`): when the stream begins, with each
+heartbeat, and when the stream ends. When somebody on the page begins or stops writing, the page sends a form. The
 database passes each report on to every process (`NOTIFY`), and each process remembers it until the next heartbeat is
 overdue.
 """

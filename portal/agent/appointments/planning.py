@@ -110,7 +110,7 @@ async def _show(request: Web, *, number: str, appointment: int, **again: Any) ->
 
 
 @asynccontextmanager
-async def _held(number: str, appointment: int, reader: AgentReader) -> AsyncIterator[tuple[Case, Appointment]]:
+async def _locked(number: str, appointment: int, reader: AgentReader) -> AsyncIterator[tuple[Case, Appointment]]:
     """Open a transaction and yield a case and its appointment, both locked. Raise `NotFound` if either is missing."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True)
@@ -127,7 +127,7 @@ async def change(
     appointment: FromPath[int],
 ) -> Response[Any]:
     """Save the changed fields of an appointment and redirect to the case."""
-    async with _held(number, appointment, reader) as (case, found):
+    async with _locked(number, appointment, reader) as (case, found):
         fields = edited(form, AppointmentFacts, found.facts(reader.zone))
         await found.change(case, fields, by=reader, at=at)
     return see_other(f"/agent/cases/{number}#appointments")
@@ -152,7 +152,7 @@ async def take_step(
     with the button: the list of the agent's appointments, or the case.
     """
     then = form.into(Step).then
-    async with _held(number, appointment, reader) as (case, found):
+    async with _locked(number, appointment, reader) as (case, found):
         await STEPS[last_part(request)](found, case, by=reader, at=at)
     if then == "log":
         return see_other(f"/agent/time/new?appointment={appointment}")

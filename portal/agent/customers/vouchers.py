@@ -1,4 +1,4 @@
-"""Serve the pages for a customer's vouchers, which sell, show, change and delete a voucher."""
+"""Serve the pages on which a customer's vouchers are sold, shown, changed and deleted."""
 
 from datetime import datetime
 from typing import Any

@@ -105,10 +105,7 @@ async def suggest_people(request: Web) -> Response[str]:
 
 @get("/setup/changes/things", guards=[admin_only])
 async def suggest_things(request: Web) -> Response[str]:
-    """Return suggestions for the field *About*: people, customers, services and other rows that changes can be about.
-
-    Their names match the typed text.
-    """
+    """Return suggestions for the field *About*: people, customers, services and other rows with a matching name."""
     return await suggested(request, audit.THINGS)
 
 

@@ -109,7 +109,8 @@ async def save_week(
 ) -> Response[Any]:
     """Save the changed cells; then add a row, copy the rows of last week, or show the week again, as the button says.
 
-    Each cell is saved on its own. If some are refused, the page shows the reasons and keeps what was typed in them.
+    Each cell is saved on its own. If some cells are refused, the page shows the reasons and keeps what was typed in
+    these cells.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader):

@@ -57,7 +57,7 @@ async def _offer(request: Web, reader: AgentReader, asked: Asked, layout: Layout
 
 
 def _layout(request: Web) -> Layout:
-    """Return the layout that the URL names, by default that for payroll. Raise `NotFound` for any other text."""
+    """Return the layout that the URL names, by default the layout for payroll. Raise `NotFound` for any other text."""
     asked = request.query_params.get("layout", Layout.PAYROLL.value)
     if asked not in list(Layout):
         raise NotFound

@@ -55,17 +55,17 @@ async def change(
     if isinstance(reader, ContactReader):
         known.append(reader.customer_name)
     password = given.checked()
-    proven = await _is_theirs(request, reader, given.current_password, at)
+    proven = await _verify_current(request, reader, given.current_password, at)
     fresh = await passwords.chosen(password, known)
     async with transaction(None):
         await hold_session(request)
-        await _is_still_theirs(proven)
+        await _refuse_if_changed(proven)
         await credentials.change_password(proven.login_id, fresh, at)
         await renew_session(request, reader.credential_id, at)
     return see_other("/account?done=password")
 
 
-async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
+async def _verify_current(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
     """Check the reader's current password, and return a `Proven` for `credentials.hold`.
 
     Raise `Invalid` at the field `current_password` if the password is wrong.
@@ -76,7 +76,7 @@ async def _is_theirs(request: Web, reader: Reader, password: str, at: datetime) 
         raise Invalid({"current_password": NOT_CURRENT}) from refusal
 
 
-async def _is_still_theirs(proven: Proven) -> None:
+async def _refuse_if_changed(proven: Proven) -> None:
     """Raise `Invalid` if the password has been changed since `proven` was checked against it.
 
     Without this check, the second of two simultaneous password changes would overwrite the first.

@@ -57,7 +57,7 @@ async def read(request: Web) -> None:
                 await drafts.keep(visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at)
             raise
     if (took := timedelta(seconds=monotonic() - began)) >= SLOW:
-        await _look_again(form, visit, request, visit.at + took)
+        await _find_session_again(form, visit, request, visit.at + took)
     if "form" not in request.route_handler.parsed_fn_signature.parameters:
         form.into(Nothing)
 
@@ -71,7 +71,7 @@ def _refuse_unread(visit: Visit) -> None:
         raise Forbidden(TOO_OLD)
 
 
-async def _look_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
+async def _find_session_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
     """Look up the sender's session again after a slow body.
 
     The sender was identified when the request began. If the session has ended or the reader's rights have changed since
@@ -107,7 +107,7 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     request: Web = Request(scope, receive, send)
     form = Form()
     with arriving(visit, request.receive, request.headers.get("content-length", "")) as body:
-        await _fill(form, visit, request, body, _pass_file)
+        await _fill(form, visit, request, body, _discard_file)
     if visit.session and not request.scope["path"].startswith(("/drafts", "/sign-out")):
         address, had_files = drafts.address_of(request), form.had_files
         await drafts.keep(visit.session.credential_id, address, form.fields, visit.at, had_files=had_files)
@@ -136,7 +136,7 @@ async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, ta
         if part.filename is not None:
             if not (checked or earlier):
                 raise Forbidden(TOO_OLD)
-            await (take_file if checked else _pass_file)(form, visit, part, body.chunks())
+            await (take_file if checked else _discard_file)(form, visit, part, body.chunks())
             continue
         content = b"".join(
             [chunk async for chunk in within(body.chunks(), MAX_TEXT - length, "This text is too large.")]
@@ -175,7 +175,7 @@ def _clean(raw: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-async def _pass_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
+async def _discard_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
     """Read and discard a file, and add to the form's problems that it was not stored because the session had ended."""
     async for _ in within(chunks, MAX_FILE, TOO_LARGE):
         pass

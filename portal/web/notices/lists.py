@@ -33,7 +33,7 @@ class Reading(Struct, kw_only=True):
     at: str
 
 
-def _room(reader: Reader) -> str:
+def _area_path(reader: Reader) -> str:
     """Return the path prefix of the reader's area: "" for contacts, `/agent` for agents."""
     return "" if reader.is_contact else "/agent"
 
@@ -44,7 +44,11 @@ def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
     if not count:
         return None
     words = f"{plural(count, 'notice')} marked as read."
-    return {"words": words, "undo": f"{_room(reader)}/notices/reading/removal", "fields": {"at": query.get("at", "")}}
+    return {
+        "words": words,
+        "undo": f"{_area_path(reader)}/notices/reading/removal",
+        "fields": {"at": query.get("at", "")},
+    }
 
 
 @get("/notices")
@@ -56,7 +60,7 @@ async def show_list(request: Web, reader: NamedDependency[Any], at: NamedDepende
     query = request.query_params
     only_unread, after = query.get("show") == "unread", number_in(query.get("after"))
     return page(
-        request, "shared/notices.html", only_unread=only_unread, after=after, room=_room(reader), toast=_toast(query, reader),
+        request, "shared/notices.html", only_unread=only_unread, after=after, room=_area_path(reader), toast=_toast(query, reader),
         inbox=await notices.inbox(reader, only_unread=only_unread, after=after), **await request.app.state.frame(reader, at),
     )  # fmt: skip
 
@@ -87,7 +91,7 @@ async def read_all(
     async with transaction(reader):
         count = await notices.read(reader, at, newest=form.into(Shown).newest)
     told = f"?{urlencode({'read': count, 'at': at.isoformat()})}" if count else ""
-    return see_other(f"{_room(reader)}/notices{told}")
+    return see_other(f"{_area_path(reader)}/notices{told}")
 
 
 @post("/notices/reading/removal")
@@ -104,7 +108,7 @@ async def read_no_more(
         raise Invalid({"": "This cannot be taken back. Load the page again."}) from None
     async with transaction(reader):
         await notices.read_no_more(reader, read_at, at)
-    return see_other(f"{_room(reader)}/notices")
+    return see_other(f"{_area_path(reader)}/notices")
 
 
 handlers: list[Any] = [show_list, show_bell, follow, read_all, read_no_more]
