@@ -45,7 +45,7 @@ async def write_zip(
         with archive.open("case.md", "w") as out:
             out.write(_head(details, reader).encode())
             async for row in _messages(details.case.id, reader):
-                out.write(_said(row, reader, files).encode())
+                out.write(_as_markdown(row, reader, files).encode())
                 yield sink.take()
         for name, content in tables:
             archive.writestr(name, content)
@@ -74,7 +74,7 @@ def _head(details: Details, reader: Reader) -> str:
     return f"# #{case.number} {case.subject}\n\n{lines}- All times in {reader.time_zone}\n"
 
 
-def _said(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
+def _as_markdown(row: Any, reader: Reader, files: list[tuple[str, str]]) -> str:
     """Return a message as Markdown. Append the name in the ZIP file and the storage key of each file to `files`."""
     note = ", internal note" if row["kind"] == "note" else ""
     text = f"\n## {row['author_name']}, {row['at'].astimezone(reader.zone):%Y-%m-%d %H:%M}{note}\n\n{_quoted(row['text'])}\n"

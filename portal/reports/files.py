@@ -213,9 +213,10 @@ select x.id, x.file_key from (
 
 
 async def sweep(storage: Storage, at: datetime) -> int:
-    """Delete up to 100 files that are older than `KEPT_FOR` or exceed `MOST_KEPT`, and their rows; return how many.
+    """Delete up to 100 files with their rows, and return the number of deleted files.
 
-    The file is deleted before its row, so that a failed deletion is repeated next time.
+    A file is deleted if it is older than `KEPT_FOR`, or if its agent has at least `MOST_KEPT` newer files. The file is
+    deleted before its row, so that a failed deletion is repeated next time.
     """
     tx = current()
     keys = {row["id"]: row["file_key"] for row in await tx.fetch(_OLD, at - KEPT_FOR, MOST_KEPT)}

@@ -72,7 +72,10 @@ class Laid:
 
 
 def lay_out(reader: AgentReader, question: Question, layout: Layout) -> Laid:
-    """Return the timesheet in the layout. Raise `Forbidden` if the reader is not a manager (S2.28)."""
+    """Return the sheet and the query of a timesheet in this layout.
+
+    Raise `Forbidden` if the reader is not a manager (S2.28).
+    """
     values: list[Any] = []
     condition = question.conditions(reader, values)
     days = f"{question.since.isoformat()} to {question.until.isoformat()}"

@@ -39,12 +39,14 @@ Allocated = Mapping[Key, tuple[Allocation, ...]]
 class StoredAllocation(Table, tablename="allocation"):
     """An allocation as a row: what pays for some minutes of an entry.
 
-    `part` is 0, or a higher number for minutes that a document had settled and that a correction of the document made
-    open again. `position` orders the allocations of an entry. `hourly_rate` and `rate_source` are None unless the
-    minutes are charged or held. For included minutes, `pool_service_id` is the service that includes the minutes, and
-    `period_start` the first day of the period. `rolled_from` is the first day of the earlier period from which these
-    minutes rolled over, or None. For minutes of a voucher, `voucher_id` is the voucher. A column that does not apply is
-    None.
+    - `part`: 0, or a higher number for minutes that became open again because a correction removed them from a
+      document.
+    - `position`: the order of the allocations of an entry.
+    - `hourly_rate`, `rate_source`: None unless the minutes are charged or held.
+    - `pool_service_id`, `period_start`: for included minutes, the service that includes them, and the first day of the
+      period; otherwise None.
+    - `rolled_from`: the first day of the earlier period from which included minutes rolled over, or None.
+    - `voucher_id`: for minutes of a voucher, the voucher; otherwise None.
     """
 
     id = BigSerial(primary_key=True)

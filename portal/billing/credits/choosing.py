@@ -43,10 +43,11 @@ CREDITED = Refusals(
 class Chosen:
     """What somebody chose to credit: everything, or lines of the invoice, parts of lines, and minutes of time.
 
-    `lines` are positions of lines that are credited as a whole. `amounts` maps the positions of lines for fees, or for
-    charges added by hand, to the part of their net amount that is credited. `vouchers` maps the positions of lines for
-    vouchers to minutes, where 0 chooses nothing. `minutes` maps positions of the time detail to minutes. `unused`
-    chooses, instead of lines, what fees charge for days after the end of the contract.
+    - `unused`: instead of `lines`, what fees charge for days after the end of the contract.
+    - `lines`: the positions of lines that are credited as a whole.
+    - `minutes`: the minutes to credit, by position in the time detail.
+    - `amounts`: the net amount to credit of lines for fees and of charges added by hand, by position of the line.
+    - `vouchers`: the minutes to credit of lines for vouchers, by position of the line; 0 chooses nothing.
     """
 
     everything: bool = False
@@ -61,11 +62,12 @@ class Chosen:
 class Credit:
     """The content of a credit note: lines and VAT groups as database columns, credited time, and time detail.
 
-    Each item of `time` is a row of the invoice's time detail with the credited minutes and amount. `due_again` are the
-    lines of the invoice whose fee or voucher can become due again. `unused_from` maps lines of the invoice to the first
-    credited day, for fees after the end of the contract. `voucher_minutes` maps lines of the invoice to the minutes
-    that are removed from the voucher. `payable` is the amount by which the invoice's sum to pay falls. This amount can
-    differ from the gross, because the sum to pay may be rounded to coins.
+    - `time`: credited rows of the invoice's time detail, each with the credited minutes and amount.
+    - `due_again`: the lines of the invoice whose fee or voucher can become due again.
+    - `unused_from`: the first credited day of fees for days after the end of the contract, by line of the invoice.
+    - `voucher_minutes`: the minutes that are removed from vouchers, by line of the invoice.
+    - `payable`: the amount by which the invoice's sum to pay falls. It can differ from the gross, because the sum to
+      pay may be rounded to coins.
     """
 
     lines: list[dict[str, object]]

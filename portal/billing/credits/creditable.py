@@ -34,10 +34,14 @@ class Left:
 class Creditable:
     """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
 
-    `lines` are all lines of the invoice. `groups` maps the VAT category and rate to the base and the tax that are left.
-    For a voucher, the share of its price for undrawn minutes is left; `vouchers` has the vouchers by line. `due_again`
-    are the lines for fees and wholly undrawn vouchers of which nothing has been credited; these can become due again.
-    `unused` is what can be credited for fees of days after the end of the contract, by line.
+    - `lines`: all lines of the invoice.
+    - `nets`: what is left of lines that are not for time. Of a voucher, the share of the price for undrawn minutes is
+      left.
+    - `groups`: the base and the tax that are left, by VAT category and rate.
+    - `due_again`: the lines for fees and for wholly undrawn vouchers of which nothing has been credited. These fees and
+      vouchers can become due again.
+    - `vouchers`: the sold vouchers, by line.
+    - `unused`: what can be credited of fees, because they are for days after the end of the contract, by line.
     """
 
     invoice: Invoice

@@ -128,7 +128,7 @@ from entry_question q join {rows} r on r.entry_id = q.entry_id and r.{document} 
   and (q.invoice_id is null or (q.invoice_id, q.detail_position) = (r.invoice_id, r.position))
 left join credit_note n on n.id = q.credit_note_id order by q.ended_at is not null, q.id desc, r.position
 """
-_LIVE = """
+_ON_DRAFTS = """
 (select d.invoice_id, null::uuid as statement_id, 1 as position, t.id as entry_id, t.work_date, t.minutes, t.external_comment, t.service_name
  from settled_entry d join approved_time t on t.id = d.entry_id)
 """
@@ -143,7 +143,7 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
     is_draft = isinstance(document, Invoice) and not document.is_issued
     column = "statement_id" if isinstance(document, Statement) else "invoice_id"
     return await current().fetch(
-        _QUESTIONS.format(rows=_LIVE if is_draft else "detail_row", document=column), document.id
+        _QUESTIONS.format(rows=_ON_DRAFTS if is_draft else "detail_row", document=column), document.id
     )
 
 

@@ -21,7 +21,7 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
     entry was deleted, if a document has settled it, or if its version is no longer `version`; `Forbidden` if `by` is
     not a manager; and `Conflict` and `Invalid` as `TimeEntry.revise` does.
     """
-    row = await _free(entry_id, version, by, at)
+    row = await _lock_and_withdraw(entry_id, version, by, at)
     entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
     await _allocate(row)
     return entry
@@ -34,12 +34,12 @@ async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: date
     document has settled it, if its version is no longer `version`, and as `TimeEntry.erase` does; `Forbidden` if `by`
     is not a manager.
     """
-    row = await _free(entry_id, version, by, at)
+    row = await _lock_and_withdraw(entry_id, version, by, at)
     await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
     await _allocate(row)
 
 
-async def _free(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
+async def _lock_and_withdraw(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
     """Lock an entry, withdraw its approval if it is approved, and return its row as it was before the withdrawal.
 
     Raise `Conflict` if the version of the entry is no longer `version`, and as `open_for_change` does.

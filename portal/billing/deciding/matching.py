@@ -36,10 +36,12 @@ class Share:
 class Matching:
     """The first `MOST` entries that match a filter, and how many of them look odd. `more` is how many others match.
 
-    `choices` identifies the chosen entries as the tick boxes of a list do (`id:version`): all that match, or only those
-    that no rule of `oddness` finds odd. `shares` sums up the chosen entries by agent. `odd` counts the matching entries
-    that look odd, by the code of the rule, and `odd_count` all that look odd by any rule. `refusals` counts the chosen
-    entries whose approval would be refused, by the error message.
+    - `choices`: the chosen entries, as values of tick boxes (`id:version`). Chosen are either all matching entries, or
+      only the matching entries that do not look odd.
+    - `shares`: the sums of the chosen entries, by agent.
+    - `odd`: the number of matching entries that look odd, by the code of the rule in `oddness`.
+    - `odd_count`: the number of matching entries that look odd by any rule.
+    - `refusals`: the number of chosen entries whose approval would be refused, by the error message.
     """
 
     choices: tuple[str, ...]

@@ -25,11 +25,13 @@ from portal.render import formats
 class PrintedLine:
     """One line of an invoice as it is printed.
 
-    `kind` is a member of `LineKind`. On a line for time, `minutes` is printed, and `quantity` is the number of hours
-    that gives the amount when multiplied by the price (`printed_hours`). On any other line, `quantity` is 1 and
-    `minutes` is None. `unit_price` is None if the entries of the line have different rates or if nothing is charged.
-    `rounding` explains why the amount is not minutes times price; if it is, `rounding` is "". `entries` are the rows of
-    the time detail that belong to the line.
+    - `kind`: a member of `LineKind`.
+    - `minutes`: the printed minutes; None on a line that is not for time.
+    - `quantity`: the hours that give the amount when multiplied by the price (`printed_hours`); 1 on a line that is not
+      for time.
+    - `unit_price`: None if the entries of the line have different rates, or if nothing is charged.
+    - `rounding`: why the amount is not minutes times price; "" if it is.
+    - `entries`: the rows of the time detail that belong to the line.
     """
 
     position: int

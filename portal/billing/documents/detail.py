@@ -58,10 +58,12 @@ class CopiedRow(Table, tablename="detail_row"):
 class DetailRow(NamedTuple):
     """One row of the time detail: an allocation of a time entry, a fee, a voucher or another line that is not for time.
 
-    `line` is the position of the invoice line that contains the row, or None if the row is on no line because the time
-    costs nothing. `performed_by` is the role of the agent. `covered_by` says what pays (`COVERED_BY`). `factors` says
-    how the minutes of the whole entry were counted, such as `× 1.5`, or is `OF_HOURS` (D27). On a row that is not for
-    time, `entry_id`, `work_date`, `minutes` and `hourly_rate` are None.
+    - `line`: the position of the invoice line that contains the row, or None if the row is on no line because the time
+      costs nothing.
+    - `performed_by`: the role of the agent.
+    - `covered_by`: what pays, in words (`COVERED_BY`).
+    - `factors`: how the minutes of the whole entry were counted, such as `× 1.5`, or `OF_HOURS` (D27).
+    - `entry_id`, `work_date`, `minutes`, `hourly_rate`: None on a row that is not for time.
     """
 
     position: int

@@ -281,7 +281,7 @@ async def remake_of(
     rows = [row for row in (*lines, *added) if without is None or row["position"] != without]
     products = await _products({row["product_id"] for row in rows} - {None})
     rate = await current().fetchval("select vat_rate from contract where id = $1", draft.contract_id)
-    kept = [_kept(row, _vat(row, of, products, rate)) for row in rows]
+    kept = [_engine_line(row, _vat(row, of, products, rate)) for row in rows]
     [contract] = [contract for contract in of.state.contracts if contract.id == draft.contract_id]
     work = [Work(entry, pieces.get(entry.id, ())) for entry in of.state.entries]
     document = await asyncio.to_thread(lambda: remake(of.state, contract, work, kept, draft.until))
@@ -298,7 +298,7 @@ def _vat(row: Row, of: Book, products: Mapping[Key | None, Product], rate: Decim
     return of.state.places()[row["service_id"]][1].vat
 
 
-def _kept(row: Row, vat: VatRate) -> Line:
+def _engine_line(row: Row, vat: VatRate) -> Line:
     """Return a stored line that is not for time as a line of the engine."""
     first, last = row["active_from"], row["active_to"]
     return Line(

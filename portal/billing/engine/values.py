@@ -149,13 +149,15 @@ class Allocation:
 class Line:
     """One line of an invoice.
 
-    `net` is rounded; on a line for time it is the sum of the amounts of its allocations. `minutes` (the charged
-    minutes) and `entries` are set on lines for time only. `allocations` are the charged allocations or, with the rollup
-    `none`, all allocations of the entry. On a line for a fee, `period_start` is the first day of the period and
-    `active` the part of the period that the line pays for. On a line for a voucher, `voucher` is the voucher's id.
-    `unit_price` is None if the charged hours have different rates or if nothing is charged. `reopened` is how often
-    credits had made the fee or the voucher due again before this line (see `BillingState`). `product` is what a line
-    that was added by hand charges from the price list, or None.
+    - `minutes` and `entries`: the charged minutes and the entries, on lines for time only.
+    - `unit_price`: None if the charged hours have different rates, or if nothing is charged.
+    - `net`: the rounded amount. On a line for time, it is the sum of the amounts of `allocations`.
+    - `allocations`: the charged allocations or, with the rollup `none`, all allocations of the entry.
+    - `period_start` and `active`: on a line for a fee, the first day of the period, and the part of the period that the
+      line pays for.
+    - `voucher`: on a line for a voucher, the voucher's id.
+    - `reopened`: how often credits had made the fee or the voucher due again before this line (see `BillingState`).
+    - `product`: the product of the price list that a line added by hand charges, or None.
     """
 
     kind: LineKind

@@ -114,7 +114,7 @@ async def customers_due(until: date) -> list[int]:
 
 
 def is_inside_period(of: Book, contract_id: int, until: date) -> bool:
-    """Return whether `until` lies inside a billing period of the contract, which billing up to `until` would divide.
+    """Return whether `until` lies inside a billing period of the contract, and not at the beginning of a period.
 
     `of` is a book with the contract.
     """

@@ -168,7 +168,7 @@ async def go_on(
     """Bill the waiting customers of a run, one after the other, and return how far the run came.
 
     Each customer is billed in a transaction of `reader`, or in a savepoint if a transaction is open. With `within`,
-    stop after this time. Two processes may continue the same run: each customer is billed by one of them. When no
+    stop after this time. Two processes may continue the same run: each customer is billed by only one of them. When no
     customer waits, finish the run. If nothing was due, remove the run instead, unless `keeps` is set. A refusal is
     recorded, and the run goes on with the next customer. If the database could not be reached or another transaction
     held a lock, the customer still waits; then raise `Unavailable` once the other customers are billed.

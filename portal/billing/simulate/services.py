@@ -210,7 +210,7 @@ def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
 def _check_shared(fields: Fields, service: ServiceTerms, services: dict[Any, ServiceTerms], offers: Offers) -> None:
     """Record an error if `service` cannot share the included minutes of the service `service.shares`.
 
-    The latter must be another subscription of the same contract, and both must be taxable or both not.
+    That service must be another subscription of the same contract. Both services must be taxable, or both must not.
     """
     if service.shares is None:
         return

@@ -43,15 +43,18 @@ class Forecast:
 class Standing:
     """The running statement of a service on the day `on`, in minutes. `service` has the prices of that day.
 
-    `period` is the billing period that contains `on`; `active` are its days on which the service can be used, or None.
-    `granted` are the included minutes of the period: `included` of them are drawn, and `rolled` of them rolled over
-    from earlier periods. Included minutes that several services share count in full for each of these services.
-    `rolled_on` are minutes that have rolled over into the next period, and can no longer be drawn. `rolls_over` is the
-    rule for minutes that are left at the end of the period.
-
-    Other approved time of the service in the period is paid for by vouchers (`from_vouchers`) or money (`charged`),
-    costs nothing (`free`), or waits for a decision (`held`). `pending` is time that is not approved. `vouchers` are all
-    vouchers for the service. `fees` is None if the service is no subscription.
+    - `period`: the billing period that contains `on`.
+    - `active`: the days of the period on which the service can be used, or None.
+    - `granted`: the included minutes of the period. Minutes that several services share count in full for each of them.
+    - `included`: the minutes of `granted` that are drawn.
+    - `rolled`: the minutes of `granted` that rolled over from earlier periods.
+    - `rolled_on`: minutes that have rolled over into the next period, and can no longer be drawn.
+    - `rolls_over`: the rule for minutes that are left at the end of the period.
+    - `from_vouchers`, `charged`, `free`, `held`: other approved time of the service in the period, which is paid for by
+      vouchers or by money, costs nothing, or waits for a decision.
+    - `pending`: time that is not approved.
+    - `vouchers`: all vouchers for the service.
+    - `fees`: None if the service is no subscription.
     """
 
     service: ServiceTerms

@@ -46,9 +46,8 @@ class Taken:
 class Credit:
     """A credit of one document. Call the methods `take_...` to choose what is credited, then `done`.
 
-    Minutes and lines of the document are "live" as long as they are not credited; only live minutes and lines can be
-    taken, which means chosen. `state` must contain the entries of the document, although they are settled. With
-    `write_off`, what is taken is never billed again; without it, the next run bills it.
+    `state` must contain the entries of the document, although they are settled. With `write_off`, what is chosen is
+    never billed again. Without `write_off`, the next run bills it again.
     """
 
     def __init__(self, state: BillingState, of: Document, *, write_off: bool = False) -> None:
@@ -72,27 +71,28 @@ class Credit:
         self._parts: dict[Key, int] = {}
 
     def take_all(self) -> None:
-        """Take everything that is not credited yet."""
+        """Choose everything that is not credited yet."""
         self.take_entries(self._of.detail)
         self._sold |= {line.sold for line in self._of.lines}
 
     def take_line(self, line: Line) -> None:
-        """Take a whole line: the live minutes that the line charges, or its fee or its voucher."""
+        """Choose a whole line: the charged minutes that are not credited yet, or the fee or the voucher of the line."""
         if line.kind is LineKind.TIME:
             self._take(self._live[place] for place in map(_place, line.allocations) if place in self._live)
         else:
             self._sold.add(line.sold)
 
     def take_entries(self, entries: Iterable[Key]) -> None:
-        """Take all live minutes of these entries, including the minutes that cost nothing."""
+        """Choose all minutes of these entries that are not credited yet, including the minutes that cost nothing."""
         entries = tuple(entries)
         self._take(piece for entry in entries for piece in self._of_entry.get(entry, ()))
         self._emptied |= self._empty.intersection(entries)
 
     def take_minutes(self, entry: Key, minutes: int) -> None:
-        """Take the last `minutes` live minutes of an entry. Charged minutes come last, so they are taken first.
+        """Choose `minutes` of an entry, the last ones that are not credited yet.
 
-        Raise `CannotCredit` if fewer minutes are live, or if only a part of a fixed fee would be taken.
+        Charged minutes come last in an entry, so they are credited before the minutes that cost nothing. Raise
+        `CannotCredit` if the entry has fewer minutes left, or if only a part of a fixed fee would be credited.
         """
         for piece in reversed(self._of_entry.get(entry, [])):
             taken = min(minutes, piece.minutes)
@@ -106,7 +106,7 @@ class Credit:
             raise CannotCredit(entry, f"{minutes} minutes more than the document still has of it")
 
     def take_voucher(self, voucher: Key, minutes: int) -> None:
-        """Take `minutes` of a sold voucher that no entry has drawn. No entry can draw these minutes afterwards.
+        """Choose `minutes` of a sold voucher that no entry has drawn. No entry can draw these minutes afterwards.
 
         Raise `CannotCredit` if the document does not sell the voucher (any longer), or if fewer minutes are left.
         """
@@ -135,7 +135,10 @@ class Credit:
         return replace(piece, minutes=left, amount=amount)
 
     def done(self) -> tuple[BillingState, Document | None]:
-        """Return the state after the credit, and the credit note or correcting statement (None if nothing was live)."""
+        """Return the state after the credit, and the credit note or correcting statement.
+
+        The document is None if nothing is credited.
+        """
         taken = [self._taken[place] for place in self._live if place in self._taken]
         state = _with_minutes_back(self._state, taken, self._emptied, write_off=self._write_off)
         lines = [*self._credit_lines(state), *self._covered_lines(state, taken)]

@@ -138,7 +138,7 @@ def _first(contract: ContractTerms, rollover: Rollover, whole: Period) -> Period
 
 
 def _left(granted: list[RolledMinutes], used: int) -> Iterator[tuple[RolledMinutes, int]]:
-    """Yield each grant, the oldest first, with the minutes of it that are left once `used` minutes were drawn."""
+    """Yield each item of `granted` in order, with the minutes that are left of it once `used` minutes were drawn."""
     for each in granted:
         drawn = min(used, each.minutes)
         used -= drawn
