@@ -1,8 +1,8 @@
 """Render pages, mails and documents from templates. Only this package uses Jinja and marks text as safe HTML.
 
-`render("agent/cases/list.html", reader=..., company=..., now=..., ...)` returns the page as text. Three names of the
-context decide how values are formatted: `reader` (locale and time zone; without a reader, British English and the
-company's time zone), `company` and `now` (the current instant).
+`render("agent/cases/list.html", reader=..., company=..., now=..., ...)` returns the page as text. Three of these
+variables decide how values are formatted: `reader` (locale and time zone), `company` and `now` (the current instant).
+Without a reader, values are formatted in British English and in the company's time zone.
 """
 
 import contextlib

@@ -26,8 +26,8 @@ MOST_NAMED = 5
 class Present:
     """Which pages show which cases.
 
-    `pages` maps the ids of a case and of a page to four values: the agent's id and name, whether the agent writes, and
-    until when these values are valid, by the monotonic clock.
+    The keys of `pages` are the id of a case and the id of a page. The values are the agent's id and name, whether the
+    agent writes, and until when the value is valid, by the monotonic clock.
     """
 
     pages: dict[tuple[int, str], tuple[int, str, bool, float]] = field(default_factory=dict)
