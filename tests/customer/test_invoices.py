@@ -171,6 +171,10 @@ async def test_a_statement_sums_what_each_kind_of_cover_has_paid_for(app: Gate) 
         await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
     assert run is not None
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "<dd>1 h 20 min</dd>" in (await browser.get(f"/agent/statements/{run.statement_ids[0]}")).text.replace(
+            "\xa0", " "
+        )
     async with await Browser.of(app, ADA, at=NOW) as browser:
         page = " ".join((await browser.get(f"/statements/{run.statement_ids[0]}")).text.replace("\xa0", " ").split())
         file = await browser.get(f"/statements/{run.statement_ids[0]}/statement.pdf")

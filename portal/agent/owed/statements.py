@@ -18,6 +18,7 @@ from portal.billing import (
     correct_statement,
     correctable,
     detail_of,
+    minutes_by_cover,
     minutes_of,
     part_of,
     questions_of,
@@ -38,9 +39,11 @@ from portal.web.visit import Web, visit_of
 async def show(request: Web, reader: NamedDependency[AgentReader], statement_id: FromPath[uuid.UUID]) -> Response[str]:
     """Show a statement as its customer sees it: the time of one contract for which a billing run charged nothing."""
     statement = await Statement.find(statement_id, reader)
-    detail = part_of(await detail_of(statement_id=statement.id), request.query_params.get("detail"))
+    rows = await detail_of(statement_id=statement.id)
+    detail = part_of(rows, request.query_params.get("detail"))
     return await agent_page(
         request, reader, "agent/invoices/statement.html", statement=statement, detail=detail, related=await statement.related(),
+        sums=minutes_by_cover(rows),
         questions=await questions_of(statement),
         customer=await Customer.find(statement.customer_id, reader),
     )  # fmt: skip
