@@ -34,7 +34,7 @@ class Deleted:
     def had(self, column: str) -> Any:
         """Return the value that the entry had in `column`, or None if it had none.
 
-        It is a text or a number. Instead of an id, it is the name of what the id referred to.
+        The value is a text or a number. For a column that held an id, return the name of what the id referred to.
         """
         return self.deletion.columns.get(column, (None,))[0]
 

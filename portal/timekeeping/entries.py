@@ -1,8 +1,8 @@
 """Time entries: the class `TimeEntry`, and what authors and managers may do with an entry.
 
 The methods run in the caller's transaction. Submitted and approved entries are changed and deleted through
-`portal.billing`, which withdraws the approval first. The steps that billing needs for that (`revise`, `mark_withdrawn`
-and others) are here and in `states.py`.
+`portal.billing`, which withdraws the approval first. The functions that billing calls to do so (`revise`,
+`mark_withdrawn` and others) are here and in `states.py`.
 """
 
 import uuid
@@ -50,8 +50,8 @@ class TimeEntry(Table, tablename="time_entry"):
     approved (D34). `rejected_version` is the version that was rejected last, or None. `entered_by_id` is the agent who
     logged the time. If `rounded_by_day`, approval rounds the sum of the day's entries instead of each entry (D4).
     `window_from` is the instant from which the author has a limited time to change the entry: when it was logged or
-    last rejected. `settled_on_id` is set if a document settled the entry before its case was merged into another:
-    it is the id of the case on which the entry was then.
+    last rejected. `settled_on_id` is set only if a document settled the entry and the entry's case was merged into
+    another case later: it is the id of the former case.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -99,7 +99,8 @@ class TimeEntry(Table, tablename="time_entry"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the entries that `reader` may see: all of them for agents.
 
-        Raise `NotFound` for contacts, who read only copies on their documents and the view `approved_time` (D57).
+        Raise `NotFound` for contacts: they read only the copies of entries on documents, and the view `approved_time`
+        (D57).
         """
         if reader.is_contact:
             raise NotFound
@@ -192,8 +193,8 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        The different content is not stored anywhere, so it must not be dropped without a message. If the entry was
-        changed since, the contents are not compared.
+        The different content is not stored anywhere, so the agent has to be told. If the entry was changed since it was
+        created, the contents are not compared.
         """
         same = says_the_same(
             self,

@@ -18,8 +18,9 @@ RANK = 3
 class CaseTime:
     """Sums of the time on one case, in minutes.
 
-    `entries` is the number of entries. `worked` are the minutes worked in all entries, `counts` the billable minutes
-    (without rejected entries). `draft`, `submitted` and `rejected` are the minutes worked in entries of that state.
+    `entries` is the number of all entries, and `worked` are the minutes worked in them. `counts` are the billable
+    minutes without those of rejected entries. `draft`, `submitted` and `rejected` are the minutes worked in entries of
+    that state.
     """
 
     entries: int
@@ -47,10 +48,10 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed with the time entries that belong in its window, and the sums of all time on the case.
+    """Return the feed with the time entries of the same stretch of time, and the sums of all time on the case.
 
-    `before` is the cursor with which the feed was read. If the window contains more than `WINDOW` entries, the returned
-    feed begins with the oldest entry that fits.
+    `before` is the cursor with which the feed was read. At most `WINDOW` entries are added, the latest ones. If there
+    are more, the returned feed begins with the oldest entry that was added.
     """
     place = Cursor.read(before)
     rows = await current().fetch(

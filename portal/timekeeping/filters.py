@@ -99,7 +99,7 @@ class Filter:
     def has_kept_sums(self) -> bool:
         """Return whether the database keeps the sums of the entries that this filter chooses.
 
-        It keeps no sums by day, and no sum for the entries of all agents who have left.
+        The database keeps no sums by day, and no sums for the scope `left`.
         """
         return self.scope != "left" and self.since is None and self.until is None
 
@@ -114,7 +114,10 @@ class Filter:
         return "?" + urlencode({"of": self.scope, "id": self.id} | self.asked_for)
 
     def leading(self, **changed: object) -> str:
-        """Return the query string of this filter with the changed parameters; a parameter that is None is left out."""
+        """Return the query string of this filter with some parameters replaced, for a link to another list.
+
+        A parameter that is None is left out.
+        """
         kept = {name: str(value) for name, value in (self.asked_for | changed).items() if value is not None}
         return f"?{urlencode(kept)}" if kept else ""
 

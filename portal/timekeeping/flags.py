@@ -133,7 +133,7 @@ async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) 
 
 
 async def lift_customers(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Lift the open flag of a customer's question, if there is one; a manager's own flag on the entry stays."""
+    """Lift the open flag of the customer's question `question_id`, if there is one. A flag by a manager stays."""
     await _lift(_OF_QUESTION, question_id, by, at)
 
 
@@ -151,7 +151,10 @@ async def _lift(sql: str, whose: object, by: AgentReader, at: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A manager's or customer's question (`by`) that an agent has not answered yet, with the time that it is about."""
+    """A question about time that the agent who worked has not answered yet.
+
+    `by` is the name of the manager who asked, or `CUSTOMER`. The other fields describe the time entry.
+    """
 
     entry_id: int
     minutes: int
@@ -197,7 +200,7 @@ async def answered(manager_id: int) -> list[Answered]:
 def checked(field: str, text: str, empty: str) -> str:
     """Return a question, an answer or a reason without invisible characters and surrounding blanks.
 
-    Raise `Invalid` at `field` if it is too long, or with the error message `empty` if it is empty.
+    Raise `Invalid` at `field` if the text is too long, or, with the error message `empty`, if the text is empty.
     """
     text = visible(text).strip()
     if not text:

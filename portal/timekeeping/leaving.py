@@ -25,9 +25,9 @@ class Open:
     `appointments` are the planned appointments in the future, each with the number of its case. `unsubmitted` are the
     ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's entries that wait for
     approval; `timers` are the agent's timers that are neither logged nor discarded. `departments` and `services` are
-    the names of those for which the agent is a designated approver, and `waiting` is the number of submitted entries
-    there that the agent has to decide on. `unapproved` are the names of agents whose time nobody could approve after
-    this agent has left.
+    the names of the departments and services for which the agent is a designated approver. `waiting` is the number of
+    colleagues' submitted entries that the agent may approve as such. `unapproved` are the names of agents whose time
+    nobody could approve after this agent has left.
     """
 
     cases: list[Case]
@@ -83,12 +83,12 @@ async def end_agent(
 ) -> None:
     """End the access of an agent who leaves, and hand over their open cases, appointments, time and approver duties.
 
-    The agent's timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if it is None.
-    Planned appointments go to the agent `visitor_id`; with None, they are cancelled. The agent `approver_id` becomes
-    approver instead of the one who leaves; with None, nobody does. With `submits`, the agent's draft and rejected
-    entries are submitted, even while time tracking is switched off. Raise `Conflict` for the last admin, and `Invalid`
-    (`agent`, `appointments`, `approver`, `submits`) if one of the successors has left, or if an entry cannot be
-    submitted.
+    The agent's running timer is paused. Open cases are assigned to the agent `successor_id`, or to nobody if that is
+    None. Planned appointments go to the agent `visitor_id`; if that is None, they are cancelled. Approver duties go to
+    the manager `approver_id`, or to nobody if that is None. With `submits`, the agent's draft and rejected entries are
+    submitted, even while time tracking is switched off. Raise `Conflict` for the last admin. Raise `Invalid` (`agent`,
+    `appointments`, `approver`, `submits`) if one of the three agents named here has left, if `approver_id` is not a
+    manager, or if an entry cannot be submitted.
     """
     await hold_cases_of_agent(agent.id, at)
     # End the agent before reading cases and appointments, so that nobody can give the agent a new one.

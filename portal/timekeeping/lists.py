@@ -23,17 +23,18 @@ from portal.words import EntryBilling, EntryState
 PAGE = 50
 """The maximum number of time entries on one page of a list."""
 SUMMED = 10_000
-"""The maximum number of entries in a range of days that a list sums up. Without such a range there is no limit."""
+"""The maximum number of entries that a list sums up if the database does not keep their sums (`has_kept_sums`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
     """A time entry with the names that lists and feeds show beside it.
 
-    `at` is the instant at which the entry was created; `counts` are its billable minutes; `rules` decide whether it may
-    be changed; `changes` are the changes by people other than the author; `flag` is the open flag, or None.
-    `settled_as` is the number that the entry's document shows instead of `case_number`, because the case was merged
-    later, or None. `shape` is the name of the template fragment that shows the entry in a feed.
+    `at` is the instant at which the entry was created; `counts` are its billable minutes; `rules` decide whether the
+    entry may be changed; `changes` are the changes by people other than the author; `flag` is the open flag, or None.
+    If the entry's case was merged into another case after a document settled the entry, `settled_as` is the number of
+    the former case, which the document shows; otherwise it is None. `shape` is the name of the template fragment that
+    shows the entry in a feed.
 
     `portal.billing.decided` fills in the decisions of managers and the documents: `reason` (why a manager rejected it),
     `approved_by`, `implied` (approved as a draft, without having been submitted, C4), and `settled`. A settled entry is
@@ -105,7 +106,7 @@ class ListedEntry:
 
     @property
     def state_word(self) -> str:
-        """Return the word for the state, or "Billed" or "On a draft" if the entry is on an invoice or statement."""
+        """Return the word for the state; for a settled entry, return "On a draft" or "Billed"."""
         if self.settled:
             return "On a draft" if self.draft_id else "Billed"
         return self.state.word
@@ -120,10 +121,9 @@ class ListedEntry:
         return fixed or self.rules.why_locked(self.work_date, at) or None
 
     def own_until(self, by: AgentReader) -> datetime | None:
-        """Return until when the author `by` may change the entry, or None if there is no such limit.
+        """Return until when `by` may change the entry, or None if no limit of time applies to `by`.
 
-        There is none for managers, who may change it until it is billed, for other agents, who may not change it, and
-        for an entry that is submitted or approved.
+        The limit applies only to the author of a draft or rejected entry, and not to managers.
         """
         if by.is_manager or by.id != self.agent_id or not self.is_open:
             return None
@@ -197,8 +197,8 @@ class Totals:
 
     `ready` sums up the entries that the reader may submit by the filter: drafts, and entries that were changed since
     their rejection. `newest` is the highest id of any entry, so that a submission by filter does not include entries
-    that are added later. If a range of days contains more than `SUMMED` entries, `is_exact` is False, and `all` and
-    `ready` sum up only the latest of them.
+    that are added later. If the database does not keep the sums and the filter chooses more than `SUMMED` entries,
+    `is_exact` is False, and `all` and `ready` sum up only the latest of these entries.
     """
 
     all: Sums = Sums()

@@ -58,8 +58,8 @@ def address_of(id: str) -> str:
 class Sought:
     """The result of a choice or of a text in the search field of the form for time.
 
-    `on` is what was found, and `name` its name, or the text of the field. If `on` is None, `problem` is the error
-    message, and `choices` are the things that the text may mean.
+    `on` is what was found, and `name` its name. If nothing was found, `on` is None, `name` is the text of the field,
+    `problem` is the error message, and `choices` are the things that the text may mean.
     """
 
     on: On | None = None
@@ -127,11 +127,11 @@ async def named(id: str) -> On | None:
 
 
 async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestions:
-    """Return the cases, projects, services and kinds of general time that contain every word of `typed`.
+    """Return the cases, projects, services and kinds of general time that match every word of `typed`.
 
-    The words are searched in number, subject, name, customer and contract; open cases come before closed ones. If
-    nothing is typed, return the reader's own open cases and all kinds of general time. `after` is the number of
-    suggestions to skip.
+    Cases are searched as in the list of cases: by number, subject, contact and customer. All others are searched by
+    their name, customer, service and contract. Open cases come first, closed cases last. If nothing is typed, return
+    the reader's own open cases and all kinds of general time. `after` is the number of suggestions to skip.
     """
     text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
     views = (CaseView.ALL, CaseView.CLOSED) if text else (CaseView.MINE,)
@@ -144,11 +144,12 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
 
 
 def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
-    """Return the SQL for suggestions: the cases that meet the first of `conditions`, then names, then all other cases.
+    """Return the SQL for suggestions in three parts: first cases, then things that are not cases, then further cases.
 
-    `conditions` are SQL conditions on cases with `count` parameters. Further parameters are the limit of cases, the
-    words, and the number of rows to skip. With `with_names`, "names" are the projects, services and kinds whose names
-    contain the words; otherwise they are all kinds of general time.
+    `conditions` are SQL conditions on cases with `count` parameters; the cases of the first part meet the first
+    condition. Further parameters are the limit of cases, the words, and the number of rows to skip. With `with_names`,
+    the second part has the projects, services and kinds of general time that contain the words; without, it has all
+    kinds of general time.
     """
     limit, words, skipped = (f"${count + place}" for place in (1, 2, 3))
     is_in = "strpos(folded(x.name || ' ' || x.about), folded(word)) > 0"

@@ -48,10 +48,10 @@ class Understood:
     `wrong` is the error message if the duration cannot be read or counts too many minutes, `warning` a sentence if a
     manager could not approve the entry; otherwise they are "". `odd` are further warnings, such as an overlap or a
     closed case. `text` and `rounding` explain how many minutes are billable; `used` is a sentence about the billable
-    minutes of the service in that month, without and with the new entry. `share` has the same for the meter: the
-    minutes approved, pending, and of this entry. `instead` is another meaning that a bare number may have, or "".
-    `seen` are the parts of the invoice row that the customer will see (comment, role, minutes as h:min, "no charge");
-    empty if the customer will see nothing.
+    minutes of the service in that month, without and with this entry. `share` has three numbers of billable minutes for
+    the meter: those approved in that month, those not approved yet, and those of this entry. `instead` is another
+    meaning that a bare number may have, or "". `seen` are the parts of the invoice row that the customer will see
+    (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
     """
 
     wrong: str = ""

@@ -47,9 +47,10 @@ def _as_long(entry: "TimeEntry", work: Work) -> bool:
 
 
 def _counts_the_same(entry: "TimeEntry", work: Work) -> bool:
-    """Return whether an override in `work` has the figure and the reason of the entry's, or whether both have none.
+    """Return whether `work` and the entry agree on whether, how and why the billable minutes are overridden.
 
-    An entry that is not billable ignores overrides.
+    If the entry has no override, an override in `work` agrees as long as the billable minutes are equal, because
+    `counted` ignores such an override. If the entry is not billable, any override in `work` agrees.
     """
     if work.counts is None:
         return entry.override_reason is None

@@ -27,9 +27,9 @@ PENDING = frozenset({EntryState.DRAFT, EntryState.SUBMITTED})
 class Counting:
     """The number of billable minutes of an entry.
 
-    `override_reason` is None unless they override the rule of the service (D8). `stretches` is stored with the entry:
-    the worked minutes with their factors or prices (`schedules.written`), "" if the service has a schedule but it is
-    unknown when the work began, and None if no schedule applies (D27).
+    `override_reason` is the reason why an agent overrode the rule of the service, or None (D8). `stretches` is stored
+    with the entry: the worked minutes with their factors or prices (`schedules.written`); "" if the service has a
+    schedule but the beginning of the work is unknown; None if no schedule applies (D27).
     """
 
     minutes: int

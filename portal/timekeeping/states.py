@@ -32,7 +32,7 @@ Row = Any
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Result of submitting several time entries, or of undoing that (D35).
+    """Result of submitting several time entries, or of undoing a submission (D35).
 
     `submitted` are the ids of the entries that were changed. `refused` maps the id of each entry that could not be
     changed to an error message. `left_out` is the number of rejected entries that a submission by filter left out

@@ -45,7 +45,7 @@ FIXED = {"agent_id": "Agent", "case_id": "Case", "project_id": "Project", "custo
 class Verb(StrEnum):
     """What can happen to a time entry.
 
-    `withdrawn` undoes an approval, `reopened` a rejection, `held_again` a release.
+    `withdrawn` undoes `approved`, `reopened` undoes `rejected`, and `held_again` undoes `released`.
     """
 
     LOGGED = "logged"

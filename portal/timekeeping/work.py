@@ -141,8 +141,8 @@ class Ground:
     """Facts about the agent, the service and the case of an entry that the rules for time entries need.
 
     `latest` is the last day on which time may be logged. `time_zone` is the agent's. `rounding` and `schedule` are
-    those of the service, or None; `by_day` says whether it rounds by day. `has_tasks` says whether the service or the
-    project offers a task. `at` is the instant at which the entry is written.
+    those of the service, or None; `by_day` says whether the service rounds by day. `has_tasks` says whether the service
+    or the project offers a task. `at` is the instant at which the entry is written.
     """
 
     agent_has_left: bool
@@ -198,9 +198,9 @@ async def ground_of(
     `customer_id` is the customer of the entry's case or project. `case_id` is the case of a new entry; an existing
     entry keeps its case even if new time may no longer be logged there. `known_task_id` and `known_kind_id` are the
     stored task and kind of general time of the entry; they may have ended. Raise `Conflict` if time tracking is off.
-    Raise `Invalid` (`on`, `agent`, `role`, `kind`, `service`, `task`) if no time may be logged on the case, if an
-    agent, role or service does not exist, if the service belongs to another customer, or if the kind or task has ended
-    or does not exist or the task does not belong to the service or project.
+    Raise `Invalid` at the field `on` if no time may be logged on the case, and at `agent`, `role`, `kind`, `service` or
+    `task` for an id that does not exist. Raise it also for a service of another customer, for a kind or task that has
+    ended, and for a task of another service or project.
     """
     row = await current().fetchrow(
         _GROUND, agent_id, work.service_id, case_type_id, work.task_id, work.role_id, work.general_kind_id, case_id, project_id,

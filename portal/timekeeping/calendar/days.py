@@ -19,9 +19,9 @@ SHORTEST_GAP = 5
 class Stretch:
     """A part of the day between two instants, which are shown as clock times in the time zone `zone`.
 
-    It is an entry, or a gap if `entry` is None. `overlap` is the number of minutes that it shares with entries that
-    began before it. `lane` is the row of the drawing that it is drawn in, because overlapping entries need several; 0
-    is the first.
+    The part is an entry, or a gap if `entry` is None. `overlap` is the number of minutes that the entry shares with
+    entries that began before it. `lane` is the number of the row in which the part is drawn, counted from 0:
+    overlapping entries are drawn in different rows.
     """
 
     began: datetime
@@ -76,12 +76,12 @@ class Day:
 
     @property
     def entries(self) -> list[ListedEntry]:
-        """Return all entries of the day."""
+        """Return the entries that the page shows: those with clock times, then those without."""
         return [one.entry for one in self.stretches if one.entry] + list(self.untimed)
 
     @property
     def minutes(self) -> int:
-        """Return the minutes worked."""
+        """Return the minutes worked in the entries that the page shows."""
         return sum(entry.minutes for entry in self.entries)
 
     @property
@@ -91,12 +91,12 @@ class Day:
 
     @property
     def overlap(self) -> int:
-        """Return the minutes that entries share with earlier ones."""
+        """Return the minutes that entries share with earlier entries."""
         return sum(one.overlap for one in self.stretches)
 
     @property
     def lanes(self) -> int:
-        """Return how many lanes the drawing needs, because entries overlap."""
+        """Return how many rows (lanes) the drawing needs: 1, or more if entries overlap."""
         return max((one.lane for one in self.stretches), default=0) + 1
 
     @property
@@ -109,7 +109,7 @@ class Day:
 
     @property
     def ticks(self) -> list[tuple[str, str]]:
-        """Return the labels of the time line: pairs of the place in per cent of the width, and the hour."""
+        """Return the labels of the time line as pairs: the place in per cent of the width, and the hour to print."""
         if self.hours is None:
             return []
         began, ended = self.hours
@@ -162,7 +162,10 @@ async def day_of(reader: AgentReader, day: date, target: int) -> Day:
 
 
 def _hours(stretches: Sequence[Stretch], zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-    """Return the full hour before the first stretch begins and the one after the last ends; None without stretches."""
+    """Return the full hours between which all stretches lie, the beginning rounded down and the end rounded up.
+
+    Return None without stretches.
+    """
     if not stretches:
         return None
     first = min(one.began for one in stretches).astimezone(zone)

@@ -24,9 +24,10 @@ from portal.words import EntryBilling, EntryState
 class Typed:
     """What was typed into a form of the week grid.
 
-    `cells` maps the name of each field to its text, and `seen` to what the filled fields showed when the page was
-    loaded (`Cell.seen`). `words` maps the key of a row to the comment for its new entries, and `tasks` to the id of
-    their task. `form_key` identifies the form, so that sending it twice changes nothing.
+    `cells` maps the name of each field to its text. `seen` maps the name of each filled field to what the field showed
+    when the page was loaded (`Cell.seen`). `words` maps the key of a row to the comment for new entries of the row, and
+    `tasks` maps it to the id of the task for these entries. `form_key` identifies the form, so that sending the form
+    twice changes nothing.
     """
 
     cells: Mapping[str, str]
@@ -36,12 +37,12 @@ class Typed:
     form_key: uuid.UUID | None = None
 
     def was_changed(self, cell: Cell) -> bool:
-        """Return whether the field of the cell was sent with a text that differs from what it showed."""
+        """Return whether the field of the cell was sent with another text than the page had shown."""
         shown = self.seen.get(cell.name, "").partition(" ")[2]
         return cell.name in self.cells and self.cells[cell.name].strip() != shown
 
     def with_task(self, key: RowKey) -> RowKey:
-        """Return `key` with the task that was chosen for new time in its row, unless the row has a task already."""
+        """Return `key` with its task or, if it has none, with the task that was chosen for new time in its row."""
         return key._replace(task=key.task or self.tasks.get(str(key), 0))
 
     def key_of(self, cell: Cell) -> uuid.UUID | None:
@@ -90,7 +91,7 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
 
 def sentence_of(refusal: Refusal) -> str:
-    """Return the error message for a refused field; if the refusal has several, the first one."""
+    """Return the error message for a refused field. If the refusal has several messages, return the first message."""
     return next(iter(refusal.fields.values())) if isinstance(refusal, Invalid) else refusal.sentence
 
 
@@ -113,7 +114,10 @@ async def _save(by: AgentReader, row: Row, cell: Cell, typed: Typed, workday: in
 
 
 def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
-    """Raise `Conflict` because the cell is not as the page showed it, unless the same form has changed it before."""
+    """Raise `Conflict`, because the cell has changed since the page was loaded.
+
+    Do nothing if the entry in the cell was logged by this same form, which was then sent twice.
+    """
     if any(entry.form_key is not None and entry.form_key == key for entry in cell.entries):
         return
     now = f"It is {clock(cell.minutes)} now" if cell.entries else "It is empty now"
@@ -123,8 +127,8 @@ def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
 def _length(text: str, held: int, workday: int) -> Work:
     """Return a `Work` that has only the duration in `text`: minutes, or clock times and the minutes added to them.
 
-    `work_date` is a placeholder, and the caller fills in the rest. `held` and `workday` are those of `read_duration`.
-    Raise `Invalid` if the text is not a duration.
+    `work_date` is a placeholder; the caller replaces it and fills in the rest. `held` and `workday` are passed to
+    `read_duration`. Raise `Invalid` if the text is not a duration.
     """
     try:
         read = read_duration(text, held=held, workday=workday)
@@ -157,9 +161,9 @@ async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed
 
 
 def _again(entry: TimeEntry, length: Work) -> Work:
-    """Return the work of the entry with the duration of `length`; everything else stays the same.
+    """Return the work of the entry with the duration in `length`; everything else stays the same.
 
-    The entry also keeps its clock times unless `length` has some.
+    If `length` has clock times, they replace those of the entry.
     """
     times = entry.span.clock_times() if entry.span and not length.began else (length.began, length.ended)
     return replace(

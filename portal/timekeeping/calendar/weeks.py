@@ -93,7 +93,10 @@ class Cell:
 
     @property
     def seen(self) -> str:
-        """Return the entry, the version and the text that the field shows, such as `17:2 1:30`; "" for an empty field."""
+        """Return the id and the version of the entry, and the text of the field, such as `17:2 1:30`.
+
+        Return "" if the cell has no entry or is not a field.
+        """
         return f"{self.entries[0].id}:{self.entries[0].version} {self.text}" if self.entries and self.is_typed else ""
 
 
@@ -209,7 +212,7 @@ async def _rows(found: Mapping[RowKey, Mapping[date, list[Held]]], first: date) 
 
 
 def _fits(task: Task, key: RowKey) -> bool:
-    """Return whether the task can be chosen for new time in the row with this key."""
+    """Return whether `task` can be chosen for new time in the row with this key. A row with a task has no choice."""
     project = key.number if key.kind == "project" else None
     return not key.task and task.service_id == key.service and task.project_id in (None, project)
 

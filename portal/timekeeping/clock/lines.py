@@ -26,10 +26,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class TimerLine:
     """One timer as pages show it.
 
-    `on` is the id of what it is attached to (see `timekeeping.logged_on`) and `place` its name; both are "" for a timer
-    that is not attached. `counted` is the total length of its finished stretches. `since` is the beginning of the
-    stretch in which the timer is running, or None if it is paused, and `stopped_at` the end of the latest finished
-    stretch. `ended_at` is when it was logged or discarded, or None. `hours` are the working hours of its agent.
+    `on` is the id of the thing to which the timer is attached (see `timekeeping.logged_on`), and `place` the name of
+    that thing; both are "" for a timer that is not attached. `counted` is the total length of the finished stretches.
+    `since` is the beginning of the running stretch, or None if the timer is paused. `stopped_at` is the end of the
+    latest finished stretch. `ended_at` is when the timer was logged or discarded, or None. `hours` are the working
+    hours of the timer's agent.
     """
 
     id: int
@@ -52,7 +53,7 @@ class TimerLine:
 
     @property
     def name(self) -> str:
-        """Return the name of what the timer is attached to or, without that, its note."""
+        """Return the name of what the timer is attached to, else its note; without both, return `No case yet`."""
         return self.place or self.note or "No case yet"
 
     @property
@@ -105,8 +106,8 @@ class TimerLine:
     def clock_times(self, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
         """Return the clock times at which the timer started and was last paused, such as 09:00 and 10:45.
 
-        While the timer runs, the second one is the clock time at the instant `at`. Both are "" if they are the same
-        minute, or a day or more apart.
+        While the timer runs, the second clock time is that of the instant `at`. Return "" for both if they are equal or
+        the instants are a day or more apart.
         """
         ended = at if self.since else self.stopped_at or at
         began, end = (f"{instant.astimezone(zone):%H:%M}" for instant in (self.began_at, ended))
@@ -129,7 +130,10 @@ where t.agent_id = $1 and
 
 
 async def timers_of(agent: AgentReader | Agent) -> list[TimerLine]:
-    """Return the agent's timers that are neither logged nor discarded: the running one first, then the latest paused."""
+    """Return the agent's timers that are neither logged nor discarded.
+
+    The running timer comes first, then the paused timers, the latest paused first.
+    """
     rows = await current().fetch(
         f"{_LINES} t.ended_at is null order by x.since is null, x.stopped_at desc, t.id desc", agent.id
     )

@@ -185,7 +185,7 @@ class Timer(Table, tablename="timer"):
 
 
 class TimerSegment(Table, tablename="timer_segment"):
-    """A period of time in which a timer ran. `ended_at` is None while it runs."""
+    """A period of time in which a timer ran. `ended_at` is None while the timer still runs."""
 
     id: BigSerial = BigSerial(primary_key=True)
     timer_id = BigInt(default=None)
@@ -195,7 +195,7 @@ class TimerSegment(Table, tablename="timer_segment"):
 
 
 async def pause_all(agent_id: int, at: datetime) -> None:
-    """Pause the running timer of an agent who leaves. Its minutes are kept, so that a manager can ask about them."""
+    """Pause the running timer of an agent who leaves. The timer is not deleted, so that a manager can ask about it."""
     await current().execute(_PAUSE, agent_id, at)
 
 

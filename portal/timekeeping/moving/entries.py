@@ -25,9 +25,9 @@ _MOVE = "update time_entry set case_id = $1 where id = any($2) and case_id <> $1
 
 
 async def move(time: Sequence[Any], sources: dict[int, Case], target: Case, by: AgentReader, at: datetime) -> None:
-    """Move the locked entries `time` to `target`, and keep a version of each.
+    """Move the locked entries `time` to `target`, and record a version of each entry.
 
-    `time` are rows with `COLUMNS`; `sources` maps the ids of the cases that the entries are on to these cases.
+    `time` are rows with `COLUMNS`. `sources` are the present cases of the entries, by id.
     """
     if not time:
         return

@@ -18,10 +18,11 @@ from portal.timekeeping.moving import entries
 
 
 async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tuple[Case, list[Case]]:
-    """Return the case with the number `into`, and the other cases of `numbers` that are not part of it yet.
+    """Return the case with the number `into`, called the target, and the cases that are to be merged into the target.
 
-    Raise `NotFound` for an unknown number, `Conflict` for a case that is part of a third case, and `Invalid` (`case`)
-    for more than `MOST` numbers, before any of them is looked up.
+    The list has the other cases of `numbers`; it is empty if all of them are part of the target already. Raise
+    `NotFound` for an unknown number, and `Invalid` (`case`) for more than `MOST` numbers. If the list is not empty,
+    raise `Conflict` for a case that was merged before.
     """
     if len({into, *numbers}) > merging.MOST:
         raise Invalid({"case": merging.TOO_MANY})
@@ -38,9 +39,9 @@ async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tu
 class Mergeable:
     """A case on the page where an agent chooses which cases to merge.
 
-    `contact_sees_all` says whether its contact may see every case of the customer. `project` is the name of the project
-    that it is connected to, or None. `minutes` are the minutes worked. `appointments` counts those that are still
-    planned, and `timers` the timers that are neither logged nor discarded.
+    `contact_sees_all` says whether the contact of the case may see every case of the customer. `project` is the name of
+    the project to which the case is connected, or None. `minutes` are the minutes worked. `appointments` is the number
+    of appointments that are still planned, and `timers` the number of timers that are neither logged nor discarded.
     """
 
     number: int
@@ -62,9 +63,9 @@ class Mergeable:
 
 
 async def mergeable(numbers: Sequence[int], reader: AgentReader) -> tuple[list[Mergeable], str]:
-    """Return the cases with these numbers, the lowest first, and the error message if they cannot be merged, or "".
+    """Return the cases with these numbers, the lowest first, and the reason why they cannot be merged, or "".
 
-    A case that is merged already is replaced by the case that it is part of.
+    Instead of a case that was merged already, return the case into which it was merged.
     """
     rows = await current().fetch(
         _MERGEABLE.format(seen=Case.visible_sql(reader, "c")), list(numbers)[: merging.MOST + 1]
@@ -94,9 +95,9 @@ where {{seen}} and c.id = any (select coalesce(n.merged_into_id, n.id) from case
 async def merge(numbers: Sequence[int], into: int, *, by: AgentReader, at: datetime) -> Case:
     """Merge the cases with these numbers into the case with the number `into`, and return it.
 
-    Cases that are part of it already are left out, so that a repeated request changes nothing. Customers are locked
-    before cases, and cases before time entries, as everywhere. Raise `NotFound` and `Conflict` as `to_merge` does, and
-    `Invalid` (`case`) for cases that cannot be merged with each other.
+    If all cases are part of that case already, nothing changes, so a repeated request is harmless. Customers are
+    locked before cases, and cases before time entries, as everywhere. Raise `NotFound` and `Conflict` as `to_merge`
+    does, and `Invalid` (`case`) for cases that cannot be merged with each other.
     """
     agents_only(by)
     target, sources = await to_merge(numbers, into, by)

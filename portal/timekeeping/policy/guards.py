@@ -1,7 +1,8 @@
-"""Warn about time that looks wrong but may be logged: overlaps, days of more than 24 h, closed cases and contracts.
+"""Warn about time that looks wrong: overlaps, days of more than 24 h, closed cases and contracts that have ended.
 
-The module `work` refuses other time (an entry of more than 24 h, a locked period, a missing required field). The form for time
-and the week grid show these warnings; those that approvers see are in `portal.billing.deciding.oddness`.
+The form for time and the week grid show these warnings. What approvers are warned about is in
+`portal.billing.deciding.oddness`. What must not be logged at all, such as an entry of more than 24 h, is refused by the
+module `timekeeping.work`.
 """
 
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ from (select) as one left join cases c on c.id = $6 left join service s on s.id 
 async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
     """Return the warnings about time that is about to be stored, found by one query.
 
-    Only a locked period and a case on which no time may be logged prevent saving. They are among the warnings, so that
-    the agent learns of them before sending the form.
+    Two of the warnings are about time that cannot be saved: a locked period, and a case on which no time may be logged.
+    They tell the agent so before the form is sent.
     """
     began, ended = (planned.span.started_at, planned.span.ended_at) if planned.span else (None, None)
     row = await current().fetchrow(
