@@ -1,1 +1,1 @@
-"""The people who use the portal: customers with their contacts, agents with their departments, and how all sign in."""
+"""The people who use the portal: the contacts of customers, the agents of departments, and how both sign in."""

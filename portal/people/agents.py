@@ -28,8 +28,8 @@ GRADES = ("agent", "manager", "admin")
 class AgentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of an agent as typed, not validated yet.
 
-    `grade` is one of `GRADES`. `approves` holds the ids of the departments whose time entries this manager may approve.
-    It is ignored for other grades.
+    `grade` is one of `GRADES`. `approves` holds the ids of the departments whose time entries the agent may approve; it
+    is ignored unless the grade is manager.
     """
 
     name: str
@@ -87,12 +87,12 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def known(cls) -> list[Known]:
-        """Return all agents as options of a filter, sorted by name, with those who have left last."""
+        """Return all agents as options of a filter, sorted by name; agents who have left come after all others."""
         return await known(cls.select(cls.id, cls.name, cls.ended_at))
 
     @classmethod
     async def listed(cls, number: int | None = None) -> Page:
-        """Return the page `number` of the agents as rows, sorted by name, with those who have left last.
+        """Return the page `number` of the agents as rows, sorted by name; agents who have left come after all others.
 
         Columns: id, name, email, grade, role (its name, or None), department (its name), ended_at, accepted_at.
         """
@@ -115,9 +115,10 @@ class Agent(Person, Table, tablename="agent"):
     async def change(self, facts: AgentFacts, at: datetime) -> None:
         """Replace every field of the agent. A new grade takes effect with the agent's next request (R33).
 
-        An agent whose new grade is not manager loses all designations. Open invitation and reset links end if the mail
-        address changes. Raise `Invalid` for a field that is not valid, for a mail address that somebody else has, or if
-        the change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or department.
+        An agent whose new grade is not manager loses all designations. If the mail address changes, the agent's open
+        invitation and reset links end. Raise `Invalid` for a field that is not valid, for a mail address that somebody
+        else has, or if the change would leave no admin who can sign in (R31). Raise `NotFound` for an unknown role or
+        department.
         """
         values, address, departments = await _read(facts)
         if facts.grade != "admin" and await self._is_only_admin():
@@ -127,10 +128,10 @@ class Agent(Person, Table, tablename="agent"):
         await designate(self.id, departments)
 
     async def end(self, at: datetime) -> None:
-        """Record that the agent has left, and end their access, their sessions and their open links at once (R12).
+        """Record that the agent has left, and end the agent's access, sessions and open links at once (R12).
 
-        A repeat changes nothing. Their time entries and messages stay. Raise `Conflict` for an admin if no other admin
-        can sign in (R31).
+        The agent's time entries and messages stay. A repeat changes nothing. Raise `Conflict` for an admin if no other
+        admin can sign in (R31).
         """
         if await self._is_only_admin():
             raise Conflict(f"{self.name} is the only admin: make another one first.")
@@ -187,9 +188,9 @@ order by folded(a.name)
 
 
 async def reader_of_agent(agent_id: int, *, even_left: bool = False) -> AgentReader | None:
-    """Return an agent as a reader with the rights that they have now, for what a job does in their name.
+    """Return an agent as a reader with the agent's present rights, so that a job can act in the agent's name.
 
-    Return None if the agent has left, unless `even_left` is set.
+    Return None for an unknown agent and, without `even_left`, for an agent who has left.
     """
     row = await current().fetchrow(_READER, agent_id)
     reader = reader_of(row) if row and (even_left or not row["disabled"]) else None
@@ -200,10 +201,10 @@ _READER = "select p.* from credential c cross join lateral person_of(c.id) p whe
 
 
 async def without_approver(leaving: int = 0) -> list[str]:
-    """Return the names of the agents whose time no other admin and no other designated manager may approve (C10).
+    """Return the names of the agents whose time nobody may approve: no admin and no designated manager (C10).
 
-    The agent with the id `leaving` is treated as if they had left, to show the effect of their departure. 0 means
-    nobody.
+    Nobody may approve their own time. The agent with the id `leaving` is treated as if they had left, to show the
+    effect of their departure; 0 means nobody.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
@@ -221,11 +222,12 @@ def refuse_wrong_admin(*, name: str, address: str, zone: str) -> None:
 
 
 async def create_admin(*, name: str, address: str, password: str, zone: str, at: datetime) -> Agent:
-    """Create an admin who has a password, and return them. Only the command line calls this (R11).
+    """Create an admin who has a password, and return the admin. Only the command line calls this (R11).
 
-    The admin joins the first department by name; if there is none yet, one named Support is created. The table
-    `department` is locked until the transaction ends, so that two calls do not both create it. `address` is the mail
-    address, `zone` the name of a time zone. Raise `Invalid` at the fields name, email, time_zone or password.
+    The admin joins the first department by name. If there is no department yet, the department Support is created; the
+    table `department` is locked until the transaction ends, so that two calls do not create two departments. `address`
+    is the mail address, `zone` the name of a time zone. Raise `Invalid` at the fields name, email, time_zone or
+    password.
     """
     password_hash = await passwords.chosen(password, [name, address])
     await current().execute("lock table department in share row exclusive mode")

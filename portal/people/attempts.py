@@ -75,9 +75,9 @@ def source(address: str) -> str:
 async def admit(limits: Mapping[str, Limit], at: datetime) -> dict[str, int]:
     """Count one attempt under each of these rate-limit keys, and return the id of the new row for each key.
 
-    Raise `TooMany` with the longest waiting time if the limit of any key is reached. A refused attempt is not counted;
-    otherwise a stranger behind the same IP address could keep others waiting for ever. An advisory lock on each key,
-    held until the transaction ends, makes simultaneous attempts count one after the other.
+    Raise `TooMany` with the longest waiting time if the limit of any key is reached. Refused attempts are not counted:
+    if they were, a stranger behind the same IP address could keep others waiting for ever. An advisory lock on each
+    key, held until the transaction ends, makes simultaneous attempts count one after the other.
     """
     tx, longest, what = current(), timedelta(0), ""
     for key in sorted(limits):

@@ -57,7 +57,7 @@ MOST_NAMED = 100
 
 
 class Named(NamedTuple):
-    """The ids of the customers and contacts whose data match a word. `is_cut` says whether more of them match."""
+    """The ids of customers and contacts whose data match a word. `is_cut` says whether further ids were left out."""
 
     customers: tuple[int, ...] = ()
     contacts: tuple[int, ...] = ()
@@ -86,11 +86,11 @@ order by folded(t.name), t.id limit $5
 
 
 async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list[Named]:
-    """Return the customers and contacts that each of these words of a search matches, in the order of the words.
+    """Return, for each word of a search, the customers and contacts that match the word, in the order of the words.
 
-    A word is a tuple: the tsquery that finds it in names, its `mail_part` and its `telephone_digits`. Readers who are
-    contacts find people by their names only, because the portal does not show them everybody's mail address and
-    telephone number.
+    A word is a tuple: a tsquery for names, the `mail_part` of the word and its `telephone_digits`. Readers who are
+    contacts find people by name only, because the portal does not show contacts everybody's mail address and telephone
+    number.
     """
     words, mails, digits = zip(*queries, strict=True) if queries else ((), (), ())
     if reader.is_contact:

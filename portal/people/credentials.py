@@ -1,7 +1,8 @@
 """Credentials: how contacts and agents sign in, and how their mail address and password are checked (R1-R6).
 
-A login is a mail address with its password and second factors. It belongs to one agent, or to the contacts, at one or
-more customers, who have this mail address. Each of them has a credential, and one of these credentials holds the login.
+A login is a mail address with its password and second factors. It belongs to one agent, or to the contacts with this
+mail address, each of another customer. The agent or each of these contacts has a credential, and one of these
+credentials holds the login.
 """
 
 import asyncio
@@ -113,8 +114,9 @@ async def memberships(login_id: int) -> list[int]:
 async def join(token: str, password: str, *, address: str, at: datetime) -> Proven:
     """Let the owner of a login accept access to a further customer by an invitation, and return the proof.
 
-    `password` is that of the login, which does not change; `address` is the IP address of the browser. Raise `NotFound`
-    for a token that `invitations.find` refuses. Raise `Invalid`, `TooMany` and `Unavailable` as `verify` does.
+    `password` is the present password of the login, which does not change. `address` is the IP address of the browser.
+    Raise `NotFound` for a token that `invitations.find` refuses. Raise `Invalid`, `TooMany` and `Unavailable` as
+    `verify` does.
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at)
@@ -138,7 +140,7 @@ async def find_active(email: str) -> int | None:
 
 
 async def of_customer(customer_id: int) -> list[int]:
-    """Return the ids of the credentials of all contacts of a customer, with those who have left, in ascending order."""
+    """Return the ids of the credentials of all contacts of a customer, even of contacts who have left, in order."""
     ids = Credential.select(Credential.id).where(Credential.customer_id == customer_id).order_by(Credential.id)
     return await ids.output(as_list=True)
 
@@ -171,10 +173,11 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 async def change_email(credential: int, email: str, at: datetime) -> None:
     """Change the mail address of a credential. Raise `Invalid` at the field `email` if another person has it.
 
-    Neither an agent and a contact nor two contacts of one customer can have the same mail address. Open invitation and
-    password-reset links end, because they were sent to the old mail address. If the person has access to other
-    customers too, or if another contact has the new mail address, the credential leaves its login: the password stays
-    with the others, and the person has to be invited at the new mail address. Database triggers do this.
+    Neither an agent and a contact nor two contacts of one customer can have the same mail address. The person's open
+    invitation and password-reset links end, because they were sent to the old mail address. If the person has access to
+    other customers too, or if another contact has the new mail address, the credential leaves its login: the password
+    stays with the other credentials, and the person has to be invited at the new mail address. Database triggers do
+    this.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):
@@ -307,8 +310,8 @@ async def forget_tries(email: str, address: str) -> None:
 async def _known(email: str, joining: int | None = None) -> Any:
     """Return a row with the columns id, password_hash and disabled of the login with this mail address, or None.
 
-    `disabled` is false if the person has an access that has not ended, and that they have accepted or whose credential
-    is `joining`.
+    `disabled` is false if at least one credential of the login has been accepted and has not ended. The credential
+    `joining` counts as accepted.
     """
     return await current().fetchrow(f"{_LOGIN} where h.email = $2 and h.login_id = h.id", joining, _canonical(email))
 

@@ -28,11 +28,11 @@ class CustomerFacts(PartyFacts, kw_only=True):
 
 
 class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of how the invoices of a customer are delivered, as typed. Contacts always see them in the portal.
+    """Form fields of how the invoices of a customer are mailed, as typed.
 
-    With `invoices_by_mail`, each invoice is also mailed to the contacts who may see invoices. `email` is the accounts
-    address, to which each invoice is mailed too; nobody signs in with it. With `invoices_with_csv`, these mails have
-    the CSV file with the time detail attached besides the PDF (C7).
+    With `invoices_by_mail`, each invoice is mailed to the contacts who may see invoices. `email` is the accounts
+    address, to which each invoice is mailed too; nobody signs in with this mail address. With `invoices_with_csv`, a
+    CSV file with the time detail is attached to these mails besides the PDF (C7).
     """
 
     invoices_by_mail: bool = False

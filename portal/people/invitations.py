@@ -161,8 +161,8 @@ class Latest:
         """Return the state of the link at the instant `at`.
 
         "ended": used, replaced or withdrawn. "expired": no longer valid. "by_hand": valid, and handed over without a
-        mail. "sent": the mail server has accepted its mail. "on_its_way": not accepted yet. "late": not accepted within
-        `LATE` after the link was created.
+        mail. "sent": the mail server has accepted the mail with the link. "on_its_way": the mail server has not
+        accepted the mail yet. "late": the same, and the link was created more than `LATE` ago.
         """
         if self.ended_at is not None:
             return "ended"
@@ -217,11 +217,12 @@ async def accept(
 ) -> Proven:
     """Set the password of the person to whom this token belongs, and return the proof with which they can be signed in.
 
-    All sessions and links of the person end, and after a reset a mail tells them. Call this function outside a
-    transaction: it opens its own, so that no connection and no lock is held while the password is hashed. `known` holds
-    words that an attacker would try first, such as the company's name: a password that consists of them is weak. Raise
-    `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak password, and `Conflict` for a link that sets
-    no password (`Invited.joins`); the link then remains valid. Raise `Unavailable` as `passwords.hashed` does.
+    All sessions of the person end, and open links as `end_all_of_login` says. After a reset, a mail tells the person of
+    the change. Call this function outside a transaction: it opens its own, so that no connection and no lock is held
+    while the password is hashed. `known` holds words that an attacker would try first, such as the company's name: a
+    password that consists of them is weak. Raise `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak
+    password, and `Conflict` for a link that sets no password (`Invited.joins`); the link then remains valid. Raise
+    `Unavailable` as `passwords.hashed` does.
     """
     async with transaction(None, readonly=True):
         invited = await find(token, at, kind)
@@ -254,7 +255,7 @@ returning k.id
 
 
 async def tell_of_change(login: int, at: datetime) -> None:
-    """Enqueue a mail that tells a person that their password was changed, in case somebody else did it."""
+    """Enqueue a mail that tells a person of the change of their password, in case somebody else made the change."""
     await jobs.enqueue("mail_password_changed", credential=login, at=at.isoformat())
 
 
@@ -271,7 +272,7 @@ async def end_all_of_login(login: int, at: datetime) -> None:
 
 
 async def end_all(credential: int, at: datetime) -> None:
-    """End all open links of a person. Call it when their mail address or access changes."""
+    """End all open links of a credential. Call this when the person's mail address or access changes."""
     is_open = (Invitation.credential_id == credential) & Invitation.ended_at.is_null()
     await Invitation.update({Invitation.ended_at: at}).where(is_open)
 

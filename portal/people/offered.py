@@ -1,4 +1,4 @@
-"""Options of select fields. Each holds an id and a label instead of a whole row, because a field may have hundreds."""
+"""Options of select fields. Each option is an id and a label instead of a whole row, because there may be hundreds."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ class Known(NamedTuple):
 
 
 async def offered(query: Select[Any]) -> list[Offered]:
-    """Return the rows of a query for the columns `id` and `name` as options, sorted by name."""
+    """Return the rows of `query`, which has the columns `id` and `name`, as options sorted by name."""
     return [Offered(**row) for row in await query.order_by(OrderByRaw("folded(name), id"))]
 
 
@@ -40,7 +40,10 @@ async def few(query: Select[Any]) -> list[Offered] | None:
 
 
 async def known(query: Select[Any]) -> list[Known]:
-    """Return the rows of a query for `id`, `name` and `ended_at` as options of a filter, those that have ended last."""
+    """Return the rows of `query`, which has the columns `id`, `name` and `ended_at`, as options of a filter.
+
+    The options are sorted by name; people and customers that have ended come after all others.
+    """
     return [
         Known(row["id"], f"{row['name']} (ended)" if row["ended_at"] else row["name"], row["ended_at"] is not None)
         for row in await query.order_by(OrderByRaw("ended_at is not null, folded(name), id"))

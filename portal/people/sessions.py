@@ -147,7 +147,7 @@ async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Ses
 async def find_again(session: Session, at: datetime) -> Session | None:
     """Read the session again, with its owner's current rights, and return it. Return None if its row no longer exists.
 
-    If the session has ended since, `live` is False in the result.
+    If the session has ended or expired since, `live` is False in the result.
     """
     found = await _find(session.token_hash, at, "select")
     return found[0] if found else None
@@ -201,7 +201,7 @@ async def touch(session: Session, at: datetime) -> None:
 
 
 async def hold(session: Session) -> bool:
-    """Lock the session until the transaction ends, and return whether it is not ended. Run as the sign-in role.
+    """Lock the session until the transaction ends, and return whether nobody has ended it. Run as the sign-in role.
 
     The login is locked too, so that the caller and `end_all` run one after the other, and `end_all` misses no session
     that begins in the meantime.

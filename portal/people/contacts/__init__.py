@@ -40,11 +40,11 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Contact(Person, Table, tablename="contact"):
-    """One contact of a customer. `ended_at` is the instant at which their access ended, or None.
+    """One contact of a customer. `ended_at` is the instant at which the contact's access ended, or None.
 
-    `erased_at` is the instant at which an admin erased them, or None. The row of an erased contact is kept only as the
-    author of what they wrote. A contact never moves to another customer: for a person who changes employer, the new
-    customer gets a new contact.
+    `erased_at` is the instant at which an admin erased the contact, or None. The row of an erased contact is kept only
+    as the author of the contact's messages. A contact never moves to another customer: for a person who changes
+    employer, the new customer gets a new contact.
     """
 
     id = BigSerial(primary_key=True)
@@ -84,7 +84,7 @@ class Contact(Person, Table, tablename="contact"):
 
     @classmethod
     async def listed(cls, customer: int, number: int | None = None) -> Page:
-        """Return the page `number` of a customer's contacts as rows, sorted by name, with those who have left last.
+        """Return the page `number` of a customer's contacts as rows, sorted by name; those who have left come last.
 
         Columns: id, name, phone, email, the three rights, ended_at, accepted_at.
         """
@@ -106,10 +106,10 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Create a contact with a mail address and no password. The contact sets a password through an invitation link.
 
-        The customer is locked, so that it cannot end before the transaction does. The database role of an administrator
-        of the customer (`by`) may not lock it: if the customer ends at the same moment, it gets a contact, who cannot
-        sign in. Raise `Invalid` for a field that is not valid or a mail address that somebody else has, `Conflict` if
-        the customer has ended.
+        The customer is locked, so that nobody can end the customer before the transaction ends. If `by` is a contact,
+        the customer is not locked, because the database role of contacts may not do that; a customer that ends at the
+        same moment then gets a contact who cannot sign in. Raise `Invalid` for a field that is not valid or a mail
+        address that somebody else has, `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
         ended = "select ended_at from customer where id = $1"
@@ -123,8 +123,8 @@ class Contact(Person, Table, tablename="contact"):
     async def change(self, facts: ContactFacts, at: datetime) -> None:
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
-        Open invitation and reset links end if the mail address changes. Raise `Invalid` for a field that is not valid
-        or a mail address that somebody else has.
+        If the mail address changes, the contact's open invitation and reset links end. Raise `Invalid` for a field that
+        is not valid or a mail address that somebody else has.
         """
         values, address = _read(facts)
         await Contact.update(**values).where(Contact.id == self.id)
@@ -154,9 +154,9 @@ class Contact(Person, Table, tablename="contact"):
 async def hold_contact(contact_id: int, *, ending: bool = False) -> None:
     """Take an advisory lock on a contact until the transaction ends, so that nobody gives a case to an ended contact.
 
-    A transaction that makes somebody the contact of a case takes the lock shared. A transaction that ends the contact
-    takes it exclusively, with `ending`, and so waits for all of the others. A row lock would need the privilege to
-    update contacts, which a contact who opens a case does not have.
+    A transaction that makes somebody the contact of a case takes a shared lock. A transaction that ends the contact
+    takes an exclusive lock with `ending`, and so waits for all transactions that hold the shared lock. A row lock would
+    need the privilege to update contacts, which a contact who opens a case does not have.
     """
     await current().execute(_HOLD_ALONE if ending else _HOLD, contact_id)
 

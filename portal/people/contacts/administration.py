@@ -19,10 +19,10 @@ OWN_ACCESS = (
 async def administering(reader: ContactReader) -> AsyncIterator[AdministratorReader]:
     """Open a transaction in which `reader` may change the contacts of their customer, and yield its `AdministratorReader`.
 
-    The transactions of the administrators of one customer run one after the other, so that two of them cannot take the
-    right from each other and leave nobody who has it. The yielded reader sees all cases of the customer, because the
-    cases of a contact who leaves are handed over even if the administrator may not read them. Raise `NotFound` if the
-    contact does not have the right, or has lost it in the meantime.
+    The transactions of the administrators of one customer run one after the other, so that two administrators cannot
+    take the right from each other at the same moment. The yielded reader sees all cases of the customer, because the
+    cases of a contact who leaves are handed over even if the administrator may not read these cases. Raise `NotFound`
+    if `reader` does not have the right, or has lost the right in the meantime.
     """
     by = replace(reader.as_administrator(), sees_all_cases=True)
     async with transaction(by) as tx:

@@ -1,4 +1,4 @@
-"""Create a contact for a caller who is not one yet, in the form that opens the caller's case."""
+"""Create a contact for a caller who is not a contact yet, in the form that opens the caller's case."""
 
 from datetime import datetime
 
@@ -26,7 +26,10 @@ class NewCaller(Struct, kw_only=True):
 
     @classmethod
     def sought(cls, text: str) -> "NewCaller":
-        """Return the fields of somebody whom a search for `text` did not find: a telephone number, mail address or name."""
+        """Return form fields in which `text` is the new contact's telephone number, mail address or name.
+
+        `text` is what was searched for, and no contact was found. Its form decides which of the three it is.
+        """
         said = visible(" ".join(text.split()))[:200]
         if telephone_digits(said):
             return cls(new_phone=said)
@@ -38,10 +41,10 @@ class NewCaller(Struct, kw_only=True):
         return bool(f"{self.new_name}{self.new_email}{self.new_phone}".strip())
 
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
-        """Create the contact for the customer with this id, and invite them with `new_invited`.
+        """Create the contact for the customer with this id. With `new_invited`, also mail the contact an invitation.
 
         The contact sees only their own cases. Raise `Invalid` for a field that is not valid, and for a mail address or
-        a telephone number that a contact of the customer has; the message names that contact.
+        a telephone number that another contact of the customer has; the message names the other contact.
         """
         digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):

@@ -71,7 +71,8 @@ async def are_set_up(login_id: int) -> bool:
 async def check_code(login_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
     """Use up a code of a person, and return which factor it proves.
 
-    A code of digits is one of the authenticator app, any other text is a recovery code; blanks and hyphens are ignored.
+    A number is taken as a code of the authenticator app, any other text as a recovery code; blanks and hyphens are
+    ignored.
     Call this function outside a transaction: it opens its own, so that an attempt is counted even if the code is wrong.
     A right code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field `code` for a
     wrong code, `TooMany` after too many wrong codes.
@@ -106,8 +107,9 @@ async def forget_tries(login_id: int) -> None:
 
 
 async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
-    """Remove the passkey with the id `passkey`, or the authenticator app if that is None; return whether it existed.
+    """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None.
 
+    Return whether the person had this factor.
     A mail tells the person of the removal. With the last factor, the recovery codes are removed too. With `keep_one`,
     raise `Conflict` instead of removing the last factor. Run as the sign-in role. The credential is locked, so that
     simultaneous calls run one after the other.
@@ -132,9 +134,9 @@ async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: 
 
 
 async def remove_all(login_id: int, at: datetime) -> None:
-    """Remove all second factors of a person, who has lost them, end their sessions, and tell them by mail (R17).
+    """Remove all second factors of a person who cannot use them any more, and end the person's sessions.
 
-    Run as the sign-in role.
+    A mail tells the person (R17). Run as the sign-in role.
     """
     await authenticator.remove(login_id)
     await passkeys.remove_all(login_id)

@@ -23,8 +23,8 @@ _BYTES = 10
 class RecoveryCode(Table, tablename="recovery_code"):
     """One unused recovery code. Using it deletes the row.
 
-    `hashed_for` is the credential id that is part of the hash, or None if it is `credential_id`. They differ if the
-    login has moved to another credential because the one that held it was erased.
+    The code is hashed together with a credential id: `hashed_for` or, if that is None, `credential_id`. `hashed_for` is
+    set once the login has moved to another credential, because the credential that held the login was erased.
     """
 
     code_hash = Bytea(primary_key=True, default=None, secret=True)

@@ -45,7 +45,7 @@ class AbsenceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ListedAbsence:
-    """An absence with the names that lists show. `note` is "" unless the reader may know it."""
+    """An absence with the names that lists show. `note` is "" if the reader may not read the note."""
 
     id: int
     agent_id: int
@@ -110,7 +110,7 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def dispatched(cls, day: date) -> list[Dispatched] | None:
-        """Return the agents who have not left, sorted by name, with the last day of the absence of those away on `day`.
+        """Return the agents who have not left, sorted by name, each with the end of an absence on `day`, if any.
 
         Return None if there are too many agents for a select field.
         """

@@ -120,8 +120,8 @@ HOURS = """
 class WorkingHours(Table, tablename="working_hours"):
     """The minutes that one agent works on one weekday; `weekday` 1 is Monday and 7 is Sunday (ISO 8601).
 
-    They are valid from `effective_from` until the agent's next hours begin. An agent has seven rows for each such day, or
-    none at all. Agents without rows work the hours of `USUAL`.
+    They are valid from `effective_from` until the agent's next hours begin. An agent has seven rows for each of these
+    first days, one for each weekday. Agents without rows work the hours of `USUAL`.
     """
 
     agent_id = BigInt(primary_key=True, default=None)
