@@ -52,7 +52,7 @@ async def form_of(service: Service) -> ServiceForm:
 async def of_service(service_id: int) -> list[tuple[int, str]]:
     """Return the managers who are designated for a service, as pairs of id and name, sorted by name.
 
-    Those who have left or are no longer managers are left out.
+    Designated people who have left or are no longer managers are left out.
     """
     rows = await current().fetch(
         "select a.id, a.name from service_designation d join agent a on a.id = d.agent_id"
@@ -66,7 +66,7 @@ async def of_service(service_id: int) -> list[tuple[int, str]]:
 async def designate(service_id: int, facts: ServiceForm) -> None:
     """Designate the managers in `facts.approvers` for a service, and no others.
 
-    Raise `Invalid` (`approvers`) if one of them is not a manager or has left.
+    Raise `Invalid` (`approvers`) for an id that is not that of a manager, or is that of a manager who has left.
     """
     checked = Checked()
     ids = [checked("approvers", identifier, agent_id) for agent_id in facts.approvers]

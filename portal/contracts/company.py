@@ -32,9 +32,9 @@ select c.name as company, c.currency, c.time_zone as company_zone, (select left(
 class CompanyFacts(PartyFacts, kw_only=True):
     """Form fields of the company as typed.
 
-    `first_number` is the first invoice number as printed, such as 2026-0147, and `first_credit_number` that of credit
-    notes; if this is empty, credit notes begin with `FIRST_CREDIT_NUMBER`. `vat_rate`, which is optional, is the VAT
-    rate in per cent that the form for a new contract shows at first.
+    `first_number` is the first invoice number as printed, such as 2026-0147. `first_credit_number` is the first number
+    of a credit note; if it is empty, credit notes begin with `FIRST_CREDIT_NUMBER`. `vat_rate`, which is optional, is
+    the VAT rate in per cent that the form for a new contract shows at first.
     """
 
     vat_id: str

@@ -126,10 +126,13 @@ class Contract(Table, tablename="contract"):
         """Replace every field of the contract. Time that is on a document already keeps its amounts.
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. The row is locked until the transaction ends. Raise `Invalid` for a bad field; if the currency
-        changes although the contract has services, whose time is priced in the old currency; if the billing periods
-        change although fees or included minutes of them are billed; and if the renewal is switched on, or the last day
-        of a contract to be renewed changes, although the contract has then ended already at `at`.
+        afterwards. The row is locked until the transaction ends. Raise `Invalid`:
+
+        - for a bad field;
+        - for another currency if the contract has services, because their time is priced in the old currency;
+        - for other billing periods if fees or included minutes of the present periods are billed;
+        - for a contract that is to be renewed but has ended already at `at`, if the renewal is switched on or the last
+          day changes.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:
@@ -230,9 +233,9 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
 
 
 async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
-    """Raise `Invalid` if a contract with these values is renewed although it ended before the day of `at`.
+    """Raise `Invalid` if a contract with these values is to be renewed but has ended before the day of `at`.
 
-    Its renewal would bill days that have passed.
+    The renewal would bill days that have passed.
     """
     if values["renewal_months"]:
         zone = await current().fetchval("select time_zone from company")

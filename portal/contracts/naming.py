@@ -1,4 +1,4 @@
-"""SQL expressions for the name of a service or a contract, with an addition where two of a customer have the same name."""
+"""SQL expressions for names of services and contracts, with an addition where a customer has two of the same name."""
 
 
 def shown_contract(alias: str) -> str:

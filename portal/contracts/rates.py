@@ -83,8 +83,8 @@ class Rate(Table, tablename="rate"):
         """Return a database row for each rate, the most general scopes first.
 
         Columns: id, hourly_rate, is_money (whether the rate has no more decimals than its currency), currency,
-        effective_from, last_day (the day before the next rate of the same scope, or None), and the names role, agent,
-        customer and service, or None.
+        effective_from, last_day (the day before the next rate of the same scope, or None), and the names of the scope:
+        role, agent, customer and service, each None if the scope does not have it.
         """
         return await current().fetch(LISTED)
 

@@ -79,7 +79,7 @@ def _plain(amount: Decimal | None) -> str:
 
 
 def check_rollover(checked: Checked, values: Mapping[str, Any]) -> None:
-    """Record an error in `checked` for a limit or a first day of a rollover that has no number of periods."""
+    """Record an error in `checked` if a rollover has a limit or a first day, but no number of periods."""
     for column in ("rollover_cap", "rollover_from"):
         if values[column] is not None and values["rollover_periods"] is None:
             checked.refuse(column, "Say for how many periods unused hours roll over, or leave this empty.")

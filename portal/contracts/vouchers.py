@@ -30,11 +30,11 @@ LATER = "It has paid for time on later days, which is on a document."
 class VoucherFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a new voucher as typed.
 
-    `services` are the ids of the services whose time it pays for; the sale is billed on the contract of the first one.
-    `hours` is a duration such as `10h`, `price` an amount in the currency of that contract. If `label` is empty, the
-    label is made from the hours; if `valid_from` is empty, the voucher is valid from the day of the sale. `valid_until`
-    is its last day, or empty. `usable_once` is a member of `UsableOnce`. `sold_elsewhere` is `yes` or `no`; `yes` means
-    that the sale is never billed.
+    `services` are the ids of the services whose time the voucher pays for; the sale is billed on the contract of the
+    first of these services. `hours` is a duration such as `10h`, `price` an amount in the currency of that contract. If
+    `label` is empty, the label is made from the hours; if `valid_from` is empty, the voucher is valid from the day of
+    the sale. `valid_until` is the last day of the voucher, or empty. `usable_once` is a member of `UsableOnce`.
+    `sold_elsewhere` is `yes` or `no`; `yes` means that the sale is never billed.
     """
 
     services: list[str]
@@ -147,8 +147,8 @@ class Voucher(Table, tablename="voucher"):
         """Delete a voucher that nothing depends on, such as one that was entered by mistake.
 
         The caller must lock the customer before, and recompute the allocations afterwards; allocations of open time
-        that refer to the voucher must have been deleted. Raise `Conflict` if its sale is billed, or if it has paid for
-        time that a document settled, even if the time was given back later.
+        that refer to the voucher must have been deleted. Raise `Conflict` if the sale of the voucher is billed, or if
+        the voucher has paid for time on a document, even if a credit or a correction freed that time later.
         """
         try:
             async with transaction(current().reader):
@@ -243,9 +243,9 @@ def _time_spent() -> str:
 
 
 def _left_elsewhere(text: str) -> int:
-    """Return, in minutes, the hours in `text` of a voucher that was sold elsewhere. Less than 1 h may be left of it.
+    """Return, in minutes, the hours in `text` that are left of a voucher that was sold elsewhere.
 
-    Raise `ValueError` for an empty field and for 0.
+    They may be less than 1 h. Raise `ValueError` for an empty field and for 0.
     """
     if not (minutes := prepaid(text)):
         raise ValueError("Write the prepaid hours, such as 10h.")

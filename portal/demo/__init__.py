@@ -40,10 +40,10 @@ NOTICE_AGE, UNREAD = timedelta(days=10), 3
 async def fill(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> bool:
     """Fill a migrated database with the demo, and return whether it was empty.
 
-    If the database has a company already, only set the password of the people in `ACCOUNTS`. Everything but one
-    question of a contact, and the notices of it, is written in one transaction: if the process is killed, the database
-    stays empty and the next start begins again. `say` is called with progress messages. `storage` receives the
-    attachments and documents. The same `now` always makes the same demo.
+    If the database has a company already, only set the password of the people in `ACCOUNTS`. The demo is written in one
+    transaction: if the process is killed, the database stays empty and the next start begins again. Two short
+    transactions follow, for a contact's question and for its notices. `say` is called with progress messages. `storage`
+    receives the attachments and documents. The same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None
@@ -63,7 +63,7 @@ async def fill(now: datetime, password: str, storage: Storage, say: Callable[[st
 
 
 async def _write(now: datetime, password: str, storage: Storage, say: Callable[[str], None]) -> ContactReader:
-    """Write everything but the question that only a contact may ask, and return that contact, Ada Lindqvist."""
+    """Write the whole demo except one question, which only a contact may ask. Return this contact, Ada Lindqvist."""
     calendar, rng = Calendar(now), Random(SEED)  # noqa: S311 (chance for stories, not for secrets)
     scenario = await _scenario(calendar, rng, DemoFiles(storage, rng))
     await _set_passwords(password)
@@ -119,7 +119,7 @@ async def _make_notices(now: datetime) -> None:
 
 
 async def _set_passwords(password: str) -> None:
-    """Set `password` for all `ACCOUNTS`, without checking its strength: whoever starts the demo has chosen it."""
+    """Set the first password of all `ACCOUNTS`. Its strength is not checked, because this is only a demo."""
     await current().execute(
         "select set_first_password(id, $1) from credential where email = any($2)",
         await passwords.hashed(password),
@@ -128,7 +128,7 @@ async def _set_passwords(password: str) -> None:
 
 
 async def _refresh_passwords(password: str) -> None:
-    """Set `password` for all `ACCOUNTS`, unless it is their password already because of an earlier start."""
+    """Set `password` for all `ACCOUNTS`. Do nothing if an earlier start has set the same password."""
     async with transaction(None) as tx:
         known = await tx.fetchval("select password_hash from credential where email = $1", ACCOUNTS[0])
         if not passwords.matches(known, password):

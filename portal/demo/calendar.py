@@ -53,7 +53,7 @@ class Calendar:
 
     @cached_property
     def billed_until(self) -> list[date]:
-        """Return the first day that each monthly billing run no longer bills, the oldest run first."""
+        """Return, for each monthly billing run, the first day that the run no longer bills, the oldest run first."""
         firsts, day = [], self.last_month
         while day > self.first:
             firsts.append(day)
@@ -110,6 +110,6 @@ class Calendar:
     def approved_to(self) -> date:
         """Return the last day of which all submitted time has been approved or rejected.
 
-        Time of the four working days after it is still undecided, and time of the last of the four is not submitted.
+        Time of the four working days after that day is still undecided; time of the last of the four is not submitted.
         """
         return self.workdays[-5]

@@ -1,4 +1,4 @@
-"""Plan the cases of the demo: who opens which one when, and each message, note and piece of work on the timeline."""
+"""Plan the cases of the demo: by whom and when each is opened, and the time of each message, note and piece of work."""
 
 import re
 from collections import Counter
@@ -125,8 +125,8 @@ def _endings(scenario: Scenario, ages: Sequence[int]) -> list[Ending]:
 def _cut(turns: Sequence[Turn], ending: Ending, scenario: Scenario, is_whole: bool) -> list[Turn]:
     """Return the turns of a story up to a random point at which its case can have the status `ending`.
 
-    If `is_whole`, as for the stories that happen only once, return all turns; a new case has only the first turn even
-    then. A case that waits for others ends with a reply from `WAITING`.
+    If `is_whole`, as for the stories that happen only once, return all turns. A new case always has the first turn
+    only. A case that waits for others ends with a reply from `WAITING`, unless `is_whole`.
     """
     if ending == "new":
         return list(turns[:1])
@@ -144,7 +144,7 @@ def _cut(turns: Sequence[Turn], ending: Ending, scenario: Scenario, is_whole: bo
 
 
 def _asks(turn: Turn) -> bool:
-    """Guess from its words whether the turn is a message in which an agent asks the contact for something."""
+    """Guess from the text of the turn whether it is a message in which an agent asks the contact for something."""
     return turn.who == "agent" and re.search(r"\?|please|tell me|send me|I need", turn.text, re.IGNORECASE) is not None
 
 

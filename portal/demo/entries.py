@@ -130,7 +130,7 @@ async def _log(scenario: Scenario, piece: PlannedWork, at: datetime) -> None:
 
 
 def _call_out(scenario: Scenario, piece: PlannedWork, service_id: int | None) -> int | None:
-    """Return the task with a fixed fee for short work, or None."""
+    """Return the id of the service's task with a fixed fee, or None without such a task or for long work."""
     return scenario.call_outs.get(service_id) if service_id and piece.minutes <= LONGEST_CALL_OUT else None
 
 

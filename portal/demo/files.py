@@ -27,7 +27,7 @@ class File:
 class DemoFiles:
     """Makes and stores the files of the demo.
 
-    Their keys follow from a count, so that a fill that is started again overwrites the same files.
+    The keys are made from consecutive numbers, so that a second attempt to fill the database overwrites the same files.
     """
 
     def __init__(self, storage: Storage, rng: Random) -> None:

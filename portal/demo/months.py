@@ -57,7 +57,7 @@ async def _issue(scenario: Scenario, at: datetime) -> None:
 
 
 async def _pay(scenario: Scenario, at: datetime) -> None:
-    """Record a payment of every invoice of which nothing is paid yet: of all that is owed, or of half for `SLOW`."""
+    """Record a payment of every invoice of which nothing is paid yet. The customer `SLOW` pays only half of the sum."""
     by = scenario.agent("Max Herrmann")
     for row in (await billing.list_issued(by, limit=1000)).rows:
         if row["open"] > 0 and not row["paid"]:

@@ -1,4 +1,4 @@
-"""Keep templates of services, which the company offers. A new service starts with the fields of a template."""
+"""Keep templates of services. A new service can start with the fields of a template."""
 
 from datetime import date
 from decimal import Decimal
@@ -111,7 +111,8 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
     def fits(self, contract: Contract) -> bool:
         """Return whether the amounts of the template are valid for a contract.
 
-        The currency must be the same and, for a fee, the billing cycle.
+        The contract needs the currency of the template and, if the template has a fee, also the template's billing
+        cycle.
         """
         has_fee = self.facts.settlement == Settlement.SUBSCRIPTION
         return self.currency == contract.currency and (not has_fee or self.cycle == contract.cycle)

@@ -29,7 +29,7 @@ class PriceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of new prices as typed; the form has only those that the settlement of the service needs.
 
     `effective_from` is the first day of the prices. `fee` and `included` are for a whole period. `overage_rate` is
-    empty if the rates apply beyond the prepaid hours.
+    the hourly rate beyond the prepaid hours; if it is empty, the usual hourly rates apply.
     """
 
     effective_from: str = ""
@@ -41,8 +41,8 @@ class PriceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class PriceChange(Table, tablename="price_change"):
     """All prices of a service from a day on, until the next change. Rows are deleted but never changed.
 
-    `fee` and `included_minutes` are None unless the service is a subscription; `overage_rate` is None if the rates
-    apply.
+    Only a subscription has a `fee` and `included_minutes`; they are None for a service that is paid by vouchers.
+    `overage_rate` is the hourly rate beyond the prepaid hours; if it is None, the usual hourly rates apply.
     """
 
     id = BigSerial(primary_key=True)
@@ -56,7 +56,7 @@ class PriceChange(Table, tablename="price_change"):
 
     @classmethod
     async def find(cls, change: int, service: int) -> "PriceChange":
-        """Return the price change with this id. Raise `NotFound` unless it belongs to the service."""
+        """Return the price change with this id. Raise `NotFound` if the service has no such price change."""
         return await one(cls.objects().where(cls.id == in_range(change), cls.service_id == service))
 
     @classmethod
@@ -70,8 +70,8 @@ class PriceChange(Table, tablename="price_change"):
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
         afterwards. Fees that documents have billed and prices that approvals have fixed do not change. Raise `Invalid`
-        for a bad field, for a day on or before the first of the service, if other prices begin on that day, or if
-        nothing changes.
+        for a bad field, if the prices would begin on or before the first day of the service or of its contract, if
+        other prices begin on the same day, or if nothing changes.
         """
         values = await _read(facts, service, contract)
         row = values | {"customer_id": service.customer_id, "service_id": service.id, "created_at": at}
@@ -84,7 +84,7 @@ class PriceChange(Table, tablename="price_change"):
 
     @property
     def facts(self) -> PriceFacts:
-        """Return the prices as values for the form that plans a price change. Its first day is left empty."""
+        """Return the prices as form fields, to fill in the form that plans another price change. The day is empty."""
         return _typed(self.fee, self.included_minutes, self.overage_rate)
 
 
@@ -120,5 +120,5 @@ async def _read(facts: PriceFacts, service: Service, contract: Contract) -> dict
 
 
 async def _in_force(service: Service, on: date) -> "Service | PriceChange":
-    """Return the object with the prices in force before the day `on`: the last earlier price change, or the service."""
+    """Return the object whose prices apply before the day `on`: the last earlier price change, or the service."""
     return next((one for one in reversed(await PriceChange.of(service.id)) if one.effective_from < on), service)

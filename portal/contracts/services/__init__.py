@@ -41,11 +41,11 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     rounded (D4); `windows` and `holidays` are lines that `schedules.windows` reads, and `calendar_holidays` adds the
     days off of the company's calendar.
 
-    The fields from `overflow` on belong to some settlements only (`TERMS`): what happens to time beyond the prepaid
-    hours, the hourly rate of that time (the rates apply if it is empty), the id of a subscription whose included hours
-    the service draws too, the fee and the included hours of a whole period, whether the fee is due in advance or in
-    arrears, and for how many periods unused hours roll over, up to which limit and from which day on
-    (`terms.ROLLOVER`).
+    The fields from `overflow` on belong to some settlements only (`TERMS`). `overflow` says what happens to time beyond
+    the prepaid hours, and `overage_rate` is the hourly rate of such time; if it is empty, the usual hourly rates apply.
+    `included_from` is the id of a subscription whose included hours the service draws too. `fee` and `included` are for
+    a whole period; `due` says whether the fee is due in advance or in arrears. The last three say for how many periods
+    unused hours roll over, up to which limit and from which day on (`terms.ROLLOVER`).
     """
 
     name: str
@@ -77,12 +77,12 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Service(Table, tablename="service"):
     """A part of a contract under which time is logged. It never moves to another contract or customer (S4.10).
 
-    `settlement` says how its time is paid for, `rollup` how its time becomes lines of an invoice. The columns from
-    `overflow` on are None unless the settlement needs them (`TERMS`); `overage_rate` is also None if the rates apply.
-    After its own included hours, the service draws those of the subscription `included_from_id`, unless that is None
-    (D28). `stands_for` is its type, and `product_id` its product on the price list, or None. `time_provider`,
-    `last_sync` and the two columns `provider_project` and `provider_project_value` are reserved for integrations and
-    unused (S4.28).
+    `settlement` says how the time of the service is paid for, and `rollup` how this time becomes lines of an invoice.
+    The columns of `TERMS`, such as `overflow`, are None if the settlement does not need them; `overage_rate` is also
+    None if the usual hourly rates apply. If `included_from_id` is set, the service draws the hours of that subscription
+    after its own included hours (D28). `stands_for` is the type of the service, and `product_id` its product on the
+    price list, or None. `time_provider`, `last_sync`, `provider_project` and `provider_project_value` are reserved for
+    integrations and unused (S4.28).
     """
 
     id = BigSerial(primary_key=True)
@@ -136,8 +136,8 @@ class Service(Table, tablename="service"):
     ) -> "Service":
         """Return the service with this id. With `hold`, lock its row until the transaction ends.
 
-        Raise `NotFound` if there is no such service, if `reader` may not see it, or if `customer` or `contract` is
-        given and the service belongs to another one (R28, R29).
+        Raise `NotFound` if there is no such service, if `reader` may not see it, or if it belongs to another customer
+        than `customer` or to another contract than `contract`, where these are given (R28, R29).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
         query = query if customer is None else query.where(cls.customer_id == customer)
@@ -192,9 +192,12 @@ class Service(Table, tablename="service"):
         """Replace every field of the service. Logged minutes and approved prices do not change.
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Raise `Invalid` for a bad field; if the contract has another service of that name; if the settlement
-        changes although time, fees, vouchers or price changes depend on it; if settlement or tax change although
-        another service draws its included hours; and if the tax changes although the service shares a voucher.
+        afterwards. Raise `Invalid`:
+
+        - for a bad field, or if the contract has another service of that name;
+        - for another settlement if time, fees, vouchers or price changes depend on the present one;
+        - for another settlement or tax if another service draws included hours from this service;
+        - for another tax if the service shares a voucher with other services.
         """
         values = await columns_of(facts, await Contract.find(self.contract_id, SYSTEM), self)
         try:
@@ -282,10 +285,10 @@ order by folded(s.name), c.start_on, s.id
 async def columns_of(
     facts: ServiceFacts, contract: Contract, service: Service | None = None, *, known_product: int | None = None
 ) -> dict[str, Any]:
-    """Return the columns of a service for the fields of its form. `service` is the one to change, None for a new one.
+    """Return the columns of a service for the fields of its form. `service` is None for a new service.
 
-    A product that has ended is refused, unless the service has it already or it is `known_product`. Raise `Invalid` for
-    a bad field.
+    Raise `Invalid` for a bad field. A product that has ended is accepted only if `service` has it already or, for a new
+    service, if its id is `known_product`.
     """
     checked = Checked()
     taxable = checked("taxable", yes_or_no, facts.taxable)
