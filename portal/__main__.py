@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A refusal is printed as one line on standard error. A full disk or a database that goes down is reported in the same
     way, without a traceback, because neither is a programming error. Wrong arguments end the process with status 2.
-    `arguments` are those of this process unless given.
+    Without `arguments`, the arguments of this process are read.
     """
     given = _parser().parse_args(arguments)
     if given.command == "simulate":

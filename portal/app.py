@@ -97,7 +97,7 @@ async def _company() -> CompanyBrief | None:
 
 
 async def _frame(reader: Any, at: datetime) -> dict[str, Any]:
-    """Return the template variables of the layout of signed-in pages: for agents, counts and timers; else none."""
+    """Return the template variables of the layout of signed-in pages: counts and timers for agents, {} for contacts."""
     return await frame(reader, at) if reader.is_agent else {}
 
 

@@ -88,9 +88,8 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
     Raise `CannotStart`, and change nothing, if the backup is incomplete or the database is not empty. The files are
     stored first, then the database is restored in one transaction and migrated. If a restore stops before that
     transaction has committed, it can be repeated; if it stops later, another empty database is needed. All sessions and
-    open links end, because a session or link that was ended or used after the backup must not work again. The rows of
-    files that were added to forms and not sent, and of finished files of timesheets, are deleted, because a backup does
-    not contain these files.
+    open links end, because a session or link that was ended or used after the backup must not work again. A backup
+    contains neither the files of unsent forms nor finished files of timesheets, so the rows of these files are deleted.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()

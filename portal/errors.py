@@ -24,7 +24,7 @@ class BadRequest(Refusal):
 
 
 class Forbidden(Refusal):
-    """The reader may not do this, but may know that the thing exists. Otherwise raise `NotFound` instead."""
+    """The reader may see the thing, but may not do this with it. If the reader may not see it, raise `NotFound`."""
 
     status = 403
     default = "You may not do this."

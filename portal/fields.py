@@ -106,7 +106,7 @@ def phone(text: str) -> str:
 def in_range(number: int, *, bits: int = 63) -> int:
     """Return a row id that came from a URL. Raise `NotFound` if no row can have this id.
 
-    That is an id below 1 or too large for a column of `bits` bits: 63 for bigint, 31 for integer, such as a position.
+    No row has an id below 1 or too large for a column of `bits` bits: 63 for bigint, 31 for integer (a position).
     """
     if not 0 < number < 2**bits:
         raise NotFound

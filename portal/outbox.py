@@ -1,7 +1,7 @@
 """Record changes in the table `outbox`, in the same transaction as the change: a kind and ids, but no text.
 
-A trigger notifies the processes that serve live updates of each inserted row, and they make open pages update. The
-worker makes notices of the rows (`portal.notices.passing`).
+When a row is inserted, a trigger notifies the processes that serve live updates, and these make open pages update. The
+worker makes notices from the rows (`portal.notices.passing`).
 """
 
 import re
@@ -49,8 +49,8 @@ async def tell(
 
     `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the
     customer (notes, time). `contact_id` is the contact of the case that has changed; the database adds the other
-    participants: its watchers and the contacts of cases merged into it. Only participants learn of a change to a
-    confidential case; of other cases, contacts with the right to see all cases do too. `actor` is who made the change.
+    participants: watchers of the case, and the contacts of cases merged into it. Participants learn of the change and,
+    unless the case is confidential, so do contacts with the right to see all cases. `actor` is who made the change.
     `record_id` is the id of the row that records what happened, for notices: the message, the event of the case, the
     invoice, the payment, the question about an invoice or the renewal of a contract. `agent_id` is the agent to whom a
     case was assigned. Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
@@ -127,12 +127,12 @@ async def told_since(
 ) -> list[dict[str, Any]] | None:
     """Return the changes since `snapshot`, the text of the `pg_snapshot` from which a page was rendered.
 
-    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. If `only_cases_of` is the id
-    of a contact, changes to cases of which this contact is not a participant (see `tell`) are left out; `invoices` says
-    whether changes to invoices and statements are included. Transactions of the snapshot are compared, not instants,
-    because a transaction that began before the page was rendered may commit afterwards. Return None if the page must
-    fetch everything again: the snapshot is malformed, lies in the future (from before a restore) or too far in the
-    past, or there are more than `MOST_TOLD` changes.
+    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. `invoices` says whether
+    changes to invoices and statements are included. If `only_cases_of` is the id of a contact, all other changes are
+    left out except those to cases of which this contact is a participant (see `tell`). Transactions of the snapshot are
+    compared, not instants, because a transaction that began before the page was rendered may commit afterwards. Return
+    None if the page must fetch everything again: the snapshot is malformed, lies in the future (from before a restore)
+    or too far in the past, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

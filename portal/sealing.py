@@ -31,8 +31,8 @@ class Sealer:
     def open(self, purpose: str, sealed: str, at: datetime, *, within: timedelta | None = None) -> str:
         """Return the text that `seal` encrypted for this purpose.
 
-        Raise `Broken` if it was not sealed here for this purpose, was changed, or, with `within`, if it was sealed
-        longer than that before `at`.
+        Raise `Broken` if the text was not sealed here for this purpose or was changed. With `within`, also raise
+        `Broken` if it was sealed more than `within` before `at`.
         """
         padded = (sealed + "=" * (-len(sealed) % 4)).encode("ascii", "replace")
         keys = self._keys(purpose)

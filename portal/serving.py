@@ -108,7 +108,10 @@ def serve(
 
 
 def _inherited(environ: Any) -> dict[str, str]:
-    """Return the environment variables without those that child processes may get from the settings only."""
+    """Return the environment variables without database URLs and the demo password.
+
+    Child processes get these from the settings, where the settings contain them.
+    """
     left_out = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
     return {name: value for name, value in environ.items() if name not in left_out}
 
@@ -134,7 +137,8 @@ class _Child:
     def look_after(self) -> None:
         """Start the process again if it has exited and the pause since then is over.
 
-        Each exit doubles the pause, up to `_LONGEST_PAUSE`, unless the process had run for `_STEADY_SECONDS`.
+        Each exit doubles the pause, up to `_LONGEST_PAUSE`. After an exit of a process that had run for more than
+        `_STEADY_SECONDS`, the pause is `_FIRST_PAUSE` again.
         """
         now = time.monotonic()
         if self.process is not None:

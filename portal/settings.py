@@ -133,7 +133,7 @@ class Settings:
 
     @cached_property
     def sealer(self) -> Sealer:
-        """Return the object that encrypts texts in pages and in the database that only this installation may read."""
+        """Return the object that encrypts and signs texts, with the secret of this installation."""
         return Sealer(self.secret, *([self.former_secret] if self.former_secret else []))
 
     @property

@@ -88,9 +88,9 @@ def settings_for(data: str | None) -> "Settings":
 
 
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
-    """Start the embedded server unless it is running, migrate it, and return the settings with its URLs.
+    """Start the embedded server unless it is running, migrate the database, and return the settings with both URLs.
 
-    Without `migrate`, both URLs are the owner's, to restore a backup.
+    Without `migrate`, to restore a backup, do not migrate, and let the app connect as the owner of the tables too.
     """
     from portal.database import schema
 

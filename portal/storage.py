@@ -61,10 +61,10 @@ class Storage:
         self.folder = folder
 
     async def store(self, key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
-        """Store a stream of chunks under `key`. When this returns, the file is safely on the disk.
+        """Store a stream of chunks under `key`. When this returns, the file survives a power failure.
 
         Raise `TooLarge` as soon as more than `limit` bytes have arrived, and `Full` if the disk is nearly full. If the
-        stream is interrupted, no part of it remains.
+        stream is interrupted, the part that has arrived is deleted.
         """
         _checked(key)
         await self._refuse_full_disk()

@@ -197,7 +197,7 @@ class MailState(StrEnum):
 class CaseView(StrEnum):
     """The views of the agents' list of cases, in the order of the navigation.
 
-    `portal/desk/lists` defines their cases.
+    `portal/desk/lists` defines which cases a view shows.
     """
 
     MINE = "mine"

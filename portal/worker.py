@@ -53,11 +53,11 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
 async def tidy(storage: Storage, at: datetime) -> None:
     """Delete data that is no longer needed.
 
-    These are old sessions, drafts, invitation and reset links, and counts of attempts; rows of the outbox of which
-    notices have been made, old notices, records of mails and replies that are no longer due, old refusals of mail
-    addresses, old lines of the job log, timers that ended long ago, files whose message was never sent, old files of
-    timesheets, old previews of files, saved views that were deleted, old records of bulk changes of cases, and records
-    of who read which help article.
+    - Old sessions, invitation and reset links, counted attempts, and unsent texts of forms.
+    - Old rows of the outbox whose notices have been made, old notices, and old lines of the job log.
+    - Old records of mails, of refused mail addresses, of bulk changes of cases, and of who read which help article.
+    - Old replies that were withdrawn, saved views that were deleted, and timers that ended long ago.
+    - Files whose message was never sent, old files of timesheets, and old previews of files.
     """
     async with transaction(None):
         await sessions.delete_expired(at)
@@ -228,7 +228,7 @@ async def make_notices() -> None:
 
 
 async def begin_mails(at: datetime) -> None:
-    """Enqueue the jobs that mail waiting links, and the notices and invoices that are due."""
+    """Enqueue the jobs that send the mails that are due: those with a link, with notices or with an invoice."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(at)
         await mailing.begin_mails(at)

@@ -1,8 +1,8 @@
 """Connect to PostgreSQL: open the pool, and run every query inside `transaction(reader)`.
 
 A transaction names its reader, and row-level security (`migrations/`) then shows only what that reader may see.
-Piccolo queries and raw SQL inside the transaction share one connection, so never run two of them at the same time there
-(`asyncio.gather`).
+Piccolo queries and raw SQL inside a transaction share one connection, so never run two queries of a transaction at the
+same time (`asyncio.gather`).
 """
 
 import asyncio
@@ -155,11 +155,11 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     """Run the block in a transaction as `reader`, or as the login role if `reader` is None.
 
     Commit at the end of the block, then run the hooks of `on_commit`; roll back if the block raises. Inside another
-    transaction of the same reader, open a savepoint in it instead. Raise `Unavailable` if no connection is free within
-    `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the `lock_timeout`.
-    Raise `Conflict` if something was written to a case that was merged at the same moment, or by a contact who was erased.
-    Raise `RuntimeError` inside a transaction of another reader, inside a read-only one unless `readonly` is set too, and
-    if the block caught a database error and went on.
+    transaction of the same reader, only open a savepoint in that transaction. Raise `Unavailable` if no connection is
+    free within `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the
+    `lock_timeout`. Raise `Conflict` if the block writes to a case that was merged at the same moment, or in the name of
+    a contact who was erased. Raise `RuntimeError` inside a transaction of another reader, for a transaction that may
+    write inside one that is read-only, and if the block caught a database error and went on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -256,7 +256,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 def _is_gone(connection: Any) -> bool:
-    """Return whether the connection is closed or was given back to the pool, for which asyncpg raises `InterfaceError`."""
+    """Return whether the connection is closed. It also counts as closed once the pool has it back."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
@@ -264,7 +264,7 @@ def _is_gone(connection: Any) -> bool:
 
 
 async def _release(connection: Any, *, for_good: bool = False) -> None:
-    """Give the connection back to the pool. Close it if it is still in a transaction or `for_good` says it is broken."""
+    """Return the connection to the pool. Close it first if it is still in a transaction, or if `for_good` is set."""
     with contextlib.suppress(*AWAY):
         if for_good or connection.is_in_transaction():
             connection.terminate()
@@ -274,7 +274,7 @@ async def _release(connection: Any, *, for_good: bool = False) -> None:
 
 
 async def _nothing_to_reset(connection: Any) -> None:
-    """Skip asyncpg's reset of a connection that is given back: all settings end with the transaction anyway."""
+    """Skip asyncpg's reset of a connection that returns to the pool: all settings end with the transaction anyway."""
 
 
 def _options(role: str | None) -> dict[str, str]:

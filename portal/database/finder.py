@@ -73,7 +73,7 @@ class Finder:
 
     @property
     def _among(self) -> list[int | None]:
-        """Return the first parameter of the queries of a finder with the column `of`."""
+        """Return `within` as the first parameter of the queries, or no parameter if the finder has no column `of`."""
         return [self.within] if self.of else []
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:

@@ -52,12 +52,12 @@ def initialise(folder: Path, programs: Path, account: children.Account | None, l
 
 
 def environment() -> Mapping[str, str]:
-    """Return the variables for PostgreSQL's programs, without secrets and without those that they read, such as PGPORT."""
+    """Return the environment variables for PostgreSQL's programs: no secrets, and no settings such as PGPORT."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of the log that reports an error or, if there is none, its last line."""
+    """Return the last line of the log that reports an error or, if no line does, the last line of the log."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "error" in line]
     return (telling or lines or ["it said nothing."])[-1]
