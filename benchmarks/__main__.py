@@ -72,9 +72,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 async def tokens(owner_url: str) -> dict[str, str]:
-    """Begin a session for each kind of person in `PEOPLE`; return its Cookie header by the kind.
+    """Begin a session for each kind of person in `PEOPLE`, and return the Cookie headers by kind of person.
 
-    The key "", for a visitor who is not signed in, has the value "".
+    The key "" is for a visitor who is not signed in; its value is "".
     """
     await database.start(owner_url, role="portal_app", size=1)
     try:

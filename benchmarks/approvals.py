@@ -46,7 +46,7 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 def filling(unbilled: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `unbilled` unbilled entries.
 
-    That function returns the cursor of an entry in the middle of the list under the key `middle`.
+    The value of `middle` in the result of that function is the cursor of an entry in the middle of the list.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

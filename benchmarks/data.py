@@ -49,8 +49,8 @@ insert into message (customer_id, case_id, kind, contact_id, agent_id, author_na
 async def fill(owner_url: str, cases: int) -> dict[str, list[str]]:
     """Fill a migrated, empty database with `cases` cases.
 
-    Return the numbers of 100 open cases under the key `case`, and that of the case with 10,000 messages under `long
-    case`.
+    In the result, `case` has the numbers of 100 open cases, and `long case` the number of the case with 10,000
+    messages.
     """
     connection = await asyncpg.connect(owner_url)
     try:

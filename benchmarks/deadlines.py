@@ -69,10 +69,10 @@ async def plain(connection: asyncpg.Connection, first: int, last: int) -> None:
 
 
 async def compare(beside: asyncpg.Connection, watched: list[int], cases: int) -> tuple[Spent, Spent, float]:
-    """Run the job to its end and, in turns with it, move the deadlines of `cases` cases by plain SQL through `beside`.
+    """Run the job to its end and, in turns with the job, move the deadlines of `cases` cases by plain SQL.
 
-    Return the time that plain SQL took, that of the job, and the seconds of the job's longest transaction. `watched`
-    are the process ids of the job's database sessions.
+    `beside` is the connection for plain SQL, and `watched` are the process ids of the job's database sessions. Return
+    the time that plain SQL took, the time that the job took, and the seconds of the job's longest transaction.
     """
     floor, job, longest = Spent(), Spent(), 0.0
     of_plain, done, is_left = await sessions(beside), 0, True

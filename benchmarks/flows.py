@@ -92,8 +92,8 @@ Flow = Callable[[Connection], Awaitable[None]]
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
     """Return the flow of a page or form. Each call of the flow uses the next case of `numbers`.
 
-    It also appends the size of the page and its compressed size, in bytes, to `sizes`. A response with an unexpected
-    status raises `AssertionError`.
+    Each call also appends the size of the page and its compressed size, in bytes, to `sizes`. A response with an
+    unexpected status raises `AssertionError`.
     """
     turns = {name: cycle(given) for name, given in numbers.items()}
 

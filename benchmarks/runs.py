@@ -109,10 +109,10 @@ async def floor(connection: asyncpg.Connection, first: int, last: int) -> None:
 async def compare(
     floor_url: str, owner_url: str, customers: int, until: date, at: datetime
 ) -> tuple[Spent, Spent, int]:
-    """Bill all customers by a run and, in turns with it, insert the same rows into the database of `floor_url`.
+    """Bill all customers by a run and, in turns with the run, insert the same rows into the database of `floor_url`.
 
-    The rows are inserted by plain SQL. Return the time that plain SQL took, that of the run, and by how many MB the
-    peak memory of this process grew. A run bills each customer in a transaction of its own.
+    The rows are inserted by plain SQL. Return the time that plain SQL took, the time that the run took, and by how many
+    MB the peak memory of this process grew. A run bills each customer in a transaction of its own.
     """
     plain, run = Spent(), Spent()
     beside, owner = await asyncpg.connect(floor_url), await asyncpg.connect(owner_url)
@@ -147,7 +147,7 @@ select (select count(*) from invoice), (select sum(gross) from invoice), (select
 
 
 async def same(*connections: asyncpg.Connection) -> None:
-    """Check that both databases contain the same new rows."""
+    """Check that both databases contain the same numbers of new rows and the same total of the invoices."""
     written = {tuple(await connection.fetchrow(WRITTEN)) for connection in connections}
     assert len(written) == 1, written
 

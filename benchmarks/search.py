@@ -1,9 +1,9 @@
 """`python -m benchmarks.search`: measure the search at several numbers of cases, and compare it with plain SQL.
 
-Each case has two messages. A rare word is in the same number of cases at every size, so its time should not grow; other
-words are in a share of the cases. The comparison is one statement of plain SQL as the owner: the newest 25 cases with a
-message that contains the word, by the same index, without rights, ranks and excerpts. Growth is the ratio of the last
-size to the first.
+Each case has two messages. A rare word is in the same number of cases at every size, so the search for it should not
+take longer; other words are in a share of the cases. The comparison is one statement of plain SQL as the owner: the
+newest 25 cases with a message that contains the word, by the same index, without rights, ranks and excerpts. Growth is
+the processor time at one size divided by the processor time at the first size.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from portal.embedded import EmbeddedPostgres
 
 @contextmanager
 def temporary_server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
-    """Yield a running server and a folder for further files. Stop the server and delete both afterwards.
+    """Yield a running server and a folder for further files. Afterwards, stop the server and delete the folder.
 
     The account of the server can enter the folder, even if root runs the measurement.
     """

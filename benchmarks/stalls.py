@@ -3,7 +3,8 @@
 While the event loop is blocked, a web process responds to nobody. During each step, a task that wakes every millisecond
 records the longest time between two of its turns, in processor time of the loop's thread, so that other load on the
 machine does not count. Customer 1 has many approved entries on one invoice line, customer 2 as many on a line each, and
-customer 3 as many that no manager has approved: the billing run skips them, and then they are approved all at once.
+customer 3 as many that no manager has approved. The billing run skips the entries of customer 3; then all of them are
+approved at once.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Create tasks of services, projects of customers and appointments on cases, and let time be logged on the first two."""
+"""Create tasks of services, projects of customers and appointments on cases, to which time entries can refer."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

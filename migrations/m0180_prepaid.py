@@ -1,4 +1,4 @@
-"""Create vouchers, their ledger, subscriptions, releases of held time, and the record of what was billed."""
+"""Create vouchers and their ledger, subscriptions, decisions to charge time that waits, and what was billed of fees."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

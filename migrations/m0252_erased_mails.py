@@ -1,4 +1,4 @@
-"""Let contacts be erased to whom invoices were mailed, remove only names from logs, and refuse their later writes."""
+"""Let a contact be erased even if invoices were mailed to the contact, and refuse what an erased contact writes."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Hold the replies of agents for a few seconds before they go out, so that they can be withdrawn."""
+"""Hold the replies of agents for a few seconds before customers see them, so that agents can withdraw them."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Notify contacts of corrections of statements, and flag time with an open question however it becomes free or approved."""
+"""Notify contacts of corrected statements. Flag time with an open question when it is approved or leaves a draft."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

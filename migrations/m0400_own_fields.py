@@ -1,4 +1,4 @@
-"""Let admins define fields of cases, which customers see or only agents do, and find cases by their values."""
+"""Let admins define fields of cases, for agents only or for customers too, and let the values be searched."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

@@ -1,4 +1,4 @@
-"""Let a credit note give back a cent of a fee without taking days from it, so that parts of a period sum to its share."""
+"""Let a credit note credit a cent of a fee without any days, so that the billed parts of a period add up exactly."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 

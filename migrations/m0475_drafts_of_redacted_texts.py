@@ -1,4 +1,4 @@
-"""Let a redaction reach drafts under merged numbers and of new cases, the words of a rating and replies that did not go out."""
+"""Let a redaction reach unsent texts of merged and of new cases, the words of ratings, and replies that are held."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
