@@ -55,9 +55,10 @@ class NewCase(Struct, kw_only=True):
 
 @get("/cases")
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the open cases that the contact may see; with `?show=all` all of them, or those that match the search text.
+    """Show the open cases that the contact may see.
 
-    The open page refreshes itself through the same URL.
+    With `?show=all`, show all cases; with a search text, all cases that match it. The open page refreshes itself
+    through the same URL.
     """
     query = request.query_params
     text, number = searched(query), number_in(query.get("page"), digits=5) or 1
@@ -103,7 +104,7 @@ async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
 
 @get("/cases/new/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Return the help articles that match the subject typed so far (`?subject=`); none after too many searches."""
+    """Return the help articles that match the subject typed so far (`?subject=`); none at the rate limit."""
     subject, found = request.query_params.get("subject", ""), list[reading.Found]()
     with suppress(TooMany):
         async with searching(request, subject):

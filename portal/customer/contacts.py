@@ -1,4 +1,4 @@
-"""Serve the pages on which an administrator of a customer invites, changes and ends its contacts."""
+"""Serve the pages on which an administrator of a customer invites and changes its contacts, and ends their access."""
 
 from datetime import datetime
 from typing import Any
@@ -41,7 +41,7 @@ class ContactForm(ContactFacts, kw_only=True):
 class Successor(Struct, kw_only=True):
     """Form that ends a contact's access.
 
-    `contact` is the id of the contact who takes over the open cases; if it is None, they keep their contact.
+    `contact` is the id of the contact who takes over the open cases; if it is None, the cases keep their contact.
     """
 
     contact: int | None = None
@@ -139,8 +139,8 @@ async def invite(
 ) -> Response[Any]:
     """Mail a contact a new link for setting a password, or show the link if there is no mail server. The old link ends.
 
-    Whoever sees the link can choose the contact's password, so without a mail server the administrator must have typed
-    their own password recently; otherwise redirect to the page that asks for it.
+    Whoever sees the link can choose the contact's password. So if there is no mail server and the administrator has not
+    typed their own password recently, redirect to the page that asks for this password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)

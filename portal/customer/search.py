@@ -14,7 +14,7 @@ from portal.web.visit import Web
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[ContactReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`), or redirect to the case if the text is its number with a `#`."""
+    """Show what `?q=` finds (`Results.of`). If `?q=` is the number of a case with a `#`, redirect to the case."""
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)
         if found.leads_to:
@@ -24,7 +24,7 @@ async def search(request: Web, reader: NamedDependency[ContactReader]) -> Respon
 
 @get("/search/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Serve cases to open while `?text=` is typed into the search field; without it, those lately opened."""
+    """Serve the cases to suggest (`leads`) while `?text=` is typed into the search field."""
     text = request.query_params.get("text", "")
     async with suggesting(request, text):
         found, nothing = await leads(text, reader)

@@ -61,7 +61,7 @@ async def _show(
 
 
 def _without(contacts: list[Offered] | None, left_out: set[int]) -> list[tuple[int, str]] | None:
-    """Return the other contacts as options; None if there are too many contacts for a select field."""
+    """Return the contacts who are not in `left_out` as options; None if there are too many for a select field."""
     return None if contacts is None else choices(one for one in contacts if one.id not in left_out)
 
 
@@ -77,7 +77,7 @@ async def add_watcher(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page of the form."""
+    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page about sharing."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         fields = form.into(NewWatcher)
@@ -90,9 +90,9 @@ async def add_watcher(
 async def remove_watcher(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
 ) -> Response[Any]:
-    """Remove a contact from the watchers of the case, and redirect to the page.
+    """Remove a contact from the watchers of the case, and redirect to the page about sharing.
 
-    Redirect to the list of cases instead if the signed-in contact no longer sees the case.
+    If the signed-in contact no longer sees the case, redirect to the list of cases instead.
     """
     async with transaction(reader):
         case = await Case.find(number, reader)
@@ -106,10 +106,7 @@ async def set_confidential(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make the case of the signed-in contact confidential, or end that, and redirect to the page.
-
-    Of the customer's contacts, only the contact of a confidential case and its watchers see it.
-    """
+    """Make the case of the signed-in contact confidential or no longer so, and redirect to the page about sharing."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.set_confidential(form.into(Confidentiality).confidential, by=reader, at=at)
@@ -122,9 +119,9 @@ async def hand_over(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a colleague the contact of the case instead of the signed-in contact, and redirect to the page.
+    """Make a colleague the contact of the signed-in contact's case, and redirect to the page about sharing.
 
-    Redirect to the list of cases instead if the signed-in contact no longer sees the case.
+    If the signed-in contact no longer sees the case, redirect to the list of cases instead.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)

@@ -43,7 +43,10 @@ class Accounts:
 
 
 class Mail(EmailMessage):
-    """A mail of the portal. `credential_id` is that of its recipient, or None if nobody signs in with the address."""
+    """A mail of the portal.
+
+    `credential_id` is the recipient's credential, or None if nobody signs in with the address.
+    """
 
     credential_id: int | None = None
 

@@ -41,10 +41,10 @@ class Delivery:
         return LETTERS[self.kind]
 
     async def begin(self, to: Addressee, *, has_server: bool) -> bool:
-        """Record that the mail goes to this address, and return whether it is to be sent now.
+        """Record that the mail goes to the address `to`, and return whether to send the mail now.
 
-        It is not sent if there is no mail server (`has_server`), if a mail server has refused the address before and
-        the mail has no link for signing in, or if the recipient has been erased.
+        Return False if there is no mail server (`has_server`) or if the recipient has been erased. Also return False if
+        a mail server has refused the address before, unless the mail has a link for signing in.
         """
         async with transaction(SYSTEM):
             state, reason = MailState.WAITING, ""
@@ -57,11 +57,11 @@ class Delivery:
         return is_recorded and state is MailState.WAITING
 
     async def end(self, to: Addressee, failure: NotSent | None) -> MailState:
-        """Record the outcome of sending the mail to `to`, and return its state: `waiting` if it is to be tried again.
+        """Record the outcome of sending the mail to `to`, and return the new state of the mail.
 
-        `failure` is None if the mail server accepted the mail, which also ends an earlier refusal of the address. A
-        failure that is due to the address is recorded as a refusal of it. Nothing is recorded if the recipient has been
-        erased in the meantime.
+        The state is `waiting` if the mail is to be tried again. `failure` is None if the mail server accepted the mail;
+        then an earlier refusal of the address ends. A failure that is due to the address is recorded as a refusal of
+        the address. Nothing is recorded if the recipient has been erased in the meantime.
         """
         state, reason = MailState.SENT, ""
         if failure:
@@ -78,7 +78,7 @@ class Delivery:
         return state
 
     async def drop(self) -> None:
-        """Delete the record of the mail: its recipient has lost access or has switched such mails off."""
+        """Delete the record of a mail that is not sent because its recipient has lost access or has switched it off."""
         async with transaction(SYSTEM):
             await outgoing.drop(self.job_id)
             if self.letter.note:
@@ -96,10 +96,10 @@ async def deliver(delivery: Delivery, settings: Settings) -> None:
     """Send the mail of a job: compose it from the present data, send it, and record the outcome (R76).
 
     A job that runs again, because the worker was killed, sends its mail again only if the outcome was not recorded.
-    Without a mail server the mail is kept, and is not sent later by itself; a mail with a link is not even composed. No
-    mail is sent to a refused address unless it has a link. However long the mail has waited, it contains nothing that
-    the recipient has switched off or may not see any more. Raise `NotSent` if the mail is to be tried again later;
-    after every other outcome the job is done.
+    Without a mail server, the mail gets the state `kept` and waits until an admin sends it; a mail with a link for
+    signing in is not even composed. To a refused address, only mails with such a link are sent. However long the mail
+    has waited, it contains nothing that the recipient has switched off or may not see any more. Raise `NotSent` if the
+    mail is to be tried again later; after every other outcome the job is done.
     """
     letter = delivery.letter
     if settings.smtp_url is None and letter.has_link:

@@ -130,8 +130,8 @@ async def told(batch: int, settings: Settings, at: datetime) -> Mail | None:
     """Return the mail with those notices of a batch (`portal.notices.mailing`) that its recipient may see now.
 
     Mails about one case, entry or invoice refer to the same Message-ID, so that mail programs show them as one thread.
-    The mail about a solved case has a link to rate the solution. Return None if the person no longer has access to the
-    portal, or to anything that the notices are about.
+    The mail about a solved case has a link to rate the solution. Return None if the recipient no longer has access to
+    the portal, or may see none of the notices any more.
     """
     async with transaction(SYSTEM, readonly=True):
         found = await mailing.find(batch)
@@ -162,7 +162,7 @@ async def told(batch: int, settings: Settings, at: datetime) -> Mail | None:
 
 
 def _let_stop(message: Mail, stop: str) -> None:
-    """Add the headers by which mail programs offer to switch such mails off with one click (RFC 8058)."""
+    """Add the headers by which mail programs offer to unsubscribe with one click (RFC 8058), with the link `stop`."""
     message["List-Unsubscribe"] = f"<{stop}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
@@ -276,12 +276,12 @@ Ids = dict[str, int | str]
 class Letter:
     """A kind of mail.
 
-    `word` is its name for admins. `write` returns the mail for the ids with which its job was enqueued, or None if it
-    has become obsolete. Sending is given up when the mail was due longer than `tried_for` ago. With `has_link`, whoever
-    reads the mail can sign in. So it is never shown to admins. It is sent even to a refused address, because somebody
-    has requested it. `note` also records the outcome elsewhere, such as in the row of the invitation, in the same
-    transaction; it gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` removes,
-    before each attempt to send the mail, what its recipient has switched off since; it gets the ids and the instant.
+    `word` is the name of the kind for admins. `write` returns the mail for the ids with which the job was enqueued, or
+    None if the mail has become obsolete. A mail that was due longer than `tried_for` ago is given up. With `has_link`,
+    the mail has a link by which its reader signs in. Such a mail is never shown to admins, and is sent even to a
+    refused address. `note` also records the outcome elsewhere, such as in the row of the invitation, in the same
+    transaction; it gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` gets the
+    ids and the instant before each attempt to send the mail. It removes what the recipient has switched off.
     """
 
     word: str

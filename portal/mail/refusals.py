@@ -55,7 +55,7 @@ async def of_addresses(emails: Collection[str]) -> dict[str, MailRefusal]:
 async def forget(email: str) -> None:
     """End the refusal of a mail address, so that mails are sent to it again.
 
-    Do nothing if it is not refused, or if the reader may not decide on it.
+    Do nothing if the address is not refused, or if the reader may not end its refusal.
     """
     await MailRefusal.delete().where(MailRefusal.email == email)
 

@@ -12,10 +12,11 @@ from portal.render.formats import plural
 
 
 class About(NamedTuple):
-    """What a mail is about. `subject` is its only subject, such as a case, or the number of its notices.
+    """What a mail is about.
 
-    `kinds` are the labels of the kinds of its notices, separated by semicolons. For a mail without notices, `kinds` is
-    the name of the kind of mail, and `subject` is the document that it brings, or "".
+    For a mail with notices, `subject` is the case or invoice that all notices are about, or else the number of notices,
+    such as `3 notices`. `kinds` are the labels of the kinds of its notices, separated by semicolons. For a mail without
+    notices, `subject` is the document that the mail brings, or "", and `kinds` is the name of the kind of mail.
     """
 
     subject: str

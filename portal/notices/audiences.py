@@ -6,20 +6,20 @@ made the change, and people whose access has ended, are left out afterwards (`po
 """
 
 OF_CONTACT = "c.contact_id = any(k.contact_id || o.participant_ids)"
-"""SQL condition that the credential `c` is that of the contact or of a watcher of the case `k`, or of a case merged into it."""
+"""SQL condition: the credential `c` belongs to the contact or a watcher of the case `k` or of a case merged into it."""
 
 _CONCERNED = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id
 left join agent h on h.id = k.agent_id and h.ended_at is null
 join credential c on {OF_CONTACT} or c.agent_id = h.id or (h.id is null and c.agent_id is not null)
 """  # noqa: S608
-"""The contact of the case and the agent to whom it is assigned; all agents if it is assigned to nobody."""
+"""The contact and the watchers of the case (`OF_CONTACT`), and its agent; all agents if the case has no agent."""
 
 REPLIED = f"""{_CONCERNED}
 where c.agent_id is null or h.id is not null
   or not exists (select from credential a where a.id = o.actor_id and a.agent_id is not null)
 """
-"""The people of `_CONCERNED`, but no agents if an agent replied on a case that is assigned to nobody."""
+"""The people of `_CONCERNED`. If an agent replied on a case that is assigned to nobody, no agents."""
 
 OPENED = f"""{_CONCERNED}
 where not exists (
@@ -45,23 +45,23 @@ join credential c on {OF_CONTACT} or (c.agent_id = k.agent_id and e.contact_id i
 where o.at > k.opened_at
   and (e.details ->> 'to' in ('resolved', 'closed', 'waiting_for_customer') or e.details ->> 'from' in ('resolved', 'closed'))
 """  # noqa: S608
-"""The contact of the case if it is resolved, closed, open again or waits for them; its agent if a contact changed the status.
+"""The people of `OF_CONTACT` for certain changes of the status; the agent of the case if a contact changed the status.
 
-A status that is set at the instant at which the case is opened is left out, because the notice of the new case covers
-it.
+The changes: the case is resolved, closed, open again or waits for the customer. A status that is set at the instant at
+which the case is opened is left out, because the notice of the new case covers it.
 """
 
 REMINDED = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join cases k on k.id = o.subject_id join credential c on {OF_CONTACT} where k.reminded_at is not null
 """  # noqa: S608
-"""The contact of the case, unless the case no longer waits."""
+"""The contact and the watchers of the case (`OF_CONTACT`), unless the case no longer waits."""
 
 SHARED = """
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
 from told o join case_event e on e.id = o.record_id join credential c on c.contact_id = (e.details ->> 'contact')::bigint
 """
-"""The contact who became a watcher of the case, or to whom its contact handed it over."""
+"""The contact who became a watcher of the case, or who became its contact because the case was handed over to them."""
 
 _MANAGERS = """
 array(
@@ -75,25 +75,21 @@ array(
   )
   select id from named union all select id from managers where not exists (select from named))
 """
-"""SQL for the ids of the managers of the department of the case `k` or, if it has none, of that of its agent `h`.
-
-These are the managers who are designated for the department or for a department above it; if there are none, all
-managers and admins.
-"""
+"""SQL for the ids of the managers of the case's department or, if the case `k` has none, of that of its agent `h`."""
 
 ENDING = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id
 left join agent h on h.id = k.agent_id and h.ended_at is null
 join credential c on c.agent_id = h.id or (h.id is null and c.agent_id = any({_MANAGERS}))
 """  # noqa: S608
-"""The agent to whom the case is assigned; if it is assigned to nobody, the managers of its department."""
+"""The agent to whom the case is assigned; if it is assigned to nobody, the managers of its department (`_MANAGERS`)."""
 
 OVERDUE = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id
 left join agent h on h.id = k.agent_id and h.ended_at is null
 join credential c on c.agent_id = h.id or c.agent_id = any({_MANAGERS})
 """  # noqa: S608
-"""The agent to whom the case is assigned, and the managers of the department."""
+"""The agent to whom the case is assigned, and the managers of the department (`_MANAGERS`)."""
 
 RATED = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at
@@ -101,7 +97,7 @@ from told o join case_event e on e.id = o.record_id and e.kind = 'rated' and e.d
 join cases k on k.id = o.subject_id left join agent h on h.id = k.agent_id and h.ended_at is null
 join credential c on c.agent_id = h.id or c.agent_id = any({_MANAGERS})
 """  # noqa: S608
-"""The agent to whom the case is assigned, and the managers of the department, if the rating is bad."""
+"""For a bad rating only: the agent to whom the case is assigned, and the managers of the department (`_MANAGERS`)."""
 
 REJECTED = """
 select c.id as credential_id, min(r.id) as record_id, min(r.entry_id) as subject_id, o.actor_id, o.at

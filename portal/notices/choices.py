@@ -87,9 +87,10 @@ class Choices:
         return cls(of_contact, zone, kinds, row["digest_hour"], row["quiet_from"], row["quiet_to"])
 
     def of(self, kind: "Kind") -> Choice | None:
-        """Return how the person is notified of a kind, or None if people on their side are never notified of it.
+        """Return how the person is notified of a kind of notice.
 
-        The sides are contacts and agents.
+        Return None if the kind is not for contacts and the person is one, or if it is not for agents and the person is
+        an agent.
         """
         side = kind.side(of_contact=self.of_contact)
         return self.kinds.get(kind.name, side.usual) if side else None
@@ -97,8 +98,8 @@ class Choices:
     def mail_due(self, mail: Mail, at: datetime) -> datetime | None:
         """Return the earliest instant at which a notice made at `at` may be mailed, or None if it is never mailed.
 
-        A mail that is due at once waits until the quiet hours are over. The digest is mailed at its hour of the same
-        day, or of the next day if that hour has begun.
+        A mail that is due at once waits until the quiet hours are over. The digest is mailed at `digest_hour` of the
+        same day, or of the next day if this hour has begun.
         """
         if mail is Mail.NEVER:
             return None
@@ -111,7 +112,7 @@ class Choices:
         )
 
     def problems(self) -> dict[str, str]:
-        """Return an error message for each field whose hour does not fit the others, by field name; {} if all fit."""
+        """Return the first problem of the hours as an error message by field name; {} if the hours fit each other."""
         if (self.quiet_from is None) != (self.quiet_to is None):
             return {"quiet_to": "Choose both ends of the quiet hours, or neither."}
         if self.quiet_from is not None and self.quiet_from == self.quiet_to:
@@ -154,7 +155,10 @@ async def choices_of(credential_ids: Iterable[int]) -> dict[int, Choices]:
 
 
 async def own_choices(reader: Reader, *, hold: bool = False) -> Choices:
-    """Return the reader's choices. With `hold`, nobody else can save them until the transaction ends."""
+    """Return the reader's choices.
+
+    With `hold`, lock them until the transaction ends: another call with `hold` for the same person waits.
+    """
     if hold:
         await current().execute(
             "select pg_advisory_xact_lock(hashtextextended('notice choices', $1))", reader.credential_id

@@ -36,8 +36,8 @@ class Notice(Table, tablename="notice"):
 
     `record_id` is the id of the event, such as a message, and `subject_id` the id of the thing it concerns, such as the
     case (`Kind.about`). A person has at most one notice of a kind about a record. `in_app` says whether the app shows
-    it. `read_at` is None until the person has read it. `mail` and `mail_due_at` are None if it is not mailed;
-    `mail_batch` identifies the mail that contains it, and `mail_begun_at` is the instant at which that mail was
+    it. `read_at` is None until the person has read it. `mail` and `mail_due_at` are None if the notice is not mailed;
+    `mail_batch` identifies the mail that contains the notice, and `mail_begun_at` is the instant at which this mail was
     enqueued. `decision` is the id of the decision of a rejection. `amount` is as in `Told`.
     """
 
@@ -121,8 +121,10 @@ SUBJECT = """
 (select coalesce(s.case_id, i.merged_into_id, i.id) from cases i left join message s on s.id = n.record_id
    and n.kind in ('case.opened', 'case.replied', 'case.mentioned') where i.id = n.subject_id)
 """
-"""SQL expression for the id of the case that the notice `n` is about now: that of its message, which may have moved, or
-the case that its case was merged into."""
+"""SQL expression for the id of the case that the notice `n` is about now.
+
+That is the case that contains the message of the notice now, or else the case into which the notice's case was merged.
+"""
 
 
 _WARNINGS = ", ".join(f"'{kind.name}'" for kind in KINDS.values() if kind.is_warning)
@@ -136,11 +138,11 @@ _PAID = (
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """Return an SQL condition on the table `notice n` for the notices in the app that `reader` may see now (R12, R26).
 
-    `shown` is an SQL condition that replaces the condition that the app shows the notice; mails pass another one.
-    Rights are checked whenever notices are counted, shown or mailed. A contact does not see notices about cases or
-    invoices that they may no longer open, or about hours without the right to them. An agent who is no longer a manager
-    does not see those for managers. The notice of a rejection is left out once the rejection is undone for all entries
-    of the person.
+    With another condition `shown`, notices that the app does not show can be included, as mails need it. Rights are
+    checked whenever notices are counted, shown or mailed. A contact does not see notices about cases or invoices that
+    they may no longer open, and without the right to see hours no notices about hours. An agent who is no longer a
+    manager does not see the notices that only managers get. The notice of a rejection is left out once the rejection is
+    undone for all entries of the person.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
@@ -175,7 +177,7 @@ async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
 
 
 def kinds_about(what: str | None) -> list[str]:
-    """Return the names of the kinds of notices whose `Kind.about` is `what`, or of all kinds if it is None."""
+    """Return the names of the kinds of notices whose `Kind.about` is `what`, or of all kinds if `what` is None."""
     return [kind.name for kind in KINDS.values() if what in (None, kind.about)]
 
 
@@ -215,7 +217,10 @@ async def inbox(reader: Reader, *, only_unread: bool = False, after: int | None 
 
 
 async def find(notice_id: int, reader: Reader) -> Told:
-    """Return a notice of the reader. Raise `NotFound` for another person's, or one that the reader may not see now."""
+    """Return a notice of the reader.
+
+    Raise `NotFound` if it is another person's, or if the reader may not see it now.
+    """
     sql = f"{_FACTS[reader.is_contact]} where n.id = $1 and {in_sight(reader)}"
     row = await current().fetchrow(sql, notice_id)
     if row is None:
@@ -224,9 +229,10 @@ async def find(notice_id: int, reader: Reader) -> Told:
 
 
 async def leading_to(places: Collection[str], reader: Reader) -> list[Told]:
-    """Return the reader's latest unread notices that lead to one of these URLs, even if they are only mailed.
+    """Return the reader's unread notices that lead to one of these URLs, even if they are only mailed.
 
-    Notices about cases are left out: `marking.read` finds them by their case.
+    Only the `COUNTED` latest unread notices are searched. Notices about cases are left out: `marking.read` finds them
+    by their case.
     """
     sql = f"""{_FACTS[reader.is_contact]} where {in_sight(reader, "n.read_at is null")} and n.kind not like 'case.%'
       order by n.id desc limit {COUNTED}"""
@@ -241,7 +247,7 @@ async def told_in_batch(batch: int, reader: Reader) -> list[Told]:
 
 
 def _told(row: Any, reader: Reader) -> Told:
-    """Return a notice from a row of `_FACTS`. The `subject_id` of a reminder is its day as a number."""
+    """Return a notice from a row of `_FACTS`. The `subject_id` of a reminder is a day as a number, such as 20261120."""
     values = {name: value for name, value in row.items() if value is not None}
     kind = KINDS[values.pop("kind")]
     details = json.loads(values.pop("details", "{}"))

@@ -28,10 +28,10 @@ WITHDRAWN = "withdrawn"
 class InvoiceMail(Table, tablename="invoice_mail"):
     """One mail that brings an invoice to one recipient.
 
-    The recipient is the contact `contact_id` or, if that is None, the accounts address `email`. `state` is a
+    The recipient is the contact `contact_id` or, if `contact_id` is None, the accounts address `email`. `state` is a
     `MailState`, or `withdrawn` if the recipient must no longer get the mail. With `credit_note_id`, the mail brings
     that credit note of the invoice. `form_key` and `asked_by_id` are None for a mail that was caused by issuing;
-    otherwise an agent asked for the mail. `reason` says why it was not sent.
+    otherwise an agent asked for the mail. `reason` says why the mail was not sent.
     """
 
     id = BigSerial(primary_key=True)
@@ -59,7 +59,7 @@ class ToContact(NamedTuple):
 
 
 async def mailed_to_contacts(invoice_ids: Collection[int]) -> set[int]:
-    """Return those of these invoices (ids) whose customers want their invoices mailed to contacts."""
+    """Return the ids of the given invoices whose customers want their invoices mailed to contacts."""
     rows = await current().fetch(_MAILED, list(invoice_ids)) if invoice_ids else []
     return {row["id"] for row in rows}
 
@@ -72,7 +72,7 @@ _MAILED = (
 async def mail_to_contacts(mails: Iterable[ToContact], at: datetime) -> None:
     """Queue the mails that bring newly issued invoices to contacts, as rows of `invoice_mail`.
 
-    Skip a contact for whom this mail of the invoice is queued or sent already.
+    Skip a contact for whom a mail with the same invoice is queued or sent already.
     """
     if rows := sorted(mails):
         await current().execute(_TO_CONTACTS, *zip(*rows, strict=True), at)
@@ -106,11 +106,11 @@ order by o.id on conflict do nothing
 
 
 async def mail_credits(told: Collection[int], at: datetime) -> None:
-    """Queue the mails that bring credit notes, to those who get the invoices of the customer.
+    """Queue the mails that bring credit notes to the people who get the invoices of the customer.
 
-    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails about invoices get
-    none; the others get them at once, or after their quiet hours. Skip the accounts address if a contact with the same
-    address gets the credit note.
+    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails about invoices get no
+    mail. All other contacts get the mail at once, or after their quiet hours. Skip the accounts address if a contact
+    with the same address gets the credit note.
     """
     from portal.notices.kinds import KINDS  # noqa: PLC0415 (kinds reads this package's audiences)
 
@@ -148,9 +148,9 @@ on conflict do nothing
 
 
 async def begin(at: datetime) -> None:
-    """Enqueue a job for each mail of an invoice that is due at `at`. Run as `SYSTEM`.
+    """Enqueue a job for each mail with an invoice if the mail is due at `at`. Run as `SYSTEM`.
 
-    Withdraw the mails to contacts who have switched off mails about new invoices since, unless an agent asked for the
+    Withdraw a mail to a contact who has switched off mails about new invoices since, unless an agent asked for the
     mail.
     """
     await current().execute(_NOT_WANTED, at)
@@ -175,7 +175,7 @@ returning id
 
 
 async def find(mail_id: int) -> InvoiceMail | None:
-    """Return a mail, or None if there is none or it was withdrawn. Run as `SYSTEM`."""
+    """Return the mail with this id, or None if there is no such mail or it was withdrawn. Run as `SYSTEM`."""
     return await InvoiceMail.objects().where(InvoiceMail.id == mail_id, InvoiceMail.state != WITHDRAWN).first()
 
 
@@ -198,8 +198,8 @@ async def credential_of(contact_id: int) -> int | None:
 async def end(mail_id: int, state: MailState | None, at: datetime, reason: str = "") -> None:
     """Record the outcome of a mail, and make open pages of its invoice update. Run as `SYSTEM`.
 
-    If `state` is None, the mail is withdrawn: its recipient must no longer get it. `reason` says why it was not sent. A
-    mail that was sent or withdrawn keeps its state.
+    If `state` is None, the mail is withdrawn: its recipient must no longer get it. `reason` says why the mail was not
+    sent. A mail that was sent or withdrawn keeps its state.
     """
     row = await current().fetchrow(_END, mail_id, state.value if state else WITHDRAWN, at, reason or None)
     if row:

@@ -35,13 +35,13 @@ class Side:
 class Kind:
     """One kind of notice.
 
-    `told_as` are the kinds of outbox rows that cause it, and `audience` is the SQL query that selects its recipients.
-    Both are empty for reminders, which `portal.notices.reminders` makes at fixed times, and for warnings
+    `told_as` are the kinds of outbox rows that cause the notice, and `audience` is the SQL query that selects its
+    recipients. Both are empty for reminders, which `portal.notices.reminders` makes at fixed times, and for warnings
     (`is_warning`), which `portal.notices.warnings` makes. `words` returns the sentence in the app, without a full stop,
-    and `place` the URL to which the notice links. `for_agents` and `for_contacts` are None if no agent or no contact is
-    ever notified of it. `managers_only` hides it from people who are no longer managers. `right` is the attribute of a
-    `ContactReader` that says whether a contact may see what it is about; "" if every contact may. `button` is the label
-    of the button in its mail.
+    and `place` the URL to which the notice links. `for_agents` is None if agents never get the notice, and
+    `for_contacts` is None if contacts never get it. `managers_only` hides the notice from agents who are no longer
+    managers. `right` is the attribute of a `ContactReader` that a contact needs to see the notice; "" if every contact
+    may. `button` is the label of the button in the mail.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Kind:
         return self.name in ("case.opened", "case.replied", "case.mentioned")
 
     def side(self, *, of_contact: bool) -> Side | None:
-        """Return the label and the default choice for contacts or for agents; None if they are never notified of it."""
+        """Return the label and the default choice for contacts or for agents; None if they never get the notice."""
         return self.for_contacts if of_contact else self.for_agents
 
     def is_for(self, reader: Reader) -> bool:
@@ -107,7 +107,7 @@ def _message(told: "Told") -> str:
 
 
 def _time(told: "Told") -> str:
-    """Return the URL of the entry's page, or of the list of one's own time for several entries or a deleted one."""
+    """Return the URL of the entry's page. For several entries or a deleted entry, return that of the list of time."""
     return f"/agent/time/{told.subject_id}" if told.entry_exists and told.count == 1 else "/agent/time"
 
 
@@ -153,7 +153,7 @@ def _missing(told: "Told") -> str:
 
 
 def _hours(told: "Told") -> str:
-    """Return the URL of the page with the hours of a voucher or of a service, or with all hours of the customer."""
+    """Return the URL of the page with the hours of the voucher or of the service, or with all hours of the customer."""
     if told.for_contact:
         return f"/hours/vouchers/{told.voucher_id}" if told.voucher_id else "/hours"
     if told.voucher_id:

@@ -1,8 +1,8 @@
 """Put the notices that are due into batches, one mail each, and read the contents of a batch.
 
 A batch holds notices of one person. A batch that is mailed at once is about one case, entry or invoice, so that mail
-programs show its mails as one thread; a digest holds everything. The contents are read when the mail is sent, with the
-rights that its recipient has at that moment.
+programs show its mails as one thread; a digest holds notices about everything. The contents are read when the mail is
+sent, with the rights that its recipient has at that moment.
 """
 
 from collections.abc import Sequence
@@ -41,8 +41,8 @@ class Batch(NamedTuple):
 async def begin_mails(at: datetime) -> int:
     """Put the notices that are due at `at` into batches, enqueue a job for each, and return the number of batches.
 
-    Run as `SYSTEM`. Notices are not mailed if their recipients have read them already or have switched mails of their
-    kind off since. A batch gets no further notices, so a mail that is sent again has the same contents.
+    Run as `SYSTEM`. A notice is not mailed if its recipient has read it already, or has switched off mails of this kind
+    since. A batch gets no further notices, so a mail that is sent again has the same contents.
     """
     tx = current()
     await tx.execute(_NOT_WANTED, at)
@@ -52,9 +52,9 @@ async def begin_mails(at: datetime) -> int:
 
 
 async def leave_out_stopped(batch: int) -> None:
-    """Remove those notices from a batch for whose kind its recipient has switched mails off since. Run as `SYSTEM`.
+    """Remove from a batch the notices of kinds for which the recipient has switched mails off since.
 
-    Call this before each attempt to send the mail, which may be days after the batch was made.
+    Run as `SYSTEM`.
     """
     await current().execute(_STOPPED, batch)
 

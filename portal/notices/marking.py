@@ -19,8 +19,9 @@ async def read(
 ) -> int:
     """Mark notices of the reader as read, make the reader's other pages update, and return how many were marked.
 
-    A repeat changes nothing. Mark the notices with the ids `notice_ids`, those about one thing (`about`, such as
-    `("case", 7)`), or all up to the id `newest`, so that a notice that was made after the list was shown stays unread.
+    A repeat changes nothing. Each argument limits the notices: to the ids `notice_ids`, to one thing (`about`, such as
+    `("case", 7)`), or to ids up to `newest`. With `newest`, a notice that was made after the list was shown stays
+    unread.
     """
     what, subject_id = about or (None, None)
     marked = await current().fetch(_READ, reader.credential_id, at, notice_ids, kinds_about(what), subject_id, newest)
@@ -38,7 +39,7 @@ async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
 
 
 async def _tell_own_pages(count: int, reader: Reader, at: datetime) -> None:
-    """Make the reader's other pages update, because `count` of their notices have changed, unless that is 0."""
+    """Make the reader's other pages update because `count` of the reader's notices have changed; do nothing for 0."""
     if count:
         await outbox.tell(
             kind="notice.changed", subject_id=reader.credential_id, customer_id=reader.customer_id,

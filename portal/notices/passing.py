@@ -22,7 +22,7 @@ BATCH = 500
 
 
 USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
-"""The kinds of outbox rows that can change how far prepaid hours are used: approvals, and vouchers sold or made usable."""
+"""The kinds of outbox rows after which more or less of the prepaid hours may be used."""
 
 
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
@@ -92,9 +92,9 @@ async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
 async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
     """Insert these notices, in the caller's transaction, and make the open pages of their recipients update.
 
-    Notices that exist already are skipped, as are those of a kind that their recipient has switched off, and those for
-    a person whose access has ended. If the customer wants invoices mailed to contacts, the mail that brings the invoice
-    replaces the mail of its notice. `at` is the present instant. With `mails=False`, none is mailed.
+    A notice is skipped if it exists already, if its recipient has switched off notices of this kind, or if the
+    recipient's access has ended. If the customer wants invoices mailed to contacts, the mail that brings the invoice
+    replaces the mail of its notice. `at` is the present instant. With `mails=False`, no notice is mailed.
     """
     choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
     by_mail = await invoice_mails.mailed_to_contacts(

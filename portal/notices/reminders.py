@@ -1,8 +1,8 @@
 """Make reminders at fixed times: of time that waits for approval, and of time of last week that is missing.
 
-A reminder is made in the morning of its day, in the time zone of its recipient. Its `record_id` is the day as a number, so
-that nobody gets it twice. The reminder of approvals is made once on each working day, that of last week once a
-week, on the first working day.
+Reminders are made in the morning, in the time zone of the recipient: those of approvals on each working day, and those
+of missing time on the first working day of the week. The `record_id` of a reminder is a day as a number, so that nobody
+gets it twice: the present day for approvals, and the Monday of last week for missing time.
 """
 
 from datetime import date, datetime, timedelta
@@ -89,5 +89,5 @@ def _reminder(kind: str, agent: AgentReader, day: date, amount: int, at: datetim
 
 
 def _number(day: date) -> int:
-    """Return a day as the number that is the `record_id` of its reminder, such as 20261120."""
+    """Return a day as a number, such as 20261120. Reminders have it as their `record_id`."""
     return int(f"{day:%Y%m%d}")

@@ -37,9 +37,9 @@ class Unsubscription:
 
     @classmethod
     def read(cls, token: str, sealer: Sealer) -> Self:
-        """Return what a link switches off.
+        """Return what a link switches off, from the token in the link.
 
-        Raise `NotFound` for a token that was not made here, or that is incomplete.
+        Raise `NotFound` for a token that is incomplete or that this installation has not signed.
         """
         try:
             credential_id, side, *names = sealer.signed(_PURPOSE, token).split()
@@ -48,7 +48,10 @@ class Unsubscription:
         return cls(int(credential_id), side == _CONTACT, tuple(names))
 
     def token(self, sealer: Sealer) -> str:
-        """Return the token for the link `/unsubscriptions/{token}`, the same each time."""
+        """Return the token for the link `/unsubscriptions/{token}`.
+
+        The same unsubscription always has the same token.
+        """
         side = _CONTACT if self.of_contact else _AGENT
         return sealer.sign(_PURPOSE, " ".join([str(self.credential_id), side, *self.names]))
 
@@ -76,7 +79,7 @@ class Unsubscription:
             await save(reader, replace(choices, kinds={**choices.kinds, **self._switched_off(choices)}))
 
     def _switched_off(self, choices: Choices) -> dict[str, Choice]:
-        """Return the choices that change, by the name of their kind."""
+        """Return the choices that change, by the name of the kind of notice."""
         found = {kind.name: choices.of(kind) for kind in KINDS.values()}
         return {
             name: choice._replace(mail=Mail.NEVER)

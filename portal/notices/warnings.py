@@ -19,9 +19,10 @@ from portal.words import Settlement
 
 DAY = timedelta(days=1)
 AHEAD = 30
-"""The number of days before the end of a voucher or a contract when people are warned; at most a quarter of its length.
+"""The number of days before the end of a voucher or contract from which people are warned.
 
-For a contract that renews itself, the days are counted back from the last day on which notice can be given.
+It is at most a quarter of the length of the voucher or contract. For a contract that renews itself, the days are
+counted back from the last day on which notice can be given.
 """
 MORNING = 8
 """The hour of the day, in the company's time zone, from which people are warned of what ends."""
@@ -31,7 +32,7 @@ _NOTICES = {"low": "hours.low", "used_up": "hours.low", "expiring": "hours.expir
 
 
 class Reached(NamedTuple):
-    """Something of which people are to be warned unless they have been. The fields are the columns of `warning`.
+    """Something of which people are to be warned once. The fields are the columns of `warning`.
 
     `kind` is a key of `_NOTICES`. `minutes` are the minutes that are left; the table does not have them.
     """
@@ -126,8 +127,8 @@ order by customer_id, kind, voucher_id, contract_id
 async def _warn(reached: Iterable[Reached], at: datetime) -> list[Due]:
     """Record each warning, and return the notices for those that are new.
 
-    For hours that are used up, the warning `low` is recorded too, without a notice, so that it is never given
-    afterwards.
+    For hours that are used up, the warning `low` is recorded too, without a notice, so that nobody is warned of low
+    hours afterwards.
     """
     by_key = {one[2:6]: one for one in reached}
     rows = [one._replace(kind=kind) for one in by_key.values() for kind in {"low", one.kind} if _applies(kind, one)]
