@@ -134,7 +134,7 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
     async def give_to(self, agent_id: int, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Hand the appointment over to the agent with the id `agent_id`, and record that in the log of the case.
+        """Hand the appointment over to the agent with the id `agent_id`, and record this in the log of the case.
 
         The caller must have checked that the agent has not left.
         """
@@ -161,9 +161,10 @@ class Appointment(Table, tablename="appointment"):
     async def _become(
         self, column: str, other: datetime | None, case: Case, kind: str, by: AgentReader, at: datetime
     ) -> None:
-        """Set the column named `column` to `at`, and add a log line of the kind `kind`, unless the column is set.
+        """Mark the appointment as held or cancelled: set the column `column` to `at`, and add a log line of this kind.
 
-        `other` is the value of the opposite column, `done_at` or `cancelled_at`; raise `Conflict` if it is set.
+        Do nothing if the column is set already. `other` is the value of the other column (`done_at` or `cancelled_at`);
+        raise `Conflict` if it is not None.
         """
         if other is not None:
             raise Conflict("This appointment was held or called off in the meantime.")
@@ -291,8 +292,8 @@ def appointments_sql(reader: Reader) -> str:
 async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False) -> list[Planned]:
     """Return at most `SHOWN` appointments of a case: first the planned ones, in order of time.
 
-    Those that took place or were cancelled follow, latest first; with `planned`, they are left out. The caller must
-    have checked that `reader` may see the case.
+    The appointments that took place or were cancelled follow, latest first; with `planned`, they are left out. The
+    caller must have checked that `reader` may see the case.
     """
     rows = await current().fetch(appointments_sql(reader), case_id, planned, SHOWN)
     return [Planned.of_row(row) for row in rows]

@@ -37,17 +37,18 @@ class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
     Rows change only through the methods below. `contact_id` is the contact who asks, `agent_id` the agent to whom the
-    case is assigned, and `department_id` the department to which a rule of dispatch or an agent gave it. `opened_by_agent_id` is
-    None if the contact opened the case. `status` is the category of the status `status_id`. `updated_at` is the instant
-    of the latest reply or change to a column. `first_replied_at` is when the contact got the first reply of an agent.
+    case is assigned, and `department_id` the department to which a rule of dispatch or an agent gave the case.
+    `opened_by_agent_id` is None if the contact opened the case. `status` is the category of the status `status_id`.
+    `updated_at` is the instant of the latest reply or change to a column. `first_replied_at` is when the contact got
+    the first reply of an agent.
 
     `merged_into_id` is the case into which this case was merged: pages and lists show that case instead, and the number
     of this case leads to it. `follows_id` is the closed case that this case continues. `clock_from` is when the clock
     of the case began, if it was taken over from another case. `due_at` is the first deadline that is not met, and
     `soon_at` when it comes near; both are None while the clock is paused. `waits_since` is since when the case waits
-    for an answer, `reminded_at` when the customer was reminded of it, and `closes_at` when it closes without an answer,
-    as the customer was told. `snoozed_until` is when a snoozed case returns to the working views. On the customer's
-    side, only its contact and its watchers see a case that is `confidential`.
+    for an answer, `reminded_at` when the customer was reminded to answer, and `closes_at` when the case closes without
+    an answer, as the customer was told. `snoozed_until` is when a snoozed case returns to the working views. Of the
+    customer's contacts, only the contact and the watchers of a `confidential` case see it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -103,9 +104,9 @@ class Case(Table, tablename="cases"):
     def visible_sql(reader: Reader | System, alias: str = "cases") -> str:
         """Return an SQL condition on the table alias `alias` for the cases that `reader` may see (R23).
 
-        Agents see all cases. Contacts see those of their customer or, without the right to see all cases, only their
-        own ones, those that they watch, and those into which one of their own was merged. Nobody sees a merged case.
-        Row-level security hides confidential cases from contacts who do not take part in them.
+        Agents see all cases. Contacts with the right to see all cases see those of their customer. All other contacts
+        see only their own cases, cases that they watch, and cases into which a case of theirs was merged. Nobody sees a
+        merged case. Row-level security hides confidential cases from contacts who do not take part in them.
         """
         shown = f"{alias}.merged_into_id is null"
         if not isinstance(reader, ContactReader):
@@ -121,7 +122,7 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     async def seen_among(cls, numbers: Collection[int], reader: Reader) -> set[int]:
-        """Return those of these case numbers whose case, or the one it was merged into, `reader` may see."""
+        """Return the numbers of cases that `reader` may see; for a merged case, the case that contains it decides."""
         sql = f"""
             select n.number from cases n join cases c on c.id = coalesce(n.merged_into_id, n.id)
             where n.number = any($1) and {cls.visible_sql(reader, "c")}"""  # noqa: S608
@@ -177,16 +178,16 @@ class Case(Table, tablename="cases"):
     ) -> Self:
         """Open a case with its first message, dispatch it, and return it.
 
-        The rules of dispatch choose the agent; with `taken`, it is the agent who opens the case (S3.8). If a contact
-        opens the case, `by` becomes its contact. If an agent opens it, its contact is the one with the id `contact_id`,
-        who must belong to the customer `customer_id` if that is given. With `called`, the text is what this contact
-        said on the phone, and is stored as the contact's message; otherwise it is a reply of the agent, so no first
-        reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the closed case that the
-        new case continues, whose watchers it takes along. `confidential` hides it from the contact's colleagues. `own`
-        is what was typed into own fields, by their id; None if the form has none. Sending the same `form_key` again
-        returns the case that was opened with it. Raise `Invalid` with a message for each field that is not valid
-        (`subject`, `body`, `case_type`, `priority`, `contact`, `files`, `field_1`), and `TooMany` if a contact opens
-        more than 30 cases in an hour.
+        The rules of dispatch choose the agent; with `taken`, the agent who opens the case gets it (S3.8). If a contact
+        opens the case, `by` becomes its contact. If an agent opens it, `contact_id` is the id of its contact, who must
+        belong to the customer `customer_id` if that id is given. With `called`, an agent has typed what this contact
+        said on the phone, and the text is stored as the contact's message. Without `called`, an agent's text is a
+        reply, so no first reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the
+        closed case that the new case continues; its watchers also watch the new case. `confidential` hides the new case
+        from the contact's colleagues. `own` is what was typed into own fields, by the id of the field; None if the form
+        has no own fields. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
+        with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`, `files`,
+        `field_1`), and `TooMany` if a contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):

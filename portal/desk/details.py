@@ -43,19 +43,18 @@ class Details:
 
     The agent and the contact are named even if they have left: `agent_works` is False if the case has no agent or its
     agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. `colleagues`
-    are the names of the customer's other contacts who can read the case, without the contact who reads the page; `watchers`
-    are the names of the contacts who watch it. `watches` says whether the contact who reads the page does.
-    `department_name` is None for contacts, and for a case that was not dispatched to a department.
+    are the names of the customer's contacts who can read the case, without the contact of the case and without the
+    reader. `watchers` are the names of the contacts who watch the case, and `watches` says whether the reader is a
+    watcher. `department_name` is None for contacts, and for a case that was not dispatched to a department.
 
-    `merged` are the numbers of the cases that were merged into it, `links` the linked cases that the reader may see,
-    `follows` is the number of the closed case that it continues, and `split_from` that of
-    the case whose messages it got. `clock` has the deadlines. `outgoing` are the
-    agents' replies that can still be withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the
-    id of the newest reply. `reopens_until` is until when a reply reopens the case, None for always. `status_word` is
-    the name of the status for the reader, and `priority_word` that of the priority; `moves` and `priorities` are the
-    statuses and the priorities that an agent may set. `rating` is the customer's
-    rating of the solution. `own` are the own fields that the reader sees,
-    and `is_unread` says whether there is something new for the reader.
+    `merged` are the numbers of the cases that were merged into this case, and `links` the linked cases that the reader
+    may see. `follows` is the number of the closed case that this case continues, and `split_from` the number of the
+    case whose messages this case got. `clock` has the deadlines. `outgoing` are the agents' replies that can still be
+    withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the id of the newest reply.
+    `reopens_until` is until when a reply reopens the case, None for always. `status_word` is the name of the status for
+    the reader, and `priority_word` the name of the priority. `moves` and `priorities` are the statuses and the
+    priorities that an agent may set. `rating` is the customer's rating of the solution. `own` are the own fields that
+    the reader sees, and `is_unread` says whether there is something new for the reader.
     """
 
     case: Case

@@ -124,7 +124,8 @@ _STATUS_SIGNS = {
 NOT_SHOWN = ("time.logged", "merged")
 """Kinds of events that the feed does not show.
 
-It shows the time entry instead of `time.logged`, and instead of `merged` the event on the case that took this one in.
+Instead of `time.logged`, the feed shows the time entry. Instead of `merged`, it shows the event `took_in` of the case
+into which the case was merged.
 """
 
 
@@ -214,7 +215,10 @@ def _moment(text: str, zone: ZoneInfo) -> str:
 
 
 def _field_words(kind: str, actor: str, details: Mapping[str, Any]) -> str:
-    """Return the sentence for a value of an own field: set, taken over from a merged case, or left behind there."""
+    """Return the sentence for a change of an own field: set or emptied by somebody, or decided by a merge.
+
+    In a merge, the value of the merged case is either taken over or left out.
+    """
     name, value = details["field"], details["to"]
     if value is not None:
         value = own_value(value_of(details["kind"], value))
@@ -268,9 +272,8 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
 def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
     """Return what follows "replied" in a sentence about a reply that set the status.
 
-    Only waiting for the customer, resolving, closing and reopening are mentioned; for other statuses it is "".
-
-    `details` are those of the log line about the status, empty if the reply did not change it.
+    Only waiting for the customer, resolving, closing and reopening are mentioned; for other statuses, return "".
+    `details` are those of the log line about the status, or empty if the reply did not change the status.
     """
     if not details:
         return ""
@@ -281,9 +284,9 @@ def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
 
 
 def _status_words(actor: str, details: Mapping[str, Any], for_contact: bool) -> str:
-    """Return the sentence for a new status.
+    """Return the sentence for a new status, such as "Ines Okafor closed the case: Done".
 
-    It contains the status's name at that time, unless the verb says the same.
+    The name of the status at that time follows, except after a verb such as "closed" if the name says the same.
     """
     old, new = Status(details["from"]), Status(details["to"])
     name = str(details.get("name") or new.word)

@@ -52,7 +52,8 @@ class Said:
 
     `author` is the author's name. `side` is shown beside the message: the name of the company or the customer, or "You"
     for a message of the contact who reads. `ours` is True if an agent wrote the message. `taken_by` is the name of the
-    agent who wrote down what the author said on the phone, or "". `redacted` says of each file that an admin destroyed who did that and why.
+    agent who wrote down what the author said on the phone, or "". `redacted` has a sentence for each file that an admin
+    has destroyed: by whom, and why.
     """
 
     id: int

@@ -21,14 +21,14 @@ from portal.people.readers import AgentReader
 MOST = 10_000
 """The maximum number of cases of one change."""
 LONGEST_QUERY = 4000
-"""The maximum length of the list's query string that a change stores, so that its page can link to that list.
+"""The maximum length of the query string that a change stores, for the link from the change back to the list.
 
 Of a longer query string, only the view is stored.
 """
 REPORTED = 100
 """The number of refused cases on one page of the report."""
 LISTED = 100
-"""The maximum number of cases of which the page lists who gets them, before they are handed over."""
+"""The maximum number of cases in the list of who gets which case, which a page shows before a handover begins."""
 WORKER_AFTER = timedelta(seconds=3)
 """If the request that begins a change has not finished it after this time, the worker continues with it."""
 KEPT = timedelta(days=7)
@@ -95,10 +95,10 @@ class Progress:
 class BulkChange(Table, tablename="bulk_change"):
     """A change of many cases. It is shown only to the agent `agent_id`, who began it.
 
-    `verb` is a value of `Verb`. `value` is what every case gets; it is None until it is chosen,
-    which for a handover is before it is prepared. `undoes` is the
-    id of the change that this one undoes. In such a change each case gets its former value, and `value` is None unless
-    it is a tag. `query` is the query string of the list on which the change was begun.
+    `verb` is a value of `Verb`. `value` is the new value of every case, or None until it is chosen; for a handover, it
+    is chosen when the change is prepared. A change with `undoes` undoes the change with this id: each case gets its
+    former value, and `value` is None, except for tags. `query` is the query string of the list on which the change was
+    begun.
     """
 
     id = UUID(primary_key=True, default=None)
@@ -123,7 +123,7 @@ class BulkChange(Table, tablename="bulk_change"):
 
     @classmethod
     async def known(cls, change: uuid.UUID, reader: AgentReader) -> Self | None:
-        """Return the reader's change with this id, or None if there is none or it was deleted."""
+        """Return the reader's change with this id, or None if the reader has no such change or it was deleted."""
         return await cls.objects().where(cls.id == change, cls.agent_id == reader.id).first()
 
     @classmethod

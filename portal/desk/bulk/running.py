@@ -18,13 +18,12 @@ WITHIN = timedelta(seconds=1)
 
 
 async def go_on(change_id: uuid.UUID, *, by: AgentReader, at: datetime, within: timedelta | None = None) -> bool:
-    """Change the waiting cases, one after the other, and return whether none is waiting any more.
+    """Change the waiting cases, one after the other, and return whether the change is finished.
 
     Each case is changed in a transaction of its own, so that nobody waits for more than one case. With `within`, stop
-    after that time. Two processes may work on the same change: each takes cases that the other has not taken. If
+    after that time. Two processes may work on the same change: none changes a case that the other one is changing. If
     another transaction has locked a case, or the database is not available, the case stays waiting, and `Unavailable`
-    is raised after the other cases. The change has begun, so its columns that are read here no longer change. Raise
-    `NotFound` if it is not a change of `by`.
+    is raised after the other cases. Raise `NotFound` if the change is not one of `by`.
     """
     began, away = monotonic(), None
     async with transaction(by, readonly=True) as tx:
@@ -78,10 +77,7 @@ async def _change_one(change: BulkChange, member_id: int, by: AgentReader, at: d
 async def _write(
     change: BulkChange, number: int, former: str, value: str, by: AgentReader, at: datetime
 ) -> tuple[str, str]:
-    """Give the case its value, and return the new state of the member and the present value of the case.
-
-    Raise `Conflict` if somebody else has changed the value since the change was prepared.
-    """
+    """Write `value` to the case, and return the new state of the member and the present value of the case."""
     rule = change.does.rule
     case = await Case.find(number, by, hold=True, itself=True)
     now = rule.value_of(case)
@@ -116,8 +112,8 @@ async def carry_out(change_id: uuid.UUID, *, by: AgentReader, at: datetime) -> b
 async def resume(change_id: uuid.UUID, at: datetime) -> None:
     """Continue with a change, in a job of the worker. Do nothing if it is finished or deleted.
 
-    The present rights of its agent apply; if the agent has left, the waiting cases are refused. Raise `Unavailable` as
-    `go_on` does.
+    The present rights of the agent who began the change apply; if the agent has left, the waiting cases are refused.
+    Raise `Unavailable` as `go_on` does.
     """
     async with transaction(SYSTEM) as tx:
         agent_id = await tx.fetchval(

@@ -74,8 +74,8 @@ class Rule:
 
     `column` is the SQL for the present value of the case `c` as text, and `value_of` returns this value for a `Case`.
     `write` sets a value, and returns whether that changed the case. `check` raises `Invalid` at the field `value` for a
-    value that no case can get. A change that undoes another one calls `put_back`, if there is one, instead of
-    `write`: it also accepts former values that `write` refuses.
+    value that no case can get. If there is a `put_back`, a change that undoes another change calls it instead of
+    `write`, because it also accepts former values that `write` refuses.
     """
 
     column: str
@@ -100,7 +100,7 @@ async def _rules(_: str) -> None:
 async def settable() -> list[CaseStatus]:
     """Return the statuses that a bulk change can set.
 
-    Those of the category new are left out: no case becomes new again.
+    Statuses of the category new are left out, because no case becomes new again.
     """
     return [one for one in await CaseStatus.offered() if one.status is not Status.NEW]
 

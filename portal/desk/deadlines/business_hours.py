@@ -1,4 +1,4 @@
-"""Compute with business hours: how much working time lies before an instant, and when an amount of it has passed.
+"""Compute with business hours: how much working time two instants have between them, and when an amount has passed.
 
 This module knows neither the database nor the present instant. All instants are aware datetimes, and working time is
 counted in whole microseconds, so nothing is rounded.
@@ -22,7 +22,7 @@ _MINUTE = 60_000_000
 _BLOCK = 64
 """How many days are added to a `Calendar` at once when it needs an instant outside its days."""
 FARTHEST = 3700
-"""For how many days after its start a deadline is searched for. There is none in a calendar without working time."""
+"""For how many days after its start a deadline is searched for. Without working time there is no deadline."""
 
 WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
 """The windows that apply until an admin sets others: 9 to 17 o'clock from Monday to Friday."""
@@ -33,7 +33,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
     `windows` are triples of the ISO weekday (1 is Monday) and the begin and end in minutes after midnight, by the
     clocks of the time zone `zone`; they do not overlap. `country` and `region` choose the public holidays, "" for none.
-    `days` maps the company's own days to whether it is open, regardless of public holidays.
+    `days` maps the company's own days to whether the company is open, regardless of public holidays.
     """
 
     zone: str = "UTC"
@@ -43,10 +43,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     days: dict[date, bool] = {}
 
     def days_off(self, around: date) -> frozenset[date]:
-        """Return the public holidays and own days off in the year of `around` and in the years before and after it.
-
-        Public holidays on which the company is open are left out.
-        """
+        """Return all own days off, and the public holidays from the year before `around` to the year after it."""
         years = (year for year in range(around.year - 1, around.year + 2) if date.min.year <= year <= date.max.year)
         public = (
             {day for year in years for day in holidays_of(year, self.country, self.region)} if self.country else set()
@@ -106,7 +103,7 @@ class Calendar:
         return self.instant(mark, start)
 
     def before(self, due_at: datetime, minutes: int, start: datetime) -> datetime:
-        """Return the first instant with `minutes` of working time left until `due_at`, or `start` if that is later."""
+        """Return the first instant with `minutes` of working time left until `due_at`, but not before `start`."""
         found = self.instant(self.position(due_at) - minutes * _MINUTE, start)
         return max(start, found or start)
 
@@ -183,7 +180,7 @@ Stretch = tuple[datetime, datetime | None]
 
 
 def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
-    """Return the pauses after `start` with their overlaps removed, so that no working time is left out twice."""
+    """Return the parts of the pauses after `start` without overlaps, so that no working time is left out twice."""
     joined, reached = list[Stretch](), start
     for begin, end in pauses:
         if end is not None and end <= reached:
@@ -196,7 +193,10 @@ def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
 
 
 def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
-    """Return the position at the begin of each stretch. `position` is that of the first stretch."""
+    """Return the position at the begin of each stretch.
+
+    `position` is the position at the begin of the first stretch.
+    """
     found = []
     for begin, end in zip(begins, ends, strict=True):
         found.append(position)

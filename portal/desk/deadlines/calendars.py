@@ -61,7 +61,7 @@ class BusinessDay(Table, tablename="business_day"):
 class HoursFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the business hours as typed.
 
-    Those of the weekdays contain windows such as `9-12, 13-17`, "" for a day off.
+    The fields of the weekdays contain windows such as `9-12, 13-17`, or "" for a day off.
     """
 
     hours_monday: str = ""
@@ -106,10 +106,10 @@ def _typed(hours: Hours, weekday: int) -> list[str]:
 
 
 async def hold() -> None:
-    """Wait for transactions that compute a deadline, and let no other compute one until this transaction ends.
+    """Wait until no other transaction computes a deadline, and let none begin to before this transaction ends.
 
-    So each deadline is either computed before the change, and then again by the job that `recounting.begin` enqueues,
-    or with the new values.
+    So no deadline with the old values is stored after the change. The job that `recounting.begin` enqueues computes the
+    earlier deadlines again.
     """
     await current().execute(LOCK.format(""))
 

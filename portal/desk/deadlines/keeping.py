@@ -49,9 +49,9 @@ class StoredPause(Table, tablename="pause"):
 async def keep(case: "Case", at: datetime) -> None:
     """Store the pauses and the deadlines that a case has after a change at `at`.
 
-    Begin or end its pause if its status requires that, compute its deadlines, and store the first one on the case. The
-    caller has locked the row of the case. Nothing is written if nothing differs. A change of the business hours or the
-    targets waits until this transaction ends.
+    If its status requires it, begin or end a pause of its clock. Compute its deadlines, and store the first one on the
+    case. The caller has locked the row of the case. Nothing is written if nothing differs. A change of the business
+    hours or the targets waits until this transaction ends.
     """
     await current().execute(LOCK.format("_shared"))
     calendar = await calendar_now()
@@ -81,10 +81,10 @@ async def known_of(condition_values: Sequence[int]) -> list[tuple[int, int, Know
 
 
 async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: datetime) -> list[Pause]:
-    """Store that the clock is paused for `cause` since `at`, or runs if it is None, and return all pauses, sorted.
+    """Store that the clock is paused for `cause` since `at`; if `cause` is None, that it runs.
 
-    A running pause with another cause ends. If the running pause has this cause already, nothing changes. `pauses` are
-    those stored before.
+    Return all pauses, sorted. A running pause with another cause ends. If the running pause has this cause already,
+    nothing changes. `pauses` are the pauses that were stored before.
     """
     under_way = next((pause for pause in pauses if pause.ended_at is None), None)
     if cause == (under_way and under_way.cause):
@@ -185,11 +185,11 @@ def _read(row: Any) -> Known:
 
 
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
-    """Give `target` the clock that began first among those of `target` and `sources`, leaving out cases that are done.
+    """Give `target` the clock that began first among the clocks of those of these cases that are not done.
 
-    The sources are being merged into `target`. The pauses of that clock are moved to `target`; the other pauses, and
-    all deadlines of `sources`, are deleted. Return the changed column of `target` with its value, if any. The caller
-    has locked the rows of all cases.
+    `sources` are the cases that are being merged into `target`. The pauses of the chosen clock are moved to `target`.
+    All other pauses of the sources, and their deadlines, are deleted. Return the changed column of `target` with its
+    value; {} if `target` keeps its clock. The caller has locked the rows of all cases.
     """
     left = [case for case in (target, *sources) if not case.stands.is_done]
     first = min(left, key=lambda case: case.clock_began_at, default=target)

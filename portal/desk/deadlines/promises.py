@@ -34,8 +34,8 @@ def clock_sql(alias: str) -> str:
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """The deadlines of a case as pages show them.
 
-    `deadlines` maps each duty to its deadline; it is None if nothing is promised. `pause` is the running pause, and
-    `hours` the text that `Calendar.read` reads.
+    `deadlines` maps each duty to its deadline, and is None if nothing is promised for the case. `pause` is the running
+    pause, and `hours` the text that `Calendar.read` reads.
     """
 
     deadlines: Mapping[Duty, Deadline] | None = None

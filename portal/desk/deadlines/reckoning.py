@@ -44,10 +44,11 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """The deadline of one duty.
 
-    `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused before the duty is
-    due. `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and `warn_at` when the next
-    warning of it is due. `soon_told` and `late_told` are the values of `due_at` for which a warning was sent: that the
-    deadline comes near, and that it has passed.
+    `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the
+    deadline had passed before. `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and
+    `warn_at` when the next warning of the deadline is due. If people were warned that the deadline comes near,
+    `soon_told` is the `due_at` that it had then. If they were warned that it has passed, `late_told` is the `due_at`
+    that it had then.
     """
 
     duty: Duty
@@ -63,9 +64,9 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The values from which the deadlines of one case are computed.
 
-    `began_at` is when its clock began. Three mappings have a value for each duty: `targets` has the minutes that are
-    promised now, `done` when the duty was done, or None, and `deadlines` the deadline that was computed before.
-    `pauses` are sorted by their begin.
+    `began_at` is when the clock of the case began. Three mappings have duties as keys: `targets` has the minutes that
+    are promised now, `done` has when the duty was done, or None, and `deadlines` has the deadline that was computed
+    before. `pauses` are sorted by their begin.
     """
 
     began_at: datetime
@@ -83,9 +84,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def deadlines_of(known: Known, calendar: Calendar) -> dict[Duty, Deadline]:
     """Return the deadlines of a case by duty, without duties for which nothing is promised.
 
-    A duty that was done keeps its deadline and the promise of that time, so that no later change of the targets makes
-    it late; if nothing was promised then, it has no deadline. A pause moves only deadlines of duties that were not done
-    before.
+    A duty that was done keeps its deadline and the minutes that were promised then, so that no later change of the
+    targets makes it late. If nothing was promised then, the duty has no deadline. A pause moves only deadlines of
+    duties that were not done before.
     """
     found = dict[Duty, Deadline]()
     for duty in Duty:
@@ -115,7 +116,7 @@ def _deadline(
     """Return the deadline of one duty, or None if there is none.
 
     `before` is the deadline that was computed last, and `met_at` when the duty was done, or None. A duty that was done
-    keeps the promise of `before`.
+    keeps the promised minutes of `before`.
     """
     promised = known.targets.get(duty) if met_at is None else before and before.minutes
     if not promised:
@@ -133,7 +134,7 @@ def _deadline(
 
 
 def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
-    """Return the pauses as stretches that end at `met_at` at the latest; all of them unchanged if it is None."""
+    """Return the pauses as stretches that end at `met_at` at the latest; if `met_at` is None, unchanged."""
     stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
     if met_at is None:
         return stretches
@@ -141,10 +142,11 @@ def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
 
 
 def _near(due_at: datetime, minutes: int, began_at: datetime, calendar: Calendar) -> tuple[datetime, datetime]:
-    """Return when a deadline comes near, and when to warn of that.
+    """Return when a deadline comes near, and when to warn people that it does.
 
-    It is near in its last business hour or, for a long promise, in the last tenth. For a promise of less than two hours
-    the warning comes in its second half, so that nobody is warned as soon as the clock begins.
+    A deadline is near in its last business hour or, for more than ten promised hours, in the last tenth of the time.
+    For less than two promised hours, people are warned when half of the time has passed, and not as soon as the clock
+    begins.
     """
     left = max(60, minutes // 10)
     warned = min(left, max(1, minutes // 2))

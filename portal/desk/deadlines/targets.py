@@ -96,10 +96,7 @@ async def usual_targets() -> Targets:
 
 
 async def targets_of(service_id: int) -> Targets:
-    """Return the targets of a service; the default targets, with `is_set` False, if it has none of its own.
-
-    Raise `NotFound` for an unknown service.
-    """
+    """Return the targets of a service; if it has none of its own, the default targets with `is_set` False."""
     service = await current().fetchrow(_SERVICE, service_id)
     if service is None:
         raise NotFound

@@ -19,10 +19,10 @@ async def dispatch(
     """Give the case to the agent and the department that the rules choose, and record the rule in its log.
 
     Nothing changes if there are no rules or the case is done. If a rule matches but nobody of its department is
-    available, the case becomes unassigned. `opening` says that the case is just being opened; only then may a rule set
-    its priority, and the deadlines are computed again. `leaving` is the id of an agent who must not get the case. An
-    agent who is absent today, in their time zone, never gets a case. Raise `NotFound` if a contact dispatches a case
-    without opening it.
+    available, the case becomes unassigned. `opening` says that the case is just being opened. Only then may a rule set
+    the priority; afterwards the deadlines are computed again. `leaving` is the id of an agent who must not get the
+    case. An agent who is absent today, in their time zone, never gets a case. Raise `NotFound` if a contact dispatches
+    a case without opening it.
     """
     if not opening:
         agents_only(by)
@@ -38,8 +38,9 @@ async def dispatch(
 class Choice:
     """What the rules would choose for a case now.
 
-    `rule` is the name of the rule that chooses the agent, `priority_rule` that of the rule that sets the priority; None
-    if no rule does. `priority` is the name of the priority. `agent` is None if nobody is available.
+    `rule` is the name of the rule that chooses the agent, or None if none does. `priority_rule` is the name of the rule
+    that sets the priority, or None if none does. `priority` is the name of the priority. `agent` is None if nobody is
+    available.
     """
 
     rule: str | None

@@ -39,12 +39,12 @@ async def away_now(at: datetime) -> list[Away]:
 
 
 async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at: datetime) -> BulkChange | None:
-    """Prepare to give each open case of the agent `leaving` to `successor` or, if None, to those whom the rules choose.
+    """Prepare to give each open case of the agent `leaving` to `successor`.
 
-    Return the change of these cases. It is begun once a manager has seen who gets them, and carried out by
-    `portal.desk.bulk.running`: a case that cannot be handed over does not stop the others, and a case that was assigned
-    to somebody else meanwhile stays with them. Return None if there is no open case. Raise `Invalid` at the field `to`
-    if `successor` is `leaving` or has left.
+    If `successor` is None, the rules of dispatch choose an agent for each case. Return the bulk change, or None if
+    there is no open case. A manager begins the change after seeing who gets each case, and `portal.desk.bulk.running`
+    carries it out. A case that cannot be handed over does not stop the others. A case that was assigned to somebody
+    else meanwhile stays with that agent. Raise `Invalid` at the field `to` if `successor` is `leaving` or has left.
     """
     if successor == leaving:
         raise Invalid({"to": "Choose a colleague."})
@@ -64,13 +64,14 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
 
 
 class _Tried(Exception):
-    """Rolls back what was only tried."""
+    """Raised to roll back the changes of a transaction that only tries them."""
 
 
 async def _plan(change: BulkChange, leaving: int, by: AgentReader, at: datetime) -> None:
-    """Store whom the rules would choose for each of the first `LISTED` cases, one after the other.
+    """Store whom the rules would choose for each of the first `LISTED` cases.
 
-    Whose turn it is, and who has few cases, depends on the cases before. So they are dispatched, and that is rolled back.
+    Whose turn it is, and who has the fewest cases, depends on the cases that were dispatched before. So the cases are
+    really dispatched, one after the other, in a transaction that is rolled back.
     """
     chosen: dict[int, str] = {}
     with suppress(_Tried):

@@ -40,7 +40,7 @@ class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ListedRule(NamedTuple):
-    """A rule with the names that the list shows. A name is None if the rule does not use that condition or choice.
+    """A rule with the names that the list shows. A name is None if the rule has no such condition or choice.
 
     `agent_works` is False if the agent of the rule has left.
     """
@@ -151,7 +151,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
     async def move_above(self, other: int) -> None:
         """Move the rule to the place directly above the rule with the id `other`.
 
-        The table is locked until the transaction ends. If that rule was deleted, do nothing.
+        The table is locked until the transaction ends. If the other rule was deleted, do nothing.
         """
         await current().execute("lock table dispatch_rule in share row exclusive mode")
         ordered = await DispatchRule.select(DispatchRule.id).order_by(DispatchRule.position, DispatchRule.id)
@@ -176,8 +176,8 @@ where r.id = w.id and r.position <> w.place
 async def seed_rule() -> None:
     """Add a rule that gives every case to the agent with the fewest open cases, unless there is a rule already.
 
-    It chooses among the agents of the oldest department and of the departments below it. Without a department, do
-    nothing.
+    The rule chooses among the agents of the oldest department and of the departments below that department. Do nothing
+    if there is no department.
     """
     department = await current().fetchval("select min(id) from department")
     if department and not await DispatchRule.exists():

@@ -81,7 +81,7 @@ class Attachment(Table, tablename="attachment"):
     async def find(cls, attachment_id: uuid.UUID, case_id: int) -> "Attachment":
         """Return the file with this id if it belongs to a message of the case `case_id`.
 
-        Otherwise raise `NotFound` (R28). Row-level security hides the files of notes if the transaction runs for a
+        Raise `NotFound` if it does not (R28). Row-level security hides the files of notes if the transaction runs for a
         contact.
         """
         row = await current().fetchrow(
@@ -113,7 +113,7 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
     Call this in its own transaction before the first byte is stored, so that a file never exists without a row (R60).
     An advisory lock makes simultaneous uploads of one person wait for each other. Raise `TooMany` if the person with
-    this credential has uploaded `MAX_PENDING` files within the last hour that are not part of a message, or if this
+    this credential has `MAX_PENDING` files from the last hour that are not part of a message. Raise it too if the
     person's unsent files could exceed `MAX_WAITING` bytes (R58).
     """
     tx = current()

@@ -52,7 +52,7 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
 
     Do nothing if the form has a file with the same name and content already, as when one form is sent twice at once;
     `sweep_uploads` deletes the second copy later. Raise `Invalid` at the field `files` if the form has `MAX_FILES`
-    files already, and `Full` if `by` is a contact whose customer's files, with the contact's unsent files, would exceed
+    files already, and `Full` if the files of a contact's customer and the contact's unsent files would together exceed
     the quota.
     """
     tx = current()
@@ -87,8 +87,8 @@ async def take_over(form_key: uuid.UUID, to: uuid.UUID, by: AgentReader) -> None
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
     """Remove the file with this id, which `by` has uploaded for a form, and delete it.
 
-    Do nothing if there is no such file. Call this outside a transaction, because it opens its own. The file leaves the
-    form at once; if deleting it from the storage then fails, `sweep_uploads` deletes it later.
+    Do nothing if there is no such file. Call this outside a transaction, because it opens its own. The form loses the
+    file at once. If the file cannot be deleted from the storage, `sweep_uploads` deletes it later.
     """
     own = (Upload.id == file_id) & (Upload.credential_id == by.credential_id)
     async with transaction(by):

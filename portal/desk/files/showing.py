@@ -42,8 +42,8 @@ class Shape(StrEnum):
 class FilePreview(Table, tablename="file_preview"):
     """A drawing of a file, an image or a page of a PDF, with at most `side` pixels in each direction.
 
-    `content` is None if it cannot be drawn. `pages` is the number of pages of the file. Attachment, page and side are
-    together the primary key, which Piccolo cannot express.
+    `content` is None if the image or page cannot be drawn. `pages` is the number of pages of the file. Attachment, page
+    and side are together the primary key, which Piccolo cannot express.
     """
 
     attachment_id = UUID(primary_key=True, default=None)
@@ -73,9 +73,10 @@ def shape_of(name: str, media_type: str) -> Shape | None:
 
 
 async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, previews.Drawing | None]:
-    """Return whether this page of a file was drawn before, and the stored drawing; None if it could not be drawn.
+    """Return whether this page of a file was drawn or tried before, and the stored drawing.
 
-    `page` counts from 1, and `side` is the maximum width and height in pixels.
+    The drawing is None if there is none, or if the page could not be drawn. `page` counts from 1, and `side` is the
+    maximum width and height in pixels.
     """
     row = await current().fetchrow(
         "select content, width, height, pages from file_preview where attachment_id = $1 and page = $2 and side = $3",
@@ -89,8 +90,8 @@ async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, pr
 async def draw(attachment: Attachment, storage: Storage, page: int, side: int) -> previews.Drawing | None:
     """Draw an image, or a page of a PDF, with at most `side` pixels in each direction.
 
-    Return None if it cannot be drawn. Call this outside any transaction. Raise `Unavailable` if too many drawings are
-    waiting, or if this one takes too long.
+    Return None if the file cannot be drawn. Call this outside any transaction. Raise `Unavailable` if too many drawings
+    are waiting, or if this drawing takes too long.
     """
     async with previews.turn():
         content = await storage.content(attachment.key, limit=attachment.size + 1)
@@ -103,7 +104,10 @@ async def draw(attachment: Attachment, storage: Storage, page: int, side: int) -
 
 
 async def keep(attachment_id: uuid.UUID, page: int, side: int, drawing: previews.Drawing | None, at: datetime) -> None:
-    """Store a drawing of a page, or None if it cannot be drawn. Do nothing if somebody else has stored one."""
+    """Store the drawing of a page. Do nothing if somebody else has stored one.
+
+    With None as the drawing, store that the page cannot be drawn.
+    """
     made = drawing or previews.Drawing(b"", 0, 0, 0)
     await current().execute(
         "insert into file_preview (attachment_id, page, side, content, width, height, pages, made_at)"

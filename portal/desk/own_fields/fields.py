@@ -15,8 +15,8 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, identifier, in_range, line, one_of, optional, yes_or_no
 
 MOST = 40
-FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 """The maximum number of fields that have not ended, so that a form can show them all."""
+FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 EVERY, SOME = "every", "some"
 """The values of `FieldFacts.for_types`: cases of every type have the field, or only those of the types in `types`."""
 _KIND = one_of(tuple(FieldKind))

@@ -19,8 +19,8 @@ from portal.fields import Checked, identifier, in_range, line, one_of, optional,
 LONGEST = 60
 """The maximum number of characters of a name, so that it fits the column of a list."""
 MOST = 50
-FULL = f"There are {MOST} statuses, which is the most. End one that nobody needs."
 """The maximum number of statuses that have not ended, because the menu of a case shows all of them."""
+FULL = f"There are {MOST} statuses, which is the most. End one that nobody needs."
 EVERY, SOME = "every", "some"
 """The values of `StatusFacts.moves`: every other status may follow, or only those in `next`."""
 
