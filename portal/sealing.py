@@ -1,4 +1,4 @@
-"""Seal text: encrypt and sign it so that only this installation can read or change it, or sign it only (R87).
+"""Encrypt and sign text with the secret of this installation, or only sign it (R87).
 
 Each purpose has a key of its own, so that text sealed for one purpose is worthless for another.
 """

@@ -162,8 +162,8 @@ class Settings:
     def app_role(self) -> str | None:
         """Return the database role that the app switches to after connecting, or None if it does not switch.
 
-        It switches if it connects with the owner's URL, which happens only with the embedded server, in the demo and in
-        tests.
+        The app switches if it connects as the owner of the tables: without a `database_url` or, outside production,
+        without a `database_owner_url`.
         """
         if self.database_url is None:
             return "portal_app"

@@ -34,12 +34,12 @@ class ContractFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a contract as typed.
 
     `valid_until` is the last day that the contract covers. `anchor` is a day on which a billing period begins; if it is
-    empty, periods begin on the 1st, and those of a week on the weekday of `start_on`. `vat_rate`, in per cent, applies
-    to the taxable services. `requires_order` demands that its invoices have the customer's `order_reference` (D46).
-    `prints_detail` says whether the time detail is printed on further pages of its invoices. `notice_days` is how many
-    days before the end notice has to be given. `renewal_months` is by how many months the contract is renewed without
-    notice; if it is empty, the contract ends. `cash_rounding` is the coin to which sums to pay are rounded, such as
-    `0.05`; if it is empty, they are not rounded.
+    empty, periods begin on the 1st, and periods of a week on the weekday of `start_on`. `vat_rate`, in per cent,
+    applies to the taxable services. `requires_order` demands that the contract's invoices have the customer's
+    `order_reference` (D46). `prints_detail` says whether the time detail is printed on further pages of the invoices.
+    `notice_days` is how many days before the end of the contract notice has to be given. If nobody gives notice, the
+    contract is renewed by `renewal_months`; if that is empty, the contract ends. `cash_rounding` is the coin to which
+    sums to pay are rounded, such as `0.05`; if it is empty, sums are not rounded.
     """
 
     name: str
@@ -62,9 +62,9 @@ class Contract(Table, tablename="contract"):
     """A billing contract with a customer, in one currency (D45). Time is logged under its services.
 
     `end_on` is the first day that the contract no longer covers, or None. An invoice is due `payment_days` days after
-    its date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after it; in a
-    month that is too short for the day of `anchor`, on its last day. `notice_days`, `renewal_months` and
-    `cash_rounding` are as in `ContractFacts`, or None.
+    its date of issue. Billing periods begin on `anchor` and at every multiple of `cycle` before and after `anchor`. In
+    a month that is too short for the day of `anchor`, the period begins on the last day of the month. `notice_days`,
+    `renewal_months` and `cash_rounding` are as in `ContractFacts`, or None.
     """
 
     id = BigSerial(primary_key=True)

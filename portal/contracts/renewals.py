@@ -59,7 +59,7 @@ async def renewals_due(today: date) -> list[tuple[int, int]]:
 
 
 async def renew(contract_id: int, today: date, at: datetime) -> bool:
-    """Extend a contract until notice can be given again, and return whether it was due.
+    """Extend a contract until notice can be given again, and return whether the contract was due for renewal.
 
     The row is locked, so that only one of two workers renews it. Each extension is a row of `contract_renewal`. The
     caller must lock the customer before, and recompute the allocations afterwards. Managers are notified.

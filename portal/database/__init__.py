@@ -256,7 +256,7 @@ async def _begin(reader: Reader | None, readonly: bool) -> Transaction:
 
 
 def _is_gone(connection: Any) -> bool:
-    """Return whether the connection is closed. It also counts as closed once the pool has it back."""
+    """Return whether the connection is closed. A connection that was returned to the pool counts as closed."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:

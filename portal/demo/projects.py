@@ -59,7 +59,7 @@ async def create(
 
 
 async def create_call_outs(customers: dict[str, DemoCustomer]) -> dict[int, int]:
-    """Create a task with a fixed fee, and return its id by the id of its service."""
+    """Create a task with a fixed fee for Acme's helpdesk, and return the id of the task by the id of the service."""
     service = customers["Acme"].service("Helpdesk")
     task = await Task.create(service, TaskFacts(name="Call-out", fixed_fee="35"))
     return {service.id: task.id}

@@ -1,8 +1,8 @@
 """Decide which user runs the embedded server, and where its data and programs are so that this user can reach them.
 
 PostgreSQL refuses to run as root. If root starts the portal, PostgreSQL runs as an unprivileged account, which cannot
-enter a folder of mode 0700 such as a home folder; data and programs in such a folder are put into /var/lib/portal
-instead.
+enter a folder of mode 0700 such as a home folder. Data and programs that would be in such a folder are put into
+/var/lib/portal instead.
 """
 
 import contextlib
@@ -84,8 +84,8 @@ def database_folder(data: Path, account: Account | None) -> Path:
     """Return the folder of the database, and create the folders above it.
 
     The folder is in `data` or, if a folder above `data` keeps the account out, in /var/lib/portal; the file
-    `database.where` then contains its path. If the account cannot enter `data` itself, everybody gets the right to enter
-    that folder, but not to list it. Raise `CannotStart` if the account cannot reach the folder of the database.
+    `database.where` then contains its path. If the account cannot enter `data` itself, everybody gets the right to
+    enter `data`, but not to list its files. Raise `CannotStart` if the account cannot reach the folder of the database.
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if account and not _may(account, data, stat.S_IXOTH):

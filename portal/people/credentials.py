@@ -35,8 +35,8 @@ class Credential(Table, tablename="credential"):
 
     `login_id` is the id of the credential that holds the login: its own, or that of another contact with the same mail
     address. Only that credential has second factors and a `password_hash`, which is None until the person sets a
-    password. `accepted_at` is the instant at which the person accepted this access, or None: until then it is an
-    invitation. `disabled_at` is the instant at which the access ended, or None; contacts of a customer that has ended
+    password. `accepted_at` is the instant at which the person accepted this access, or None: until then, the person is
+    only invited. `disabled_at` is the instant at which the access ended, or None; contacts of a customer that has ended
     cannot sign in either.
     """
 
@@ -174,10 +174,10 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
     """Change the mail address of a credential. Raise `Invalid` at the field `email` if another person has it.
 
     Neither an agent and a contact nor two contacts of one customer can have the same mail address. The person's open
-    invitation and password-reset links end, because they were sent to the old mail address. If the person has access to
-    other customers too, or if another contact has the new mail address, the credential leaves its login: the password
-    stays with the other credentials, and the person has to be invited at the new mail address. Database triggers do
-    this.
+    invitation and password-reset links end, because they were sent to the old mail address. The credential leaves its
+    login if the person has access to other customers too, or if another contact has the new mail address. Then the
+    password stays with the other credentials, and the person has to be invited at the new mail address. Database
+    triggers do this.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):
@@ -260,7 +260,7 @@ class Person(Endable):
         await invitations.end_all((await self.credential())["id"], at)
 
     async def end(self, at: datetime) -> None:
-        """End the person's access, their sessions and their open links at once (R12). What they wrote stays.
+        """End the person's access, sessions and open links at once (R12). What the person wrote stays.
 
         A repeat changes nothing.
         """

@@ -47,7 +47,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class DeletedPage:
-    """One page of deleted entries, the latest deletion first. `more` is True if earlier ones follow."""
+    """One page of deleted entries, the latest deletion first. `more` is True if earlier deletions follow."""
 
     entries: Sequence[Deleted]
     more: bool

@@ -230,7 +230,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
         `version` is the version that `by` has seen. Raise `Forbidden` if `by` is neither the author nor a manager, or
         if the time in which the author may change the entry is over. Raise `Conflict` if the entry is submitted or
-        approved already (then billing changes it), and `Conflict` and `Invalid` as `revise` does.
+        approved, because only billing changes such entries. Also raise `Conflict` and `Invalid` as `revise` does.
         """
         await self._refuse_fixed(by, at)
         return await self.revise(by, work, version=version, at=at)
@@ -304,7 +304,7 @@ class TimeEntry(Table, tablename="time_entry"):
     async def _set(self, values: dict[str, Any], version: int) -> Self:
         """Update the row with these values and the next version, and return the changed entry.
 
-        Raise `Conflict` unless version and state in the database are those that the caller knows.
+        Raise `Conflict` if the version in the database is not `version`, or if the state has changed.
         """
         self._refuse_approved()
         rows = await (

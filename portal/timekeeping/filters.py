@@ -1,4 +1,4 @@
-"""Choose the time entries of a list: by what they are logged on or by agent, and by further conditions."""
+"""Choose the time entries of a list: those of a case, a project, an agent and so on, limited by further conditions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

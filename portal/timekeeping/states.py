@@ -1,12 +1,12 @@
 """Move time entries between the states draft, submitted, approved and rejected.
 
-Each step takes any number of entries, changes them by one statement, and keeps a version of each. It changes a row only
-if its state and version are as expected; otherwise it raises `Conflict`. Agents call `submit`, `submit_all` and
-`take_back`. The `mark_*` steps are for billing, which checks who may approve or reject, and writes the approval or the
-rejection.
+Each step takes any number of entries, changes them by one statement, and keeps a version of each. Agents call `submit`,
+`submit_all` and `take_back`, which leave out entries in another state. The `mark_*` steps are for billing, which checks
+who may approve or reject, and writes the approval or the rejection. They raise `Conflict` if an entry has another state
+or version than expected.
 
 None of these functions checks whether time tracking is on, because the time of an agent who leaves can be submitted
-while it is off. The guards of the routes check it.
+while time tracking is off. The guards of the routes do.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,7 @@
 """Keep every version of a time entry: who did what to it, when, and the old and the new values.
 
-The rows are append-only and stay when their entry is deleted. Each function that changes an entry writes its row in the
-same transaction; `billing.violations` finds an entry that differs from its last row.
+Versions are append-only rows and stay when their entry is deleted. Each function that changes an entry writes a version
+in the same transaction; `billing.violations` finds an entry that differs from its last version.
 """
 
 import json

@@ -38,8 +38,8 @@ class Work:
 
     `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are the
     minutes elapsed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time
-    only. With `role_id` None, the billing role is the agent's. With `billing` None, the default is that of the task
-    (S0.10), or without a task that of the case's type (S2.13); without either, work under a service is billable.
+    only. With `role_id` None, the billing role is the agent's. With `billing` None, the default of the task applies
+    (S0.10), else the default of the case's type (S2.13); without task and case, work under a service is billable.
     `counts`, in minutes, overrides the service's rounding rule and needs an `override_reason`. The customer reads
     `external_comment`, never `description`.
     """

@@ -56,7 +56,7 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 
     @classmethod
     async def listed(cls) -> list["ServiceTemplate"]:
-        """Return all templates sorted by name, those that have ended last."""
+        """Return all templates sorted by name; templates that have ended come after all others."""
         return await cls.objects().order_by(_BY_NAME)
 
     @classmethod

@@ -38,7 +38,7 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     `stands_for` is a member of `StandsFor`, `product_id` the id of a product or "". `taxable` is `yes` or `no`; `no`
     requires a reason for the exemption (D42). If `effective_start` is empty, the service starts with its contract.
     `rounding_minimum` and `rounding_increment` are minutes, and `rounding_per` says whether each entry or each day is
-    rounded (D4); `windows` and `holidays` are lines that `schedules.windows` reads, and `calendar_holidays` adds the
+    rounded (D4). `windows` and `holidays` are lines that `schedules.windows` reads, and `calendar_holidays` adds the
     days off of the company's calendar.
 
     The fields from `overflow` on belong to some settlements only (`TERMS`). `overflow` says what happens to time beyond

@@ -34,7 +34,10 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:
-        """Return the default service that the page showed for `case_type`; for None, that of all other case types."""
+        """Return the default service that the page showed for `case_type`.
+
+        None stands for all case types without a default of their own.
+        """
         return DefaultChoice(service_id=self.services.get(str(case_type or "")), case_type_id=case_type)
 
 
@@ -51,7 +54,10 @@ class DefaultService(Table, tablename="default_service"):
 
     @classmethod
     async def of(cls, customer: int) -> dict[int | None, int]:
-        """Return the ids of a customer's default services, by case type. The key None is for all other case types."""
+        """Return the ids of a customer's default services by case type.
+
+        The key None is for all case types without a default of their own.
+        """
         rows = await cls.select(cls.case_type_id, cls.service_id).where(cls.customer_id == customer)
         return {row["case_type_id"]: row["service_id"] for row in rows}
 

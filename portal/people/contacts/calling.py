@@ -28,7 +28,8 @@ class NewCaller(Struct, kw_only=True):
     def sought(cls, text: str) -> "NewCaller":
         """Return form fields in which `text` is the new contact's telephone number, mail address or name.
 
-        `text` is what was searched for, and no contact was found. Its form decides which of the three it is.
+        An agent has searched for `text`, and no contact was found. `text` becomes the telephone number if it looks like
+        one, else the mail address if it contains an @, else the name.
         """
         said = visible(" ".join(text.split()))[:200]
         if telephone_digits(said):

@@ -55,7 +55,7 @@ async def renew(credential_id: int) -> list[str]:
 async def use(credential_id: int, code: str) -> bool:
     """Use up a recovery code, and return whether it was an unused one of this person.
 
-    `code` must be in lower case and without hyphens, which is what was hashed.
+    `code` must be in lower case and without hyphens, because it was hashed in this spelling.
     """
     of_person = RecoveryCode.credential_id == credential_id
     salts = await RecoveryCode.select(RecoveryCode.hashed_for).where(of_person).output(as_list=True)

@@ -49,7 +49,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class ListedCost:
-    """A cost rate in the list of an agent's rates; `last_day` is the one before the next rate, None for the latest."""
+    """A cost rate in the list of an agent's rates. `last_day` is the day before the next rate, or None without one."""
 
     id: int
     hourly_cost: Decimal

@@ -76,9 +76,9 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
     """Save the fields of the week that were changed, each independently of the others (D35).
 
     An emptied field deletes its entry, a changed one changes the minutes of its entry, and a filled one logs a draft.
-    The report has the names of the fields that were saved, and the reasons why others were not: a text that is not a
-    duration, a refusal of `TimeEntry.log`, `change` or `discard`, or an entry that was added or changed since the page
-    was loaded.
+    The report has the names of the fields that were saved, and the reasons why others were not. A field is not saved if
+    its text is not a duration, if `TimeEntry.log`, `change` or `discard` refuses, or if the entry of its cell was added
+    or changed since the page was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}

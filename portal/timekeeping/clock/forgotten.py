@@ -32,7 +32,7 @@ _COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five s
 
 
 class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
-    """An agent's decision that there is no time to log on a case for a day, so that it is not suggested again."""
+    """An agent's decision that there is no time to log on a case for a day. It ends the suggestion to log some."""
 
     customer_id = BigInt(default=None)
     case_id = BigInt(default=None, primary_key=True)
@@ -184,7 +184,7 @@ async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -
 
 
 async def suggest_again(reader: AgentReader, pick: Pick) -> None:
-    """Undo the dismissal of a case and day. If it was not dismissed, nothing changes."""
+    """Undo the reader's dismissal of a case and day. If there is no such dismissal, nothing changes."""
     case = await Case.find(pick.number, reader)
     await current().execute(
         "delete from forgotten_dismissal f using cases m where m.id = f.case_id and f.agent_id = $1 and f.work_date = $3"

@@ -95,7 +95,7 @@ class Timer(Table, tablename="timer"):
         return found
 
     async def resume(self, by: AgentReader, *, at: datetime) -> None:
-        """Let the timer run, and pause the agent's running timer. Do nothing if it is running already.
+        """Let this timer run, and pause the timer of the agent that runs. Do nothing if this timer runs already.
 
         Raise `Conflict` if the timer was logged or discarded.
         """
