@@ -21,6 +21,11 @@ CJK = {"JP": "JP", "KR": "KR", "TW": "TC", "HK": "HK", "MO": "HK"}
 """The regional variant of Chinese characters to print, by the buyer's country. One code point has several variants."""
 
 
+PRINTED = 3_000
+"""The maximum number of rows of a time detail that a PDF prints, some hundred pages. Typesetting has limits (R64), and a
+document that exceeds them could not be issued."""
+
+
 class Numbering(NamedTuple):
     """The data that an invoice gets when it is issued: its number, its date of issue and its due date."""
 
@@ -117,7 +122,7 @@ async def typeset(
 def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) -> dict[str, Any]:
     """Return the data that the typst template prints, as formatted text."""
     currency = sums.currency
-    prints_detail = parties["contract"].get("prints_detail", False)
+    prints_detail = parties["contract"].get("prints_detail", False) and len(contents.detail) <= PRINTED
     running = _running([line.net for line in contents.lines], currency)
     return {
         "title": face.title,

@@ -12,7 +12,7 @@ from typing import Any
 from portal.billing.documents import detail
 from portal.billing.documents.detail import DetailRow, minutes_by_cover
 from portal.billing.documents.issuing import parties_of
-from portal.billing.documents.printing import TIME_HEADS, of_contract, of_paper, of_work
+from portal.billing.documents.printing import PRINTED, TIME_HEADS, of_contract, of_paper, of_work
 from portal.billing.documents.statements import Statement
 from portal.contracts import logo
 from portal.contracts.company import Company
@@ -77,16 +77,26 @@ def _texts(statement: Statement, rows: Sequence[DetailRow], parties: dict[str, A
             if is_correction
             else "This work cost you nothing extra. There is nothing to pay.",
             *(statement.reason or "").splitlines(),
+            *(
+                []
+                if len(rows) <= PRINTED
+                else [f"The {formats.number(len(rows))} entries are listed in its CSV file in the portal."]
+            ),
         ],
         "sums": [(words, formats.spoken(minutes)) for words, minutes in sums]
         + ([("In all", formats.spoken(total))] if len(sums) > 1 else []),
         "carried_over": "Carried over",
-        "time": {
-            "heads": TIME_HEADS,
-            "rows": [
-                of_work(row) | {"figures": [formats.clock(row.minutes)], "sum": formats.clock(so_far)}
-                for row, so_far in zip(rows, accumulate(row.minutes or 0 for row in rows), strict=True)
-            ],
-            "total": {"name": "Sum", "figures": [formats.clock(total)]},
-        },
+        "time": _time(rows, total) if len(rows) <= PRINTED else None,
+    }
+
+
+def _time(rows: Sequence[DetailRow], total: int) -> dict[str, Any]:
+    """Return the texts of the table of time, whose minutes sum to `total`. Each row has the sum of the minutes so far."""
+    return {
+        "heads": TIME_HEADS,
+        "rows": [
+            of_work(row) | {"figures": [formats.clock(row.minutes)], "sum": formats.clock(so_far)}
+            for row, so_far in zip(rows, accumulate(row.minutes or 0 for row in rows), strict=True)
+        ],
+        "total": {"name": "Sum", "figures": [formats.clock(total)]},
     }
