@@ -29,18 +29,19 @@ select id from cases where (agent_id = $1 and status not in ('resolved', 'closed
 
 
 async def hold_cases_of_agent(agent_id: int, at: datetime) -> None:
-    """Lock the agent's open cases, and those of the agent's planned appointments after `at`, until the transaction ends.
+    """Lock the open cases of an agent, and the cases of the agent's planned appointments after `at`.
 
-    A transaction that assigns a case or plans an appointment locks first the case and then the agent. A transaction
-    that ends an agent's access has to lock in the same order, so it calls this function first.
+    The locks are held until the transaction ends. A transaction that assigns a case or plans an appointment locks first
+    the case and then the agent. A transaction that ends an agent's access has to lock in the same order, so it calls
+    this function first.
     """
     await current().execute(_HELD, agent_id, at)
 
 
 async def hand_appointments(agent_id: int, successor_id: int | None, *, by: AgentReader, at: datetime) -> None:
-    """Hand an agent's planned appointments after `at` over to the agent `successor_id`, or cancel them if it is None.
+    """Hand an agent's planned appointments after `at` over to the agent `successor_id`; if that is None, cancel them.
 
-    The cases and appointments are locked. The log of each case records the change, and the customer can read it there.
+    Lock the cases and the appointments. The log of each case records the change, and the customer can read it there.
     Raise `Invalid` at the field `appointments` if the successor has left or does not exist.
     """
     if successor_id is not None and not await works(successor_id):

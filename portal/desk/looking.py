@@ -29,7 +29,7 @@ class CaseLook(Table, tablename="case_look"):
 
 
 class Lately(NamedTuple):
-    """A case in which a person has lately read something new or written. `at` is the later of both instants."""
+    """A case in which a person has lately read something new or written. `at` is when the person last did so."""
 
     number: int
     subject: str
@@ -59,7 +59,7 @@ def unread_sql(case: str, reader: Reader) -> str:
 
 
 async def look_at(case_id: int, reader: Reader, at: datetime) -> None:
-    """Record that the reader looked at the case at the instant `at`, unless they have looked later already."""
+    """Record that the reader looked at the case at the instant `at`, unless a later look is recorded already."""
     await current().execute(_LOOK, reader.credential_id, case_id, at)
 
 

@@ -108,9 +108,9 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     """Return the id of the case on which `by` has already sent the form `writing.form_key`, or None if it was not sent.
 
     An advisory lock on the form, held until the transaction ends, makes simultaneous requests with this form wait for
-    each other. Raise `SentBefore` if the form was sent with another text, as another `kind` of message (also as a reply
-    that has not gone out) or, with `case_id`, on another case. That happens after the browser's Back button: the new
-    text is not stored yet, and the person must learn that.
+    each other. Raise `SentBefore` if the form was sent with another text or as another `kind` of message, also if it
+    was sent as a reply that has not gone out. With `case_id`, raise it also if the form was sent on another case. All
+    this happens after the browser's Back button: the new text is not stored, and the person has to know.
     """
     if writing.form_key is None:
         return None

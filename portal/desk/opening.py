@@ -20,8 +20,8 @@ MOST, WITHIN = 30, timedelta(hours=1)
 class Origin:
     """The customer, contact and service of a new case.
 
-    `problems` maps each field that is not valid (`case_type`, `priority`, `contact`) to its error message. If it has `contact`,
-    `customer_id` is None.
+    `problems` maps each field that is not valid (`case_type`, `priority`, `contact`) to its error message. If the
+    contact is not valid, `customer_id` is None.
     """
 
     customer_id: int | None

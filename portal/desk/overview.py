@@ -27,8 +27,8 @@ class Brief:
     """A case as a contact's home page shows it.
 
     `agent` is the name of the agent to whom the case is assigned. `said`, `said_by` and `said_at` are the shortened
-    text, the author and the instant of the agents' latest reply; `said` is "" and the others are None if the case does
-    not wait for the customer or has no such reply. `opened_by_us` is True if an agent opened the case.
+    text, the author and the instant of the agents' latest reply; If the case does not wait for the customer or has no
+    such reply, `said` is "", and `said_by` and `said_at` are None. `opened_by_us` is True if an agent opened the case.
     """
 
     number: int
@@ -49,9 +49,9 @@ class Overview:
     """The cases on a contact's home page, at most `MOST` in each list.
 
     `waiting` lists cases that wait for the customer, latest change first, and `waiting_count` is the number of all such
-    cases. `in_work` lists other open cases, those first that were promised first, and those that wait for others last;
-    `in_work_count` is the number of all of them. `solved` lists those that were resolved within `RECENTLY`.
-    `total` is the number of all cases that the contact may see; `COUNTED` + 1 stands for any larger number.
+    cases. `in_work` lists all other open cases by their deadlines, and at the end the cases that wait for others;
+    `in_work_count` is the number of all such cases. `solved` lists cases that were resolved within `RECENTLY`. `total`
+    is the number of all cases that the contact may see; `COUNTED` + 1 stands for any larger number.
     """
 
     waiting: list[Brief]

@@ -130,7 +130,10 @@ class Article(Table, tablename="help_article"):
         await Article.update({Article.published_at: None}).where(Article.id == self.id)
 
     async def discard(self) -> None:
-        """Delete the draft with its images. The caller has locked its row. Raise `Conflict` for a published article."""
+        """Delete the draft with its images. The caller has locked the row of the article.
+
+        Raise `Conflict` for a published article.
+        """
         if self.is_published:
             raise Conflict("This article is published. Withdraw it before you delete it.")
         await Article.delete().where(Article.id == self.id)
@@ -192,7 +195,7 @@ def _body(text: str) -> str:
 def checked(facts: HelpFacts) -> None:
     """Validate the fields of an article without storing them.
 
-    Raise `Invalid` with a message for each that is not valid.
+    Raise `Invalid` with a message for each field that is not valid.
     """
     _read(facts)
 

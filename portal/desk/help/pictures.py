@@ -1,4 +1,7 @@
-"""Add images to articles, and remove them. A process with limits draws each image again; only that is stored (R59)."""
+"""Add images to articles, and remove them.
+
+A process with limits draws each image again; only the drawing is stored (R59).
+"""
 
 from datetime import datetime
 
@@ -36,7 +39,7 @@ class HelpPicture(Table, tablename="help_picture"):
 async def draw_stored(key: str, storage: Storage) -> previews.Drawing:
     """Return the image that is stored under `key`, drawn again as WebP. Raise `Invalid` as `draw` does.
 
-    Raise `Unavailable` if too many drawings are waiting, or if this one takes too long.
+    Raise `Unavailable` if too many drawings are waiting, or if this drawing takes too long.
     """
     async with previews.turn():
         return await draw(await storage.content(key, limit=MOST_BYTES + 1))
@@ -45,8 +48,8 @@ async def draw_stored(key: str, storage: Storage) -> previews.Drawing:
 async def draw(content: bytes) -> previews.Drawing:
     """Draw an uploaded image again as WebP, and return the drawing.
 
-    Raise `Invalid` at the field `picture` if it is too large or cannot be drawn, and `Unavailable` if that takes too
-    long.
+    Raise `Invalid` at the field `picture` if the image is too large or cannot be drawn, and `Unavailable` if the
+    drawing takes too long.
     """
     if len(content) > MOST_BYTES:
         raise Invalid({"picture": "A picture may have at most 10 MB."})
@@ -57,10 +60,10 @@ async def draw(content: bytes) -> previews.Drawing:
 
 
 async def add(article: Article, file_name: str, drawing: previews.Drawing, at: datetime) -> str:
-    """Add an image to the article, whose row the caller has locked, and return its name.
+    """Add an image to the article, and return the name of the image, made from the name of the uploaded file.
 
-    The name is made from the name of the uploaded file. Raise `Invalid` at the field `picture` if the article has
-    `MOST` images already.
+    The caller has locked the row of the article. Raise `Invalid` at the field `picture` if the article has `MOST`
+    images already.
     """
     names = await names_of(article)
     if len(names) >= MOST:
@@ -87,7 +90,7 @@ async def names_of(article: Article) -> list[str]:
 async def remove(article: Article, name: str) -> None:
     """Remove an image of the article, whose row the caller has locked. Do nothing if there is no such image.
 
-    Raise `Conflict` if the text shows it.
+    Raise `Conflict` if the text shows the image.
     """
     if await current().fetchval(_IS_SHOWN, article.id, name):
         raise Conflict("The text shows this picture. Take it out of the text first.")

@@ -1,6 +1,7 @@
-"""Find and read published articles. Each reader finds those for their audience; visitors find those for everybody.
+"""Find and read published articles.
 
-Row-level security checks the audience a second time, except for agents, who may see all articles.
+Each reader finds the articles for their audience; visitors find the articles for everybody. Row-level security checks
+the audience a second time, except for agents, who may see all articles.
 """
 
 import re
@@ -56,7 +57,7 @@ class FoundPage:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An article as its page shows it. `views` is how often it was read: by each signed-in reader, once a day at most."""
+    """An article as its page shows it. `views` counts its signed-in readers, each of them at most once a day."""
 
     id: int
     slug: str
@@ -161,7 +162,10 @@ async def written(text: str = "", page: int = 1) -> FoundPage:
 
 
 async def _listed(audiences: list[str] | None, text: str, page: int) -> FoundPage:
-    """Return one page of the published articles for `audiences`, or of all articles if it is None."""
+    """Return one page of the articles that contain every word of `text`.
+
+    These are the published articles for `audiences`, or all articles if `audiences` is None.
+    """
     page, words = min(max(page, 1), 10_000), words_of(text)[:MOST_WORDS]
     rows = await current().fetch(_LIST, audiences, words, (page - 1) * PAGE)
     return FoundPage([_found(row) for row in rows[:PAGE]], page, len(rows) > PAGE)
@@ -197,5 +201,5 @@ async def count_view(article_id: int, day: date) -> None:
 
 
 async def forget_readers(before: date) -> None:
-    """Delete the records, from before this day, of who has read which article. The numbers of views stay."""
+    """Delete the records of who read which article before this day. The numbers of views stay."""
     await current().execute("delete from help_reading where read_on < $1", before)

@@ -99,7 +99,7 @@ JOINS = {
 
 
 def joined(order: str) -> str:
-    """Return the SQL that joins the table of the first column of the SQL `order`, or "" if a case has it."""
+    """Return the SQL that joins the table of the first column of the SQL `order`; "" if that is a column of `cases`."""
     alias, first = order[:2], order.partition(", ")[0][2:]
     return JOINS[alias].format(order=first) if alias in JOINS else ""
 
@@ -121,8 +121,9 @@ def _listing(
     `for_contact` chooses between the names of statuses for contacts and for agents. One more row than the page shows is
     read, which tells whether there is a next page. `since` is the condition of a cursor, and `offset` the clause that
     skips earlier pages. `tags` is the SQL for the tags of a case, which contacts may not read. Each row has the values
-    of the expressions `keys` in the columns `key_0` and so on. The column `total` is `counted` if that is given,
-    otherwise the number of all cases that meet `condition`, at most `COUNTED` + 1.
+    of the expressions `keys` in the columns `key_0` and so on. The column `total` is `counted` or, if `counted` is
+    None, the number of all cases that meet `condition`, at most `COUNTED` + 1. `unread` is the SQL for whether a case
+    has something new for the reader.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
     total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
@@ -227,8 +228,8 @@ async def named_elsewhere(text: str, listed: Listed, reader: Reader) -> Case | N
     """Return the case whose number is the whole search text (`#1393`), unless the page `listed` shows that number.
 
     Such a case is in another view, on another page, or left out by a filter. For the number of a merged case, return
-    the case into which it was merged, even if the page shows that. The `status_word` of the case is set, for agents.
-    Return None if there is no such case.
+    the case into which it was merged, even if the page shows the latter. The `status_word` of the case is set, for
+    agents. Return None if there is no such case.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):

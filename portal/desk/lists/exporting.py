@@ -27,7 +27,10 @@ COLUMNS = (
 
 
 async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
-    """Return the cases that match `question` as a sheet, in its order. Raise `Invalid` for more than `MOST` cases."""
+    """Return the cases that match `question` as a sheet, in the order of the list.
+
+    Raise `Invalid` for more than `MOST` cases.
+    """
     condition, values = question.conditions(reader)
     order = sorting(ORDERS[question.sort], is_falling=question.is_falling, is_back=False)
     rows = await current().fetch(_ROWS.format(joins=joined(order), condition=condition, order=order), *values)

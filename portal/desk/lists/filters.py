@@ -1,4 +1,4 @@
-"""The filters of the agents' list of cases: what each offers, and the words for the filters that are set."""
+"""The filters of the agents' list of cases: what each filter offers, and the words for the filters that are set."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from portal.periods import day_in
 from portal.render.formats import reading
 
 MOST = 20_000
-"""How many lines a page of a log shows at most, the newest; a file has all."""
+"""The maximum number of lines on the page of a log, which shows the newest. A file has no maximum."""
 PAGE = 2_000
 GROUPS = {
     "messages": ("Messages", ("reply", "note")),
@@ -29,7 +29,10 @@ GROUPS = {
 
 
 class Line(NamedTuple):
-    """One line of a log. `number` is the number of the merged case in whose log it stands, None for the case itself."""
+    """One line of a log.
+
+    `number` is the number of a merged case if the line is in its log, or None for the case itself.
+    """
 
     at: datetime
     kind: str
@@ -61,9 +64,10 @@ class Wanted:
 
 
 async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> tuple[list[Line], list[str]]:
-    """Return the lines of the case and of those merged into it that are asked for, at most `MOST`, and the names to choose.
+    """Return the newest lines of the log that match `wanted`, at most `MOST`, newest first; and the names to choose.
 
-    The lines are the newest, newest first. The names are those of everybody with a line on that day.
+    The lines of cases that were merged into the case are included. The names are those of all people with a line, on
+    the day of the filter if it has a day.
     """
     rows = await current().fetch(f"{_LINES} order by at desc, rank desc, id desc limit $8", *_asked(case, reader, wanted), MOST)  # fmt: skip
     people = await current().fetch(f"select distinct actor from ({_LINES}) as x", *_asked(case, reader, Wanted(day=wanted.day)))  # noqa: S608 # fmt: skip
@@ -73,7 +77,10 @@ async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
 
 
 async def csv_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> bytes:
-    """Return all of these lines as a CSV file, oldest first. They are read in pages, so that the event loop goes on."""
+    """Return all lines of the log that match `wanted` as a CSV file, oldest first.
+
+    The lines are read in pages, so that the event loop is not blocked.
+    """
     file = io.BytesIO()
     writer = writer_of("csv", Sheet(f"Log of #{case.number}", _COLUMNS, []), file)
     place: tuple[Any, ...] = (_BEGINNING, 0, 0)
@@ -88,7 +95,11 @@ async def csv_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
 
 
 def _asked(case: Case, reader: AgentReader, wanted: Wanted) -> tuple[Any, ...]:
-    """Return the parameters of `_LINES`: the case, a day, a person, and how the kinds of the events begin or do not."""
+    """Return the parameters of `_LINES`: the case, the begin and end of a day, a person, and the prefixes of kinds.
+
+    The prefixes are first those that a kind must have one of, then those that a kind must not have; the last parameter
+    says whether the second ones apply.
+    """
     first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
     others = [kind for _, kinds in GROUPS.values() for kind in kinds]
     kinds = list(GROUPS[wanted.group][1]) if wanted.group else []

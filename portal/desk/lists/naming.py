@@ -13,10 +13,11 @@ from portal.words import CaseView
 async def suggest_cases(
     reader: AgentReader, typed: str, *, customer_id: int | None = None, without: Collection[int] = (), after: int = 0
 ) -> Suggestions:
-    """Return the cases that contain every word of `typed`, open ones first, the latest first; their ids are numbers.
+    """Return the cases that match every word of `typed`, with their numbers as ids.
 
-    If nothing is typed, return open cases. With `customer_id`, return only cases of that customer. `without` are
-    the ids of cases that are left out, and `after` is the number of suggestions to skip.
+    Open cases come first, and among them the latest change. If nothing is typed, return open cases. With `customer_id`,
+    return only cases of that customer. `without` are the ids of cases that are left out, and `after` is the number of
+    suggestions to skip.
     """
     text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
     customers = (customer_id,) if customer_id else ()

@@ -20,7 +20,7 @@ _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 class Wanted(NamedTuple):
     """A filter in the URL: the name of its parameter, such as `field_3` or `field_3_from`, and its value.
 
-    If a field has several values in the URL, cases match that have one of them.
+    If the URL has several values for a field, not for an end of a range, a case must have one of these values.
     """
 
     name: str
@@ -50,7 +50,10 @@ class Wanted(NamedTuple):
 
 
 def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
-    """Return the filters by own fields in a query string, each once. `many` has its values by parameter name."""
+    """Return the filters by own fields in a query string, each once.
+
+    `many` maps names of parameters to their values.
+    """
     found = (
         Wanted(name, " ".join(text.replace("\x00", "").split())[:LONGEST])
         for name, texts in many.items() if _NAME.fullmatch(name) for text in texts
@@ -59,7 +62,7 @@ def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
 
 
 def conditions_of(wanted: Sequence[Wanted]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield for each field, or end of a range, an SQL condition on the case `c`, and the values of its `?`."""
+    """Yield SQL conditions on the case `c` for these filters, each with the values for the `?` in it."""
     for name in dict.fromkeys(one.name for one in wanted):
         these = [one for one in wanted if one.name == name]
         field, end = these[0].field, these[0].end

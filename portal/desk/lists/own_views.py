@@ -108,8 +108,8 @@ class OwnView(Table, tablename="own_view"):
     async def save_new(cls, facts: ViewFacts, *, by: AgentReader, at: datetime) -> Self:
         """Save the view in `facts` for the agent `by`, and return it.
 
-        Raise `Invalid` at the field `name` for a name that is not valid, that another view of the agent has, or for
-        more than `MOST` views, and `Invalid` for too many filters.
+        Raise `Invalid` at the field `name` if the name is not valid, if another view of the agent has the name, or if
+        the agent has `MOST` views already. Raise `Invalid` also for too many filters.
         """
         columns = _read(facts) | {"query": _query(facts.query), "agent_id": by.id, "created_at": at}
         await cls._refuse_more(by.id)
@@ -136,8 +136,8 @@ class OwnView(Table, tablename="own_view"):
     async def restore(self, *, by: AgentReader) -> None:
         """Restore a deleted saved view.
 
-        Raise `NotFound` if `by` may not, and `Invalid` at the field `name` if another view has its name now, or if its
-        owner has `MOST` others.
+        Raise `NotFound` if `by` may not change the view. Raise `Invalid` at the field `name` if another view of the
+        owner has this name now, or if the owner has `MOST` other views.
         """
         self._refuse(by)
         if self.deleted_at:
@@ -153,7 +153,7 @@ class OwnView(Table, tablename="own_view"):
             raise Invalid({"name": f"You have {MOST} views. Delete one that you do not need."})
 
     def may_be_changed(self, by: AgentReader) -> bool:
-        """Return whether `by` may change the view: its owner may, and managers may if it is shared."""
+        """Return whether `by` may change the view: the owner may, and for a shared view managers may too."""
         return bool(self.agent_id == by.id or (self.is_shared and by.is_manager))
 
     @property
@@ -176,7 +176,7 @@ def naming(reader: AgentReader) -> Counting:
 
 
 def named(text: str) -> list[Named]:
-    """Return the views in the JSON of `naming`. There is one more than `SHOWN` if not all are shown."""
+    """Return the views in the JSON of `naming`: at most `SHOWN` + 1, of which the last one says that there are more."""
     return [Named(*row) for row in json.loads(text)]
 
 

@@ -12,7 +12,7 @@ _NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page of a list begins: after a row or, with `is_back`, where it ends: before a row.
+    """A row of a list, as the place after which a page begins or, with `is_back`, before which a page ends.
 
     `case_id` is the id of the row, and `values` are its values of the expressions by which the list is sorted. As text,
     the cursor is the id and the values, separated by tildes.

@@ -38,12 +38,12 @@ Read = TypeVar("Read")
 class Question:
     """The view, filters, order and page of an agent's list of cases.
 
-    A filter without values does not limit the list; with several values, cases match that have one of them. `statuses`
-    are ids of configured statuses, or categories, which stand for all of their statuses. Agents (`NOBODY` for none),
-    customers, departments, types and tags are ids. `text` is the search text. `turned` reverses the usual direction of
-    `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the page, `after`
-    the cursor of the row after which it begins, and `before` the cursor of the row before which it ends. `own` is the
-    id of the saved view on which the list is based; its filters may have been changed since. `own_fields`
+    A filter without values does not limit the list. For a filter with several values, a case must have one of them.
+    `statuses` are ids of configured statuses, or categories, which stand for all of their statuses. Agents (`NOBODY`
+    for none), customers, departments, types and tags are ids. `text` is the search text. `turned` reverses the usual
+    direction of `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the
+    page, `after` the cursor of the row after which it begins, and `before` the cursor of the row before which it ends.
+    `own` is the id of the saved view on which the list is based; its filters may have been changed since. `own_fields`
     are the values of own fields.
     """
 
@@ -185,7 +185,10 @@ class Question:
 
     @property
     def cursor(self) -> Cursor | None:
-        """Return where the page begins; None for the first page, and for a URL without a cursor of this order."""
+        """Return the row after which the page begins, or before which it ends.
+
+        Return None for the first page, and for a URL without a cursor of this order.
+        """
         if self.page == 1:
             return None
         back = Cursor.parse(self.before, ORDERS[self.sort], is_back=True) if self.before else None
@@ -194,8 +197,8 @@ class Question:
     def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
         """Return the SQL condition on the table alias `c` for this list, and its parameters, numbered from `$1`.
 
-        The view of all open cases is not limited to open cases if a filter names a category that is done, or any status
-        by id, because such a status may be done.
+        The view of all open cases is not limited to open cases if the filter by status has a category that is done, or
+        the id of a status. A status with an id may belong to a category that is done.
         """
         sql, values = [Case.visible_sql(reader, "c")], list[Any]()
 
@@ -292,9 +295,10 @@ def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, A
 
     Each `?` in a condition stands for its parameter. A number matches the case with that number, or the case into which
     it was merged, and any subject that contains it. Any other word matches a part of the subject or of the contact's
-    name. For an agent (`by_agent`), it also matches the customer's name, or the contact's mail address if it contains
-    `@`. A text that can be a telephone number yields one condition for an agent, which matches the contact's number
-    and, if the text can be a case number, what a number matches.
+    name. For an agent (`by_agent`), it also matches the customer's name. For an agent, a word with an `@` matches the
+    subject or the contact's mail address instead. If an agent's text can be a telephone number, there is only one
+    condition: it matches the contact's telephone number and, if the text can be a case number, also what a number
+    matches.
     """
     if by_agent and (digits := telephone_digits(text)):
         places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)

@@ -24,7 +24,8 @@ ENDING_SOON = f"{OPEN} and c.due_at is not null and tstzrange(c.soon_at, c.due_a
 class Sort(StrEnum):
     """By what a list of cases can be sorted. Choosing the same member again reverses the order.
 
-    `TURN` lists first the cases that wait for the company, and among them first the one that changed last.
+    `TURN` lists the cases that wait for the company before all others; among these cases, the latest change comes
+    first.
     """
 
     UPDATED = "updated"

@@ -21,9 +21,9 @@ from portal.words import CaseView
 class Walk:
     """The place of a case in an agents' list.
 
-    `next` and `previous` are the numbers of the cases beside it, None at the ends. The URL of the case's page contains
-    them, so that the place stays the same when the case itself moves in the list, for example because it was answered.
-    `in_list` is False if the page was not opened from a list.
+    `next` and `previous` are the numbers of the cases after and before it, None at the ends. The URL of the case's page
+    contains these numbers, so that the place stays the same when the case moves in the list, for example because it was
+    answered. `in_list` is False if the page was not opened from a list.
     """
 
     question: Question
@@ -53,9 +53,9 @@ class Walk:
 async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, str]], at: datetime) -> Walk:
     """Return the place of the case in the list that the query string of its page, given as pairs, describes.
 
-    If the query string has the numbers of the next and the previous case, they are used; otherwise one query finds
-    them. If the page was not opened from a list, return a `Walk` whose `question` is the reader's own cases, if this is
-    one of them, or all cases.
+    If the query string has the numbers of the next and the previous case, use these numbers; otherwise find them with
+    one query. If the page was not opened from a list, return a `Walk` whose `question` is the view of the reader's own
+    cases or, if the case is not assigned to the reader, the view of all cases.
     """
     pairs = list(pairs)
     query = dict(pairs)

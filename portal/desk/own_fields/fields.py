@@ -79,7 +79,8 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def create(cls, facts: NewField) -> "CaseField":
         """Add a field as the last one, with its choices, and return it.
 
-        Raise `Invalid` for a form field that is not valid, for the name of another field, and if there are `MOST`.
+        Raise `Invalid` for a form field that is not valid, for the name of another field, and if there are `MOST`
+        fields.
         """
         checked = Checked()
         if await cls._is_full():
@@ -153,10 +154,7 @@ class CaseField(Endable, Table, tablename="case_field"):
         await CaseField.delete().where(CaseField.id == self.id)
 
     async def move_above(self, other: int) -> None:
-        """Move the field to the place directly above the field with the id `other`; do nothing if there is none.
-
-        The table is locked until the transaction ends.
-        """
+        """Move the field to the place directly above the field with the id `other`; do nothing if that was deleted."""
         await current().execute("lock table case_field in share row exclusive mode")
         ids = [one.id for one in await CaseField.listed() if one.id != self.id]
         if other in ids:

@@ -131,7 +131,7 @@ def read_all(
 
 
 def with_fields(shape: type[Shape], fields: Sequence[OfferedField]) -> Any:
-    """Return the type of a form that has the form fields of `shape`, and one for each of these own fields."""
+    """Return the type of a form that has the form fields of `shape`, and a form field for each of these own fields."""
     return _shape(shape, tuple(field.key for field in fields))
 
 

@@ -25,7 +25,7 @@ _COLUMN = {FieldKind.TEXT: "text", FieldKind.NUMBER: "number", FieldKind.DATE: "
 
 
 class CaseFieldValue(Table, tablename="case_field_value"):
-    """The value of an own field of a case, in the column of the last four that fits `kind`.
+    """The value of an own field of a case. It is in one of the last four columns, as `kind` requires.
 
     The primary key consists of the ids of the case and the field.
     """
@@ -85,7 +85,10 @@ async def values_of(case_id: int) -> dict[int, Value]:
 
 
 async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value]) -> None:
-    """Store the values of own fields with which a case is opened, by field id."""
+    """Store the values of own fields that were entered when the case was opened.
+
+    `values` maps ids of fields to values.
+    """
     for field in fields:
         if field.id in values:
             await _write(_INSERT, case, field, values[field.id])
@@ -100,9 +103,10 @@ async def _write(sql: Mapping[FieldKind, str], case: "Case", field: OfferedField
 async def change_values(
     case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value | None], *, by: AgentReader, at: datetime
 ) -> None:
-    """Store the values that differ from those of the case, and add a line to its log for each; None empties a field.
+    """Change the values of own fields of a case, and add a line to the log of the case for each changed value.
 
-    If contacts see none of the changed fields, they see neither the lines nor that the case was changed.
+    Values that the case has already are left out. None empties a field. If contacts see none of the changed fields,
+    they see neither the lines nor that the case was changed.
     """
     agents_only(by)
     await lock(case, by)
@@ -137,7 +141,8 @@ async def refuse_unfilled(case: "Case") -> None:
 async def take_over(target: "Case", source: "Case", *, by: AgentReader, at: datetime) -> None:
     """Move the values of own fields that only `source` has to `target`, into which `source` is merged.
 
-    The log of `target` records them, and each value of `source` that is dropped because `target` has another one.
+    The log of `target` records the moved values. It also records each value of `source` that is dropped because
+    `target` has another value in this field.
     """
     rows = await current().fetch(_OF_SOURCE, source.id, target.id)
     await current().execute(COPY, source.id, target.id)

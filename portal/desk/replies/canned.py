@@ -35,7 +35,7 @@ UNFILLED = re.compile(r"⟦[^⟦⟧\n]{1,40}⟧")
 class CannedFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a canned reply as typed. `shared` is "yes" for a reply for all agents.
 
-    Without a department or a case type, the reply is offered for all of them.
+    Without `department_id`, the reply is offered for all departments; without `case_type_id`, for all case types.
     """
 
     name: str
@@ -46,9 +46,9 @@ class CannedFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CannedReply(Table, tablename="canned_reply"):
-    """A canned reply of the agent `agent_id`, or one for all agents if that is None.
+    """A canned reply of the agent `agent_id`, or one for all agents if `agent_id` is None.
 
-    `department_id` and `case_type_id` limit the cases for which it is offered.
+    `department_id` and `case_type_id` limit the cases for which the reply is offered.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -62,8 +62,8 @@ class CannedReply(Table, tablename="canned_reply"):
     async def listed(cls, reader: AgentReader, search: str = "", number: int | None = None) -> Page:
         """Return the page `number` of the reader's own canned replies and those for all agents, sorted by name.
 
-        Each has the first six words of `search` in its name or text. Columns of the rows: id, agent_id, name, and the
-        beginning of the text.
+        Only replies that have each of the first six words of `search` in their name or text are listed. Columns of the
+        rows: id, agent_id, name, and the beginning of the text.
         """
         return await page_of(_LISTED, reader.id, search.split()[:6], number=number)
 
@@ -155,8 +155,9 @@ async def offered(
 ) -> tuple[list[Filled], bool]:
     """Return at most `MOST` canned replies for a case, sorted by name, and whether there are more.
 
-    These are the replies for the type of the case, and for its department or that of the reader, that have each of the
-    first six words of `search` in their name or text.
+    A reply for one case type is offered only for cases of this type. A reply for one department is offered only if the
+    case or the reader belongs to this department. With `search`, the name or text of a reply must have each of its
+    first six words.
     """
     case = details.case
     rows = await current().fetch(

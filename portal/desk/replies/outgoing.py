@@ -37,7 +37,7 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 
     `case_number` is the number of its case when it was sent; the case may have been merged since. `then_status` is the
     status that the reply sets, if any, and `seen_status` the status of the case when it was sent. `withdrawn_at` is
-    when its author withdrew it. `problem` says why it could not go out, if it was refused.
+    when its author withdrew it. `problem` says why the reply could not go out, if it was refused.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -57,8 +57,9 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 class Outgoing:
     """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author.
 
-    `form_key` is the key of its form, which the message that it becomes keeps. `goes_out_at` is when it goes out, or
-    `problem` says why it could not. `has_left` says that its author no longer works here.
+    `form_key` is the key of the form; the message that is made from the reply has the same key. `goes_out_at` is when
+    the reply goes out. If the reply could not go out, `problem` says why. `has_left` says that the author no longer
+    works here.
     """
 
     id: int
@@ -71,7 +72,7 @@ class Outgoing:
     has_left: bool
 
     def may_be_taken_back(self, by: AgentReader) -> bool:
-        """Return whether `by` may take it back: its author may, and managers may once the author has left."""
+        """Return whether `by` may withdraw the reply: the author may, and managers may once the author has left."""
         return self.agent_id == by.id or (self.has_left and by.is_manager)
 
     @staticmethod
@@ -111,8 +112,9 @@ async def send(
 
     The files of the form move to a key of their own (`_files_key`). `then` is the status that the reply sets. `seen` is
     the id of the newest reply that the page showed, or None to accept any; `seen_held` are the form keys of the held
-    replies that it showed. Raise `Crossed` if a contact or another agent has sent a reply since, `Invalid` for the text
-    or a status that may not follow, and `SentBefore` if the form was sent with another text or its reply was withdrawn.
+    replies that the page showed. Raise `Crossed` if a contact or another agent has sent a reply that the page did not
+    show. Raise `Invalid` for a text that is not valid or a status that may not follow. Raise `SentBefore` if the form
+    was sent with another text, or if its reply was withdrawn.
     """
     agents_only(by)
     writing.check()
@@ -143,13 +145,13 @@ values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
 def _files_key(form_key: uuid.UUID) -> uuid.UUID:
     """Return the key of the files of a held reply.
 
-    It differs from that of the form, so that the form can no longer change them.
+    The key differs from the form's own key, so that the form can no longer change these files.
     """
     return uuid.uuid5(form_key, "held reply")
 
 
 async def _refuse_crossing(case: Case, by: AgentReader, seen: int, seen_held: Sequence[uuid.UUID]) -> None:
-    """Raise `Crossed` for a reply of somebody else that has gone out or is held, and that the page did not show."""
+    """Raise `Crossed` if somebody else has sent a reply that the page did not show, even if the reply is still held."""
     row = await current().fetchrow(_CROSSING, case.id, seen, by.id, seen_held)
     then = "then send yours again or change it."
     if row["replied"]:
@@ -195,10 +197,10 @@ class Held:
 
 
 async def held_on(case: Case, form_key: uuid.UUID, *, by: AgentReader, hold: bool = False) -> Held:
-    """Return the reply on the case that was sent with the form `form_key`; with `hold`, lock it.
+    """Return the held reply on the case that was sent with the form `form_key`; with `hold`, lock its row.
 
-    Raise `Conflict` if it has gone out, and `NotFound` if there is none on this case that `by` may take back: their own,
-    and for managers also one whose author has left.
+    Raise `Conflict` if the reply has gone out. Raise `NotFound` if there is no such reply that `by` may withdraw:
+    agents may withdraw their own replies, and managers also those of agents who have left.
     """
     row = await current().fetchrow(
         _HELD + ("for no key update" if hold else ""), case.id, form_key, by.id, by.is_manager
@@ -230,7 +232,7 @@ async def go_out(reply_id: int, at: datetime) -> None:
 
     A reply whose author has left in the meantime does not go out (R12).
 
-    The status that the agent chose is set unless the status of the case has changed or its contact has replied since.
+    The status that the agent chose is set, unless the status of the case has changed or the contact has replied since.
     If the reply is refused, its `problem` says why on the page of the case. Raise `Unavailable` if the database is not
     available.
     """
@@ -256,7 +258,7 @@ async def go_out(reply_id: int, at: datetime) -> None:
 
 
 async def _keep_back(reply_id: int, at: datetime) -> None:
-    """Say on its case why a reply does not go out whose author has left."""
+    """Record, for the page of the case, that a reply does not go out because its author has left."""
     number = await current().fetchval(
         "update outgoing_reply set problem = $2 where id = $1 and withdrawn_at is null returning case_number",
         reply_id,

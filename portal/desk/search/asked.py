@@ -12,7 +12,7 @@ from portal.people.readers import Reader
 LONGEST = 200
 """The maximum number of characters of a search text. A longer one is refused."""
 SHORTEST_BEGINNING = 3
-"""The minimum length of the last word for it to match the beginnings of words; shorter ones match too many."""
+"""The minimum length of the last word for it to match longer words that begin with it. Shorter ones match too many."""
 _TYPED = re.compile('["„“”«»]([^"„“”«»]+)(["„“”«»])?|(\\S+)')
 _CUT = 60
 """The length to which longer words are cut, as the SQL function `search_vector` does."""
@@ -24,9 +24,9 @@ class Part:
     """A word or a phrase of a search text.
 
     `words` are in the form in which they are searched; a text must have them in a row. `is_beginning` says whether the
-    last word may also be the beginning of a longer word. `mail` and `digits` are the part read as (a part of) a mail
-    address or a telephone number, or "". `named` are the customers and contacts with this name, address or number;
-    their cases match too.
+    last word may also be the beginning of a longer word. `mail` is the part if it can be a piece of a mail address, or
+    "". `digits` are the digits of a part that can be a telephone number, or "". `named` are the customers and contacts
+    with this name, mail address or telephone number; their cases match too.
     """
 
     words: tuple[str, ...]
@@ -36,9 +36,10 @@ class Part:
     named: Named = field(default_factory=Named)
 
     def query(self, mark: str = "", *, exact: bool = False) -> str:
-        """Return the tsquery for the words, each with the capital letter `mark` before it (see `case_words`).
+        """Return the tsquery for the words in a row or, if there are `digits`, also for numbers that begin with them.
 
-        With `exact`, words that only begin with the last word do not match.
+        Each word and the digits have the capital letter `mark` in front (see `case_words`). With `exact`, words that
+        only begin with the last word do not match.
         """
         quoted = " <-> ".join(f"'{mark}{word}'" for word in self.words)
         typed = f"{quoted}:*" if self.is_beginning and not exact else quoted
@@ -95,7 +96,7 @@ class Asked:
 def _part(form: str, typed: str, digits: str, *, is_beginning: bool) -> Part:
     """Return the `Part` for a word or phrase. `typed` is its text, and `form` the result of `search_form` for it.
 
-    `digits` are those of the whole text if it is a telephone number, else "".
+    `digits` are the digits of the whole search text if it can be a telephone number, else "".
     """
     words = tuple(word[:_CUT] for word in form.split(" "))
     is_long_enough = len(words[-1]) >= SHORTEST_BEGINNING

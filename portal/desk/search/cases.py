@@ -25,8 +25,9 @@ class FoundCase:
     """A case as the results of a search show it.
 
     `subject` and `excerpt` are pieces of text, in which the matching words are marked. `excerpt` is from the message
-    with the most matching words, whose id is `message_id`; it is empty if no message has any. `author` wrote this
-    message, and `is_note` says whether it is a note. `status_word` is the name of the status for the reader.
+    with the most matching words, whose id is `message_id`; it is empty if no message has a matching word. `author` is
+    the author of this message, and `is_note` says whether the message is a note. `status_word` is the name of the
+    status for the reader.
     """
 
     number: int
@@ -59,7 +60,7 @@ def _in_subject(asked: Asked) -> tuple[str, list[Any]]:
 
 
 def _listing(reader: Reader, in_subject: str, last: int) -> str:
-    """Return the SQL of one page. The parameters after `$last` are those of the cursor, and all words."""
+    """Return the SQL of one page. The parameters after `$last` are those of the cursor, and the words of the search."""
     is_better, case_id, words = (f"${last + place}" for place in (1, 2, 3))
     return f"""
 with {hits_sql(reader, in_subject)}, kept as (select * from found order by id desc limit {MOST}),

@@ -13,8 +13,8 @@ from portal.people.readers import Reader
 class FoundFile(NamedTuple):
     """A file as the results of a search show it.
 
-    `at` is the instant of its message, and `is_note` says whether that is a note. `number`, `subject` and `customer`
-    are those of its case.
+    `at` is the instant of its message, and `is_note` says whether this message is a note. `number`, `subject` and
+    `customer` are those of its case.
     """
 
     id: Any

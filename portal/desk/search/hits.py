@@ -16,7 +16,10 @@ from portal.people.readers import Reader
 MOST = 1000
 """The maximum number of cases that a search finds. These are the newest; the page says if there are more."""
 _RANGES = {"X": 12, "Y": 15, "Z": 18}
-"""The lexemes that limit a query to a range of ids. A range contains the ids that differ only in this many low bits."""
+"""The lexemes that limit a query to a range of ids, each with a number of bits.
+
+The ids in one range differ only in so many of their low bits.
+"""
 _FEW = 2 << _RANGES["X"]
 """With at most this many cases, one query for all of them is fast."""
 _SIZE = f"""
@@ -31,8 +34,8 @@ Row = TypeVar("Row")
 class Found(Generic[Row]):
     """One page of the results of a search.
 
-    `total` is their number on all pages; `MOST` + 1 stands for any larger number. `after` is the cursor of the next
-    page, or None on the last page.
+    `total` is the number of results on all pages; `MOST` + 1 stands for any larger number. `after` is the cursor of the
+    next page, or None on the last page.
     """
 
     rows: Sequence[Row] = field(default=())
@@ -96,7 +99,10 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
 
 
 def _newest(mark: str, bucket: int) -> str:
-    """Return the tsquery for the two newest ranges of one size."""
+    """Return the tsquery for the cases in the newest range of ids and in the range before it.
+
+    `mark` is a key of `_RANGES`, and `bucket` the number of the newest range of this size.
+    """
     return f"({mark}{bucket} | {mark}{bucket - 1})" if bucket else f"{mark}0"
 
 

@@ -58,7 +58,8 @@ class Tag(Table, tablename="tag"):
     async def named(cls, typed: str, at: datetime, *, field: str = "tag") -> Self:
         """Return the tag with the typed name, which is created if there is none.
 
-        Raise `Invalid` at the field `field` for a name that is not valid, and `Conflict` if it is deleted at this moment.
+        Raise `Invalid` at the field `field` for a name that is not valid, and `Conflict` if the tag is being deleted
+        now.
         """
         name = _checked(field, typed)
         row = await current().fetchrow(_NAMED, name, at) or await current().fetchrow(_KNOWN, name)
@@ -122,8 +123,8 @@ async def listed(after: str = "") -> tuple[list[ListedTag], str]:
 async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
     """Add a tag to the case, and return whether the case did not have it. The log records it, for agents only.
 
-    Raise `Conflict` if the case was merged or the tag deleted, and `Invalid` at the field `tag` if it has `MOST` tags
-    already.
+    Raise `Conflict` if the case was merged or the tag was deleted, and `Invalid` at the field `tag` if the case has
+    `MOST` tags already.
     """
     agents_only(by)
     await lock(case, by)

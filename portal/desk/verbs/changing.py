@@ -105,8 +105,8 @@ async def finish(
     """Compute the deadlines of a case, add lines to its log, and write an outbox row, from which notices are made.
 
     Every method that opens or changes a case, or writes on it, calls this once its rows are written. `told_as` is the
-    kind of the outbox row. `record_id` is the id of the message that was written; if it is None, the outbox row has the
-    id of the first log line.
+    kind of the outbox row; for a kind in `HIDDEN`, no deadline is computed. `record_id` is the id of the message that
+    was written; if it is None, the outbox row has the id of the first log line.
     """
     if told_as not in HIDDEN:  # Only what customers see moves a deadline.
         await keeping.keep(case, at)

@@ -58,10 +58,11 @@ async def hold_to_merge(target: "Case", sources: Sequence["Case"]) -> None:
 async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, at: datetime) -> None:
     """Merge the locked `sources` into the locked `target`: move their messages, files, appointments and links to it.
 
-    The log of each case stays there; the page of `target` shows it too. The contacts of `sources` may see `target` from
-    then on. `target` becomes open if it is done and one of `sources` is not, or if it waits and one of `sources`
-    neither waits nor is done. If only `sources` have an agent, a project or a value of an own field, `target` gets it.
-    `target` gets the watchers, and is confidential if one of the cases was. The clock that began first is kept.
+    Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
+    `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
+    waits and one of `sources` is new or open, `target` becomes open too. If only `sources` have an agent, a project or
+    a value of an own field, `target` gets it. `target` gets the watchers of `sources`, and is confidential if one of
+    the cases was. The clock that began first is kept.
     """
     lines: list[LogLine] = []
     for source in sources:
@@ -95,9 +96,10 @@ def _opens(target: Status, sources: Collection[Status]) -> bool:
 
 
 async def _inherited(target: "Case", sources: Sequence["Case"]) -> tuple[dict[str, Any], list[LogLine]]:
-    """Return the columns and log lines for what `target` gets from `sources` because it lacks it.
+    """Return the columns and log lines for what `target` takes over from `sources`.
 
-    This can be an agent who has not left, and a project.
+    If `target` has no agent, it gets an agent of `sources` who has not left. If it has no project, it gets one of
+    theirs.
     """
     columns, lines = dict[str, Any](), list[LogLine]()
     agents = [source.agent_id for source in sources if source.agent_id and await works(source.agent_id)]
@@ -113,9 +115,9 @@ async def _inherited(target: "Case", sources: Sequence["Case"]) -> tuple[dict[st
 
 
 async def _move(source_id: int, target_id: int, at: datetime) -> None:
-    """Close a case as part of another case, and move its messages, appointments, tags and rating there.
+    """Close the source as a part of the target, and move its messages, appointments, tags and rating to the target.
 
-    Cases that were merged into it before become part of the other case too.
+    Cases that were merged into the source before become parts of the target too.
     """
     tx, ids = current(), (source_id, target_id)
     await tx.execute(_REPOINT, *ids)

@@ -20,7 +20,7 @@ async def change_status(
 ) -> None:
     """Set a status that agents may choose (`moves.chosen`): the one with this id, or the first of a category.
 
-    `seen` is the id of the status that the page showed; None means the status of this object. Raise `Conflict` if
+    `seen` is the id of the status that the page showed; None means the status of the object `case`. Raise `Conflict` if
     somebody else has changed the status since, and `Invalid` at the field `status` if the new status may not follow.
     """
     agents_only(by)
@@ -36,8 +36,8 @@ async def change_status(
 async def wanted(case: "Case", status: Status | int) -> Standing:
     """Return the status that an agent sets (`moves.chosen`).
 
-    Raise `Invalid` at the field `status` if it may not follow the present status, or as `refuse_unfilled` does if it
-    resolves or closes the case.
+    Raise `Invalid` at the field `status` if the status may not follow the present one. If it resolves or closes the
+    case, also raise `Invalid` as `refuse_unfilled` does.
     """
     to = await chosen(case.status_id, status)
     if to.status.is_done and not case.stands.is_done:

@@ -41,8 +41,9 @@ class CaseWatcher(Table, tablename="case_watcher"):
 class NewWatcher(Struct, kw_only=True):
     """Form that makes a contact a watcher of a case.
 
-    `contact` is their id if they were chosen; otherwise `contact_typed` is the text in the search field for them.
-    `on_case` is true if a contact pressed the button on the page of the case, to which they then return.
+    `contact` is the id of the contact if one was chosen; otherwise `contact_typed` is the text in the search field for
+    contacts. `on_case` is true if a contact pressed the button on the page of the case; the response then leads back to
+    this page.
     """
 
     contact: int | None = None
@@ -129,9 +130,10 @@ async def set_confidential(case: "Case", confidential: bool, *, by: Reader, at: 
 async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: ContactReader, at: datetime) -> None:
     """Give the case of the contact `by` to a colleague, who becomes its contact and is notified.
 
-    With `stays`, `by` becomes a watcher. Do nothing if `by` has given it to that colleague already. Raise `Invalid`
-    (`successor`) as `watch` does, and for `by`; `Conflict` if the case was given to somebody else meanwhile, and
-    `NotFound` if it never was that of `by`.
+    With `stays`, `by` becomes a watcher. Do nothing if `by` has given the case to this colleague already. Raise
+    `Invalid` at the field `successor` if the colleague is `by`, belongs to another customer or has lost access. Raise
+    `Conflict` if somebody else became the contact meanwhile, and `NotFound` if `by` was not the contact of the loaded
+    case.
     """
     name, seen = await _colleague(case, contact_id, "successor"), case.contact_id
     await lock(case, by)
@@ -153,10 +155,10 @@ async def hand_over(case: "Case", contact_id: int | None, *, stays: bool, by: Co
 
 
 async def _colleague(case: "Case", contact_id: int | None, field: str = "contact") -> str:
-    """Lock a contact of the customer of the case, and return their name.
+    """Lock a contact of the customer of the case, and return the name of the contact.
 
-    Raise `Invalid` at the field named `field` if there is no such contact, or if their access has ended. Call this
-    before locking the case: everywhere, contacts are locked first.
+    Raise `Invalid` at the field named `field` if there is no such contact, or if the contact's access has ended. Call
+    this before locking the case, because every transaction locks contacts first.
     """
     if contact_id is not None:
         await hold_contact(contact_id)
@@ -167,15 +169,15 @@ async def _colleague(case: "Case", contact_id: int | None, field: str = "contact
 
 
 async def copy_watchers(case: "Case", made: "Case") -> None:
-    """Let the watchers of `case` watch the case `made`, which was split off or follows it.
+    """Let the watchers of `case` watch the case `made` too, which was split off from `case` or continues it.
 
-    If `case` is confidential, its contact watches `made` too, unless they are also the contact of `made`.
+    If `case` is confidential, its contact watches `made` too, unless the contact of `made` is the same.
     """
     await current().execute(_COPY, case.id, made.id, case.contact_id, made.contact_id, made.opened_at)
 
 
 async def move_watchers(source_id: int, target_id: int) -> None:
-    """Move the watchers of a case that is merged to the case that it becomes a part of."""
+    """Move the watchers of the merged case `source_id` to the case `target_id`."""
     await current().execute(_MOVE, source_id, target_id)
     await current().execute("delete from case_watcher where case_id = $1", source_id)
 

@@ -57,7 +57,7 @@ async def snooze(case: "Case", until: datetime, *, by: AgentReader, at: datetime
     """Snooze the case until `until`. If it is snoozed until then already, do nothing.
 
     Raise `Conflict` if the case is done, or if the customer has written since `seen`, the instant at which the page was
-    loaded; None means the latest change of this object.
+    loaded; None means the latest change of the object `case`.
     """
     agents_only(by)
     seen = seen or case.updated_at
@@ -82,10 +82,7 @@ async def wake(case: "Case", *, by: AgentReader, at: datetime) -> None:
 async def store(
     case: "Case", until: datetime | None, kind: str, details: dict[str, object], by: AgentReader | System, at: datetime
 ) -> None:
-    """Store until when the locked case is snoozed, None for not at all, with a log line for agents only.
-
-    A case whose snooze ends counts as changed at `at`, so that it moves up in lists.
-    """
+    """Store until when the locked case is snoozed, with a log line for agents only; None ends the snooze."""
     line = (case.id, case.customer_id, kind)
     event_id = await events.record(*line, by=by, contact_may_know=False, at=at, details=details)
     columns = {"snoozed_until": until, "updated_at": case.updated_at if until else at}

@@ -29,10 +29,9 @@ async def split(case: "Case", message_ids: Collection[int], subject: str, *, by:
     """Move messages of the case, with their files, to a new case with this subject, and return it.
 
     The cases are linked. The new case has the type, priority, values of own fields, service, project and agent of the
-    old case; without an agent, the rules of dispatch choose one. Its contact is the one who wrote the first of the
-    messages, or the contact of the old case. If exactly these messages were split off already with this
-    subject, return the case that they became. Raise `Invalid` at the fields `subject` and `message`, and `Conflict` if a message is on
-    another case now.
+    old case; without an agent, the rules of dispatch choose one. Its contact is chosen by `_opened`. If exactly these
+    messages were split off already with this subject, return the case to which they were moved. Raise `Invalid` at the
+    fields `subject` and `message`, and `Conflict` if a message is on another case now.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)
@@ -83,7 +82,7 @@ class Splittable:
 
 
 async def messages_to_split(case: "Case", before: int | None = None) -> tuple[list[Splittable], int | None]:
-    """Return the latest `SHOWN` messages of a case, oldest first, and the cursor of earlier ones, None without any.
+    """Return the latest `SHOWN` messages of a case, oldest first, and the cursor of earlier ones or None.
 
     `before` is such a cursor: the id of the message before which to end.
     """
@@ -108,9 +107,10 @@ select id, kind, contact_id, agent_id, at, id = any($2) as chosen from message w
 async def _opened(case: "Case", chosen: list[Any], subject: str, by: AgentReader, at: datetime) -> "Case":
     """Insert the new case with this subject for the rows of messages in `chosen`, and return it.
 
-    Its contact, who is locked, wrote the first of the messages; if no contact wrote one, or the contact's access has
-    ended, it is the contact of `case`. If `case` is done, the new case is open. Its clock began when a contact wrote
-    the first of the messages, and was paused whenever that of `case` was.
+    The contact of the new case is the first contact who wrote one of the messages. If no contact wrote one, or this
+    contact's access has ended, the new case gets the contact of `case`. The contact is locked. If `case` is done, the
+    new case is open. The clock of the new case began when a contact first wrote one of the messages, and has the later
+    pauses of `case`.
     """
     contact_id = next((row["contact_id"] for row in chosen if row["contact_id"]), case.contact_id)
     await hold_contact(contact_id)

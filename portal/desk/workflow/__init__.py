@@ -11,7 +11,7 @@ from typing import Any
 class Status(StrEnum):
     """The categories of statuses.
 
-    `word` is the name of the category, and that of its first status until an admin renames it.
+    `word` is the name of the category. The first status of a category has this name until an admin renames the status.
     """
 
     NEW = "new"
@@ -61,7 +61,7 @@ NEEDED = (Status.NEW, Status.OPEN, Status.WAITING_FOR_CUSTOMER, Status.CLOSED)
 
 
 class Priority(IntEnum):
-    """The priorities of a case, which `priorities` names. The database sorts by their numbers."""
+    """The priorities of a case. Their names are in the module `priorities`. The database sorts by their numbers."""
 
     LOW = 1
     NORMAL = 2
@@ -77,8 +77,8 @@ class Priority(IntEnum):
 def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Status:
     """Return the category of a case after a reply. `status` is the category before it.
 
-    An agent's reply sets `then`, if it is given; otherwise it changes new to open. A contact's reply sets a case to
-    open that waited for the customer, was resolved or was closed. In all other situations the category stays.
+    An agent's reply sets `then`; without `then`, it changes new to open. A contact's reply changes a case that waited
+    for the customer, was resolved or was closed to open. In all other situations the category stays.
     """
     if by_agent:
         return then or (Status.OPEN if status is Status.NEW else status)

@@ -67,7 +67,8 @@ async def listed(*, hold: bool = False) -> list[CasePriority]:
 async def offered(*, to_contact: bool) -> Offered:
     """Return the priorities that a form for a new case offers.
 
-    If contacts may not choose the one that is preselected, their form preselects the second, which they always may.
+    If contacts may not choose the preselected priority, their form preselects the normal priority, which they may
+    always choose.
     """
     found = [one for one in await listed() if one.for_contacts or not to_contact]
     first = next((one.id for one in found if one.is_preselected), Priority.NORMAL.value)

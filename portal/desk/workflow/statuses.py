@@ -98,8 +98,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     async def create(cls, facts: NewStatus) -> "CaseStatus":
         """Add a status as the last of its category, and return it.
 
-        Every other status may follow it, and it may follow every status with `moves_freely`. Raise `Invalid` for a
-        field that is not valid, for the name of another status, and if there are `MOST` statuses.
+        Every other status may follow the new status, and the new status may follow every status with `moves_freely`.
+        Raise `Invalid` for a field that is not valid, for the name of another status, and if there are `MOST` statuses.
         """
         checked = Checked()
         if await cls._is_full():
@@ -172,7 +172,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     async def end(self, at: datetime) -> None:
         """End the status, so that it is no longer offered.
 
-        Raise `Conflict` if it is the last of a category that the portal sets.
+        Raise `Conflict` if it is the last status of a category that the portal itself sets.
         """
         await current().execute("lock table case_status in share row exclusive mode")
         left = [one for one in await CaseStatus.offered() if one.category == self.category]
@@ -204,7 +204,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     def may_follow(self, before: "CaseStatus") -> bool:
         """Return whether an admin may allow this status after `before`.
 
-        It must not have ended, and no case becomes new again.
+        This status must be another one that has not ended, and no case becomes new again.
         """
         is_new_again = self.status is Status.NEW and before.status is not Status.NEW
         return self.id != before.id and not self.ended_at and not is_new_again

@@ -1,7 +1,7 @@
 """Remind customers of cases that wait for their answer, and close cases that stay unanswered (S3.18).
 
-An admin sets after how many days, for each status in which a case waits for the customer. Each step is recorded on the
-case in the transaction that takes it, so a worker that is killed, pauses or runs twice repeats no step.
+For each status in which a case waits for the customer, an admin sets after how many days. Each reminder or closing is
+recorded on the case in the same transaction, so a worker that is killed, pauses or runs twice repeats nothing.
 """
 
 from datetime import datetime, timedelta
