@@ -9,7 +9,6 @@ even while streams are open; kill -9 of the parent stops the children too (`port
 """
 
 import contextlib
-import gc
 import http.client
 import importlib
 import os
@@ -30,7 +29,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from portal import children, console, logs
+from portal import children, console, logs, memory
 from portal.embedded import EmbeddedPostgres
 from portal.settings import CannotStart, Settings
 
@@ -262,8 +261,7 @@ def _web(app: str, host: str, port: str, workers: str) -> None:
     importlib.import_module(
         app.partition(":")[0]
     )  # The app is imported once, before the workers are forked, so that they share its memory.
-    gc.collect()
-    gc.freeze()  # Objects that the garbage collector never touches are not written to, so their memory stays shared.
+    memory.collect_less()  # Objects that the collector never touches are not written to, so their memory stays shared.
     server = Granian(
         app,
         address=host,

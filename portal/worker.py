@@ -18,7 +18,7 @@ import structlog
 from pgqueuer import AsyncpgDriver, PgQueuer, RetryRequested
 from pgqueuer.models import Job, Schedule
 
-from portal import billing, database, logs, mail, notices
+from portal import billing, database, logs, mail, memory, notices
 from portal.database import transaction
 from portal.desk.bulk import changes, running
 from portal.desk.deadlines import recounting, warning
@@ -278,4 +278,5 @@ async def work(settings: Settings) -> None:
 def run(settings: Settings) -> None:
     """Set up logging, and run jobs until this process is stopped. This is the command `portal worker`."""
     logs.set_up(settings.log_level)
+    memory.collect_less()
     asyncio.run(work(settings))

@@ -11,6 +11,12 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
     Wait while another transaction holds a lock. The rows are always locked in the order of their ids, so that two
     managers cannot deadlock. Transactions that do not take these locks, such as changes to cases, do not wait.
     """
-    await current().fetch(
-        "select id from customer where id = any($1) order by id for no key update", sorted(set(customer_ids))
-    )
+    await current().fetch(_LOCK, sorted(set(customer_ids)))
+
+
+async def lock_free_customers(customer_ids: Collection[int]) -> list[int]:
+    """Lock those of these customers whom no other transaction holds, as `lock_customers` does, and return their ids."""
+    return [row["id"] for row in await current().fetch(f"{_LOCK} skip locked", sorted(set(customer_ids)))]
+
+
+_LOCK = "select id from customer where id = any($1) order by id for no key update"

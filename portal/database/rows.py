@@ -74,23 +74,26 @@ AT_ONCE = 500
 """The maximum number of rows that are encoded for the database before the event loop may do something else."""
 
 
-async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, each given as values by column name, with few statements.
+async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]], *, returning: str = "") -> list[Any]:
+    """Insert rows, each given as values by column name, with few statements, and return their columns `returning`.
 
     Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise `ValueError`
     if the rows do not all name the same columns; their order does not matter.
     """
+    inserted = list[Any]()
     if not rows:
-        return
+        return inserted
     columns = list(rows[0])
     if any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError(f"The rows for {table._meta.tablename} name different columns.")
     types = [table._meta.get_column_by_name(column).column_type for column in columns]
     arrays = ", ".join(f"${place}::{type}[]" for place, type in enumerate(types, 1))
     sql = f"insert into {table._meta.tablename} ({', '.join(columns)}) select * from unnest({arrays})"  # noqa: S608
+    sql += f" returning {returning}" if returning else ""
     for begin in range(0, len(rows), AT_ONCE):
         some = rows[begin : begin + AT_ONCE]
-        await current().execute(sql, *([row[column] for row in some] for column in columns))
+        inserted += await current().fetch(sql, *([row[column] for row in some] for column in columns))
+    return inserted
 
 
 def _insert_into(table: type[Table], columns: Iterable[str]) -> str:

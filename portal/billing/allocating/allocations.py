@@ -9,6 +9,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from piccolo.columns import BigInt, BigSerial, Char, Date, Integer, Numeric, SmallInt, Text
 from piccolo.table import Table
@@ -34,6 +35,15 @@ OVERDRAWN = (
 
 Allocated = Mapping[Key, tuple[Allocation, ...]]
 """The allocations that the engine has computed for open entries, by entry id."""
+
+COLUMNS = (
+    "part", "position", "kind", "minutes", "hourly_rate", "rate_source", "amount", "pool_service_id", "period_start", "rolled_from", "voucher_id"
+)  # fmt: skip
+Columns = tuple[Any, ...]
+"""The values of an allocation in the columns `COLUMNS`."""
+
+PlaceKey = tuple[Key, int]
+"""The id of an entry, and the position of one of its allocations."""
 
 
 class StoredAllocation(Table, tablename="allocation"):
@@ -73,8 +83,8 @@ async def reallocate(customer_ids: Collection[int], changed: Collection[int] = (
     minutes or rounds by day. `customer_ids` are the customers of all these entries; the caller must have locked the
     customers.
     """
-    for each in await book.load_these(customer_ids, changed) if customer_ids else ():
-        await write(each)
+    if customer_ids:
+        await write(await book.load_these(customer_ids, changed))
 
 
 async def buyers(invoice_id: int) -> list[int]:
@@ -102,11 +112,10 @@ async def changing_terms(customer_id: int) -> AsyncIterator[None]:
     """
     await lock_customers([customer_id])
     yield
-    for each in await book.load([customer_id], earliest=date.min):
-        if over := overdrawn(each):
-            name, start = over[0]
-            raise Invalid({"": OVERDRAWN.format(name=name, start=start)})
-        await write(each)
+    books = await book.load([customer_id], earliest=date.min)
+    for name, start in (over for each in books for over in overdrawn(each)):
+        raise Invalid({"": OVERDRAWN.format(name=name, start=start)})
+    await write(books)
 
 
 async def remove_voucher(customer_id: int, voucher: Voucher) -> None:
@@ -176,71 +185,88 @@ def _groups(entries: Mapping[int | None, Sequence[int]]) -> Iterator[list[int | 
         yield group
 
 
-async def write(of: Book, allocated: Allocated | None = None) -> None:
-    """Store the allocations that the engine computes for the open entries of the book `of`.
+async def write(books: Sequence[Book], allocated: Allocated | None = None) -> dict[PlaceKey, int]:
+    """Store the allocations that the engine computes for the open entries of the books.
 
     For entries that are rounded by day, store the billable minutes too. `allocated` are the computed allocations, or
-    None to compute them here. The stored rows of an entry are not touched if they equal the computed allocations. Raise
-    `Conflict` if rounding by day gives an entry more than `LONGEST_COUNTED` billable minutes.
+    None to compute them here. The stored rows of an entry are not touched if they equal the computed allocations; return
+    the ids of these rows. Raise `Conflict` if rounding by day gives an entry more than `LONGEST_COUNTED` billable
+    minutes.
     """
-    now, before = await computed(of, allocated), await stored(of)
-    gone = [id for id, pieces in before.items() if pieces != now.get(id, [])]
+    now, (before, ids) = await computed(books, allocated), await stored(books)
+    gone = {id for id, pieces in before.items() if pieces != now.get(id, [])}
     if gone:
         await current().execute(
             "delete from allocation a where a.entry_id = any($1)"
             " and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)",
-            gone,
+            list(gone),
         )
-    rows = [
-        {"customer_id": of.customer_id, "entry_id": id, "currency": of.currency, **columns}
-        for id, pieces in now.items()
-        if id not in before or id in gone
-        for columns in pieces
-    ]
-    await insert_all(StoredAllocation, rows)
+        ids = {key: id for key, id in ids.items() if key[0] not in gone}
+    for of in books:
+        of_customer = {"customer_id": of.customer_id, "currency": of.currency}
+        added = [id for entry in of.state.entries if (id := entry.id) in now and (id not in before or id in gone)]
+        rows = [
+            of_customer | {"entry_id": id} | dict(zip(COLUMNS, piece, strict=True)) for id in added for piece in now[id]
+        ]
+        await insert_all(StoredAllocation, rows)
+        await _recount(of, now)
+    return ids
+
+
+async def _recount(of: Book, now: Mapping[Key, Sequence[Columns]]) -> None:
+    """Store the minutes of the open entries of a book that are rounded by day; `now` are the allocations of entries."""
     by_day = {int(entry.id): entry for entry in of.state.entries if not entry.is_override and entry.id in now}
-    if by_day:
-        minutes: dict[int, int] = {id: sum(piece["minutes"] for piece in now[id]) for id in by_day}  # type: ignore[misc]
-        if long := next((id for id in by_day if minutes[id] > LONGEST_COUNTED), None):
-            service = of.state.places()[by_day[long].service][1]
-            raise Conflict(REFUSED["too_long"].format(entry=by_day[long], service=service))
-        await states.recount(minutes)
+    if not by_day:
+        return
+    minutes: dict[int, int] = {id: sum(piece[_MINUTES] for piece in now[id]) for id in by_day}
+    if long := next((id for id in by_day if minutes[id] > LONGEST_COUNTED), None):
+        service = of.state.places()[by_day[long].service][1]
+        raise Conflict(REFUSED["too_long"].format(entry=by_day[long], service=service))
+    await states.recount(minutes)
 
 
-async def computed(of: Book, allocated: Allocated | None = None) -> dict[Key, list[dict[str, object]]]:
-    """Return the columns of the allocations that the engine computes for the open entries of the book, by entry id.
+_MINUTES = COLUMNS.index("minutes")
+
+
+async def computed(books: Sequence[Book], allocated: Allocated | None = None) -> dict[Key, list[Columns]]:
+    """Return the allocations that the engine computes for the open entries of the books, by entry id.
 
     `allocated` are the computed allocations, or None to compute them here. The column `part` is the number of the open
     part of an entry: 0, or a higher number if documents have settled other parts of the entry. The engine runs in a
     worker thread, so that other requests are answered meanwhile.
     """
     reopened = await current().fetch(
-        "select entry_id, part from reopened_entry where customer_id = $1 and entry_id = any($2)",
-        of.customer_id,
-        [entry.id for entry in of.state.entries],
+        "select entry_id, part from reopened_entry where customer_id = any($1)", [of.customer_id for of in books]
     )
     parts = {row["entry_id"]: row["part"] for row in reopened}
-    return await asyncio.to_thread(
-        lambda: {
-            id: [{"part": parts.get(id, 0), **_columns(piece)} for piece in pieces]
-            for id, pieces in (allocate(of.state) if allocated is None else allocated).items()
-        }
-    )
+
+    def compute() -> dict[Key, list[Columns]]:
+        found = (
+            {id: pieces for of in books for id, pieces in allocate(of.state).items()}
+            if allocated is None
+            else allocated
+        )
+        return {id: [_columns(parts.get(id, 0), piece) for piece in pieces] for id, pieces in found.items()}
+
+    return await asyncio.to_thread(compute)
 
 
-async def stored(of: Book) -> dict[Key, list[dict[str, object]]]:
-    """Return the columns of the stored allocations of the book's open entries, in the same form as `computed`."""
-    pieces = defaultdict(list)
-    for row in await current().fetch(
-        "select a.entry_id, a.part, a.position, a.kind, a.minutes, a.hourly_rate, a.rate_source, a.amount, a.pool_service_id, a.period_start,"
-        " a.rolled_from, a.voucher_id from allocation a"
-        " where a.entry_id = any($1) and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)"
-        " order by a.entry_id, a.part, a.position",
-        [entry.id for entry in of.state.entries],
-    ):
-        columns = dict(row)
-        pieces[columns.pop("entry_id")].append(columns)
-    return pieces
+_STORED = f"""
+select a.entry_id, a.id, a.{", a.".join(COLUMNS)} from allocation a
+where a.entry_id = any($1) and not exists (select 1 from settled_entry d where d.entry_id = a.entry_id and d.part = a.part)
+order by a.entry_id, a.part, a.position
+"""  # noqa: S608
+
+
+async def stored(books: Sequence[Book]) -> tuple[dict[Key, list[Columns]], dict[PlaceKey, int]]:
+    """Return the stored allocations of the open entries of the books, by entry id as `computed` does, and their ids."""
+    pieces, ids = defaultdict(list), {}
+    for row in await current().fetch(_STORED, [entry.id for of in books for entry in of.state.entries]):
+        entry_id, id, *_ = row
+        columns = row[2:]
+        pieces[entry_id].append(columns)
+        ids[entry_id, columns[1]] = id
+    return pieces, ids
 
 
 async def frozen(of: Book, draft_id: int) -> dict[Key, tuple[Allocation, ...]]:
@@ -275,26 +301,11 @@ def _piece(row: Row) -> Allocation:
     )
 
 
-def _columns(piece: Allocation) -> dict[str, object]:
-    """Return the values of an allocation by the names of its columns."""
-    return {
-        "position": piece.place,
-        "kind": piece.kind.value,
-        "minutes": piece.minutes,
-        "hourly_rate": piece.price.hourly_rate if piece.price else None,
-        "rate_source": piece.price.source.value if piece.price else None,
-        "amount": piece.amount,
-        **_pool_columns(piece),
-    }
-
-
-def _pool_columns(piece: Allocation) -> dict[str, object]:
-    """Return the columns that identify the pool from which the minutes are drawn; all are None if there is no pool."""
-    pool, period_start = piece.pool or (None, None)
+def _columns(part: int, piece: Allocation) -> Columns:
+    """Return an allocation of the part `part` of its entry as a row stores it."""
+    price, (pool, period_start) = piece.price, piece.pool or (None, None)
     is_included = piece.kind is AllocationKind.INCLUDED
-    return {
-        "pool_service_id": pool if is_included else None,
-        "period_start": period_start,
-        "rolled_from": piece.origin,
-        "voucher_id": None if is_included else pool,
-    }
+    return (
+        part, piece.place, piece.kind, piece.minutes, price and price.hourly_rate, price and price.source, piece.amount,
+        pool if is_included else None, period_start, piece.origin, None if is_included else pool,
+    )  # fmt: skip

@@ -235,6 +235,11 @@ def _book(
     )
 
 
+_BILLING = {each.value: each for each in EntryBilling}
+_SOURCE = {each.value: each for each in RateSource}
+"""Members by value. Looking one up takes a fifth of the time of calling the class, which counts for 10,000 entries."""
+
+
 def _entry(row: Row) -> Entry:
     entry = Entry(
         id=row["id"],
@@ -245,7 +250,7 @@ def _entry(row: Row) -> Entry:
         role_name=row["role_name"] or "",
         date=row["work_date"],
         created=row["created_at"],
-        billing=EntryBilling(row["billing"]),
+        billing=_BILLING[row["billing"]],
         billable_minutes=row["billable_minutes"],
         hourly_rate=row["hourly_rate"],
         external_comment=row["external_comment"],
@@ -274,7 +279,7 @@ def _settled_piece(entry: Key, kind: str, minutes: int, rate: str | None) -> All
 def _price(row: Row) -> Price | None:
     if row["approved_rate"] is None:
         return None
-    return Price(row["approved_rate"], RateSource(row["rate_source"]), row["rate_id"])
+    return Price(row["approved_rate"], _SOURCE[row["rate_source"]], row["rate_id"])
 
 
 def _table(rows: list[Row], customer_id: int, currency: str) -> RateTable:

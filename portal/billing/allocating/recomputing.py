@@ -21,7 +21,7 @@ async def differing() -> list[dict[str, Any]]:
     """
     found = []
     async for of in _all_books():
-        expected, kept = await computed(of), await stored(of)
+        expected, (kept, _) = await computed([of]), await stored([of])
         wrong = [id for id in expected.keys() | kept.keys() if expected.get(id, []) != kept.get(id, [])]
         found += [{"customer": of.customer_id, "entry": id} for id in sorted(wrong)]
     return found

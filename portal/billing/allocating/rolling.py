@@ -59,8 +59,7 @@ async def record(
     places = before.places()
     rows = []
     for (service, start), rolled in after.rolled.items():
-        contract = places[service][0]
-        if (service, start) in before.rolled or contract.id not in billed or start is None:
+        if (service, start) in before.rolled or start is None or (contract := places[service][0]).id not in billed:
             continue
         closed = period_of(contract.anchor, contract.cycle, date.fromordinal(start.toordinal() - 1)).start
         of = {"customer_id": customer_id, "service_id": service, "period_start": start, "run_id": run_id}

@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from portal import outbox
 from portal.billing.allocating import book, rolling
-from portal.billing.allocating.allocations import frozen, reallocate
+from portal.billing.allocating.allocations import PlaceKey, frozen, reallocate
 from portal.billing.allocating.billed import BilledFee, BilledVoucher
 from portal.billing.allocating.book import Book, Row
 from portal.billing.allocating.terms import vat_of
@@ -29,33 +30,39 @@ from portal.periods import Period
 GONE = "It was issued or deleted in the meantime."
 
 
-async def store(of: Book, document: Document, run_id: int) -> int:
-    """Store a draft with the contents of `document`, settle the entries of the document, and return the draft's id.
+async def store(
+    documents: Sequence[tuple[Book, Document]], run_id: int, known: Mapping[PlaceKey, int]
+) -> dict[Key, int]:
+    """Store invoices that the engine computed as drafts, settle their entries, and return the ids of the drafts.
 
-    `document` is an invoice that the engine computed. The caller must have locked the customer and stored the
-    allocations.
+    The result maps the id of each contract to the id of its draft; no two of the documents are for the same contract.
+    The caller must have locked the customers and stored the allocations. `known` has the ids of allocations, as
+    `allocations.write` returns them; others are looked up.
     """
-    first, last = supply_of(of, document)
-    [invoice] = await Invoice.insert(
-        Invoice(
-            customer_id=of.customer_id, contract_id=document.contract, run_id=run_id, state="draft", until=document.until,
-            currency=of.currency, supply_from=first, supply_to=last, net=document.net, tax=document.tax, gross=document.gross,
-        )
-    )  # fmt: skip
-    invoice_id: int = invoice["id"]
-    await settle(of.customer_id, document.detail, invoice_id=invoice_id)
-    await _fill(invoice_id, of, document)
-    return invoice_id
+    if not documents:
+        return {}
+    rows = []
+    for of, document in documents:
+        first, last = supply_of(of, document)
+        rows.append({
+            "customer_id": of.customer_id, "contract_id": document.contract, "run_id": run_id, "state": "draft", "until": document.until,
+            "currency": of.currency, "supply_from": first, "supply_to": last, "net": document.net, "tax": document.tax, "gross": document.gross,
+        })  # fmt: skip
+    stored = await insert_all(Invoice, rows, returning="id, contract_id")
+    ids: dict[Key, int] = {row["contract_id"]: row["id"] for row in stored}
+    await settle([(of.customer_id, document.detail, ids[document.contract]) for of, document in documents])
+    await _fill([(ids[document.contract], of, document) for of, document in documents], known)
+    return ids
 
 
-async def _fill(invoice_id: int, of: Book, document: Document) -> None:
-    """Store the lines and the VAT of a draft whose entries are settled already."""
-    places, products = of.state.places(), await _products({line.product for line in document.lines} - {None})
-    lines = list(enumerate(document.lines, 1))
-    draft = {"customer_id": of.customer_id, "invoice_id": invoice_id, "currency": of.currency}
-    await insert_all(
-        InvoiceLine,
-        [
+async def _fill(drafts: Sequence[tuple[int, Book, Document]], known: Mapping[PlaceKey, int]) -> None:
+    """Store the lines and the VAT of drafts whose entries are settled already. `known` has ids of allocations."""
+    products = await _products({line.product for *_, document in drafts for line in document.lines} - {None})
+    lines, vat = list[dict[str, object]](), list[dict[str, object]]()
+    for id, of, document in drafts:
+        places = of.state.places()
+        draft = {"customer_id": of.customer_id, "invoice_id": id, "currency": of.currency}
+        lines += [
             draft | {
                 "position": position, "kind": line.kind.value, "service_id": line.service,
                 "service_name": places[line.service][1].name, "label": _label(line), "minutes": line.minutes,
@@ -64,43 +71,48 @@ async def _fill(invoice_id: int, of: Book, document: Document) -> None:
                 "exemption_reason": products[line.product].exemption_reason if line.product else of.exemptions.get(int(line.service)),
                 "period_start": line.period_start, "voucher_id": line.voucher, **_active(line, document.until),
             }
-            for position, line in lines
-        ],
-    )  # fmt: skip
-    await _link(invoice_id, of.customer_id, lines)
-    await insert_all(
-        InvoiceVat,
-        [
+            for position, line in enumerate(document.lines, 1)
+        ]  # fmt: skip
+        vat += [
             draft | {"category": group.vat.category.value, "rate": group.vat.rate, "base": group.base, "tax": group.tax}
             for group in document.vat
-        ],
-    )
+        ]
+    added = await insert_all(InvoiceLine, lines, returning="id, invoice_id, position")
+    line_ids = {(row["invoice_id"], row["position"]): row["id"] for row in added}
+    await _link(drafts, line_ids, known)
+    await insert_all(InvoiceVat, vat)
 
 
-async def _link(invoice_id: int, customer_id: int, lines: Sequence[tuple[int, Line]]) -> None:
-    """Store which allocations each line of a draft contains; `lines` has the lines with their positions.
+async def _link(
+    drafts: Sequence[tuple[int, Book, Document]],
+    line_ids: Mapping[tuple[int, int], int],
+    known: Mapping[PlaceKey, int],
+) -> None:
+    """Store which allocations each line of the drafts contains.
 
-    The ids are looked up in Python, because during a long billing run PostgreSQL would still plan a join for the few
-    rows that the tables had before the run.
+    `line_ids` maps a draft and a position to the id of the line. `known` has ids of allocations; others are looked
+    up.
     """
-    entries = list({piece.entry for _, line in lines for piece in line.allocations})
-    settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = $1", invoice_id)
+    pieces = [piece for *_, document in drafts for line in document.lines for piece in line.allocations]
+    if unknown := {piece.entry for piece in pieces if (piece.entry, piece.place) not in known}:
+        known = {**known, **await _allocations([id for id, *_ in drafts], unknown)}
+    rows = list[dict[str, object]]()
+    for id, of, document in drafts:
+        for position, line in enumerate(document.lines, 1):
+            to: dict[str, object] = {"customer_id": of.customer_id, "invoice_id": id, "line_id": line_ids[id, position]}
+            rows += [to | {"allocation_id": known[piece.entry, piece.place]} for piece in line.allocations]
+    await insert_all(LineAllocation, rows)
+
+
+async def _allocations(draft_ids: list[int], entry_ids: Collection[Key]) -> dict[PlaceKey, int]:
+    """Return the ids of the allocations of entries in the part that one of these drafts has settled."""
+    # They are joined in Python, because PostgreSQL would plan a join for the few rows that the tables had before a long run.
+    settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = any($1)", draft_ids)
     parts = {(row["entry_id"], row["part"]) for row in settled}
     stored = await current().fetch(
-        "select id, entry_id, part, position from allocation where entry_id = any($1)", entries
+        "select id, entry_id, part, position from allocation where entry_id = any($1)", list(entry_ids)
     )
-    ids = {(row["entry_id"], row["position"]): row["id"] for row in stored if (row["entry_id"], row["part"]) in parts}
-    added = await current().fetch("select id, position from invoice_line where invoice_id = $1", invoice_id)
-    line_ids = {row["position"]: row["id"] for row in added}
-    of = {"customer_id": customer_id, "invoice_id": invoice_id}
-    await insert_all(
-        LineAllocation,
-        [
-            of | {"allocation_id": ids[piece.entry, piece.place], "line_id": line_ids[position]}
-            for position, line in lines
-            for piece in line.allocations
-        ],
-    )
+    return {(row["entry_id"], row["position"]): row["id"] for row in stored if (row["entry_id"], row["part"]) in parts}
 
 
 async def _products(ids: Collection[Key | None]) -> dict[Key | None, Product]:
@@ -125,19 +137,26 @@ def _label(line: Line) -> str:
     return f"{line.label.removesuffix(f' {line.active}')}, {since} to {last:%-d %b %Y}"
 
 
-async def settle(
-    customer_id: int, entry_ids: Sequence[Key], *, invoice_id: int | None = None, statement_id: uuid.UUID | None = None
-) -> None:
-    """Record that the draft invoice or the statement with this id settles the open part of each of these entries.
+_SETTLE = {
+    column: f"insert into settled_entry (entry_id, part, customer_id, {column})"  # noqa: S608
+    " select e.id, coalesce(o.part, 0), e.customer_id, e.document_id"
+    f" from unnest($1::bigint[], $2::bigint[], $3::{kind}[]) as e (id, customer_id, document_id)"
+    " left join reopened_entry o on o.entry_id = e.id"
+    for column, kind in (("invoice_id", "bigint"), ("statement_id", "uuid"))
+}
 
-    Pass exactly one of `invoice_id` and `statement_id`. The database refuses an entry that is not approved or that is
-    settled already.
+
+async def settle(
+    documents: Sequence[tuple[int, Sequence[Key], int | uuid.UUID]],
+    column: Literal["invoice_id", "statement_id"] = "invoice_id",
+) -> None:
+    """Record that draft invoices, or statements, settle the open part of each of their entries.
+
+    `documents` has the customer, the entries and the id of each document; `column` says which kind they are. The
+    database refuses an entry that is not approved or that is settled already.
     """
-    await current().execute(
-        "insert into settled_entry (entry_id, part, customer_id, invoice_id, statement_id)"
-        " select e.id, coalesce(o.part, 0), $2, $3, $4 from unnest($1::bigint[]) as e (id) left join reopened_entry o on o.entry_id = e.id",
-        list(entry_ids), customer_id, invoice_id, statement_id,
-    )  # fmt: skip
+    rows = [(entry, customer, id) for customer, entries, id in documents for entry in entries]
+    await current().execute(_SETTLE[column], *map(list, zip(*rows, strict=True)) if rows else ([], [], []))
 
 
 def supply_of(of: Book, document: Document) -> tuple[date, date]:
@@ -198,7 +217,7 @@ async def refill(draft: Invoice, of: Book, document: Document) -> None:
     await Invoice.update(
         net=document.net, tax=document.tax, gross=document.gross, supply_from=first, supply_to=last
     ).where(Invoice.id == draft.id)
-    await _fill(draft.id, of, document)
+    await _fill([(draft.id, of, document)], {})
     await reallocate([draft.customer_id])
 
 

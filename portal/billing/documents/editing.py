@@ -208,7 +208,7 @@ async def put_on(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime)
     )
     if found is None:
         raise Conflict("This time can no longer be put on the draft.")
-    await settle(draft.customer_id, [entry_id], invoice_id=draft.id)
+    await settle([(draft.customer_id, [entry_id], draft.id)])
     remade = await remake_of(draft)
     if remade is None or why_not(remade[1]):
         raise Conflict("With this time, the draft is more than one document can hold.")

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from operator import attrgetter
 
 from portal.billing.engine.allocation import add_draws, allocate
 from portal.billing.engine.documents import document_of
@@ -27,6 +28,8 @@ from portal.billing.engine.values import (
 )
 from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, SkipReason
 from portal.money import round_half_up
+
+_BY_ORDER = attrgetter("entry.date", "entry.created", "entry.id")
 
 
 def bill(state: BillingState, until: date) -> Billing:
@@ -108,7 +111,7 @@ def remake(
     last.
     """
     by_service: dict[Key, list[Work]] = defaultdict(list)
-    for work in sorted(settled, key=lambda done: done.entry.order):
+    for work in sorted(settled, key=_BY_ORDER):
         by_service[work.entry.service].append(work)
     lines: list[Line] = []
     for service in contract.services:
@@ -169,7 +172,7 @@ def _document(
     """
     work = sorted(
         (done for service in contract.services for done in settled.get(service.id, ())),
-        key=lambda done: done.entry.order,
+        key=_BY_ORDER,
     )
     if any(line.net for line in lines):
         kind = DocumentKind.INVOICE

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 
 from portal.billing.engine.terms import ContractTerms, Key, Price, ServiceTerms, VatRate, Voucher
 from portal.billing.engine.words import AllocationKind, DocumentKind, LineKind, RateSource, SkipReason
@@ -113,6 +114,10 @@ class Entry:
     def is_documented(self) -> bool:
         """Return whether the entry may appear on a document: every entry may, unless it is not billable."""
         return self.billing is not EntryBilling.NOT_BILLABLE
+
+
+BY_ORDER = attrgetter("date", "created", "id")
+"""Return the `order` of an entry; as a sort key, this takes a third of the time of the property."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,12 +301,12 @@ class BillingState:
         If a credit has made a part of a settled entry billable again, this part is returned.
         """
         return sorted(
-            (
+            [
                 self._freed(entry) if entry.id in self.freed else entry
                 for entry in self.entries
                 if entry.is_documented and (entry.id not in self.settled or entry.id in self.freed)
-            ),
-            key=lambda entry: entry.order,
+            ],
+            key=BY_ORDER,
         )
 
     def _freed(self, entry: Entry) -> Entry:

@@ -1,22 +1,24 @@
-"""Bill one customer of a run: store drafts and statements, and what they bill, in the caller's transaction."""
+"""Bill customers of a run: store drafts and statements, and what they bill, in the caller's transaction."""
 
 import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal import outbox
 from portal.billing.allocating import allocations, rolling
+from portal.billing.allocating.allocations import PlaceKey
 from portal.billing.allocating.billed import record
 from portal.billing.allocating.book import Book
 from portal.billing.bounds import fitting, unfitting
 from portal.billing.documents import detail, drafts, files, issuing
 from portal.billing.documents.statements import Statement
-from portal.billing.engine import Billing, Document, DocumentKind
+from portal.billing.engine import Billing, Document, DocumentKind, Key
 from portal.billing.locks import lock_customers
 from portal.billing.running.due import BookKey, billed_of, due, load_books, name_of, newly_billed
 from portal.billing.running.skipping import skip, skip_failed
 from portal.database import current
-from portal.database.batches import all_or_report
+from portal.database.batches import Report, all_or_report
 from portal.errors import Refusal, Unavailable
 from portal.people.readers import AgentReader
 
@@ -37,6 +39,22 @@ class Order:
     at: datetime
 
 
+async def bill_together(order: Order, customer_ids: Collection[int]) -> dict[int, list[str]]:
+    """Make a draft or a statement for each contract of these customers, for what is due before `order.until`.
+
+    The caller must have locked the customers. A few statements for all of them cost least. Raise a refusal if anything is
+    refused; then the caller has to bill each customer alone. Return an error message for each document that is too large,
+    by customer. No draft is issued.
+    """
+    books, billed = await _billed(customer_ids, order.until)
+    for why in billed.refused.values():
+        raise why
+    await _make_all(order, [(books[key], billing) for key, billing in billed.done.items()])
+    for key, billing in billed.done.items():
+        await skip(order.run_id, books[key], billing)
+    return {id: [too_much for key, too_much in _too_much(books, billed) if key[0] == id] for id in customer_ids}
+
+
 async def bill_customer(order: Order, customer_id: int) -> list[str]:
     """Make a draft or a statement for each contract of a customer, for what is due before `order.until`.
 
@@ -47,14 +65,10 @@ async def bill_customer(order: Order, customer_id: int) -> list[str]:
     another transaction held a lock.
     """
     await lock_customers([customer_id])
-    # A long run fills tables that were nearly empty when the plans of its queries and foreign keys were made. Without this, such a
-    # plan reads the whole table for each row, until the statistics of the table are renewed.
-    await current().execute("set local enable_seqscan = off")
-    books = await load_books([customer_id], order.until)
-    billed = await billed_of(books, order.until)
+    books, billed = await _billed([customer_id], order.until)
 
     async def make(key: BookKey) -> list[int]:
-        return await _make_all(order, books[key], billed.done[key])
+        return await _make_all(order, [(books[key], billed.done[key])])
 
     made = await all_or_report(billed.done, make, reader=current().reader)
     for key, billing in billed.done.items():
@@ -69,12 +83,23 @@ async def bill_customer(order: Order, customer_id: int) -> list[str]:
         raise away
     if order.issues:
         refused += await _issue(order, [id for ids in made.done.values() for id in ids])
-    sentences = [why.sentence for why in refused]
-    return sentences + [
-        TOO_MUCH.format(contract=name_of(books[key], document))
-        for key, billing in billed.done.items()
-        for document in unfitting(billing)
-    ]
+    return [why.sentence for why in refused] + [too_much for _, too_much in _too_much(books, billed)]
+
+
+async def _billed(customer_ids: Collection[int], until: date) -> tuple[dict[BookKey, Book], Report[BookKey, Billing]]:
+    """Return the books of locked customers, and what the engine bills of them. Prepare the transaction for storing it."""
+    # A long run fills tables that were nearly empty when the plans of its queries and foreign keys were made. Without this, such a
+    # plan reads the whole table for each row, until the statistics of the table are renewed.
+    await current().execute("set local enable_seqscan = off")
+    books = await load_books(customer_ids, until)
+    return books, await billed_of(books, until)
+
+
+def _too_much(books: Mapping[BookKey, Book], billed: Report[BookKey, Billing]) -> Iterator[tuple[BookKey, str]]:
+    """Yield an error message for each document that is too large, with the key of its book."""
+    for key, billing in billed.done.items():
+        for document in unfitting(billing):
+            yield key, TOO_MUCH.format(contract=name_of(books[key], document))
 
 
 async def _issue(order: Order, draft_ids: list[int]) -> list[Refusal]:
@@ -86,32 +111,44 @@ async def _issue(order: Order, draft_ids: list[int]) -> list[Refusal]:
     return list((await all_or_report(draft_ids, issue_one, reader=current().reader)).refused.values())
 
 
-async def _make_all(order: Order, of: Book, billing: Billing) -> list[int]:
-    """Store the documents of one book and everything that they bill, and return the ids of the drafts.
+async def _make_all(order: Order, billings: Sequence[tuple[Book, Billing]]) -> list[int]:
+    """Store the documents of these books and everything that they bill, and return the ids of the drafts.
 
-    The allocations of the book, the fees and vouchers that are billed now, and the minutes that roll over are stored.
+    The allocations of the books, the fees and vouchers that are billed now, and the minutes that roll over are stored.
     Documents that are too large are left out.
     """
-    await allocations.write(of, billing.allocations)
-    made = {document.contract: await _make(order, of, document) for document in fitting(billing)}
-    left_out = {document.contract for document in billing.documents} - made.keys()
-    billed_now = {contract.id: made.get(contract.id) for contract in of.state.contracts if contract.id not in left_out}
-    newly = newly_billed(of, billing)
-    await record(order.run_id, of.customer_id, of.state, newly, billed_now)
-    if made or newly:  # Otherwise the run made nothing, and is removed again.
-        await rolling.record(order.run_id, of.customer_id, of.state, billing.state, billed_now)
+    allocated = {id: pieces for _, billing in billings for id, pieces in billing.allocations.items()}
+    known = await allocations.write([of for of, _ in billings], allocated)
+    documents = [(of, document) for of, billing in billings for document in fitting(billing)]
+    made = await _make(order, documents, known)
+    for of, billing in billings:
+        left_out = {document.contract for document in unfitting(billing)}
+        billed_now = {
+            contract.id: made.get(contract.id) for contract in of.state.contracts if contract.id not in left_out
+        }
+        newly = newly_billed(of, billing)
+        await record(order.run_id, of.customer_id, of.state, newly, billed_now)
+        if newly or any(billed_now.values()):  # Otherwise the run made nothing, and is removed again.
+            await rolling.record(order.run_id, of.customer_id, of.state, billing.state, billed_now)
     return [id for id in made.values() if isinstance(id, int)]
 
 
-async def _make(order: Order, of: Book, document: Document) -> int | uuid.UUID:
-    """Store a draft or a statement, write its row to the outbox, and return its id."""
-    if document.kind is DocumentKind.STATEMENT:
-        return await _make_statement(order, of, document)
-    draft_id = await drafts.store(of, document, order.run_id)
-    await outbox.tell(
-        kind="invoice.drafted", subject_id=draft_id, customer_id=of.customer_id, contact_may_know=False, actor=order.by, at=order.at
-    )  # fmt: skip
-    return draft_id
+async def _make(
+    order: Order, documents: Sequence[tuple[Book, Document]], known: Mapping[PlaceKey, int]
+) -> dict[Key, int | uuid.UUID]:
+    """Store drafts and statements, write their rows to the outbox, and return their ids by contract.
+
+    `known` has ids of stored allocations, which need not be looked up.
+    """
+    invoices = [(of, document) for of, document in documents if document.kind is DocumentKind.INVOICE]
+    stored = await drafts.store(invoices, order.run_id, known)
+    for of, document in invoices:
+        await outbox.tell(
+            kind="invoice.drafted", subject_id=stored[document.contract], customer_id=of.customer_id, contact_may_know=False,
+            actor=order.by, at=order.at,
+        )  # fmt: skip
+    statements = [(of, document) for of, document in documents if document.kind is DocumentKind.STATEMENT]
+    return stored | {document.contract: await _make_statement(order, of, document) for of, document in statements}
 
 
 async def _make_statement(order: Order, of: Book, document: Document) -> uuid.UUID:
@@ -127,7 +164,7 @@ async def _make_statement(order: Order, of: Book, document: Document) -> uuid.UU
             supply_from=first, supply_to=last, made_at=order.at, contract_name=contract.name,
         )
     )  # fmt: skip
-    await drafts.settle(of.customer_id, document.detail, statement_id=id)
+    await drafts.settle([(of.customer_id, document.detail, id)], "statement_id")
     rows = await detail.live(statement_id=id)
     await detail.copy(rows, of.customer_id, statement_id=id)
     content = await files.csv(f"Statement of {contract.name}", rows, of.currency)

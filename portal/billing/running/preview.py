@@ -141,7 +141,7 @@ async def preview_run(until: date) -> Preview:
 
     Only the rows of the preview are kept in memory for all customers, not their books.
     """
-    ids = await customers_due(until)
+    ids = list(await customers_due(until))
     documents, omitted, large = list[Becoming](), list[Omitted](), list[TooLarge]()
     for begin in range(0, len(ids), AT_ONCE):
         some = ids[begin : begin + AT_ONCE]

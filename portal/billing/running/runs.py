@@ -1,23 +1,26 @@
 """Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
 
-A run bills one customer after the other. Unless the caller has a transaction, each customer is billed in a transaction
-of its own. So a run that is killed has billed some customers completely and the others not at all; `resume` continues
-the run. A repeated run finds nothing left to bill (D47).
+A run bills a few customers at a time. Unless the caller has a transaction, these are billed in a transaction of their
+own. So a run that is killed has billed some customers completely and the others not at all; `resume` continues the run. A
+repeated run finds nothing left to bill (D47).
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from math import inf
 from time import monotonic
+from typing import Any
 
-from piccolo.columns import BigInt, BigSerial, Boolean, Date, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Boolean, Date, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from portal import jobs
+from portal.billing.locks import lock_free_customers
 from portal.billing.running.due import customers_due, until_days
-from portal.billing.running.making import Order, bill_customer
+from portal.billing.running.making import Order, bill_customer, bill_together
 from portal.billing.running.skipping import skip_all, skip_unticked
 from portal.database import Reader, current, transaction
 from portal.database.batches import all_or_report
@@ -28,6 +31,12 @@ from portal.people.readers import SYSTEM, AgentReader
 
 PATIENCE = timedelta(seconds=3)
 """The time for which a run is carried out while the request waits. After that, a job continues it."""
+
+MOST_ENTRIES = 5_000
+"""The maximum number of entries of several customers who are billed in one transaction. Decisions on their time wait."""
+
+MOST_CUSTOMERS = 50
+"""The maximum number of customers who are billed in one transaction."""
 
 
 class BillingRun(Table, tablename="billing_run"):
@@ -50,12 +59,14 @@ class RunCustomer(Table, tablename="run_customer"):
     """A customer whom a run bills. The primary key is the run and the customer.
 
     `done_at` is None until the customer is billed; `sentence` is the error message if something was refused, or None.
+    `entries` is the number of the customer's open entries when the run began.
     """
 
     run_id = BigInt(primary_key=True, default=None)
     customer_id = BigInt(default=None)
     done_at = Timestamptz(null=True, default=None)
     sentence = Text(null=True, default=None)
+    entries = Integer(default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,7 @@ async def _store(
     if customer_ids is not None and not customer_ids:
         raise Invalid({"customer": "Tick at least one customer."})
     due = await customers_due(until)
-    chosen = set(due if customer_ids is None else customer_ids)
+    chosen = set(due) if customer_ids is None else set(customer_ids)
     run_id: int = await insert_one(
         BillingRun,
         {"until": until, "run_by_id": by.id, "run_at": at, "issues": issues, "scheduled": scheduled},
@@ -127,7 +138,7 @@ async def _store(
     )
     await insert_all(
         RunCustomer,
-        [{"run_id": run_id, "customer_id": id} for id in due if id in chosen],
+        [{"run_id": run_id, "customer_id": id, "entries": entries} for id, entries in due.items() if id in chosen],
     )
     return run_id
 
@@ -165,13 +176,13 @@ async def go_on(
     within: timedelta | None = None,
     keeps: bool = False,
 ) -> Ending:
-    """Bill the waiting customers of a run, one after the other, and return how far the run came.
+    """Bill the waiting customers of a run, a few at a time, and return how far the run came.
 
-    Each customer is billed in a transaction of `reader`, or in a savepoint if a transaction is open. With `within`,
-    stop after this time. Two processes may continue the same run: each customer is billed by only one of them. When no
-    customer waits, finish the run. If nothing was due, remove the run instead, unless `keeps` is set. A refusal is
-    recorded, and the run goes on with the next customer. If the database could not be reached or another transaction
-    held a lock, the customer still waits; then raise `Unavailable` once the other customers are billed.
+    These are billed in a transaction of `reader`, or in a savepoint if a transaction is open. With `within`, stop after
+    this time. Two processes may continue the same run: each customer is billed by only one of them. When no customer
+    waits, finish the run. If nothing was due, remove the run instead, unless `keeps` is set. A refusal is recorded, and
+    the run goes on with the next customer. If the database could not be reached or another transaction held a lock, the
+    customer still waits; then raise `Unavailable` once the other customers are billed.
     """
     began = monotonic()
     async with transaction(reader) as tx:
@@ -180,29 +191,63 @@ async def go_on(
     if row is None:
         return Ending.NOTHING
     order, away = Order(run_id, row["until"], row["issues"], by, at), None
-    for each in waiting:
-        if within and monotonic() - began > within.total_seconds():
-            break
-        away = await _bill(order, each["customer_id"], reader) or away
+    until = began + within.total_seconds() if within else inf
+    for group in _groups(waiting, order.issues):
+        done = await _together(order, group, reader) if len(group) > 1 and monotonic() < until else set()
+        for customer_id in group:
+            if customer_id not in done and monotonic() < until:
+                away = await _alone(order, customer_id, reader) or away
     if away:
         raise away
     async with transaction(reader):
         return await _finish(order, keeps=keeps)
 
 
-_WAITING = "select customer_id from run_customer where run_id = $1 and done_at is null order by customer_id"
-_TAKE = f"{_WAITING.replace(' order by customer_id', '')} and customer_id = $2 for update skip locked"
+_WAITING = "select customer_id, entries from run_customer where run_id = $1 and done_at is null order by customer_id"
+_TAKE = """
+select customer_id from run_customer where run_id = $1 and done_at is null and customer_id = any($2) order by customer_id for update skip locked
+"""
 
 
-async def _bill(order: Order, customer_id: int, reader: Reader | None) -> Unavailable | None:
+def _groups(waiting: Iterable[Any], issues: bool) -> Iterator[tuple[int, ...]]:
+    """Yield the ids of customers who are billed in one transaction; `waiting` are rows of `_WAITING`.
+
+    A customer with many entries is alone, and so is each customer if the run `issues` its drafts, which takes long.
+    """
+    group, entries = list[int](), 0
+    for row in waiting:
+        if group and (issues or len(group) == MOST_CUSTOMERS or entries + row["entries"] > MOST_ENTRIES):
+            yield tuple(group)
+            group, entries = [], 0
+        group.append(row["customer_id"])
+        entries += row["entries"]
+    if group:
+        yield tuple(group)
+
+
+async def _together(order: Order, group: tuple[int, ...], reader: Reader | None) -> set[int]:
+    """Bill a group of customers of a run, mark them as done, and return their ids.
+
+    Leave out those whom another transaction holds, and all of them if one cannot be billed.
+    """
+
+    async def step(ids: tuple[int, ...]) -> set[int]:
+        free = await lock_free_customers(await _taken(order, ids))
+        await _done(order, await bill_together(order, free) if free else {})
+        return set(free)
+
+    return (await all_or_report([group], step, reader=reader)).done.get(group, set())
+
+
+async def _alone(order: Order, customer_id: int, reader: Reader | None) -> Unavailable | None:
     """Bill one customer of a run, unless another process does or did, and mark the customer as done.
 
     If the database could not be reached or another transaction held a lock, the customer still waits: return the error.
     """
 
     async def step(id: int) -> None:
-        if await current().fetchrow(_TAKE, order.run_id, id):
-            await _done(order, id, await bill_customer(order, id))
+        if await _taken(order, [id]):
+            await _done(order, {id: await bill_customer(order, id)})
 
     why = (await all_or_report([customer_id], step, reader=reader)).refused.get(customer_id)
     if isinstance(why, Unavailable):
@@ -214,18 +259,26 @@ async def _bill(order: Order, customer_id: int, reader: Reader | None) -> Unavai
 
 
 async def _refuse(order: Order, customer_id: int, why: Refusal) -> None:
-    if not await current().fetchrow(_TAKE, order.run_id, customer_id):
-        return
-    await skip_all(order.run_id, order.until, customer_id, why)
-    await _done(order, customer_id, [why.sentence])
+    if await _taken(order, [customer_id]):
+        await skip_all(order.run_id, order.until, customer_id, why)
+        await _done(order, {customer_id: [why.sentence]})
 
 
-async def _done(order: Order, customer_id: int, refused: list[str]) -> None:
-    sentence = " ".join(dict.fromkeys(refused)) or None
+async def _taken(order: Order, customer_ids: Collection[int]) -> list[int]:
+    """Lock the rows of those of these customers who still wait and whom no other process bills, and return their ids."""
+    return [row["customer_id"] for row in await current().fetch(_TAKE, order.run_id, customer_ids)]
+
+
+async def _done(order: Order, refused: Mapping[int, Iterable[str]]) -> None:
+    """Mark customers as billed; `refused` has the error messages of each."""
     await current().execute(
-        "update run_customer set done_at = $3, sentence = $4 where run_id = $1 and customer_id = $2",
-        order.run_id, customer_id, order.at, sentence,
-    )  # fmt: skip
+        "update run_customer r set done_at = $2, sentence = nullif(d.sentence, '')"
+        " from unnest($3::bigint[], $4::text[]) as d (id, sentence) where r.run_id = $1 and r.customer_id = d.id",
+        order.run_id,
+        order.at,
+        list(refused),
+        [" ".join(dict.fromkeys(sentences)) for sentences in refused.values()],
+    )
 
 
 _STATE = """
