@@ -50,6 +50,7 @@ from portal.notices.unsubscribing import Unsubscription
 from portal.people import invitations, sessions
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact, ContactFacts
+from portal.people.contacts.calling import NewCaller
 from portal.people.customers import Customer, CustomerFacts, DeliveryFacts
 from portal.people.departments import Department, DepartmentFacts
 from portal.people.readers import SYSTEM
@@ -135,6 +136,11 @@ async def _create(storage: Storage, at: datetime) -> Places:
     case, files = await _dialogue(storage, at)
     async with transaction(ALAN):
         alans = await Case.open(by=ALAN, subject="Second monitor", text="For the desk.", case_type_id=INCIDENT, at=at)
+    async with transaction(
+        INES
+    ):  # She is known by her number only, so that every page meets a contact without a mail address.
+        caller = await NewCaller(new_name="Bea Roth", new_phone="+49 40 555 0177").create(ACME, by=INES, at=at)
+        await case.watch(caller.id, by=INES, at=at)
     entries = await _time(case, at)
     async with transaction(MAX):
         issued, statement, run = await _billed(entries, at)

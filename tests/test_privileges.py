@@ -178,6 +178,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
         "lock_own_customer": ["portal_administrator", "portal_contact"],
         "is_usable": ["portal_agent", "portal_administrator", "portal_contact"],
         "person_of": ["portal_app", "portal_agent"],
+        "record_contact_export": ["portal_agent"],
         "record_personal_export": ["portal_agent", "portal_administrator", "portal_contact"],
         "record_export": ["portal_agent", "portal_administrator", "portal_contact"],
         "redact": ["portal_agent"],

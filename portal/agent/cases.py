@@ -56,7 +56,8 @@ class NewCase(NewCaller, kw_only=True):
     `customer`, `contact` and `case_type` are ids, `priority` is a number of `Priority`. If `then` is `wait`, the case
     waits for the customer from the start. If `to` is `me`, the case is assigned to the signed-in agent, otherwise to
     the agent whom the rules of dispatch choose. `called` is True if the text is what the contact said on the phone.
-    `form_key` identifies one display of the form, so that a form that is sent twice opens one case.
+    `form_key` identifies one display of the form, so that a form that is sent twice opens one case. `instead` is
+    the id of the contact whom the form offered because somebody new was typed with their number or mail address.
     """
 
     customer: int | None = None
@@ -69,6 +70,7 @@ class NewCase(NewCaller, kw_only=True):
     then: str = ""
     to: str = ""
     called: bool = False
+    instead: int | None = None
 
 
 ASKING = choosable(CUSTOMERS)
@@ -193,8 +195,10 @@ async def _new(
     caller = await asked(request, "caller", CALLERS, read=sought)
     if caller.id:
         customer = await ASKING.find((await Contact.find(caller.id, reader)).customer_id, None)
+    new = NewCaller(new_email=draft.typed.get("new_email", ""), new_phone=draft.typed.get("new_phone", ""))
     return await agent_page(
         request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,
+        known=await new.known(customer.id) if errors and customer.id else None,
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
         customer=customer, caller=caller, newcomer=NewCaller.sought(query.get("new", "")), new=query.get("new", ""),
         sought_for=query.get("caller_typed", ""), contacts=await Contact.offered(customer.id) if customer.id else [],
@@ -216,8 +220,8 @@ async def open_case(
         own_fields = await offered(reader)
         refuse_withdrawn(form.fields, own_fields)
         fields = form.into(with_fields(NewCase, own_fields))
-        contact = fields.contact
-        if fields.customer and fields.is_given:
+        contact = fields.instead or fields.contact
+        if fields.customer and fields.is_given and not fields.instead:
             writing = Writing(fields.body, form.files, form.key)
             if not await written_before(writing, reader):  # A form that is sent again creates no second contact.
                 contact = (await fields.create(fields.customer, by=reader, at=at)).id

@@ -104,6 +104,7 @@ ACTIONS = {
     "potential.export": "downloaded the invoicing potential as a {file} file",
     "earnings.export": "downloaded revenue and profit as a {file} file",
     "person.export": "downloaded what is held about {credential_id}",
+    "contact.export": "downloaded what is held about {contact_id}",
     "case.export": "downloaded a case or its log as a {file} file",
     "cases.export": "downloaded a list of cases as a {file} file",
     "changes.export": "downloaded these changes as a {file} file",

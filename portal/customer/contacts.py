@@ -57,7 +57,7 @@ async def list_contacts(request: Web, reader: NamedDependency[ContactReader]) ->
     customer = await Customer.find(reader.customer_id, reader)
     return page(
         request, "customer/contacts/list.html", contacts=contacts, pages=contacts.links("/contacts?page="),
-        refused=await refusals.of_addresses([customer.email or "", *(one["email"] for one in contacts)]), customer=customer,
+        refused=await refusals.of_addresses([customer.email or "", *(one["email"] or "" for one in contacts)]), customer=customer,
     )  # fmt: skip
 
 
@@ -78,11 +78,12 @@ async def _form(
     visit, found = visit_of(request), await Contact.find(contact, reader) if contact is not None else None
     facts = await found.facts() if found else None
     values = await form_values(request, facts, typed)
+    access = await found.invited(visit.at) if found else None
     return page(
         request, "customer/contacts/contact.html", contact=found, errors=errors or {}, zones=regions.zones(),
         refusal=await refusals.find(facts.email) if facts else None,
         locales=regions.LOCALES, asks_password=needs_password(request),
-        access=await found.invited(visit.at) | {"mails": bool(visit.settings.smtp_url)} if found else None, **values,
+        access=access | {"mails": bool(visit.settings.smtp_url)} if access else None, **values,
     )  # fmt: skip
 
 

@@ -42,10 +42,11 @@ class Details:
     """A case with the names of the people and things that its page shows.
 
     The agent and the contact are named even if they have left: `agent_works` is False if the case has no agent or its
-    agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. `colleagues`
-    are the names of the customer's contacts who can read the case, without the contact of the case and without the
-    reader. `watchers` are the names of the contacts who watch the case, and `watches` says whether the reader is a
-    watcher. `department_name` is None for contacts, and for a case that was not dispatched to a department.
+    agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. A contact
+    for whom `contact_has_mail` is False cannot sign in, and learns of a reply only if somebody tells them.
+    `colleagues` are the names of the customer's contacts who can read the case, without the contact of the case and
+    without the reader. `watchers` are the names of the contacts who watch the case, and `watches` says whether the
+    reader is a watcher. `department_name` is None for contacts, and for a case that was not dispatched to a department.
 
     `merged` are the numbers of the cases that were merged into this case, and `links` the linked cases that the reader
     may see. `follows` is the number of the closed case that this case continues, and `split_from` the number of the
@@ -64,6 +65,7 @@ class Details:
     contact_name: str
     contact_phone: str | None
     contact_reads: bool
+    contact_has_mail: bool
     agent_name: str | None
     agent_works: bool
     department_name: str | None
@@ -98,11 +100,12 @@ class Details:
         """
         sql = f"""select c.*, t.name as type_name, t.billable as type_is_billable, u.name as customer_name, o.name as contact_name,
               o.phone as contact_phone, o.ended_at is null and u.ended_at is null as contact_reads,
+              exists(select from credential i where i.contact_id = o.id) as contact_has_mail,
               a.name as agent_name, a.id is not null and a.ended_at is null as agent_works, {SERVICE_NAME} as service_name,
               {_DEPARTMENT[isinstance(reader, ContactReader)]} as department_name,
               (select j.name from project j where j.id = c.project_id) as project_name,
               (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{{}}') from contact x
-               where x.customer_id = c.customer_id and x.ended_at is null
+               join credential i on i.contact_id = x.id where x.customer_id = c.customer_id and x.ended_at is null
                  and (x.sees_all_cases and not c.confidential or x.id in (select m.contact_id from cases m where m.merged_into_id = c.id)
                    or x.id in (select w.contact_id from case_watcher w where w.case_id = c.id))
                  and u.ended_at is null and x.id not in (c.contact_id, $2)) as colleagues,
@@ -166,7 +169,7 @@ class Details:
     @property
     def readers(self) -> list[str]:
         """Return the names of all contacts of the customer who can read the case."""
-        return ([self.contact_name] if self.contact_reads else []) + self.colleagues
+        return ([self.contact_name] if self.contact_reads and self.contact_has_mail else []) + self.colleagues
 
     @property
     def writes_with(self) -> str | None:

@@ -79,7 +79,7 @@ _FOUND = f"""
 select t.id, t.customer_id, t.name, t.phone, t.ended_at, c.email, u.name as customer
 from (select w.*, contact.* from (select $1::text::tsquery as query, $2::text as mail, $3::text as digits) w
       join contact on contact.id in ({_CONTACTS})) t
-join credential c on c.contact_id = t.id join customer u on u.id = t.customer_id
+left join credential c on c.contact_id = t.id join customer u on u.id = t.customer_id
 where $4::bigint is null or (folded(t.name), t.id) > (select folded(name), id from contact where id = $4)
 order by folded(t.name), t.id limit $5
 """  # noqa: S608
@@ -110,8 +110,8 @@ async def found_contacts(query: str, mail: str, digits: str, *, after: int | Non
     """Return at most `limit` contacts, sorted by name, that match by name, mail address or telephone number.
 
     `query` is a tsquery for names, `mail` a `mail_part`, `digits` are `telephone_digits`; one match suffices. Columns:
-    id, customer_id, name, phone, email, ended_at, customer (its name). `after` is the id of the last contact on the
-    previous page. For agents only.
+    id, customer_id, name, phone, email (None without one), ended_at, customer (its name). `after` is the id of the last
+    contact on the previous page. For agents only.
     """
     return await current().fetch(_FOUND, query, mail, digits, after, limit)
 
@@ -131,7 +131,8 @@ where o.ended_at is null and u.ended_at is null
 
 _CONTACTS_OF = Finder(
     "contact",
-    "select id, name, '' as about, false as is_last, customer_id from contact where ended_at is null",
+    "select o.id, o.name, case when c.id is null then 'no mail address' else '' end as about, false as is_last, o.customer_id"
+    " from contact o left join credential c on c.contact_id = o.id where o.ended_at is null",
     of="customer_id",
 )
 

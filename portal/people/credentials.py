@@ -200,6 +200,8 @@ async def change_password(login: int, password_hash: str, at: datetime) -> None:
 class Person(Endable):
     """Base of the table classes `Agent` and `Contact`, whose rows are people who sign in with a credential.
 
+    A contact without a mail address has no credential and cannot sign in.
+
     `credential_key` is the column of `credential` that holds the id of the agent or contact.
     """
 
@@ -209,13 +211,17 @@ class Person(Endable):
     async def credential(self) -> Any:
         """Return the `id`, `login_id`, `email` and `accepted_at` of the person's credential as a dictionary.
 
-        Raise `NotFound` if the person was erased since this object was read.
+        Raise `NotFound` for a contact without a mail address, and if the person was erased since this object was read.
         """
-        of_person = getattr(Credential, self.credential_key) == self.id
-        columns = (Credential.id, Credential.login_id, Credential.email, Credential.accepted_at)
-        if (found := await Credential.select(*columns).where(of_person).first()) is None:
+        if (found := await self.credential_or_none()) is None:
             raise NotFound
         return found
+
+    async def credential_or_none(self) -> Any:
+        """Return what `credential` returns, or None for a contact without a mail address, who has no credential."""
+        of_person = getattr(Credential, self.credential_key) == self.id
+        columns = (Credential.id, Credential.login_id, Credential.email, Credential.accepted_at)
+        return await Credential.select(*columns).where(of_person).first()
 
     async def refuse_ended(self) -> None:
         """Raise `Conflict` if the person has left, because nobody who has left gets a link."""
@@ -225,39 +231,42 @@ class Person(Endable):
     async def invite(self, at: datetime) -> str:
         """Create an invitation link for the person, and return its token. The person's earlier invitations end.
 
-        Raise `Conflict` as `refuse_ended` does.
+        Raise `Conflict` for a person who has ended or has no mail address.
         """
-        await self.refuse_ended()
-        return await invitations.invite((await self.credential())["id"], at)
+        return await invitations.invite((await self._reached())["id"], at)
 
     async def mail_link(self, at: datetime) -> None:
         """Send the person an invitation by mail or, if they have accepted one already, a link for a new password.
 
-        Earlier links of the same kind end. Raise `Conflict` as `refuse_ended` does.
+        Earlier links of the same kind end. Raise `Conflict` for a person who has ended or has no mail address.
         """
-        await self.refuse_ended()
-        credential = await self.credential()
+        credential = await self._reached()
         await invitations.mail(credential["id"], "reset" if credential["accepted_at"] else "invitation", at)
 
-    async def invited(self, at: datetime) -> dict[str, Any]:
+    async def _reached(self) -> Any:
+        """Return the person's credential, to which a link is to be sent."""
+        await self.refuse_ended()
+        if (found := await self.credential_or_none()) is None:
+            raise Conflict(f"{self.name} has no mail address. Save one first, then invite them.")
+        return found
+
+    async def invited(self, at: datetime) -> dict[str, Any] | None:
         """Return the data about the person's access and the latest link by which they set a password, for a page.
 
-        The dictionary has what `credential` returns, and `accepted`: whether the person has accepted an invitation.
-        `link` is the latest invitation or reset, or None, and `link_state` its state at `at`
-        (`invitations.Latest.state`), or "".
+        Return None for a contact without a mail address. The dictionary has what `credential` returns, and `accepted`:
+        whether the person has accepted an invitation. `link` is the latest invitation or reset, or None, and
+        `link_state` its state at `at` (`invitations.Latest.state`), or "".
         """
-        credential = await self.credential()
+        if (credential := await self.credential_or_none()) is None:
+            return None
         link = await invitations.latest(credential["id"])
-        return {
-            **credential,
-            "accepted": credential["accepted_at"] is not None,
-            "link": link,
-            "link_state": link.state(at) if link else "",
-        }
+        state = link.state(at) if link else ""
+        return {**credential, "accepted": credential["accepted_at"] is not None, "link": link, "link_state": state}
 
     async def revoke_links(self, at: datetime) -> None:
         """End the open invitation and reset links of the person. A repeat changes nothing."""
-        await invitations.end_all((await self.credential())["id"], at)
+        if credential := await self.credential_or_none():
+            await invitations.end_all(credential["id"], at)
 
     async def end(self, at: datetime) -> None:
         """End the person's access, sessions and open links at once (R12). What the person wrote stays.
@@ -265,12 +274,14 @@ class Person(Endable):
         A repeat changes nothing.
         """
         await super().end(at)
-        await disable((await self.credential())["id"], at)
+        if credential := await self.credential_or_none():
+            await disable(credential["id"], at)
 
     async def resume(self) -> None:
         """Restore the access of a person who has left. Their old password is valid again."""
         await super().resume()
-        await enable((await self.credential())["id"])
+        if credential := await self.credential_or_none():
+            await enable(credential["id"])
 
 
 async def set_first_password(credential: int, password_hash: str) -> None:

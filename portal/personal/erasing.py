@@ -29,7 +29,7 @@ class Held:
 
 async def held_of(contact: Contact) -> Held:
     """Count the data about a contact. Run as an admin."""
-    return Held(**await current().fetchrow(_HELD, contact.id, (await contact.credential())["id"]))
+    return Held(**await current().fetchrow(_HELD, contact.id, await _credential_of(contact)))
 
 
 async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetime) -> None:
@@ -46,10 +46,16 @@ async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetim
     if " ".join(typed_name.split()).casefold() != " ".join(contact.name.split()).casefold():
         raise Invalid({"name": f"Type the name as it is written here: {contact.name}"})
     await hold_contact(contact.id, ending=True)
-    tx, credential = current(), (await contact.credential())["id"]
+    tx, credential = current(), await _credential_of(contact)
     for row in await tx.fetch("select key from upload where credential_id = $1 for update", credential):
         await storage.delete(row["key"])
     await tx.execute("select erase_contact($1, $2)", contact.id, at)
+
+
+async def _credential_of(contact: Contact) -> int | None:
+    """Return the id of the contact's credential, or None for a contact without a mail address."""
+    found = await contact.credential_or_none()
+    return found["id"] if found else None
 
 
 _HELD = """

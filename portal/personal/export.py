@@ -21,10 +21,13 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person whose data are exported. Of an agent, `contact_id` is None; of a contact, `agent_id` is None."""
+    """The person whose data are exported. Of an agent, `contact_id` is None; of a contact, `agent_id` is None.
 
-    credential_id: int
-    login_id: int
+    A contact without a mail address has no credential, and so no login.
+    """
+
+    credential_id: int | None
+    login_id: int | None
     agent_id: int | None
     contact_id: int | None
     name: str
@@ -49,6 +52,11 @@ async def record(credential_id: int) -> None:
     The database allows this to admins and to the person only.
     """
     await current().execute("select record_personal_export($1)", credential_id)
+
+
+async def record_contact(contact_id: int) -> None:
+    """Record in the audit log that an admin downloads the data of a contact who has no credential."""
+    await current().execute("select record_contact_export($1)", contact_id)
 
 
 async def find(credential_id: int) -> Person:

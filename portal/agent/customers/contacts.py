@@ -20,7 +20,7 @@ from portal.people.customers import Customer
 from portal.people.readers import AgentReader
 from portal.personal.erasing import erase, held_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
-from portal.web.account.personal_data import personal_data
+from portal.web.account.personal_data import data_of_caller, personal_data
 from portal.web.edits import edited
 from portal.web.forms import Form
 from portal.web.guards import admin_only
@@ -31,8 +31,8 @@ from portal.web.visit import Web, visit_of
 class ContactForm(ContactFacts, kw_only=True):
     """Form of a contact.
 
-    `password` is the password of the signed-in admin. It is required for a new contact and for a new mail address,
-    unless the admin typed it recently (R20).
+    `password` is the password of the signed-in admin. It is required for a new mail address, also that of a new
+    contact, unless the admin typed it recently (R20).
     """
 
     password: str = ""
@@ -76,12 +76,18 @@ async def add(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Create a contact and invite them, by mail or with a link that the response shows once."""
+    """Create a contact and invite them, by mail or with a link that the response shows once.
+
+    Redirect to the customer instead if the contact has no mail address.
+    """
     facts = form.into(ContactForm)
-    await confirm_person(request, facts.password, at)
+    if facts.email.strip():
+        await confirm_person(request, facts.password, at)
     async with transaction(reader):
-        found = await Customer.find(customer, reader)
-        return await _invited(request, await Contact.create(found, facts, at), at)
+        contact = await Contact.create(await Customer.find(customer, reader), facts, at)
+        if facts.email.strip():
+            return await _invited(request, contact, at)
+    return see_other(f"/agent/customers/{customer}")
 
 
 @get("/customers/{customer:int}/contacts/{contact:int}", guards=[admin_only])
@@ -289,8 +295,9 @@ async def export_contact(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
     """Serve everything that is held about a contact as a ZIP file."""
-    credential = (await (await Contact.find(contact, reader, customer=customer)).credential())["id"]
-    return await personal_data(request, credential)
+    found = await Contact.find(contact, reader, customer=customer)
+    credential = await found.credential_or_none()
+    return await (personal_data(request, credential["id"]) if credential else data_of_caller(request, found))
 
 
 handlers: list[Any] = [

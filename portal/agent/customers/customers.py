@@ -92,7 +92,7 @@ async def _show(request: Web, *, reader: AgentReader, customer: int, **again: An
     )
     return await agent_page(
         request, reader, "agent/customers/show.html", customer=found, contacts=contacts, pages=contacts.links(f"/agent/customers/{found.id}?page="),
-        refused=await refusals.of_addresses([found.email or "", *(one["email"] for one in contacts)]),
+        refused=await refusals.of_addresses([found.email or "", *(one["email"] or "" for one in contacts)]),
         defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
         type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id),
         **await card_of(request, reader, found.id), **again,

@@ -14,16 +14,18 @@ from portal.web.account.confirmation import ask_for_password
 from portal.web.visit import Web, visit_of
 
 
-async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any]:
+async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any] | None:
     """Return the variables of the template `agent/setup/_access.html` for an agent or a contact.
 
+    Return None for a contact without a mail address, who cannot sign in.
     `sessions` are the person's open sessions, `factors` the second factors, and `refusal` says when and why a mail
     server refused the person's mail address, or is None. `own` is true if the person is the signed-in admin, and
     `joins` if the person has not accepted this access yet but signs in for another customer. `mails` says whether the
     portal can send mails. The other variables are those of `Person.invited`.
     """
     visit = visit_of(request)
-    credential = await person.invited(visit.at)
+    if (credential := await person.invited(visit.at)) is None:
+        return None
     # Before the person accepts this access, sessions and factors of their login are those of another customer's access.
     login = credential["login_id"] if credential["accepted"] else credential["id"]
     return {

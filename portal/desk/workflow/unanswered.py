@@ -23,8 +23,9 @@ async def remind(at: datetime, most: int = BATCH) -> int:
     """Remind the customers of at most `most` cases that have waited long enough at `at`, and return their number.
 
     The reminder announces when the case closes: the customer gets all days between reminder and closing, even if the
-    reminder is late. Run as `SYSTEM`, in the caller's transaction. Cases that another transaction is changing are left
-    for the next run.
+    reminder is late. A case that only contacts without a mail address take part in is left out, because nobody would get
+    the reminder; so it is not closed either. Run as `SYSTEM`, in the caller's transaction. Cases that another
+    transaction is changing are left for the next run.
     """
     rows = await current().fetch(_TO_REMIND, at, most)
     for row in rows:
@@ -57,6 +58,8 @@ _TO_REMIND = """
 select c.id, c.customer_id, c.contact_id, k.close_days - k.remind_days as left
 from case_status k join cases c on c.status_id = k.id
 where k.remind_days is not null and c.reminded_at is null and c.waits_since <= $1::timestamptz - k.remind_days * interval '24 hours'
+  and (exists (select from credential i where i.contact_id = c.contact_id)
+       or exists (select from case_watcher w join credential i on i.contact_id = w.contact_id where w.case_id = c.id))
 order by c.waits_since, c.id limit $2 for no key update of c skip locked
 """
 _REMINDED = "update cases set reminded_at = $2, closes_at = $3 where id = $1"

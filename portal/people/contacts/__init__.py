@@ -11,18 +11,18 @@ from piccolo.table import Table
 from portal.database import current
 from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import one
-from portal.errors import Conflict
+from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, in_range, line, optional, phone
 from portal.people import credentials
 from portal.people.credentials import Person
 from portal.people.customers import Customer
-from portal.people.offered import Offered, few, offered
+from portal.people.offered import SELECTABLE, Offered
 from portal.people.readers import SYSTEM, Reader, System
 from portal.regions import locale, time_zone
 
 
 class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a contact as typed, not validated yet.
+    """Form fields of a contact as typed, not validated yet. A contact has a mail address, a telephone number, or both.
 
     The three rights concern the contact's own customer: with `sees_all_cases`, the contact sees all cases of the
     customer and not only their own; with `sees_invoices`, they see the customer's invoices; with `manages_contacts`,
@@ -30,7 +30,7 @@ class ContactFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     name: str
-    email: str
+    email: str = ""
     phone: str = ""
     sees_all_cases: bool = False
     sees_invoices: bool = False
@@ -45,6 +45,9 @@ class Contact(Person, Table, tablename="contact"):
     `erased_at` is the instant at which an admin erased the contact, or None. The row of an erased contact is kept only
     as the author of the contact's messages. A contact never moves to another customer: for a person who changes
     employer, the new customer gets a new contact.
+
+    A contact without a mail address, such as a caller who is known by telephone number only, has no credential: the
+    contact cannot sign in, and gets no mail.
     """
 
     id = BigSerial(primary_key=True)
@@ -86,49 +89,66 @@ class Contact(Person, Table, tablename="contact"):
     async def listed(cls, customer: int, number: int | None = None) -> Page:
         """Return the page `number` of a customer's contacts as rows, sorted by name; those who have left come last.
 
-        Columns: id, name, phone, email, the three rights, ended_at, accepted_at.
+        Columns: id, name, phone, email (None without one), the three rights, ended_at, accepted_at.
         """
         return await page_of(LISTED, customer, number=number)
 
     @classmethod
     async def offered(cls, customer: int) -> list[Offered]:
-        """Return the contacts of a customer who have not left, sorted by name, as options of a form field."""
-        return await offered(cls.select(cls.id, cls.name).where(cls.customer_id == customer, cls.ended_at.is_null()))
+        """Return the contacts of a customer who have not left, sorted by name, as options of a form field.
+
+        The labels of those without a mail address say so.
+        """
+        return [Offered(row["id"], row["name"]) for row in await current().fetch(_OFFERED, customer, None)]
 
     @classmethod
     async def selectable(cls, customer: int) -> list[Offered] | None:
         """Return the contacts as `offered` does, or None if they are too many for a select field."""
-        return await few(cls.select(cls.id, cls.name).where(cls.customer_id == customer, cls.ended_at.is_null()))
+        rows = await current().fetch(_OFFERED, customer, SELECTABLE + 1)
+        return [Offered(row["id"], row["name"]) for row in rows] if len(rows) <= SELECTABLE else None
 
     @classmethod
     async def create(
         cls, customer: Customer, facts: ContactFacts, at: datetime, *, by: Reader | System = SYSTEM
     ) -> "Contact":
-        """Create a contact with a mail address and no password. The contact sets a password through an invitation link.
+        """Create a contact. One with a mail address has no password yet, and sets it through an invitation link.
 
         The customer is locked, so that nobody can end the customer before the transaction ends. If `by` is a contact,
         the customer is not locked, because the database role of contacts may not do that; a customer that ends at the
-        same moment then gets a contact who cannot sign in. Raise `Invalid` for a field that is not valid or a mail
-        address that somebody else has, `Conflict` if the customer has ended.
+        same moment then gets a contact who cannot sign in. Raise `Invalid` for a field that is not valid, for a mail
+        address that somebody else has and, if `by` is a contact, for a missing mail address; `Conflict` if the customer
+        has ended.
         """
         values, address = _read(facts)
+        if by.is_contact and address is None:
+            raise Invalid({"email": "Write a mail address, to which the invitation goes."})
         ended = "select ended_at from customer where id = $1"
         if await current().fetchval(ended if by.is_contact else f"{ended} for share", customer.id):
             raise Conflict(f"{customer.name} has ended. Take that back before you add contacts.")
         contact = cls(**values, customer_id=customer.id, created_at=at)
         await contact.save()
-        await credentials.open_for_contact(customer.id, contact.id, address, at)
+        if address:
+            await credentials.open_for_contact(customer.id, contact.id, address, at)
         return contact
 
     async def change(self, facts: ContactFacts, at: datetime) -> None:
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
-        If the mail address changes, the contact's open invitation and reset links end. Raise `Invalid` for a field that
-        is not valid or a mail address that somebody else has.
+        If the mail address changes, the contact's open invitation and reset links end. A contact who gets a first mail
+        address can be invited from then on. Raise `Invalid` for a field that is not valid, for a mail address that
+        somebody else has, and if the mail address was removed.
         """
         values, address = _read(facts)
+        credential = await self.credential_or_none()
+        if credential and address is None:
+            raise Invalid({"email": "They sign in with it: it can be changed, and not be removed."})
         await Contact.update(**values).where(Contact.id == self.id)
-        await credentials.change_email((await self.credential())["id"], address, at)
+        if credential and address:
+            await credentials.change_email(credential["id"], address, at)
+        elif address:
+            opened = await credentials.open_for_contact(self.customer_id, self.id, address, at)
+            if self.ended_at:
+                await credentials.disable(opened, self.ended_at)
 
     async def refuse_ended(self) -> None:
         """Raise `Conflict` if the contact has left or the customer has ended."""
@@ -139,9 +159,10 @@ class Contact(Person, Table, tablename="contact"):
 
     async def facts(self) -> ContactFacts:
         """Return the stored values of the contact as form fields, to fill in the form that edits them."""
+        credential = await self.credential_or_none()
         return ContactFacts(
             name=self.name,
-            email=(await self.credential())["email"],
+            email=credential["email"] if credential else "",
             phone=self.phone or "",
             sees_all_cases=self.sees_all_cases,
             sees_invoices=self.sees_invoices,
@@ -168,13 +189,18 @@ _HOLD_ALONE = "select pg_advisory_xact_lock(hashtextextended('is given cases', $
 LISTED = f"""
 select t.id, t.name, t.phone, c.email, t.sees_all_cases, t.sees_invoices, t.manages_contacts, t.ended_at,
        c.accepted_at, count(*) over () as total
-from contact t join credential c on c.contact_id = t.id
+from contact t left join credential c on c.contact_id = t.id
 where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id limit {SIZE} offset $2
 """  # noqa: S608
+_OFFERED = """
+select t.id, case when c.id is null then t.name || ' (no mail address)' else t.name end as name
+from contact t left join credential c on c.contact_id = t.id
+where t.customer_id = $1 and t.ended_at is null order by folded(t.name), t.id limit $2
+"""
 
 
-def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:
-    """Return the contact's column values and mail address. Raise `Invalid` for a field that is not valid."""
+def _read(facts: ContactFacts) -> tuple[dict[str, Any], str | None]:
+    """Return the contact's column values, and their mail address or None. Raise `Invalid` for a field that is not valid."""
     checked = Checked()
     values = {
         "name": checked("name", line, facts.name),
@@ -185,6 +211,8 @@ def _read(facts: ContactFacts) -> tuple[dict[str, Any], str]:
         "locale": checked("locale", locale, facts.locale),
         "time_zone": checked("time_zone", time_zone, facts.time_zone),
     }
-    address = checked("email", email, facts.email)
+    address = checked("email", optional(email), facts.email)
     checked.done()
+    if address is None and values["phone"] is None:
+        raise Invalid({"email": "Write a mail address or a telephone number, so that somebody can reach them."})
     return values, address

@@ -1,12 +1,17 @@
-"""Create a contact for a caller who is not a contact yet, in the form that opens the caller's case."""
+"""Create a contact for a caller who is not a contact yet, in the form that opens the caller's case.
+
+A caller is known by telephone number or by mail address. The forms of one customer run one after the other, so that two
+agents who take calls of the same person do not create the contact twice.
+"""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from portal.database import current
 from portal.errors import Invalid
-from portal.people.contact_search import BY_TELEPHONE, telephone_digits
+from portal.people.contact_search import telephone_digits
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -16,13 +21,25 @@ FIELDS = {"name": "new_name", "email": "new_email", "phone": "new_phone"}
 """The names of the form fields of a new contact, by the names of the fields of `ContactFacts`."""
 
 
+class Known(NamedTuple):
+    """A contact who has what was typed for a new one in the form field `field`: the mail address or telephone number."""
+
+    field: str
+    id: int
+    name: str
+
+
 class NewCaller(Struct, kw_only=True):
-    """Form fields of a contact who does not exist yet. With `new_invited`, the portal mails them an invitation."""
+    """Form fields of a contact who does not exist yet. With `new_invited`, the portal mails them an invitation.
+
+    `new_beside` says that the contact shares the telephone number with one who exists, as behind a switchboard.
+    """
 
     new_name: str = ""
     new_email: str = ""
     new_phone: str = ""
     new_invited: bool = False
+    new_beside: bool = False
 
     @classmethod
     def sought(cls, text: str) -> "NewCaller":
@@ -41,16 +58,29 @@ class NewCaller(Struct, kw_only=True):
         """Return whether the name, mail address or telephone number of a new contact was typed."""
         return bool(f"{self.new_name}{self.new_email}{self.new_phone}".strip())
 
+    async def known(self, customer: int) -> Known | None:
+        """Return the contact of the customer with this id who has the typed mail address or telephone number, or None."""
+        digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
+        for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):
+            if value and (row := await current().fetchrow(sql, value, customer)):
+                return Known(field, row["id"], row["name"])
+        return None
+
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
         """Create the contact for the customer with this id. With `new_invited`, also mail the contact an invitation.
 
-        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, and for a mail address or
-        a telephone number that another contact of the customer has; the message names the other contact.
+        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, for an invitation without
+        a mail address, for a mail address that another contact of the customer has and, without `new_beside`, for such
+        a telephone number; the message names the other contact.
         """
-        digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
-        for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):
-            if value and (name := await current().fetchval(sql, value, customer)):
-                raise Invalid({field: f"That is {name}. Choose them as the contact, or write another one here."})
+        await current().execute("select pg_advisory_xact_lock(hashtextextended('new callers', $1))", customer)
+        known = await self.known(customer)
+        if known and not (known.field == "new_phone" and self.new_beside):
+            raise Invalid(
+                {known.field: f"That is {known.name}. Choose them as the contact, or write another one here."}
+            )
+        if self.new_invited and not self.new_email.strip():
+            raise Invalid({"new_email": "Write the mail address to which the invitation goes."})
         facts = ContactFacts(
             name=self.new_name, email=self.new_email, phone=self.new_phone, time_zone=by.time_zone, locale=by.locale
         )
@@ -64,6 +94,14 @@ class NewCaller(Struct, kw_only=True):
 
 
 _SAME_ADDRESS = """
-select t.name from contact t join credential c on c.contact_id = t.id where c.email = $1 and t.customer_id = $2 and t.ended_at is null
+select t.id, t.name from contact t join credential c on c.contact_id = t.id
+where c.email = $1 and t.customer_id = $2 and t.ended_at is null
 """
-_SAME_NUMBER = f"select name from contact where {BY_TELEPHONE.replace('?', '$1')} and customer_id = $2 and ended_at is null limit 1"  # noqa: S608
+# One of two spellings of a number may lack the country code or the area code, so the shorter one ends the longer one.
+_SAME_NUMBER = r"""
+select t.id, t.name from contact t
+cross join lateral (select ltrim(regexp_replace(replace(t.phone, '(0)', ''), '\D', '', 'g'), '0') as digits) d
+where t.customer_id = $2 and t.ended_at is null and length(d.digits) >= 5
+  and (right(d.digits, length($1)) = $1 or right($1, length(d.digits)) = d.digits)
+order by t.id limit 1
+"""

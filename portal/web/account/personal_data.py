@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from portal.database import transaction
+from portal.people.contacts import Contact
 from portal.people.readers import SYSTEM
 from portal.personal import export
 from portal.web import drafts
@@ -26,6 +27,17 @@ async def personal_data(request: Web, credential_id: int) -> Response[Any]:
         person = await export.find(credential_id)
     async with transaction(None, readonly=True):
         unsent = await drafts.all_of(credential_id)
+    return _file(request, person, unsent)
+
+
+async def data_of_caller(request: Web, contact: Contact) -> Response[Any]:
+    """Return the ZIP file for a contact without a mail address, as `personal_data` does. For admins only."""
+    async with exporting(request):
+        await export.record_contact(contact.id)
+    return _file(request, export.Person(None, None, None, contact.id, contact.name), [])
+
+
+def _file(request: Web, person: export.Person, unsent: list[str]) -> Response[Any]:
     content = export.write_zip(person, visit_of(request).storage, unsent)
     return download(content, f"{person.name}.zip", media_type="application/zip")
 
