@@ -74,9 +74,13 @@ def owns(case: "Case", by: Reader) -> bool:
 
 
 async def watchers_of(case: "Case") -> list[Offered]:
-    """Return the ids and names of those who watch the case, sorted by name, without those whose access has ended."""
+    """Return the ids and names of those who watch the case, sorted by name, without those whose access has ended.
+
+    Behind the name of a contact without a mail address, who learns nothing of the case by watching it, stands so.
+    """
     rows = await current().fetch(
-        "select x.id, x.name from case_watcher w join contact x on x.id = w.contact_id"
+        "select x.id, case when c.id is null then x.name || ' (no mail address)' else x.name end as name"
+        " from case_watcher w join contact x on x.id = w.contact_id left join credential c on c.contact_id = x.id"
         " where w.case_id = $1 and x.id <> $2 and x.ended_at is null order by folded(x.name), x.id",
         case.id, case.contact_id,
     )  # fmt: skip
