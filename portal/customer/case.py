@@ -96,7 +96,7 @@ async def reply(
 async def close(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """Close a case because the contact considers it solved, and redirect to it."""
+    """Close a case because the contact considers it solved, and redirect to the case."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.close(by=reader, at=at)
@@ -107,7 +107,7 @@ async def close(
 async def reopen(
     reader: NamedDependency[ContactReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """Reopen a resolved or closed case because the contact still needs help, and redirect to it."""
+    """Reopen a resolved or closed case because the contact still needs help, and redirect to the case."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.reopen(by=reader, at=at)

@@ -104,7 +104,7 @@ async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
 
 @get("/cases/new/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Return the help articles that match the subject typed so far (`?subject=`); none at the rate limit."""
+    """Return the help articles that match the subject typed so far (`?subject=`); none after too many searches."""
     subject, found = request.query_params.get("subject", ""), list[reading.Found]()
     with suppress(TooMany):
         async with searching(request, subject):

@@ -175,7 +175,7 @@ async def revoke_invitation(
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
 async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
-    """Ask which contact takes over the open cases of a contact whose access is to be ended, and show their number."""
+    """Ask which contact takes over the open cases of a contact whose access is to be ended, and show how many."""
     return await _ending(request, reader=reader, contact=contact)
 
 
@@ -222,7 +222,7 @@ async def resume(reader: NamedDependency[ContactReader], contact: FromPath[int])
 
 @post("/contacts/{contact:int}/mail-refusal/removal", guards=[administrator_only])
 async def try_mail_again(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
-    """Send mails to the contact's address again although a mail server has refused it, and redirect to the contact."""
+    """Send mails again to a contact's address that a mail server has refused, and redirect to the contact."""
     async with administering(reader) as by:
         await refusals.forget((await (await Contact.find(contact, by, hold=True)).credential())["email"])
     return see_other(f"/contacts/{contact}")

@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
     """Show a contact's home page; redirect agents to the list of cases.
 
-    An admin is redirected to the first steps instead until the first invoice is issued or the steps are hidden.
+    Until the first invoice is issued or the steps are hidden, redirect admins to the first steps instead.
     """
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and not await first_steps.are_over()

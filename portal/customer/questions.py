@@ -44,7 +44,7 @@ class QuestionForm(Struct, kw_only=True):
 
 @get(PATHS)
 async def show_form(request: Web) -> Response[str]:
-    """Show the form for a question about the time entry or row of time that the URL names."""
+    """Show the form for a question about the time that the URL names."""
     return await _form(request)
 
 
@@ -87,7 +87,7 @@ async def questions_about(
     """Return the template variables `questions` and `cases` for a list of time entries.
 
     `questions` maps the id of each entry with an open question to the number of the case that contains the question.
-    `cases` is the set of these numbers and of those in `numbers`, as far as the reader may see the case.
+    `cases` is the set of these numbers and of those in `numbers`, without cases that the reader may not see.
     """
     found = await open_questions(entry_ids)
     return {"questions": found, "cases": await Case.seen_among([*found.values(), *filter(None, numbers)], reader)}

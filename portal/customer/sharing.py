@@ -26,9 +26,9 @@ PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
 class Handover(Struct, kw_only=True):
-    """Form that hands a case over to a contact: `successor` is their id, `successor_typed` the text in a search field.
+    """Form that hands a case over to the contact `successor`. `successor_typed` is the text in a search field.
 
-    If `stays` is true, the contact who hands it over becomes a watcher of the case.
+    If `stays` is true, the contact who hands the case over becomes a watcher.
     """
 
     successor: int | None = None

@@ -24,7 +24,10 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: its time entries, what paid for each, and the sums. `?detail=` is the cursor of the entries."""
+    """Show a statement: its time entries, what paid for each entry, and the sums.
+
+    `?detail=` is the cursor of the entries.
+    """
     statement = await Statement.find(statement_id, reader)
     rows = await detail_of(statement_id=statement.id)
     detail = part_of(rows, request.query_params.get("detail"))

@@ -36,8 +36,8 @@ from portal.people.readers import ContactReader, Reader, System
 class Case(Table, tablename="cases"):
     """A customer's request or problem, with a number that people quote.
 
-    Rows change only through the methods below. `contact_id` is the contact who asks, `agent_id` the agent to whom the
-    case is assigned, and `department_id` the department to which a rule of dispatch or an agent gave the case.
+    Rows change only through the methods below. `contact_id` is the contact who asks, and `agent_id` the agent to whom
+    the case is assigned. `department_id` is the department to which a rule of dispatch or an agent gave the case.
     `opened_by_agent_id` is None if the contact opened the case. `status` is the category of the status `status_id`.
     `updated_at` is the instant of the latest reply or change to a column. `first_replied_at` is when the contact got
     the first reply of an agent.
@@ -46,9 +46,9 @@ class Case(Table, tablename="cases"):
     of this case leads to it. `follows_id` is the closed case that this case continues. `clock_from` is when the clock
     of the case began, if it was taken over from another case. `due_at` is the first deadline that is not met, and
     `soon_at` when it comes near; both are None while the clock is paused. `waits_since` is since when the case waits
-    for an answer, `reminded_at` when the customer was reminded to answer, and `closes_at` when the case closes without
-    an answer, as the customer was told. `snoozed_until` is when a snoozed case returns to the working views. Of the
-    customer's contacts, only the contact and the watchers of a `confidential` case see it.
+    for an answer, and `reminded_at` when the customer was reminded to answer. `closes_at` is when the case closes
+    without an answer, as the customer was told. `snoozed_until` is when a snoozed case returns to the working views. Of
+    the customer's contacts, only the contact and the watchers of a `confidential` case see it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -122,7 +122,10 @@ class Case(Table, tablename="cases"):
 
     @classmethod
     async def seen_among(cls, numbers: Collection[int], reader: Reader) -> set[int]:
-        """Return the numbers of cases that `reader` may see; for a merged case, the case that contains it decides."""
+        """Return the numbers in `numbers` whose cases `reader` may see.
+
+        For a merged case, this means that `reader` may see the case into which it was merged.
+        """
         sql = f"""
             select n.number from cases n join cases c on c.id = coalesce(n.merged_into_id, n.id)
             where n.number = any($1) and {cls.visible_sql(reader, "c")}"""  # noqa: S608
@@ -134,9 +137,9 @@ class Case(Table, tablename="cases"):
     ) -> Self:
         """Return the case with the number `number`, or the case into which it was merged.
 
-        With `hold`, lock its row until the transaction ends; rows that refer to the case can still be inserted. With
-        `itself`, raise `Conflict` if the case was merged, because a new status or fact is meant for the case that the
-        page showed. Raise `NotFound` if there is no such case or the reader may not see it.
+        With `hold`, lock the row of the returned case until the transaction ends; rows that refer to the case can still
+        be inserted. With `itself`, raise `Conflict` if the case was merged, because a new status or fact is meant for
+        the case that the page showed. Raise `NotFound` if there is no such case or the reader may not see it.
         """
         query = cls.visible_to(reader).where(WhereRaw(f"cases.id = {numbered('{}')}", number_of(number)))
         query = query.lock_rows("NO KEY UPDATE") if hold else query
@@ -187,7 +190,7 @@ class Case(Table, tablename="cases"):
         from the contact's colleagues. `own` is what was typed into own fields, by the id of the field; None if the form
         has no own fields. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
         with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`, `files`,
-        `field_1`), and `TooMany` if a contact opens more than 30 cases in an hour.
+        `field_1`). Raise `TooMany` if a contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):

@@ -41,12 +41,12 @@ _PRIORITIES = (CHOICES_SQL, "'[]'")
 class Details:
     """A case with the names of the people and things that its page shows.
 
-    The agent and the contact are named even if they have left: `agent_works` is False if the case has no agent or its
-    agent has left, and `contact_reads` is False if the access of the contact or of the customer has ended. A contact
-    for whom `contact_has_mail` is False cannot sign in, and learns of a reply only if somebody tells them.
-    `colleagues` are the names of the customer's contacts who can read the case, without the contact of the case and
-    without the reader. `watchers` are the names of the contacts who watch the case, and `watches` says whether the
-    reader is a watcher. `department_name` is None for contacts, and for a case that was not dispatched to a department.
+    The agent and the contact are named even if they have left. `agent_works` is False if the case has no agent or its
+    agent has left. `contact_reads` is False if the access of the contact or of the customer has ended. A contact for
+    whom `contact_has_mail` is False cannot sign in, and learns of a reply only if somebody tells them. `colleagues` are
+    the names of the customer's contacts who can read the case, without the contact of the case and without the reader.
+    `watchers` are the names of the contacts who watch the case, and `watches` says whether the reader is a watcher.
+    `department_name` is None for contacts, and for a case that was not dispatched to a department.
 
     `merged` are the numbers of the cases that were merged into this case, and `links` the linked cases that the reader
     may see. `follows` is the number of the closed case that this case continues, and `split_from` the number of the
@@ -152,7 +152,7 @@ class Details:
         return may_rate(self.case, at)
 
     def stands_for(self, number: str) -> bool:
-        """Return whether `number`, from a URL, is that of a case that was merged into this one."""
+        """Return whether `number`, from a URL, is the number of a case that was merged into this case."""
         return number_of(number) in self.merged
 
     def named_by(self, numbers: Iterable[str]) -> list[int]:

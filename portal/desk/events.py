@@ -23,8 +23,8 @@ class CaseEvent(Table, tablename="case_event"):
     """One line of a case's log.
 
     `kind` decides the sentence (`words_of`). `details` holds names and values as they were at the time of the event.
-    `contact_id` or `agent_id` is the person who did it, and `actor_name` their name at that time. Contacts may read the
-    line only if `contact_may_know` is true.
+    `contact_id` or `agent_id` is the person who caused the event, and `actor_name` the name of this person at that
+    time. Contacts may read the line only if `contact_may_know` is true.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -139,8 +139,8 @@ def sign_of(kind: str, details: Mapping[str, Any]) -> str:
 def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: bool, zone: ZoneInfo) -> str:
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
-    `actor` is the name of the person who did it, and `details` are those that `record` stored. Times are written in the
-    reader's time zone `zone`, numbers and dates of custom fields as `formats.reading` says.
+    `actor` is the name of the person who caused the event, and `details` are the details that `record` stored. Times
+    are written in the reader's time zone `zone`. Numbers and dates of own fields are written as `formats.reading` says.
     """
     to, side = details.get("to"), "your" if for_contact else "the customer's"
     if kind == "status":
@@ -286,7 +286,7 @@ def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
 def _status_words(actor: str, details: Mapping[str, Any], for_contact: bool) -> str:
     """Return the sentence for a new status, such as "Ines Okafor closed the case: Done".
 
-    The name of the status at that time follows, except after a verb such as "closed" if the name says the same.
+    The sentence has the name of the status at that time, unless the verb says the same.
     """
     old, new = Status(details["from"]), Status(details["to"])
     name = str(details.get("name") or new.word)

@@ -86,9 +86,9 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """Return the subject without line breaks and invisible characters, and its error message in a dictionary.
+    """Return the subject without line breaks and invisible characters, and a dictionary of problems.
 
-    The dictionary has the key `subject`; it is empty if the subject is valid.
+    If the subject is not valid, the dictionary has an error message under the key `subject`; otherwise it is empty.
     """
     subject = one_line(subject)
     if not subject:

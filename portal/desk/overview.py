@@ -27,7 +27,7 @@ class Brief:
     """A case as a contact's home page shows it.
 
     `agent` is the name of the agent to whom the case is assigned. `said`, `said_by` and `said_at` are the shortened
-    text, the author and the instant of the agents' latest reply; If the case does not wait for the customer or has no
+    text, the author and the instant of the agents' latest reply. If the case does not wait for the customer or has no
     such reply, `said` is "", and `said_by` and `said_at` are None. `opened_by_us` is True if an agent opened the case.
     """
 

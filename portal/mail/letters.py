@@ -177,9 +177,8 @@ def _about(told: Told) -> tuple[str, str]:
 async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None:
     """Return the mail with an invoice or credit note: PDF, link, and the CSV if the customer wants it (C7, R77).
 
-    The files are those that were stored when the document was issued. Return None if the recipient must no longer get
-    it: a contact who was erased, has no access or may not see invoices any more, or an accounts address that the
-    customer has changed.
+    The files are those that were stored when the document was issued. Return None if the contact was erased, has no
+    access or may not see invoices any more, or if the customer has changed the accounts address.
     """
     async with transaction(SYSTEM, readonly=True):
         due = await invoice_mails.find(mail_id)
@@ -249,7 +248,7 @@ async def _owner(credential_id: int) -> Reader | None:
 
 
 async def _owner_of_login(tx: Any, login_id: int) -> Reader | None:
-    """Return the owner of a login as the reader of an access that they have accepted; None if no such access is left.
+    """Return the owner of a login, as the reader of a credential that has been accepted; None if no such one is left.
 
     `login_id` may also be another credential of the person, because a login moves when the credential that holds it is
     erased.

@@ -1,8 +1,8 @@
 """Select the recipients of the notices that an outbox row causes: one SQL query for each kind of notice.
 
-Each query reads `told`, the outbox rows to process, and returns one row for each person:
-`credential_id`, `record_id` and `subject_id` of the notice, and `actor_id` and `at` of the outbox row. The person who
-made the change, and people whose access has ended, are left out afterwards (`portal.notices.passing`).
+Each query reads `told`, the outbox rows to process, and returns one row for each person. The row has `credential_id`,
+`record_id` and `subject_id` of the notice, and `actor_id` and `at` of the outbox row. The person who made the change,
+and people whose access has ended, are left out afterwards (`portal.notices.passing`).
 """
 
 OF_CONTACT = "c.contact_id = any(k.contact_id || o.participant_ids)"

@@ -48,7 +48,7 @@ class Choice(NamedTuple):
 
 
 class NoticeChoice(Table, tablename="notice_choice"):
-    """How one person wants to be notified: by kind of notice (`choices`), with the hours of the digest and of quiet.
+    """How one person wants to be notified: a choice for each kind of notice, the hour of the digest, and quiet hours.
 
     The hours are in the person's time zone. A person without a row has the defaults.
     """
@@ -176,8 +176,8 @@ from (select) as one left join notice_choice n on n.credential_id = $1
 async def save(reader: Reader, choices: Choices) -> None:
     """Store the reader's choices. They apply to notices that are made afterwards.
 
-    Raise `Invalid` (`quiet_to`, `digest_hour`) if only one end of the quiet hours is set, if both ends are equal, or if
-    the hour of the digest is in the quiet hours.
+    Raise `Invalid` at the field `quiet_to` if only one end of the quiet hours is set, or if both ends are equal. Raise
+    it at the field `digest_hour` if the hour of the digest is in the quiet hours.
     """
     if problems := choices.problems():
         raise Invalid(problems)

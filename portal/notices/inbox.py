@@ -62,14 +62,16 @@ class Told:
     """A notice with the values that its sentence contains; its kind decides which fields have a value.
 
     `actor` is the name of the person who made the change. A notice about a case has the case's number, subject and
-    customer, and `details` of the case's event, or of the status that the reply has set. A notice about time has the
-    `verb`, the `note` (a reason, a question or an answer), the number of entries (`count`), and the minutes and the day
-    of the first entry. A reminder has an `amount`, such as the minutes that are missing, and its `day`. A warning says
-    in `warned` of what, and has the `name` of the service, voucher or contract, its ids and its `day`, and in `amount`
-    the minutes that were left; `renews` says whether the contract renews itself unless notice is given `notice_days`
-    before its end. The notice of a payment has the amount `paid`, negative if it was paid back, and its `currency`.
-    That of a corrected statement has the id of the correction, the minutes that it gives back, the `name` of the
-    contract, and in `day` the day up to which the statement is.
+    customer. Its `details` are those of the case's event, or of the status that the reply has set. A notice about time
+    has the `verb`, the `note` (a reason, a question or an answer) and the number of entries (`count`). It also has the
+    minutes and the day of the first entry. A reminder has an `amount`, such as the minutes that are missing, and its
+    `day`.
+
+    The kind of a warning is in `warned`. It has the `name` of the service, voucher or contract, its ids, its `day`, and
+    in `amount` the minutes that were left. `renews` says whether the contract renews itself unless notice is given
+    `notice_days` before its end. The notice of a payment has the amount `paid`, negative if it was paid back, and the
+    `currency`. The notice of a corrected statement has the id of the correction, the minutes that the correction gives
+    back to the customer, and the `name` of the contract. Its `day` is the day up to which the statement is.
     """
 
     id: int
@@ -138,11 +140,11 @@ _PAID = (
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
     """Return an SQL condition on the table `notice n` for the notices in the app that `reader` may see now (R12, R26).
 
-    With another condition `shown`, notices that the app does not show can be included, as mails need it. Rights are
-    checked whenever notices are counted, shown or mailed. A contact does not see notices about cases or invoices that
-    they may no longer open, and without the right to see hours no notices about hours. An agent who is no longer a
-    manager does not see the notices that only managers get. The notice of a rejection is left out once the rejection is
-    undone for all entries of the person.
+    `shown` is a condition that selects notices, by default those that the app shows. Rights are checked whenever
+    notices are counted, shown or mailed. A contact does not see notices about cases or invoices that they may no longer
+    open, and without the right to see hours no notices about hours. An agent who is no longer a manager does not see
+    the notices that only managers get. The notice of a rejection is left out once the rejection is undone for all
+    entries of the person.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
@@ -167,7 +169,7 @@ def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
 async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
     """Return how many notices the reader has not read, at most `COUNTED` + 1.
 
-    `about` limits them to those about one thing, such as `("case", 7)`.
+    With `about`, count only notices about one thing, such as `("case", 7)`.
     """
     what, subject_id = about or (None, None)
     sql = f"""select count(*) from (select from notice n where n.read_at is null and {in_sight(reader)}
@@ -185,8 +187,8 @@ def kinds_about(what: str | None) -> list[str]:
 class Inbox:
     """One page of a person's notices, the newest first.
 
-    `newest` is the id of the person's newest notice, or 0. `next_after` is the cursor of the older ones, or None if
-    there are none.
+    `newest` is the id of the person's newest notice, or 0. `next_after` is the cursor of the next page, or None if
+    there are no older notices.
     """
 
     notices: list[Told]

@@ -1,7 +1,7 @@
 """Mail issued invoices: who gets a mail, and the outcome of each mail.
 
 A customer chooses how its invoices are delivered (`portal.people.customers.DeliveryFacts`). For a contact who has
-chosen mails about new invoices at once, the mail that brings the invoice replaces the mail of the notice; the accounts
+chosen mails about new invoices at once, the mail that brings the invoice replaces the mail of the notice. The accounts
 address gets a separate mail. Each mail is one row, which never changes once the mail was sent.
 """
 
@@ -51,7 +51,7 @@ class InvoiceMail(Table, tablename="invoice_mail"):
 
 
 class ToContact(NamedTuple):
-    """A mail that brings an invoice to a contact, identified by their credential. It is due at the instant `due_at`."""
+    """A mail that brings an invoice to the contact with this credential, and that is due at the instant `due_at`."""
 
     invoice_id: int
     credential_id: int
@@ -148,7 +148,7 @@ on conflict do nothing
 
 
 async def begin(at: datetime) -> None:
-    """Enqueue a job for each mail with an invoice if the mail is due at `at`. Run as `SYSTEM`.
+    """Enqueue a job for each row of `invoice_mail` that is due at `at`. Run as `SYSTEM`.
 
     Withdraw a mail to a contact who has switched off mails about new invoices since, unless an agent asked for the
     mail.
@@ -182,7 +182,7 @@ async def find(mail_id: int) -> InvoiceMail | None:
 async def withdraw_stopped(mail_id: int, at: datetime) -> None:
     """Withdraw a mail if its recipient has switched off mails about new invoices since. Run as `SYSTEM`.
 
-    A mail that an agent asked for stays.
+    A mail that an agent asked for is not withdrawn.
     """
     sql = f"select exists (select from invoice_mail m where m.id = $1 and {_IS_STOPPED})"  # noqa: S608
     if await current().fetchval(sql, mail_id):
@@ -286,11 +286,12 @@ on conflict do nothing
 
 
 async def history(invoice: Invoice) -> list[Any]:
-    """Return a row for each mail of an invoice and for each contact who has opened it, in the order of their instants.
+    """Return a row for each mail of an invoice, and for each contact who has opened the invoice, in order of time.
 
-    Columns: `state` ("seen" for an opening), contact_id, name (of the contact, or the accounts address), reason,
-    asked_by (None if nobody asked for the mail), credit_number (of the credit note that the mail brings, or None),
-    asked_at, due_at, and at: when the mail was sent or failed, or is due, or when the invoice was opened.
+    `state` is "seen" in a row for a contact who has opened the invoice. `contact_id` and `name` are those of the
+    recipient; `name` may be the accounts address. `asked_by` is None if nobody asked for the mail. `credit_number` is
+    the number of the credit note that the mail brings, or None. `at` is when the mail was sent or failed, or is due, or
+    when the invoice was opened. The other columns are `reason`, `asked_at` and `due_at`.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

@@ -1,8 +1,8 @@
 """Define the kinds of notices: one entry of `KINDS` for each, with everything that is specific to it.
 
-A new kind is one entry here, its name in the check constraint of the table `notice`, and, if a change causes it, its
-query in `portal.notices.audiences` and the kind of its outbox rows. `portal.notices.inbox` reads the values that the
-sentences contain.
+A new kind needs an entry here, and its name in the check constraint of the table `notice`. If a change causes the
+notice, the kind also needs a query in `portal.notices.audiences` and a kind of outbox row. `portal.notices.inbox` reads
+the values that the sentences contain.
 """
 
 from collections.abc import Callable, Mapping
@@ -107,7 +107,10 @@ def _message(told: "Told") -> str:
 
 
 def _time(told: "Told") -> str:
-    """Return the URL of the entry's page. For several entries or a deleted entry, return that of the list of time."""
+    """Return the URL of the entry's page.
+
+    For several entries or a deleted entry, return the URL of the agent's time.
+    """
     return f"/agent/time/{told.subject_id}" if told.entry_exists and told.count == 1 else "/agent/time"
 
 
@@ -123,7 +126,7 @@ def _status(told: "Told") -> str:
 
 
 def _assigned(told: "Told") -> str:
-    """Return who gave the person the case, or that the rules of dispatch chose them."""
+    """Return who gave the reader the case, or that the rules of dispatch gave it to the reader."""
     return "The case was dispatched to you" if told.actor == SYSTEM.name else f"{told.actor} gave you the case"
 
 

@@ -1,8 +1,9 @@
 """Make reminders at fixed times: of time that waits for approval, and of time of last week that is missing.
 
-Reminders are made in the morning, in the time zone of the recipient: those of approvals on each working day, and those
-of missing time on the first working day of the week. The `record_id` of a reminder is a day as a number, so that nobody
-gets it twice: the present day for approvals, and the Monday of last week for missing time.
+Reminders are made in the morning, in the time zone of the recipient. Reminders of approvals are made on each working
+day, and reminders of missing time on the first working day of the week. The `record_id` of a reminder is a day as a
+number, so that nobody gets the same reminder twice. It is the present day for approvals, and the Monday of last week
+for missing time.
 """
 
 from datetime import date, datetime, timedelta

@@ -1,7 +1,7 @@
 """Warn contacts and agents, once, of prepaid hours that run out, vouchers that expire and contracts that end (S2.3).
 
-Each warning is a row of the table `warning`, which is inserted in one transaction with its notices: a
-worker that is killed leaves both or neither, and usage that falls and rises again warns nobody a second time.
+Each warning is a row of the table `warning`, which is inserted in one transaction with its notices. A worker that is
+killed leaves the row with its notices, or nothing. Usage that falls and rises again warns nobody a second time.
 """
 
 from collections.abc import Collection, Iterable
@@ -32,9 +32,9 @@ _NOTICES = {"low": "hours.low", "used_up": "hours.low", "expiring": "hours.expir
 
 
 class Reached(NamedTuple):
-    """Something of which people are to be warned once. The fields are the columns of `warning`.
+    """Something of which people are to be warned once. `kind` is a key of `_NOTICES`.
 
-    `kind` is a key of `_NOTICES`. `minutes` are the minutes that are left; the table does not have them.
+    `minutes` are the minutes that are left. All other fields are columns of the table `warning`.
     """
 
     customer_id: int

@@ -31,9 +31,9 @@ WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """The stored business hours of the company.
 
-    `windows` are triples of the ISO weekday (1 is Monday) and the begin and end in minutes after midnight, by the
-    clocks of the time zone `zone`; they do not overlap. `country` and `region` choose the public holidays, "" for none.
-    `days` maps the company's own days to whether the company is open, regardless of public holidays.
+    `windows` are triples of the ISO weekday (1 is Monday) and the begin and end in minutes after midnight. They do not
+    overlap. Times are in the time zone `zone`. `country` and `region` choose the public holidays, "" for none. `days`
+    maps the company's own days to whether the company is open, regardless of public holidays.
     """
 
     zone: str = "UTC"
@@ -114,7 +114,7 @@ class Calendar:
     def position(self, at: datetime) -> int:
         """Return the working time from the fixed instant of this calendar until `at`, in microseconds.
 
-        It is negative for an instant before the fixed one.
+        The result is negative for an instant before the fixed one.
         """
         self._cover(at)
         point = _point(at)
@@ -126,7 +126,8 @@ class Calendar:
     def instant(self, position: int, after: datetime) -> datetime | None:
         """Return the first instant at which the position is `position`, in microseconds.
 
-        The instant must not be before `after`. Return None if it is more than `FARTHEST` days after `after`.
+        `after` is an instant that is not later than the result. Return None if there is no such instant within
+        `FARTHEST` days.
         """
         self._cover(after)
         last = after + FARTHEST * _DAY
@@ -205,10 +206,10 @@ def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
 
 
 def _opening(day: date, minute: int, zone: ZoneInfo) -> datetime:
-    """Return the first instant at which the clocks of `zone` show this minute of the day, or a later one.
+    """Return the first instant of the day at which the clocks of `zone` show at least this minute of the day.
 
-    For a time that is skipped when clocks are set forward, this is the instant of that change; for a time that occurs
-    twice, the first of the two.
+    For a time that is skipped when clocks are set forward, return the instant of the change. For a time that occurs
+    twice, return the first of the two instants.
     """
     days, minute = divmod(minute, A_DAY)
     wall = datetime.combine(day + days * _DAY, time(minute // 60, minute % 60))

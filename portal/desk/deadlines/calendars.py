@@ -142,7 +142,7 @@ async def save_hours(facts: HoursFacts) -> None:
 
 
 async def add_day(facts: DayFacts, *, since: date) -> None:
-    """Add one of the company's own days, or replace that of the same date.
+    """Add one of the company's own days, or replace the one of the same date.
 
     Raise `Invalid` with a message for each field that is not valid, and for a day before `since`. The caller must have
     called `recounting.begin` in the same transaction, so that the deadlines are computed again.
@@ -165,7 +165,7 @@ async def remove_day(on: date) -> None:
 def _windows(text: str) -> list[tuple[int, int]]:
     """Return the windows that were typed for a day, sorted: begin and end in minutes after midnight.
 
-    Raise `ValueError` with a message if there are too many, if one cannot be read, or if they overlap.
+    Raise `ValueError` with a message if there are too many windows, if a window cannot be read, or if windows overlap.
     """
     parts = [part for part in re.split(r"\s*(?:,|;|\band\b)\s*", one_line(text)) if part]
     if len(parts) > MOST_WINDOWS:

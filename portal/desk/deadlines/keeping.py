@@ -49,9 +49,9 @@ class StoredPause(Table, tablename="pause"):
 async def keep(case: "Case", at: datetime) -> None:
     """Store the pauses and the deadlines that a case has after a change at `at`.
 
-    If its status requires it, begin or end a pause of its clock. Compute its deadlines, and store the first one on the
-    case. The caller has locked the row of the case. Nothing is written if nothing differs. A change of the business
-    hours or the targets waits until this transaction ends.
+    Begin or end a pause of the clock as the status of the case requires. Compute the deadlines, and store the first one
+    on the case. The caller has locked the row of the case. Nothing is written if nothing differs. A change of the
+    business hours or the targets waits until this transaction ends.
     """
     await current().execute(LOCK.format("_shared"))
     calendar = await calendar_now()
@@ -185,7 +185,7 @@ def _read(row: Any) -> Known:
 
 
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
-    """Give `target` the clock that began first among the clocks of those of these cases that are not done.
+    """Give `target` the clock that began first. Clocks of cases that are done do not count.
 
     `sources` are the cases that are being merged into `target`. The pauses of the chosen clock are moved to `target`.
     All other pauses of the sources, and their deadlines, are deleted. Return the changed column of `target` with its

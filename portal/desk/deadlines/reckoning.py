@@ -32,8 +32,8 @@ class Duty(StrEnum):
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch in which the clock of a case is paused.
 
-    `cause` says why: the case waits for the `customer` or for `others`, or it is `done`. `ended_at` is None while it
-    lasts.
+    `cause` says why: `customer` or `others` if the case waits for them, `done` if it is resolved or closed. `ended_at`
+    is None while the pause lasts.
     """
 
     cause: str
@@ -46,9 +46,8 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 
     `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the
     deadline had passed before. `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and
-    `warn_at` when the next warning of the deadline is due. If people were warned that the deadline comes near,
-    `soon_told` is the `due_at` that it had then. If they were warned that it has passed, `late_told` is the `due_at`
-    that it had then.
+    `warn_at` when the next warning of the deadline is due. `soon_told` is the value of `due_at` at the warning that the
+    deadline comes near, and `late_told` its value at the warning that the deadline has passed. Both are None before.
     """
 
     duty: Duty
@@ -64,8 +63,8 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The values from which the deadlines of one case are computed.
 
-    `began_at` is when the clock of the case began. Three mappings have duties as keys: `targets` has the minutes that
-    are promised now, `done` has when the duty was done, or None, and `deadlines` has the deadline that was computed
+    `began_at` is when the clock of the case began. Three mappings have duties as keys. `targets` has the minutes that
+    are promised now, and `done` has when the duty was done, or None. `deadlines` has the deadline that was computed
     before. `pauses` are sorted by their begin.
     """
 

@@ -28,10 +28,10 @@ class Recount:
 
 
 async def begin() -> None:
-    """Enqueue the job that computes the deadlines of all open cases again. Call this before the change, in its transaction.
+    """Enqueue the job that computes the deadlines of all open cases again.
 
-    From then on until the transaction ends, nobody else computes a deadline, so none is computed with the old values. A
-    running job is replaced.
+    Call this before the change, in the same transaction. Until the transaction ends, no other transaction computes a
+    deadline, so no deadline is computed with the old values. A running job is replaced.
     """
     version = await current().fetchval(_BEGIN)
     await hold()

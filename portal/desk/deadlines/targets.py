@@ -23,7 +23,7 @@ LONGEST = 1000 * 60
 
 
 class DeadlineTarget(Table, tablename="deadline_target"):
-    """What is promised for cases of one priority: of one service or, without a service, by default.
+    """What is promised for cases of one priority: under one service or, if `service_id` is None, by default.
 
     The minutes are business minutes, None for no promise. `goal` is the percentage of the deadlines to be met.
     """

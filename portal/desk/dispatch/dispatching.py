@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def dispatch(
     case: "Case", *, by: Reader, at: datetime, opening: bool = False, leaving: int | None = None
 ) -> None:
-    """Give the case to the agent and the department that the rules choose, and record the rule in its log.
+    """Give the case to the agent and the department that the rules choose, and record the rule in the log of the case.
 
     Nothing changes if there are no rules or the case is done. If a rule matches but nobody of its department is
     available, the case becomes unassigned. `opening` says that the case is just being opened. Only then may a rule set

@@ -139,8 +139,8 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 async def attach(files: Sequence[StoredFile], *, customer_id: int, message_id: int, by: Reader) -> None:
     """Attach stored files to the message `message_id`, and delete their rows in the table `upload`.
 
-    Raise `NotFound` if a file was not uploaded by `by` or is attached already (R29), and `Invalid` at the field `files`
-    if there are more than `MAX_FILES` files or the customer's files would exceed `QUOTA` (R58).
+    Raise `NotFound` if a file was not uploaded by `by` or is attached already (R29). Raise `Invalid` at the field
+    `files` if there are more than `MAX_FILES` files, or if the customer's files would exceed `QUOTA` (R58).
     """
     if len(files) > MAX_FILES:
         raise Invalid({"files": f"Attach at most {MAX_FILES} files at once."})

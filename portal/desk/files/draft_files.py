@@ -52,8 +52,8 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
 
     Do nothing if the form has a file with the same name and content already, as when one form is sent twice at once;
     `sweep_uploads` deletes the second copy later. Raise `Invalid` at the field `files` if the form has `MAX_FILES`
-    files already, and `Full` if the files of a contact's customer and the contact's unsent files would together exceed
-    the quota.
+    files already. Raise `Full` for a contact if the customer's files and the contact's unsent files would together
+    exceed the quota.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))

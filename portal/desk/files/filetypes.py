@@ -1,8 +1,8 @@
 """Decide which files are accepted, and under which names.
 
-A help desk must accept nearly every file, so only executables are refused: by their content, by the file name
-extensions that Windows runs, and by the extensions that an admin adds. Accepting all others is safe because browsers
-never open the files but only save them (R56). The media type that the browser sends is ignored.
+A help desk must accept nearly every file, so only executables are refused. They are recognised by their content, by the
+file name extensions that Windows runs, and by the extensions that an admin adds. Accepting all others is safe because
+browsers never open the files but only save them (R56). The media type that the browser sends is ignored.
 """
 
 import re
@@ -93,7 +93,7 @@ def is_executable(head: bytes) -> bool:
 
 
 def picture_of(head: bytes) -> str | None:
-    """Return the media type of the image that begins with these bytes, or None if it is not a known kind of image."""
+    """Return the media type of the image that begins with these bytes, or None if they begin no known kind of image."""
     return next((kind for kind, start in _PICTURE_STARTS.items() if re.match(start, head[:64], re.DOTALL)), None)
 
 

@@ -156,7 +156,10 @@ async def html_of(text: str, slug: str) -> str:
 
 
 def slug_of(title: str) -> str:
-    """Return the words of a title as a slug, such as `set-up-the-vpn`; `article` without Latin letters and digits."""
+    """Return the words of a title as a slug, such as `set-up-the-vpn`.
+
+    Return `article` if the title has no Latin letters and no digits.
+    """
     letters = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     slug = "-".join(re.findall("[a-z0-9]+", letters))
     return slug[:LONGEST_SLUG].strip("-") or "article"

@@ -64,7 +64,7 @@ class Wanted:
 
 
 async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> tuple[list[Line], list[str]]:
-    """Return the newest lines of the log that match `wanted`, at most `MOST`, newest first; and the names to choose.
+    """Return at most `MOST` lines of the log that match `wanted`, newest first, and the names that the filter offers.
 
     The lines of cases that were merged into the case are included. The names are those of all people with a line, on
     the day of the filter if it has a day.
@@ -97,8 +97,8 @@ async def csv_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
 def _asked(case: Case, reader: AgentReader, wanted: Wanted) -> tuple[Any, ...]:
     """Return the parameters of `_LINES`: the case, the begin and end of a day, a person, and the prefixes of kinds.
 
-    The prefixes are first those that a kind must have one of, then those that a kind must not have; the last parameter
-    says whether the second ones apply.
+    There are two lists of prefixes: for the kinds to include, and for the kinds to leave out. The last parameter says
+    whether the second list applies.
     """
     first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
     others = [kind for _, kinds in GROUPS.values() for kind in kinds]

@@ -20,7 +20,7 @@ _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 class Wanted(NamedTuple):
     """A filter in the URL: the name of its parameter, such as `field_3` or `field_3_from`, and its value.
 
-    If the URL has several values for a field, not for an end of a range, a case must have one of these values.
+    If the URL has several values for a field, a case must have one of them. This does not apply to the ends of a range.
     """
 
     name: str

@@ -147,7 +147,10 @@ class OwnView(Table, tablename="own_view"):
 
     @classmethod
     async def _refuse_more(cls, agent_id: int) -> None:
-        """Raise `Invalid` if the agent has `MOST` views. Requests for one agent wait for each other until their end."""
+        """Raise `Invalid` if the agent has `MOST` views.
+
+        A lock makes simultaneous requests for one agent wait for each other.
+        """
         await current().execute("select pg_advisory_xact_lock(hashtextextended('saves a view', $1))", agent_id)
         if await cls.count().where(cls.agent_id == agent_id, cls.deleted_at.is_null()) >= MOST:
             raise Invalid({"name": f"You have {MOST} views. Delete one that you do not need."})
@@ -176,7 +179,10 @@ def naming(reader: AgentReader) -> Counting:
 
 
 def named(text: str) -> list[Named]:
-    """Return the views in the JSON of `naming`: at most `SHOWN` + 1, of which the last one says that there are more."""
+    """Return the views in the JSON of `naming`.
+
+    If these are more than `SHOWN`, the agent has views that are not shown.
+    """
     return [Named(*row) for row in json.loads(text)]
 
 

@@ -43,7 +43,7 @@ class Question:
     for none), customers, departments, types and tags are ids. `text` is the search text. `turned` reverses the usual
     direction of `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the
     page, `after` the cursor of the row after which it begins, and `before` the cursor of the row before which it ends.
-    `own` is the id of the saved view on which the list is based; its filters may have been changed since. `own_fields`
+    `own` is the id of the saved view on which the list is based; the list may have other filters by now. `own_fields`
     are the values of own fields.
     """
 
@@ -175,7 +175,7 @@ class Question:
         return self.address(view=CaseView.CLOSED)
 
     def sorted_by(self, sort: Sort) -> str:
-        """Return the query string that sorts by `sort`, or reverses the order if the list is sorted by that already."""
+        """Return the query string that sorts by `sort`, in reversed order if the list is sorted by `sort` already."""
         return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
 
     @property
@@ -295,10 +295,10 @@ def conditions_of(text: str, *, by_agent: bool = False) -> Iterator[tuple[str, A
 
     Each `?` in a condition stands for its parameter. A number matches the case with that number, or the case into which
     it was merged, and any subject that contains it. Any other word matches a part of the subject or of the contact's
-    name. For an agent (`by_agent`), it also matches the customer's name. For an agent, a word with an `@` matches the
-    subject or the contact's mail address instead. If an agent's text can be a telephone number, there is only one
-    condition: it matches the contact's telephone number and, if the text can be a case number, also what a number
-    matches.
+    name and, for an agent (`by_agent`), also of the customer's name. If an agent types a word with an `@`, it matches a
+    part of the subject or of the contact's mail address. If the text of an agent can be a telephone number, there is
+    only one condition, which matches the contact's telephone number. If this text can also be a case number, the
+    condition matches what a number matches too.
     """
     if by_agent and (digits := telephone_digits(text)):
         places = (_OF_PHONE, _NUMBERED_TOO) if quoted_number(text) is not None else (_OF_PHONE,)

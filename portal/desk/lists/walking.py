@@ -54,8 +54,8 @@ async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, st
     """Return the place of the case in the list that the query string of its page, given as pairs, describes.
 
     If the query string has the numbers of the next and the previous case, use these numbers; otherwise find them with
-    one query. If the page was not opened from a list, return a `Walk` whose `question` is the view of the reader's own
-    cases or, if the case is not assigned to the reader, the view of all cases.
+    one query. If the page was not opened from a list, return a `Walk` without neighbours. Its `question` is the view of
+    the reader's own cases if the case is assigned to the reader, otherwise the view of all cases.
     """
     pairs = list(pairs)
     query = dict(pairs)

@@ -131,7 +131,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` fields, and lock the table, so that two people do not exceed that together."""
+        """Return whether there are `MOST` fields, and lock the table, so that two people cannot exceed `MOST`."""
         await current().execute("lock table case_field in share row exclusive mode")
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
@@ -154,7 +154,10 @@ class CaseField(Endable, Table, tablename="case_field"):
         await CaseField.delete().where(CaseField.id == self.id)
 
     async def move_above(self, other: int) -> None:
-        """Move the field to the place directly above the field with the id `other`; do nothing if that was deleted."""
+        """Move the field to the place directly above another field, unless the other field was deleted.
+
+        `other` is the id of the other field. The table is locked until the transaction ends.
+        """
         await current().execute("lock table case_field in share row exclusive mode")
         ids = [one.id for one in await CaseField.listed() if one.id != self.id]
         if other in ids:

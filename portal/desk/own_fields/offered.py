@@ -50,7 +50,7 @@ class OfferedField:
         return not self.types or case_type_id in self.types
 
     def read(self, text: str, locale: str) -> Value | None:
-        """Return the value for the text entered, None if it is empty.
+        """Return the value for the text entered, or None for an empty text.
 
         Raise `ValueError` with a message for a text that is not valid.
         """

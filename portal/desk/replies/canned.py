@@ -82,8 +82,8 @@ class CannedReply(Table, tablename="canned_reply"):
     async def create(cls, facts: CannedFacts, reader: AgentReader) -> None:
         """Create a canned reply: a private one of the reader or, if `facts.shared`, one for all agents.
 
-        Raise `Invalid` with a message for each field that is not valid, and `Forbidden` if the reader shares it and is
-        not a manager.
+        Raise `Invalid` with a message for each field that is not valid, and `Forbidden` if the reader shares the reply
+        without being a manager.
         """
         reply = cls(**_read(facts, reader))
         async with unless_taken("name", _TAKEN):

@@ -93,7 +93,7 @@ LAST_REPLY = "(select max(m.id) from message m where m.case_id = c.id and m.kind
 
 
 class Crossed(Invalid):
-    """Raised if somebody else has replied since the page was shown on which the agent wrote this reply."""
+    """Raised if somebody else has sent a reply that the page did not show on which the agent wrote this reply."""
 
     status = Conflict.status
 
@@ -221,7 +221,7 @@ _GONE_OUT = "select true from message where case_id = $1 and form_key = $2 and a
 
 
 async def take_back(case: Case, held: Held, *, by: AgentReader, at: datetime) -> None:
-    """Withdraw a reply that `held_on` has locked, in the same transaction. Do nothing if it was withdrawn before."""
+    """Withdraw a reply that `held_on` has locked in this transaction. Do nothing if it was withdrawn before."""
     if not held.withdrawn:
         await current().execute("update outgoing_reply set withdrawn_at = $2 where id = $1", held.id, at)
         await _tell(case, by, at)

@@ -109,7 +109,7 @@ async def found_cases(asked: Asked, reader: Reader, after: str = "") -> Found[Fo
 
 
 class NamedCase(NamedTuple):
-    """A case as suggestions below the search field name it."""
+    """A case in the suggestions below the search field."""
 
     number: int
     subject: str

@@ -1,7 +1,7 @@
 """Find the ids of the cases that match, newest first, in a time that does not grow with the number of cases.
 
-The query for a common word would return most cases. So the search begins with the newest case ids and continues with
-older ids only until it has `MOST` cases: the lexemes X, Y and Z of `case_words` limit a query to a range of ids.
+The query for a common word would return most cases. So the search begins with the newest case ids, and continues with
+older ids only until it has `MOST` cases. The lexemes X, Y and Z of `case_words` limit a query to a range of ids.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ def hits_sql(reader: Reader, is_better: str = "false") -> str:
     """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
 
     Its column `is_better` has the result of the SQL condition `is_better` on the case `c`. The parameter `$1` is the
-    list that `queries_for` returns. PostgreSQL runs its queries one after the other until more than `MOST` cases are
+    list that `queries_for` returns. PostgreSQL runs these queries one after the other until more than `MOST` cases are
     found. `hits` may have an id twice: two queries find the same case if its words are in several rows of `case_words`.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
@@ -77,8 +77,8 @@ hits as materialized (
 async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str]:
     """Return the tsqueries that together find all cases in which all parts match.
 
-    No row of `case_words` matches two of them. `of_part` returns the tsquery for one part; with `exact=True`, words
-    that only begin with the part do not match.
+    No row of `case_words` matches two of these queries. `of_part` returns the tsquery for one part; with `exact=True`,
+    words that only begin with the part do not match.
     """
     wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in asked.parts) for only in (False, True))
     sql, values = (_SIZE_OF_CUSTOMER, [reader.customer_id]) if reader.is_contact else (_SIZE, [])

@@ -56,7 +56,7 @@ async def hold_to_merge(target: "Case", sources: Sequence["Case"]) -> None:
 
 
 async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, at: datetime) -> None:
-    """Merge the locked `sources` into the locked `target`: move their messages, files, appointments and links to it.
+    """Merge the locked `sources` into the locked `target`, with their messages, files, appointments and links.
 
     Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
@@ -98,8 +98,8 @@ def _opens(target: Status, sources: Collection[Status]) -> bool:
 async def _inherited(target: "Case", sources: Sequence["Case"]) -> tuple[dict[str, Any], list[LogLine]]:
     """Return the columns and log lines for what `target` takes over from `sources`.
 
-    If `target` has no agent, it gets an agent of `sources` who has not left. If it has no project, it gets one of
-    theirs.
+    If `target` has no agent, it gets an agent of `sources` who has not left. If `target` has no project, it gets a
+    project of `sources`.
     """
     columns, lines = dict[str, Any](), list[LogLine]()
     agents = [source.agent_id for source in sources if source.agent_id and await works(source.agent_id)]

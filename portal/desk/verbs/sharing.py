@@ -74,9 +74,10 @@ def owns(case: "Case", by: Reader) -> bool:
 
 
 async def watchers_of(case: "Case") -> list[Offered]:
-    """Return the ids and names of those who watch the case, sorted by name, without those whose access has ended.
+    """Return the ids and names of the contacts who watch the case, sorted by name.
 
-    Behind the name of a contact without a mail address, who learns nothing of the case by watching it, stands so.
+    Contacts whose access has ended are left out. A contact without a mail address learns nothing of the case by
+    watching it, so "(no mail address)" follows the name.
     """
     rows = await current().fetch(
         "select x.id, case when c.id is null then x.name || ' (no mail address)' else x.name end as name"
@@ -106,7 +107,7 @@ async def watch(case: "Case", contact_id: int | None, *, by: Reader, at: datetim
 async def unwatch(case: "Case", contact_id: int, *, by: Reader, at: datetime) -> None:
     """Remove a contact from the watchers of the case. Do nothing if they do not watch it.
 
-    Raise `NotFound` unless `by` may choose watchers or is the watcher.
+    Raise `NotFound` unless `by` may choose watchers or is this contact.
     """
     await lock(case, by)
     if not (may_choose(case, by) or contact_id == by.id):

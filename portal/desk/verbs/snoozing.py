@@ -30,8 +30,8 @@ class SnoozeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     def until(self, by: AgentReader, at: datetime) -> datetime:
         """Return the instant at which the snooze ends.
 
-        Raise `Invalid` at the field `day` or `time` for a value that is not valid, for an instant that has passed at
-        `at`, and for one more than a year ahead.
+        Raise `Invalid` at the field `day` or `time` for a value that is not valid. Raise it also for an instant that
+        has passed at `at`, or that is more than a year ahead.
         """
         checked = Checked()
         on, clock = checked("day", day, self.day), checked("time", clock_time, self.time)
@@ -56,8 +56,8 @@ def offered(today: date) -> list[tuple[date, str]]:
 async def snooze(case: "Case", until: datetime, *, by: AgentReader, at: datetime, seen: datetime | None = None) -> None:
     """Snooze the case until `until`. If it is snoozed until then already, do nothing.
 
-    Raise `Conflict` if the case is done, or if the customer has written since `seen`, the instant at which the page was
-    loaded; None means the latest change of the object `case`.
+    Raise `Conflict` if the case is done, or if the customer has written since `seen`. `seen` is the instant at which
+    the page was loaded; None means the latest change of the object `case`.
     """
     agents_only(by)
     seen = seen or case.updated_at

@@ -32,7 +32,7 @@ async def reply(
 
     `then` is the status that an agent has chosen to be set by the reply: its id, or its category. Sending the same
     `form_key` again does nothing. Raise `Invalid` at the fields `body` and `files`, and at `status` if `then` may not
-    follow, and `NotFound` if `by` may not see the case or did not upload one of the files.
+    follow. Raise `NotFound` if `by` may not see the case or did not upload one of the files.
     """
     message_id = await _write(case, "reply", Writing(text, files, form_key), by, at)
     if message_id is None:

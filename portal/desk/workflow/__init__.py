@@ -90,8 +90,8 @@ def after_reply(status: Status, *, by_agent: bool, then: Status | None) -> Statu
 def columns_of(status: Status, status_id: int, resolved_at: datetime | None, at: datetime) -> dict[str, Any]:
     """Return the values of the columns that change when a case gets a status at the instant `at`.
 
-    `status` is the category of the status with the id `status_id`. `resolved_at` is the present value of that column,
-    which a resolved case keeps when it is closed.
+    `status` is the category of the status with the id `status_id`. `resolved_at` is the present value of the column
+    `resolved_at`, which a resolved case keeps when it is closed.
     """
     return {
         "status": status.value,

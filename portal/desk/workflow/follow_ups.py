@@ -19,7 +19,10 @@ class FollowUpFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FollowUpRule(Table, tablename="follow_up_rule"):
-    """The number of days within which a reply reopens a case. There is one row, or none if every reply does so."""
+    """The number of days within which a reply reopens a case.
+
+    There is one row, or none if every reply reopens a case.
+    """
 
     id = SmallInt(primary_key=True, default=1)
     reopen_days = SmallInt(default=None)

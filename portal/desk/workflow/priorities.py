@@ -52,7 +52,7 @@ class CasePriority(Table, tablename="case_priority"):
 
 
 class Offered(NamedTuple):
-    """The priorities that a form offers. `preselected` is the number of the one that it preselects."""
+    """The priorities that a form offers. `preselected` is the number of the priority that the form preselects."""
 
     choices: Choices
     preselected: int

@@ -159,7 +159,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` statuses, and lock the table, so that two people do not exceed that together."""
+        """Return whether there are `MOST` statuses, and lock the table, so that two people cannot exceed `MOST`."""
         await current().execute("lock table case_status in share row exclusive mode")
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
