@@ -116,11 +116,9 @@ class Visit:
     def csrf(self) -> str:
         """Return a new CSRF token for the forms of this page (R37).
 
-        It is bound to the session or, without one, to the value of the cookie `csrf`. The random salt makes each token
-        differ, so that the length of a compressed page does not reveal it (BREACH).
+        It is bound to the session or, without one, to the value of the cookie `csrf`.
         """
-        salt = secrets.token_hex(8)
-        return f"{salt}.{_signature(self.settings.secret, salt, self._bound_to)}"
+        return new_csrf_token(self.settings.secret, self._bound_to)
 
     def is_ours(self, token: str) -> bool:
         """Return whether the CSRF token of a form was made for the session or cookie of this request."""
@@ -147,6 +145,15 @@ class Visit:
                 if secret
             )
         )
+
+
+def new_csrf_token(secret: str, bound_to: bytes) -> str:
+    """Return a CSRF token that is bound to a session's token hash, or to the value of the cookie `csrf`.
+
+    The random salt makes each token differ, so that the length of a compressed page does not reveal it (BREACH).
+    """
+    salt = secrets.token_hex(8)
+    return f"{salt}.{_signature(secret, salt, bound_to)}"
 
 
 def _signature(secret: str, salt: str, bound_to: bytes) -> str:

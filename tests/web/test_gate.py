@@ -11,7 +11,7 @@ from portal.database import current, transaction
 from portal.people.readers import Reader
 from portal.web import drafts
 from portal.web.gate import Gate
-from tests.browser import HOST, Browser
+from tests.browser import HOST, Browser, tokens_in
 from tests.places import furnished
 from tests.world import ADA, GIL, INES, MAX, NOOR, NOW, PASSWORD
 
@@ -168,6 +168,17 @@ async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> No
         assert plain.status_code == 400
     async with transaction(None) as tx:
         assert await tx.fetchval("select count(*) from draft") == 0
+
+
+async def test_the_tokens_of_a_page_are_those_of_its_session(app: Gate) -> None:
+    """R37: each CSRF token of a page and of an error page is accepted as one of its session."""
+    async with await Browser.of(app, ADA) as browser:
+        for path in ("/cases/new", "/no-such-page"):
+            tokens = tokens_in((await browser.get(path)).text)
+            assert tokens, path
+            for token in tokens:
+                answer = await browser.post("/drafts", data={"csrf": token, "address": "/cases/new", "text": "hello"})
+                assert answer.status_code == 204, path
 
 
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate) -> None:

@@ -11,15 +11,16 @@ from portal.people import sessions
 from portal.people.readers import Reader
 from portal.web.gate import Gate
 from portal.web.visit import safe_path
-from tests.browser import Browser
+from tests.browser import Browser, tokens_in
 from tests.world import ADA, GIL, INES, PASSWORD
 
 
 async def test_the_right_password_signs_in_with_a_new_token(app: Gate) -> None:
     """R14: signing in sets a new session token; a token that somebody planted in the browser is never adopted."""
     async with Browser(app, cookies={"sid": "planted"}) as browser:
-        answer = await browser.send_form(
-            "/sign-in", {"email": "Ada@ACME.example", "password": PASSWORD, "next": "/cases"}
+        (token,) = tokens_in((await browser.get("/sign-in")).text)
+        answer = await browser.post(
+            "/sign-in", data={"csrf": token, "email": "Ada@ACME.example", "password": PASSWORD, "next": "/cases"}
         )
         assert (answer.status_code, answer.headers["location"]) == (303, "/cases")
         assert "sid=planted" not in answer.headers["set-cookie"]
