@@ -85,7 +85,7 @@ async def _migrated(dsn: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """Yield the URL of a PostgreSQL server for an owner of databases: PORTAL_TEST_DATABASE_URL, if it is set.
 
     Otherwise start an embedded server for this test process, yield its URL, and remove the server afterwards.
@@ -96,8 +96,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from portal.embedded import EmbeddedPostgres
 
+    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))  # The server's account cannot reach pytest's folders.
     postgres = EmbeddedPostgres(
-        tmp_path_factory.mktemp("postgres"),
+        folder,
         options={
             "fsync": "off",
             "synchronous_commit": "off",
@@ -111,6 +112,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield postgres.start()
     finally:
         postgres.remove()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
