@@ -111,7 +111,7 @@ async def measured(owner_url: str, folder: Path, entries: int) -> None:
 
 
 def person(app: Gate, cookie: str) -> httpx.AsyncClient:
-    """Return a client of the app in this process that sends the cookie."""
+    """Return an HTTP client that sends the cookie and calls the app in this process."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url=f"http://{HOST}", headers={"cookie": cookie}, timeout=120
     )

@@ -48,7 +48,7 @@ insert into allocation (customer_id, entry_id, position, kind, minutes, hourly_r
 def filling(entries: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `entries` time entries on one case.
 
-    That function returns the number of the case under the key `case of time`.
+    The value of `case of time` in the result of that function is the number of the case.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

@@ -1,8 +1,8 @@
 """`./dev bench --views`: measure each view of the list of cases, and its filters, with few and very many cases.
 
 The pages are the list in each view and sorted by each column, a case, and the home pages of agents and contacts. Two
-fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two fifths are done. One in
-fifty of the first group is overdue. A tag is on 100 cases, and the agent has a saved view for it.
+fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two fifths are done. Of the
+cases that wait for the company, one in fifty is overdue. A tag is on 100 cases, and the agent has a saved view for it.
 """
 
 from collections.abc import Callable, Coroutine
@@ -59,8 +59,8 @@ CHUNK = 100_000
 def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `cases` cases, of which 20 have messages.
 
-    That function returns the numbers of these 20 under the key `case`, and under `behind` the cursor of a page in the
-    middle of the list. The cases are inserted without triggers, which would take most of the time; so they lack the
+    In the result of that function, `case` has the numbers of these 20 cases, and `behind` the cursor of a page in the
+    middle of the list. The cases are inserted without triggers, which would take most of the time. So they lack the
     words for the search, which these pages do not read.
     """
 

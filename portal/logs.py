@@ -1,4 +1,4 @@
-"""Log JSON lines to standard error that contain ids, names and figures, but no content, secrets or bodies (R91, R92).
+"""Log to standard error as JSON lines with ids, names and figures, but without content, secrets or bodies (R91, R92).
 
 The text of an exception is left out, because it may quote what somebody typed. Logged instead are its class, its place
 in the code and, for database errors, the name of the violated constraint.

@@ -82,6 +82,6 @@ def _signature(secret: str, purpose: str, text: str) -> bytes:
 def key_of(secret: str, purpose: str) -> bytes:
     """Return the 32-byte key of one purpose, an HMAC of the purpose's name.
 
-    It reveals neither the secret nor other keys.
+    The key reveals neither the secret nor other keys.
     """
     return hmac.digest(secret.encode(), purpose.encode(), sha256)

@@ -109,7 +109,7 @@ def serve(
 def _inherited(environ: Any) -> dict[str, str]:
     """Return the environment variables without database URLs and the demo password.
 
-    Child processes get these from the settings, where the settings contain them.
+    Child processes get these values only from `Settings.as_environment`.
     """
     left_out = ("DATABASE_URL", "DATABASE_OWNER_URL", "PORTAL_DEMO_PASSWORD")
     return {name: value for name, value in environ.items() if name not in left_out}

@@ -135,7 +135,7 @@ async def with_pool(settings: "Settings", work: Coroutine[Any, Any, Result]) -> 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print `title` to standard error before the block, and the time that the block took after it."""
+    """Print `title` to standard error before the block and, after the block, how long the block took."""
     began = time.monotonic()
     print(f"{title} ...", file=sys.stderr, flush=True)
     yield

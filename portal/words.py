@@ -107,7 +107,7 @@ class Due(StrEnum):
 
 
 class RoundingPer(StrEnum):
-    """What is rounded: each entry, or the sum of one case, service, agent and day (D4)."""
+    """What is rounded: each entry, or the sum of the entries with the same case, service, agent and day (D4)."""
 
     ENTRY = "entry"
     DAY = "day"

@@ -128,7 +128,7 @@ class Project(Table, tablename="project"):
         )
 
     async def currency(self) -> str:
-        """Return the currency of the project's budget, which is that of its service's contract."""
+        """Return the currency of the project's budget: the currency of the contract of the project's service."""
         return await _currency_of(self.service_id)
 
 

@@ -149,7 +149,7 @@ class Task(Endable, Table, tablename="task"):
 
     @classmethod
     async def currency_of(cls, service: int) -> str:
-        """Return the currency of the fixed fees of the tasks of a service, which is that of its contract."""
+        """Return the currency of the fixed fees of a service's tasks: the currency of the service's contract."""
         currency: str = await current().fetchval(
             "select c.currency from service s join contract c on c.id = s.contract_id where s.id = $1", service
         )

@@ -115,7 +115,7 @@ def _read(checked: Checked, facts: Any, readers: Readers, taken: Collection[str]
 def factors_of(checked: Checked, facts: Any) -> dict[str, Any]:
     """Return the columns `windows`, `holidays` and `calendar_holidays` for the fields of a service's form (D27).
 
-    Without windows, holidays are not kept, because only windows refer to them. Errors are recorded in `checked`.
+    Without windows, no holidays are stored, because only windows refer to them. Errors are recorded in `checked`.
     """
     lines = checked("windows", windows, facts.windows) or None
     days = checked("holidays", holidays, facts.holidays) or None

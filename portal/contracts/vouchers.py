@@ -188,7 +188,10 @@ where s.customer_id = $1 and s.settlement <> 'time_spent' order by folded(s.name
 
 
 async def services_offered(customer_id: int) -> list[Any]:
-    """Return a row for each service of the customer that a voucher can be for: id, words, taxable and currency."""
+    """Return a row for each of the customer's services that a voucher can pay for.
+
+    Columns: id, words (the label of the service), taxable, currency.
+    """
     return await current().fetch(_OFFERED, customer_id)
 
 

@@ -62,7 +62,7 @@ async def refuse_unfit(dsn: str, *, production: bool) -> None:
     """Raise `ValueError` with a one-line message if the app cannot run on this database.
 
     The app cannot run if the database does not respond or its schema is older than the code. In production, the role of
-    the URL `dsn` must be a member of portal_app. It must not own the tables or be a superuser, because row-level
+    the URL `dsn` must be a member of portal_app. This role must not own the tables or be a superuser, because row-level
     security would not apply (R24, R88). A newer schema is accepted, because the previous release still runs during a
     rollout (R96).
     """

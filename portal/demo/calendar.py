@@ -15,7 +15,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days of a demo that is made at the instant `now`, in the time zone of Hamburg. It has no public holidays."""
+    """The days of a demo that is made at the instant `now`, in the time zone of Hamburg, without public holidays."""
 
     now: datetime
 

@@ -70,7 +70,7 @@ async def _create(organisation: Organisation, start: date, at: datetime) -> Demo
 
 
 async def _sell(customer: Customer, service: Service, on: date, at: datetime) -> None:
-    """Sell a voucher of 20 hours for a service, which is valid for two years."""
+    """Sell a voucher that is valid for two years and has 20 hours for a service."""
     facts = VoucherFacts(
         services=[str(service.id)], hours="20h", price="1900", sold_on=on.isoformat(),
         valid_until=(on + timedelta(days=730)).isoformat(),

@@ -85,7 +85,10 @@ async def _credit(scenario: Scenario, at: datetime) -> None:
 
 
 async def ask(ada: ContactReader, at: datetime) -> None:
-    """Let Ada ask about the last charged entry of a case on the latest invoice. Nobody has answered it yet."""
+    """Let Ada ask about time on the latest invoice: the last entry that is charged and on a case.
+
+    The question gets no answer.
+    """
     for row in (await billing.list_issued(ada, limit=1)).rows:
         invoice = await billing.Invoice.find(row["number"], ada)
         charged = [

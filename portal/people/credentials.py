@@ -1,8 +1,8 @@
 """Credentials: how contacts and agents sign in, and how their mail address and password are checked (R1-R6).
 
-A login is a mail address with its password and second factors. It belongs to one agent, or to the contacts with this
-mail address, each of another customer. The agent or each of these contacts has a credential, and one of these
-credentials holds the login.
+A login is a mail address with its password and second factors. It belongs to one agent, or to all contacts with this
+mail address, each of a different customer. The agent has one credential. Of contacts, each has a credential, and one of
+these credentials holds the login.
 """
 
 import asyncio
@@ -106,13 +106,16 @@ async def hold(proven: Proven, *, joining: int | None = None) -> None:
 
 
 async def memberships(login_id: int) -> list[int]:
-    """Return the ids of the accepted credentials of a login that have not ended, the last used or accepted first."""
+    """Return the ids of the credentials of a login that were accepted and have not ended.
+
+    The credential that was used or accepted last comes first.
+    """
     rows = await current().fetch(_MEMBERSHIPS, login_id)
     return [row["id"] for row in rows]
 
 
 async def join(token: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Let the owner of a login accept access to a further customer by an invitation, and return the proof.
+    """Let the owner of a login accept access to a further customer by an invitation, and return the proof of `verify`.
 
     `password` is the present password of the login, which does not change. `address` is the IP address of the browser.
     Raise `NotFound` for a token that `invitations.find` refuses. Raise `Invalid`, `TooMany` and `Unavailable` as
@@ -156,8 +159,8 @@ async def open_for_agent(agent_id: int, email: str, at: datetime) -> int:
 async def open_for_contact(customer_id: int, contact_id: int, email: str, at: datetime) -> int:
     """Create a credential without a password for a contact, and return its id.
 
-    Raise `Invalid` at the field `email` if an agent or another contact of the same customer has this mail address. The
-    credential joins the login of contacts of other customers who have this mail address.
+    Raise `Invalid` at the field `email` if an agent or another contact of the same customer has this mail address. If
+    contacts of other customers have this mail address, the credential joins their login.
     """
     return await _open(email, None, customer_id, contact_id, at)
 

@@ -37,7 +37,7 @@ _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 class Proven:
     """Proof that somebody has just given the password of this login.
 
-    `mark` identifies the password that was given, to notice a later change of it, and does not reveal it.
+    `mark` identifies the password that was given, so that a later change is noticed, and does not reveal the password.
     """
 
     login_id: int
@@ -126,7 +126,7 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
 
 
 def _length(password: str) -> int:
-    """Return the number of characters in Unicode form NFC, in which é counts once even if two parts were typed."""
+    """Return the number of characters in Unicode form NFC. A letter with its accent counts once, however typed."""
     return len(unicodedata.normalize("NFC", password))
 
 

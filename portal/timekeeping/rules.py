@@ -81,7 +81,7 @@ def latest_work_date(at: datetime, *zones: str) -> date:
 
 
 def why_not_on(work_date: date, latest: date) -> str | None:
-    """Return an error message if `work_date` is after `latest` or more than a year before it, or None if it is allowed."""
+    """Return an error message if `work_date` is after `latest` or more than a year before `latest`, else None."""
     if work_date > latest:
         return "This day is still to come: time is logged once it was worked."
     if work_date < _year_before(latest):
@@ -92,7 +92,8 @@ def why_not_on(work_date: date, latest: date) -> str | None:
 def why_not_billable_on(work_date: date, service: str, begins: date, contract: str, ends: date | None) -> str:
     """Return a sentence if `work_date` is before the service begins or after its contract ends, else "".
 
-    `ends` is the first day after the contract, or None if it has no end. Time of such a day cannot be approved.
+    `ends` is the first day after the contract, or None for a contract without end. The sentence says that time of such
+    a day cannot be approved.
     """
     if work_date < begins:
         return f"“{service}” begins on {begins:%-d %b %Y}: time before that day cannot be approved."

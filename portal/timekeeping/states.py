@@ -61,11 +61,11 @@ async def submit(by: AgentReader, entry_ids: Iterable[int], *, at: datetime) -> 
 
 
 async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetime) -> Submission:
-    """Submit the drafts that `which` chooses, and its entries that were changed since their rejection (S1.12, D56).
+    """Submit those entries of `which` that are drafts or were changed since their rejection (S1.12, D56).
 
     Agents submit their own entries only, managers anybody's. `newest` is the highest entry id that the list had when it
-    was shown: entries that were added later are not submitted unseen. Return which were submitted, and how many were
-    left out.
+    was shown: entries that were added later are not submitted unseen. Return which entries were submitted, and how many
+    rejected entries were left out because nobody has changed them.
     """
     rows = await current().fetch(
         f"""select e.id, {READY} as is_ready from time_entry e join agent a on a.id = e.agent_id
@@ -203,7 +203,7 @@ update time_entry set billable_minutes = counted_minutes(stretches, actual_minut
 
 
 async def recount(minutes: Mapping[int, int]) -> None:
-    """Store the billable minutes of approved entries that are rounded by day (D4); `minutes` maps entry ids to them.
+    """Store new billable minutes of approved entries that are rounded by day (D4); `minutes` has them by entry id.
 
     The entries keep their version, and so their approval. The caller has locked the customer.
     """

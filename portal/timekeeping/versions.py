@@ -174,9 +174,9 @@ async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
 
 
 async def keep(verb: Verb, steps: Iterable[Step], by: AgentReader, at: datetime, *, note: str = "") -> int:
-    """Write a version for each of `steps`, all with the same `verb`, by one statement, and return the lowest id.
+    """Write a version for each of `steps` by one statement, and return the lowest id of these versions.
 
-    `note` is the text that belongs to the step, such as the reason for a rejection. Without steps, return 0.
+    All of them get the same `verb` and the same `note`, such as the reason for a rejection. Without steps, return 0.
     """
     rows = [(step.entry_id, step.version, step.state, _json(step.columns)) for step in steps]
     ids, versions, states, columns = zip(*rows, strict=True) if rows else ((), (), (), ())

@@ -24,7 +24,7 @@ _DEVICE = re.compile(r"[A-Z]{2,4}-[0-9]{2}")
 
 
 async def arrange(agents: Mapping[str, AgentReader], now: datetime) -> None:
-    """Create the fields, and fill them in on two of three open cases, at the time of their latest change."""
+    """Create the fields, and fill them in on two of three open cases, each at the time of the case's latest change."""
     ines = agents["Ines Okafor"]
     device, site, reference = [await CaseField.create(facts) for facts in FIELDS]
     sites, fields = await FieldChoice.listed(site.id), await offered(ines)

@@ -9,9 +9,9 @@ Ending = Literal["new", "open", "waiting_for_customer", "waiting_for_others", "r
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Which contact and which agent have the case of one story of `STORIES`, and when it was opened.
+    """Which contact and which agent have the case of one story of `STORIES`, and when the case was opened.
 
-    It was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
+    The case was opened `days_ago` working days ago or `minutes_ago` minutes ago; one of the two is set.
     """
 
     contact: str

@@ -22,7 +22,7 @@ FIELDS = {"name": "new_name", "email": "new_email", "phone": "new_phone"}
 
 
 class Known(NamedTuple):
-    """A contact who has what was typed for a new one in the form field `field`: the mail address or telephone number."""
+    """An existing contact with the mail address or telephone number that was typed into the form field `field`."""
 
     field: str
     id: int
@@ -30,9 +30,9 @@ class Known(NamedTuple):
 
 
 class NewCaller(Struct, kw_only=True):
-    """Form fields of a contact who does not exist yet. With `new_invited`, the portal mails them an invitation.
+    """Form fields of a contact who does not exist yet. With `new_invited`, the contact is mailed an invitation.
 
-    `new_beside` says that the contact shares the telephone number with one who exists, as behind a switchboard.
+    `new_beside` says that the new contact shares the telephone number of an existing contact, as behind a switchboard.
     """
 
     new_name: str = ""
@@ -59,7 +59,7 @@ class NewCaller(Struct, kw_only=True):
         return bool(f"{self.new_name}{self.new_email}{self.new_phone}".strip())
 
     async def known(self, customer: int) -> Known | None:
-        """Return the contact of the customer with this id who has the typed mail address or telephone number, or None."""
+        """Return the customer's contact who has the typed mail address or telephone number, or None."""
         digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):
             if value and (row := await current().fetchrow(sql, value, customer)):
@@ -69,9 +69,9 @@ class NewCaller(Struct, kw_only=True):
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
         """Create the contact for the customer with this id. With `new_invited`, also mail the contact an invitation.
 
-        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, for an invitation without
-        a mail address, for a mail address that another contact of the customer has and, without `new_beside`, for such
-        a telephone number; the message names the other contact.
+        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, and for an invitation
+        without a mail address. Raise it also for the mail address of another contact of the customer and, without
+        `new_beside`, for the telephone number of another contact; the message names the other contact.
         """
         await current().execute("select pg_advisory_xact_lock(hashtextextended('new callers', $1))", customer)
         known = await self.known(customer)

@@ -72,10 +72,9 @@ async def check_code(login_id: int, code: str, sealer: Sealer, at: datetime) -> 
     """Use up a code of a person, and return which factor it proves.
 
     A number is taken as a code of the authenticator app, any other text as a recovery code; blanks and hyphens are
-    ignored.
-    Call this function outside a transaction: it opens its own, so that an attempt is counted even if the code is wrong.
-    A right code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field `code` for a
-    wrong code, `TooMany` after too many wrong codes.
+    ignored. Call this function outside a transaction: it opens its own, so that an attempt is counted even if the code
+    is wrong. A right code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field
+    `code` for a wrong code, `TooMany` after too many wrong codes.
     """
     await admit(login_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
@@ -109,10 +108,9 @@ async def forget_tries(login_id: int) -> None:
 async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
     """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None.
 
-    Return whether the person had this factor.
-    A mail tells the person of the removal. With the last factor, the recovery codes are removed too. With `keep_one`,
-    raise `Conflict` instead of removing the last factor. Run as the sign-in role. The credential is locked, so that
-    simultaneous calls run one after the other.
+    Return whether the person had this factor. A mail tells the person of the removal. With the last factor, the
+    recovery codes are removed too. With `keep_one`, raise `Conflict` instead of removing the last factor. Run as the
+    sign-in role. The credential is locked, so that simultaneous calls run one after the other.
     """
     await sessions.take_turns(login_id)
     found = await of(login_id)
@@ -136,7 +134,7 @@ async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: 
 async def remove_all(login_id: int, at: datetime) -> None:
     """Remove all second factors of a person who cannot use them any more, and end the person's sessions.
 
-    A mail tells the person (R17). Run as the sign-in role.
+    A mail tells the person of the removal (R17). Run as the sign-in role.
     """
     await authenticator.remove(login_id)
     await passkeys.remove_all(login_id)

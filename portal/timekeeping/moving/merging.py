@@ -18,7 +18,7 @@ from portal.timekeeping.moving import entries
 
 
 async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tuple[Case, list[Case]]:
-    """Return the case with the number `into`, called the target, and the cases that are to be merged into the target.
+    """Return the case with the number `into`, called the target, and a list of the cases to merge into the target.
 
     The list has the other cases of `numbers`; it is empty if all of them are part of the target already. Raise
     `NotFound` for an unknown number, and `Invalid` (`case`) for more than `MOST` numbers. If the list is not empty,

@@ -66,11 +66,11 @@ class RulesFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Rules(Struct, frozen=True, kw_only=True):
     """The rules of time tracking as values. The defaults apply until an admin saves the form.
 
-    `tracks_time` switches time tracking on, `on_cases` time on cases; `projects_only` allows only cases that are
-    connected to a project. `agents_pick`, `managers_pick` and `admins_pick` are keys of `PICKS`. `own_edit_hours` is
-    how long authors may change their entries. The `requires_` fields demand fields of the form for time. The
-    `rounding_` fields (minutes and a mode) fill in the form of a new service. The days up to `locked_through` are
-    locked (`why_locked`).
+    `tracks_time` switches time tracking on, and `on_cases` time on cases. With `projects_only`, time can be logged only
+    on cases that are connected to a project. `agents_pick`, `managers_pick` and `admins_pick` are keys of `PICKS`.
+    `own_edit_hours` is how long authors may change their entries. The `requires_` fields say which fields of the form
+    for time must be filled in. The `rounding_` fields (minutes and a mode) fill in the form of a new service. The days
+    up to `locked_through` are locked (`why_locked`).
     """
 
     tracks_time: bool = True
