@@ -75,7 +75,9 @@ AT_ONCE = 500
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]], *, returning: str = "") -> list[Any]:
-    """Insert rows, each given as values by column name, with few statements, and return their columns `returning`.
+    """Insert rows, each given as values by column name, with few statements.
+
+    Return the columns `returning` of the new rows, or nothing without `returning`.
 
     Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise `ValueError`
     if the rows do not all name the same columns; their order does not matter.

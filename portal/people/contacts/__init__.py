@@ -97,7 +97,7 @@ class Contact(Person, Table, tablename="contact"):
     async def offered(cls, customer: int) -> list[Offered]:
         """Return the contacts of a customer who have not left, sorted by name, as options of a form field.
 
-        The labels of those without a mail address say so.
+        The label of a contact without a mail address says so.
         """
         return [Offered(row["id"], row["name"]) for row in await current().fetch(_OFFERED, customer, None)]
 
@@ -111,7 +111,7 @@ class Contact(Person, Table, tablename="contact"):
     async def create(
         cls, customer: Customer, facts: ContactFacts, at: datetime, *, by: Reader | System = SYSTEM
     ) -> "Contact":
-        """Create a contact. One with a mail address has no password yet, and sets it through an invitation link.
+        """Create a contact. A contact with a mail address sets a password later, through an invitation link.
 
         The customer is locked, so that nobody can end the customer before the transaction ends. If `by` is a contact,
         the customer is not locked, because the database role of contacts may not do that; a customer that ends at the
