@@ -77,7 +77,10 @@ async def add_watcher(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page about sharing."""
+    """Make a colleague, or the signed-in contact, a watcher of the case, and redirect to the page that has the form.
+
+    The form is on the page about sharing and, as a button, on the page of the case.
+    """
     async with transaction(reader):
         case = await Case.find(number, reader)
         fields = form.into(NewWatcher)

@@ -23,7 +23,7 @@ def holidays_of(year: int, country: str, region: str = "") -> dict[date, str]:
 
 
 def is_holiday(day: date, country: str, region: str = "") -> bool:
-    """Return whether a day is a public holiday in this region of a country."""
+    """Return whether a day is a public holiday in this region of a country, or in the whole country for ""."""
     return bool(country) and day in holidays_of(day.year, country, region)
 
 
@@ -36,5 +36,5 @@ def offered_countries() -> dict[str, str]:
 
 @lru_cache(maxsize=32)
 def regions_of(country: str) -> tuple[str, ...]:
-    """Return the codes of the regions of a country that have their own public holidays, such as HH for Hamburg."""
+    """Return the codes of a country's regions with known public holidays, such as HH for Hamburg."""
     return tuple(public.country_holidays(country).subdivisions) if country in offered_countries() else ()

@@ -45,9 +45,10 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """The deadline of one duty.
 
     `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the
-    deadline had passed before. `met_at` is when the duty was done. `soon_at` is when the deadline comes near, and
-    `warn_at` when the next warning of the deadline is due. `soon_told` is the value of `due_at` at the warning that the
-    deadline comes near, and `late_told` its value at the warning that the deadline has passed. Both are None before.
+    deadline had passed before the pause. `met_at` is when the duty was done. `soon_at` is when the deadline comes near,
+    and `warn_at` when the next warning of the deadline is due. `soon_told` is the value of `due_at` at the warning that
+    the deadline comes near, and `late_told` its value at the warning that the deadline has passed. Both are None
+    before.
     """
 
     duty: Duty

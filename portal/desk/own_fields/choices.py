@@ -73,7 +73,7 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 async def add_choices(field: int, names: Sequence[str], *, as_field: str = "name") -> None:
     """Add choices with these names after those that a field has already. The caller has locked the row of the field.
 
-    Raise `Invalid` at the form field `as_field` for a name that is not valid or occurs twice, and for too many choices.
+    Raise `Invalid` at the form field `as_field` for a name that is not valid or is taken, and for too many choices.
     """
     checked = Checked()
     read = [checked(as_field, short, name) for name in names]

@@ -46,10 +46,13 @@ class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CaseField(Endable, Table, tablename="case_field"):
-    """An own field of cases. Contacts see it only if `for_contacts`; `case_type_ids` are the types that have it, None for all.
+    """An own field of cases. Contacts see the field only with `for_contacts`.
 
-    With `required_to_open`, contacts have to fill it in when they open a case; with `required_to_resolve`, agents cannot
-    resolve or close a case without it. A field that has ended is no longer offered, but cases keep their values.
+    `case_type_ids` are the case types that have the field, or None for all.
+
+    With `required_to_open`, contacts have to fill in the field when they open a case; with `required_to_resolve`,
+    agents cannot resolve or close a case without it. A field that has ended is no longer offered, but cases keep their
+    values.
     """
 
     id = BigSerial(primary_key=True)

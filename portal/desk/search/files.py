@@ -28,7 +28,10 @@ class FoundFile(NamedTuple):
 
 
 def _of_name(reader: Reader) -> Callable[..., str]:
-    """Return a function that returns the tsquery for the cases with a file whose name contains a part."""
+    """Return a function that returns the tsquery for a part of the search.
+
+    The tsquery matches cases that have a file with the part in its name.
+    """
     marks = ("F",) if reader.is_contact else ("F", "G")
 
     def query(part: Part, *, exact: bool = False) -> str:

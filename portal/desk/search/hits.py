@@ -107,7 +107,10 @@ def _newest(mark: str, bucket: int) -> str:
 
 
 def of_text(reader: Reader) -> Callable[..., str]:
-    """Return a function that returns the tsquery for the cases with a part in their texts, customer or contact."""
+    """Return a function that returns the tsquery for a part of the search.
+
+    The tsquery matches cases that have the part in their texts, or whose customer or contact matches the part.
+    """
 
     marks = ("",) if reader.is_contact else ("", "N")
 

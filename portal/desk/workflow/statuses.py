@@ -55,8 +55,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
     `position` orders the statuses of a category; the portal itself sets the first. `pauses` says whether the clock of a
     case is paused. With `moves_freely`, every other status may follow, and the rows of `StatusMove` are ignored;
-    otherwise only the statuses in these rows. `remind_days` and `close_days` are as in `StatusFacts`, None for never. A
-    status that has ended is no longer offered, but cases in it stay in it.
+    without it, only the statuses in these rows may follow. `remind_days` and `close_days` are as in `StatusFacts`, None
+    for never. A status that has ended is no longer offered, but cases in it stay in it.
     """
 
     id = BigSerial(primary_key=True)
