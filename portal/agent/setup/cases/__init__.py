@@ -1,7 +1,7 @@
-"""Serve the set-up pages of cases: dispatch, custom fields, priorities and the workflow. Only admins may open them."""
+"""Serve the set-up pages of cases: dispatch, own fields, priorities, tags and the workflow. Only admins may open them."""
 
 from typing import Any
 
-from portal.agent.setup.cases import dispatch, fields, priorities, workflow
+from portal.agent.setup.cases import dispatch, fields, priorities, tags, workflow
 
-handlers: list[Any] = [*dispatch.handlers, *fields.handlers, *priorities.handlers, *workflow.handlers]
+handlers: list[Any] = [*dispatch.handlers, *fields.handlers, *priorities.handlers, *tags.handlers, *workflow.handlers]
