@@ -1,13 +1,15 @@
 """Redact a case: destroy a text or a file of it for good, and show in its place who redacted it, when and why.
 
-The database function `redact` (`m0452`) destroys the text wherever it is stored, and its copies on the same case. The
+The database function `redact` (`m0475`) destroys the text wherever it is stored, and its copies on the same case. The
 bytes of a file are deleted by `sweep_uploads`, a regular job. It finds them even if this process dies right after the
 commit.
 """
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.database import current, transaction
@@ -17,6 +19,7 @@ from portal.desk.files.attachments import sweep_uploads
 from portal.desk.verbs.changing import finish, lock
 from portal.errors import Invalid, NotFound
 from portal.fields import one_line
+from portal.numbers import number_in, uuid_in
 from portal.people.readers import SYSTEM, AgentReader
 from portal.storage import Storage
 
@@ -66,10 +69,11 @@ async def redactable_with(case: Case, key: str) -> Redactable:
     what, _, id_ = key.partition("-")
     if what not in _REDACTABLE:
         raise NotFound
-    row = await current().fetchrow(f"select * from ({_REDACTABLE[what]}) x ({_COLUMNS}) where x.id = $2", case.id, id_)  # noqa: S608
+    sql, read = _ONE[what]
+    row = await current().fetchrow(sql, case.id, read(id_))
     if row is None:
         raise NotFound
-    return Redactable(**row)
+    return Redactable(*row)
 
 
 async def check(case: Case, key: str, reason: str, *, by: AgentReader) -> tuple[Redactable, str]:
@@ -180,4 +184,13 @@ from case_field f join lateral (
 
 Of an own field that is empty, the values that it had are still in the log: the newest of them is shown.
 """
+_ONE: dict[str, tuple[str, Callable[[str], Any]]] = {
+    what: (f"select * from ({sql}) x ({_COLUMNS}) where x.id = $2", str)  # noqa: S608
+    for what, sql in _REDACTABLE.items()
+} | {  # A case may have ten thousand of these, so only the row itself is read.
+    "message": (f"{_REDACTABLE['message']} and m.id = $2", number_in),
+    "file": (f"{_REDACTABLE['file']} and a.id = $2", uuid_in),
+    "time": (f"{_REDACTABLE['time']} and e.id = $2", number_in),
+}
+"""By noun, the SQL for the row with the id `$2`, and the function that reads the id from a key."""
 _EACH_REDACTABLE = f"{' union all '.join(_REDACTABLE.values())} order by at, what desc, id"

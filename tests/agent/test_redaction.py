@@ -27,6 +27,7 @@ from portal.timekeeping.entries import TimeEntry, Work
 from portal.timekeeping.moving.merging import merge
 from portal.web import drafts
 from portal.web.gate import Gate
+from tests import owner
 from tests.browser import Browser
 from tests.desk.files import upload
 from tests.desk.test_own_fields import filled, made
@@ -111,6 +112,64 @@ async def test_what_is_redacted_is_nowhere_in_the_database(dsn: str, storage: St
         assert [row["note"] for row in await tx.fetch("select note from redaction where what = 'file'")] == [shown]
     async with transaction(SYSTEM):
         assert not any((await violations()).values())
+
+
+TOUCHED = """
+select sum(pg_stat_get_xact_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid))
+    filter (where c.oid = 'case_words'::regclass)::int as written,
+  sum(pg_stat_get_xact_tuples_fetched(c.oid) + pg_stat_get_xact_tuples_returned(c.oid) * (c.relkind = 'r')::int)
+    filter (where c.oid = 'message'::regclass or i.indrelid = 'message'::regclass)::int as read
+from pg_class c left join pg_index i on i.indexrelid = c.oid where c.relkind in ('r', 'i')
+"""
+"""How many rows of the index of the search the transaction wrote, and how many messages it read: by an index or all of them."""
+
+
+@pytest.mark.parametrize("what", ["message", "file"])
+async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, storage: Storage, what: str) -> None:
+    """Only the part of the search words that holds the message is written anew, whatever the number of messages."""
+    touched = []
+    for turns in (2, 12):
+        files = [await upload(storage, INES, "xyzzy.txt")]
+        async with transaction(ADA):
+            case = await Case.open(by=ADA, subject="Long", text="x", case_type_id=INCIDENT, priority=2, at=NOW)
+        async with transaction(INES) as tx:
+            for turn in range(turns * 10):
+                text = f"{'word ' * 1000} {SECRET if turn == turns else turn}"
+                await case.reply(by=INES, text=text, files=files if turn == turns else (), at=NOW)
+            texts = await tx.fetch("select id, text from message where case_id = $1", case.id)
+            file = await tx.fetchval(
+                "select a.id from attachment a join message m on m.id = a.message_id where m.case_id = $1", case.id
+            )
+        async with owner.connected(dsn) as connection:
+            await connection.execute("analyze message, attachment, case_words")
+        key = {"message": next(row["id"] for row in texts if SECRET in row["text"]), "file": file}[what]
+        async with transaction(NOOR) as tx:
+            found = await Case.find(case.number, NOOR)
+            await tx.execute("set local enable_seqscan = off")  # as the planner decides for a large table
+            before = dict(await tx.fetchrow(TOUCHED))
+            await redact(found, f"{what}-{key}", "A password", by=NOOR, zone=BERLIN, at=NOW)
+            touched.append({name: count - before[name] for name, count in (await tx.fetchrow(TOUCHED)).items()})
+            words = await tx.fetch("select words::text, size from case_words where case_id = $1", case.id)
+            assert sum(row["size"] for row in words) == await tx.fetchval(
+                "select sum(length(text)) from message where case_id = $1", case.id
+            )
+            left = " ".join(row["words"] for row in words)
+            assert ("hunter2" in left, "xyzzy" in left) == (what == "file", what == "message")
+    assert [one["written"] for one in touched] == [1, 1]
+    assert max(one["read"] for one in touched) < 20, touched
+
+
+async def test_search_words_that_do_not_know_their_messages_are_all_written_anew(dsn: str, storage: Storage) -> None:
+    """After an upgrade, the first change of a message writes all words of its case, as for a case that is new."""
+    case, keys = await dialogue(storage)
+    async with owner.connected(dsn) as connection:
+        await connection.execute("update case_words set from_message = null")
+        await gone(case, keys["a note"])
+        lexemes = "select part, from_message, tsvector_to_array(words) from case_words order by part"
+        left = await connection.fetch(lexemes)
+        assert [row["from_message"] for row in left] == [0]
+        await connection.execute(f"select write_case_words(array[{case.id}::bigint])")
+        assert await connection.fetch(lexemes) == left
 
 
 async def copies(dsn: str, case: Case, text: str) -> None:
