@@ -112,8 +112,9 @@ class Contract(Table, tablename="contract"):
     async def create(cls, customer: Customer, facts: ContractFacts, at: datetime) -> "Contract":
         """Add a contract to a customer and return it.
 
-        The customer is locked, so that it cannot end before the transaction does. Raise `Invalid` for a bad field, or
-        if the contract is to be renewed but has already ended at `at`; `Conflict` if the customer has ended.
+        The customer is locked, so that nobody can end the customer before the transaction ends. Raise `Invalid` for a
+        bad field, or if the contract is to be renewed but has already ended at `at`; `Conflict` if the customer has
+        ended.
         """
         values = _read(facts)
         await _refuse_past_renewal(values, at)

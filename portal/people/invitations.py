@@ -217,7 +217,7 @@ async def accept(
 ) -> Proven:
     """Set the password of the person to whom this token belongs, and return the proof with which they can be signed in.
 
-    All sessions of the person end, and open links as `end_all_of_login` says. After a reset, a mail tells the person of
+    All sessions of the person end. Open links end as `end_all_of_login` says. After a reset, a mail tells the person of
     the change. Call this function outside a transaction: it opens its own, so that no connection and no lock is held
     while the password is hashed. `known` holds words that an attacker would try first, such as the company's name: a
     password that consists of them is weak. Raise `NotFound` for a token that `find` refuses. Raise `Invalid` for a weak

@@ -51,8 +51,8 @@ class Flag(Table, tablename="flag"):
 class OpenFlag:
     """The open flag of a listed time entry; `answer` is None until the author has answered.
 
-    `by_id` and `by` are the id and the name of the manager who flagged it. For a customer's question they are None and
-    `CUSTOMER`.
+    `by_id` and `by` are the id and the name of the manager who flagged the entry. For a customer's question, `by_id` is
+    None and `by` is `CUSTOMER`.
     """
 
     id: int

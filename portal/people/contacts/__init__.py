@@ -136,7 +136,7 @@ class Contact(Person, Table, tablename="contact"):
 
         If the mail address changes, the contact's open invitation and reset links end. A contact who gets a first mail
         address can be invited from then on. Raise `Invalid` for a field that is not valid, for a mail address that
-        somebody else has, and if the mail address was removed.
+        somebody else has, and if `facts` lacks the mail address that the contact already has.
         """
         values, address = _read(facts)
         credential = await self.credential_or_none()

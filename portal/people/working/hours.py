@@ -90,7 +90,7 @@ class Hours:
 
     @property
     def latest(self) -> Week:
-        """Return the week of the hours that begin last."""
+        """Return the working hours with the latest first day, even if that day is in the future."""
         return self.stretches[0][1] if self.stretches else USUAL
 
     def week(self, day: date) -> Week:
