@@ -26,6 +26,19 @@ def test_a_sentence_and_a_form_name_the_way_of_rounding_alike() -> None:
         assert mode.phrase.startswith(mode.word.lower())
 
 
+def test_everything_says_own_field_and_not_custom_field() -> None:
+    """Code, pages and documents call a field that an admin adds to cases an own field, as *Words* of CONTRIBUTING.md says.
+
+    Migrations are left out, because a migration that has run is never edited.
+    """
+    root = Path(__file__).parent.parent
+    files = [
+        path for name in ("portal", "templates", "static/js", "docs", "tests") for path in (root / name).rglob("*.*")
+    ]
+    texts = [path for path in [*files, *root.glob("*.md")] if path.suffix in (".py", ".html", ".txt", ".js", ".md")]
+    assert [str(path) for path in texts if re.search(r"(?i)\bcustom[ -]fields?\b", path.read_text())] == []
+
+
 def test_texts_say_mail_and_not_email() -> None:
     """Texts say "mail" and not "email", as *Words* of CONTRIBUTING.md asks; `email` is only the name of a field."""
     folder = Path(__file__).parent.parent / "templates"

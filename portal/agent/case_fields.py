@@ -1,4 +1,4 @@
-"""Serve the forms that change the values that a case has in custom fields."""
+"""Serve the forms that change the values that a case has in own fields."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,12 +26,12 @@ from portal.web.visit import Web, visit_of
 
 
 class Fields(Struct, kw_only=True):
-    """Form with the custom fields of a case; `with_fields` adds a form field for each custom field."""
+    """Form with the own fields of a case; `with_fields` adds a form field for each own field."""
 
 
 @get("/cases/{number:str}/fields")
 async def show_fields(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form that changes the values that a case has in custom fields."""
+    """Show the form that changes the values that a case has in own fields."""
     return await _fields(request, number=number)
 
 
@@ -60,7 +60,7 @@ def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader:
 async def show_field(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str], field: FromPath[int]
 ) -> Response[str]:
-    """Serve the form of one custom field of a case.
+    """Serve the form of one own field of a case.
 
     The case page requests this form when the menu of the field's value is opened.
     """
@@ -85,9 +85,9 @@ async def change_fields(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save the changed custom fields of a case, record each change in its log, and redirect to the case.
+    """Save the changed own fields of a case, record each change in its log, and redirect to the case.
 
-    Custom fields that the form lacks stay as they are.
+    Own fields that the form lacks stay as they are.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

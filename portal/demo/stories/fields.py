@@ -1,4 +1,4 @@
-"""Add custom fields to the demo, and fill them in on open cases."""
+"""Add own fields to the demo, and fill them in on open cases."""
 
 import re
 from collections.abc import Mapping

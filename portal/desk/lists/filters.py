@@ -47,7 +47,7 @@ class Filters:
 
     `words` and `choices` have the name and the choices of each filter, by its name in the URL. `chips` has one item for
     each value that is set. Customers, agents and tags are found by typing, so their choices are only those that are
-    set. `own` are the own fields (custom fields of cases).
+    set. `own` are the own fields of cases.
     """
 
     words: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Own fields: custom fields of cases, such as a serial number, which admins define.
+"""Own fields of cases, such as a serial number, which admins define.
 
 `fields.py` stores the fields, and `choices.py` the choices of fields of the kind `choice`. `offered.py` finds the
 fields that a form offers and reads the texts entered. `values.py` stores and shows the values of a case.
