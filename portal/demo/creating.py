@@ -46,6 +46,11 @@ async def _create(organisation: Organisation, start: date, at: datetime) -> Demo
     if organisation.delivery:
         await customer.deliver(organisation.delivery)
     contacts = [await _contact(customer, organisation, place, at) for place in range(len(organisation.people))]
+    if organisation.caller:
+        name, phone = organisation.caller
+        await Contact.create(
+            customer, ContactFacts(name=name, phone=phone, time_zone=organisation.people[0].time_zone), at
+        )
     services = []
     for frame in organisation.frames:
         facts = ContractFacts(

@@ -50,7 +50,8 @@ class Organisation:
     """A customer with its contacts (`people`) and contracts (`frames`).
 
     Of every hundred cases, `share` are this customer's. If `is_trial`, time for the customer is not charged. Without a
-    `delivery`, invoices are mailed to the contacts who may see them.
+    `delivery`, invoices are mailed to the contacts who may see them. `caller` is the name and the telephone number of a
+    contact without a mail address.
     """
 
     facts: CustomerFacts
@@ -59,6 +60,7 @@ class Organisation:
     share: int
     is_trial: bool = False
     delivery: DeliveryFacts | None = None
+    caller: tuple[str, str] | None = None
 
     @property
     def domain(self) -> str:
@@ -121,6 +123,7 @@ CUSTOMERS = (
             ),
         ),
         share=16,
+        caller=("Piet Hollander", "+49 40 555 0163"),
     ),
     Organisation(
         _seat("Globex", "Globex Ltd", "1 Quay Road", "D01 X2Y3", "Dublin", "IE3317842S"),

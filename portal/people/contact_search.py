@@ -119,7 +119,7 @@ async def found_contacts(query: str, mail: str, digits: str, *, after: int | Non
 CALLERS = Finder(
     "contact",
     r"""
-select o.id, o.name, concat_ws(', ', u.name, o.phone, c.email) as about, false as is_last,
+select o.id, o.name, concat_ws(', ', u.name, o.phone, coalesce(c.email, 'no mail address')) as about, false as is_last,
   concat_ws(' ', o.name, u.name, o.phone, c.email, regexp_replace(replace(o.phone, '(0)', ''), '\D', '', 'g')) as sought
 from contact o join customer u on u.id = o.customer_id left join credential c on c.contact_id = o.id
 where o.ended_at is null and u.ended_at is null

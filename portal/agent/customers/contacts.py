@@ -58,7 +58,7 @@ async def _form(
     request: Web, *, reader: AgentReader, customer: int, contact: int | None = None, **again: Any
 ) -> Response[str]:
     found = await Contact.find(contact, reader, customer=customer) if contact is not None else None
-    is_first = found is None and not await Contact.offered(customer)
+    is_first = found is None and not await Contact.any_signs_in(customer)
     return await form_page(
         request, "agent/customers/contact.html", facts=await found.facts() if found else None, contact=found, is_first=is_first,
         customer=await Customer.find(customer, reader), set_up=await Company.find(), zones=regions.zones(),

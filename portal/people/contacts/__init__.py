@@ -102,6 +102,11 @@ class Contact(Person, Table, tablename="contact"):
         return [Offered(row["id"], row["name"]) for row in await current().fetch(_OFFERED, customer, None)]
 
     @classmethod
+    async def any_signs_in(cls, customer: int) -> bool:
+        """Return whether a contact of a customer has a mail address and has not left."""
+        return bool(await current().fetchval(_ANY_SIGNS_IN, customer))
+
+    @classmethod
     async def selectable(cls, customer: int) -> list[Offered] | None:
         """Return the contacts as `offered` does, or None if they are too many for a select field."""
         rows = await current().fetch(_OFFERED, customer, SELECTABLE + 1)
@@ -192,6 +197,9 @@ select t.id, t.name, t.phone, c.email, t.sees_all_cases, t.sees_invoices, t.mana
 from contact t left join credential c on c.contact_id = t.id
 where t.customer_id = $1 order by t.ended_at is not null, folded(t.name), t.id limit {SIZE} offset $2
 """  # noqa: S608
+_ANY_SIGNS_IN = """
+select exists (select from contact t join credential c on c.contact_id = t.id where t.customer_id = $1 and t.ended_at is null)
+"""
 _OFFERED = """
 select t.id, case when c.id is null then t.name || ' (no mail address)' else t.name end as name
 from contact t left join credential c on c.contact_id = t.id
