@@ -16,7 +16,9 @@ from portal.desk.workflow import unanswered
 from portal.errors import Conflict
 from portal.notices.invoice_mails import receivers
 from portal.people.contacts import Contact
+from portal.people.contacts.calling import NewCaller
 from portal.people.credentials import USED
+from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import SYSTEM
 from portal.personal import export
 from portal.web.gate import Gate
@@ -172,6 +174,19 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
     assert (await ines.send_form(here, fields)).status_code == 403
     async with await Browser.of(app, ADA) as ada:
         assert (await ada.send_form(here, fields)).status_code == 404
+
+
+async def test_the_first_contact_who_can_sign_in_is_offered_all_rights(noor: Browser) -> None:
+    """S3.4: while a customer has callers only, the form of a new contact has all rights ticked; then it has none."""
+    async with transaction(NOOR):
+        place = {"street": "Weg 1", "postcode": "24103", "city": "Kiel", "country": "DE"}
+        initech = await Customer.create(CustomerFacts(name="Initech", **place), now())
+        await NewCaller(new_name="Cem Roth", new_phone="+49 431 555 0101").create(initech.id, by=NOOR, at=now())
+    new, ticked = f"/agent/customers/{initech.id}/contacts/new", r'name="(?:sees|manages)_\w+"[^>]* checked'
+    assert len(re.findall(ticked, (await noor.get(new)).text)) == 3
+    async with transaction(NOOR):
+        await NewCaller(new_name="Dov Roth", new_email="dov@initech.example").create(initech.id, by=NOOR, at=now())
+    assert re.findall(ticked, (await noor.get(new)).text) == []
 
 
 async def test_an_address_of_another_customers_contact_may_be_given_to_a_caller(app: Gate, noor: Browser) -> None:
