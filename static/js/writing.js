@@ -20,9 +20,16 @@
     return made;
   };
   const addressOf = (form) => form.dataset.draft || new URL(form.action).pathname + new URL(form.action).search;
-  const showKept = (form, html) => {
+  const pictures = new Map(); // by the id of its row: what was chosen on this page is still shown once it is kept
+  const showKept = (form, html, picture) => {
     const list = new DOMParser().parseFromString(html, "text/html").getElementById("draft-files");
-    if (list) form.querySelector("#draft-files")?.replaceWith(list);
+    const shown = form.querySelector("#draft-files");
+    if (!list) return;
+    for (const row of list.children) {
+      if (picture && !shown?.querySelector(`[id="${row.id}"]`)) pictures.set(row.id, picture);
+      if (pictures.has(row.id)) row.querySelector(".thumb").replaceChildren(pictures.get(row.id).cloneNode());
+    }
+    shown?.replaceWith(list);
   };
   const post = (form, address, file, row) =>
     new Promise((resolve) => {
@@ -49,15 +56,16 @@
     row.setAttribute("role", "alert");
     row.replaceChildren(element("span", { className: "wrong", textContent: sentence }), ...(again ? [button("Try again", `Send ${file.name} again`, again)] : []), remove);
   };
-  const thumbOf = (file) => {
-    const thumb = element("span", { className: "thumb" });
-    if (file.type.startsWith("image/") && file.size <= PREVIEW_BYTES) {
+  const pictureOf = (file) =>
+    new Promise((resolve) => {
+      if (!file.type.startsWith("image/") || file.size > PREVIEW_BYTES) return resolve(null);
       const reader = new FileReader();
-      reader.addEventListener("load", () => thumb.append(element("img", { src: reader.result, alt: "" })));
+      reader.addEventListener("loadend", () => resolve(reader.result && element("img", { src: reader.result, alt: "" })));
       reader.readAsDataURL(file);
-    } else {
-      thumb.textContent = (file.name.split(".").pop() || "").slice(0, 4).toUpperCase();
-    }
+    });
+  const thumbOf = (file, picture) => {
+    const thumb = element("span", { className: "thumb" });
+    picture.then((found) => thumb.append(found?.cloneNode() ?? (file.name.split(".").pop() || "").slice(0, 4).toUpperCase()));
     return thumb;
   };
   const queues = new WeakMap();
@@ -70,8 +78,9 @@
       const again = () => enqueue(form, file, row);
       refuse(row, file, sentence, request.status === 0 || request.status >= 500 ? again : null);
     } else {
+      const picture = await row.picture;
       row.remove();
-      showKept(form, request.responseText);
+      showKept(form, request.responseText, picture);
       keep(form);
     }
   };
@@ -86,7 +95,8 @@
     row.className = "file sending";
     row.removeAttribute("role");
     row.progress = progress;
-    row.replaceChildren(thumbOf(file), name, progress, cancel);
+    row.picture = pictureOf(file);
+    row.replaceChildren(thumbOf(file, row.picture), name, progress, cancel);
     queues.set(form, (queues.get(form) ?? Promise.resolve()).then(() => sendOne(form, file, row)));
   };
   const choose = (input, files) => {

@@ -123,6 +123,12 @@ async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate
         page, file = await lines(ines, "?kind=messages")
         assert "took the case" not in page + file
         assert "wrote a note" in page
+        region = (await ines.get(f"{here}?kind=messages", headers={"HX-Request": "true"})).text
+        assert (
+            f'hx-get="{here}?kind=messages" hx-trigger="case-{case.id} from:body' in " ".join(region.split()),
+            "<html" in region,
+        ) == (True, False)
+        assert "wrote a note" in region
         page, file = await lines(ines, "?day=2026-11-19")
         assert "No line matches" in page
         assert "opened" not in file

@@ -18,3 +18,12 @@ def test_no_page_has_a_key_that_the_table_does_not_have() -> None:
     }
     assert used
     assert {(name, key) for name, key in used if key not in listed} == set()
+
+
+def test_the_table_of_customers_lists_only_keys_of_the_table_of_agents() -> None:
+    """One letter does the same everywhere; `?` shows customers the keys of their own pages."""
+    customers = (TEMPLATES / "customer" / "_keys_help.html").read_text()
+    keys = set(re.findall(r'\["([^"]+)"(?:, "([^"]+)")?\]', customers))
+    assert ("?", "") in keys
+    assert keys <= TABLE
+    assert '{% include "customer/_keys_help.html" %}' in (TEMPLATES / "customer" / "layout.html").read_text()

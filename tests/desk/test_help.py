@@ -109,6 +109,18 @@ async def test_a_preview_saves_nothing(app: Gate) -> None:
         assert "MARK" not in (await ines.get(f"/agent/help/{made.id}")).text
 
 
+async def test_a_new_article_is_saved_before_pictures_are_added_to_it(app: Gate) -> None:
+    """S2.45: the form of a new article leads to its pictures; a refused form saves nothing."""
+    async with await Browser.of(app, INES, at=NOW) as ines:
+        typed = {"title": "Set up", "text": "## Here", "audience": "agents", "then": "pictures"}
+        assert 'value="pictures"' in (await ines.get("/agent/help/new")).text
+        assert (await ines.send_form("/agent/help/new", typed | {"title": ""})).status_code == 422
+        assert "No articles yet" in (await ines.get("/agent/help")).text
+        here, _, place = (await ines.send_form("/agent/help/new", typed)).headers["location"].partition("#")
+        page = (await ines.get(here)).text
+        assert (place, 'id="pictures"' in page, "<h2>Here</h2>" in page) == ("pictures", True, True)
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [

@@ -53,6 +53,9 @@ async def test_text_wins_over_its_picture_and_a_picture_alone_is_attached(
     await expect(page.locator("[name=body]")).to_have_value("Kiel\t12")
     await paste(page, "text/html", "image/png")  # This is an image copied from a page.
     await expect(page.locator("#draft-files .file")).to_have_count(2)
+    pictures = page.locator("#draft-files .thumb img")
+    await expect(pictures).to_have_count(2)
+    assert len({await picture.get_attribute("src") for picture in await pictures.all()}) == 2
 
 
 async def test_what_leads_to_a_text_field_puts_the_cursor_into_it(visitors: Visitors) -> None:

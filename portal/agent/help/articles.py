@@ -26,7 +26,11 @@ from portal.web.visit import Web, visit_of
 
 
 class HelpForm(HelpFacts, kw_only=True):
-    """Form of an article. If `then` is `preview`, the typed text is shown as readers would see it, and not saved."""
+    """Form of an article.
+
+    If `then` is `preview`, the typed text is shown as readers would see it, and not saved. If it is `pictures`, a new
+    article is saved, and the page with the form that adds pictures to it is shown.
+    """
 
     then: str = ""
 
@@ -67,13 +71,13 @@ async def _new(request: Web, **again: Any) -> Response[str]:
 async def add(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a draft article and redirect to its page, or show the preview of the typed text."""
+    """Create a draft article and redirect to its page or to its pictures, or show the preview of the typed text."""
     fields = form.into(HelpForm)
     if fields.then == "preview":
         return await _preview(request, form, fields)
     async with transaction(reader):
         article = await Article.write(fields, by=reader, at=at)
-    return see_other(f"/agent/help/{article.id}")
+    return see_other(f"/agent/help/{article.id}{'#pictures' if fields.then == 'pictures' else ''}")
 
 
 @get("/help/{article:int}")

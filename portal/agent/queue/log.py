@@ -14,20 +14,26 @@ from portal.people.readers import AgentReader
 from portal.render.formats import reading
 from portal.web.files import case_zip
 from portal.web.limits import exporting
-from portal.web.pages import download
-from portal.web.visit import Web, visit_of
+from portal.web.pages import download, page
+from portal.web.visit import Web, visit_of, wants_fragment
 
 
 @get("/cases/{number:str}/log")
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the log of a case, newest first, filtered by `?person=`, `?kind=` and `?day=`."""
+    """Show the log of a case, newest first, filtered by `?person=`, `?kind=` and `?day=`.
+
+    For htmx, show only the lines, because an open page requests them again when the case changes.
+    """
     reader: Any = visit_of(request).reader
     details, wanted = await Details.find(number, reader), Wanted.read(request.query_params)
     lines, people = await log_of(details.case, reader, wanted)
+    found: dict[str, Any] = {"details": details, "lines": lines, "most": MOST, "query": request.url.query}
+    if wants_fragment(request):
+        return page(request, "agent/queue/_log.html", **found)
+    groups = [(key, label) for key, (label, _) in GROUPS.items()]
     return await agent_page(
-        request, reader, "agent/queue/log.html", details=details, lines=lines, people=people, wanted=wanted, most=MOST,
-        groups=[(key, label) for key, (label, _) in GROUPS.items()], query=request.url.query,
-    )  # fmt: skip
+        request, reader, "agent/queue/log.html", people=people, wanted=wanted, groups=groups, **found
+    )
 
 
 @get("/cases/{number:str}/log.csv")
