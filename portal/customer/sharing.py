@@ -1,4 +1,4 @@
-"""Serve the page on which contacts share a case with colleagues, hide it from the others, or hand it over."""
+"""Serve the page on which contacts share a case with colleagues, hide it from other contacts, or hand it over."""
 
 from datetime import datetime
 from typing import Any

@@ -156,13 +156,13 @@ class Details:
         return number_of(number) in self.merged
 
     def named_by(self, numbers: Iterable[str]) -> list[int]:
-        """Return the numbers in `numbers` that belong to cases merged into this one."""
+        """Return the numbers in `numbers` that belong to cases merged into this case."""
         return [number for number in self.merged if number in {number_in(text) for text in numbers}]
 
     def others(self, reader: ContactReader) -> list[str]:
         """Return the names of the customer's contacts who can read the case, except `reader`.
 
-        Two of them may have the same name.
+        Two contacts may have the same name.
         """
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 

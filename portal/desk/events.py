@@ -64,7 +64,10 @@ async def record(
 
 
 def author_of(by: Reader | System) -> tuple[int | None, int | None]:
-    """Return the contact id and the agent id of `by`. One of them is None; both are None for the portal itself."""
+    """Return the contact id and the agent id of `by`.
+
+    Both are None for the portal itself; for a person, one is None.
+    """
     if isinstance(by, System):
         return None, None
     return (by.id, None) if by.is_contact else (None, by.id)

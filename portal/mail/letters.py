@@ -248,7 +248,7 @@ async def _owner(credential_id: int) -> Reader | None:
 
 
 async def _owner_of_login(tx: Any, login_id: int) -> Reader | None:
-    """Return the owner of a login, as the reader of a credential that has been accepted; None if no such one is left.
+    """Return the owner of a login, as the reader of a credential that has been accepted; None if there is none.
 
     `login_id` may also be another credential of the person, because a login moves when the credential that holds it is
     erased.

@@ -127,7 +127,10 @@ on conflict (job_id) do update set email = excluded.email, credential_id = exclu
 
 
 async def drop(job_id: int) -> None:
-    """Delete the record of a mail whose recipient has lost access or has switched off such mails. Run as `SYSTEM`."""
+    """Delete the record of a mail whose recipient has lost access or has switched off mails of this kind.
+
+    Run as `SYSTEM`.
+    """
     await current().execute("delete from outgoing_mail where job_id = $1", job_id)
 
 

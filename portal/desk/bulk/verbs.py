@@ -93,7 +93,7 @@ async def _agent(value: str) -> None:
         raise Invalid({"value": WHO_WORKS})
 
 
-async def _rules(_: str) -> None:
+async def _accept_any(_: str) -> None:
     """Accept any value, because the rules of dispatch choose the agent."""
 
 
@@ -203,7 +203,7 @@ _DEPARTMENT = f"concat(c.department_id, '{_AND}', c.agent_id)"
 _AGENT = "coalesce(c.agent_id::text, '')"
 RULES = {
     Verb.ASSIGN: Rule(_AGENT, _agent_of, _assign, _agent),
-    Verb.DISPATCH: Rule(_AGENT, _agent_of, _dispatch, _rules),
+    Verb.DISPATCH: Rule(_AGENT, _agent_of, _dispatch, _accept_any),
     Verb.DEPARTMENT: Rule(_DEPARTMENT, _department_of, _give, _department, _give_back),
     Verb.STATUS: Rule("c.status_id::text", lambda case: str(case.status_id), _move, _status, _put_back),
     Verb.PRIORITY: Rule("c.priority::text", lambda case: str(case.priority), _prioritise, _priority),

@@ -14,7 +14,7 @@ from portal.desk.deadlines.calendars import hold
 
 OPEN = "c.status not in ('resolved', 'closed')"
 BATCH = 500
-"""The maximum number of cases in one transaction. Whoever changes one of them waits until that transaction ends."""
+"""The maximum number of cases in one transaction. A change of one of these cases waits until the transaction ends."""
 
 
 @dataclass(frozen=True, slots=True)

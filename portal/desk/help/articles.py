@@ -150,7 +150,7 @@ class Article(Table, tablename="help_article"):
 async def html_of(text: str, slug: str) -> str:
     """Return the Markdown of an article as sanitized HTML.
 
-    `slug` is that of the article, for the URLs of its images.
+    `slug` is the slug of the article, for the URLs of its images.
     """
     return await asyncio.to_thread(article, text, f"/help/{slug}/pictures/")
 

@@ -1,7 +1,8 @@
 """The search: cases by the words of their subject, messages, notes and file names, and by their contact and customer.
 
-`Asked.read` parses the search text; `found_cases` and `found_files` search. All of them use the table `case_words`,
-which triggers keep up to date (migrations/m0340_case_words.py, m0380_bounded_words.py and m0495_words_of_one_message.py).
+`Asked.read` parses the search text; `found_cases` and `found_files` search. All these functions use the table
+`case_words`, which triggers keep up to date (migrations/m0340_case_words.py, m0380_bounded_words.py and
+m0495_words_of_one_message.py).
 """
 
 from portal.desk.search.asked import LONGEST, Asked

@@ -53,7 +53,7 @@ async def lock(case: "Case", by: Reader, *, follows: bool = False) -> None:
 async def lock_all(cases: Sequence["Case"]) -> None:
     """Lock the rows of several cases in the order of their numbers, and update their attributes as `lock` does.
 
-    Raise `Conflict` if one of them was merged since it was loaded.
+    Raise `Conflict` if one of the cases was merged since it was loaded.
     """
     sql = "select * from cases where id = any($1) order by number for no key update"
     rows = {row["id"]: dict(row) for row in await current().fetch(sql, [case.id for case in cases])}

@@ -106,9 +106,9 @@ select other_id as id from case_link where case_id = $1 union all select case_id
 
 
 async def move_links(source_id: int, target_id: int) -> None:
-    """Move the links of a case to the case into which it is merged. A link between the two is deleted.
+    """Move the links of a case to the case into which it is merged. A link between these two cases is deleted.
 
-    A case that is linked with both keeps one link.
+    A third case that is linked with both keeps one link.
     """
     await current().execute(_MOVE, source_id, target_id)
 

@@ -49,7 +49,7 @@ def why_not_merged(count: int, customers: Collection[int]) -> str:
 async def hold_to_merge(target: "Case", sources: Sequence["Case"]) -> None:
     """Check that `sources` can be merged into `target`, and lock all of them until the transaction ends.
 
-    Raise `Invalid` as `refuse_to_merge` does, and `Conflict` if one of them was merged since it was loaded.
+    Raise `Invalid` as `refuse_to_merge` does, and `Conflict` if one of the cases was merged since it was loaded.
     """
     refuse_to_merge([target, *sources])
     await lock_all([target, *sources])

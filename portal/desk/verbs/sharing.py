@@ -26,7 +26,7 @@ WATCHING = """
 (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{}') from case_watcher w join contact x on x.id = w.contact_id
  where w.case_id = c.id and x.id <> c.contact_id and x.ended_at is null)
 """
-"""SQL expression for the names of those who watch the case `c`."""
+"""SQL expression for the names of the contacts who watch the case `c`."""
 
 
 class CaseWatcher(Table, tablename="case_watcher"):
@@ -122,7 +122,8 @@ async def unwatch(case: "Case", contact_id: int, *, by: Reader, at: datetime) ->
 async def set_confidential(case: "Case", confidential: bool, *, by: Reader, at: datetime) -> None:
     """Hide the case from all contacts who do not take part in it, or show it to them again.
 
-    Do nothing if the case is hidden, or shown, already. Raise `NotFound` for a contact other than that of the case.
+    Do nothing if the case is hidden, or shown, already. Raise `NotFound` for contacts other than the contact of the
+    case.
     """
     await lock(case, by)
     if not owns(case, by):

@@ -37,7 +37,7 @@ class PriorityFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class CasePriority(Table, tablename="case_priority"):
     """What admins set about a priority: its name, whether contacts may choose it, and whether forms preselect it.
 
-    `id` is a number of `Priority`. Rules, deadlines and drawings depend on the number alone.
+    `id` is a number of `Priority`. Rules and deadlines depend on this number, not on the name.
     """
 
     id = SmallInt(primary_key=True, default=None)
