@@ -246,6 +246,13 @@ async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
     assert "Former contact" in (await ines.get("/agent/cases/1001")).text
 
 
+async def test_the_page_about_sharing_does_not_say_that_a_caller_sees_the_case(ines: Browser) -> None:
+    """S3.15: of a caller's case, only the watchers see what is confidential, because the caller cannot sign in."""
+    await a_caller(ines)
+    page = text_of((await ines.get("/agent/cases/1001/sharing")).text)
+    assert "If it is confidential, only the watchers do" in page
+
+
 async def test_cases_are_given_to_a_caller_and_they_watch(app: Gate, ines: Browser, noor: Browser) -> None:
     """S3.15: an agent makes a caller the contact or a watcher of a case, and a contact hands their case over to a caller."""
     bea = await a_caller(ines)
