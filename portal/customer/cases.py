@@ -43,7 +43,7 @@ class NewCase(Struct, kw_only=True):
 
     @classmethod
     def sent(cls, form: Form, own_fields: list[OfferedField]) -> "NewCase":
-        """Return the fields of the sent form, among them the own fields of cases `own_fields`.
+        """Return the fields of the sent form, including the fields `own_fields` that an admin has added to cases.
 
         Raise `Invalid` with the problems of all fields at once, those of the subject and of the text included.
         """

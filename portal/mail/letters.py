@@ -279,7 +279,7 @@ class Letter:
     None if the mail has become obsolete. A mail that was due longer than `tried_for` ago is given up. With `has_link`,
     the mail has a link by which its reader signs in. Such a mail is never shown to admins, and is sent even to a
     refused address. `note` also records the outcome elsewhere, such as in the row of the invitation, in the same
-    transaction; it gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` gets the
+    transaction. It gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` gets the
     ids and the instant before each attempt to send the mail. It removes what the recipient has switched off.
     """
 
