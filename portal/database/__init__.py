@@ -25,6 +25,12 @@ Hook = Callable[[], Awaitable[None]]
 ACQUIRE_SECONDS = 3.0
 """The number of seconds a request waits for a connection before the response is HTTP status 503 (R84)."""
 
+STATEMENTS = 300
+"""The number of statements that each connection keeps prepared, so that PostgreSQL need not parse and plan them again.
+
+The app has more; 1,000 would take twice the memory of a connection (129 instead of 70 MB), 300 take 79 MB.
+"""
+
 _LOST = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
@@ -299,6 +305,8 @@ async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
         reset=_nothing_to_reset,
         timeout=ACQUIRE_SECONDS,
         command_timeout=30,
+        statement_cache_size=STATEMENTS,
+        max_cached_statement_lifetime=0,
     )
 
 
