@@ -114,9 +114,9 @@ async def memberships(login_id: int) -> list[int]:
 
 
 async def join(token: str, password: str, *, address: str, at: datetime) -> Proven:
-    """Let the owner of a login accept access to a further customer by an invitation, and return the proof of `verify`.
+    """Accept an invitation to a further customer for somebody who has a login already, and return what `verify` returns.
 
-    `password` is the present password of the login, which does not change. `address` is the IP address of the browser.
+    `password` is the present password of the login; it stays the same. `address` is the IP address of the browser.
     Raise `NotFound` for a token that `invitations.find` refuses. Raise `Invalid`, `TooMany` and `Unavailable` as
     `verify` does.
     """

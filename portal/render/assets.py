@@ -92,7 +92,10 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Return the joined sources of a bundle. Each `url()` in a style sheet gets the URL of its file with a hash."""
+    """Return the joined sources of a bundle.
+
+    In style sheets, each `url()` is rewritten so that the URL contains a hash of the content of its file.
+    """
     return b"\n".join(_readdressed(root, source) for source in BUNDLES[bundle])
 
 

@@ -185,10 +185,10 @@ async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: date
 
 
 async def mark_withdrawn(choices: Mapping[int, int], state: EntryState, *, by: AgentReader, at: datetime) -> list[Row]:
-    """Set entries whose approval was withdrawn to `state`, their state before the approval: submitted, or draft (C4).
+    """Give entries whose approval is withdrawn the `state` that they had before it, submitted or draft (C4).
 
-    `choices` maps the id of each to its version. Entries that are rounded by day count their unrounded minutes again.
-    Return their rows. Raise `Conflict` if an entry has another version or state.
+    `choices` maps the id of each entry to its version. Entries that were rounded by day count their unrounded minutes
+    again. Return the rows of all these entries. Raise `Conflict` if an entry has another version or is not approved.
     """
     rows = await _step(choices, {EntryState.APPROVED}, state, submitted_at=at)
     await current().execute(_AS_WORKED, list(choices))

@@ -76,8 +76,8 @@ async def lines(draft_id: int) -> list[tuple[Any, ...]]:
 async def test_a_fee_and_a_voucher_are_billed_without_any_work() -> None:
     """S3.22, S3.23, D29: a run bills the fee of each period and the sale of a voucher even if no time was logged.
 
-    Worked out by hand: the fees of October and November, 500.00 each, are due on 1 November in advance; the voucher costs
-    900.00. The net is 1900.00, and 19 % of it are 361.00.
+    Worked out by hand: a fee is due on the first day of its month, so by 1 November those of October and November are
+    due, 500.00 each. The voucher costs 900.00. The net is 1900.00, and 19 % of it are 361.00.
     """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)

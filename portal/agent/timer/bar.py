@@ -186,9 +186,9 @@ async def trim(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a forgotten timer, and keep only the first minutes since it was started or last resumed (D54).
+    """Pause a forgotten timer, shorten its last stretch to the minutes in the form, and return the form that logs it (D54).
 
-    Return the form for logging its time.
+    The last stretch is the time since the timer was started or last resumed. Earlier stretches stay as they are.
     """
     fields = form.into(Keeping)
     async with held(timer, reader) as found:

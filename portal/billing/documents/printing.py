@@ -153,7 +153,7 @@ def _texts(face: Face, sums: Sums, contents: Contents, parties: dict[str, Any]) 
 
 
 def of_paper(parties: dict[str, Any], on: date) -> dict[str, Any]:
-    """Return the data of a document that its typst template prints on the paper itself: seller, buyer, bank and date.
+    """Return what every kind of document needs for its typst template: seller, buyer, bank, date and regional characters.
 
     `on` is the date of the document. `parties` is as in `invoice_pdf`.
     """

@@ -294,9 +294,9 @@ from billing_run r where r.id = $1 for update
 
 
 async def _finish(order: Order, *, keeps: bool) -> Ending:
-    """Finish a run of which no customer waits, and return how far it came.
+    """Finish a run if all of its customers are billed, and return how far it came.
 
-    If nothing was due, the run is removed instead, unless `keeps` is set.
+    A run that made nothing is deleted instead, unless `keeps` is set.
     """
     tx, run_id = current(), order.run_id
     state = await tx.fetchrow(_STATE, run_id)

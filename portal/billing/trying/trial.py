@@ -36,7 +36,10 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The months of a trial. `unpriced` entries could not be approved under the tried terms; they count as 0.00."""
+    """What past months really cost, and what they would have cost under the tried terms of a contract.
+
+    `unpriced` is the number of entries that could not be approved under the tried terms; they count as 0.00.
+    """
 
     months: tuple[Month, ...]
     unpriced: int

@@ -173,9 +173,9 @@ select (select string_agg(distinct m.author_name, ', ') from message m
 
 
 async def _held_before(writing: Writing, by: AgentReader) -> bool:
-    """Return whether the form was sent already and its reply has not gone out. The caller holds the lock on the form.
+    """Return whether the agent submitted this form before and its reply still waits in `outgoing_reply`.
 
-    Raise `SentBefore` if the reply was withdrawn or has another text.
+    The caller holds the lock on the form. Raise `SentBefore` if the reply was withdrawn or has another text.
     """
     row = await current().fetchrow(
         "select text, withdrawn_at from outgoing_reply where form_key = $1 and agent_id = $2", writing.form_key, by.id

@@ -76,16 +76,17 @@ USUAL = Week((WORKDAY,) * 5 + (0, 0))
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """The working hours of an agent over time: pairs of a first day and the week from then on, the latest first.
+    """The working hours of an agent over time.
 
-    Before the first of these days, the agent works the hours of `USUAL`.
+    `stretches` are pairs of a day and the week that is valid from that day on. They are sorted by day, the latest first.
+    Before the earliest of these days, the agent works the hours of `USUAL`.
     """
 
     stretches: tuple[tuple[date, Week], ...] = ()
 
     @classmethod
     def read(cls, text: str) -> "Hours":
-        """Return the working hours from the JSON of `HOURS`."""
+        """Parse the working hours from the JSON text that the SQL expression `HOURS` selects."""
         return cls(tuple((date.fromisoformat(since), Week(tuple(minutes))) for since, minutes in json.loads(text)))
 
     @property

@@ -257,8 +257,11 @@ async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypa
     assert (await deadlines(closed))["solve"]["due_at"] == at("20 16:00")
 
 
-async def test_a_run_that_another_change_has_replaced_stops() -> None:
-    """S3.20: only the job of the latest change computes deadlines, and running it again changes nothing."""
+async def test_a_recount_stops_if_the_targets_have_changed_again() -> None:
+    """S3.20: after two changes of the deadline targets, only the job of the later change computes deadlines again.
+
+    Running that job a second time changes nothing.
+    """
     await promise()
     case = await opened()
     await promise(type(TARGETS)(solve_high="1h"))
