@@ -1,8 +1,10 @@
-"""`./dev bench --views`: measure each view of the list of cases, and its filters, with few and very many cases.
+"""`./dev bench --views`: measure the pages of cases with few and very many cases, and how much their cost grows.
 
-The pages are the list in each view and sorted by each column, a case, and the home pages of agents and contacts. Two
-fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two fifths are done. Of the
-cases that wait for the company, one in fifty is overdue. A tag is on 100 cases, and the agent has a saved view for it.
+The pages are the list in each view, sorted by each column and filtered, a case, and the home page of contacts; agents
+begin with the list of their own cases. Each view has more than 25 cases at every size, so that every list is a full
+page. Two fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two fifths are done.
+Of the first group, one in ten is overdue, and the deadline of one in ten comes near. One open case in sixteen is
+snoozed. A tag is on 100 cases, and the agent has a saved view for it.
 """
 
 from collections.abc import Callable, Coroutine
@@ -23,30 +25,41 @@ PAGES = (
     Page("two customers, high or urgent", "agent", "/agent/cases?view=all&customer=2&customer=3&priority=3&priority=4", rows=25),
     Page("a tag", "agent", "/agent/cases?view=all&tag=1", rows=25),
     Page("a page far behind", "agent", "/agent/cases?view=all&page=30&behind={behind}", rows=25),
-    *(Page(f"all by {sort.value}", "agent", f"/agent/cases?view=all&sort={sort.value}", rows=25) for sort in Sort),
-    *(Page(f"done by {sort.value}", "agent", f"/agent/cases?view=closed&sort={sort.value}", rows=25) for sort in Sort),
+    *(
+        Page(f"{view.value} by {sort.value}", "agent", f"/agent/cases?view={view.value}&sort={sort.value}", rows=25)
+        for view in VIEWS
+        for sort in Sort
+        if sort not in (Sort.TURN, VIEWS[view].sort)
+    ),
+    Page("own view", "agent", "/agent/cases?view=all&tag=1&own=1", rows=25),
     Page("case", "agent", "/agent/cases/{case}", rows=5),
-    Page("agent's home", "agent", "/agent/", rows=25),
+    Page("case in a list", "agent", "/agent/cases/{case}?view=all", rows=5),
+    Page("case with 10,000 messages", "agent", "/agent/cases/{long case}", rows=25),
     Page("customer's home", "contact", "/", rows=25),
     Page("customer's list", "contact", "/cases", rows=25),
     Page("counts of own views", "agent", "/agent/cases/views/counts", rows=1),
 )  # fmt: skip
 
 CASES = (
-    data.CASES.replace("closed_at)", "closed_at, status_id, waits_since, due_at, soon_at)")
-    .replace("1 + n % 20 end", "greatest(1, n % 20) end")
+    data.CASES.replace("closed_at)", "closed_at, status_id, waits_since, due_at, soon_at, snoozed_until)")
+    .replace("n % 200", "n / 5 % $3::int")
+    .replace("1 + n % 20 end", "1 + n / 5 % 10 end")
     .replace(
-        "\n  from generate_series",
+        "\n  from generate_series(1, $1::int)",
         """,
          (select k.id from case_status k where k.category = (array['new', 'open', 'waiting_for_customer', 'resolved', 'closed'])[1 + n % 5]
           order by k.position, k.id limit 1),
          case when n % 5 = 2 then now() - n * interval '7 minutes' end,
-         case when n % 5 < 2 then now() + (n % 1000 - 20) * interval '10 minutes' end,
-         case when n % 5 < 2 then now() + (n % 1000 - 26) * interval '10 minutes' end
-  from generate_series""",
+         case when n % 5 < 2 then now() + (n % 1000 - 100) * interval '10 minutes' end,
+         case when n % 5 < 2 then now() + (n % 1000 - 200) * interval '10 minutes' end,
+         case when n % 49 in (5, 11, 17) and n % 5 < 3 then now() + n * interval '1 minute' end
+  from generate_series($1::int, $2::int)""",
     )
 )
-"""The SQL of `data` with deadlines and with the columns that triggers fill in, because triggers do not fire here."""
+"""The SQL of `data` with deadlines and with the columns that triggers fill in, because triggers do not fire here.
+
+The numbers of customers are primes, so that each customer has cases of every status and agent.
+"""
 MORE = """
 insert into tag (name, created_at) values ('audit', now());
 insert into case_tag (case_id, tag_id) select id, 1 from cases where id % greatest(1, (select count(*) / 100 from cases)) = 0;
@@ -56,24 +69,33 @@ insert into own_view (agent_id, name, query, is_shared, created_at) values
 CHUNK = 100_000
 
 
+async def insert(connection: asyncpg.Connection, cases: int, customers: int) -> None:
+    """Insert the people of `data`, the `cases` cases, which belong to the first `customers` customers, and a saved view.
+
+    The cases are inserted without triggers, which would take most of the time; so they lack the words for the search,
+    which these pages do not read.
+    """
+    await connection.execute(data.GROUND)
+    await connection.execute("set session_replication_role = replica")
+    for first in range(1, cases + 1, CHUNK):
+        await connection.execute(CASES, first, min(first + CHUNK - 1, cases), customers)
+    await connection.execute("set session_replication_role = origin")
+    await connection.execute(MORE)
+
+
 def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
     """Return a function that fills a migrated, empty database with `cases` cases, of which 20 have messages.
 
-    In the result of that function, `case` has the numbers of these 20 cases, and `behind` the cursor of a page in the
-    middle of the list. The cases are inserted without triggers, which would take most of the time. So they lack the
-    words for the search, which these pages do not read.
+    In the result of that function, `case` has the numbers of these 20 cases, `long case` the number of a case with
+    10,000 messages, and `behind` the cursor of a page in the middle of the list.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:
         connection = await asyncpg.connect(owner_url, command_timeout=1800)
         try:
-            await connection.execute(data.GROUND)
-            await connection.execute("set session_replication_role = replica")
-            for first in range(1, cases + 1, CHUNK):
-                chunk = CASES.replace("generate_series(1, $1::int)", "generate_series($1::int, $2::int)")
-                await connection.execute(chunk, first, min(first + CHUNK - 1, cases))
-            await connection.execute("set session_replication_role = origin")
-            await connection.execute(MORE)
+            await insert(connection, cases, 19 if cases < 10_000 else 199)
+            long = await connection.fetchrow("select id, number from cases where status = 'open' order by id limit 1")
+            await connection.execute(data.DIALOGUE, data.LONG_CASE, long["id"])
             written = await connection.fetch(
                 "select id, number from cases where status = 'open' order by id desc limit 20"
             )
@@ -84,7 +106,11 @@ def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[st
                 "select id, updated_at from cases where status = 'open' and id >= $1 order by id limit 1", cases // 2
             )
             behind = f"{middle['id']}~{middle['updated_at'].isoformat().replace('+', '%2B')}"
-            return {"behind": [behind], "case": [str(row["number"]) for row in written]}
+            return {
+                "behind": [behind],
+                "case": [str(row["number"]) for row in written],
+                "long case": [str(long["number"])],
+            }
         finally:
             await connection.close()
 

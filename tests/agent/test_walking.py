@@ -30,12 +30,17 @@ async def queue(dsn: str) -> list[Case]:
     return cases
 
 
+@pytest.mark.parametrize("counted_up_to", [1_000, 0])
 @pytest.mark.parametrize("turned", ["", "&turned=yes"])
 @pytest.mark.parametrize("sort", list(Sort))
 async def test_the_cases_beside_one_follow_the_order_of_the_list(
-    ines: Browser, queue: list[Case], sort: Sort, turned: str
+    ines: Browser, queue: list[Case], monkeypatch: pytest.MonkeyPatch, sort: Sort, turned: str, counted_up_to: int
 ) -> None:
-    """In every order of the list, J and K open the next and the previous case of the list, and nothing at its ends."""
+    """In every order of the list, J and K open the next and the previous case of the list, and nothing at its ends.
+
+    The same holds if the list is read as a long one.
+    """
+    monkeypatch.setattr("portal.desk.lists.walking.COUNTED", counted_up_to)
     query = f"view=all&sort={sort}{turned}"
     listed = numbers((await ines.get(f"/agent/cases?{query}")).text)
     assert len(listed) == 5

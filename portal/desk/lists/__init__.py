@@ -11,18 +11,24 @@ from portal.database.counting import Counting
 from portal.desk import tagging
 from portal.desk.cases import Case
 from portal.desk.deadlines.promises import Clock, clock_sql
-from portal.desk.lists.paging import Cursor, sorting
+from portal.desk.lists.pages import cases_sql
+from portal.desk.lists.paging import Cursor
 from portal.desk.lists.questions import COUNTED, Question, conditions_of, quoted_number
-from portal.desk.lists.views import OPEN, ORDERS, VIEWS, filled_in
+from portal.desk.lists.views import OPEN, VIEWS, filled_in
 from portal.desk.looking import unread_sql
 from portal.desk.tagging import ShownTag
 from portal.desk.workflow import Priority, Status
-from portal.desk.workflow.moves import RANK, name_sql, standing
+from portal.desk.workflow.moves import name_sql, standing
 from portal.desk.workflow.priorities import priority_sql
 from portal.errors import NotFound
 from portal.people.readers import AgentReader, ContactReader, Reader
 
 PAGE = 25
+COLUMNS = (
+    "id", "number", "subject", "status", "status_id", "snoozed_until", "priority", "updated_at", "customer_id", "contact_id",
+    "agent_id", "confidential",
+)  # fmt: skip
+"""The columns of a case that a row of a list needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,63 +94,32 @@ class Listed:
         return PAGE if self.total > COUNTED else max(1, min(PAGE, self.total - self.page * PAGE))
 
 
-# The joins that sorting by a name needs, by table alias. "offset 0" makes PostgreSQL call folded() once for each name
-# and not once for each case.
-# The customers are sorted, so that PostgreSQL can read the cases of one customer after another until the page is full.
-JOINS = {
-    "u.": " join (select id, folded(name) as folded from customer order by {order} offset 0) u on u.id = c.customer_id",
-    "k.": f" join (select k.id, row_number() over (order by {RANK}, k.position, k.id) as place from case_status k) k on k.id = c.status_id",  # noqa: S608
-    "a.": " left join (select id, folded(name) as folded from agent offset 0) a on a.id = c.agent_id",
-}
-
-
-def joined(order: str) -> str:
-    """Return the SQL that joins the table of the first column of the SQL `order`; "" if that is a column of `cases`."""
-    alias, first = order[:2], order.partition(", ")[0][2:]
-    return JOINS[alias].format(order=first) if alias in JOINS else ""
-
-
 def _listing(
-    condition: str,
-    order: str,
-    *,
-    for_contact: bool,
-    unread: str,
-    keys: Sequence[str] = (),
-    offset: str = "",
-    counted: str | None = None,
-    since: str = "",
-    tags: str = "null",
+    found: str, total: str, *, for_contact: bool, unread: str, keys: Sequence[str] = (), tags: str = "null"
 ) -> str:
-    """Return the SQL for one page of the cases that meet `condition`, sorted by the SQL expressions `order`.
+    """Return the SQL for the rows of one page.
 
-    `for_contact` chooses between the names of statuses for contacts and for agents. One more row than the page shows is
-    read, which tells whether there is a next page. `since` is the condition of a cursor, and `offset` the clause that
-    skips earlier pages. `tags` is the SQL for the tags of a case, which contacts may not read. Each row has the values
-    of the expressions `keys` in the columns `key_0` and so on. The column `total` is `counted` or, if `counted` is
-    None, the number of all cases that meet `condition`, at most `COUNTED` + 1. `unread` is the SQL for whether a case
-    has something new for the reader.
+    `found` is the SQL for its cases in their order; one more than the page shows tells whether there is a next page.
+    `total` is the SQL for the number of all cases. `for_contact` chooses between the names of statuses for contacts and
+    for agents. `tags` is the SQL for the tags of a case, which contacts may not read. `keys` are columns of `found` that
+    each row has too. `unread` is the SQL for whether a case has something new for the reader.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
-    total = f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
-    named = "".join(f", {key} as key_{place}" for place, key in enumerate(keys))
-    shown = "".join(f", p.key_{place}" for place in range(len(keys)))
+    shown = "".join(f", p.{key}" for key in keys)
     return f"""
-with matching as (
-  select found.*, row_number() over () as place from (
-    select c.id, c.number, c.subject, c.status, c.status_id, c.snoozed_until, c.priority, c.updated_at, c.customer_id, c.contact_id,
-      c.agent_id, c.confidential{named}
-    from cases c{joined(order)} where {condition}{since and f" and {since}"} order by {order} limit {PAGE + 1}{offset}
-  ) as found
-)
+with matching as (select found.*, row_number() over () as place from ({found}) as found)
 select p.id, p.number, p.subject, p.status, {name_sql("p", for_contact=for_contact)} as status_word, p.snoozed_until, p.priority, p.updated_at,
   {priority_sql("p")} as priority_word, u.name as customer, o.name as contact, a.name as agent{shown},
   p.confidential, exists (select 1 from message m join attachment f on f.message_id = m.id where m.case_id = p.id) as has_files,
   {clock_sql("p")} as clock, {tags} as tags, {unread} as is_unread,
-  {total if counted is None else counted} as total
+  {total} as total
 from matching p join customer u on u.id = p.customer_id join contact o on o.id = p.contact_id left join agent a on a.id = p.agent_id
 order by p.place
 """  # noqa: S608
+
+
+def _total(condition: str) -> str:
+    return f"(select count(*) from (select 1 from cases c where {condition} limit {COUNTED} + 1) as counted)"  # noqa: S608
 
 
 async def agents_list(reader: AgentReader, question: Question, counted: Mapping[str, int] | None = None) -> Listed:
@@ -153,26 +128,22 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
     `counted` maps views to their numbers of cases (see `countings`), if the caller has these already: then the cases of
     a view without filters are not counted again.
     """
-    condition, values = question.conditions(reader)
-    order, cursor = ORDERS[question.sort], question.cursor
-    is_back = cursor is not None and cursor.is_back
-    since, more, offset = "", list[Any](), ""
-    if cursor:
-        since, more = cursor.condition(order, is_falling=question.is_falling, after=len(values))
-    else:
-        offset, more = _offset(question.page, len(values))
     known = counted.get(question.view) if counted and not question.is_filtered else None
-    ordered = sorting(order, is_falling=question.is_falling, is_back=is_back)
+    is_long = known > COUNTED if known is not None else not question.rule.has_count
+    condition, values = question.conditions(reader, is_long=is_long)
+    cursor, order = question.cursor, question.order
+    is_back = cursor is not None and cursor.is_back
+    offset = 0 if cursor else (question.page - 1) * PAGE
+    found, more = cases_sql(
+        question, condition, COLUMNS, PAGE + 1, is_long=is_long, cursor=cursor, after=len(values), offset=offset
+    )
     sql = _listing(
-        condition,
-        ordered,
+        found,
+        _total(condition) if known is None else str(known),
         for_contact=False,
         unread=unread_sql("p", reader),
-        keys=order.expressions,
-        offset=offset,
-        since=since,
+        keys=[f"key_{place}" for place in range(len(order.expressions))],
         tags=tagging.tags_sql("p.id"),
-        counted=None if known is None else str(known),
     )
     rows = await current().fetch(sql, *values, *more)
     shown = rows[:PAGE][::-1] if is_back else rows[:PAGE]
@@ -212,14 +183,15 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
         values.append(value)
         sql.append(condition.replace("?", f"${len(values)}"))
     page = min(max(page, 1), 10_000)
-    offset, skipped = _offset(page, len(values))
-    listing = _listing(
-        " and ".join(sql),
-        "c.updated_at desc, c.id desc",
-        for_contact=True,
-        unread=unread_sql("p", reader),
-        offset=offset,
+    condition, columns = " and ".join(sql), ", ".join(f"c.{column}" for column in COLUMNS)
+    found = (
+        f"select {columns} from cases c where {condition}"  # noqa: S608
+        f" order by c.updated_at desc, c.id desc limit {PAGE + 1}"
     )
+    skipped = [(page - 1) * PAGE] if page > 1 else []
+    # Left out on the first page: without a value, PostgreSQL would plan the query anew each time.
+    found += f" offset ${len(values) + 1}" if skipped else ""
+    listing = _listing(found, _total(condition), for_contact=True, unread=unread_sql("p", reader))
     rows = await current().fetch(listing, *values, *skipped)
     return _listed(rows[:PAGE], page, has_next=len(rows) > PAGE)
 
@@ -239,14 +211,6 @@ async def named_elsewhere(text: str, listed: Listed, reader: Reader) -> Case | N
         case.status_word = (await standing(case.status_id)).name
         return case
     return None
-
-
-def _offset(page: int, places: int) -> tuple[str, list[int]]:
-    """Return the SQL clause that skips the rows of earlier pages, and its parameter; both are empty for the first page.
-
-    `places` is the number of parameters that the query has already.
-    """
-    return (f" offset ${places + 1}", [(page - 1) * PAGE]) if page > 1 else ("", [])
 
 
 def _listed(rows: Sequence[Any], page: int, *, has_next: bool) -> Listed:

@@ -4,10 +4,9 @@ from typing import Any
 
 from portal.database import current
 from portal.desk import tagging
-from portal.desk.lists import joined
+from portal.desk.lists.pages import joined
 from portal.desk.lists.paging import sorting
 from portal.desk.lists.questions import Question
-from portal.desk.lists.views import ORDERS
 from portal.desk.own_fields import FieldKind
 from portal.desk.own_fields.fields import CaseField
 from portal.desk.own_fields.values import read_shown, shown_sql
@@ -32,7 +31,7 @@ async def sheet_of(reader: AgentReader, question: Question) -> Sheet:
     Raise `Invalid` for more than `MOST` cases.
     """
     condition, values = question.conditions(reader)
-    order = sorting(ORDERS[question.sort], is_falling=question.is_falling, is_back=False)
+    order = sorting(question.order, is_falling=question.is_falling, is_back=False)
     rows = await current().fetch(_ROWS.format(joins=joined(order), condition=condition, order=order), *values)
     if len(rows) > MOST:
         raise Invalid({"": f"A file has at most {MOST:,} cases. Narrow the list with a filter first."})

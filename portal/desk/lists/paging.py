@@ -43,6 +43,24 @@ class Cursor:
     def __str__(self) -> str:
         return "~".join([str(self.case_id), *map(_written, self.values)])
 
+    def in_groups(self, order: Order, *, is_falling: bool, after: int) -> tuple[str, str, list[Any]]:
+        """Return where the page begins in a list that is read group by group.
+
+        That is the SQL condition for the groups, the SQL of the id of the case behind which each group begins, and the
+        parameters of both, numbered from `after` + 1.
+        """
+        (key,), expression = self.values, order.expressions[0]
+        falls = is_falling is not self.is_back
+        if key is None:
+            values, same = [self.case_id], f"{expression} is null"
+            groups = "true" if self.is_back else same
+        else:
+            place = f"${after + 2}{'::bigint' if order.type is int else ''}"
+            values, same = [self.case_id, key], f"{expression} = {place}"
+            groups = f"{expression} {'<' if falls else '>'}= {place}"
+            groups = groups if self.is_back else f"({groups} or {expression} is null)"
+        return groups, f"case when {same} then ${after + 1}::bigint else {edge(falls)} end", values
+
     def condition(self, order: Order, *, is_falling: bool, after: int) -> tuple[str, list[Any]]:
         """Return the SQL condition for the rows of the page, and its parameters, numbered from `after` + 1.
 
@@ -60,6 +78,11 @@ class Cursor:
         if order.may_lack and not self.is_back:
             condition = f"({condition} or {order.expressions[0]} is null)"
         return condition, values
+
+
+def edge(falls: bool) -> int:
+    """Return a number before that of every case in ascending order or, if `falls`, in descending order."""
+    return 2**63 - 1 if falls else 0
 
 
 def sorting(order: Order, *, is_falling: bool, is_back: bool) -> str:

@@ -15,7 +15,7 @@ from portal.desk.cases import Case, numbered
 from portal.desk.lists import own_fields
 from portal.desk.lists.own_fields import Wanted
 from portal.desk.lists.paging import Cursor
-from portal.desk.lists.views import ORDERS, VIEWS, Due, Sort, ViewRule, filled_in
+from portal.desk.lists.views import ORDERS, VIEWS, Due, Order, Sort, ViewRule, filled_in
 from portal.desk.workflow import Priority, Status
 from portal.numbers import number_in
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
@@ -78,6 +78,7 @@ class Question:
             many.setdefault(name, []).append(value)
         one = {name: values[0] for name, values in many.items()}
         view = _chosen(CaseView, one.get("view")) or CaseView.ALL
+        sort = _chosen(Sort, one.get("sort")) or VIEWS[view].sort
         return cls(
             view=view,
             text=searched(one),
@@ -90,7 +91,7 @@ class Question:
             tags=_several(many, "tag", number_in),
             project_id=number_in(one.get("project")),
             due=_chosen(Due, one.get("due")),
-            sort=_chosen(Sort, one.get("sort")) or VIEWS[view].sort,
+            sort=VIEWS[view].sort if sort is Sort.TURN else sort,
             turned=one.get("turned") == "yes",
             page=min(max(number_in(one.get("page")) or 1, 1), 10_000),
             after=one.get("behind", "")[:LONGEST_CURSOR],
@@ -184,6 +185,12 @@ class Question:
         return ORDERS[self.sort].is_falling is not self.turned
 
     @property
+    def order(self) -> Order:
+        """Return the order of the list. Cases that all have the same agent, or none, are sorted by number instead."""
+        same_agent = self.sort is Sort.AGENT and not self.rule.has_agents
+        return ORDERS[Sort.NUMBER if same_agent else self.sort]
+
+    @property
     def cursor(self) -> Cursor | None:
         """Return the row after which the page begins, or before which it ends.
 
@@ -191,23 +198,37 @@ class Question:
         """
         if self.page == 1:
             return None
-        back = Cursor.parse(self.before, ORDERS[self.sort], is_back=True) if self.before else None
-        return back or Cursor.parse(self.after, ORDERS[self.sort])
+        back = Cursor.parse(self.before, self.order, is_back=True) if self.before else None
+        return back or Cursor.parse(self.after, self.order)
 
-    def conditions(self, reader: AgentReader) -> tuple[str, list[Any]]:
+    @property
+    def _may_be_done(self) -> bool:
+        """Return whether resolved and closed cases may be in the list.
+
+        They are in the view of all open cases if the filter by status has a category that is done, or the id of a
+        status. A status with an id may belong to a category that is done.
+        """
+        is_asked = self.view is CaseView.ALL and any(isinstance(one, int) or one.is_done for one in self.statuses)
+        return self.view is CaseView.CLOSED or is_asked
+
+    def conditions(self, reader: AgentReader, *, is_long: bool = False) -> tuple[str, list[Any]]:
         """Return the SQL condition on the table alias `c` for this list, and its parameters, numbered from `$1`.
 
-        The view of all open cases is not limited to open cases if the filter by status has a category that is done, or
-        the id of a status. A status with an id may belong to a category that is done.
+        With `is_long`, the condition suits a long list, of more than `COUNTED` cases.
         """
-        sql, values = [Case.visible_sql(reader, "c")], list[Any]()
+        sql, values = list[str](), list[Any]()
 
         def ask(condition: str, value: Any) -> None:
             values.append(value)
             sql.append(condition.replace("?", f"${len(values)}"))
 
-        if not (self.view is CaseView.ALL and any(isinstance(one, int) or one.is_done for one in self.statuses)):
-            sql.append(filled_in(self.rule.condition, reader.id, self.at, values))
+        if not self._may_be_done or self.view is CaseView.CLOSED:
+            is_usual = self.sort is self.rule.sort and not self.turned
+            rule = self.rule.long if is_long and is_usual and not self.is_filtered else ""
+            sql.append(filled_in(rule or self.rule.condition, reader.id, self.at, values))
+        if self._may_be_done:
+            # Merged cases are done. Left out for open cases, because an index alone may answer the rest.
+            sql.append(Case.visible_sql(reader, "c"))
         if self.due:
             sql.append(filled_in(self.due.condition, reader.id, self.at, values))
         if self.project_id is not None:

@@ -5,6 +5,7 @@ for the present instant.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,7 +26,7 @@ class Sort(StrEnum):
     """By what a list of cases can be sorted. Choosing the same member again reverses the order.
 
     `TURN` lists the cases that wait for the company before all others; among these cases, the latest change comes
-    first.
+    first. Only the view of an agent's own cases has this order.
     """
 
     UPDATED = "updated"
@@ -64,10 +65,10 @@ ORDERS = {
     Sort.TURN: Order(("(c.status in ('new', 'open'))", "c.updated_at"), bool, is_falling=True),
     Sort.NUMBER: Order(("c.number",), int, is_falling=True),
     Sort.SUBJECT: Order(("c.subject_folded",), str),
-    Sort.CUSTOMER: Order(("u.folded",), str),
-    Sort.STATUS: Order(("k.place",), int),
+    Sort.CUSTOMER: Order(("u.key",), str),
+    Sort.STATUS: Order(("k.key",), int),
     Sort.PRIORITY: Order(("c.priority",), int, is_falling=True),
-    Sort.AGENT: Order(("a.folded",), str, may_lack=True),
+    Sort.AGENT: Order(("a.key",), str, may_lack=True),
     Sort.DUE: Order(("c.due_at",), datetime, may_lack=True),
 }
 """The order of each member of `Sort`."""
@@ -96,7 +97,9 @@ class ViewRule:
 
     `condition` is the SQL for its cases, and `sort` the order until another one is chosen. `has_count` is True if the
     navigation shows the number of cases, and `has_agents` if the cases may be assigned to several agents, so that a
-    filter by agent is offered. `empty` is the sentence that an empty list shows.
+    filter by agent is offered. `empty` is the sentence that an empty list shows. A long list is read group by group
+    if it is sorted by a member of `grouped`, for which there is an index. `long` is a condition with the same meaning that
+    lets PostgreSQL read the first cases of a long list in the order `sort`.
     """
 
     condition: str
@@ -104,30 +107,43 @@ class ViewRule:
     sort: Sort = Sort.UPDATED
     has_count: bool = True
     has_agents: bool = True
+    grouped: Collection[Sort] = ()
+    long: str = ""
 
 
+_GROUPED = (Sort.STATUS, Sort.AGENT, Sort.CUSTOMER)
 VIEWS = {
     CaseView.MINE: ViewRule(
         f"{AT_WORK} and c.agent_id = :me", "Cases that you take, or that are given to you, appear here.",
-        sort=Sort.TURN, has_agents=False,
+        sort=Sort.TURN, has_agents=False, grouped=(Sort.STATUS,),
     ),
     CaseView.UNASSIGNED: ViewRule(
-        f"{AT_WORK} and c.agent_id is null", "A new case appears here until somebody takes it.", has_agents=False
+        f"{AT_WORK} and c.agent_id is null", "A new case appears here until somebody takes it.",
+        has_agents=False, grouped=(Sort.STATUS,),
     ),
     CaseView.DEPARTMENT: ViewRule(
         f"{AT_WORK} and c.department_id = (select mine.department_id from agent mine where mine.id = :me)",  # noqa: S608
-        "Open cases of your department appear here.",
+        "Open cases of your department appear here.", grouped=_GROUPED,
     ),
-    CaseView.WAITING: ViewRule(f"{AT_WORK} and {WAITING}", "Cases that wait for a customer or for others appear here."),
-    CaseView.SOON: ViewRule(ENDING_SOON, "Cases whose deadline comes near appear here.", sort=Sort.DUE),
+    CaseView.WAITING: ViewRule(
+        f"{AT_WORK} and {WAITING}", "Cases that wait for a customer or for others appear here.",
+        grouped=(Sort.STATUS, Sort.AGENT),
+    ),
+    CaseView.SOON: ViewRule(
+        ENDING_SOON, "Cases whose deadline comes near appear here.", sort=Sort.DUE,
+        long=f"{OPEN} and c.due_at > :at and c.soon_at <= :at",
+    ),
     CaseView.OVERDUE: ViewRule(OVERDUE, "Cases whose deadline has passed appear here.", sort=Sort.DUE),
     CaseView.SNOOZED: ViewRule(
         f"{OPEN} and c.snoozed_until is not null",
         "Cases that you or colleagues snooze appear here until they come back.",
     ),
-    CaseView.ALL: ViewRule(OPEN, "Cases that customers open, or that you open for them, appear here."),
+    CaseView.ALL: ViewRule(
+        OPEN, "Cases that customers open, or that you open for them, appear here.", grouped=_GROUPED
+    ),
     CaseView.CLOSED: ViewRule(
-        "c.status in ('resolved', 'closed')", "Cases that are resolved or closed appear here.", has_count=False
+        "c.status in ('resolved', 'closed')", "Cases that are resolved or closed appear here.",
+        has_count=False, grouped=_GROUPED,
     ),
 }  # fmt: skip
 """What each view shows; the list, the navigation and the counts all read this table."""

@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from portal.database import current
+from portal.database.counting import count_all
 from portal.desk.cases import Case
-from portal.desk.lists import joined
-from portal.desk.lists.paging import sorting
-from portal.desk.lists.questions import Question
-from portal.desk.lists.views import ORDERS
+from portal.desk.lists.pages import cases_sql, joined
+from portal.desk.lists.paging import Cursor
+from portal.desk.lists.questions import COUNTED, Question
 from portal.numbers import number_in
 from portal.people.readers import AgentReader
 from portal.words import CaseView
@@ -54,8 +53,8 @@ async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, st
     """Return the place of the case in the list that the query string of its page, given as pairs, describes.
 
     If the query string has the numbers of the next and the previous case, use these numbers; otherwise find them with
-    one query. If the page was not opened from a list, return a `Walk` without neighbours. Its `question` is the view of
-    the reader's own cases if the case is assigned to the reader, otherwise the view of all cases.
+    three queries. If the page was not opened from a list, return a `Walk` without neighbours. Its `question` is the view
+    of the reader's own cases if the case is assigned to the reader, otherwise the view of all cases.
     """
     pairs = list(pairs)
     query = dict(pairs)
@@ -65,35 +64,24 @@ async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, st
     question = Question.read(pairs).asked_at(at)
     if "next" in query and "previous" in query:
         return Walk(question, case.number, number_in(query["next"]), number_in(query["previous"]))
-    sql, values = _neighbours(question, reader, case.id)
-    found = await current().fetchrow(sql, *values)
-    return Walk(question, case.number, found["next"], found["previous"])
+    following, preceding = await _neighbours(question, reader, case.id)
+    return Walk(question, case.number, following, preceding)
 
 
-def _neighbours(question: Question, reader: AgentReader, case_id: int) -> tuple[str, list[Any]]:
-    """Return the SQL query for the numbers of the cases before and after the case with this id, and its parameters."""
-    condition, values = question.conditions(reader)
-    order, falling = ORDERS[question.sort], question.is_falling
-    keys, first = order.expressions, order.expressions[0]
-    joins = joined(first)
-    after, before = ("<", ">") if falling else (">", "<")
-    own = [f"(select key_{place} from here)" for place in range(len(keys))]  # noqa: S608
-    id = "(select id from here)"
-
-    def beyond(sign: str, missing: str) -> str:
-        return (
-            f"(({', '.join(keys)}, c.id) {sign} ({', '.join(own)}, {id}){f' or {missing}' if order.may_lack else ''})"
-        )
-
-    # Rows without a value come last in either direction.
-    following = beyond(after, f"{first} is null and ({own[0]} is not null or c.id {after} {id})")
-    preceding = beyond(before, f"{own[0]} is null and ({first} is not null or c.id {before} {id})")
-    where = f"from cases c{joins} where {condition} and c.id <> {id} and"
-    named = ", ".join(f"{key} as key_{place}" for place, key in enumerate(keys))
-    onward, back = (sorting(order, is_falling=falling, is_back=is_back) for is_back in (False, True))
-    sql = f"""
-with here as materialized (select {named}, c.id from cases c{joins} where c.id = ${len(values) + 1})
-select (select c.number {where} {following} order by {onward} limit 1) as next,
-  (select c.number {where} {preceding} order by {back} limit 1) as previous
-"""  # noqa: S608 (ids and column names of the code)
-    return sql, [*values, case_id]
+async def _neighbours(question: Question, reader: AgentReader, case_id: int) -> tuple[int | None, int | None]:
+    """Return the numbers of the cases after and before the case with this id in a list, None at its ends."""
+    order = question.order
+    keys = ", ".join(f"{key} as key_{place}" for place, key in enumerate(order.expressions))
+    sql = f"select c.id, {keys} from cases c{joined(order.expressions[0])} where c.id = $1"  # noqa: S608 (SQL of the code)
+    here = await current().fetchrow(sql, case_id)
+    is_long = not question.rule.has_count or (await count_all({"": question.counting(reader)}))[""] > COUNTED
+    condition, values = question.conditions(reader, is_long=is_long)
+    beside = []
+    for is_back in (False, True):
+        cursor = Cursor.of_row(here, order, is_back=is_back)
+        sql, more = cases_sql(question, condition, ("number",), 1, is_long=is_long, cursor=cursor, after=len(values))
+        beside.append(f"(select found.number from ({sql}) found)")  # noqa: S608
+        values += more
+    both = f"select {beside[0]} as next, {beside[1]} as previous"
+    row = await current().fetchrow(both, *values)
+    return row["next"], row["previous"]
