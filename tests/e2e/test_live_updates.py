@@ -131,3 +131,18 @@ async def test_the_minutes_of_a_near_deadline_run_on_by_themselves(visitors: Vis
     await page.clock.fast_forward(45 * 60_000)
     await expect(due).to_have_text(re.compile(r"Reply [567]\smin over"))
     await expect(due).to_have_class("chip late")
+
+
+async def test_an_open_log_shows_what_happens_on_its_case(visitors: Visitors) -> None:
+    """S3.2: a log that was opened before a reply shows the reply, and its filter stays."""
+    case = await open_case("VPN drops")
+    page = await shown(visitors, f"/agent/cases/{case.number}/log?kind=messages")
+    lines = page.locator("#log tbody tr")
+    before = await lines.count()
+    await answered(case, "It still drops.")
+    await expect(lines).to_have_count(before + 1)
+    async with transaction(NOOR):
+        await (await Case.find(case.number, NOOR)).take(by=NOOR, at=datetime.now(UTC))
+    await answered(case, "And again.")
+    await expect(lines).to_have_count(before + 2)
+    await expect(page.locator("#log")).not_to_contain_text("took the case")
