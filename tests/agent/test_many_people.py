@@ -27,6 +27,11 @@ async def crowd(dsn: str) -> None:
         await tx.execute(more.format(agents, "'Colleague ' || n, 'agent', 1, 1"), SELECTABLE)
         await tx.execute(more.format(people, f"{ACME}, 'Contact ' || n, false, false, false"), SELECTABLE)
         await tx.execute(more.format(people, f"{GLOBEX}, 'Zoe Gil', false, false, false"), 1)
+        await tx.execute(
+            "insert into credential (email, customer_id, contact_id, created_at)"
+            " select 'contact' || id || '@example.org', customer_id, id, now() from contact x"
+            " where not exists (select from credential c where c.contact_id = x.id)"
+        )
 
 
 async def watching(case: Case) -> list[str]:
