@@ -263,7 +263,7 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
 
 
-def some(names: Sequence[str], most: int = 10) -> str:
+def some(names: Sequence[str], most: int = 5) -> str:
     """Return at most `most` of the names as a text, with the number of the others: Ada, Alan and 12 more."""
     if len(names) <= most:
         return ", ".join(names)

@@ -115,7 +115,7 @@ async def test_many_cases_get_one_of_many_agents_by_name_or_nobody(ines: Browser
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_case_names_few_of_its_many_readers(ines: Browser, ada: Browser, case: Case) -> None:
-    """The page of a case that all of Acme may read names ten of its readers and counts the others."""
+    """The page of a case that all of Acme may read names five of its readers and counts the others."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = true where customer_id = $1", ACME)
     for browser, path in ((ines, f"/agent/cases/{case.number}"), (ada, f"/cases/{case.number}")):
