@@ -68,7 +68,8 @@ class Calendar:
 
     Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
     another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
-    the position at its begin, all in microseconds.
+    the position at its begin, all in microseconds. `_first` and `_next` are the first day and the day after the last one.
+    `_covered` are the instants, in microseconds, for which `_cover` has nothing to add; asking it costs more than the rest.
     """
 
     hours: Hours
@@ -77,6 +78,7 @@ class Calendar:
     _before: list[int] = field(default_factory=list)
     _first: date | None = None
     _next: date | None = None
+    _covered: range = range(0)
 
     @staticmethod
     @lru_cache(maxsize=8)
@@ -116,8 +118,9 @@ class Calendar:
 
         The result is negative for an instant before the fixed one.
         """
-        self._cover(at)
         point = _point(at)
+        if point not in self._covered:
+            self._cover(at)
         index = bisect_right(self._begins, point) - 1
         if index < 0:
             return self._before[0] if self._before else 0
@@ -129,7 +132,8 @@ class Calendar:
         `after` is an instant that is not later than the result. Return None if there is no such instant within
         `FARTHEST` days.
         """
-        self._cover(after)
+        if _point(after) not in self._covered:
+            self._cover(after)
         last = after + FARTHEST * _DAY
         while not self._begins or self._before[-1] + self._ends[-1] - self._begins[-1] < position:
             if self._next is None or self._next > last.date():
@@ -150,6 +154,8 @@ class Calendar:
             self._lay_out(self._next, self._next + _BLOCK * _DAY)
         while self._first is not None and day - _DAY <= self._first:
             self._lay_out(self._first - _BLOCK * _DAY, self._first)
+        if self._first is not None and self._next is not None:
+            self._covered = range(_midnight(self._first + 2 * _DAY), _midnight(self._next - _DAY))
 
     def _lay_out(self, first: date, end: date) -> None:
         """Add the stretches of the days from `first` up to, but not including, `end`.
@@ -224,6 +230,10 @@ def _opening(day: date, minute: int, zone: ZoneInfo) -> datetime:
 
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _midnight(day: date) -> int:
+    return _point(datetime.combine(day, time(), UTC))
 
 
 def _point(at: datetime) -> int:

@@ -183,6 +183,15 @@ def test_a_calendar_without_working_time_has_no_deadline() -> None:
     assert due(Hours(windows=()), "2026-11-20 09:00", 1) is None
 
 
+def test_a_deadline_within_known_days_asks_for_no_further_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadlines of a hundred cases of one week make the calendar check once which days it lacks."""
+    asked, calendar = list[datetime](), Calendar(BERLIN)
+    cover = Calendar._cover
+    monkeypatch.setattr(Calendar, "_cover", lambda self, instant: [asked.append(instant), cover(self, instant)])
+    found = {calendar.due(at("2026-11-02 10:00") + place * MINUTE, 480) for place in range(100)}
+    assert (len(found), len(asked)) == (100, 1)
+
+
 def test_public_holidays_are_known_for_the_countries_that_forms_offer() -> None:
     """D49: forms offer countries with known holidays, and the regions that have holidays of their own."""
     assert offered_countries().keys() <= countries().keys()
