@@ -4,13 +4,17 @@ The job handles the cases by number, a batch in each transaction, and records it
 a new run, and the job of the old run ends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from portal import jobs
 from portal.database import current
+from portal.database.batches import halves_or_report
 from portal.desk.deadlines import keeping
 from portal.desk.deadlines.calendars import hold
+from portal.errors import Unavailable
 
 OPEN = "c.status not in ('resolved', 'closed')"
 BATCH = 500
@@ -47,20 +51,29 @@ async def latest() -> Recount | None:
 async def recount(version: int, at: datetime) -> bool:
     """Handle the next batch of the run `version`, in the caller's transaction, and return whether cases are left.
 
-    Return False for a run that a later change has replaced.
+    Return False for a run that a later change has replaced. If the deadlines of a case cannot be computed or stored, the
+    case keeps those that it has, the log gets the traceback, and the other cases go on. Raise `Unavailable` if the
+    database is away or a lock was not free in time.
     """
     reached = await current().fetchval(_REACHED, version)
     if reached is None:
         return False
     cases = await current().fetch(_NEXT, reached, BATCH)
-    await keeping.follow_statuses([row["id"] for row in cases], at)
-    known = await keeping.known_of([row["id"] for row in cases])
-    first = await keeping.write(known, await keeping.calendar_now())
-    dues, soons = ([pair[place] for pair in first] for place in (0, 1))
-    await current().execute(_SET, [case_id for case_id, _, _ in known], dues, soons)
+    report = await halves_or_report([row["id"] for row in cases], partial(_compute, at=at), reader=current().reader)
+    if away := next((one for one in report.refused.values() if isinstance(one, Unavailable)), None):
+        raise away
     is_over = len(cases) < BATCH
     await current().execute(_PROGRESS, len(cases), cases[-1]["number"] if cases else reached, at if is_over else None)
     return not is_over
+
+
+async def _compute(case_ids: Sequence[int], *, at: datetime) -> None:
+    """Compute and store the pauses and deadlines of these cases."""
+    await keeping.follow_statuses(case_ids, at)
+    known = await keeping.known_of(case_ids)
+    first = await keeping.write(known, await keeping.calendar_now())
+    dues, soons = ([pair[place] for pair in first] for place in (0, 1))
+    await current().execute(_SET, [case_id for case_id, _, _ in known], dues, soons)
 
 
 _BEGIN = f"""

@@ -187,7 +187,12 @@ def test_a_deadline_within_known_days_asks_for_no_further_days(monkeypatch: pyte
     """The deadlines of a hundred cases of one week make the calendar check once which days it lacks."""
     asked, calendar = list[datetime](), Calendar(BERLIN)
     cover = Calendar._cover
-    monkeypatch.setattr(Calendar, "_cover", lambda self, instant: [asked.append(instant), cover(self, instant)])
+
+    def noted(calendar: Calendar, instant: datetime) -> None:
+        asked.append(instant)
+        cover(calendar, instant)
+
+    monkeypatch.setattr(Calendar, "_cover", noted)
     found = {calendar.due(at("2026-11-02 10:00") + place * MINUTE, 480) for place in range(100)}
     assert (len(found), len(asked)) == (100, 1)
 

@@ -10,11 +10,12 @@ from portal.database import transaction
 from portal.desk import Case, Priority, Status
 from portal.desk.deadlines import recounting
 from portal.desk.verbs.splitting import split
-from portal.errors import Invalid
+from portal.errors import Invalid, Unavailable
 from portal.people.readers import SYSTEM
 from portal.timekeeping.moving.merging import merge
 from tests.desk.deadlines.promises import HOURS, TARGETS, deadlines, promise
 from tests.desk.test_cases import opened, reread
+from tests.faulty import refusing
 from tests.world import ADA, HELPDESK, INES, NOOR, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -255,6 +256,35 @@ async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypa
         assert await dues(case) == ["23 09:30", "23 12:30", "23 09:30"]
     assert await dues(replied) == ["20 12:00", "23 12:30", "23 12:30"]
     assert (await deadlines(closed))["solve"]["due_at"] == at("20 16:00")
+
+
+async def test_a_case_that_breaks_keeps_its_deadlines_and_stops_no_other(dsn: str) -> None:
+    """S3.20: if the deadlines of one case cannot be stored, the job computes those of the others in its batch and ends."""
+    await promise()
+    cases = [await opened() for _ in range(4)]
+    before = await dues(cases[1])
+    await promise(hours=type(HOURS)(hours_friday="9-11:30", hours_monday="9-17", time_zone="Europe/Berlin"))
+    async with refusing(dsn, "deadline", f"new.case_id = {cases[1].id}"):
+        found = await recounted()
+    assert found
+    assert (found.done, found.ended_at) == (4, NOW)
+    assert await dues(cases[1]) == before
+    for case in (cases[0], *cases[2:]):
+        assert await dues(case) == ["23 09:30", "23 12:30", "23 09:30"]
+
+
+async def test_a_recount_waits_for_a_lock_and_leaves_no_case_out(dsn: str) -> None:
+    """If a lock is not free in time, the batch is undone as a whole, so that the job handles it again."""
+    await promise()
+    cases = [await opened() for _ in range(2)]
+    await promise(hours=type(HOURS)(hours_friday="9-11:30", hours_monday="9-17", time_zone="Europe/Berlin"))
+    async with refusing(dsn, "deadline", f"new.case_id = {cases[1].id}", code="55P03"):
+        with pytest.raises(Unavailable):
+            await recounted()
+    assert await dues(cases[0]) != ["23 09:30", "23 12:30", "23 09:30"]
+    await recounted()
+    for case in cases:
+        assert await dues(case) == ["23 09:30", "23 12:30", "23 09:30"]
 
 
 async def test_a_recount_stops_if_the_targets_have_changed_again() -> None:
