@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+import pgqueuer  # noqa: F401 - loaded before the web processes are forked; `portal.jobs` would load it in a request
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide

@@ -6,10 +6,9 @@ A job exists only if the transaction commits.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from pgqueuer import AsyncpgDriver, Queries
-from pgqueuer.domain.types import JobId
 
 from portal.database import current
 from portal.errors import NotFound
@@ -34,27 +33,34 @@ WORDS = {
 """The description of each job for admins, by the name of the job."""
 
 
+def _queries() -> Any:
+    """Return PgQueuer's `Queries` on the connection of the running transaction.
+
+    PgQueuer is imported here, because the child processes that write files import this module, and never need it.
+    """
+    from pgqueuer import AsyncpgDriver, Queries  # noqa: PLC0415 - 60 ms of the 440 that such a process takes to start
+
+    return Queries(AsyncpgDriver(current().connection))
+
+
 async def enqueue(name: str, **ids: int | str) -> int:
     """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments, and return the job's id.
 
     The job runs after the commit. If a worker fails, the job may run again, so it must be idempotent.
     """
-    queries = Queries(AsyncpgDriver(current().connection))
-    (job,) = await queries.enqueue(name, msgspec.json.encode(ids))
+    (job,) = await _queries().enqueue(name, msgspec.json.encode(ids))
     return int(job)
 
 
 async def enqueue_later(name: str, after: timedelta, **ids: int | str) -> None:
     """Enqueue a job as `enqueue` does, to run no earlier than `after` from now by the clock of the database."""
-    queries = Queries(AsyncpgDriver(current().connection))
-    await queries.enqueue(name, msgspec.json.encode(ids), execute_after=after)
+    await _queries().enqueue(name, msgspec.json.encode(ids), execute_after=after)
 
 
 async def enqueue_all(name: str, many: Sequence[Mapping[str, int | str]]) -> None:
     """Enqueue the job `name` once for each mapping of ids in `many`, by one statement."""
     if many:
-        queries = Queries(AsyncpgDriver(current().connection))
-        await queries.enqueue([name] * len(many), [msgspec.json.encode(ids) for ids in many], [0] * len(many))
+        await _queries().enqueue([name] * len(many), [msgspec.json.encode(ids) for ids in many], [0] * len(many))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ async def retry(job: int) -> None:
     Raise `NotFound` for an unknown job.
     """
     if await _is_held(job):
-        await Queries(AsyncpgDriver(current().connection)).requeue_jobs([JobId(job)])
+        await _queries().requeue_jobs([job])
 
 
 async def discard(job: int) -> None:
