@@ -37,7 +37,8 @@ BILLING = ENGINE.parent
 MONEY = [BILLING.parent / f"{name}.py" for name in ("money", "durations", "periods")]
 
 PURE = {
-    "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "itertools", "typing", "zoneinfo",
+    "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "enum", "functools", "itertools", "operator", "typing",
+    "zoneinfo",
     "portal.durations", "portal.money", "portal.periods", "portal.schedules", "portal.words",
 }  # fmt: skip
 

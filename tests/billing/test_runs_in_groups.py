@@ -173,3 +173,24 @@ async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
     assert await billing.resume_run(run_id, NOW) is Ending.FINISHED
     assert ended == [1]
     assert (await counted(), await transactions(run_id)) == ((2, 0, 0), 2)
+
+
+async def test_a_run_in_one_transaction_locks_its_customers_in_order(blocker: asyncpg.Connection) -> None:
+    """R94: a run that waits for a customer holds no later one, so that it cannot deadlock with a decision on both."""
+    await begun()
+
+    async def run() -> billing.Run | None:
+        async with transaction(MAX):
+            return await billing.run(NOVEMBER, [GLOBEX, ACME], by=MAX, at=NOW)
+
+    async with blocker.transaction():
+        await blocker.execute("select from customer where id = $1 for update", ACME)
+        running = asyncio.create_task(run())
+        waits = "select exists (select from pg_locks l where pg_backend_pid() = any(pg_blocking_pids(l.pid)))"
+        async with asyncio.timeout(30):
+            while not await blocker.fetchval(waits):  # noqa: ASYNC110 (the database tells nobody)
+                await asyncio.sleep(0.02)
+        await blocker.execute("select from customer where id = $1 for update nowait", GLOBEX)
+    made = await running
+    assert made is not None
+    assert len(made.draft_ids) == 2

@@ -18,7 +18,7 @@ from piccolo.columns import BigInt, BigSerial, Boolean, Date, Integer, Text, Tim
 from piccolo.table import Table
 
 from portal import jobs
-from portal.billing.locks import lock_free_customers
+from portal.billing.locks import lock_customers, lock_free_customers
 from portal.billing.running.due import customers_due, until_days
 from portal.billing.running.making import Order, bill_customer, bill_together
 from portal.billing.running.skipping import skip_all, skip_unticked
@@ -96,6 +96,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
     """
     reader = current().reader
+    await lock_customers(customer_ids)  # In the order of their ids; `go_on` would wait last for those whom others hold.
     run_id = await _store(until, customer_ids, by=by, at=at)
     if await go_on(run_id, by=by, at=at, reader=reader) is Ending.NOTHING:
         return None
