@@ -128,9 +128,9 @@ class Task(Endable, Table, tablename="task"):
         return task
 
     async def change(self, facts: TaskFacts) -> None:
-        """Replace the name of the task, whether later time entries are billable by default, and its fixed fee.
+        """Replace the name of the task, its fixed fee, and the default that makes later time entries billable or not.
 
-        Existing entries do not change, and approved ones keep their price. Raise `Invalid` for a bad field, or if the
+        Existing entries stay billable or not as they are. Approved entries keep their price. Raise `Invalid` for a bad field, or if the
         service or project has another task of that name.
         """
         values = await _read(facts, self.service_id)

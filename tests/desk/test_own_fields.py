@@ -287,7 +287,11 @@ async def test_what_is_deleted_while_somebody_fills_it_in_is_said_in_a_sentence(
 
 
 async def test_a_field_with_ten_thousand_values_is_renamed_hidden_filtered_and_kept() -> None:
-    """S3.18: a field and a choice that 10,000 cases have are renamed and hidden in seconds, and cannot be deleted."""
+    """S3.18: a field that 10,000 cases have is hidden from contacts, and it and its choice are renamed, within 30 seconds.
+
+    Contacts then do not find cases by the field; agents still see it and filter by it. Neither it nor its choice can be
+    deleted.
+    """
     site = await made("Site", "choice", choices="Hamburg\nBerlin")
     case = await opened(ADA)
     async with transaction(SYSTEM) as tx:

@@ -20,10 +20,10 @@ def place_of(request: Web, number: int | str, **told: object) -> str:
 
 
 def next_place(request: Web, **told: object) -> str:
-    """Return the path and query of the next case after the place in the list of cases that the request's URL has.
+    """Return the path and query of the case that the query parameter `next` of the request names.
 
-    After the last case, or without a list, return the path and query of the page that lists cases. `told` are
-    additional query parameters.
+    Without this parameter, as after the last case of a list, return the path and query of the page that lists cases.
+    `told` are additional query parameters.
     """
     following = number_in(request.query_params.get("next"))
     path = f"/agent/cases/{following}" if following else "/agent/cases"

@@ -46,7 +46,11 @@ async def reply(
 
 
 async def _after(case: "Case", by: Reader, then: Status | int | None) -> Status | Standing:
-    """Return the status of the case after a reply, or its category. Raise `Invalid` if `then` may not follow."""
+    """Return what a case becomes with a reply: a `Standing`, which is one status, or a `Status`, a category of statuses.
+
+    `then` is what was chosen together with the reply, or None. Raise `Invalid` if the workflow does not allow an agent's
+    choice. A contact who chooses anything keeps the case in its present category.
+    """
     if by.is_agent and then is not None and then not in (case.stands, case.status_id):
         return await wanted(case, then)
     return after_reply(case.stands, by_agent=by.is_agent, then=None if then is None else case.stands)
