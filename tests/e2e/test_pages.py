@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
 from portal.settings import Settings
 from portal.storage import open_storage
@@ -35,6 +35,9 @@ FRAME = [".rail", ".agent-bar", ".keys-help", ".customer-bar", ".customer-foot"]
 axe checks these parts on `WHOLE` pages of each person, which change daily, and with `--all` on every page.
 """
 WHOLE = 5
+
+WIDE, NARROW = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+"""The windows of a desktop and of a phone. Every second page is opened in the narrow one and then widened for axe."""
 
 
 MOST = 12_000
@@ -91,7 +94,7 @@ async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]
     await page.emulate_media(color_scheme=scheme)
     await page.reload()
     found = await violations(page)
-    await page.set_viewport_size({"width": 1440, "height": 900})
+    await page.set_viewport_size(WIDE)
     await page.emulate_media(color_scheme="light")
     return [f"{width} px, {scheme}: {one}" for one in found]
 
@@ -99,9 +102,14 @@ async def violations_in(page: Page, width: int, scheme: Literal["light", "dark"]
 async def faults_of(page: Page, address: str, exclude: Sequence[str] = ()) -> list[str]:
     """Return the open page's faults in accessibility, headings, title, primary buttons and width at 390 px.
 
-    Each begins with `address`. axe does not look into what `exclude` matches. The window is 1440 px wide afterwards.
+    Each begins with `address`. axe does not look into what `exclude` matches. If the window was 1440 px wide, it is
+    390 px wide afterwards, and the other way round, so that the next page is laid out twice and not three times.
     """
     faults = []
+    loaded_narrow = page.viewport_size == NARROW
+    if loaded_narrow:
+        faults += await sideways(page)
+        await page.set_viewport_size(WIDE)
     faults += await violations(page, exclude)
     content = await page.evaluate(CONTENT)
     if content["headings"] != 1:
@@ -110,11 +118,15 @@ async def faults_of(page: Page, address: str, exclude: Sequence[str] = ()) -> li
         faults.append(f"title {await page.title()!r}")
     if len(content["primary"]) > 1:
         faults.append(f"{len(content['primary'])} primary buttons: {content['primary']}")
-    await page.set_viewport_size({"width": 390, "height": 844})
-    if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        faults.append("scrolls sideways at 390 px")
-    await page.set_viewport_size({"width": 1440, "height": 900})
+    if not loaded_narrow:
+        await page.set_viewport_size(NARROW)
+        faults += await sideways(page)
     return [f"{address}: {fault}" for fault in faults]
+
+
+async def sideways(page: Page) -> list[str]:
+    """Return a message if the open page is wider than its window, otherwise an empty list."""
+    return ["scrolls sideways at 390 px"] * await page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
 async def look(page: Page, wire: Wire, address: str) -> tuple[int, dict[str, int]]:
