@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     ):
         usual = sizes if is_asked else usual
     given.sizes = given.sizes or [*usual]
-    given.concurrency = [1, 16]
+    given.concurrency = [1] if given.views else [1, 16]
     if given.quick and not (given.approvals or given.timesheets or given.views):
         given.sizes, given.concurrency, given.seconds = [1_000], [16], 2.0
     return given
@@ -263,6 +263,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows += measured
         print(f"size {size:,}: two workers use {memory:.0f} MB (PSS)", file=sys.stderr)
     print(json.dumps(rows, indent=1) if given.json else table(rows))
+    if given.views and not given.json:
+        print(f"\nms of processor time by size, and growth\n{views.growth(rows)}")
 
 
 if __name__ == "__main__":

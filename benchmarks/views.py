@@ -7,7 +7,7 @@ Of the first group, one in ten is overdue, and the deadline of one in ten comes 
 snoozed. A tag is on 100 cases, and the agent has a saved view for it.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import asyncpg
@@ -115,3 +115,17 @@ def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[st
             await connection.close()
 
     return fill
+
+
+def growth(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the processor time of app and database of each page by size, in milliseconds, and its last value by its first.
+
+    `rows` are rows of the table of `./dev bench`.
+    """
+    costs: dict[str, list[float]] = {}
+    for row in rows:
+        costs.setdefault(row["page"], []).append(row["cpu_app_ms"]["median"] + row["cpu_db_ms"]["median"])
+    return "\n".join(
+        f"{page:32}{''.join(f'{cost:9.2f}' for cost in found)}{found[-1] / found[0]:8.2f} x"
+        for page, found in costs.items()
+    )
