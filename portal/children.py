@@ -84,9 +84,9 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """End a process that `spawn` started: send the signals in turn, waiting the given seconds after each until it ends.
+    """End a process that `spawn` started: send the signals in turn, and wait for its end at most the seconds beside each.
 
-    Then kill the rest of its process session, and the process itself if it still runs.
+    Then kill whatever still runs in its process group, including the process itself.
     """
     for number, seconds in signals:
         process.send_signal(number)

@@ -60,9 +60,9 @@ class RunningTotals:
     """
 
     def __init__(self, state: BillingState, others: Mapping[Key, Decimal]) -> None:
-        """Start with the totals `others` by contract, and add the approved entries of `state`.
+        """Start with the total of each contract in `others`, and add the approved entries of `state`.
 
-        `others` holds the net amounts of approved entries that `state` does not contain.
+        `others` maps a contract to the net sum of those of its approved entries that `state` does not contain.
         """
         self._digits = state.digits
         self._places = state.places()

@@ -222,7 +222,10 @@ async def resume(reader: NamedDependency[ContactReader], contact: FromPath[int])
 
 @post("/contacts/{contact:int}/mail-refusal/removal", guards=[administrator_only])
 async def try_mail_again(reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[Any]:
-    """Send mails again to a contact's address that a mail server has refused, and redirect to the contact."""
+    """Forget that a mail server refused a contact's address, and redirect to the contact.
+
+    From now on, mails are sent to the address again.
+    """
     async with administering(reader) as by:
         await refusals.forget((await (await Contact.find(contact, by, hold=True)).credential())["email"])
     return see_other(f"/contacts/{contact}")

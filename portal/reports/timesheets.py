@@ -89,11 +89,11 @@ async def read(
     all_sums: bool = False,
     size: int = PAGE,
 ) -> Timesheet:
-    """Return one page of the timesheet.
+    """Return one page of the timesheet, with the entries on it that the reader may decide on.
 
-    `day` is today, which decides whether the reader is the deputy of an absent manager. `after` is the cursor. With
-    `all_sums`, the sums include all entries, however many there are. If no entry follows the cursor (any longer),
-    return the first page. `size` is the maximum number of entries.
+    A deputy of a manager who is absent today, on `day`, may decide in place of that manager. `after` is the cursor; if no
+    entry follows it, return the first page. With `all_sums`, the sums include all entries, however many there are.
+    `size` is the maximum number of entries.
     """
     found = await _picked(reader, question, group, after, size)
     if not found and after:

@@ -87,7 +87,10 @@ async def test_cases_are_found_as_people_type(desk: list[Case]) -> None:
 
 
 async def test_the_place_is_shown_with_its_words_marked(desk: list[Case]) -> None:
-    """A result shows the message with most of the searched words, with the words marked and the text escaped."""
+    """A result shows the message that has most of the searched words, with these words marked and its HTML as plain text.
+
+    If only the subject matches, the words are marked there, and no message is shown.
+    """
     [case] = (await page_of("limit nine")).rows
     assert (case.is_note, case.author) == (True, "Ines Okafor")
     assert [piece.text for piece in case.excerpt if piece.is_marked] == ["limit", "nine"]

@@ -128,7 +128,10 @@ async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Setti
 
 
 async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
-    """Two people with 3 replies on each of 50 cases get one mail per case, except for a case mailed just before."""
+    """Two people with 3 replies on each of 50 cases each get one mail per case.
+
+    The mail to a person who was mailed about a case just before begins a minute later. The query uses an index.
+    """
     readers = [ALAN.credential_id, ADA.credential_id]
     async with transaction(SYSTEM) as tx:
         await tx.execute(

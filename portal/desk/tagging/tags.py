@@ -140,9 +140,9 @@ async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> b
 
 
 async def remove_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
-    """Remove a tag from the case, and return whether the case had it. The log records it, for agents only.
+    """Remove a tag from the case, add a line to the log that only agents see, and return whether the case had the tag.
 
-    Raise `Conflict` if the case was merged.
+    Raise `NotFound` for a contact and `Conflict` if the case was merged.
     """
     agents_only(by)
     await lock(case, by)

@@ -40,7 +40,10 @@ async def show(
 
 @post("/account/mail-refusal/removal", guards=[signed_in])
 async def try_mail_again(reader: NamedDependency[Any]) -> Response[Any]:
-    """Send mails to the reader's address again although a mail server has refused it, and redirect to the account page."""
+    """Forget that a mail server refused the reader's address, and redirect to the account page.
+
+    From now on, mails are sent to the address again.
+    """
     async with transaction(reader):
         await refusals.forget(reader.email)
     return see_other("/account?done=mail")
