@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,10 @@ def server() -> Iterator[str]:
         return
     from portal.embedded import EmbeddedPostgres
 
+    for left in Path(tempfile.gettempdir()).glob("portal-postgres-*"):
+        # A run that was killed leaves its server's files, which may be in memory. Longer than a day, nothing runs.
+        if left.stat().st_mtime < time.time() - 86_400:
+            shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))  # The server's account cannot reach pytest's folders.
     postgres = EmbeddedPostgres(
         folder,
