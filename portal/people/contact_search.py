@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from portal.database import current
 from portal.database.finder import Finder
+from portal.fields import phone
 from portal.mailboxes import canonical
 from portal.people.readers import Reader
 
@@ -29,12 +30,13 @@ _FEWEST_DIGITS = 5
 def telephone_digits(text: str) -> str:
     """Return the digits of a text that may be a telephone number or a part of one, without leading zeros and `(0)`.
 
-    Return "" for a text that contains other characters than telephone numbers do, or fewer than five such digits.
+    Return "" for a text that `phone` does not accept for a contact, and for fewer than five such digits.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    if not re.fullmatch(r"\+?[0-9 ()/.\-]+", plain):
+    try:
+        number = phone(text)
+    except ValueError:
         return ""
-    digits = re.sub(r"\D", "", plain.replace("(0)", "")).lstrip("0")
+    digits = re.sub(r"\D", "", number.replace("(0)", "")).lstrip("0")
     return digits if len(digits) >= _FEWEST_DIGITS else ""
 
 

@@ -89,9 +89,19 @@ async def test_a_number_that_a_contact_has_is_offered_and_not_created_twice(ines
     Whoever shares a number, as behind a switchboard, becomes a contact if the agent says so.
     """
     bea = await a_caller(ines)
-    for place, typed in enumerate(("040 555 0199", "+49 (0)40 5550199", "0049 40 5550199", "5550199"), 2):
+    spellings = (
+        "040 555 0199",
+        "+49 (0)40 5550199",
+        "0049 40 5550199",
+        "5550199",
+        " +49 40\u00a0555\u20110199",
+        "\u200e040\u2013555 0199\t",
+    )
+    for place, typed in enumerate(spellings, 2):
         answer = await ines.send_form("/agent/cases/new", call(new_phone=typed, form_key="0" * 31 + str(place)))
         assert (answer.status_code, "That is Bea Roth." in answer.text) == (422, True), typed
+        suggested = (await ines.get("/agent/finders/callers", params={"text": typed})).text
+        assert re.findall(r'data-name="([^"]+)"', suggested) == ["Bea Roth"], typed
         (offered,) = re.findall(r'name="instead" value="(\d+)"', answer.text)
         assert int(offered) == bea
     answer = await ines.send_form("/agent/cases/new", call(instead=str(bea), form_key="0" * 31 + "2"))
@@ -100,10 +110,11 @@ async def test_a_number_that_a_contact_has_is_offered_and_not_created_twice(ines
     beside = call(new_name="Cem Roth", new_beside="yes", form_key="0" * 31 + "3")
     assert (await ines.send_form("/agent/cases/new", beside)).headers["location"] == "/agent/cases/1003"
     assert (await stored("select count(*) as n from contact where phone = '+49 40 555 0199'"))["n"] == 2
-    taken = await ines.send_form(
-        "/agent/cases/new", call(new_email=ADA.email, new_beside="yes", form_key="0" * 31 + "4")
-    )
-    assert (taken.status_code, f"That is {ADA.name}." in taken.text) == (422, True)
+    for address in (ADA.email, f" {ADA.email.upper()}\u200b", ADA.email.replace("@", "\uff20")):
+        taken = await ines.send_form(
+            "/agent/cases/new", call(new_email=address, new_beside="yes", form_key="0" * 31 + "4")
+        )
+        assert (taken.status_code, f"That is {ADA.name}." in taken.text) == (422, True), address
     elsewhere = await ines.send_form("/agent/cases/new", call(instead=str(GIL.id), form_key="0" * 31 + "5"))
     assert elsewhere.status_code in (404, 422)
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from portal.database import current
 from portal.errors import Invalid
-from portal.people.contact_search import telephone_digits
+from portal.people.contact_search import mail_part, telephone_digits
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.readers import AgentReader
@@ -60,7 +60,7 @@ class NewCaller(Struct, kw_only=True):
 
     async def known(self, customer: int) -> Known | None:
         """Return the customer's contact who has the typed mail address or telephone number, or None."""
-        digits, address = telephone_digits(self.new_phone), self.new_email.strip().lower()
+        digits, address = telephone_digits(self.new_phone), mail_part(self.new_email)
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):
             if value and (row := await current().fetchrow(sql, value, customer)):
                 return Known(field, row["id"], row["name"])
