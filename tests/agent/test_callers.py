@@ -257,11 +257,25 @@ async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
     assert "Former contact" in (await ines.get("/agent/cases/1001")).text
 
 
-async def test_the_page_about_sharing_does_not_say_that_a_caller_sees_the_case(ines: Browser) -> None:
-    """S3.15: of a caller's case, only the watchers see what is confidential, because the caller cannot sign in."""
+async def test_the_page_about_sharing_does_not_say_that_a_caller_sees_the_case(app: Gate, ines: Browser) -> None:
+    """S3.15: of a caller's case, only the watchers see what is confidential, because the caller cannot sign in.
+
+    Agents and the watchers read it so; of a case of somebody who can sign in, they read that person's name.
+    """
     await a_caller(ines)
     page = text_of((await ines.get("/agent/cases/1001/sharing")).text)
     assert "If it is confidential, only the watchers do" in page
+    async with transaction(ALAN):
+        await Case.open(by=ALAN, subject="Monitor", text="Flickers.", case_type_id=INCIDENT, at=now())
+    for number in (1001, 1002):
+        async with transaction(INES):
+            case = await Case.find(number, INES)
+            await case.watch(ADA.id, by=INES, at=now())
+            await case.set_confidential(True, by=INES, at=now())
+    async with await Browser.of(app, ADA) as ada:
+        for number, who in ((1001, "the watchers"), (1002, f"{ALAN.name} and the watchers")):
+            page = text_of((await ada.get(f"/cases/{number}/sharing")).text)
+            assert f"Of Acme, only {who} see this case." in page
 
 
 async def test_cases_are_given_to_a_caller_and_they_watch(app: Gate, ines: Browser, noor: Browser) -> None:
