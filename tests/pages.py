@@ -7,6 +7,7 @@ NO_PAGES = (
     "GET /agent/cases/{number}/presence", "GET /agent/cases/{number}/fields/{field}",
     "GET /agent/cases/views/counts", "GET /agent/finders/tags", "GET /agent/finders/departments",
     "GET /agent/finders/cases", "GET /agent/finders/contacts/{number}", "GET /finders/colleagues",
+    "GET /agent/finders/customers/{customer}/contacts",
     "GET /agent/finders/cases/{number}", "GET /agent/finders/cases/{number}/links",
     "GET /agent/finders/colleagues", "GET /agent/finders/callers", "GET /cases/new/suggestions", "GET /search/suggestions",
     "GET /agent/search/suggestions", "GET /help/{slug}/pictures/{name}",

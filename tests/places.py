@@ -190,6 +190,7 @@ async def _create(storage: Storage, at: datetime) -> Places:
         "/agent/cases/changes/": {"change": await _change(case, at)},
         "/agent/finders/cases/": {"number": case.number},
         "/agent/finders/contacts/": {"number": case.number},
+        "/agent/finders/customers/": {"customer": ACME},
         "/agent/setup/fields/": fields,
         "/agent/canned-replies/": {"canned": await _canned()},
         "/agent/time/": {"entry": entries["draft"].id},

@@ -221,6 +221,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/finders/callers": AGENTS,
     "GET /agent/finders/customers": AGENTS,
     "GET /agent/finders/contacts/{number}": AGENTS,
+    "GET /agent/finders/customers/{customer}/contacts": AGENTS,
     "GET /agent/finders/contracts": AGENTS,
     "GET /agent/finders/services": AGENTS,
     "GET /agent/finders/projects": AGENTS,

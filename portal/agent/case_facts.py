@@ -20,6 +20,7 @@ from portal.desk.workflow.priorities import name_of
 from portal.errors import Conflict, Invalid
 from portal.numbers import number_in
 from portal.people.agents import COLLEAGUES
+from portal.people.contact_search import known_contacts_of
 from portal.people.contacts import Contact
 from portal.people.departments import DEPARTMENTS, Department
 from portal.people.offered import choices, with_stored
@@ -28,7 +29,7 @@ from portal.people.working.absences import Absence
 from portal.periods import today
 from portal.render.formats import day, reading
 from portal.web.edits import as_seen, edited, seen_in
-from portal.web.finding import chosen
+from portal.web.finding import chosen, people_in, settle
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
@@ -254,13 +255,15 @@ async def _facts(
     details = await Details.find(number, reader)
     case = details.case
     services = await Service.offered(case.customer_id, today(reader.time_zone, visit.at))
+    contacts = await Contact.selectable(case.customer_id)
     return await agent_page(
         request, reader, "agent/cases/facts.html", details=details,
         services=with_stored(services, case.service_id, details.service_name),
         types=with_stored(choices(await case_types()), case.case_type_id, details.type_name),
-        contacts=with_stored(
-            choices(await Contact.offered(case.customer_id)), case.contact_id, f"{details.contact_name} (has left)"
-        ),
+        contacts=None
+        if contacts is None
+        else with_stored(choices(contacts), case.contact_id, f"{details.contact_name} (has left)"),
+        people=await people_in(typed or {"contact": case.contact_id}, {"contact": known_contacts_of(case.customer_id)}),
         projects=with_stored(await Project.offered(case.customer_id), case.project_id, details.project_name),
         seen=as_seen(FactsChange.of(details.case)), errors=errors or {}, typed=typed or {},
     )  # fmt: skip
@@ -277,6 +280,7 @@ async def change_facts(
     """Save the changed facts of a case, and redirect to the case. The log of the case records each change."""
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
+        await settle(form, "contact", known_contacts_of(case.customer_id), case.contact_id)
         fields = edited(form, FactsChange, FactsChange.of(case))
         await case.change_facts(by=reader, at=at, **fields.since(case))
     return see_other(f"/agent/cases/{number}")

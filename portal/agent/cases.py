@@ -34,7 +34,7 @@ from portal.desk.workflow import priorities
 from portal.errors import Conflict, NotFound
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
-from portal.people.contact_search import CALLERS, sought
+from portal.people.contact_search import CALLERS, known_contacts_of, sought
 from portal.people.contacts import Contact
 from portal.people.contacts.calling import NewCaller
 from portal.people.customers import CUSTOMERS, Customer
@@ -43,7 +43,7 @@ from portal.people.readers import AgentReader
 from portal.render.formats import plural
 from portal.timekeeping.feed import worked_on
 from portal.web import drafts
-from portal.web.finding import asked, asked_several
+from portal.web.finding import asked, asked_several, people_in, settle
 from portal.web.forms import Form
 from portal.web.limits import searching
 from portal.web.pages import on_refusal, see_other
@@ -195,13 +195,16 @@ async def _new(
     caller = await asked(request, "caller", CALLERS, read=sought)
     if caller.id:
         customer = await ASKING.find((await Contact.find(caller.id, reader)).customer_id, None)
+    people = await people_in({"contact": caller.id} | draft.typed, {"contact": known_contacts_of(customer.id or 0)})
+    if not people["contact"].id:
+        draft.typed.pop("contact", None)  # the customer was changed, and this is a contact of the former
     new = NewCaller(new_email=draft.typed.get("new_email", ""), new_phone=draft.typed.get("new_phone", ""))
     return await agent_page(
         request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,
         known=await new.known(customer.id) if errors and customer.id else None,
         unsent=await drafts.unsent(reader, "/agent/cases/new"),
         customer=customer, caller=caller, newcomer=NewCaller.sought(query.get("new", "")), new=query.get("new", ""),
-        sought_for=query.get("caller_typed", ""), contacts=await Contact.offered(customer.id) if customer.id else [],
+        sought_for=query.get("caller_typed", ""), contacts=await Contact.selectable(customer.id) if customer.id else [], people=people,
         none_yet=not (customer.id or await Customer.offered()),
         types=choices(await case_types()), priorities=await priorities.offered(to_contact=False), own_fields=await offered(reader),
         sends_mails=bool(visit_of(request).settings.smtp_url),
@@ -218,6 +221,7 @@ async def open_case(
     """Create a case for a contact, who is notified (S3.3), and redirect to the case."""
     async with transaction(reader):
         own_fields = await offered(reader)
+        await settle(form, "contact", known_contacts_of(number_in(form.get("customer")) or 0))
         refuse_withdrawn(form.fields, own_fields)
         fields = form.into(with_fields(NewCase, own_fields))
         contact = fields.instead or fields.contact

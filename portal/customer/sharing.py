@@ -12,11 +12,11 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.verbs.sharing import Confidentiality, NewWatcher, may_choose, owns, watchers_of
 from portal.errors import Conflict, NotFound
-from portal.people.contact_search import contacts_of
+from portal.people.contact_search import contacts_of, known_contacts_of
 from portal.people.contacts import Contact
 from portal.people.offered import Offered, choices
 from portal.people.readers import ContactReader
-from portal.web.finding import picked, suggested
+from portal.web.finding import people_in, picked, suggested
 from portal.web.form_pages import FORM_PAGE
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other
@@ -55,6 +55,7 @@ async def _show(
         request, "customer/cases/sharing.html", details=details, case=case, watching=watching, chooses=chooses, owns=owns(case, reader),
         colleagues=_without(contacts, {reader.id}), strangers=_without(contacts, {reader.id, *known}),
         colleagues_at="/finders/colleagues",
+        people=await people_in(typed, dict.fromkeys(("contact", "successor"), known_contacts_of(case.customer_id))),
         typed=typed or {}, errors=errors or {}, here=f"/cases/{case.number}",
         may_watch=chooses and reader.id not in known,
     )  # fmt: skip

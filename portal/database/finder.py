@@ -53,6 +53,8 @@ class Found:
     problem: str = ""
     choices: Sequence[Suggestion] = ()
     """The rows whose names match the typed text, if there are several; at most `SUGGESTED`."""
+    theirs: str = ""
+    """The name of the row that is stored now, if two people have changed the field to different rows."""
 
 
 @dataclass(frozen=True, slots=True)

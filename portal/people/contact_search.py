@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from portal.database import current
-from portal.database.finder import Finder
+from portal.database.finder import Finder, choosable
 from portal.fields import phone
 from portal.mailboxes import canonical
 from portal.people.readers import Reader
@@ -133,14 +133,19 @@ where o.ended_at is null and u.ended_at is null
 
 _CONTACTS_OF = Finder(
     "contact",
-    "select o.id, o.name, case when c.id is null then 'no mail address' else '' end as about, false as is_last, o.customer_id"
-    " from contact o left join credential c on c.contact_id = o.id where o.ended_at is null",
+    "select o.id, o.name, case when c.id is null then 'no mail address' else '' end as about,"
+    " o.ended_at is not null as is_last, o.customer_id from contact o left join credential c on c.contact_id = o.id",
     of="customer_id",
 )
 
 
 def contacts_of(customer: int) -> Finder:
     """Return the type-ahead search of the contacts of a customer who have not left."""
+    return choosable(known_contacts_of(customer))
+
+
+def known_contacts_of(customer: int) -> Finder:
+    """Return the type-ahead search of all contacts of a customer, for the fields of `people_in` and `settle`."""
     return replace(_CONTACTS_OF, within=customer)
 
 

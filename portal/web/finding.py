@@ -1,18 +1,19 @@
 """Serve the suggestions of search fields, and read from a URL which suggestion was chosen."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from litestar import Response
 
-from portal.database.finder import Finder, Found
+from portal.database.finder import Finder, Found, choosable
 from portal.errors import Invalid
 from portal.numbers import number_in
 from portal.web.forms import Form
 from portal.web.pages import page
 from portal.web.visit import Web
 
-__all__ = ["Found", "asked", "asked_several", "chosen", "picked", "shown", "suggested"]
+__all__ = ["Finder", "Found", "asked", "asked_several", "chosen", "people_in", "picked", "settle", "shown", "suggested"]
 
 
 async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str, adds: str = "") -> Response[str]:
@@ -93,3 +94,43 @@ async def picked(form: Form, name: str, finder: Finder) -> int | None:
     if f"{name}_typed" in form.fields:
         return (await chosen(form.typed, {name: finder}))[name]
     return number_in(form.get(name))
+
+
+async def people_in(values: Mapping[str, Any] | None, finders: Mapping[str, Finder]) -> dict[str, Found]:
+    """Return what the search fields for people show, by field name, for the submitted or stored `values` of a form.
+
+    Each finder also finds people who have left. They are shown if the form has their id, as when they are stored, and
+    are not offered otherwise.
+    """
+    values, people = values or {}, dict[str, Found]()
+    for name, finder in finders.items():
+        people[name] = await _person(values, name, finder)
+        if name in values.get("theirs", {}) and (stored := number_in(values["theirs"][name])):
+            row = await finder.named(stored)
+            people[name] = replace(people[name], theirs=row.name if row else "")
+    return people
+
+
+async def _person(values: Mapping[str, Any], name: str, finder: Finder) -> Found:
+    id, typed = number_in(values.get(name)), values.get(f"{name}_typed")
+    if id is not None:
+        found = await finder.find(id, typed)
+        if found.id == id:
+            return found
+    return await choosable(finder).find(id, typed)
+
+
+async def settle(form: Form, name: str, finder: Finder, stored: int | None = None) -> None:
+    """Replace what a search field for people sent by the id of the person, which is what a select field sends.
+
+    `finder` is as in `people_in`. People who have left are not found, except the one with the id `stored`, if the form
+    still has this id: saving keeps them. A form that has a select field instead is not changed. Raise `Invalid` as
+    `chosen` does.
+    """
+    if f"{name}_typed" not in form.fields:
+        return
+    found = await _person(form.typed, name, finder)
+    if found.id is None or found.id != stored:
+        found = Found((await chosen(form.typed, {name: choosable(finder)}))[name])
+    form.fields[name] = [str(found.id or "")]
+    del form.fields[f"{name}_typed"]

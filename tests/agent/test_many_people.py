@@ -12,26 +12,50 @@ from portal.people.readers import SYSTEM
 from portal.render.formats import some
 from tests.agent.test_cases import open_case
 from tests.browser import Browser
+from tests.forms import form_of
 from tests.world import ACME, ADA, GLOBEX, INES, MAX
 
 
-@pytest.fixture
-async def crowd(dsn: str) -> None:
-    """Add so many agents, and so many contacts of Acme, that no select field lists them, and Zoe Gil to Globex."""
+async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
+    """Add agents called Colleague 1, 2, 3 … and contacts of Acme called Contact 1, 2, 3 …, or all of them `name`."""
     more = "insert into {} select {}, 'en_GB', 'Europe/Berlin', now() from generate_series(1, $1) n"
     people = (
         "contact (customer_id, name, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at)"
     )
+    called = f"'{name}'" if name else "'{} ' || n"
     async with transaction(SYSTEM) as tx:
-        agents = "agent (name, grade, role_id, department_id, locale, time_zone, created_at)"
-        await tx.execute(more.format(agents, "'Colleague ' || n, 'agent', 1, 1"), SELECTABLE)
-        await tx.execute(more.format(people, f"{ACME}, 'Contact ' || n, false, false, false"), SELECTABLE)
+        colleagues = "agent (name, grade, role_id, department_id, locale, time_zone, created_at)"
+        await tx.execute(more.format(colleagues, called.format("Colleague") + ", 'agent', 1, 1"), agents)
+        await tx.execute(more.format(people, f"{ACME}, {called.format('Contact')}, false, false, false"), contacts)
         await tx.execute(more.format(people, f"{GLOBEX}, 'Zoe Gil', false, false, false"), 1)
         await tx.execute(
             "insert into credential (email, customer_id, contact_id, created_at)"
             " select 'contact' || id || '@example.org', customer_id, id, now() from contact x"
             " where not exists (select from credential c where c.contact_id = x.id)"
         )
+
+
+async def fill(table: str, where: str = "true") -> int:
+    """Return how many people who have not left are missing until `table` has exactly as many as a select field lists."""
+    async with transaction(SYSTEM) as tx:
+        return SELECTABLE - int(await tx.fetchval(f"select count(*) from {table} where ended_at is null and {where}"))
+
+
+@pytest.fixture
+async def crowd(dsn: str) -> None:
+    """Add so many agents, and so many contacts of Acme, that no select field lists them, and Zoe Gil to Globex."""
+    await add(SELECTABLE, SELECTABLE)
+
+
+@pytest.fixture
+async def just_few(dsn: str) -> None:
+    """Fill up the agents, and the contacts of Acme, to exactly as many as a select field lists."""
+    await add(await fill("agent"), await fill("contact", f"customer_id = {ACME}"))
+
+
+def radios(page: str, name: str) -> list[str]:
+    """Return the names of the people whom a search field offers as radio buttons."""
+    return re.findall(rf'<input type="radio" name="{name}"\s+value="\d+"><span>([^<]+?)\s*<', page)
 
 
 async def watching(case: Case) -> list[str]:
@@ -124,3 +148,119 @@ async def test_a_case_names_few_of_its_many_readers(ines: Browser, ada: Browser,
         assert page.count("Contact ") < 40, path
     assert (some(["Ada", "Alan"]), some(["Ada", "Alan", "Bea"], 2)) == ("Ada, Alan", "Ada, Alan and 1 more")
     assert case.contact_id == ADA.id
+
+
+def sent(page: str, action: str) -> dict[str, str]:
+    """Return what the form of a page sends without script if nobody changes it."""
+    return {name: values[-1] for name, values in form_of(page, action).fields.items() if name != "csrf"}
+
+
+async def contact_of(case: Case) -> str:
+    async with transaction(INES) as tx:
+        return str(
+            await tx.fetchval(
+                "select o.name from cases c join contact o on o.id = c.contact_id where c.id = $1", case.id
+            )
+        )
+
+
+@pytest.mark.usefixtures("just_few")
+async def test_a_hundred_people_are_a_list(ines: Browser, case: Case) -> None:
+    """R81: up to a hundred contacts or agents, a form has a select field."""
+    for path, name in (
+        (f"/agent/cases/{case.number}/facts", "contact"), (f"/agent/cases/new?customer={ACME}", "contact"),
+    ):  # fmt: skip
+        page = (await ines.get(path)).text
+        assert (f'<select id="{name}"' in page, f'name="{name}_typed"' in page) == (True, False), path
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_the_contact_of_a_case_is_found_by_name(ines: Browser, case: Case) -> None:
+    """R81: without script the shown name stays or is typed over; what several have is offered."""
+    await add(contacts=2, name="Sam Twin")
+    here = f"/agent/cases/{case.number}/facts"
+    fields = sent((await ines.get(here)).text, here)
+    assert (fields["contact_typed"], fields["contact"]) == ("Ada Lindqvist", str(ADA.id))
+    assert (await ines.send_form(here, fields | {"subject": "New subject"})).status_code == 303
+    assert await contact_of(case) == "Ada Lindqvist"
+    fields = sent((await ines.get(here)).text, here)
+    for typed in ("Zoe Gil", "nonsense", "twin"):
+        refused = await ines.send_form(here, fields | {"contact_typed": typed})
+        assert (refused.status_code, await contact_of(case)) == (422, "Ada Lindqvist"), typed
+        assert radios(refused.text, "contact") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    for _ in range(2):
+        assert (await ines.send_form(here, fields | {"contact_typed": "contact 42"})).status_code == 303
+        assert await contact_of(case) == "Contact 42"
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_contact_who_has_left_stays_the_contact_until_another_is_named(ines: Browser, case: Case) -> None:
+    """R81: saving a case whose contact has left keeps the contact, whom no search field offers."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set ended_at = now() where id = $1", ADA.id)
+    here = f"/agent/cases/{case.number}/facts"
+    fields = sent((await ines.get(here)).text, here)
+    assert fields["contact_typed"] == "Ada Lindqvist"
+    assert (await ines.send_form(here, fields | {"subject": "Kept"})).status_code == 303
+    assert await contact_of(case) == "Ada Lindqvist"
+    assert "Ada" not in (await ines.get(f"/agent/finders/contacts/{case.number}?text=ada")).text
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_two_agents_who_change_the_contact_read_whom_the_other_chose(ines: Browser, case: Case) -> None:
+    """The second to save reads the name that is stored now, and changes nothing."""
+    here = f"/agent/cases/{case.number}/facts"
+    fields = sent((await ines.get(here)).text, here)
+    assert (await ines.send_form(here, fields | {"contact_typed": "contact 42"})).status_code == 303
+    refused = await ines.send_form(here, fields | {"contact_typed": "contact 43"})
+    assert (refused.status_code, "It is now “Contact 42”" in refused.text) == (409, True)
+    assert await contact_of(case) == "Contact 42"
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_case_is_opened_for_one_of_many_contacts(ines: Browser) -> None:
+    """S3.3, R81: the contact is typed; a name that several have opens nothing and is offered; nobody is somebody new."""
+    await add(contacts=2, name="Sam Twin")
+    here = f"/agent/cases/new?customer={ACME}"
+    finder = f"/agent/finders/customers/{ACME}/contacts"
+    assert f'data-finder="{finder}"' in (await ines.get(here)).text
+    assert re.findall(r'data-name="([^"]+)"', (await ines.get(f"{finder}?text=contact+42")).text) == ["Contact 42"]
+    assert (await ines.get("/agent/finders/customers/999999/contacts")).status_code == 404
+    fields = {
+        "customer": str(ACME),
+        "contact": "",
+        "subject": "Called",
+        "body": "It hums.",
+        "case_type": "1",
+        "priority": "2",
+        "to": "me",
+    }
+
+    async def opened() -> list[str]:
+        async with transaction(INES) as tx:
+            rows = await tx.fetch("select o.name from cases c join contact o on o.id = c.contact_id order by c.id")
+            return [row["name"] for row in rows]
+
+    for typed in ("twin", "Zoe Gil"):
+        refused = await ines.send_form(here, fields | {"contact_typed": typed})
+        assert (refused.status_code, await opened()) == (422, []), typed
+        assert radios(refused.text, "contact") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    assert (await ines.send_form(here, fields | {"contact_typed": "contact 42"})).status_code == 303
+    new = {"contact_typed": "", "new_name": "Nia New", "new_email": "nia@acme.example"}
+    assert (await ines.send_form(here, fields | new)).status_code == 303
+    assert await opened() == ["Contact 42", "Nia New"]
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_sharing_offers_the_people_whom_the_text_may_mean(ines: Browser, ada: Browser, case: Case) -> None:
+    """S3.15: a name that several contacts have is offered as radio buttons, to agents and to contacts."""
+    await add(contacts=2, name="Sam Twin")
+    for browser, path, name in (
+        (ines, f"/agent/cases/{case.number}/watchers", "contact"), (ada, f"/cases/{case.number}/watchers", "contact"),
+        (ada, f"/cases/{case.number}/handover", "successor"),
+    ):  # fmt: skip
+        refused = await browser.send_form(path, {f"{name}_typed": "sam", name: ""})
+        assert (refused.status_code, radios(refused.text, name)) == (422, ["Sam Twin"] * 2), path
+        twin = re.findall(rf'type="radio" name="{name}"\s+value="(\d+)"', refused.text)[1]
+        chosen = await browser.send_form(path, {f"{name}_typed": "sam", name: ["", twin]})
+        assert chosen.status_code == 303, path

@@ -20,7 +20,7 @@ from portal.desk.verbs.linking import linked_ids
 from portal.numbers import number_in
 from portal.people.agents import AGENTS, COLLEAGUES
 from portal.people.contact_search import CALLERS, contacts_of, sought
-from portal.people.customers import CUSTOMERS
+from portal.people.customers import CUSTOMERS, Customer
 from portal.people.departments import DEPARTMENTS
 from portal.people.readers import AgentReader
 from portal.web.finding import suggested
@@ -64,6 +64,14 @@ async def suggest_contacts(request: Web, reader: NamedDependency[AgentReader], n
     """Serve contacts whose names match the typed text, among the contacts of a case's customer."""
     case = await Case.find(number, reader)
     return await suggested(request, contacts_of(case.customer_id))
+
+
+@get("/finders/customers/{customer:int}/contacts")
+async def suggest_contacts_of_customer(
+    request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]
+) -> Response[str]:
+    """Serve contacts of a customer whose names match the typed text."""
+    return await suggested(request, contacts_of((await Customer.find(customer, reader)).id))
 
 
 @get("/finders/contracts")
@@ -130,7 +138,7 @@ async def _suggest_cases(request: Web, **among: Any) -> Response[str]:
 
 
 handlers: list[Any] = [
-    suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contacts, suggest_contracts, suggest_services,
-    suggest_projects, suggest_tasks, suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
+    suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contacts, suggest_contacts_of_customer,
+    suggest_contracts, suggest_services, suggest_projects, suggest_tasks, suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
     suggest_cases_to_link,
 ]  # fmt: skip

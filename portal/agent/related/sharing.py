@@ -12,7 +12,7 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.verbs.sharing import Confidentiality, NewWatcher, watchers_of
 from portal.errors import Conflict
-from portal.people.contact_search import contacts_of
+from portal.people.contact_search import contacts_of, known_contacts_of
 from portal.people.contacts import Contact
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
@@ -42,7 +42,7 @@ async def _show(
     return await form_page(
         request, "agent/related/sharing.html", details=details, watching=watching, typed=typed or {}, errors=errors,
         strangers=None if contacts is None else choices(one for one in contacts if one.id not in known),
-        colleagues_at=f"/agent/finders/contacts/{number}",
+        finders={"contact": known_contacts_of(details.case.customer_id)}, colleagues_at=f"/agent/finders/contacts/{number}",
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Provide what several set-up pages share: pages with forms, and the invitation of a person."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from portal.agent.pages import agent_page
 from portal.people import invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
+from portal.web.finding import Finder, people_in
 from portal.web.pages import form_values, see_other
 from portal.web.visit import Web, visit_of
 
@@ -22,6 +24,7 @@ async def form_page(
     seen: msgspec.Struct | None = None,
     typed: dict[str, Any] | None = None,
     errors: dict[str, str] | None = None,
+    finders: Mapping[str, Finder] | None = None,
     **context: Any,
 ) -> Response[str]:
     """Return a page with a form.
@@ -29,9 +32,12 @@ async def form_page(
     The form is filled with `typed`, the values of a refused submission. If `typed` is None, it is filled with the
     reader's draft for this path; without a draft, with the stored values `facts`. `seen` holds the values with which a
     later submission is compared, by default `facts`. `errors` holds the error messages by field.
+    With `finders`, the variable `people` of the template holds what the search fields for people show (`people_in`).
     """
     reader: Any = visit_of(request).reader
     values = await form_values(request, facts, typed, seen=seen)
+    if finders is not None:
+        context["people"] = await people_in(values["typed"], finders)
     return await agent_page(request, reader, template, errors=errors or {}, **values, **context)
 
 
