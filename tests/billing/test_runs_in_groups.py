@@ -9,6 +9,7 @@ import pytest
 from portal import billing
 from portal.billing import Ending, bounds
 from portal.billing.running import making, runs
+from portal.billing.running.due import customers_due
 from portal.database import transaction
 from portal.people.readers import SYSTEM
 from tests.billing.test_prepaid_persistence import PLAN, a_voucher
@@ -52,6 +53,21 @@ async def test_small_customers_are_billed_in_one_transaction_and_large_ones_alon
     run_id = await begun()
     assert await billing.resume_run(run_id, NOW) is Ending.FINISHED
     assert (await counted(), await transactions(run_id)) == ((2, 0, 0), expected)
+
+
+async def test_time_approved_for_later_days_counts_for_the_size_of_a_customer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D47: the engine reads such time too, so a customer with much of it is billed alone; it makes nobody due by itself."""
+    async with transaction(MAX):
+        later = [await log(10, on=NOVEMBER), await log(10, on=NOVEMBER), await log(10, on=NOVEMBER)]
+        await billing.approve([entry.choice for entry in later], by=MAX, at=NOW)
+        assert await customers_due(NOVEMBER) == {}
+    run_id = await begun()
+    async with transaction(MAX) as tx:
+        sizes = await tx.fetch("select customer_id, entries from run_customer where run_id = $1 order by 1", run_id)
+    assert [tuple(row) for row in sizes] == [(ACME, 4), (GLOBEX, 1)]
+    monkeypatch.setattr(runs, "MOST_ENTRIES", 4)
+    assert await billing.resume_run(run_id, NOW) is Ending.FINISHED
+    assert (await counted(), await transactions(run_id)) == ((2, 0, 0), 2)
 
 
 async def test_customers_billed_together_get_the_documents_that_each_would_get_alone(

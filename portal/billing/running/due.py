@@ -90,24 +90,26 @@ def newly_billed(of: Book, billing: Billing) -> Billed:
     return Billed.between(of.state, billing.state)
 
 
+# Time that is approved for later days is not due, but the engine needs it as well (`load_books`).
 _DUE = """
 select customer_id, sum(entries)::int as entries from (
-select e.customer_id, count(*) as entries from time_entry e where e.billing <> 'not_billable' and e.work_date < $1
+select e.customer_id, count(*) as entries, bool_or(e.work_date < $1) as is_due from time_entry e
+  where e.billing <> 'not_billable' and (e.state = 'approved' or e.work_date < $1)
   and not exists (select 1 from closed_entry d where d.entry_id = e.id) group by 1
 union all
-select v.customer_id, 0 from voucher v where v.sold_on < $1 and not v.sold_elsewhere
+select v.customer_id, 0, true from voucher v where v.sold_on < $1 and not v.sold_elsewhere
   and not exists (select 1 from billed_voucher b where b.voucher_id = v.id)
 union all
-select s.customer_id, 0 from service s join contract c on c.id = s.contract_id
+select s.customer_id, 0, true from service s join contract c on c.id = s.contract_id
 where s.settlement = 'subscription' and greatest(s.effective_start, c.start_on) <= $1) d
-group by customer_id order by customer_id
+group by customer_id having bool_or(is_due) order by customer_id
 """
 
 
 async def customers_due(until: date) -> dict[int, int]:
     """Return the customers for whom a run up to `until` may find something to bill, sorted by id.
 
-    The result maps each id to the number of the customer's open entries of days before `until`.
+    The result maps each id to the number of the customer's entries that `load_books` reads, which later days may have too.
 
     Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher, sold
     before `until` and not elsewhere, that is not billed yet; a subscription that has begun. Only the engine finds out

@@ -59,7 +59,7 @@ class RunCustomer(Table, tablename="run_customer"):
     """A customer whom a run bills. The primary key is the run and the customer.
 
     `done_at` is None until the customer is billed; `sentence` is the error message if something was refused, or None.
-    `entries` is the number of the customer's open entries when the run began.
+    `entries` is the number of the customer's open entries when the run began, also those approved for later days.
     """
 
     run_id = BigInt(primary_key=True, default=None)
