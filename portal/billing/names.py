@@ -45,6 +45,7 @@ from portal.billing.documents.contents import (
     PrintedLine,
     contents_of,
     draft_context,
+    line_words,
     part_of,
 )
 from portal.billing.documents.detail import DetailRow, minutes_by_cover
@@ -225,6 +226,7 @@ __all__ = [
     "leave_out",
     "left_out",
     "lift",
+    "line_words",
     "list_approved",
     "list_credit_notes",
     "list_drafts",

@@ -133,8 +133,17 @@ async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
             answer = await browser.send_form(f"{INVOICE}/credit", fields | {"amounts": [wrong]})
             assert (answer.status_code, f'value="{wrong}"' in answer.text) == (422, True)
             assert 'id="amount-2-error"' in answer.text
+            assert ("Only 45.50 is left to credit." in answer.text) == (wrong == "45.51")
         seen = await browser.send_form(f"{INVOICE}/credit", fields | {"amounts": ["10"]})
         assert "This credits €11.90" in seen.text.replace("\xa0", " ")
         answer = await browser.send_form(f"{INVOICE}/credit", fields | {"amounts": ["10"], "sum": "11.90"})
         assert answer.headers["location"] == "/agent/credit-notes/C-0001"
         assert "Time that is credited" not in (await browser.get("/agent/credit-notes/C-0001")).text
+
+
+async def test_the_lines_to_credit_are_named_as_on_the_invoice() -> None:
+    """D38: a line of a role is named with its service, and a charge that was added by hand by its label alone."""
+    by_role = {"kind": "time", "label": "Consultant", "service_name": "Network care"}
+    assert billing.line_words(by_role) == "Network care, Consultant"
+    assert billing.line_words(by_role | {"label": "Network care, December"}) == "Network care, December"
+    assert billing.line_words(by_role | {"kind": "extra", "label": "Cable"}) == "Cable"

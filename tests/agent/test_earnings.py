@@ -50,4 +50,6 @@ async def test_only_managers_see_revenue_and_its_file(ines: Browser, max_: Brows
     file = (await max_.get("/agent/earnings.csv?by=customer")).text
     assert "Acme" in file
     assert "70.00" in file
-    assert "Nothing on these days" in (await max_.get("/agent/earnings?from=2020-01-01&until=2020-01-31")).text
+    empty = (await max_.get("/agent/earnings?from=2020-01-01&until=2020-01-31")).text
+    assert "Nothing on these days" in empty
+    assert f'href="/agent/earnings?by=customer&amp;from={DAY.year}-01-01&amp;until=' in empty

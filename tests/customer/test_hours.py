@@ -1,5 +1,6 @@
 """Test the page of hours over HTTP: the statement of each service, vouchers with their ledger, and who sees them."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from portal.database import current, transaction
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.billing.test_prepaid_persistence import PLAN, a_voucher, approved, billed
-from tests.billing.work import a_service, log
+from tests.billing.work import a_case, a_service, log
 from tests.browser import Browser
 from tests.world import ACME, ACME_CONTRACT, ADA, ALAN, GIL, HELPDESK, INES, MAX, NOW
 
@@ -49,6 +50,14 @@ async def test_a_contact_sees_what_is_used_pending_and_left(app: Gate, care: dic
     ):  # fmt: skip
         assert words in text, words
     assert "MARK" not in text
+
+
+async def test_a_number_of_a_case_stands_apart_from_the_work(app: Gate, care: dict[str, int]) -> None:
+    """S2.3: in the approved time, a space follows the number of a case."""
+    async with transaction(MAX):
+        await approved(15, service=care["plan"], comment="Cable laid", case_id=(await a_case())["id"])
+    text = await text_of(app, ADA, f"/hours/services/{care['plan']}?on=2026-10-31")
+    assert re.search("#[0-9]+</a> Cable laid", text)
 
 
 async def test_earlier_periods_can_be_read(app: Gate, care: dict[str, int]) -> None:

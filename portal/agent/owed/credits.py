@@ -21,6 +21,7 @@ from portal.billing import (
     creditable,
     hand_out,
     issue_credit,
+    line_words,
     part_of,
 )
 from portal.database import transaction
@@ -141,7 +142,7 @@ async def _form(
         typed=typed, ticked=fields.get("line", []), minutes=dict(zip(fields.get("row", []), fields.get("minutes", []), strict=False)),
         parts=dict(zip(fields.get("part", []), fields.get("amounts", []), strict=False)),
         voucher_minutes=dict(zip(fields.get("voucher", []), fields.get("voucher_minutes", []), strict=False)),
-        looked_at=looked_at,
+        looked_at=looked_at, line_words=line_words,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from portal.billing.credits.lines import lines_of
 from portal.billing.documents.detail import DetailRow
 from portal.durations import spoken
 from portal.errors import Invalid
-from portal.money import cash_amount, hourly_amount, percent_of, total
+from portal.money import cash_amount, hourly_amount, percent_of, round_half_up, total
 
 NOTHING = "Choose what is to be credited: everything, a line, or time."
 DISCOUNTED = "With the discount on this invoice, that is not what is left of it. Choose the discount as well, or less."
@@ -170,8 +170,9 @@ def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
     """
     if chosen.everything or chosen.unused:
         return {}
+    rest = {place: round_half_up(of.nets[place], of.invoice.digits) for place in of.divisible}
     problems = {
-        f"amount-{position}": f"Only {of.nets[position] if position in of.divisible else 0} is left to credit."
+        f"amount-{position}": f"Only {rest.get(position, 0)} is left to credit."
         for position, amount in chosen.amounts.items()
         if position not in of.divisible or amount > of.nets[position]
     }

@@ -21,6 +21,21 @@ from portal.numbers import number_in
 from portal.render import formats
 
 
+def line_words(line: Row) -> str:
+    """Return the printed name of a line of an invoice: service name and label, such as "Network care, Consultant".
+
+    The name is the label alone if the label begins with the name of the service, or if the line is for a voucher or was
+    added by hand.
+    """
+    return _words(line["kind"], line["label"], line["service_name"])
+
+
+def _words(kind: str, label: str, service_name: str) -> str:
+    """Return the printed name of a line (`line_words`)."""
+    alone = kind in (LineKind.VOUCHER, LineKind.EXTRA) or label.startswith(service_name)
+    return label if alone else f"{service_name}, {label}"
+
+
 @dataclass(frozen=True, slots=True)
 class PrintedLine:
     """One line of an invoice as it is printed.
@@ -50,13 +65,8 @@ class PrintedLine:
 
     @property
     def words(self) -> str:
-        """Return the printed name of the line: service name and label, such as "Network care, Consultant".
-
-        The name is the label alone if the label begins with the name of the service, or if the line is for a voucher or
-        was added by hand.
-        """
-        alone = self.kind in (LineKind.VOUCHER, LineKind.EXTRA) or self.label.startswith(self.service_name)
-        return self.label if alone else f"{self.service_name}, {self.label}"
+        """Return the printed name of the line (`line_words`)."""
+        return _words(self.kind, self.label, self.service_name)
 
     @property
     def case_count(self) -> int:
