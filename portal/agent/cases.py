@@ -34,7 +34,7 @@ from portal.desk.workflow import priorities
 from portal.errors import Conflict, NotFound
 from portal.numbers import number_in
 from portal.people.agents import AGENTS
-from portal.people.contact_search import CALLERS, known_contacts_of, sought
+from portal.people.contact_search import CALLERS, known_contacts_of
 from portal.people.contacts import Contact
 from portal.people.contacts.calling import NewCaller
 from portal.people.customers import CUSTOMERS, Customer
@@ -192,7 +192,7 @@ async def _new(
     draft = await drafts.begun_here(request, reader, typed)
     kept = number_in(draft.typed.get("customer")) if "customer" not in query else None
     customer = await (ASKING.find(kept, None) if kept else asked(request, "customer", ASKING))
-    caller = await asked(request, "caller", CALLERS, read=sought)
+    caller = await asked(request, "caller", CALLERS)
     if caller.id:
         customer = await ASKING.find((await Contact.find(caller.id, reader)).customer_id, None)
     people = await people_in({"contact": caller.id} | draft.typed, {"contact": known_contacts_of(customer.id or 0)})

@@ -9,7 +9,7 @@ call `find` to learn what was chosen. Row-level security applies as in every que
 handler's guard decides who may search.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -63,13 +63,16 @@ class Finder:
 
     `what` is the noun for a row, used in error messages. `sql` is a query for the columns id, name, about and is_last,
     which must not contain anything that a person typed; rows with `is_last` come last. `by` is the column that is
-    searched, if it is another one than the name. If `of` names a column with an id, only the rows with the id `within`
+    searched, if it is another one than the name, and `sought_in` says in error messages what it contains. `read` converts
+    a typed text into the text to search for. If `of` names a column with an id, only the rows with the id `within`
     are found, such as the contacts of one customer.
     """
 
     what: str
     sql: str
     by: str = "name"
+    sought_in: str = "name"
+    read: Callable[[str], str] = str
     of: str = ""
     within: int | None = None
 
@@ -84,7 +87,9 @@ class Finder:
         Order of the words, case and accents are ignored. `after` is the id after which to continue, from an earlier
         `Suggestions`.
         """
-        rows = await current().fetch(_suggesting(self.sql, self.by, self.of), *self._among, _words(typed), after)
+        rows = await current().fetch(
+            _suggesting(self.sql, self.by, self.of), *self._among, _words(self.read(typed)), after
+        )
         shown = [Suggestion(*row) for row in rows[:SUGGESTED]]
         return Suggestions(shown, shown[-1].id if len(rows) > SUGGESTED else None)
 
@@ -115,10 +120,12 @@ class Finder:
         if len(matching) == 1:
             return Found(matching[0].id, matching[0].name)
         if not matching:
-            return Found(name=text, problem=f"There is no {self.what} with “{text}” in its name.")
+            return Found(name=text, problem=f"There is no {self.what} with “{text}” in its {self.sought_in}.")
         count = f"More than {SUGGESTED}" if after and matching == rows else str(len(matching))
         return Found(
-            name=text, problem=f"{count} {self.what}s have “{text}” in their name: choose one.", choices=matching
+            name=text,
+            problem=f"{count} {self.what}s have “{text}” in their {self.sought_in}: choose one.",
+            choices=matching,
         )
 
 

@@ -118,6 +118,11 @@ async def found_contacts(query: str, mail: str, digits: str, *, after: int | Non
     return await current().fetch(_FOUND, query, mail, digits, after, limit)
 
 
+def _sought(text: str) -> str:
+    """Return the text to search for with `CALLERS`: the digits of a telephone number, or any other text unchanged."""
+    return telephone_digits(text) or text
+
+
 CALLERS = Finder(
     "contact",
     r"""
@@ -127,6 +132,8 @@ from contact o join customer u on u.id = o.customer_id left join credential c on
 where o.ended_at is null and u.ended_at is null
 """,
     by="sought",
+    sought_in="name, number, mail address or customer",
+    read=_sought,
 )
 """Type-ahead search of the contacts who have not left, of customers that have not ended."""
 
@@ -147,8 +154,3 @@ def contacts_of(customer: int) -> Finder:
 def known_contacts_of(customer: int) -> Finder:
     """Return the type-ahead search of all contacts of a customer, for the fields of `people_in` and `settle`."""
     return replace(_CONTACTS_OF, within=customer)
-
-
-def sought(text: str) -> str:
-    """Return the text to search for with `CALLERS`: the digits of a telephone number, or any other text unchanged."""
-    return telephone_digits(text) or text

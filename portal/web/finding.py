@@ -1,6 +1,6 @@
 """Serve the suggestions of search fields, and read from a URL which suggestion was chosen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,26 +16,26 @@ from portal.web.visit import Web
 __all__ = ["Finder", "Found", "asked", "asked_several", "chosen", "people_in", "picked", "settle", "shown", "suggested"]
 
 
-async def suggested(request: Web, finder: Finder, *, read: Callable[[str], str] = str, adds: str = "") -> Response[str]:
+async def suggested(request: Web, finder: Finder, *, adds: str = "") -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
-    `?after=` is the id of the last option that is already shown; the response continues after it. `read` converts the
-    typed text into the text to search for. With `adds`, the last option leads to the form for a new row: its URL is
-    `adds` and the typed text.
+    `?after=` is the id of the last option that is already shown; the response continues after it. With `adds`, the
+    last option leads to the form for a new row: its URL is `adds` and the typed text.
     """
     typed = request.query_params.get("text", "")
-    found = await finder.suggest(read(typed), number_in(request.query_params.get("after")))
-    return page(request, "shared/suggestions.html", what=finder.what, typed=typed, suggestions=found, adds=adds)
+    found = await finder.suggest(typed, number_in(request.query_params.get("after")))
+    return page(
+        request, "shared/suggestions.html", what=finder.what, sought_in=finder.sought_in, typed=typed, suggestions=found, adds=adds
+    )  # fmt: skip
 
 
-async def asked(request: Web, name: str, finder: Finder, *, read: Callable[[str], str] = str) -> Found:
+async def asked(request: Web, name: str, finder: Finder) -> Found:
     """Return what is chosen in the search field `name`, according to the query string.
 
-    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field; `read` is as in `suggested`.
+    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field.
     """
     query = request.query_params
-    typed = query.get(f"{name}_typed")
-    return await finder.find(number_in(query.get(name)), typed if typed is None else read(typed))
+    return await finder.find(number_in(query.get(name)), query.get(f"{name}_typed"))
 
 
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:

@@ -37,6 +37,9 @@ async def test_an_unknown_caller_becomes_a_new_contact_with_what_was_typed(ines:
             re.findall(r'href="(/agent/cases/new\?new=[^"]+)"', page),
         )
         assert goes == leads
+        place = "in its name, number, mail address or customer"
+        assert f"No contact has “{html.escape(typed)}” {place}" in listed
+        assert f"There is no contact with “{html.escape(typed)}” {place}." in page
         assert "New contact" in (await ines.get(leads)).text
         forms = forms_of((await ines.get(html.unescape(f"{leads}&customer={ADA.customer_id}"))).text)
         (form,) = (form.fields for form in forms if "subject" in form.names)

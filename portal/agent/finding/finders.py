@@ -19,7 +19,7 @@ from portal.desk.tagging.tags import TAGS
 from portal.desk.verbs.linking import linked_ids
 from portal.numbers import number_in
 from portal.people.agents import AGENTS, COLLEAGUES
-from portal.people.contact_search import CALLERS, contacts_of, sought
+from portal.people.contact_search import CALLERS, contacts_of
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.departments import DEPARTMENTS
 from portal.people.readers import AgentReader
@@ -56,7 +56,7 @@ async def suggest_departments(request: Web) -> Response[str]:
 @get("/finders/callers")
 async def suggest_callers(request: Web) -> Response[str]:
     """Serve contacts whose names, telephone numbers or mail addresses match the typed text, and offer a new contact."""
-    return await suggested(request, CALLERS, read=sought, adds="/agent/cases/new?new=")
+    return await suggested(request, CALLERS, adds="/agent/cases/new?new=")
 
 
 @get("/finders/contacts/{number:str}")
