@@ -219,6 +219,7 @@ MATRIX: dict[str, Row] = {
     "GET /agent/search/suggestions": AGENTS,
     "GET /agent/finders/agents": AGENTS,
     "GET /agent/finders/callers": AGENTS,
+    "GET /agent/finders/managers": AGENTS,
     "GET /agent/finders/customers": AGENTS,
     "GET /agent/finders/contacts/{number}": AGENTS,
     "GET /agent/finders/customers/{customer}/contacts": AGENTS,

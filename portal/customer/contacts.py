@@ -15,12 +15,15 @@ from portal.errors import Conflict
 from portal.mail import refusals
 from portal.numbers import number_in
 from portal.people import invitations
+from portal.people.contact_search import known_contacts_of
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.contacts.administration import administering, refuse_own_end, refuse_own_loss
 from portal.people.customers import Customer
+from portal.people.offered import without
 from portal.people.readers import ContactReader
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.edits import edited
+from portal.web.finding import people_in, settle
 from portal.web.forms import Form
 from portal.web.guards import administrator_only
 from portal.web.limits import count_invitation
@@ -188,9 +191,11 @@ async def _ending(
     errors: dict[str, str] | None = None,
 ) -> Response[str]:
     found = await Contact.find(contact, reader)
-    others = [one for one in await Contact.offered(reader.customer_id) if one.id != found.id]
+    finders = {"contact": known_contacts_of(reader.customer_id)}
     return page(
-        request, "customer/contacts/ending.html", contact=found, others=others, typed=typed or {}, errors=errors or {},
+        request, "customer/contacts/ending.html", contact=found, typed=typed or {}, errors=errors or {},
+        others=without(found.id, await Contact.selectable(reader.customer_id)), people=await people_in(typed, finders),
+        colleagues_at="/finders/colleagues",
         cases=await open_cases_of_contact(found.id, by_contact=True),
     )  # fmt: skip
 
@@ -204,8 +209,9 @@ async def end(
     contact: FromPath[int],
 ) -> Response[Any]:
     """End a contact's access at once, hand over the contact's open cases, and redirect to the contacts."""
-    successor = form.into(Successor).contact
     async with administering(reader) as by:
+        await settle(form, "contact", known_contacts_of(reader.customer_id))
+        successor = form.into(Successor).contact
         found = await Contact.find(contact, by, hold=True)
         refuse_own_end(found, by)
         await end_contact(found, successor_id=successor, by=by, at=at)

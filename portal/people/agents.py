@@ -86,6 +86,11 @@ class Agent(Person, Table, tablename="agent"):
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null(), cls.grade == "manager"))
 
     @classmethod
+    async def selectable_managers(cls) -> list[Offered] | None:
+        """Return the managers as `managers` does, or None if they are too many for a select field."""
+        return await few(cls.select(cls.id, cls.name).where(cls.ended_at.is_null(), cls.grade == "manager"))
+
+    @classmethod
     async def known(cls) -> list[Known]:
         """Return all agents as options of a filter, sorted by name; agents who have left come after all others."""
         return await known(cls.select(cls.id, cls.name, cls.ended_at))
@@ -271,6 +276,12 @@ AGENTS = Finder(
     "select id, name, case when ended_at is null then '' else 'ended' end as about, ended_at is not null as is_last from agent",
 )
 """Type-ahead search of agents for filters. It also finds agents who have left, because their work is still there."""
+
+MANAGERS = Finder(
+    "manager",
+    "select id, name, '' as about, ended_at is not null as is_last from agent where grade = 'manager'",
+)
+"""Type-ahead search of the agents with the grade manager, for the fields of `people_in` and `settle`."""
 
 COLLEAGUES = choosable(AGENTS)
 """Type-ahead search of the agents who have not left, for assigning cases and for mentioning them in a note."""

@@ -50,6 +50,11 @@ async def known(query: Select[Any]) -> list[Known]:
     ]
 
 
+def without(id: int, rows: list[Offered] | None) -> list[Offered] | None:
+    """Return the options of others than the one with this id; None if there are too many for a select field."""
+    return None if rows is None else [row for row in rows if row.id != id]
+
+
 def choices(rows: Iterable[Any]) -> list[tuple[int, str]]:
     """Return `(id, label)` pairs, the options of a select field, from rows with the attributes `id` and `name`."""
     return [(row.id, row.name) for row in rows]

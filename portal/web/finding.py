@@ -13,7 +13,19 @@ from portal.web.forms import Form
 from portal.web.pages import page
 from portal.web.visit import Web
 
-__all__ = ["Finder", "Found", "asked", "asked_several", "chosen", "people_in", "picked", "settle", "shown", "suggested"]
+__all__ = [
+    "Finder",
+    "Found",
+    "asked",
+    "asked_several",
+    "choosable",
+    "chosen",
+    "people_in",
+    "picked",
+    "settle",
+    "shown",
+    "suggested",
+]
 
 
 async def suggested(request: Web, finder: Finder, *, adds: str = "") -> Response[str]:

@@ -10,10 +10,11 @@ from portal.desk.verbs.sharing import watchers_of
 from portal.people.offered import SELECTABLE
 from portal.people.readers import SYSTEM
 from portal.render.formats import some
+from portal.web.gate import Gate
 from tests.agent.test_cases import open_case
 from tests.browser import Browser
 from tests.forms import form_of
-from tests.world import ACME, ADA, GLOBEX, INES, MAX
+from tests.world import ACME, ADA, ALAN, GLOBEX, INES, MAX, NOOR, NOW, SUPPORT
 
 
 async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
@@ -165,12 +166,15 @@ async def contact_of(case: Case) -> str:
 
 
 @pytest.mark.usefixtures("just_few")
-async def test_a_hundred_people_are_a_list(ines: Browser, case: Case) -> None:
+async def test_a_hundred_people_are_a_list(noor: Browser, case: Case) -> None:
     """R81: up to a hundred contacts or agents, a form has a select field."""
+    async with transaction(INES):
+        await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
     for path, name in (
         (f"/agent/cases/{case.number}/facts", "contact"), (f"/agent/cases/new?customer={ACME}", "contact"),
+        (f"/agent/setup/agents/{INES.id}/ending", "agent"), (f"/agent/customers/{ACME}/contacts/{ADA.id}/ending", "contact"),
     ):  # fmt: skip
-        page = (await ines.get(path)).text
+        page = (await noor.get(path)).text
         assert (f'<select id="{name}"' in page, f'name="{name}_typed"' in page) == (True, False), path
 
 
@@ -264,3 +268,69 @@ async def test_sharing_offers_the_people_whom_the_text_may_mean(ines: Browser, a
         twin = re.findall(rf'type="radio" name="{name}"\s+value="(\d+)"', refused.text)[1]
         chosen = await browser.send_form(path, {f"{name}_typed": "sam", name: ["", twin]})
         assert chosen.status_code == 303, path
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_leaving_agent_names_one_of_many_successors(noor: Browser, case: Case) -> None:
+    """R81: the successor is found by name; what names nobody or several ends nobody, and nothing typed is nobody."""
+    await add(agents=2, name="Sam Twin")
+    async with transaction(INES):
+        await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
+    here = f"/agent/setup/agents/{INES.id}/ending"
+    assert 'data-finder="/agent/finders/colleagues"' in (await noor.get(here)).text
+
+    async def state() -> tuple[bool, str | None]:
+        async with transaction(MAX) as tx:
+            row = await tx.fetchrow(
+                "select a.ended_at is not null as ended, h.name from agent a, cases c left join agent h on h.id = c.agent_id"
+                " where a.id = $1 and c.id = $2", INES.id, case.id,
+            )  # fmt: skip
+            return (row["ended"], row["name"])
+
+    for typed in ("twin", "nonsense"):
+        refused = await noor.send_form(here, {"agent": "", "agent_typed": typed})
+        assert (refused.status_code, await state()) == (422, (False, "Ines Okafor")), typed
+        assert radios(refused.text, "agent") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    assert (await noor.send_form(here, {"agent": "", "agent_typed": "max herr"})).status_code == 303
+    assert await state() == (True, "Max Herrmann")
+    last = await noor.send_form(f"/agent/setup/agents/{MAX.id}/ending", {"agent": "", "agent_typed": ""})
+    assert (last.status_code, await state()) == (303, (True, None))
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_one_of_many_managers_approves_for_who_leaves(noor: Browser) -> None:
+    """R81: more than a hundred managers are found by name, and nobody who is no manager."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set grade = 'manager' where name like 'Colleague%'")
+    here = f"/agent/setup/agents/{MAX.id}/ending"
+    assert 'data-finder="/agent/finders/managers"' in (await noor.get(here)).text
+    assert "Ines" not in (await noor.get("/agent/finders/managers?text=ines")).text
+    for typed, status in (("ines", 422), ("colleague", 422), ("colleague 99", 303)):
+        assert (await noor.send_form(here, {"approver": "", "approver_typed": typed})).status_code == status, typed
+    async with transaction(NOOR) as tx:
+        approver = await tx.fetchval(
+            "select a.name from designation d join agent a on a.id = d.agent_id where d.department_id = $1", SUPPORT
+        )
+    assert approver == "Colleague 99"
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_leaving_contact_names_one_of_many_successors(app: Gate, noor: Browser, case: Case) -> None:
+    """R81: agents and administrators of the customer find the successor by name; what several have is offered."""
+    await add(contacts=2, name="Sam Twin")
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contact set manages_contacts = true where id = $1", ALAN.id)
+    alan = await Browser.of(app, ALAN)
+    for browser, here, finder in (
+        (alan, f"/contacts/{ADA.id}/ending", "/finders/colleagues"),
+        (noor, f"/agent/customers/{ACME}/contacts/{ADA.id}/ending", f"/agent/finders/customers/{ACME}/contacts"),
+    ):  # fmt: skip
+        assert f'data-finder="{finder}"' in (await browser.get(here)).text
+        for typed in ("twin", "Zoe Gil"):
+            refused = await browser.send_form(here, {"contact": "", "contact_typed": typed})
+            assert (refused.status_code, await contact_of(case)) == (422, "Ada Lindqvist"), typed
+            assert radios(refused.text, "contact") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    assert (
+        await alan.send_form(f"/contacts/{ADA.id}/ending", {"contact": "", "contact_typed": "contact 42"})
+    ).status_code == 303
+    assert await contact_of(case) == "Contact 42"

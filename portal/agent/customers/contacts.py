@@ -15,13 +15,16 @@ from portal.contracts.company import Company
 from portal.database import transaction
 from portal.desk.leaving import end_contact, open_cases_of_contact
 from portal.errors import Conflict
+from portal.people.contact_search import known_contacts_of
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
+from portal.people.offered import without
 from portal.people.readers import AgentReader
 from portal.personal.erasing import erase, held_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.account.personal_data import data_of_caller, personal_data
 from portal.web.edits import edited
+from portal.web.finding import settle
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other
@@ -173,8 +176,9 @@ async def _ending(request: Web, *, reader: AgentReader, customer: int, contact: 
     found = await Contact.find(contact, reader, customer=customer)
     return await form_page(
         request, "agent/customers/ending.html", contact=found, customer=await Customer.find(customer, reader),
-        cases=await open_cases_of_contact(found.id), others=[one for one in await Contact.offered(customer) if one.id != found.id],
-        **again,
+        cases=await open_cases_of_contact(found.id), finders={"contact": known_contacts_of(customer)},
+        others=without(found.id, await Contact.selectable(customer)),
+        colleagues_at=f"/agent/finders/customers/{customer}/contacts", **again,
     )  # fmt: skip
 
 
@@ -188,8 +192,9 @@ async def end(
     contact: FromPath[int],
 ) -> Response[Any]:
     """End a contact's access at once, hand over the contact's open cases, and redirect to the customer."""
-    successor = form.into(Successor).contact
     async with transaction(reader):
+        await settle(form, "contact", known_contacts_of(customer))
+        successor = form.into(Successor).contact
         found = await Contact.find(contact, reader, customer=customer, hold=True)
         await end_contact(found, successor_id=successor, by=reader, at=at)
     return see_other(f"/agent/customers/{customer}")

@@ -18,12 +18,12 @@ from portal.desk.lists.naming import suggest_cases
 from portal.desk.tagging.tags import TAGS
 from portal.desk.verbs.linking import linked_ids
 from portal.numbers import number_in
-from portal.people.agents import AGENTS, COLLEAGUES
+from portal.people.agents import AGENTS, COLLEAGUES, MANAGERS
 from portal.people.contact_search import CALLERS, contacts_of
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.departments import DEPARTMENTS
 from portal.people.readers import AgentReader
-from portal.web.finding import suggested
+from portal.web.finding import choosable, suggested
 from portal.web.limits import searching
 from portal.web.pages import page
 from portal.web.visit import Web, visit_of
@@ -45,6 +45,12 @@ async def suggest_agents(request: Web) -> Response[str]:
 async def suggest_colleagues(request: Web) -> Response[str]:
     """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note."""
     return await suggested(request, COLLEAGUES)
+
+
+@get("/finders/managers")
+async def suggest_managers(request: Web) -> Response[str]:
+    """Serve managers who have not left and whose names match the typed text."""
+    return await suggested(request, choosable(MANAGERS))
 
 
 @get("/finders/departments")
@@ -138,7 +144,7 @@ async def _suggest_cases(request: Web, **among: Any) -> Response[str]:
 
 
 handlers: list[Any] = [
-    suggest_customers, suggest_agents, suggest_colleagues, suggest_callers, suggest_contacts, suggest_contacts_of_customer,
+    suggest_customers, suggest_agents, suggest_colleagues, suggest_managers, suggest_callers, suggest_contacts, suggest_contacts_of_customer,
     suggest_contracts, suggest_services, suggest_projects, suggest_tasks, suggest_tags, suggest_departments, suggest_any_case, suggest_other_cases,
     suggest_cases_to_link,
 ]  # fmt: skip

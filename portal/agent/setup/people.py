@@ -15,9 +15,9 @@ from portal.agent.setup.pages import form_page, invite_person
 from portal.database import transaction
 from portal.mail import refusals
 from portal.numbers import number_in
-from portal.people.agents import Agent, AgentFacts, without_approver
+from portal.people.agents import AGENTS, MANAGERS, Agent, AgentFacts, without_approver
 from portal.people.departments import Department, DepartmentFacts
-from portal.people.offered import choices
+from portal.people.offered import choices, without
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
 from portal.people.working.overview import working_time
@@ -26,6 +26,7 @@ from portal.timekeeping.leaving import end_agent, open_of
 from portal.web.account.confirmation import ask_for_password, confirm_person, needs_password
 from portal.web.account.personal_data import personal_data
 from portal.web.edits import edited
+from portal.web.finding import settle
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other
@@ -225,6 +226,10 @@ class Handover(Struct, kw_only=True):
     submits: bool = False
 
 
+SUCCESSORS = {"agent": AGENTS, "appointments": AGENTS, "approver": MANAGERS}
+"""The search fields of `Handover`, which the form has if there are too many agents or managers for a select field."""
+
+
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])
 async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
     """Show the open work, such as cases, of an agent whose access is to be ended, and ask who takes it over."""
@@ -233,10 +238,9 @@ async def show_ending(request: Web, agent: FromPath[int]) -> Response[str]:
 
 async def _ending(request: Web, *, agent: int, **again: Any) -> Response[str]:
     found = await Agent.find(agent)
-    others = [one for one in await Agent.offered() if one.id != agent]
     return await form_page(
-        request, "agent/setup/ending.html", agent=found, open=await open_of(found, visit_of(request).at), others=others,
-        managers=[one for one in await Agent.managers() if one.id != agent], **again,
+        request, "agent/setup/ending.html", agent=found, open=await open_of(found, visit_of(request).at), finders=SUCCESSORS,
+        others=without(agent, await Agent.selectable()), managers=without(agent, await Agent.selectable_managers()), **again,
     )  # fmt: skip
 
 
@@ -252,8 +256,10 @@ async def end(
 
     `Handover` says what becomes of the agent's open cases, planned appointments, unsubmitted time and approvals.
     """
-    to = form.into(Handover)
     async with transaction(reader):
+        for name, finder in SUCCESSORS.items():
+            await settle(form, name, finder)
+        to = form.into(Handover)
         await end_agent(
             await Agent.find(agent), successor_id=to.agent, visitor_id=to.appointments, approver_id=to.approver,
             submits=to.submits, by=reader, at=at,
