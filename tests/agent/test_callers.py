@@ -304,8 +304,13 @@ async def test_cases_are_given_to_a_caller_and_they_watch(app: Gate, ines: Brows
     assert "Flickers." in (await ines.get("/agent/cases/1001")).text
 
 
-async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ines: Browser) -> None:
-    """S3.18: a case of a caller that waits for them is neither reminded of nor closed by time; with a watcher it is."""
+@pytest.mark.parametrize("way", ["watches", "has a merged case", "has the case"])
+async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ines: Browser, way: str) -> None:
+    """S3.18: a case of a caller that waits for them is neither reminded of nor closed by time.
+
+    It is once somebody with a mail address takes part in it: by watching it, by a case that was merged into it, or as its
+    contact.
+    """
     await a_caller(ines)
     async with transaction(SYSTEM) as tx:
         await tx.execute(
@@ -318,10 +323,25 @@ async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ine
         assert await unanswered.remind(late) == 0
     async with transaction(INES):
         case = await Case.find(1001, INES)
-        await case.watch(ADA.id, by=INES, at=now())
-        assert case.stands is Status.WAITING_FOR_CUSTOMER
-    async with transaction(SYSTEM):
+        if way == "watches":
+            await case.watch(ALAN.id, by=INES, at=now())
+        elif way == "has the case":
+            await case.change_facts(by=INES, at=now(), contact_id=ALAN.id)
+    if way == "has a merged case":
+        async with transaction(ALAN):
+            other = await Case.open(by=ALAN, subject="Monitor", text="Flickers.", case_type_id=INCIDENT, at=now())
+        form = {"case": ["1001", str(other.number)], "into": "1001"}
+        assert (await ines.send_form("/agent/cases/merging", form)).status_code == 303
+        async with transaction(INES):
+            await (await Case.find(1001, INES)).wait_for_customer(by=INES, at=now())
+    async with transaction(INES):
+        assert (await Case.find(1001, INES)).stands is Status.WAITING_FOR_CUSTOMER
+    async with transaction(SYSTEM) as tx:
         assert await unanswered.remind(late) == 1
+        while await notices.pass_on(late):
+            pass
+        told = "select c.contact_id from notice n join credential c on c.id = n.credential_id where n.kind = 'case.reminded'"
+        assert [row["contact_id"] for row in await tx.fetch(told)] == [ALAN.id]
 
 
 async def test_an_invoice_is_not_mailed_to_a_contact_without_a_mail_address(noor: Browser, ines: Browser) -> None:

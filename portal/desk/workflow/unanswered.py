@@ -58,8 +58,9 @@ _TO_REMIND = """
 select c.id, c.customer_id, c.contact_id, k.close_days - k.remind_days as left
 from case_status k join cases c on c.status_id = k.id
 where k.remind_days is not null and c.reminded_at is null and c.waits_since <= $1::timestamptz - k.remind_days * interval '24 hours'
-  and (exists (select from credential i where i.contact_id = c.contact_id)
-       or exists (select from case_watcher w join credential i on i.contact_id = w.contact_id where w.case_id = c.id))
+  and exists (select from credential i join (
+    select c.contact_id union all select w.contact_id from case_watcher w where w.case_id = c.id
+    union all select m.contact_id from cases m where m.merged_into_id = c.id) p on p.contact_id = i.contact_id)
 order by c.waits_since, c.id limit $2 for no key update of c skip locked
 """
 _REMINDED = "update cases set reminded_at = $2, closes_at = $3 where id = $1"
