@@ -20,14 +20,14 @@ from portal.database import transaction
 from portal.desk import Question, agents_list
 from portal.errors import Invalid
 from portal.numbers import number_in
-from portal.people.agents import Agent
+from portal.people.agents import AGENTS, Agent
 from portal.people.customers import CUSTOMERS, Customer
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
 from portal.reports.project_costs import costs_of_cases, costs_of_projects
 from portal.timekeeping.projects import CASES_SHOWN, list_projects, shown_project, time_of_project
 from portal.web.edits import edited
-from portal.web.finding import asked
+from portal.web.finding import asked, settle
 from portal.web.forms import Form
 from portal.web.guards import manager_only, time_tracked
 from portal.web.pages import on_refusal, see_other
@@ -41,8 +41,28 @@ class ProjectForm(ProjectFacts, kw_only=True):
     members: list[int] = field(default_factory=list)
 
 
-class NewProject(ProjectForm, kw_only=True):
-    """Fields of the form that creates a project: the fields of `ProjectForm`, and the id of the customer or None."""
+class SentProject(ProjectForm, kw_only=True):
+    """Fields of a project's form as sent.
+
+    If there are too many agents for a list of all, `members` are the ticked members and `member` is the id of one more
+    agent. If `then` is `more`, the form is shown again for adding another member.
+    """
+
+    member: int | None = None
+    then: str = ""
+
+    @property
+    def staff(self) -> list[int]:
+        """Return the ids of all members."""
+        return self.members + ([self.member] if self.member else [])
+
+
+MEMBER = {"member": AGENTS}
+"""The search field for one more member, which the form has if there are too many agents for a list."""
+
+
+class NewProject(SentProject, kw_only=True):
+    """Fields of the form that creates a project: the fields of `SentProject`, and the id of the customer or None."""
 
     customer: int | None = None
 
@@ -89,9 +109,11 @@ async def new(request: Web) -> Response[str]:
 async def _new(request: Web, *, typed: dict[str, Any] | None = None, **again: Any) -> Response[str]:
     chosen = number_in((typed or {}).get("customer"))
     customer = await CUSTOMERS.find(chosen, None) if chosen else await asked(request, "customer", CUSTOMERS)
+    agents = await Agent.selectable()
     return await form_page(
         request, "agent/projects/form.html", project=None, customer=customer, members=[], typed=typed,
-        services=await Service.offered(customer.id) if customer.id else [], agents=choices(await Agent.offered()), **again,
+        services=await Service.offered(customer.id) if customer.id else [], finders=MEMBER,
+        agents=choices(agents or []), all_listed=agents is not None, **again,
     )  # fmt: skip
 
 
@@ -101,13 +123,14 @@ async def add(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
     """Create a project with its members and redirect to its page. Raise `Invalid` if no customer is chosen."""
-    fields = form.into(NewProject)
     async with transaction(reader):
+        await settle(form, "member", AGENTS)
+        fields = form.into(NewProject)
         if fields.customer is None:
             raise Invalid({"customer": "Choose the customer first."})
         project = await Project.create(await Customer.find(fields.customer, reader), fields, at)
-        await project.staff(fields.members)
-    return see_other(f"/agent/projects/{project.id}")
+        await project.staff(fields.staff)
+    return see_other(_after(project.id, fields))
 
 
 @get("/projects/{project:int}")
@@ -153,12 +176,18 @@ async def edit(request: Web, project: FromPath[int]) -> Response[str]:
 
 async def _edit(request: Web, *, project: int, **again: Any) -> Response[str]:
     found = await Project.find(project)
-    members = await found.members()
+    members, agents = await found.members(), await Agent.selectable()
+    staff = [one for one in await Agent.known() if one.id in members or (agents is not None and not one.has_ended)]
     return await form_page(
-        request, "agent/projects/form.html", facts=await _form_of(found), project=found, members=members,
+        request, "agent/projects/form.html", finders=MEMBER, facts=await _form_of(found), project=found, members=members,
         customer=await CUSTOMERS.find(found.customer_id, None), services=await Service.offered(found.customer_id),
-        agents=choices(agent for agent in await Agent.known() if not agent.has_ended or agent.id in members), **again,
+        agents=choices(staff), all_listed=agents is not None, **again,
     )  # fmt: skip
+
+
+def _after(project: int, fields: SentProject) -> str:
+    """Return the path of the page that follows the form of a project."""
+    return f"/agent/projects/{project}" + ("/edit#members" if fields.then == "more" else "")
 
 
 async def _form_of(project: Project) -> ProjectForm:
@@ -177,10 +206,11 @@ async def change(
     """Save the fields and the members of a project, and redirect to the page of the project."""
     async with transaction(reader):
         found = await Project.find(project, hold=True)
-        fields = edited(form, ProjectForm, await _form_of(found))
+        await settle(form, "member", AGENTS)
+        fields = edited(form, SentProject, await _form_of(found))
         await found.change(fields)
-        await found.staff(fields.members)
-    return see_other(f"/agent/projects/{project}")
+        await found.staff(fields.staff)
+    return see_other(_after(project, fields))
 
 
 @post("/projects/{project:int}/tasks", guards=[manager_only])

@@ -1,12 +1,15 @@
 """Test the forms that choose an agent or a contact where there are too many for a list: the name is typed instead."""
 
 import re
+from typing import Any
 
 import pytest
 
+from portal.contracts.projects import Project, ProjectFacts
 from portal.database import transaction
 from portal.desk import Case
 from portal.desk.verbs.sharing import watchers_of
+from portal.people.customers import Customer
 from portal.people.offered import SELECTABLE
 from portal.people.readers import SYSTEM
 from portal.render.formats import some
@@ -14,7 +17,7 @@ from portal.web.gate import Gate
 from tests.agent.test_cases import open_case
 from tests.browser import Browser
 from tests.forms import form_of
-from tests.world import ACME, ADA, ALAN, GLOBEX, INES, MAX, NOOR, NOW, SUPPORT
+from tests.world import ACME, ADA, ALAN, GLOBEX, HELPDESK, INES, MAX, NOOR, NOW, SUPPORT
 
 
 async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
@@ -173,6 +176,7 @@ async def test_a_hundred_people_are_a_list(noor: Browser, case: Case) -> None:
     for path, name in (
         (f"/agent/cases/{case.number}/facts", "contact"), (f"/agent/cases/new?customer={ACME}", "contact"),
         (f"/agent/setup/agents/{INES.id}/ending", "agent"), (f"/agent/customers/{ACME}/contacts/{ADA.id}/ending", "contact"),
+        (f"/agent/cases/{case.number}/appointments/new", "agent_id"), ("/agent/setup/dispatch", "agent_id"),
     ):  # fmt: skip
         page = (await noor.get(path)).text
         assert (f'<select id="{name}"' in page, f'name="{name}_typed"' in page) == (True, False), path
@@ -334,3 +338,116 @@ async def test_a_leaving_contact_names_one_of_many_successors(app: Gate, noor: B
         await alan.send_form(f"/contacts/{ADA.id}/ending", {"contact": "", "contact_typed": "contact 42"})
     ).status_code == 303
     assert await contact_of(case) == "Contact 42"
+
+
+async def value(sql: str, *about: int) -> str | None:
+    async with transaction(SYSTEM) as tx:
+        found: str | None = await tx.fetchval(sql, *about)
+        return found
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Case) -> None:
+    """R81: the agent is found by name, stays if nothing is typed over, even after leaving, and is never guessed."""
+    await add(agents=2, name="Sam Twin")
+    new = f"/agent/cases/{case.number}/appointments/new"
+    fields = sent((await noor.get(new)).text, new) | {"day": "2026-12-24"}
+    assert fields["agent_id_typed"] == "Noor Haddad"
+    planned = "select a.name from appointment p join agent a on a.id = p.agent_id"
+    for typed in ("twin", "nonsense"):
+        refused = await noor.send_form(new, fields | {"agent_id_typed": typed})
+        assert (refused.status_code, await value(planned)) == (422, None), typed
+        assert radios(refused.text, "agent_id") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    for _ in range(2):
+        assert (await noor.send_form(new, fields | {"agent_id_typed": "colleague 42"})).status_code == 303
+    assert await value("select count(*)::text from appointment") == "1"
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set ended_at = now() where name = 'Colleague 42'")
+    here = f"/agent/cases/{case.number}/appointments/{await value('select id from appointment')}"
+    kept = sent((await noor.get(here)).text, here)
+    assert kept["agent_id_typed"] == "Colleague 42"
+    assert (await noor.send_form(here, kept | {"note": "Bring the key"})).status_code == 303
+    assert await value(planned) == "Colleague 42"
+    assert (await noor.send_form(here, kept | {"agent_id_typed": "max herr"})).status_code == 303
+    assert await value(planned) == "Max Herrmann"
+    assert (await noor.send_form(here, kept | {"agent_id_typed": "colleague 41"})).status_code == 409
+    assert await value(planned) == "Max Herrmann"
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) -> None:
+    """C10, R81: the deputy is found by name among the managers, by the agent and by an admin; empty is nobody."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set grade = 'manager' where name like 'Colleague%'")
+    deputy = "select d.name from absence b join agent d on d.id = b.deputy_id"
+    own, by_admin = "/agent/absences", f"/agent/setup/agents/{MAX.id}/absences"
+    fields = {"first_day": "2026-12-21", "last_day": "", "note": "", "deputy_id": ""}
+    for browser, here in ((max_, own), (noor, by_admin)):
+        assert 'data-finder="/agent/finders/managers"' in (await browser.get(here)).text
+        for typed in ("ines", "colleague"):
+            refused = await browser.send_form(here, fields | {"deputy_id_typed": typed})
+            assert (refused.status_code, await value("select count(*)::text from absence")) == (422, "0"), typed
+    assert (await max_.send_form(own, fields | {"deputy_id_typed": "colleague 42"})).status_code == 303
+    assert await value(deputy) == "Colleague 42"
+    absence = await value("select id from absence")
+    for browser, base, typed, named in (
+        (max_, own, "Colleague 42", "Colleague 42"), (noor, by_admin, "colleague 43", "Colleague 43"), (max_, own, "", None),
+    ):  # fmt: skip
+        shown = sent((await browser.get(f"{base}/{absence}")).text, f"{base}/{absence}")
+        answer = await browser.send_form(f"{base}/{absence}", shown | {"deputy_id_typed": typed})
+        assert (answer.status_code, await value(deputy)) == (303, named), typed
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_rule_of_dispatch_chooses_one_of_many_agents(noor: Browser) -> None:
+    """R81: the agent of a rule is found by name, and stays if nothing is typed over, even after leaving."""
+    await add(agents=2, name="Sam Twin")
+    here = "/agent/setup/dispatch"
+    fields = sent((await noor.get(here)).text, here) | {"name": "To somebody"}
+    chosen = "select a.name from dispatch_rule r join agent a on a.id = r.agent_id"
+    for typed in ("twin", "nonsense"):
+        refused = await noor.send_form(here, fields | {"agent_id_typed": typed})
+        assert (refused.status_code, await value(chosen)) == (422, None), typed
+        assert radios(refused.text, "agent_id") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    assert (await noor.send_form(here, fields | {"agent_id_typed": "colleague 42"})).status_code == 303
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set ended_at = now() where name = 'Colleague 42'")
+    rule = f"{here}/{await value('select id from dispatch_rule')}"
+    kept = sent((await noor.get(rule)).text, rule)
+    assert kept["agent_id_typed"] == "Colleague 42"
+    assert (await noor.send_form(rule, kept | {"name": "Another name"})).status_code == 303
+    assert await value(chosen) == "Colleague 42"
+    assert (await noor.send_form(rule, kept | {"agent_id_typed": "max herr"})).status_code == 303
+    assert await value(chosen) == "Max Herrmann"
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_members_of_a_project_are_added_by_name(max_: Browser) -> None:
+    """R81: the form lists the members only, adds one typed agent at a time, and removes whose tick is taken away."""
+    await add(agents=2, name="Sam Twin")
+    async with transaction(MAX):
+        facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
+        project = await Project.create(await Customer.find(ACME, SYSTEM), facts, NOW)
+        await project.staff([INES.id])
+    here = f"/agent/projects/{project.id}/edit"
+    members = "select string_agg(a.name, ', ' order by a.name) from project_member m join agent a on a.id = m.agent_id"
+
+    async def send(**typed: str) -> Any:
+        form = form_of((await max_.get(here)).text, here).fields
+        return await max_.send_form(here, {name: them for name, them in form.items() if name != "csrf"} | typed)
+
+    assert "Colleague 7<" not in (await max_.get(here)).text
+    for typed in ("twin", "nonsense"):
+        refused = await send(member_typed=typed)
+        assert (refused.status_code, await value(members)) == (422, "Ines Okafor"), typed
+        assert radios(refused.text, "member") == (["Sam Twin"] * 2 if typed == "twin" else []), typed
+    for _ in range(2):
+        more = await send(member_typed="colleague 42", then="more")
+        assert (more.status_code, more.headers["location"]) == (303, f"{here}#members")
+    assert (await send(member_typed="max herr")).headers["location"] == f"/agent/projects/{project.id}"
+    assert await value(members) == "Colleague 42, Ines Okafor, Max Herrmann"
+    form = form_of((await max_.get(here)).text, here).fields
+    assert (
+        await max_.send_form(here, {n: v for n, v in form.items() if n not in ("csrf", "members")})
+    ).status_code == 303
+    assert await value(members) is None

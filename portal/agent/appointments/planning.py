@@ -16,10 +16,11 @@ from portal.database import transaction
 from portal.desk import Case, Details
 from portal.desk.appointments import Appointment, AppointmentFacts, AppointmentKind
 from portal.errors import Conflict
-from portal.people.agents import Agent
-from portal.people.offered import choices
+from portal.people.agents import AGENTS, Agent
+from portal.people.offered import choices, with_stored
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
+from portal.web.finding import settle
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, last_part, page_of, visit_of
@@ -27,6 +28,8 @@ from portal.web.visit import Web, last_part, page_of, visit_of
 OWN = "/agent/appointments"
 """The URL path of the list of the agent's own appointments."""
 USUAL_LENGTH = timedelta(hours=1)
+AGENT = {"agent_id": AGENTS}
+"""The search field of the form, which it has if there are too many agents for a select field."""
 KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
 
 
@@ -67,7 +70,7 @@ async def _new(
     )  # fmt: skip
     return await form_page(
         request, "agent/appointments/form.html", details=details, appointment=None, kinds=KINDS,
-        agents=choices(await Agent.offered()), typed=typed or asdict(usual), errors=errors,
+        agents=await Agent.selectable(), typed=typed or asdict(usual), errors=errors, finders=AGENT,
     )  # fmt: skip
 
 
@@ -80,8 +83,9 @@ async def plan(
     number: FromPath[str],
 ) -> Response[Any]:
     """Plan an appointment and redirect to the case."""
-    fields = form.into(NewAppointment)
     async with transaction(reader):
+        await settle(form, "agent_id", AGENTS)
+        fields = form.into(NewAppointment)
         case = await Case.find(number, reader, hold=True)
         await Appointment.plan(case, fields, by=reader, at=at, form_key=form.key)
     return see_other(f"/agent/cases/{number}#appointments")
@@ -100,12 +104,11 @@ async def _show(request: Web, *, number: str, appointment: int, **again: Any) ->
     reader: Any = visit_of(request).reader
     details = await Details.find(number, reader)
     found = await Appointment.find(appointment, details.case)
-    agents = choices(await Agent.offered())
-    if found.agent_id not in dict(agents):
-        agents.append((found.agent_id, f"{(await Agent.find(found.agent_id)).name} (has left)"))
+    agents, agent = await Agent.selectable(), await Agent.find(found.agent_id)
     return await form_page(
         request, "agent/appointments/form.html", details=details, appointment=found, facts=found.facts(reader.zone),
-        kinds=KINDS, agents=agents, **again,
+        kinds=KINDS, agent=agent, finders=AGENT,
+        agents=None if agents is None else with_stored(choices(agents), agent.id, f"{agent.name} (has left)"), **again,
     )  # fmt: skip
 
 
@@ -128,6 +131,7 @@ async def change(
 ) -> Response[Any]:
     """Save the changed fields of an appointment and redirect to the case."""
     async with _locked(number, appointment, reader) as (case, found):
+        await settle(form, "agent_id", AGENTS, found.agent_id)
         fields = edited(form, AppointmentFacts, found.facts(reader.zone))
         await found.change(case, fields, by=reader, at=at)
     return see_other(f"/agent/cases/{number}#appointments")

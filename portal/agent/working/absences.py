@@ -8,12 +8,13 @@ from litestar.params import FromPath
 
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
-from portal.people.agents import Agent
-from portal.people.offered import Offered
+from portal.people.agents import MANAGERS, Agent
+from portal.people.offered import Offered, without
 from portal.people.readers import AgentReader
 from portal.people.working.absences import Absence, AbsenceFacts
 from portal.periods import today
 from portal.web.edits import edited
+from portal.web.finding import settle
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
@@ -21,9 +22,21 @@ from portal.web.visit import Web, visit_of
 HERE = "/agent/absences"
 
 
-async def deputies_of(agent: Agent) -> list[Offered]:
-    """Return the managers who can be the deputy of an agent of the grade `manager`; an empty list for other grades."""
-    return [one for one in await Agent.managers() if one.id != agent.id] if agent.grade == "manager" else []
+DEPUTY = {"deputy_id": MANAGERS}
+"""The search field of an absence, which its form has if there are too many managers for a select field."""
+
+
+async def deputies_of(agent: Agent) -> list[Offered] | None:
+    """Return the managers who can be the deputy of an agent of the grade `manager`; an empty list for other grades.
+
+    Return None if there are too many for a select field.
+    """
+    return without(agent.id, await Agent.selectable_managers()) if agent.grade == "manager" else []
+
+
+async def settle_deputy(form: Form, absence: Absence | None = None) -> None:
+    """Replace the typed name of the deputy in a form by an id. The deputy of the stored `absence` may have left."""
+    await settle(form, "deputy_id", MANAGERS, absence.deputy_id if absence else None)
 
 
 @get(HERE.removeprefix("/agent"))
@@ -38,7 +51,7 @@ async def _absences(request: Web, **again: Any) -> Response[str]:
     day = today(reader.time_zone, visit.at)
     return await form_page(
         request, "agent/working/absences.html", own=await Absence.of_agent(reader.id, day), others=await Absence.of_others(reader.id, day),
-        today=day, deputies=await deputies_of(await Agent.find(reader.id)), **again,
+        today=day, deputies=await deputies_of(await Agent.find(reader.id)), finders=DEPUTY, **again,
     )  # fmt: skip
 
 
@@ -47,6 +60,7 @@ async def _absences(request: Web, **again: Any) -> Response[str]:
 async def add_absence(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Add an absence of the agent, and redirect to the page."""
     async with transaction(reader):
+        await settle_deputy(form)
         await Absence.create(await Agent.find(reader.id), form.into(AbsenceFacts), own=True)
     return see_other(HERE)
 
@@ -63,7 +77,7 @@ async def _absence(request: Web, *, absence: int, **again: Any) -> Response[str]
     agent = await Agent.find(reader.id)
     return await form_page(
         request, "agent/working/absence.html", facts=found.facts, absence=found, agent=agent,
-        deputies=await deputies_of(agent), base=HERE, **again,
+        deputies=await deputies_of(agent), finders=DEPUTY, base=HERE, **again,
     )  # fmt: skip
 
 
@@ -75,6 +89,7 @@ async def change_absence(
     """Save the days, the deputy and the note of one of the agent's own absences, and redirect to the page."""
     async with transaction(reader):
         found = await Absence.find(absence, agent=reader.id, hold=True)
+        await settle_deputy(form, found)
         await found.change(await Agent.find(reader.id), edited(form, AbsenceFacts, found.facts), own=True)
     return see_other(HERE)
 

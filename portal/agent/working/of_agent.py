@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from portal import regions
 from portal.agent.setup.pages import form_page
-from portal.agent.working.absences import deputies_of
+from portal.agent.working.absences import DEPUTY, deputies_of, settle_deputy
 from portal.database import transaction
 from portal.people.agents import Agent
 from portal.people.readers import AgentReader
@@ -76,7 +76,7 @@ async def _absences(request: Web, *, agent: int, **again: Any) -> Response[str]:
     day = today(found.time_zone, visit.at)
     return await form_page(
         request, "agent/working/of_agent.html", agent=found, absences=await Absence.of_agent(agent, day), today=day,
-        deputies=await deputies_of(found), base=_page_of(agent, "absences"), **again,
+        deputies=await deputies_of(found), finders=DEPUTY, base=_page_of(agent, "absences"), **again,
     )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ async def add_absence(
 ) -> Response[Any]:
     """Add an absence of an agent, and redirect to the agent's absences."""
     async with transaction(reader):
+        await settle_deputy(form)
         await Absence.create(await Agent.find(agent), form.into(AbsenceFacts), own=False)
     return see_other(_page_of(agent, "absences"))
 
@@ -101,7 +102,7 @@ async def _absence(request: Web, *, agent: int, absence: int, **again: Any) -> R
     found, person = await Absence.find(absence, agent=agent), await Agent.find(agent)
     return await form_page(
         request, "agent/working/absence.html", facts=found.facts, absence=found, agent=person,
-        deputies=await deputies_of(person), base=_page_of(agent, "absences"), **again,
+        deputies=await deputies_of(person), finders=DEPUTY, base=_page_of(agent, "absences"), **again,
     )  # fmt: skip
 
 
@@ -113,6 +114,7 @@ async def change_absence(
     """Save the days, the deputy and the note of an absence of an agent, and redirect to the agent's absences."""
     async with transaction(reader):
         found = await Absence.find(absence, agent=agent, hold=True)
+        await settle_deputy(form, found)
         await found.change(await Agent.find(agent), edited(form, AbsenceFacts, found.facts), own=False)
     return see_other(_page_of(agent, "absences"))
 

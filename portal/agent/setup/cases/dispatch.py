@@ -16,13 +16,13 @@ from portal.desk.dispatch.handover import away_now
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
 from portal.desk.workflow import priorities
 from portal.errors import NotFound
-from portal.people.agents import Agent
+from portal.people.agents import AGENTS, Agent
 from portal.people.customers import CUSTOMERS
 from portal.people.departments import Department
 from portal.people.offered import choices, with_stored
 from portal.people.readers import AgentReader
 from portal.web.edits import Overtaken, edited, seen_in
-from portal.web.finding import chosen, shown
+from portal.web.finding import chosen, settle, shown
 from portal.web.forms import Form
 from portal.web.guards import admin_only
 from portal.web.pages import on_refusal, see_other
@@ -87,12 +87,14 @@ async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, A
 
     The agent of the stored `rule` is offered even if that agent has left.
     """
-    agents = choices(await Agent.offered())
-    if rule and rule.agent_id:
+    offered = await Agent.selectable()
+    agents = None if offered is None else choices(offered)
+    if agents is not None and rule and rule.agent_id:
         agents = with_stored(agents, rule.agent_id, (await Agent.find(rule.agent_id)).name + " (has left)")
     return {
         "found": await shown(values, SCOPES), "types": choices(await case_types()), "priorities": await priorities.choices(),
-        "departments": await Department.choices(), "agents": agents, "balances": [(one.value, one.word.capitalize()) for one in Balance],
+        "departments": await Department.choices(), "agents": agents, "finders": {"agent_id": AGENTS},
+        "balances": [(one.value, one.word.capitalize()) for one in Balance],
     }  # fmt: skip
 
 
@@ -100,8 +102,9 @@ async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, A
 @on_refusal(_dispatch)
 async def add_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Create a rule, which is tried after all others, and redirect to the rules."""
-    sent = form.into(RuleForm)
     async with transaction(reader):
+        await settle(form, "agent_id", AGENTS)
+        sent = form.into(RuleForm)
         await DispatchRule.create(_facts(sent, await chosen(form.typed, SCOPES)))
     return see_other(HERE)
 
@@ -128,6 +131,7 @@ async def change_rule(
     """Save the conditions and the choices of a rule, and redirect to the rules."""
     async with transaction(reader):
         found = await DispatchRule.find(rule, hold=True)
+        await settle(form, "agent_id", AGENTS, found.agent_id)
         fields = edited(form, RuleForm, found.facts)
         await found.change(_facts(fields, await _scope(form, found)))
     return see_other(HERE)
