@@ -29,6 +29,7 @@ async def test_agents_see_hours_and_managers_also_money(ines: Browser, max_: Bro
         assert "1:30" in of_agent
         assert "180.00" not in of_agent
         assert "€180.00" in of_manager
+        assert "0:00" not in of_agent
     file = (await max_.get("/agent/potential.csv?by=service")).text
     assert "Acme;Support 2026;Helpdesk;Time spent;;EUR;0;0;90;0;0;180.00;180.00" in file.replace(",", ";")
     assert "Everything is billed" in (await max_.get("/agent/potential?customer=2")).text

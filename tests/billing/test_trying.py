@@ -63,7 +63,7 @@ async def test_the_test_box_names_the_price_and_where_it_comes_from() -> None:
     [piece] = answer.pieces
     assert (answer.amount, answer.counted, piece.minutes) == (Decimal("120.00"), 60, 60)
     assert answer.counting == "50 min count as 1 h (rounded up to 15 min)"
-    assert piece.reason == "120 EUR an hour: the rate for Senior consultant from 1 Jan 2026"
+    assert piece.reason == "€120.00 an hour: the rate for Senior consultant from 1 Jan 2026"
 
 
 async def test_the_test_box_draws_included_hours_first_and_what_is_approved_already_before() -> None:
@@ -80,7 +80,7 @@ async def test_the_test_box_draws_included_hours_first_and_what_is_approved_alre
     assert [(piece.minutes, piece.amount) for piece in answer.pieces] == [(30, Decimal(0)), (30, Decimal("75.00"))]
     assert [piece.reason for piece in answer.pieces] == [
         "Hours included in the period from 1 Oct 2026 to 31 Oct 2026",
-        "150 EUR an hour: the rate of “Care” beyond the prepaid hours",
+        "€150.00 an hour: the rate of “Care” beyond the prepaid hours",
     ]
 
 
@@ -134,8 +134,8 @@ async def test_the_test_box_knows_the_rates_of_an_agent_and_the_prices_of_hours(
         (30, Decimal("65.00")),
         (60, Decimal("150.00")),
     ]
-    assert answer.pieces[0].reason.startswith("130 EUR an hour: the rate for Acme · Helpdesk · Ines")
-    assert answer.pieces[1].reason == "150 EUR an hour: the price of these hours under “Helpdesk”"
+    assert answer.pieces[0].reason.startswith("€130.00 an hour: the rate for Acme · Helpdesk · Ines")
+    assert answer.pieces[1].reason == "€150.00 an hour: the price of these hours under “Helpdesk”"
     assert "1 h at 150 an hour" in answer.counting
 
 

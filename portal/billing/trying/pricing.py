@@ -193,7 +193,7 @@ class _Reasons:
                 return "Held until a manager decides, because prepaid hours do not cover it wholly"
         if piece.price is None:
             return "Charged"
-        price = f"{formats.number(piece.price.hourly_rate)} {self.currency} an hour"
+        price = f"{formats.price(piece.price.hourly_rate, self.currency)} an hour"
         return f"{price}: {self._source(piece)}"
 
     def _source(self, piece: Allocation) -> str:
