@@ -15,6 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from portal.database import current
+from portal.fields import one_line
 from portal.folding import folded
 
 SUGGESTED = 20
@@ -110,7 +111,7 @@ class Finder:
         link.
         """
         chosen = await self.named(id) if id is not None else None
-        text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]
+        text = one_line(typed or "")[:LONGEST]
         if chosen and (typed is None or (text and _contains(chosen.name, text))):
             return Found(chosen.id, chosen.name)
         if not text:
@@ -150,7 +151,7 @@ def _rows(sql: str, of: str) -> str:
 
 
 def _words(typed: str) -> list[str]:
-    return typed.replace("\x00", "")[:LONGEST].split()[:MOST_WORDS]
+    return one_line(typed)[:LONGEST].split()[:MOST_WORDS]
 
 
 def _contains(name: str, typed: str) -> bool:

@@ -10,6 +10,7 @@ from portal.database.finder import LONGEST, MOST_WORDS, SUGGESTED
 from portal.desk.cases import numbered
 from portal.desk.lists.questions import Question
 from portal.desk.workflow.moves import name_sql
+from portal.fields import one_line
 from portal.folding import folded
 from portal.people.readers import AgentReader
 from portal.words import CaseView
@@ -133,7 +134,7 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
     their name, customer, service and contract. Open cases come first, closed cases last. If nothing is typed, return
     the reader's own open cases and all kinds of general time. `after` is the number of suggestions to skip.
     """
-    text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
+    text = one_line(typed)[:LONGEST]
     views = (CaseView.ALL, CaseView.CLOSED) if text else (CaseView.MINE,)
     asked = [Question(view=view, text=text).conditions(reader) for view in views]
     values = asked[0][1]
@@ -181,7 +182,7 @@ async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
     words of the text. `typed` is None if only the id was sent, as in a link.
     """
     chosen = await named(id) if id else None
-    text = " ".join((typed or "").replace("\x00", "").split())[:LONGEST]
+    text = one_line(typed or "")[:LONGEST]
     if chosen and (typed is None or not text or folded(text) in folded(chosen.name)):
         return Sought(chosen, chosen.name)
     if not text:

@@ -38,6 +38,26 @@ async def test_suggestions_are_options_that_go_on_after_the_last(ines: Browser) 
     assert "data-more" not in second.text
 
 
+@pytest.mark.parametrize("around", ["\u200b", "\u202e", "\ufeff", "\x00"], ids=ascii)
+async def test_what_is_pasted_with_invisible_characters_is_found(ines: Browser, around: str) -> None:
+    """R54: copied names carry invisible characters; finders, the list and the search ignore them and show none again."""
+    case = await open_case("Switch fails", by=ADA)
+    for typed, finder, id in (
+        ("lind", "callers", ADA.id),
+        ("acme", "customers", ACME),
+        ("switch", "cases", case.number),
+    ):
+        found = await ines.get(f"/agent/finders/{finder}", params={"text": f"{around}{typed}{around}"})
+        assert re.findall(r'data-id="(\d+)"', found.text) == [str(id)], finder
+    for path, name in (("/agent/cases", "text"), ("/agent/search", "q")):
+        page = (await ines.get(path, params={name: f"swi{around}tch{around}"})).text
+        assert (str(case.number) in page, around in page) == (True, False), path
+    refused = await ines.send_form(
+        f"/agent/cases/{case.number}/assignment", {"agent_typed": "no\u202ebody", "department_typed": ""}
+    )
+    assert (refused.status_code, "\u202e" in refused.text) == (422, False)
+
+
 async def test_cases_are_found_by_number_subject_and_customer_and_for_a_merge_only_those_of_one_customer(
     ines: Browser, case: Case
 ) -> None:

@@ -6,6 +6,7 @@ from portal.database import current
 from portal.database.finder import LONGEST, SUGGESTED, Suggestion, Suggestions
 from portal.desk.lists.questions import Question
 from portal.desk.workflow.moves import name_sql
+from portal.fields import one_line
 from portal.people.readers import AgentReader
 from portal.words import CaseView
 
@@ -19,7 +20,7 @@ async def suggest_cases(
     return only cases of that customer. `without` are the ids of cases that are left out, and `after` is the number of
     suggestions to skip.
     """
-    text = " ".join(typed.replace("\x00", "").split())[:LONGEST]
+    text = one_line(typed)[:LONGEST]
     customers = (customer_id,) if customer_id else ()
     views = (CaseView.ALL, CaseView.CLOSED) if text else (CaseView.ALL,)
     asked = [Question(view=view, text=text, customers=customers).conditions(reader) for view in views]

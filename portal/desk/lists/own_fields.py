@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from portal.desk.own_fields import FieldKind
 from portal.desk.own_fields.offered import OfferedField
+from portal.fields import one_line
 from portal.numbers import number_in
 from portal.render.formats import day, number
 
@@ -55,7 +56,7 @@ def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
     `many` maps names of parameters to their values.
     """
     found = (
-        Wanted(name, " ".join(text.replace("\x00", "").split())[:LONGEST])
+        Wanted(name, one_line(text)[:LONGEST])
         for name, texts in many.items() if _NAME.fullmatch(name) for text in texts
     )  # fmt: skip
     return tuple(dict.fromkeys(one for one in found if one.text))[:MOST]

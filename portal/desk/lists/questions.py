@@ -17,6 +17,7 @@ from portal.desk.lists.own_fields import Wanted
 from portal.desk.lists.paging import Cursor
 from portal.desk.lists.views import ORDERS, VIEWS, Due, Order, Sort, ViewRule, filled_in
 from portal.desk.workflow import Priority, Status
+from portal.fields import one_line
 from portal.numbers import number_in
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.readers import AgentReader
@@ -293,7 +294,7 @@ def _several(query: Mapping[str, list[str]], name: str, read: Callable[[str], Re
 
 def searched(query: Mapping[str, str]) -> str:
     """Return the search text of a URL's query string, with one blank between words, cut to `LONGEST_TEXT` characters."""
-    return " ".join(query.get("text", "").replace("\x00", "").split())[:LONGEST_TEXT]
+    return one_line(query.get("text", ""))[:LONGEST_TEXT]
 
 
 def quoted_number(word: str) -> int | None:

@@ -6,6 +6,7 @@ from typing import Self
 
 from portal.database import current
 from portal.desk.lists.questions import quoted_number
+from portal.fields import one_line
 from portal.people.contact_search import PUNCTUATION, Named, mail_part, named, telephone_digits
 from portal.people.readers import Reader
 
@@ -63,7 +64,7 @@ class Asked:
     @classmethod
     async def read(cls, typed: str, reader: Reader) -> Self:
         """Parse the search text of a URL for this reader, with two queries."""
-        text = " ".join(typed.replace("\0", "").split())
+        text = one_line(typed)
         if len(text) > LONGEST:
             return cls(text[:LONGEST], problem=f"The text is too long. Search for at most {LONGEST} characters.")
         if not text:
