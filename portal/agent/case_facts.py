@@ -1,5 +1,6 @@
 """Handle the forms that change a case: its agent, its status, and its facts such as subject and priority."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
+from portal.agent.finding.away import with_absences
 from portal.agent.flow.places import place_of
 from portal.agent.pages import agent_page
 from portal.contracts.projects import Project
@@ -19,7 +21,7 @@ from portal.desk.workflow.moves import wanted_status
 from portal.desk.workflow.priorities import name_of
 from portal.errors import Conflict, Invalid
 from portal.numbers import number_in
-from portal.people.agents import COLLEAGUES
+from portal.people.agents import AGENTS, COLLEAGUES
 from portal.people.contact_search import known_contacts_of
 from portal.people.contacts import Contact
 from portal.people.departments import DEPARTMENTS, Department
@@ -122,11 +124,18 @@ async def _assignment(
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
-    agents = await Absence.dispatched(today(reader.time_zone, visit.at))
+    day_here = today(reader.time_zone, visit.at)
+    agents = await Absence.dispatched(day_here)
+    people = await people_in(typed, {"agent": AGENTS, "department": DEPARTMENTS})
+    people["agent"] = replace(people["agent"], choices=await with_absences(request, people["agent"].choices))
     with reading(reader, None, visit.at):
-        people = [
+        options = [
             (one.id, f"{one.name}, away until {day(one.away_until)}" if one.away_until else one.name)
             for one in agents or []
+        ]
+        away = [
+            f"{one.name} until {day(one.away_until)}"
+            for one in (await Absence.away(day_here) if agents is None else [])
         ]
     return await agent_page(
         request,
@@ -135,7 +144,9 @@ async def _assignment(
         details=details,
         agents=None
         if agents is None
-        else with_stored(people, details.case.agent_id, f"{details.agent_name} (has left)"),
+        else with_stored(options, details.case.agent_id, f"{details.agent_name} (has left)"),
+        away=away,
+        people=people,
         departments=await Department.choices(),
         query=request.url.query,
         seen=as_seen(Holder(agent=details.case.agent_id, department=details.case.department_id)),

@@ -1,12 +1,12 @@
 """Serve the suggestions of search fields, and read from a URL which suggestion was chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from litestar import Response
 
-from portal.database.finder import Finder, Found, choosable
+from portal.database.finder import Finder, Found, Suggestion, choosable
 from portal.errors import Invalid
 from portal.numbers import number_in
 from portal.web.forms import Form
@@ -16,6 +16,7 @@ from portal.web.visit import Web
 __all__ = [
     "Finder",
     "Found",
+    "Suggestion",
     "asked",
     "asked_several",
     "choosable",
@@ -28,14 +29,23 @@ __all__ = [
 ]
 
 
-async def suggested(request: Web, finder: Finder, *, adds: str = "") -> Response[str]:
+async def suggested(
+    request: Web,
+    finder: Finder,
+    *,
+    adds: str = "",
+    describe: Callable[[Web, Sequence[Suggestion]], Awaitable[list[Suggestion]]] | None = None,
+) -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
     `?after=` is the id of the last option that is already shown; the response continues after it. With `adds`, the
-    last option leads to the form for a new row: its URL is `adds` and the typed text.
+    last option leads to the form for a new row: its URL is `adds` and the typed text. `describe` returns the
+    found rows with another `about`.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(typed, number_in(request.query_params.get("after")))
+    if describe:
+        found = found._replace(rows=await describe(request, found.rows))
     return page(
         request, "shared/suggestions.html", what=finder.what, sought_in=finder.sought_in, typed=typed, suggestions=found, adds=adds
     )  # fmt: skip

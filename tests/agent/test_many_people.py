@@ -1,6 +1,7 @@
 """Test the forms that choose an agent or a contact where there are too many for a list: the name is typed instead."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from portal.people.offered import SELECTABLE
 from portal.people.readers import SYSTEM
 from portal.render.formats import some
 from portal.web.gate import Gate
+from portal.web.visit import now
 from tests.agent.test_cases import open_case
 from tests.browser import Browser
 from tests.forms import form_of
@@ -451,3 +453,20 @@ async def test_members_of_a_project_are_added_by_name(max_: Browser) -> None:
         await max_.send_form(here, {n: v for n, v in form.items() if n not in ("csrf", "members")})
     ).status_code == 303
     assert await value(members) is None
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_who_is_away_is_shown_with_the_found_agents(ines: Browser, case: Case) -> None:
+    """R81: suggestions and radio buttons say until when an agent is away; without script a hint names who is away."""
+    await add(agents=2, name="Sam Twin")
+    away = "insert into absence (agent_id, first_day, last_day, note) select id, $1, $2, '' from agent where name = $3"
+    async with transaction(SYSTEM) as tx:
+        for name in ("Sam Twin", "Colleague 42"):
+            await tx.execute(away, now().date() - timedelta(days=1), now().date() + timedelta(days=3), name)
+    here, finder = f"/agent/cases/{case.number}/assignment", "/agent/finders/colleagues?text="
+    assert "away until " in (await ines.get(f"{finder}colleague+42")).text
+    assert "away" not in (await ines.get(f"{finder}colleague+41")).text
+    assert re.search(r"Away: Colleague 42 until .+, Sam Twin until ", (await ines.get(here)).text)
+    refused = await ines.send_form(here, {"agent": "", "agent_typed": "twin", "department_typed": ""})
+    assert (refused.status_code, radios(refused.text, "agent")) == (422, ["Sam Twin"] * 2)
+    assert refused.text.count('<span class="faint">away until ') == 2

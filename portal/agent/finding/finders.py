@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from portal.agent.finding.away import with_absences
 from portal.contracts.contracts import CONTRACTS
 from portal.contracts.projects import PROJECTS
 from portal.contracts.services import SERVICES
@@ -43,8 +44,11 @@ async def suggest_agents(request: Web) -> Response[str]:
 
 @get("/finders/colleagues")
 async def suggest_colleagues(request: Web) -> Response[str]:
-    """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note."""
-    return await suggested(request, COLLEAGUES)
+    """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note.
+
+    Beside the name of an agent who is away stands until when.
+    """
+    return await suggested(request, COLLEAGUES, describe=with_absences)
 
 
 @get("/finders/managers")

@@ -1,5 +1,6 @@
 """Absences: the days on which an agent is away, and the deputy who approves in place of an absent manager."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -121,6 +122,17 @@ class Absence(Table, tablename="absence"):
             SELECTABLE + 1,
         )
         return [Dispatched(*row) for row in rows] if len(rows) <= SELECTABLE else None
+
+    @classmethod
+    async def away(cls, day: date, agents: Sequence[int] | None = None) -> list[Dispatched]:
+        """Return the agents who have not left and are away on `day`, sorted by name; with `agents`, only those of them."""
+        rows = await current().fetch(
+            "select a.id, a.name, b.last_day from absence b join agent a on a.id = b.agent_id"
+            " where a.ended_at is null and $1 between b.first_day and b.last_day and ($2::bigint[] is null or a.id = any ($2))"
+            " order by folded(a.name), a.id",
+            day, agents,
+        )  # fmt: skip
+        return [Dispatched(*row) for row in rows]
 
     @classmethod
     async def create(cls, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
