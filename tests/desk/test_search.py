@@ -213,10 +213,7 @@ async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkey
             " returning number",
             NOW,
         )
-    monkeypatch.setattr(searched_hits, "_SIZE", "select 300001::bigint as newest, 1000000 as cases")
-    monkeypatch.setattr(
-        searched_hits, "_SIZE_OF_CUSTOMER", "select 300001 + 0 * $1::bigint as newest, 1000000 as cases"
-    )
+    monkeypatch.setattr(searched_hits, "_ENOUGH", 0)
     for typed, found in expected.items():
         assert set(await numbers(typed)) - {late} == set(found), typed
     assert await numbers("tun") == [late, 1001]
@@ -228,7 +225,8 @@ async def test_a_case_that_two_queries_find_is_listed_once(desk: list[Case], mon
     async with transaction(INES):
         await desk[0].reply(by=INES, text="Log: " + "word " * 5000, at=NOW + timedelta(hours=1))
         await desk[0].reply(by=INES, text="Three tunnels.", files=[], at=NOW + timedelta(hours=2))
-    monkeypatch.setattr(searched_hits, "_SIZE", "select 1::bigint as newest, 1000000 as cases")
+    monkeypatch.setattr(searched_hits, "_FEW", 0)
+    monkeypatch.setattr(searched_hits, "_ENOUGH", 0)
     found = await page_of("tunnel")
     assert ([case.number for case in found.rows], found.total) == ([1001], 1)
 

@@ -6,6 +6,7 @@ older ids only until it has `MOST` cases. The lexemes X, Y and Z of `case_words`
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from portal.database import current
@@ -21,11 +22,9 @@ _RANGES = {"X": 12, "Y": 15, "Z": 18}
 The ids in one range differ only in so many of their low bits.
 """
 _FEW = 2 << _RANGES["X"]
-"""With at most this many cases, one query for all of them is fast."""
-_SIZE = f"""
-select max(id) as newest, count(*) as cases from (select id from cases order by id desc limit {_FEW + 1}) c
-"""  # noqa: S608
-_SIZE_OF_CUSTOMER = _SIZE.replace("order by id", "where customer_id = $1 order by id")
+"""While no case has a higher id, one query for all cases is fast."""
+_ENOUGH = MOST
+"""How many matches a range of ids must promise for a query of its own."""
 
 Row = TypeVar("Row")
 
@@ -63,12 +62,11 @@ def hits_sql(reader: Reader, is_better: str = "false") -> str:
     list that `queries_for` returns. PostgreSQL runs these queries one after the other until more than `MOST` cases are
     found. `hits` may have an id twice: two queries find the same case if its words are in several rows of `case_words`.
     """
-    hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
     return f"""
 hits as materialized (
   select x.* from unnest($1::text[]) with ordinality w (query, place) cross join lateral (
     select c.id, ({is_better}) as is_better
-    from (select id from {hits}(w.query::tsquery) matching (id) order by id desc offset 0) h join cases c on c.id = h.id
+    from (select id from {_hits(reader)}(w.query::tsquery) matching (id) order by id desc offset 0) h join cases c on c.id = h.id
     where {Case.visible_sql(reader, "c")} order by h.id desc limit {MOST + 1}
   ) x limit {MOST + 1}
 ), found as materialized (select distinct id, is_better from hits)"""  # noqa: S608
@@ -78,24 +76,48 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     """Return the tsqueries that together find all cases in which all parts match.
 
     No row of `case_words` matches two of these queries. `of_part` returns the tsquery for one part; with `exact=True`,
-    words that only begin with the part do not match.
+    words that only begin with the part do not match. Each query looks up every word again, so a search that matches few
+    cases, judged by the newest ones, is a single query.
     """
     wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in asked.parts) for only in (False, True))
-    sql, values = (_SIZE_OF_CUSTOMER, [reader.customer_id]) if reader.is_contact else (_SIZE, [])
-    size = await current().fetchrow(sql, *values)
-    if size is None or size["cases"] <= _FEW:
-        return [wanted]
-    # A larger range that holds all cases is left out, because each query takes as long as reading a few cases.
-    newest, *older = (
-        _newest(mark, size["newest"] >> bits)
-        for mark, bits in _RANGES.items()
-        if mark == "X" or size["newest"] >> bits + 1
-    )
     # For a common word, the first query finds enough cases. Only for others is it worth searching longer words too.
-    queries = [f"({exactly}) & {newest}"] + [f"({wanted}) & !({exactly}) & {newest}"] * (wanted != exactly)
-    for ids in older:
-        queries, newest = [*queries, f"({wanted}) & {ids} & !{newest}"], ids
-    return [*queries, f"({wanted}) & !{newest}"]
+    split = [f"({exactly})", f"({wanted}) & !({exactly})"] if wanted != exactly else [f"({wanted})"]
+    values = [reader.customer_id] if reader.is_contact else []
+    newest, matching = await current().fetchrow(_sample(reader), split, *values)
+    ranges = [
+        _newest(mark, newest >> bits)
+        for mark, bits in _RANGES.items()
+        # A range with too few matches is left out, and a larger one that holds all cases.
+        if matching << bits - _RANGES["X"] > _ENOUGH and (mark == "X" or newest >> bits + 1)
+    ]
+    if not ranges:
+        return [wanted]
+    queries = [f"{query} & {ranges[0]}" for query in split]
+    for newer, ids in pairwise(ranges):
+        queries.append(f"({wanted}) & {ids} & !{newer}")
+    return [*queries, f"({wanted}) & !{ranges[-1]}"]
+
+
+def _sample(reader: Reader) -> str:
+    """Return the SQL for the newest id, and for how many cases match in the newest range X and in the range before it.
+
+    The parameter `$1` is a list of tsqueries that are run one after the other until more than `MOST` cases match; for a
+    contact, `$2` is the customer. There are 0 matches if one query for all cases is fast anyway.
+    """
+    ids = f"newest >> {_RANGES['X']}"
+    return f"""
+select newest, case when newest < {_FEW} then 0 else (
+  select count(*) from (
+    select from unnest($1::text[]) query
+    cross join lateral {_hits(reader)}(format('%s & (X%s | X%s)', query, {ids}, greatest(({ids}) - 1, 0))::tsquery) limit {MOST + 1}
+  ) h) end as matching
+from (select coalesce(max(id), 0) as newest from cases {"where customer_id = $2" if reader.is_contact else ""}) c
+"""  # noqa: S608
+
+
+def _hits(reader: Reader) -> str:
+    """Return the name of the SQL function that returns the ids of the cases that match a tsquery."""
+    return "customer_case_hits" if reader.is_contact else "agent_case_hits"
 
 
 def _newest(mark: str, bucket: int) -> str:
