@@ -1,12 +1,14 @@
-"""Find the ids of the cases that match, newest first, in a time that does not grow with the number of cases.
+"""Find the ids of the cases that match, newest first, in a time that hardly grows with the number of cases.
 
 The query for a common word would return most cases. So the search begins with the newest case ids, and continues with
 older ids only until it has `MOST` cases. The lexemes X, Y and Z of `case_words` limit a query to a range of ids.
+
+The index would also read the long list of cases of a common word if a rare word is searched with it. So the index is
+asked for the rare words only, and the cases that it finds are checked for all words.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Generic, TypeVar
 
 from portal.database import current
@@ -21,10 +23,8 @@ _RANGES = {"X": 12, "Y": 15, "Z": 18}
 
 The ids in one range differ only in so many of their low bits.
 """
-_FEW = 2 << _RANGES["X"]
-"""While no case has a higher id, one query for all cases is fast."""
 _ENOUGH = MOST
-"""How many matches a range of ids must promise for a query of its own."""
+"""How many matches a larger range must promise for a query of its own."""
 
 Row = TypeVar("Row")
 
@@ -59,73 +59,70 @@ def hits_sql(reader: Reader, is_better: str = "false") -> str:
     """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
 
     Its column `is_better` has the result of the SQL condition `is_better` on the case `c`. The parameter `$1` is the
-    list that `queries_for` returns. PostgreSQL runs these queries one after the other until more than `MOST` cases are
-    found. `hits` may have an id twice: two queries find the same case if its words are in several rows of `case_words`.
+    list that `queries_for` returns. PostgreSQL first runs the queries for the newest range X and the range before it,
+    then, one after the other, those for larger ranges, each without the cases of the ranges before, until more than
+    `MOST` cases are found. It leaves out a larger range that would hold too few matches if they were as frequent in it
+    as among the newest, because each query looks up every word again. `hits` may have an id twice: two queries find the
+    same case if its words are in several rows of `case_words`.
     """
-    return f"""
-hits as materialized (
-  select x.* from unnest($1::text[]) with ordinality w (query, place) cross join lateral (
+    hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
+    ranges = ", ".join(f"('{mark}', {bits})" for mark, bits in _RANGES.items())
+    found = f"""
     select c.id, ({is_better}) as is_better
-    from (select id from {_hits(reader)}(w.query::tsquery) matching (id) order by id desc offset 0) h join cases c on c.id = h.id
-    where {Case.visible_sql(reader, "c")} order by h.id desc limit {MOST + 1}
-  ) x limit {MOST + 1}
-), found as materialized (select distinct id, is_better from hits)"""  # noqa: S608
-
-
-async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str]:
-    """Return the tsqueries that together find all cases in which all parts match.
-
-    No row of `case_words` matches two of these queries. `of_part` returns the tsquery for one part; with `exact=True`,
-    words that only begin with the part do not match. Each query looks up every word again, so a search that matches few
-    cases, judged by the newest ones, is a single query.
-    """
-    wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in asked.parts) for only in (False, True))
-    # For a common word, the first query finds enough cases. Only for others is it worth searching longer words too.
-    split = [f"({exactly})", f"({wanted}) & !({exactly})"] if wanted != exactly else [f"({wanted})"]
-    values = [reader.customer_id] if reader.is_contact else []
-    newest, matching = await current().fetchrow(_sample(reader), split, *values)
-    ranges = [
-        _newest(mark, newest >> bits)
-        for mark, bits in _RANGES.items()
-        # A range with too few matches is left out, and a larger one that holds all cases.
-        if matching << bits - _RANGES["X"] > _ENOUGH and (mark == "X" or newest >> bits + 1)
-    ]
-    if not ranges:
-        return [wanted]
-    queries = [f"{query} & {ranges[0]}" for query in split]
-    for newer, ids in pairwise(ranges):
-        queries.append(f"({wanted}) & {ids} & !{newer}")
-    return [*queries, f"({wanted}) & !{ranges[-1]}"]
-
-
-def _sample(reader: Reader) -> str:
-    """Return the SQL for the newest id, and for how many cases match in the newest range X and in the range before it.
-
-    The parameter `$1` is a list of tsqueries that are run one after the other until more than `MOST` cases match; for a
-    contact, `$2` is the customer. There are 0 matches if one query for all cases is fast anyway.
-    """
-    ids = f"newest >> {_RANGES['X']}"
+    from (select id from {hits}(w.query::tsquery, ($1::text[])[1]::tsquery) matching (id) order by id desc offset 0) h
+    join cases c on c.id = h.id where {Case.visible_sql(reader, "c")} order by h.id desc limit {MOST + 1}"""
     return f"""
-select newest, case when newest < {_FEW} then 0 else (
-  select count(*) from (
-    select from unnest($1::text[]) query
-    cross join lateral {_hits(reader)}(format('%s & (X%s | X%s)', query, {ids}, greatest(({ids}) - 1, 0))::tsquery) limit {MOST + 1}
-  ) h) end as matching
-from (select coalesce(max(id), 0) as newest from cases {"where customer_id = $2" if reader.is_contact else ""}) c
-"""  # noqa: S608
+ranges as materialized (
+  select bits, newest >> bits > 1 as is_part, format('(%1$s%2$s | %1$s%3$s)', mark, newest >> bits, greatest((newest >> bits) - 1, 0)) as ids
+  from (select max(id) as newest from cases {f"where customer_id = {int(reader.customer_id)}" if reader.is_contact else ""}) c
+  cross join (values {ranges}) r (mark, bits)
+), near as materialized (
+  select x.* from (
+    select format('(%s) & %s', query, ids) as query
+    from ranges cross join unnest(($1::text[])[3:]) with ordinality q (query, place) where bits = {_RANGES["X"]} order by place
+  ) w cross join lateral ({found}) x limit {MOST + 1}
+), further as materialized (
+  select bits, ids from ranges where is_part and (bits = {_RANGES["X"]} or (select count(*) from near) << (bits - {_RANGES["X"]}) > {_ENOUGH})
+), far as materialized (
+  select x.* from (
+    select concat('(', ($1::text[])[2], ') & ', lead(ids) over newest_first || ' & ', '!', ids) as query
+    from further window newest_first as (order by bits) order by bits
+  ) w cross join lateral ({found}) x limit {MOST + 1} - (select count(*) from near)
+), hits as materialized (select * from near union all select * from far),
+found as materialized (select distinct id, is_better from hits)"""  # noqa: S608
 
 
-def _hits(reader: Reader) -> str:
-    """Return the name of the SQL function that returns the ids of the cases that match a tsquery."""
-    return "customer_case_hits" if reader.is_contact else "agent_case_hits"
+async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str | None]:
+    """Return the tsqueries for the parameter `$1` of `hits_sql`.
 
-
-def _newest(mark: str, bucket: int) -> str:
-    """Return the tsquery for the cases in the newest range of ids and in the range before it.
-
-    `mark` is a key of `_RANGES`, and `bucket` the number of the newest range of this size.
+    The first is the query that the cases found by the others are checked for, or None. The second is for all older
+    cases, and the others together are for the newest cases; no row of `case_words` matches two of these. `of_part`
+    returns the tsquery for one part; with `exact=True`, words that only begin with the part do not match.
     """
-    return f"({mark}{bucket} | {mark}{bucket - 1})" if bucket else f"{mark}0"
+    lexemes = [_lexemes(part) for part in asked.parts]
+    common = set(await current().fetchval("select common_lexemes($1)", [one for words in lexemes for one in sum(words, [])]))
+    rare = [
+        part
+        for part, (words, people) in zip(asked.parts, lexemes, strict=True)
+        if not (common.issuperset(words) or common.intersection(people))
+    ]
+    looked_up = rare or asked.parts
+    wanted, exactly = (" & ".join(f"({of_part(p, exact=only)})" for p in looked_up) for only in (False, True))
+    checked = " & ".join(f"({of_part(p)})" for p in asked.parts) if len(looked_up) < len(asked.parts) else None
+    # For a common word, the first query finds enough cases. Only for others is it worth searching longer words too.
+    near = [exactly, f"({wanted}) & !({exactly})"] if wanted != exactly else [wanted]
+    return [checked, wanted, *near]
+
+
+def _lexemes(part: Part) -> tuple[list[str], list[str]]:
+    """Return the words of a part, and the customers and contacts that match it, as `common_lexemes` reads them."""
+    *words, last = part.words
+    return [*words, f"{last}:*" if part.is_beginning else last], _people(part)
+
+
+def _people(part: Part) -> list[str]:
+    """Return the lexemes for the customers and contacts that match a part."""
+    return [f"C{id}" for id in part.named.customers] + [f"P{id}" for id in part.named.contacts]
 
 
 def of_text(reader: Reader) -> Callable[..., str]:
@@ -138,7 +135,6 @@ def of_text(reader: Reader) -> Callable[..., str]:
 
     def query(part: Part, *, exact: bool = False) -> str:
         places = [f"({part.query(mark, exact=exact)})" for mark in marks]
-        people = [f"C{id}" for id in part.named.customers] + [f"P{id}" for id in part.named.contacts]
-        return " | ".join([*places, *(f"'{lexeme}'" for lexeme in people)])
+        return " | ".join([*places, *(f"'{lexeme}'" for lexeme in _people(part))])
 
     return query
