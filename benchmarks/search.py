@@ -54,6 +54,7 @@ ASKED = {
     "a word in 1 % of the cases": "percentword",
     "a word in half of the cases": "halfword",
     "a word in all cases": "nobody",
+    "two words, one in all and one in half": "nobody halfword",
     "a common beginning": "serv",
     "customer and word": '"customer 7" rareword ',
     "nothing": "nothingatall",

@@ -9,18 +9,22 @@ VERSION = "1.38.0"
 DESCRIPTION = "common words"
 
 SQL = r"""
--- Those of the lexemes that are common by the statistics of ANALYZE. A lexeme with :* at its end is common if a common one begins with it.
--- Words of notes are not told.
-create function common_lexemes(asked text[]) returns text[] stable security definer set search_path = public, pg_temp language sql as $$
-  select array(
-    select distinct a from unnest(asked) a
-    join (select unnest(most_common_elems::text::text[]) as lexeme from pg_stats
-      where (schemaname, tablename, attname) = ('public', 'case_words', 'words')) common
-      on case when right(a, 2) = ':*' then starts_with(lexeme, left(a, -2)) else lexeme = a end
-    where a !~ '^[NG]')
-$$;
+-- Those of the lexemes that are common: in more than 4,000 rows by the statistics of ANALYZE. Fewer rows are read in some milliseconds.
+-- A lexeme with :* at its end is common if a common one begins with it. Words of notes are not told.
+create function common_lexemes(asked text[]) returns text[] stable security definer set search_path = public, pg_temp language plpgsql as $$
+declare
+  common text[] := array(
+    select word from pg_stats s, unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) w (word, frequency)
+    where (s.schemaname, s.tablename, s.attname) = ('public', 'case_words', 'words')
+      and frequency * (select reltuples from pg_class where oid = 'case_words'::regclass) > 4000);
+begin
+  return array(
+    select a from unnest(asked) a where a !~ '^[NG]'
+    and case when right(a, 2) = ':*' then exists (select from unnest(common) word where starts_with(word, left(a, -2))) else a = any(common) end
+  );
+end $$;
 
--- As before, with a second query that is checked on each row that the index finds; null if there is nothing to check. The index is not
+-- The functions of m0340, with a second query that is checked on each row that the index finds; null if there is nothing to check. The index is not
 -- asked for it, because it would read the whole list of rows of a common word. "is true" keeps PostgreSQL from doing that.
 drop function agent_case_hits, customer_case_hits;
 create function agent_case_hits(asked tsquery, checked tsquery) returns setof bigint stable rows 100 set enable_seqscan = off language sql as $$

@@ -164,6 +164,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
     assert {row["proname"]: row["roles"] for row in rows if not row["of_trigger"]} == {
         "app_login": ["portal_administrator", "portal_contact"],
         "customer_case_hits": ["portal_administrator", "portal_contact"],
+        "common_lexemes": ["portal_agent", "portal_administrator", "portal_contact"],
         "count_help_view": ["portal_agent", "portal_administrator", "portal_contact"],
         "app_manages_contacts": ["portal_administrator", "portal_contact"],
         "drawn_minutes": ["portal_agent", "portal_administrator", "portal_contact"],

@@ -100,7 +100,7 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     returns the tsquery for one part; with `exact=True`, words that only begin with the part do not match.
     """
     lexemes = [_lexemes(part) for part in asked.parts]
-    common = set(await current().fetchval("select common_lexemes($1)", [one for words in lexemes for one in sum(words, [])]))
+    common = set(await current().fetchval("select common_lexemes($1)", [lexeme for words, people in lexemes for lexeme in (*words, *people)]))
     rare = [
         part
         for part, (words, people) in zip(asked.parts, lexemes, strict=True)
