@@ -2,7 +2,7 @@
 
 `Asked.read` parses the search text; `found_cases` and `found_files` search. All these functions use the table
 `case_words`, which triggers keep up to date (migrations/m0340_case_words.py, m0380_bounded_words.py and
-m0495_words_of_one_message.py).
+m0495_words_of_one_message.py), and functions of m0530_common_words.py.
 """
 
 from portal.desk.search.asked import LONGEST, Asked

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from portal.database import current
 from portal.desk.cases import Case
 from portal.desk.search.asked import Asked, Part
-from portal.people.readers import Reader
+from portal.people.readers import ContactReader, Reader
 
 MOST = 1000
 """The maximum number of cases that a search finds. These are the newest; the page says if there are more."""
@@ -66,15 +66,16 @@ def hits_sql(reader: Reader, is_better: str = "false") -> str:
     same case if its words are in several rows of `case_words`.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
+    own = f"where customer_id = {int(reader.customer_id)}" if isinstance(reader, ContactReader) else ""
     ranges = ", ".join(f"('{mark}', {bits})" for mark, bits in _RANGES.items())
     found = f"""
     select c.id, ({is_better}) as is_better
     from (select id from {hits}(w.query::tsquery, ($1::text[])[1]::tsquery) matching (id) order by id desc offset 0) h
-    join cases c on c.id = h.id where {Case.visible_sql(reader, "c")} order by h.id desc limit {MOST + 1}"""
+    join cases c on c.id = h.id where {Case.visible_sql(reader, "c")} order by h.id desc limit {MOST + 1}"""  # noqa: S608
     return f"""
 ranges as materialized (
   select bits, newest >> bits > 1 as is_part, format('(%1$s%2$s | %1$s%3$s)', mark, newest >> bits, greatest((newest >> bits) - 1, 0)) as ids
-  from (select max(id) as newest from cases {f"where customer_id = {int(reader.customer_id)}" if reader.is_contact else ""}) c
+  from (select max(id) as newest from cases {own}) c
   cross join (values {ranges}) r (mark, bits)
 ), near as materialized (
   select x.* from (
@@ -100,7 +101,8 @@ async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str])
     returns the tsquery for one part; with `exact=True`, words that only begin with the part do not match.
     """
     lexemes = [_lexemes(part) for part in asked.parts]
-    common = set(await current().fetchval("select common_lexemes($1)", [lexeme for words, people in lexemes for lexeme in (*words, *people)]))
+    named = [lexeme for words, people in lexemes for lexeme in (*words, *people)]
+    common = set(await current().fetchval("select common_lexemes($1)", named))
     rare = [
         part
         for part, (words, people) in zip(asked.parts, lexemes, strict=True)
