@@ -7,7 +7,8 @@ from typing import Any, Self
 from portal.desk.lists.views import Order
 from portal.numbers import number_in
 
-_NONE = "none"
+_NONE = ""
+"""What stands for a missing value in a cursor. No value by which a list is sorted is an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
