@@ -470,3 +470,19 @@ async def test_who_is_away_is_shown_with_the_found_agents(ines: Browser, case: C
     refused = await ines.send_form(here, {"agent": "", "agent_typed": "twin", "department_typed": ""})
     assert (refused.status_code, radios(refused.text, "agent")) == (422, ["Sam Twin"] * 2)
     assert refused.text.count('<span class="faint">away until ') == 2
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_a_change_of_many_cases_offers_the_agents_whom_the_text_may_mean(ines: Browser, case: Case) -> None:
+    """S3.9: a name that several agents have changes nothing and is offered as radio buttons; one of them is chosen."""
+    await add(agents=2, name="Sam Twin")
+    change = (await ines.send_form("/agent/cases/changes", {"verb": "assign", "case": str(case.number)})).headers[
+        "location"
+    ]
+    refused = await ines.send_form(f"{change}/beginning", {"value": "", "value_typed": "twin"})
+    assert (refused.status_code, radios(refused.text, "value")) == (422, ["Sam Twin"] * 2)
+    twin = re.findall(r'type="radio" name="value"\s+value="(\d+)"', refused.text)[1]
+    chosen = await ines.send_form(f"{change}/beginning", {"value": ["", twin], "value_typed": "twin"})
+    assert chosen.status_code == 303
+    async with transaction(INES):
+        assert (await Case.find(case.number, INES)).agent_id == int(twin)

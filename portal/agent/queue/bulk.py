@@ -19,7 +19,7 @@ from portal.desk.tagging.tags import TAGS, Tag
 from portal.desk.workflow import priorities
 from portal.errors import Invalid
 from portal.numbers import number_in, uuid_in
-from portal.people.agents import COLLEAGUES, Agent
+from portal.people.agents import AGENTS, COLLEAGUES, Agent
 from portal.people.departments import Department
 from portal.people.offered import choices
 from portal.people.readers import AgentReader
@@ -96,6 +96,10 @@ async def show_change(request: Web, change: FromPath[uuid.UUID]) -> Response[str
     return await _show(request, change=change)
 
 
+FOUND = {Verb.ASSIGN: {"value": AGENTS}, Verb.UNTAG: {"value": TAGS}}
+"""The search fields of the form, by what it changes."""
+
+
 async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[str]:
     reader: Any = visit_of(request).reader
     found = await BulkChange.find(change, reader)
@@ -111,7 +115,7 @@ async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[st
     if not found.begun_at:
         shown |= {"options": await _options(found.does), "groups": await found.groups()}
         shown["planned"] = await found.planned() if found.value is not None else []
-    return await form_page(request, "agent/queue/change.html", **shown, **again)
+    return await form_page(request, "agent/queue/change.html", finders=FOUND.get(found.does, {}), **shown, **again)
 
 
 async def _options(verb: Verb) -> list[tuple[Any, str]] | None:
