@@ -339,3 +339,12 @@ def test_a_quotation_has_the_words_without_the_marks() -> None:
     """The plain text of a message is one line of its words, without formatting marks."""
     text = "Hello **Ada**,\n\n1. open `vpn.conf`\n2. [read this](https://a.example/)\n\n> quoted\nand **so** on"
     assert rendering.plain(text) == "Hello Ada, 1. open vpn.conf · 2. read this · quoted · and so on"
+
+
+def test_events_of_several_kinds_stand_in_order_of_time() -> None:
+    """Events are sorted by their instants; one that has only a day comes last on that day in the reader's time zone."""
+    late, early = {"at": datetime(2026, 11, 20, 23, 30, tzinfo=UTC)}, {"at": datetime(2026, 11, 20, 9, tzinfo=UTC)}
+    between, paid = {"seen_at": datetime(2026, 11, 20, 12, tzinfo=UTC)}, {"paid_on": date(2026, 11, 20)}
+    with formats.reading(Somebody(time_zone="Europe/Berlin"), None, NOW):
+        found = formats.in_order(("at", [early, late]), ("seen_at", [between]), ("paid_on", [paid]))
+    assert found == [early, between, paid, late]

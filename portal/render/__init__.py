@@ -217,6 +217,7 @@ def _environment() -> Environment:
         "choices": CHOICES,
         "dom_id": dom_id,
         "icon": icon,
+        "in_order": formats.in_order,
         "mark": _drawn(drawings.mark),
         "meter": _drawn(drawings.meter),
         "new_key": uuid.uuid4,

@@ -4,7 +4,7 @@ Most functions return an en dash for None, so that a template need not check for
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, cached_property, lru_cache
+from math import inf
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -252,6 +253,21 @@ def days_late(due_on: date) -> int:
     """Return how many days ago, in the company's time zone, a payment was due; 0 or less if it is not late."""
     now = _reading.get()
     return (now.now.astimezone(now.company_zone).date() - due_on).days if now.now else 0
+
+
+def in_order(*events: tuple[str, Iterable[Any]]) -> list[Any]:
+    """Return events of several kinds in order of time.
+
+    Each pair has the name of the field with the instant or the day of an event, and the events of one kind, as rows or
+    objects. An event that has only a day comes last on that day.
+    """
+
+    def place(pair: tuple[str, Any]) -> tuple[date, float]:
+        name, event = pair
+        on = getattr(event, name) if hasattr(event, name) else event[name]
+        return _date(on), on.timestamp() if isinstance(on, datetime) else inf
+
+    return [event for _, event in sorted(((name, each) for name, some in events for each in some), key=place)]
 
 
 def initials(name: str) -> str:
