@@ -486,3 +486,21 @@ async def test_a_change_of_many_cases_offers_the_agents_whom_the_text_may_mean(i
     assert chosen.status_code == 303
     async with transaction(INES):
         assert (await Case.find(case.number, INES)).agent_id == int(twin)
+
+
+async def test_a_hundred_managers_or_members_are_a_list(max_: Browser) -> None:
+    """R81: an absence lists up to a hundred managers, and a project up to a hundred agents; beyond, a name is typed."""
+    await add(agents=await fill("agent"))
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set grade = 'manager' where id <> $1", NOOR.id)
+    new = f"/agent/projects/new?customer={ACME}"
+    for is_listed in (True, False):
+        absences, project = (await max_.get("/agent/absences")).text, (await max_.get(new)).text
+        assert ('<select id="deputy_id"' in absences, 'name="deputy_id_typed"' in absences) == (
+            is_listed,
+            not is_listed,
+        )
+        assert (">Colleague 42<" in project, 'name="member_typed"' in project) == (is_listed, not is_listed)
+        await add(agents=2)
+        async with transaction(SYSTEM) as tx:
+            await tx.execute("update agent set grade = 'manager' where id <> $1", NOOR.id)
