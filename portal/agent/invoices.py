@@ -143,7 +143,8 @@ async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_i
 async def _draft(
     request: Web, *, draft_id: int, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    reader: Any = visit_of(request).reader
+    visit = visit_of(request)
+    reader: Any = visit.reader
     invoice = await Invoice.find_draft(draft_id, reader)
     contents, lacking, about = await contents_of(invoice), await missing(), await draft_context(invoice)
     return await agent_page(
@@ -151,6 +152,7 @@ async def _draft(
         unprinted="" if lacking else await unprinted(invoice, contents, reader), about=about,
         missing=lacking or missing_on(about), questions=await questions_of(invoice) if about["has_questions"] else [],
         customer=await Customer.find(invoice.customer_id, reader), addable=await addable(invoice),
+        sends_mail=visit.settings.smtp_url is not None,
     )  # fmt: skip
 
 

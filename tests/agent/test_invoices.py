@@ -1,6 +1,7 @@
 """Test draft invoices, issued invoices and statements over HTTP, as managers see them."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,10 @@ async def draft(*entries: Logged) -> int:
 
 
 async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
-    """The page of a draft shows Max its lines, tax, total and time entries, and the list of invoices links to that page."""
+    """The page of a draft shows Max its lines, tax, total and time entries, and the list of invoices links to that page.
+
+    It says that the invoice will be mailed, but not if there is no mail server.
+    """
     async with transaction(MAX):
         case = await a_case()
         charged = await log(50, comment="Gateway renewed", case_id=case["id"])
@@ -49,6 +53,10 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
         listed = (await browser.get("/agent/invoices")).text.replace("\xa0", " ")
         assert f"/agent/drafts/{draft_id}" in listed
         assert "1 draft waits to be issued" in listed
+        mailed = "and it is mailed" in " ".join(html.split())
+        app.settings = replace(app.settings, smtp_url=None)
+        html = " ".join((await browser.get(f"/agent/drafts/{draft_id}")).text.split())
+        assert (mailed, "and it is mailed" in html) == (True, False)
 
 
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
