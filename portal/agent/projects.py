@@ -31,7 +31,7 @@ from portal.web.finding import asked, settle
 from portal.web.forms import Form
 from portal.web.guards import manager_only, time_tracked
 from portal.web.pages import on_refusal, see_other
-from portal.web.visit import Web
+from portal.web.visit import Web, visit_of
 from portal.words import ProjectState
 
 
@@ -111,7 +111,7 @@ async def _new(request: Web, *, typed: dict[str, Any] | None = None, **again: An
     customer = await CUSTOMERS.find(chosen, None) if chosen else await asked(request, "customer", CUSTOMERS)
     agents = await Agent.selectable()
     return await form_page(
-        request, "agent/projects/form.html", project=None, customer=customer, members=[], typed=typed,
+        request, "agent/projects/form.html", project=None, customer=customer, members=[], typed=_with_ticks(request, typed),
         services=await Service.offered(customer.id) if customer.id else [], finders=MEMBER,
         agents=choices(agents or []), all_listed=agents is not None, **again,
     )  # fmt: skip
@@ -174,14 +174,22 @@ async def edit(request: Web, project: FromPath[int]) -> Response[str]:
     return await _edit(request, project=project)
 
 
-async def _edit(request: Web, *, project: int, **again: Any) -> Response[str]:
+def _with_ticks(request: Web, typed: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the typed values of a refused form with all ticked members: `typed` has only the last of them."""
+    form = visit_of(request).form
+    if typed is None or form is None or isinstance(typed.get("members"), list):
+        return typed
+    return typed | {"members": form.all("members")}
+
+
+async def _edit(request: Web, *, project: int, typed: dict[str, Any] | None = None, **again: Any) -> Response[str]:
     found = await Project.find(project)
     members, agents = await found.members(), await Agent.selectable()
     staff = [one for one in await Agent.known() if one.id in members or (agents is not None and not one.has_ended)]
     return await form_page(
         request, "agent/projects/form.html", finders=MEMBER, facts=await _form_of(found), project=found, members=members,
         customer=await CUSTOMERS.find(found.customer_id, None), services=await Service.offered(found.customer_id),
-        agents=choices(staff), all_listed=agents is not None, **again,
+        agents=choices(staff), all_listed=agents is not None, typed=_with_ticks(request, typed), **again,
     )  # fmt: skip
 
 
