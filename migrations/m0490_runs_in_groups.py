@@ -8,10 +8,10 @@ ID = "2026-12-01T0490"
 VERSION = "1.38.0"
 DESCRIPTION = "billing runs in groups"
 
-# The customers of a run that is under way now count as large, so that each is billed alone.
+# The customers of a run that is under way now, or that the previous release begins before the restart, count as large, so that each is
+# billed alone.
 SQL = """
 alter table run_customer add column entries int not null default 1000000 check (entries >= 0);
-alter table run_customer alter column entries drop default;
 """
 
 

@@ -26,7 +26,7 @@ end $$;
 
 -- The functions of m0340, with a second query that is checked on each row that the index finds; null if there is nothing to check. The index is not
 -- asked for it, because it would read the whole list of rows of a common word. "is true" keeps PostgreSQL from doing that.
-drop function agent_case_hits, customer_case_hits;
+-- The previous release calls the functions with one argument until it is restarted, so those stay.
 create function agent_case_hits(asked tsquery, checked tsquery) returns setof bigint stable rows 100 set enable_seqscan = off language sql as $$
   select distinct case_id from case_words where words @@ asked and (checked is null or (words @@ checked) is true)
 $$;
@@ -36,10 +36,10 @@ create function customer_case_hits(asked tsquery, checked tsquery) returns setof
   where customer_id = app_customer() and words @@ (asked && ('''C' || app_customer() || '''')::tsquery) and asked::text !~ '''[NG]'
     and (checked is null or (words @@ checked) is true and checked::text !~ '''[NG]')
 $$;
-revoke execute on function common_lexemes, agent_case_hits, customer_case_hits from public;
+revoke execute on function common_lexemes, agent_case_hits(tsquery, tsquery), customer_case_hits(tsquery, tsquery) from public;
 grant execute on function common_lexemes to portal_agent, portal_contact;
-grant execute on function agent_case_hits to portal_agent;
-grant execute on function customer_case_hits to portal_contact;
+grant execute on function agent_case_hits(tsquery, tsquery) to portal_agent;
+grant execute on function customer_case_hits(tsquery, tsquery) to portal_contact;
 """
 
 
