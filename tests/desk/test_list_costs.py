@@ -35,6 +35,8 @@ async def at(empty_dsn: str) -> AsyncIterator[Any]:
     """Fill a database with the cases of the benchmark, 3,000 for each of 10 customers, and yield its present instant."""
     owner = await asyncpg.connect(empty_dsn)
     try:
+        # VACUUM marks a page as visible to all only once the commits on it are on disk, so the commits must wait for that.
+        await owner.execute("set synchronous_commit = on")
         await views.insert(owner, 30_000, 10)
         await owner.execute("vacuum analyze")
         yield await owner.fetchval("select now()")
