@@ -14,6 +14,7 @@ from tests.browser import HOST, Browser
 from tests.multiplied import multiply
 from tests.pages import MORE
 from tests.places import Places, furnished
+from tests.plans import forget_plans
 from tests.snapshots import once
 from tests.test_permissions import MATRIX, OK, STREAMS
 from tests.world import ADA, NOOR, NOW
@@ -71,7 +72,9 @@ async def crowded(storage: Storage) -> Places:
         )
         return places
 
-    return await once("crowded", storage.folder, create)
+    places = await once("crowded", storage.folder, create)
+    await forget_plans()
+    return places
 
 
 def addresses_of(actor: str, places: Any) -> list[str]:

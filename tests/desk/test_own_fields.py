@@ -24,6 +24,7 @@ from portal.people.readers import SYSTEM
 from portal.timekeeping.moving.merging import merge
 from tests.desk.test_cases import log, opened, told
 from tests.desk.test_search import numbers
+from tests.plans import forget_plans
 from tests.world import ADA, ALAN, INES, NOOR, NOW, QUESTION
 
 pytestmark = pytest.mark.usefixtures("dsn")
@@ -294,6 +295,7 @@ async def test_a_field_with_ten_thousand_values_is_renamed_hidden_filtered_and_k
     """
     site = await made("Site", "choice", choices="Hamburg\nBerlin")
     case = await opened(ADA)
+    await forget_plans()
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into cases (id, customer_id, contact_id, subject, case_type_id, priority, status, opened_at, updated_at)"
