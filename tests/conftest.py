@@ -134,10 +134,14 @@ def template(server: str) -> Iterator[str]:
 def workbench(server: str, template: str) -> Iterator[str]:
     """Create the database that the tests of this process use one after another, and yield its owner's URL.
 
-    Drop the database afterwards.
+    Its sessions do not plan a statement anew for the parameters of each of its first five executions, because that takes
+    longer than it saves on tables of a few rows. Tests of costs use `empty_dsn`, where statements are planned as in
+    production. Drop the database afterwards.
     """
     name = f"portal_{os.getpid()}"
     asyncio.run(_run(server, f"create database {name} template {template}"))
+    asyncio.run(_run(server, f"alter database {name} set plan_cache_mode = force_generic_plan"))
+    asyncio.run(_run(server, f"alter database {name} set jit = off"))
     yield _of(server, name)
     asyncio.run(_drop(server, name))
 

@@ -20,6 +20,8 @@ from tests.world import ADA, INCIDENT
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 STREAM = "**/agent/live?*"
+PAUSE_MS = 6_000
+"""Longer than the pause of a page before it tries again to open its event stream."""
 
 
 async def open_case(subject: str) -> None:
@@ -64,11 +66,13 @@ async def test_a_page_is_live_however_slowly_its_scripts_arrive(visitors: Visito
 
 async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visitors) -> None:
     page = await visitors.signed_in("ines@desk.example")
+    await page.clock.install()
     await page.route(STREAM, lambda route: route.abort())
     async with refused_stream(page):
         await page.goto("/agent/cases?view=all")
     await open_case("Before there was a stream")
     await page.unroute(STREAM)
+    await page.clock.fast_forward(PAUSE_MS)
     await expect(page.get_by_text("Before there was a stream")).to_be_visible()
     forgive_refused(visitors)
 
@@ -76,17 +80,18 @@ async def test_a_stream_that_was_refused_at_first_is_tried_again(visitors: Visit
 async def test_a_stream_that_opens_slowly_is_opened_once(visitors: Visitors) -> None:
     """A page whose event stream is slow to open does not try to open a second one in the meantime."""
     page = await visitors.signed_in("ines@desk.example")
+    await page.clock.install()
     asked: list[str] = []
 
     async def slowly(route: Route) -> None:
         asked.append(route.request.url)
-        await asyncio.sleep(6)
+        await page.clock.run_for(PAUSE_MS)
         await route.continue_()
 
     await page.route(STREAM, slowly)
     async with page.expect_event("response", lambda response: "/agent/live" in response.url):
         await page.goto("/agent/cases?view=all")
-    await asyncio.sleep(1)
+    await page.clock.run_for(PAUSE_MS)
     assert len(asked) == 1
 
 

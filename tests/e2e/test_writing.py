@@ -29,6 +29,8 @@ COPY = """async (kinds) => {
 }"""
 """A script that copies a table cell to the clipboard in the formats `kinds`; Excel copies one as text, HTML and image.
 """
+DRAFT_MS = 2_000
+"""The pause in typing after which a page stores its draft, as in static/js/writing.js."""
 
 
 async def paste(page: Page, *kinds: str) -> None:
@@ -171,8 +173,10 @@ async def test_two_tabs_with_a_new_case_have_a_draft_each(visitors: Visitors, tm
     first = await visitors.signed_in(ADA.email)
     second = await first.context.new_page()
     for page, subject in ((first, "Printer"), (second, "Scanner")):
+        await page.clock.install()
         await page.goto("/cases/new")
         await page.get_by_label("Subject").fill(subject)
+        await page.clock.run_for(DRAFT_MS)
         await expect(page).to_have_url(re.compile("draft="))
     await first.locator("[name=files]").set_input_files(tmp_path / "one.log")
     await expect(first.locator("#draft-files .file")).to_have_count(1)

@@ -356,6 +356,8 @@ async def test_a_worker_that_is_killed_while_it_sends_leaves_the_mail_to_the_nex
         process.kill()
         await process.wait()
     assert await states() == [(ADA.id, "waiting")]
+    async with transaction(SYSTEM) as tx:  # Let the next worker miss the heartbeat of the killed one at once.
+        await tx.execute("update pgqueuer set heartbeat = heartbeat - interval '10 s' where status = 'picked'")
     sink[0].hangs = ""
     sink[0].answers.append("451 Later")
     async with working(settings):
