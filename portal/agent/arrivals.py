@@ -30,7 +30,7 @@ class Seen:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Seen":
-        """Return the state in the query string of a refresh. A URL without `since` opens a new page."""
+        """Return the state that a refresh sends in its query string; without `since`, that of a page opened now."""
         since = number_in(query.get("since"), digits=10)
         if since is None:
             return cls()
@@ -41,10 +41,11 @@ class Seen:
         )
 
     def arranged(self, listed: Listed, at: datetime) -> "Arranged":
-        """Return the rows of `listed` in display order.
+        """Return the rows of `listed` in display order, which is the order of `listed` if the page is opened now.
 
-        First come the cases that arrived since the page was opened. Then come the displayed cases in their old order.
-        Last come the cases that have moved up from the next page, because displayed cases have left the list.
+        For a refresh, the cases that arrived since the page was opened come first. Then come the displayed cases in
+        their old order. Last come the cases that have moved up from the next page of the list, because displayed cases
+        have left the list.
         """
         if self.since is None:
             return Arranged(listed.rows, frozenset(), at)
@@ -69,7 +70,7 @@ class Arranged:
 
     @property
     def query(self) -> str:
-        """Return the query parameters of the next refresh, without the parameters of the list's filters."""
+        """Return the query parameters that `Seen.read` reads at the next refresh; they do not include the filters."""
         shown = ".".join(str(row.number) for row in self.rows)
         new = ".".join(str(row.number) for row in self.rows if row.number in self.new)
         return urlencode({"since": int(self.since.timestamp()), "shown": shown, "new": new})

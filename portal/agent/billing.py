@@ -44,7 +44,8 @@ class RunForm(Struct, kw_only=True):
 async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
     """Show what a billing run up to the date `?until=` would bill and what it would skip.
 
-    `?documents=` and `?skipped=` are the numbers of the pages of the two lists; the sums are those of all pages.
+    Each of the two lists has pages: `?documents=` and `?skipped=` are page numbers. The sums are those of all pages. If
+    the date is refused, show the error message and the preview up to the default date.
     """
     try:
         return await _show(request, until=request.query_params.get("until", ""))
@@ -77,10 +78,10 @@ async def _show(
 async def make_run(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Execute a billing run: create the draft invoices and statements of the ticked customers.
+    """Execute a billing run: create the draft invoices and statements of the ticked customers, or of all customers.
 
-    Redirect to the page of the run, or back to the preview if there was nothing to bill. A job continues a run that
-    takes longer than a few seconds.
+    Redirect to the page of the run, or back to the preview if there was nothing to bill. A job continues the run if it
+    takes longer than a few seconds, or if another transaction has locked a customer.
     """
     fields = form.into(RunForm)
     async with transaction(reader):
@@ -88,7 +89,7 @@ async def make_run(
         run_id = await begin_run(until, None if fields.all == "yes" else fields.customer, by=reader, at=at)
     try:
         ending = await go_on_with_run(run_id, by=reader, at=at, reader=reader, within=PATIENCE)
-    except Unavailable:  # Another transaction has locked a customer: the job bills the rest.
+    except Unavailable:  # Another transaction has locked a customer: the job continues the run.
         ending = Ending.UNDER_WAY
     if ending is Ending.NOTHING:
         return see_other(f"/agent/billing?until={until.isoformat()}&nothing=yes")
@@ -97,10 +98,10 @@ async def make_run(
 
 @get("/billing/runs/{run_id:int}", guards=[manager_only])
 async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
-    """Show which documents a billing run created, which time it skipped and why, and, while it works, its progress.
+    """Show the documents that a billing run created, what it skipped and why, and, while it is under way, its progress.
 
-    `?documents=`, `?refused=` and `?skipped=` are the cursors of the lists. A refresh by htmx gets only what changes
-    while the run works.
+    `?documents=`, `?refused=` (what could not be billed or issued) and `?skipped=` are the cursors of the lists. A
+    refresh by htmx gets only the part of the page that changes while the run is under way.
     """
     after = turned(request, "documents", "refused", "skipped")
     found: dict[str, Any] = {"run": await find_run(run_id, reader, after), "skipped": SKIPPED, "after": after}

@@ -48,7 +48,10 @@ async def show_case(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the case page. `errors` and `typed` belong to a reply or note that was refused."""
+    """Return the page of a case, or a redirect to it if it contains the merged case with this number.
+
+    `errors` and `typed` belong to a reply or note that was refused.
+    """
     visit = visit_of(request)
     reader: Any = visit.reader
     details = await Details.find(number, reader)
@@ -74,7 +77,7 @@ async def show_case(
 
 
 def _toast(request: Web, case: Case) -> dict[str, str] | None:
-    """Return the message that the case was just snoozed, with the URL of its undo button, or None."""
+    """Return the message that the case was just snoozed, with the URL of its undo button, or None if it was not."""
     if not (request.query_params.get("snoozed") and case.snoozed_until):
         return None
     return {"words": "Snoozed. It comes back by itself.", "undo": place_of(request, f"{case.number}/snooze/ending")}
@@ -112,10 +115,10 @@ async def show_feed(
 async def show_standing(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[str]:
-    """Serve how many hours the service of a case has left. The case page requests this fragment once it has loaded.
+    """Serve how many hours the service of a case has left, or no hours if time is not logged on cases.
 
-    The page does not wait for the fragment, because computing the hours takes several SQL statements, and longer for a
-    period with many time entries.
+    The case page requests this fragment once it has loaded. The page itself does not wait for the hours, because
+    computing them takes several SQL statements, and is slower for a period with many time entries.
     """
     case, visit = await Case.find(number, reader), visit_of(request)
     standing = None
@@ -135,8 +138,8 @@ async def reply(
 ) -> Response[Any]:
     """Send a reply, and set the status of the case if the agent chose a status with it.
 
-    For the first seconds the reply can be withdrawn and only agents see it; then the customer can read it. Redirect to
-    the case, or to the next case of the list.
+    For the first seconds the agent can withdraw the reply, and only agents see it; then the customer can read it.
+    Redirect to the case, or to the next case of the list.
     """
     return await send(request, reader, form, number, at)
 
@@ -177,7 +180,7 @@ async def show_picture(
     request: Web, storage: NamedDependency[Storage], at: NamedDependency[datetime], number: FromPath[str],
     file: FromPath[uuid.UUID],
 ) -> Response[bytes]:  # fmt: skip
-    """Serve a WebP image of a file of the case: an image, or a page of a PDF (`previews.picture`)."""
+    """Serve a file of the case as a WebP image: the picture in the file, or one page of a PDF (`previews.picture`)."""
     return await previews.picture(request, storage, number, file, at)
 
 

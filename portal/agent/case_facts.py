@@ -40,9 +40,10 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
-    If `agent` is None, the case becomes unassigned. `department` is the id of the case's department. The menu at the
-    top of the case page has search fields instead of lists. `agent_typed` and `department_typed` are the texts in these
-    fields, and `nobody` is True if the button *Nobody* was clicked.
+    If `agent` is None, the case becomes unassigned. `department` is the id of the case's new department. The form on
+    its own page has lists of agents and departments; the form in the menu at the top of the case page has search
+    fields. `agent_typed` and `department_typed` are the texts typed into the search fields, and `nobody` is True if the
+    button *Nobody* was clicked.
     """
 
     take: bool = False
@@ -54,7 +55,7 @@ class Assignment(Struct, kw_only=True):
 
 
 class Holder(Struct, kw_only=True):
-    """The ids of the agent and of the department that have a case, or None.
+    """The id of the agent who has a case, or None, and the id of the department that has it, or None.
 
     The assignment form sends the displayed ids back, so that an assignment by somebody else in the meantime is noticed.
     """
@@ -82,7 +83,7 @@ class PriorityChange(Struct, kw_only=True):
 
 
 class FactsChange(Struct, kw_only=True):
-    """Form that changes the facts of a case. All but the subject and the priority are ids; None means no choice."""
+    """Form that changes the facts of a case. All but `subject` and `priority` are ids; None means nothing is chosen."""
 
     subject: str
     case_type: int | None = None
@@ -93,7 +94,7 @@ class FactsChange(Struct, kw_only=True):
 
     @classmethod
     def of(cls, case: Case) -> "FactsChange":
-        """Return the stored facts of the case as form fields."""
+        """Return the form filled with the stored facts of the case."""
         return cls(
             subject=case.subject, case_type=case.case_type_id, priority=case.priority, service=case.service_id,
             project=case.project_id, contact=case.contact_id,
@@ -166,15 +167,15 @@ async def assign(
 ) -> Response[Any]:
     """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9), and redirect to the case.
 
-    The form may also give the case to another department. The menu on the page of the case does not list the agents: if
-    it chooses only a department, an agent outside that department loses the case. If somebody else has assigned the
-    case since the form was shown, show both agents.
+    The form may also give the case to another department. If only a department was typed in the menu of the case page,
+    an agent who does not belong to that department loses the case. If somebody else has assigned the case since the
+    form was shown, show both agents.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
         holder = Holder(agent=case.agent_id, department=case.department_id)
         if form.get("take"):
-            # Who saw that a colleague has the case may take it; who saw that nobody has it is told of the colleague.
+            # If the form showed that a colleague has the case, the agent may take it; if not, `take` raises `Conflict`.
             seen = seen_in(form, Holder)
             knows = seen is not None and seen.agent == case.agent_id
             await (case.assign(reader.id, by=reader, at=at) if knows else case.take(by=reader, at=at))
@@ -182,7 +183,7 @@ async def assign(
             fields = edited(await _searched(form, holder), Assignment, holder)
             chosen_agent = fields.agent != holder.agent
             if "department" in form.fields:
-                # A list of agents shows who has the case then; a search field for the department does not.
+                # The form with the list of agents shows that the agent keeps the case; the menu does not show it.
                 keeps = chosen_agent or "department_typed" not in form.fields
                 await case.give_to_department(fields.department, by=reader, at=at, keeps_agent=keeps)
             if chosen_agent:
@@ -193,9 +194,9 @@ async def assign(
 async def _searched(form: Form, stored: Holder) -> Form:
     """Set `agent` and `department` of the form to the ids of the typed names, and return the form.
 
-    An empty search field keeps the agent or department that the page showed. A form without search fields is returned
-    unchanged. Raise `Invalid` at a field whose text matches no name or several names, and at `agent` if both fields are
-    empty.
+    An empty search field keeps the agent or department that the page showed; the button *Nobody* sets no agent. A form
+    without search fields is returned unchanged. Raise `Invalid` at a field whose text matches no name or several names,
+    and at `agent` if both fields are empty and *Nobody* was not clicked.
     """
     if "agent_typed" not in form.fields and "department_typed" not in form.fields:
         return form
@@ -240,7 +241,7 @@ async def change_priority(
 ) -> Response[Any]:
     """Save a new priority, and redirect to the case.
 
-    Raise `Conflict` if somebody else has changed the priority since the page was shown.
+    Raise `Conflict` if somebody else has set another priority than the new one since the page was shown.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

@@ -60,9 +60,10 @@ def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader:
 async def show_field(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str], field: FromPath[int]
 ) -> Response[str]:
-    """Serve the form of one own field of a case.
+    """Serve the form that changes the value of one own field of a case.
 
-    The case page requests this form when the menu of the field's value is opened.
+    The case page requests this form when the menu at the value is opened. Raise `NotFound` if the case does not have
+    the own field.
     """
     case = await Case.find(number, reader)
     fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
@@ -85,9 +86,10 @@ async def change_fields(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save the changed own fields of a case, record each change in its log, and redirect to the case.
+    """Save the changed values of a case's own fields, record each change in its log, and redirect to the case.
 
-    Own fields that the form lacks stay as they are.
+    Values of own fields that the form does not have stay as they are. Raise `Invalid` if the form has an own field that
+    was withdrawn since the form was shown.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

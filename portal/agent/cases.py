@@ -56,8 +56,9 @@ class NewCase(NewCaller, kw_only=True):
     `customer`, `contact` and `case_type` are ids, `priority` is a number of `Priority`. If `then` is `wait`, the case
     waits for the customer from the start. If `to` is `me`, the case is assigned to the signed-in agent, otherwise to
     the agent whom the rules of dispatch choose. `called` is True if the text is what the contact said on the phone.
-    `form_key` identifies one display of the form, so that a form that is sent twice opens one case. `instead` is
-    the id of the contact whom the form offered because somebody new was typed with their number or mail address.
+    `form_key` identifies one display of the form, so that a form that is sent twice opens one case. If the agent types
+    a new contact with the telephone number or mail address of a known contact, the form offers the known one; `instead`
+    is the id of that contact if the agent accepts.
     """
 
     customer: int | None = None
@@ -128,7 +129,7 @@ async def _list(
 
 
 async def _own(question: Question, reader: AgentReader) -> OwnView | None:
-    """Return the saved view on which the list is based, if the reader may use it."""
+    """Return the saved view on which the list is based, or None if there is none that the reader may use."""
     with suppress(NotFound):
         return await OwnView.find(question.own, reader) if question.own is not None else None
     return None
@@ -143,9 +144,9 @@ async def take_several(
 ) -> Response[Any]:
     """Assign the ticked cases to the signed-in agent, except those that a colleague already has (D35).
 
-    If the form chooses all cases that match the filters, redirect to the page that asks to whom the cases are assigned.
-    After assigning all ticked cases, redirect to the agent's own cases. If some cases could not be assigned, show the
-    list with a message for each of these cases.
+    If all ticked cases are assigned, redirect to the agent's own cases. If some cannot be assigned, assign the others,
+    and show the list with a message for each case that was refused. If the form chooses all cases that match the
+    filters, assign none yet: redirect to the page that asks to whom they shall be assigned.
     """
 
     ticked = form.into(Ticked)
@@ -166,9 +167,10 @@ async def take_several(
 
 
 def _toast(request: Web, taken: int) -> dict[str, str] | None:
-    """Return the message that says how many cases were just taken, or None.
+    """Return the message that says how many cases the agent has just taken, or None if none were taken.
 
-    `taken` is this number if other cases were refused in the same request. If it is 0, the number is read from the URL.
+    `taken` is this number if other cases were refused in the same request. If `taken` is 0, the number is read from the
+    URL, where the redirect has put it.
     """
     count = taken or number_in(request.query_params.get("taken"), digits=4)
     return {"words": f"{plural(count, 'case')} taken."} if count else None
@@ -218,7 +220,10 @@ async def open_case(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a case for a contact, who is notified (S3.3), and redirect to the case."""
+    """Create a case for a contact, who is notified (S3.3), and redirect to the case.
+
+    If the form describes a new contact, create the contact first.
+    """
     async with transaction(reader):
         own_fields = await offered(reader)
         await settle(form, "contact", known_contacts_of(number_in(form.get("customer")) or 0))

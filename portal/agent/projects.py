@@ -53,7 +53,7 @@ class SentProject(ProjectForm, kw_only=True):
 
     @property
     def staff(self) -> list[int]:
-        """Return the ids of all members."""
+        """Return the ids of all members: the ticked members, and `member` if it is given."""
         return self.members + ([self.member] if self.member else [])
 
 
@@ -71,7 +71,7 @@ class NewProject(SentProject, kw_only=True):
 async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the list of projects, ordered by customer.
 
-    Without `?state=`, only open projects are listed; any other text than a state lists projects in every state.
+    `?state=` chooses the state of the listed projects: open ones if it is missing, and all if it names no state.
     `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
     """
     return await agent_page(request, reader, "agent/projects/list.html", **await listed(request, "/agent/projects"))
@@ -102,7 +102,7 @@ async def listed(request: Web, address: str) -> dict[str, Any]:
 
 @get("/projects/new", guards=[manager_only])
 async def new(request: Web) -> Response[str]:
-    """Show the form for creating a project. It offers the customer's services once the customer is chosen."""
+    """Show the form for creating a project. Once a customer is chosen, the form offers the customer's services."""
     return await _new(request)
 
 
@@ -175,7 +175,10 @@ async def edit(request: Web, project: FromPath[int]) -> Response[str]:
 
 
 def _with_ticks(request: Web, typed: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the typed values of a refused form with all ticked members: `typed` has only the last of them."""
+    """Return the values typed into a refused form with all ticked members, because `typed` has only the last of them.
+
+    If no form was refused, or `typed` has all members already, return `typed` unchanged.
+    """
     form = visit_of(request).form
     if typed is None or form is None or isinstance(typed.get("members"), list):
         return typed
@@ -194,7 +197,7 @@ async def _edit(request: Web, *, project: int, typed: dict[str, Any] | None = No
 
 
 def _after(project: int, fields: SentProject) -> str:
-    """Return the path of the page that follows the form of a project."""
+    """Return the path to which the form of a project redirects: the project, or the form again for another member."""
     return f"/agent/projects/{project}" + ("/edit#members" if fields.then == "more" else "")
 
 

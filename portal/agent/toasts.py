@@ -35,7 +35,7 @@ def told_of_decision(outcome: Outcome, verb: str) -> dict[str, object]:
 def toast_of_decision(
     told: Mapping[str, object], words: Mapping[str, str], page: str, query: str
 ) -> dict[str, str] | None:
-    """Return the message about the decision in the parameters `told`, or None if there is none.
+    """Return the message about the decision that the parameters `told` describe, or None if they describe none.
 
     `words` maps each verb to what follows the number of entries. If the decision can be undone, the message has the URL
     of its undo button: a path below `page`, with the query string `query`.
@@ -73,7 +73,8 @@ def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | No
     if not held:
         return {"words": f"Your reply to #{number} is sent.{last}"}
     path, _, query = page.partition("#")[0].partition("?")
-    # The place in the list leads back to the case of the reply; the cases beside another one are not those beside it.
+    # The undo link returns to the case of the reply. If this page shows another case, its neighbours in the list
+    # (`next`, `previous`) are not the neighbours of the case of the reply.
     beside = () if path == f"/agent/cases/{number}" else ("next", "previous")
     kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in ("sent", "held", *beside)]
     undo = f"/agent/cases/{number}/replies/{held}/withdrawal" + (f"?{urlencode(kept)}" if kept else "")
@@ -81,10 +82,10 @@ def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | No
 
 
 def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
-    """Return the message in the parameters `told`, or None if there is none.
+    """Return the message about time entries that the parameters `told` describe, or None if they describe none.
 
-    The message about a submission has a button that undoes it and returns to `page`, the path and query of the page
-    with the message. The filter by state is removed from `page`, because the entries are then in another state.
+    The message about a submission has a button that undoes the submission and returns to `page`, the path and query of
+    the page with the message. The filter by state is removed from `page`, because the entries then have another state.
     """
     count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
     if lifted:

@@ -16,7 +16,7 @@ from portal.web.visit import Web
 
 @get("/appointments")
 async def show_own(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agent's planned appointments; with `?past=yes`, the appointments that took place or were cancelled."""
+    """Show the signed-in agent's planned appointments; with `?past=yes`, those that took place or were cancelled."""
     return await _list(request, reader, agent_id=reader.id)
 
 

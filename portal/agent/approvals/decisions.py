@@ -56,7 +56,7 @@ class Decision(Struct, kw_only=True):
 async def show(request: Web) -> Response[str]:
     """Show the time entries that wait for a decision, by agent, with their warnings.
 
-    Entries with a warning are not ticked.
+    By default, the entries without a warning are ticked.
     """
     return await show_page(request)
 
@@ -68,7 +68,7 @@ async def _show(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page on which a refused decision was made: the list, or the page for all matching entries."""
+    """Return the page from which a refused form was sent: the list, or the page for all matching entries."""
     if form and form.get("entries"):
         return await show_everything(request, errors=errors, typed=typed)
     return await show_page(request, form=form, errors=errors, typed=typed)
@@ -102,7 +102,10 @@ async def lift_flag(
     flag_id: FromPath[int],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Lift a flag, and redirect to the page that has the button. The list of waiting entries keeps its ticks."""
+    """Lift a flag, and redirect to the page with the clicked button.
+
+    If this page is the list of waiting entries, or is not known, redirect to the list, which keeps its ticks.
+    """
     form.into(Decision)
     async with transaction(reader):
         await lift(flag_id, by=reader, at=at)
@@ -145,9 +148,9 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    """Redirect with the number of entries decided on, or show the list if some entries were refused (D35).
+    """Redirect to the list with the number of entries decided on in the URL, if no entry was refused.
 
-    The list then shows the reason for each refused entry. `done` is a key of `DONE`.
+    Otherwise show the list with the reason for each refused entry (D35). `done` is a key of `DONE`.
     """
     if not outcome.refused:
         told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})

@@ -16,7 +16,7 @@ from portal.web.visit import Web, visit_of
 async def everything(request: Web) -> Response[str]:
     """Show how much time matches the filters, by agent, and how many entries have a warning.
 
-    Entries with a warning are left out of the decision unless the URL has `?odd=yes` or `?only=` filters for them.
+    Entries with a warning are left out of the decision, unless the URL has `?odd=yes`, or `?only=` with a warning.
     """
     return await show_everything(request)
 
@@ -24,7 +24,7 @@ async def everything(request: Web) -> Response[str]:
 async def show_everything(
     request: Web, *, errors: dict[str, str] | None = None, typed: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return the page that sums up all matching time. `errors` and `typed` belong to a refused form."""
+    """Return the page that sums up all time that matches the filters. `errors` and `typed` belong to a refused form."""
     visit = visit_of(request)
     reader: Any = visit.reader
     found, filters = await read_filters(request)

@@ -28,9 +28,9 @@ PATH = "/agent/held"
 
 
 class HeldForm(Struct, kw_only=True):
-    """Form of the held time. `entry` holds each ticked row as `id:version`, `reason` the reason of a rejection.
+    """Form that decides on held time: `entry` holds each ticked row as `id:version`, `reason` explains a rejection.
 
-    The button that undoes a release sends the pairs in `entries` instead, joined by full stops.
+    The button that undoes a release sends these pairs in `entries`, joined by full stops, and no `entry`.
     """
 
     entry: list[str] = []
@@ -72,7 +72,7 @@ async def _show(
 
 
 def _toast(query: Any) -> dict[str, Any] | None:
-    """Return the message about the decision after which the browser was redirected here, or None.
+    """Return the message about the decision after which the browser was redirected here, or None if there was none.
 
     If entries were released, the message has the URL and the form fields of the button that undoes the release.
     """
@@ -118,9 +118,9 @@ async def refuse(
 
 
 async def _answer(request: Web, outcome: Outcome, verb: str, form: Form) -> Response[Any]:
-    """Redirect with the number of entries decided on, or show the page if some entries were refused (D35).
+    """Redirect to the page of held time with the number of entries decided on in the URL, if no entry was refused.
 
-    The page then shows the reason for each refused entry.
+    Otherwise show the page with the reason for each refused entry (D35).
     """
     if not outcome.refused:
         told = told_of_decision(outcome, verb)

@@ -59,10 +59,10 @@ WHICH = {"clean": "Only clean ones", "odd": "Only odd ones"} | {
 class Ticks:
     """State of the tick boxes on the approvals page. By default every entry without a warning (`is_odd`) is ticked.
 
-    `unticked` holds the ids of the entries that had no tick on the page before. `by_hand` is True if one of these
-    entries has no warning: then the manager chooses entries one by one, and no entry is ticked by default. After a
-    refused decision, the displayed entries (ids in `shown`) get back exactly the ticks that they had (`ticked`, as
-    `id:version`).
+    `unticked` holds the ids of the entries that had no tick when the manager last sent the form of the page. `by_hand`
+    is True if one of these entries has no warning: then the manager chooses entries one by one, and no entry is ticked
+    by default. When a refused form is shown again, its entries (ids in `shown`) get back exactly the ticks that they
+    had (`ticked`, as `id:version`).
     """
 
     unticked: frozenset[int] = frozenset()
@@ -134,7 +134,8 @@ def ids(text: str) -> list[int]:
 def _toast(request: Web, outcome: Outcome | None, verb: str) -> dict[str, str] | None:
     """Return the message about the decision that this request made.
 
-    If this request made none, return the message that the query string carries after a redirect, or None.
+    If this request made no decision, return the message about the decision that the query string describes after a
+    redirect, or None if it describes none.
     """
     was_made_here = outcome is not None and outcome.done and outcome.decision
     told = told_of_decision(outcome, verb) if outcome and was_made_here else request.query_params
@@ -164,9 +165,9 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """Return the sums of the page: the ticked entries with their minutes and amounts, and the number of ticks by agent.
+    """Return the sums of the page: the ticked entries, their minutes and amounts, and the number of them by agent.
 
-    `odd` counts the entries with a warning. `currencies` are the currencies of all waiting entries.
+    `odd` is the number of entries with a warning. `currencies` are the currencies of all entries on the page.
     """
     ticked = [entry for entry in waiting.entries if entry in ticks]
     return {

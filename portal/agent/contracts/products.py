@@ -84,7 +84,7 @@ async def add_price(
 async def remove_price(
     reader: NamedDependency[AgentReader], product: FromPath[int], price: FromPath[int]
 ) -> Response[Any]:
-    """Delete a price of a product, and redirect to its prices. Existing documents keep the amounts that they show."""
+    """Delete a price of a product, and redirect to the product's prices. Existing documents keep their amounts."""
     async with transaction(reader):
         await (await Product.find(product)).remove_price(price)
     return see_other(f"{HERE}/{product}#prices")

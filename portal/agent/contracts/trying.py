@@ -27,7 +27,7 @@ from portal.web.visit import Web, visit_of
 
 
 def _asked(request: Web, fields: type[Struct]) -> dict[str, str]:
-    """Return the query parameters that are fields of the form; empty if the form was not sent."""
+    """Return the query parameters that have the name of a field in `fields`; none if the form was not sent."""
     names = fields.__struct_fields__
     return {name: value for name, value in request.query_params.items() if name in names}
 
@@ -48,8 +48,8 @@ async def _page(
 async def show_price(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
     """Show a form for a piece of work and, once it is filled in, what the work would cost under the contract, and why.
 
-    The fields are query parameters. If a parameter is not valid, the page shows an error message and has the status
-    422.
+    The fields of the form are query parameters. If a parameter is not valid, the page shows an error message and has
+    the status 422.
     """
     visit = visit_of(request)
     found, asked = await Contract.find(contract, reader), _asked(request, TriedWork)
@@ -72,7 +72,8 @@ async def show_trial(request: Web, reader: NamedDependency[AgentReader], contrac
     """Show what the last twelve months of the contract would have cost under other terms, and what they really cost.
 
     The terms are query parameters; without them, only the form and the real cost are shown. If a parameter is not
-    valid, the page shows an error message and has the status 422.
+    valid, the page shows an error message and has the status 422. If the contract was not in force in these months,
+    nothing is computed.
     """
     visit = visit_of(request)
     found, asked = await Contract.find(contract, reader), _asked(request, TriedTerms)

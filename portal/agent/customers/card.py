@@ -18,10 +18,10 @@ FEW = 5
 
 
 async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
-    """Return the template variables with the latest cases, the open projects, the contracts and the unpaid invoices.
+    """Return the template variables of a customer's page: cases, open projects, contracts and unpaid invoices.
 
-    `outstanding` and `unpaid` are empty for agents who may not see invoices. `standings` is empty while time tracking
-    is off. `more_projects` says whether there are more than the listed projects.
+    `outstanding` (the sums owed) and `unpaid` are empty for agents who are not managers. `standings` is empty while
+    time tracking is off. `more_projects` is True if the customer has more open projects than `projects` lists.
     """
     projects, following = await list_projects(state=ProjectState.OPEN, customer_id=customer_id)
     return {
@@ -37,8 +37,9 @@ async def card_of(request: Web, reader: AgentReader, customer_id: int) -> dict[s
 async def _contracts(request: Web, reader: AgentReader, customer_id: int) -> dict[str, Any]:
     """Return the template variables with the contracts and services of a customer, and how much of their time is used.
 
-    The keys of `figures` and `used` are contract ids, and the keys of `standings` are service ids. `past_end`, for
-    managers only, maps contract ids to the numbers of invoices that charge fees for days after the end of the contract.
+    `figures` has the billed and the unbilled time by contract id, `used` the time of this month by contract id, and
+    `standings` the hours that are left by service id. `past_end`, for managers only, maps contract ids to the numbers
+    of invoices that charge fees for days after the end of the contract.
     """
     visit, services = visit_of(request), await Service.of(customer_id)
     figures = await billing.figures_of([service.id for service in services])

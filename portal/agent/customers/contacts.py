@@ -81,7 +81,8 @@ async def add(
 ) -> Response[Any]:
     """Create a contact and invite them, by mail or with a link that the response shows once.
 
-    Redirect to the customer instead if the contact has no mail address.
+    A contact without a mail address is not invited: redirect to the customer. One with a mail address requires the
+    admin's password (R20).
     """
     facts = form.into(ContactForm)
     if facts.email.strip():
@@ -135,7 +136,7 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Mail a contact a new link for setting a password, or show the link if there is no mail server. The old link ends.
+    """Mail a contact a new link for setting a password, or show it if there is no mail server. Older links end.
 
     Whoever sees the link can choose the contact's password. Without a mail server, the admin must therefore have typed
     their own password recently; if not, redirect to the page that asks for it.
@@ -191,7 +192,10 @@ async def end(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End a contact's access at once, hand over the contact's open cases, and redirect to the customer."""
+    """End a contact's access at once, give the contact's open cases to the successor, and redirect to the customer.
+
+    Without a successor, the cases stay with the contact.
+    """
     async with transaction(reader):
         await settle(form, "contact", known_contacts_of(customer))
         successor = form.into(Successor).contact
@@ -231,7 +235,10 @@ async def remove_second_factor(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Remove the lost second factors of a contact, end the contact's sessions, and redirect to the contact."""
+    """Remove all second factors of a contact, end the contact's sessions, and redirect to the contact.
+
+    Redirect to the page that asks for the password unless the reader typed it recently (R20).
+    """
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)
     await remove_factors(request, reader, found, at)
@@ -242,7 +249,7 @@ async def remove_second_factor(
 async def try_contacts_mail_again(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Send mails to the contact's address again although a mail server has refused it, and redirect to the contact."""
+    """Let the portal mail a contact again whose mail address a mail server has refused, and redirect to the contact."""
     async with transaction(reader):
         await try_mail_again(await Contact.find(contact, reader, customer=customer, hold=True))
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")
@@ -252,9 +259,9 @@ async def try_contacts_mail_again(
 async def show_erasure(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[str]:
-    """Show what erasing a contact deletes and what it keeps, and ask for the contact's name.
+    """Show what erasing a contact deletes and what it keeps, and ask the admin to type the contact's name.
 
-    Redirect to the page that asks for the password unless the reader typed it recently.
+    Redirect to the page that asks for the admin's password unless the admin typed it recently.
     """
     ask_for_password(request)
     return await _erasure(request, reader=reader, customer=customer, contact=contact)
@@ -284,9 +291,9 @@ async def erase_contact(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Erase a contact whose access has ended, and redirect to the customer. This cannot be undone.
+    """Erase a contact whose access has ended, and redirect to the customer. The erasure cannot be undone.
 
-    Redirect to the page that asks for the password unless the reader typed it recently.
+    Redirect to the page that asks for the admin's password unless the admin typed it recently.
     """
     ask_for_password(request)
     async with transaction(reader):
@@ -299,7 +306,7 @@ async def erase_contact(
 async def export_contact(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Serve everything that is held about a contact as a ZIP file."""
+    """Serve a ZIP file with everything that the portal stores about a contact."""
     found = await Contact.find(contact, reader, customer=customer)
     credential = await found.credential_or_none()
     return await (personal_data(request, credential["id"]) if credential else data_of_caller(request, found))

@@ -147,7 +147,7 @@ def _ticked(form: Form | None, facts: ServiceForm | None, typed: dict[str, Any] 
     """Return the ids of the managers who are ticked as approvers on the form of a service.
 
     After a refusal, the ids are those of the refused form, merged with a colleague's simultaneous change if there was
-    one. Without a refused form, they are those of the stored service.
+    one. Without a refused form, the ids are those of the stored service; for a new service there are none.
     """
     if typed and isinstance(merged := typed.get("approvers"), list):
         return merged
@@ -163,7 +163,7 @@ async def add_service(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Create a service, and redirect to the customer.
+    """Create a service with its approvers, and redirect to the customer.
 
     The first service of a customer becomes the default service of the customer's new cases.
     """
@@ -195,7 +195,10 @@ async def change_service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed service, and redirect to the customer. Existing time entries keep their billable minutes."""
+    """Save a changed service and its approvers, and redirect to the customer.
+
+    Existing time entries keep their billable minutes.
+    """
     where = {"customer": customer, "contract": contract}
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, **where, hold=True)

@@ -33,7 +33,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers")
 async def list_customers(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show one page of the customers, or of those that match the text of `?q=`. `?page=` counts from 1."""
+    """Show one page of the customers, or of the customers that match the text `?q=`. `?page=` counts from 1."""
     search = request.query_params.get("q", "")
     async with searching(request, search):
         customers = await Customer.listed(search, number_in(request.query_params.get("page")))
@@ -76,7 +76,7 @@ async def add(
 @get("/customers/{customer:int}")
 @reads_notices
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show all about a customer: its cases, projects, contracts with hours, unpaid invoices and contacts (S3.32).
+    """Show the page of a customer: its cases, projects, contracts with hours, unpaid invoices and contacts (S3.32).
 
     `?page=` is the page number in the list of contacts, from 1.
     """
@@ -129,7 +129,7 @@ async def end(
 
 @post("/customers/{customer:int}/resumption", guards=[admin_only])
 async def resume(reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[Any]:
-    """Resume a customer that was ended, so that its contacts may sign in again, and redirect to its page."""
+    """Resume a customer that was ended, so that its contacts may sign in again, and redirect to the customer."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).resume()
     return see_other(f"/agent/customers/{customer}")
@@ -142,7 +142,7 @@ async def choose_default(
 ) -> Response[Any]:
     """Save the default service of the customer's new cases, and redirect to the customer.
 
-    The default applies to one case type, or to all case types without a default of their own.
+    The default service applies to one case type, or to all case types that have no default service of their own.
     """
     case_type, shown = form.into(DefaultChoice).case_type_id, seen_in(form, DefaultsShown)
     async with transaction(reader):

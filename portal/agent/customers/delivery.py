@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class DeliveryForm(DeliveryFacts, kw_only=True):
-    """Form of how invoices are delivered.
+    """Form that sets how invoices are delivered.
 
     `password` is the password of the signed-in admin. It is required to set another mail address for invoices, unless
     the admin typed it recently (R20).

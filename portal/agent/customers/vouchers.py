@@ -59,7 +59,10 @@ async def sell_voucher(
     at: NamedDependency[datetime],
     customer: FromPath[int],
 ) -> Response[Any]:
-    """Sell a voucher, and redirect to its page. Approved time that is on no document yet draws from it at once."""
+    """Sell a voucher, or record one that was sold elsewhere, and redirect to the page of the voucher.
+
+    Approved time that is on no document yet is taken from the voucher at once.
+    """
     async with transaction(reader):
         found = await Customer.find(customer, reader)
         async with billing.changing_terms(customer):
@@ -72,7 +75,7 @@ async def sell_voucher(
 async def show_voucher(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
 ) -> Response[str]:
-    """Show what is left of a voucher, and its ledger. `?before=` is the cursor of the ledger."""
+    """Show what is left of a voucher, and the ledger of the voucher. `?before=` is the cursor of the ledger."""
     return await _show(request, reader=reader, customer=customer, voucher=voucher)
 
 
@@ -96,7 +99,7 @@ async def change_voucher(
     customer: FromPath[int],
     voucher: FromPath[int],
 ) -> Response[Any]:
-    """Save the label of a voucher, its last day and the event after which it can be used, and redirect to its page."""
+    """Save the label of a voucher, its last day and the event after which it can be used; redirect to the voucher."""
     async with transaction(reader):
         await Voucher.find(voucher, reader, customer=customer)
         async with billing.changing_terms(customer):
@@ -110,9 +113,9 @@ async def change_voucher(
 async def remove_voucher(
     reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
 ) -> Response[Any]:
-    """Delete a voucher from which no time was drawn and whose sale was not billed, and redirect to the list.
+    """Delete a voucher, and redirect to the list. Afterwards only the audit log shows that the voucher was sold.
 
-    Afterwards only the audit log shows that the voucher was sold.
+    Raise `Conflict` if the sale of the voucher is billed, or if the voucher has paid for time on a document.
     """
     async with transaction(reader):
         await billing.remove_voucher(customer, await Voucher.find(voucher, reader, customer=customer))

@@ -28,8 +28,8 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
     """Show the time that no document has settled yet, grouped by customer, contract, service or settlement (S3.26).
 
     `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
-    list to one customer. The amounts for held time and for time that is not approved yet are left out if there are more
-    than `PRICED` such entries. `?all=yes` shows these amounts for any number of entries.
+    list to one customer. If more than `PRICED` entries are held or not approved yet, their worth is left out, unless
+    the URL has `?all=yes`.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)
@@ -44,7 +44,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
 
 @get("/potential.csv", guards=[manager_only])
 async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Serve all rows of the page as CSV, as with `?all=yes`, and record the download in the audit log."""
+    """Serve the rows of all pages as CSV, priced as with `?all=yes`, and record the download in the audit log."""
     async with exporting(request):
         customer, by = await asked(request, "customer", CUSTOMERS), by_in(request.query_params, OFFERED)
         found = await potential_of(reader, customer=customer.id, everything=True)

@@ -29,7 +29,7 @@ OFFERED = (By.CUSTOMER, By.CONTRACT, By.SERVICE, By.SETTLEMENT, By.MONTH)
 
 @get("/earnings", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show revenue, cost and profit of a range of days, grouped by what `?by=` names (S3.27, S3.28).
+    """Show revenue, cost and profit of a range of days. `?by=` chooses how they are grouped (S3.27, S3.28).
 
     `?from=` and `?until=` are the first and the last day, by default the first of this month and today. `?customer=`
     limits the list to one customer.
@@ -53,7 +53,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[s
 
 @get("/earnings.csv", guards=[manager_only])
 async def export(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Serve all rows of the page as CSV, and record the download in the audit log."""
+    """Serve the rows of all pages as CSV, and record the download in the audit log."""
     company, query = visit_of(request).company, request.query_params
     async with exporting(request):
         customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)

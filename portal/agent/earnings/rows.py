@@ -17,7 +17,7 @@ def by_in(query: Mapping[str, str], offered: tuple[By, ...]) -> By:
 
 
 def query_of(**values: object) -> str:
-    """Return the values as a query string that begins with a question mark; empty values are left out."""
+    """Return the values as a query string that begins with a question mark. Values such as None and "" are left out."""
     return "?" + urlencode({name: value for name, value in values.items() if value})
 
 

@@ -1,4 +1,4 @@
-"""Say of agents who are found by typing until when they are away."""
+"""Say until when the agents whom a type-ahead field suggests are away."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from portal.web.visit import Web, visit_of
 
 
 async def with_absences(request: Web, rows: Sequence[Suggestion]) -> list[Suggestion]:
-    """Return the found agents; beside the name of who is away today stands until when."""
+    """Return the suggestions of agents; that of an agent who is away today says until when."""
     visit = visit_of(request)
     reader: Any = visit.reader
     away = await Absence.away(today(reader.time_zone, visit.at), [row.id for row in rows])

@@ -46,7 +46,7 @@ async def suggest_agents(request: Web) -> Response[str]:
 async def suggest_colleagues(request: Web) -> Response[str]:
     """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note.
 
-    Beside the name of an agent who is away stands until when.
+    For an agent who is away today, the suggestion says until when.
     """
     return await suggested(request, COLLEAGUES, describe=with_absences)
 
@@ -65,7 +65,7 @@ async def suggest_departments(request: Web) -> Response[str]:
 
 @get("/finders/callers")
 async def suggest_callers(request: Web) -> Response[str]:
-    """Serve contacts whose names, telephone numbers or mail addresses match the typed text, and offer a new contact."""
+    """Serve contacts whose names, telephone numbers or mail addresses match the typed text, and a link to add one."""
     return await suggested(request, CALLERS, adds="/agent/cases/new?new=")
 
 
@@ -80,7 +80,7 @@ async def suggest_contacts(request: Web, reader: NamedDependency[AgentReader], n
 async def suggest_contacts_of_customer(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]
 ) -> Response[str]:
-    """Serve contacts of a customer whose names match the typed text."""
+    """Serve contacts whose names match the typed text, among the contacts of a customer."""
     return await suggested(request, contacts_of((await Customer.find(customer, reader)).id))
 
 
@@ -133,7 +133,7 @@ async def suggest_other_cases(
 async def suggest_cases_to_link(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]
 ) -> Response[str]:
-    """Serve cases as `suggest_any_case` does, without a given case and those that are already linked with it."""
+    """Serve cases as `suggest_any_case` does, without the given case and the cases that are already linked with it."""
     case = await Case.find(number, reader)
     return await _suggest_cases(request, without={case.id} | await linked_ids(case))
 

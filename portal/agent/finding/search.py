@@ -21,7 +21,7 @@ MOST_CUSTOMERS = 3
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`). If it is the number of a case with a `#`, redirect to this case."""
+    """Show what `?q=` finds (`Results.of`). If `?q=` is a `#` and the number of a case, redirect to this case."""
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)
         if found.leads_to:
@@ -47,7 +47,10 @@ async def suggest(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 
 
 async def _people(found: Results, after: str | None) -> dict[str, Any]:
-    """Return the customers and contacts that match, and as `next_contact` the cursor of the next page of contacts."""
+    """Return the customers and contacts that match the searched text; `next_contact` is the cursor of more contacts.
+
+    If the page shows one kind of result only, there are no customers, and contacts only if the page shows contacts.
+    """
     asked, size = found.asked, MANY if found.kind else FEW
     people: dict[str, Any] = {"customers": [], "contacts": [], "next_contact": None}
     if asked.parts and not found.kind:

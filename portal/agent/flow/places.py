@@ -11,9 +11,9 @@ TOLD = ("before", "from", "sent", "held", "find", "canned", "snoozed")
 
 
 def place_of(request: Web, number: int | str, **told: object) -> str:
-    """Return the path and query of the page of a case.
+    """Return the path and query of the page of a case, or of a page below it.
 
-    `number` is the number of the case; for a page below that of the case, the rest of the path follows it. The query
+    `number` is the number of the case; for a page below, the rest of its path follows, as in `12/snooze`. The query
     keeps the place in the list of cases that the request's URL has. `told` are additional query parameters.
     """
     return _at(f"/agent/cases/{number}", request, TOLD, told)

@@ -45,7 +45,7 @@ async def show_presence(request: Web, reader: NamedDependency[AgentReader], numb
 async def change_presence(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], number: FromPath[str]
 ) -> Response[Any]:
-    """Report to the other pages of the case that the agent begins or stops writing on it, and return 204.
+    """Tell the open pages of the case that the agent begins or stops writing on the case, and return 204.
 
     Raise `Invalid` for an unknown state or a malformed page id.
     """

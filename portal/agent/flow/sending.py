@@ -47,8 +47,8 @@ class Written(Struct, kw_only=True):
 async def send(request: Web, reader: AgentReader, form: Form, number: str, at: datetime) -> Response[Any]:
     """Send a reply, and redirect to its case or to the next case of the list.
 
-    If the form has no form key, the customer can read the reply at once, and it cannot be withdrawn. Only scripts send
-    such forms.
+    The customer can read the reply after some seconds, in which the agent can withdraw the reply. If the form has no
+    form key, which only scripts leave out, the customer can read the reply at once.
     """
     fields, held = form.into(Written), None
     canned.refuse_unfilled(fields.body)
@@ -88,9 +88,9 @@ def add_to_reply(kept: dict[str, dict[str, str]], text: str, *, taken_back: bool
     """Return the address and the fields of the draft of a reply, with `text` added below its present text.
 
     With `taken_back`, `text` is a withdrawn reply: it is added above the present text, unless the draft contains it
-    already. `kept` are the drafts of the text boxes of one case, newest first. No text of a note becomes part of a
-    reply (D51): `text` is added to the draft of a reply or, without one, stored at an address without a draft. If every
-    address has the draft of a note, `text` is added to the newest of them, which remains a note.
+    already. `kept` maps addresses to the drafts of the text boxes of one case, newest first. No text of a note becomes
+    part of a reply (D51): `text` is added to the draft of a reply or, if there is none, put at an address without a
+    draft. If every address has the draft of a note, `text` is added to the newest of them, which remains a note.
     """
     replies = [address for address, fields in kept.items() if fields and fields.get("kind") != "note"]
     free = [address for address, fields in kept.items() if not fields]
@@ -106,7 +106,7 @@ def written_on(request: Web, number: str, case: Case, **told: object) -> str:
     """Return the URL of the text box on the page of `case`, to which a reply or note was added.
 
     `number` is the case number in the URL of the form. It differs from the number of `case` if the form's case was
-    merged in the meantime; the page then says so. `told` are additional query parameters.
+    merged in the meantime; the page then says that it was. `told` are additional query parameters.
     """
     merged: dict[str, object] = {} if str(case.number) == number else {"from": number}
     return f"{place_of(request, case.number, **told, **merged)}#composer"

@@ -28,8 +28,8 @@ from portal.web.visit import Web, visit_of
 class HelpForm(HelpFacts, kw_only=True):
     """Form of an article.
 
-    If `then` is `preview`, the typed text is shown as readers would see it, and not saved. If it is `pictures`, a new
-    article is saved, and the page with the form that adds pictures to it is shown.
+    If `then` is `preview`, the typed text is shown as readers would see it, and not saved. If `then` is `pictures`, a
+    new article is saved, and the page with the form that adds pictures to the article is shown.
     """
 
     then: str = ""

@@ -50,8 +50,8 @@ class CreditForm(Struct, kw_only=True):
     in part, and `amounts` the amount typed for each. In the same way, `voucher` has the positions of lines for sold
     vouchers, and `voucher_minutes` the duration typed for each. `row` has the positions of the displayed rows of time,
     and `minutes` the duration typed for each. If `then` is `free`, the credited time can be billed again; `written_off`
-    writes it off. `sum` is the sum to credit that the page showed; without it, the response shows what would be
-    credited.
+    writes it off. `sum` is the sum to credit that the page showed; without `sum`, nothing is credited, and the response
+    shows what would be.
     """
 
     scope: str = EVERYTHING
@@ -155,9 +155,10 @@ async def credit_invoice(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Show the sum that the form would credit. Once the page has shown this sum, issue the credit note.
+    """Show the sum that the form would credit or, if the page has shown this sum already, issue the credit note.
 
-    Then redirect to the credit note. A form that is sent again redirects to the credit note that it has issued.
+    After issuing, redirect to the credit note. If the same form is sent again, issue no other credit note, but redirect
+    to the one that it has issued.
     """
     fields = form.into(CreditForm)
     async with transaction(reader):

@@ -162,7 +162,7 @@ async def put_entry_on(
 ) -> Response[Any]:
     """Add an approved time entry to a draft, and redirect to the draft.
 
-    The entry was removed from this draft before, or was approved after the billing run.
+    The entry may be one that was removed from this draft, or one that was approved after the billing run.
     """
     async with transaction(reader):
         await put_on(draft_id, entry_id, by=reader, at=at)

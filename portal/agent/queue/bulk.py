@@ -54,8 +54,8 @@ class Value(Struct, kw_only=True):
     """Form that carries out a change of many cases.
 
     `value` is the new value of every case: an id or a priority. `value_typed` is the text in a search field: the name
-    of a tag, or the name of an agent if there are too many agents for a list. Beside the search field for agents,
-    `nobody` says that nobody gets the cases.
+    of a tag, or the name of an agent if there are too many agents for a list. `nobody` is True if the agent chose,
+    beside the search field, that the cases become unassigned.
     """
 
     value: str = ""
@@ -152,14 +152,18 @@ async def begin_change(
 
 
 async def _value(change: BulkChange, form: Form, at: datetime) -> str:
-    """Return the chosen value. For a tag, this is the id of the tag whose name was typed; a new name creates a tag."""
+    """Return the new value that the form chooses, as text, or `NOBODY` if it chooses nobody or if rules choose.
+
+    A tag is chosen by its typed name, and the value is its id; to add a tag with a new name, create the tag. Raise
+    `Invalid` if no value is chosen.
+    """
     fields = form.into(Value)
     if change.does is Verb.TAG:
         return str((await Tag.named(fields.value_typed, at, field="value")).id)
     if change.does is Verb.UNTAG:
         return str(await picked(form, "value", TAGS) or "")
     if change.does is Verb.DISPATCH or fields.nobody or fields.value == NOBODY_CHOSEN:
-        return NOBODY  # For a dispatch, the rules choose.
+        return NOBODY  # For a dispatch, the rules choose the agents.
     value = str(await picked(form, "value", COLLEAGUES) or "") if "value_typed" in form.fields else fields.value
     if not value:
         raise Invalid(CHOOSE)
@@ -170,9 +174,9 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
 async def undo_change(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], change: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Begin a change that restores the former values of the cases of a change, and redirect as `_carried_out` does.
+    """Undo a change: begin another change that restores the former values, and redirect as `_carried_out` does.
 
-    Cases that somebody has changed since are left as they are.
+    Cases that somebody has changed in the meantime stay as they are.
     """
     async with transaction(reader):
         found = await BulkChange.find(change, reader, hold=True)

@@ -69,7 +69,7 @@ async def save_view(
 async def own_view(request: Web, view: FromPath[int]) -> Response[str]:
     """Show the form that renames and shares a view.
 
-    If the URL has filters, the form replaces the view's filters with them.
+    If the URL has filters, the form also replaces the filters of the view with those of the URL.
     """
     return await _own_view(request, view=view)
 
@@ -103,7 +103,7 @@ async def change_view(
 async def delete_view(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], view: FromPath[int]
 ) -> Response[Any]:
-    """Delete a view, and redirect to the list of views, which offers to undo it."""
+    """Delete a view, and redirect to the list of views, which shows a button that restores the view."""
     async with transaction(reader):
         await (await OwnView.find(view, reader, with_deleted=True, hold=True)).discard(by=reader, at=at)
     return see_other(f"{HERE}?gone={view}")

@@ -45,7 +45,7 @@ async def tag_case(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Add a tag to the case, and redirect to its tags. If no tag has the typed name yet, the tag is created."""
+    """Add the tag with the typed name to the case, and redirect to the case's tags. Create the tag if it is new."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await add_tag(case, await Tag.named(form.into(Tagging).tag_typed, at), by=reader, at=at)
@@ -56,7 +56,7 @@ async def tag_case(
 async def untag_case(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], tag: FromPath[int]
 ) -> Response[Any]:
-    """Remove a tag from the case, and redirect to its tags."""
+    """Remove a tag from the case, and redirect to the case's tags."""
     async with transaction(reader):
         await remove_tag(await Case.find(number, reader, itself=True), await Tag.find(tag), by=reader, at=at)
     return see_other(f"/agent/cases/{number}/tags")
