@@ -28,7 +28,7 @@ NO_PAGES = (
 STEPS = ("GET /sign-in/second-factor", "GET /account/confirmation")
 """Pages that are shown only in the middle of a flow; tests/e2e/test_account.py checks them."""
 MORE = {
-    "Ada": ["/cases?show=all", "/search?q=vpn", "/no-such-page"],
+    "Ada": ["/cases?show=all", "/invoices?show=unpaid", "/search?q=vpn", "/no-such-page"],
     "Noor": [
         "/agent/cases?view=all",
         "/agent/cases/new?customer=1",
@@ -36,6 +36,7 @@ MORE = {
         "/agent/search?q=log&in=files",
         "/agent/time?state=rejected",
         "/agent/approvals?drafts=yes",
+        "/agent/invoices?customer=1&show=unpaid",
         "/agent/timesheets?kind=all&from=2026-01-01&group=customer&billing=billable&on=case",
         "/agent/projects/new?customer=1",
         "/agent/projects?state=all",

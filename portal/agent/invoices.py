@@ -60,8 +60,8 @@ from portal.web.visit import Web, page_of, visit_of, wants_fragment
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show draft invoices, issued invoices, statements and credit notes, as four lists that each have several pages.
 
-    `?customer=` filters by customer. `?drafts=`, `?after=` (issued invoices), `?statements=` and `?credits=` are the
-    cursors of the lists. A refresh by htmx gets only the lists.
+    `?customer=` filters by customer, and `?show=unpaid` beside it by what is still owed. `?drafts=`, `?after=` (issued
+    invoices), `?statements=` and `?credits=` are the cursors of the lists. A refresh by htmx gets only the lists.
     """
     return await _list(request, reader)
 
@@ -76,12 +76,14 @@ async def _list(
 ) -> Response[str]:
     customer = await asked(request, "customer", CUSTOMERS)
     after = turned(request, "after", "drafts", "statements", "credits")
+    unpaid = bool(customer.id) and request.query_params.get("show") == "unpaid"
     found: dict[str, Any] = {
         "drafts": await list_drafts(reader, customer_id=customer.id, after=after.get("drafts")),
-        "issued": await list_issued(reader, customer_id=customer.id, after=after.get("after")),
+        "issued": await list_issued(reader, customer_id=customer.id, after=after.get("after"), unpaid=unpaid),
         "statements": await list_statements(reader, customer_id=customer.id, after=after.get("statements")),
         "credits": await list_credit_notes(reader, customer_id=customer.id, after=after.get("credits")),
         "customer_id": customer.id,
+        "unpaid": unpaid,
         "outstanding": await outstanding(customer.id, reader) if customer.id else [],
         "after": after,
     }

@@ -40,15 +40,15 @@ from portal.web.visit import Web, wants_fragment
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Show the customer's issued invoices, credit notes and statements, newest first, and how invoices are delivered.
 
-    Raise `NotFound` for a contact without the right to see invoices. The open list refreshes itself when a document is
-    issued; htmx then gets only the list.
+    `?show=unpaid` shows only the invoices on which something is still owed. Raise `NotFound` for a contact without the
+    right to see invoices. The open list refreshes itself when a document is issued; htmx then gets only the list.
     """
     refuse_without_right(reader)
-    after = turned(request, "after", "statements", "credits")
+    after, unpaid = turned(request, "after", "statements", "credits"), request.query_params.get("show") == "unpaid"
     template = "customer/invoices/_list.html" if wants_fragment(request) else "customer/invoices/list.html"
     return page(
-        request, template, after=after, customer=await Customer.find(reader.customer_id, reader),
-        issued=await list_issued(reader, after=after.get("after")),
+        request, template, after=after, unpaid=unpaid, customer=await Customer.find(reader.customer_id, reader),
+        issued=await list_issued(reader, after=after.get("after"), unpaid=unpaid),
         outstanding=await outstanding(reader.customer_id, reader),
         credits=await list_credit_notes(reader, after=after.get("credits")), statements=await list_statements(reader, after=after.get("statements")),
     )  # fmt: skip

@@ -184,6 +184,41 @@ async def test_the_list_filters_pages_and_refreshes_itself(app: Gate) -> None:
         assert 'hx-trigger="invoices from:body' in fragment.text
 
 
+async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) -> None:
+    """Managers and the contact filter a customer's invoices by what is owed; the further page and the refresh keep it.
+
+    Drafts and statements are not shown then. Without a customer, managers cannot filter by it.
+    """
+    async with transaction(MAX):
+        invoices = [await billing.issue(await draft(await log(60)), by=MAX, at=NOW) for _ in range(28)]
+        for invoice in (invoices[0], invoices[27]):
+            owed = (await billing.balance_of(invoice))["open"]
+            await billing.record_payment(
+                invoice, billing.PaymentFacts(amount=f"{owed:.2f}", paid_on="2026-11-18"), by=MAX, at=NOW
+            )
+        await draft(await log(30))
+    for reader, address in ((MAX, f"/agent/invoices?customer={ACME}&"), (ADA, "/invoices?")):
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            first = (await browser.get(f"{address}show=unpaid")).text
+            assert f'hx-get="{address}show=unpaid&' in first.replace("&amp;", "&")
+            assert ["2026-0174<" in first, "2026-0173<" in first, "/agent/drafts/" in first] == [False, True, False]
+            assert f"{address}show=unpaid&after=2026-0149" in first.replace("&amp;", "&")
+            last = (await browser.get(f"{address}show=unpaid&after=2026-0149")).text
+            assert ["2026-0148<" in last, "2026-0147<" in last] == [True, False]
+            assert "2026-0174<" in (await browser.get(address)).text
+    async with transaction(MAX):
+        for invoice in invoices[1:27]:
+            owed = (await billing.balance_of(invoice))["open"]
+            await billing.record_payment(
+                invoice, billing.PaymentFacts(amount=f"{owed:.2f}", paid_on="2026-11-18"), by=MAX, at=NOW
+            )
+    async with await Browser.of(app, MAX, at=NOW) as browser:
+        assert "Nothing to pay" in (await browser.get(f"/agent/invoices?customer={ACME}&show=unpaid")).text
+        assert "2026-0174<" in (await browser.get("/agent/invoices?show=unpaid")).text
+    async with await Browser.of(app, ADA, at=NOW) as browser:
+        assert "Nothing to pay" in (await browser.get("/invoices?show=unpaid")).text
+
+
 async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
     """D30: a statement is in the list of invoices and shows its time entries on a page and in a CSV file."""
     async with transaction(MAX):

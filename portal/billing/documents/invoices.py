@@ -223,37 +223,44 @@ _LIST = """
 select i.number, i.issue_date, i.issued_at, i.due_on, i.net, i.gross, i.payable, i.currency, i.supply_from, i.supply_to, i.customer_id,
        u.name as customer_name, i.parties -> 'contract' ->> 'name' as contract_name, b.paid, b.credited, b.open
 from invoice i join customer u on u.id = i.customer_id join invoice_balance b on b.invoice_id = i.id
-where i.state = 'issued' and ($1::bigint is null or i.customer_id = $1)
+where i.state = 'issued' and ($1::bigint is null or i.customer_id = $1) and (b.open > 0 or not $4)
   and ($2::text is null or (i.issued_at, i.id) < (select b.issued_at, b.id from invoice b where b.number = $2))
 order by i.issued_at desc, i.id desc limit $3
 """
 
 
 async def listed(
-    sql: str, reader: Reader, customer_id: int | None, after: object, *, key: str, limit: int
+    sql: str, reader: Reader, customer_id: int | None, after: object, *more: object, key: str, limit: int
 ) -> DocumentPage:
     """Return a page of the documents that `reader` may see, read by the query `sql`.
 
-    The parameters of the query are `$1`, the id of a customer or null, `$2`, the cursor `after`, and `$3`, the limit. A
-    contact with the right to invoices sees the documents of their own customer, whatever `customer_id` is. Managers see
+    The parameters of the query are `$1`, the id of a customer or null, `$2`, the cursor `after`, `$3`, the limit, and
+    the values of `more`. A contact with the right to invoices sees the documents of their own customer, whatever `customer_id` is. Managers see
     all documents, or those of `customer_id`; other readers see none. `key` is the column that holds the cursor.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id
     else:
         sees = reader.is_manager
-    return DocumentPage.of(await current().fetch(sql, customer_id, after, limit + 1) if sees else [], key, limit)
+    rows = await current().fetch(sql, customer_id, after, limit + 1, *more) if sees else []
+    return DocumentPage.of(rows, key, limit)
 
 
 async def list_issued(
-    reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
+    reader: Reader,
+    *,
+    customer_id: int | None = None,
+    after: str | None = None,
+    unpaid: bool = False,
+    limit: int = PAGE,
 ) -> DocumentPage:
     """Return a page of the issued invoices that `reader` may see, newest first, with what is paid and still owed.
 
-    With `customer_id`, only invoices of that customer are listed. `after` is the cursor: the number of the last invoice
-    on the previous page.
+    With `customer_id`, only invoices of that customer are listed. With `unpaid`, only those on which something is still
+    owed are listed: ask for them for one customer only, because what is owed is computed for each invoice of the list.
+    `after` is the cursor: the number of the last invoice on the previous page.
     """
-    return await listed(_LIST, reader, customer_id, after or None, key="number", limit=limit)
+    return await listed(_LIST, reader, customer_id, after or None, unpaid, key="number", limit=limit)
 
 
 async def latest(reader: ContactReader, limit: int = 3) -> list[Row]:
