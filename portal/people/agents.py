@@ -69,7 +69,7 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Return the agents who have not left, sorted by name, as options of a form field."""
+        """Return the agents who have not left as options of a form field, sorted by name."""
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
@@ -79,9 +79,9 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def managers(cls) -> list[Offered]:
-        """Return the agents with the grade manager who have not left, sorted by name, as options of a form field.
+        """Return the agents with the grade manager who have not left as options of a form field, sorted by name.
 
-        Admins are not included: only a manager needs to be designated to approve the time of a department.
+        Admins are not included: they may approve the time of every department without being designated.
         """
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null(), cls.grade == "manager"))
 
@@ -143,7 +143,7 @@ class Agent(Person, Table, tablename="agent"):
         await super().end(at)
 
     async def facts(self) -> AgentFacts:
-        """Return the stored values of the agent as form fields, to fill in the form that edits them."""
+        """Return the stored values of the agent as the fields of the form that edits the agent."""
         return AgentFacts(
             name=self.name,
             email=(await self.credential())["email"],
@@ -156,7 +156,7 @@ class Agent(Person, Table, tablename="agent"):
         )
 
     async def _is_only_admin(self) -> bool:
-        """Return whether this agent is an admin and no other admin can sign in. Lock the rows of all admins.
+        """Return whether this agent is an admin, and no other admin can sign in. Lock the rows of all present admins.
 
         An admin who has not set a password yet cannot sign in.
         """
@@ -195,7 +195,7 @@ order by folded(a.name)
 async def reader_of_agent(agent_id: int, *, even_left: bool = False) -> AgentReader | None:
     """Return an agent as a reader with the agent's present rights, so that a job can act in the agent's name.
 
-    Return None for an unknown agent and, without `even_left`, for an agent who has left.
+    Return None for an unknown agent. For an agent who has left, return None unless `even_left`.
     """
     row = await current().fetchrow(_READER, agent_id)
     reader = reader_of(row) if row and (even_left or not row["disabled"]) else None
@@ -206,10 +206,11 @@ _READER = "select p.* from credential c cross join lateral person_of(c.id) p whe
 
 
 async def without_approver(leaving: int = 0) -> list[str]:
-    """Return the names of the agents whose time nobody may approve: no admin and no designated manager (C10).
+    """Return the names of the agents whose time nobody may approve (C10).
 
-    Nobody may approve their own time. The agent with the id `leaving` is treated as if they had left, to show the
-    effect of their departure; 0 means nobody.
+    Nobody may approve their own time: each agent needs another agent who is an admin, or a manager designated for the
+    agent's department. The agent with the id `leaving` is treated as if they had left, to show the effect of their
+    departure; 0 means nobody.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 
@@ -248,8 +249,8 @@ async def create_admin(*, name: str, address: str, password: str, zone: str, at:
 async def _read(facts: AgentFacts) -> tuple[dict[str, Any], str, list[int]]:
     """Validate the fields, and return the agent's column values, mail address and designated departments.
 
-    The designated departments are ids that may be unknown; there are none unless the grade is manager. Raise `Invalid`
-    for a field that is not valid, `NotFound` if the role or the agent's own department is unknown.
+    The designated departments are ids, which are not looked up here; there are none unless the grade is manager. Raise
+    `Invalid` for a field that is not valid, `NotFound` if the role or the agent's own department is unknown.
     """
     checked = Checked()
     role_id = checked("role_id", optional(identifier), facts.role_id)

@@ -46,7 +46,7 @@ class Limit:
     what: str = "tries"
 
     def wait(self, tries: int, last: datetime | None, at: datetime) -> timedelta:
-        """Return the time from `at` until the next attempt is allowed. Zero or less means that it is allowed now.
+        """Return how long after `at` the next attempt is allowed. Zero or less means that it is allowed now.
 
         `tries` is the number of counted attempts and `last` the instant of the latest, or None if there is none.
         """

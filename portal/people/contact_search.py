@@ -1,6 +1,6 @@
 """Find contacts by name, mail address or telephone number: SQL conditions for lists, and the queries of the search.
 
-Other functions find a telephone number or a mail address in the text that was typed.
+Before that, `telephone_digits` and `mail_part` recognise a telephone number or a mail address in the typed text.
 """
 
 import re
@@ -41,7 +41,7 @@ def telephone_digits(text: str) -> str:
 
 
 def mail_part(word: str) -> str:
-    """Return a word that contains an `@` in the spelling in which mail addresses are stored, otherwise "".
+    """Return `word` in the spelling in which mail addresses are stored, if it contains an `@`; otherwise "".
 
     The word may be a part of a mail address, such as `@acme.example`.
     """
@@ -90,9 +90,8 @@ order by folded(t.name), t.id limit $5
 async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list[Named]:
     """Return, for each word of a search, the customers and contacts that match the word, in the order of the words.
 
-    A word is a tuple: a tsquery for names, the `mail_part` of the word and its `telephone_digits`. Readers who are
-    contacts find people by name only, because the portal does not show contacts everybody's mail address and telephone
-    number.
+    A word is a tuple: a tsquery for names, the `mail_part` of the word and its `telephone_digits`. For a contact, only
+    names are searched, because the portal does not show contacts the mail address and telephone number of everybody.
     """
     words, mails, digits = zip(*queries, strict=True) if queries else ((), (), ())
     if reader.is_contact:
@@ -111,9 +110,9 @@ async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list
 async def found_contacts(query: str, mail: str, digits: str, *, after: int | None, limit: int) -> list[Any]:
     """Return at most `limit` contacts, sorted by name, that match by name, mail address or telephone number.
 
-    `query` is a tsquery for names, `mail` a `mail_part`, `digits` are `telephone_digits`; one match suffices. Columns:
-    id, customer_id, name, phone, email (None without one), ended_at, customer (its name). `after` is the id of the last
-    contact on the previous page. For agents only.
+    `query` is a tsquery for names, `mail` a `mail_part`, `digits` are `telephone_digits`; a contact that matches one of
+    them is found. `after` is the id of the last contact on the previous page. Columns: id, customer_id, name, phone,
+    email (None without one), ended_at, customer (its name). For agents only.
     """
     return await current().fetch(_FOUND, query, mail, digits, after, limit)
 
@@ -147,10 +146,10 @@ _CONTACTS_OF = Finder(
 
 
 def contacts_of(customer: int) -> Finder:
-    """Return the type-ahead search of the contacts of a customer who have not left."""
+    """Return the type-ahead search for those contacts of a customer who have not left."""
     return choosable(known_contacts_of(customer))
 
 
 def known_contacts_of(customer: int) -> Finder:
-    """Return the type-ahead search of all contacts of a customer, for the fields of `people_in` and `settle`."""
+    """Return the type-ahead search for all contacts of a customer, as `people_in` and `settle` require it."""
     return replace(_CONTACTS_OF, within=customer)

@@ -56,14 +56,17 @@ class Credential(Table, tablename="credential"):
 async def verify(email: str, password: str, *, address: str, at: datetime, joining: int | None = None) -> Proven:
     """Check a mail address and a password, and return the proof that they belong to a login.
 
+    Raise `Invalid` for a wrong password, an unknown mail address, a person whose access has ended, and a person without
+    a password. The error message and the work are the same for all of these, so that the response does not reveal who
+    has an account (R5). Raise `TooMany` after too many wrong passwords from this IP address (R6), and `Unavailable` if
+    too many passwords are being hashed.
+
+    The right password resets the count of wrong ones, and its hash is renewed if the parameters of the hash are
+    outdated. `address` is the IP address of the browser. `joining` is the id of a credential that the person is about
+    to accept, which counts as accepted.
+
     Call this function outside a transaction. It opens short transactions of its own, so that attempts are counted even
-    if the sign-in is refused, and no database connection is held while a password is hashed. The right password resets
-    the count, and its hash is renewed if the parameters are outdated. `address` is the IP address of the browser. Raise
-    `TooMany` after too many wrong passwords from this IP address (R6), and `Unavailable` if too many passwords are
-    being hashed. Raise `Invalid` for a wrong password, an unknown mail address, a person whose access has ended, and a
-    person without a password. The error message and the work are the same for all of these, so that the response does
-    not reveal who has an account (R5). `joining` is the id of a credential that the person is about to accept, which
-    counts as accepted.
+    if the sign-in is refused, and no database connection is held while a password is hashed.
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -173,13 +176,12 @@ async def _open(email: str, agent_id: int | None, customer_id: int | None, conta
 
 
 async def change_email(credential: int, email: str, at: datetime) -> None:
-    """Change the mail address of a credential. Raise `Invalid` at the field `email` if another person has it.
+    """Change the mail address of a credential. Raise `Invalid` at the field `email` if the new address is taken.
 
-    Neither an agent and a contact nor two contacts of one customer can have the same mail address. The person's open
-    invitation and password-reset links end, because they were sent to the old mail address. The credential leaves its
-    login if the person has access to other customers too, or if another contact has the new mail address. Then the
-    password stays with the other credentials, and the person has to be invited at the new mail address. Database
-    triggers do this.
+    Only contacts of different customers can have the same mail address. The person's open invitation and password-reset
+    links end, because they were sent to the old mail address. If the person has access to other customers too, or if a
+    contact of another customer has the new mail address, database triggers take the credential out of its login. Then
+    the password stays with the other credentials, and the person has to be invited at the new mail address.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):
@@ -202,9 +204,8 @@ async def change_password(login: int, password_hash: str, at: datetime) -> None:
 class Person(Endable):
     """Base of the table classes `Agent` and `Contact`, whose rows are people who sign in with a credential.
 
-    A contact without a mail address has no credential and cannot sign in.
-
-    `credential_key` is the column of `credential` that holds the id of the agent or contact.
+    A contact without a mail address has no credential and cannot sign in. `credential_key` is the column of
+    `credential` that holds the id of the agent or contact.
     """
 
     credential_key: ClassVar[str]
@@ -246,14 +247,17 @@ class Person(Endable):
         await invitations.mail(credential["id"], "reset" if credential["accepted_at"] else "invitation", at)
 
     async def _reached(self) -> Any:
-        """Return the person's credential, to which a link is to be sent."""
+        """Return the person's credential, to which a link is to be sent.
+
+        Raise `Conflict` for a person who has ended or has no mail address.
+        """
         await self.refuse_ended()
         if (found := await self.credential_or_none()) is None:
             raise Conflict(f"{self.name} has no mail address. Save one first, then invite them.")
         return found
 
     async def invited(self, at: datetime) -> dict[str, Any] | None:
-        """Return the data about the person's access and the latest link by which they set a password, for a page.
+        """Return what a page shows about the person's access and the latest link by which they can set a password.
 
         Return None for a contact without a mail address. The dictionary has what `credential` returns, and `accepted`:
         whether the person has accepted an invitation. `link` is the latest invitation or reset, or None, and
@@ -310,7 +314,7 @@ async def enable(credential: int) -> None:
 def account_of(email: str) -> str:
     """Return the part of a rate-limit key that stands for an account, the same for all spellings of its mail address.
 
-    It is a hash, because what somebody typed into the field may be a password and must not be stored.
+    It is a hash, because somebody may have typed a password in place of the mail address, and it must not be stored.
     """
     return hashlib.sha256((_canonical(email) or email).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -321,10 +325,10 @@ async def forget_tries(email: str, address: str) -> None:
 
 
 async def _known(email: str, joining: int | None = None) -> Any:
-    """Return a row with the columns id, password_hash and disabled of the login with this mail address, or None.
+    """Return the columns id, password_hash and disabled of the login with this mail address, or None if there is none.
 
-    `disabled` is false if at least one credential of the login has been accepted and has not ended. The credential
-    `joining` counts as accepted.
+    `disabled` is false if at least one credential of the login has been accepted and has not ended. The credential with
+    the id `joining` counts as accepted.
     """
     return await current().fetchrow(f"{_LOGIN} where h.email = $2 and h.login_id = h.id", joining, _canonical(email))
 

@@ -22,7 +22,7 @@ from portal.people.readers import Reader, System
 
 
 class CustomerFacts(PartyFacts, kw_only=True):
-    """Form fields of a customer as typed, not validated yet."""
+    """Form fields of a customer as typed, not validated yet: those of any party, and the VAT number."""
 
     vat_id: str = ""
 
@@ -43,7 +43,7 @@ class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Customer(Endable, Table, tablename="customer"):
     """One customer. Each table whose rows the contacts of a customer may see has a column `customer_id` with its id.
 
-    `email`, `invoices_by_mail` and `invoices_with_csv` are those of `DeliveryFacts`.
+    `email`, `invoices_by_mail` and `invoices_with_csv` say how invoices are mailed, as in `DeliveryFacts`.
     """
 
     id = BigSerial(primary_key=True)
@@ -113,7 +113,7 @@ class Customer(Endable, Table, tablename="customer"):
             await Customer.update(**values).where(Customer.id == self.id)
 
     async def deliver(self, facts: DeliveryFacts) -> None:
-        """Change how the customer's invoices are delivered from now on.
+        """Change how the customer's invoices are mailed from now on.
 
         Raise `Invalid` at the field `email` for text that is not a mail address.
         """
@@ -126,7 +126,7 @@ class Customer(Endable, Table, tablename="customer"):
 
     @property
     def delivery(self) -> DeliveryFacts:
-        """Return how invoices are delivered as form fields, to fill in the form that edits them."""
+        """Return how the customer's invoices are mailed, as the fields of the form that changes this."""
         return DeliveryFacts(
             invoices_by_mail=self.invoices_by_mail, email=self.email or "", invoices_with_csv=self.invoices_with_csv
         )
@@ -147,7 +147,7 @@ class Customer(Endable, Table, tablename="customer"):
 
     @property
     def facts(self) -> CustomerFacts:
-        """Return the stored values of the customer as form fields, to fill in the form that edits them."""
+        """Return the stored values of the customer as the fields of the form that edits the customer."""
         return CustomerFacts(**{name: getattr(self, name) or "" for name in CustomerFacts.__struct_fields__})
 
 
@@ -167,9 +167,10 @@ LONGEST_TEXT, MOST_WORDS = 200, 6
 
 
 def _conditions_of(search: str) -> Iterator[tuple[str, str]]:
-    """Yield an SQL condition and its parameter for each word of the search text, or for the telephone number in it.
+    """Yield an SQL condition and its parameter for each word of the search text.
 
-    Each `?` in a condition stands for its parameter.
+    If the whole text is a telephone number, yield a single condition for its digits. Each `?` in a condition stands for
+    the parameter.
     """
     if digits := telephone_digits(search.strip()):
         yield f"({_HAS_CONTACT.format(BY_TELEPHONE)} or {_NAMED})", digits

@@ -25,7 +25,10 @@ class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A department in the tree. `depth` is 0 at the top. `managers` are the names of its own designated managers."""
+    """A department in the tree. `depth` is 0 at the top.
+
+    `managers` are the names of those designated for this department itself, without those designated for one above it.
+    """
 
     id: int
     name: str
@@ -64,9 +67,9 @@ class Department(Table, tablename="department"):
 
     @classmethod
     async def tree(cls) -> list[Branch]:
-        """Return all departments as a tree in one list: each is followed by those below it.
+        """Return all departments as one list in the order of the tree: each department is followed by those below it.
 
-        Siblings are sorted by name.
+        Departments with the same parent are sorted by name.
         """
         return [Branch(**row) for row in await current().fetch(_TREE)]
 
@@ -82,7 +85,7 @@ class Department(Table, tablename="department"):
     async def create(cls, facts: DepartmentFacts) -> "Department":
         """Create a department.
 
-        Raise `Invalid` for a name that is taken, `NotFound` for an unknown parent department.
+        Raise `Invalid` for a name that is not valid or is taken, `NotFound` for an unknown parent department.
         """
         department = cls(**await _read(facts))
         async with unless_taken("name", f"There is a department “{department.name}” already."):
@@ -92,8 +95,8 @@ class Department(Table, tablename="department"):
     async def change(self, facts: DepartmentFacts) -> None:
         """Rename the department or move it within the tree. Lock the table until the transaction ends.
 
-        Raise `Invalid` for a name that is taken, or if the department would be below itself. Raise `NotFound` for an
-        unknown parent department.
+        Raise `Invalid` for a name that is not valid or is taken, or if the department would be below itself. Raise
+        `NotFound` for an unknown parent department.
         """
         values = await _read(facts)
         # Moves run one after the other: two simultaneous moves could form a cycle that neither of them sees.
@@ -105,7 +108,7 @@ class Department(Table, tablename="department"):
 
     @property
     def facts(self) -> DepartmentFacts:
-        """Return the stored values of the department as form fields, to fill in the form that edits them."""
+        """Return the stored values of the department as the fields of the form that edits the department."""
         return DepartmentFacts(name=self.name, parent_id=str(self.parent_id or ""))
 
     async def _holds(self, department: int) -> bool:

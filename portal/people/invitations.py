@@ -1,6 +1,7 @@
 """Links by which people set a password: an invitation, valid for 72 hours, and a reset, valid for one hour (R7).
 
-Each link works once. The worker mails it, and makes its token only then; an invitation can also be handed over by hand.
+Each link works once. The worker mails it, and makes a new token when it does so. An invitation can also be handed over
+by hand.
 """
 
 import re
@@ -58,7 +59,7 @@ class Invited:
     """The person for whom an open link was created. `customer_name` is None for an agent.
 
     `joins` is True if the person already signs in with this mail address at another customer. The link then sets no
-    password, because that password would give access to the other customer too: the person accepts the link with the
+    password, because the person's password is valid for all of their customers: the person accepts the link with the
     password that they have.
     """
 
@@ -97,7 +98,8 @@ async def mail(credential: int, kind: Kind, at: datetime) -> None:
 async def begin_mails(at: datetime) -> None:
     """Enqueue a job for each link that waits to be mailed and is still valid. Run as `SYSTEM`.
 
-    This is done here because the database role of a customer's administrators may not write to the job queue.
+    `mail` does not enqueue the job, because the database role of a customer's administrators may not write to the job
+    queue.
     """
     waiting = (Invitation.mail == "waiting") & Invitation.ended_at.is_null() & (Invitation.expires_at > at)
     for row in await Invitation.update({Invitation.mail: "begun"}).where(waiting).returning(Invitation.id):
@@ -119,10 +121,10 @@ class Renewed:
 
 
 async def renew(invitation: int, at: datetime) -> Renewed | None:
-    """Make the token of a link that is being mailed, and return the link with it. Run as the sign-in role.
+    """Make a new token for a link that is being mailed, and return the link with this token. Run as the sign-in role.
 
-    The time for which the link is valid begins now. If the mail is sent again, the new token replaces the previous one.
-    Return None if the link was mailed, has ended or has expired.
+    The time for which the link is valid begins now. If the mail is sent again, the next token replaces this one. Return
+    None if the link was mailed, has ended or has expired.
     """
     row = await current().fetchrow(
         "select kind, credential_id, made_by_id from invitation"
@@ -182,10 +184,10 @@ async def latest(credential: int) -> Latest | None:
 
 
 async def find(token: str, at: datetime, kind: Kind = "invitation") -> Invited:
-    """Return the person to whom this token belongs. Run as the sign-in role.
+    """Return the person to whom the link with this token belongs. Run as the sign-in role.
 
-    The token must be that of a link of this `kind`. Raise `NotFound` for a used, ended, expired or unknown token, and
-    if the person's access has ended; the error message is the same for all.
+    Raise `NotFound` for an unknown token, for a link of another kind than `kind`, for a link that was used, has ended
+    or has expired, and if the person's access has ended. The error message is the same for all of these.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", token):
         raise NotFound(ENDED)
@@ -286,9 +288,9 @@ _VALID: dict[Kind, timedelta] = {"invitation": VALID, "reset": RESET_VALID}
 
 
 async def _begin(kind: Kind, credential: int, at: datetime, *, mail: str | None = None) -> str:
-    """Store the hash of a new token, end the person's earlier links of the same kind, and return the token.
+    """Store the hash of a new token, end earlier links of the same kind for this credential, and return the token.
 
-    `mail` is that of `Invitation`. The login is locked until the transaction ends. Raise `NotFound` if there is no such
+    `mail` is as in `Invitation`. The login is locked until the transaction ends. Raise `NotFound` if there is no such
     credential.
     """
     token = secrets.token_urlsafe(32)

@@ -19,8 +19,8 @@ class Offered(NamedTuple):
 class Known(NamedTuple):
     """One option of a filter: id and label.
 
-    Filters also offer people who have left and customers that have ended (`has_ended`); their label ends with
-    "(ended)".
+    Filters also offer people who have left and customers that have ended; then `has_ended` is True, and the label ends
+    with "(ended)".
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""Read the data that the parties of an invoice, customer and company, both have: names and a postal address."""
+"""Read the data that customers and the company have as parties of an invoice: names and a postal address."""
 
 from typing import Any
 

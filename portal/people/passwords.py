@@ -35,9 +35,10 @@ _slots: WeakKeyDictionary[AbstractEventLoop, Semaphore] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Proof that somebody has just given the password of this login.
+    """Proof that somebody has just given the right password of this login.
 
-    `mark` identifies the password that was given, so that a later change is noticed, and does not reveal the password.
+    `mark` identifies the password, so that a change of the password after the proof is noticed. It does not reveal the
+    password.
     """
 
     login_id: int

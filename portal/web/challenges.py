@@ -34,7 +34,7 @@ def relying_party_of(request: Web) -> RelyingParty | None:
 
 
 def new_challenge(request: Web, purpose: str, login_id: int) -> tuple[bytes, str]:
-    """Return a new challenge, and its sealed text for a hidden field of the form.
+    """Return a new challenge, and the same challenge sealed, as text for a hidden field of the form.
 
     The sealed text is valid for five minutes, for one login and one purpose, such as "sign in".
     """

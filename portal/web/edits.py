@@ -18,12 +18,12 @@ SENTENCE = "Somebody else changed this in the meantime."
 
 
 class Overtaken(Invalid):
-    """Raised if a form changes a field that another person has changed since the page was shown.
+    """Raised if a form changes a field that another person has changed to something else since the page was shown.
 
-    The page then shows the stored and the typed value; sending the form again saves the typed values. `typed` holds the
-    values for the form: the stored values, with the user's own changes. Its entry `seen` holds the stored values. Its
-    entry `theirs` holds the stored value of each field that both people changed, and `news` the names of the fields
-    that only the other person changed.
+    The page then shows the stored and the typed value of the field; sending the form again saves the typed value.
+    `typed` holds what the form shows next: the stored values, overwritten by the user's own changes. In `typed`, the
+    entry `seen` holds the stored values as JSON, `theirs` the stored value of each field that both people changed, and
+    `news` the names of the fields that only the other person changed.
     """
 
     status = Conflict.status
@@ -41,7 +41,7 @@ def as_seen(facts: msgspec.Struct) -> str:
 
 
 def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
-    """Return the values that the form's page showed; None if the form has no `seen`.
+    """Return the values that the page showed, from the form's hidden field `seen`; None if the form has no such field.
 
     Raise `BadRequest` if `seen` is malformed.
     """
@@ -54,12 +54,12 @@ def seen_in(form: Form, shape: type[Stored]) -> Stored | None:
 
 
 def edited(form: Form, shape: type[Fields], stored: msgspec.Struct, *, seen: msgspec.Struct | None = None) -> Fields:
-    """Return the submitted form as a `shape`, in which each field that the user did not change has its stored value.
+    """Return the submitted form as a struct of type `shape`; fields that the user did not change have the stored value.
 
     A field counts as changed if its typed value differs from the value in `seen`, which the page showed. `seen` is read
-    from the form unless it is given; if the form has no `seen`, return all fields as typed. `stored` has the current
-    values of the form's fields. The caller must keep the stored row locked until the change is written. Raise `Invalid`
-    as `Form.into` does, and `Overtaken` if another person has changed a field that this form changes to something else.
+    from the form unless it is given; if the form has no `seen`, return all fields as typed. `stored` has the values
+    that are stored now; the caller must keep the row locked until the change is written. Raise `Invalid` as `Form.into`
+    does, and `Overtaken` if another person has changed a field that this form changes to something else.
     """
     typed = form.into(shape)
     seen = seen or seen_in(form, type(stored))

@@ -74,7 +74,8 @@ def error_page(
 def refusal_response(request: Web, refusal: Refusal) -> Response[str]:
     """Return the response to a refusal, with its HTTP status and its message, as a page or as a fragment for htmx.
 
-    A live stream that must not continue gets the event `ended` instead, after which the page does not reconnect.
+    If htmx is refused a live stream with 403 or 404, return the event `ended` instead, so that the page does not
+    reconnect.
     """
     if request.scope["path"] in STREAMS and "hx-request" in request.headers and refusal.status in (403, 404):
         return _stream_is_over()  # Somebody else has signed in with this browser since the page was opened.
@@ -104,7 +105,8 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 def failure_response(request: Web, error: Exception) -> Response[str]:
     """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
-    If the database is down or busy, return 503 instead and log no error. This also happens in read-only requests, whose
+    If the database is down, busy or full, return 503 and log no error; 409 for a sentence from the database. Such an
+    error usually becomes a refusal where the transaction begins. It arrives here from a read-only request, whose
     transaction is already open when the handler runs.
     """
     if refusal := refusal_of(error):

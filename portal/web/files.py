@@ -49,9 +49,9 @@ async def show_logo(request: Web) -> Response[bytes]:
 def static_file(request: Web, path: FromPath[Path]) -> Response[bytes]:
     """Serve a file of `static/`, in the compressed copy made by the build if the browser accepts it.
 
-    A response may be cached only if the hash in its URL is the hash of the content. The two can differ during an
-    upgrade, when a process of the previous release is asked for a file of the new release. Raise `NotFound` if there is
-    no such file.
+    The browser may keep the file for a year only if the hash in the URL is the hash of the content. The two can differ
+    during an upgrade, when a process of the previous release is asked for a file of the new release. Raise `NotFound`
+    if there is no such file.
     """
     name = str(path).lstrip("/")
     try:

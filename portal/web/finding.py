@@ -38,9 +38,9 @@ async def suggested(
 ) -> Response[str]:
     """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
 
-    `?after=` is the id of the last option that is already shown; the response continues after it. With `adds`, the
-    last option leads to the form for a new row: its URL is `adds` and the typed text. `describe` returns the
-    found rows with another `about`.
+    `?after=` is the id of the last option that is already shown; the response continues after it. With `adds`, the last
+    option is a link to the form for a new row, whose URL is `adds` and the typed text. `describe` returns the found
+    rows with another text (`about`) beside each name.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(typed, number_in(request.query_params.get("after")))
@@ -61,12 +61,12 @@ async def asked(request: Web, name: str, finder: Finder) -> Found:
 
 
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
-    """Return the query string as pairs of name and value, and what each search field shows.
+    """Return the query string as pairs of name and value with the new choices, and what each search field shows.
 
-    Each search field adds one value to a filter that may have several values. The last pair with the filter's name is
-    the id in the search field; earlier pairs with this name are values that were chosen before. If the id or the typed
-    text finds a row, the id of that row replaces the last pair, and the field is shown empty. If no row is found, the
-    last pair is removed.
+    Each search field adds one value to a filter that may have several values. Of the pairs with the filter's name, the
+    last one is from the search field and holds an id; the others were chosen before. If the id or the typed text finds
+    a row, the id of that row replaces the last pair, and the field is shown empty. Otherwise the last pair is removed,
+    and the field shows what was typed. A search field without `?NAME_typed=` is shown empty, and its pairs stay.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():
@@ -92,7 +92,7 @@ async def shown(values: Mapping[str, Any] | None, finders: Mapping[str, Finder])
 
 
 async def chosen(values: Mapping[str, Any], finders: Mapping[str, Finder]) -> dict[str, int | None]:
-    """Return the id of the chosen row of each search field in a submitted form, or None for a field that was left empty.
+    """Return by search field the id of the row that a submitted form chooses; None for a field that was left empty.
 
     Raise `Invalid` with a message for each field whose text or id matches no row, or whose text matches several.
     """
@@ -121,8 +121,9 @@ async def picked(form: Form, name: str, finder: Finder) -> int | None:
 async def people_in(values: Mapping[str, Any] | None, finders: Mapping[str, Finder]) -> dict[str, Found]:
     """Return what the search fields for people show, by field name, for the submitted or stored `values` of a form.
 
-    Each finder also finds people who have left. They are shown if the form has their id, as when they are stored, and
-    are not offered otherwise.
+    Each finder also finds people who have left. Such a person is shown if `values` has their id, as when they are
+    stored, but typing the name does not find them. After an `Overtaken`, the result also has the name of the person
+    whom somebody else has stored in the meantime.
     """
     values, people = values or {}, dict[str, Found]()
     for name, finder in finders.items():
@@ -145,9 +146,8 @@ async def _person(values: Mapping[str, Any], name: str, finder: Finder) -> Found
 async def settle(form: Form, name: str, finder: Finder, stored: int | None = None) -> None:
     """Replace what a search field for people sent by the id of the person, which is what a select field sends.
 
-    `finder` is as in `people_in`. People who have left are not found, except the one with the id `stored`, if the form
-    still has this id: saving keeps them. A form that has a select field instead is not changed. Raise `Invalid` as
-    `chosen` does.
+    `finder` is as in `people_in`. A person who has left is not found, unless their id is `stored` and the form still
+    has it: then it stays. A form that has a select field instead is not changed. Raise `Invalid` as `chosen` does.
     """
     if f"{name}_typed" not in form.fields:
         return

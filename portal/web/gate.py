@@ -134,8 +134,9 @@ class Gate:
         public: bool,
         known: bool,
     ) -> None:
-        """Refuse a request with a duplicate header, an unknown host or a path with a number that is not in ASCII.
+        """Pass the request on: a public path to the app at once, any other path once the session has been looked up.
 
+        Refuse a request with a duplicate header, with an unknown host, or with a path whose number is not in ASCII.
         `public` says that the response to this path is the same for everybody and needs no session. `known` says that
         the path may be requested by IP address, without the host check (R43). `finish` is the ASGI function that sends
         the response.
@@ -158,11 +159,13 @@ class Gate:
     async def _visit(self, visit: Visit, given: dict[bytes, str], scope: Any, receive: Any, send: Any) -> None:
         """Look up and prolong the session, and call the Litestar app.
 
-        If the session has ended, the text of a form is saved as a draft instead. A GET of a signed-in reader runs in
-        one read-only transaction, which ends before the first byte of the response is sent. For other methods no
-        transaction is open: the handler opens one. After a successful form, its draft is emptied. A GET without a
-        session gets a cookie to which the CSRF tokens of its forms are bound. Raise `Forbidden` for a form of another
-        site.
+        A GET of a signed-in reader runs in one read-only transaction, which ends before the first byte of the response
+        is sent. For other methods no transaction is open: the handler opens one. A GET without a session gets a cookie
+        to which the CSRF tokens of its forms are bound.
+
+        If a form arrives after its session has ended, the app is not called: the text is saved as a draft, and the
+        response redirects to the sign-in page. After a form was processed (status 303), its draft is emptied. Raise
+        `Forbidden` for a form of another site.
         """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")

@@ -26,11 +26,11 @@ Mails have inline styles, because mail programs ignore style sheets. They can ch
 
 
 def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
-    """Return the headers to add to a response, and the cookies to set.
+    """Return the headers to add to a response, including a Set-Cookie header for each new cookie of the visit.
 
-    `given` are the headers that the response has already, with lower-case names; they are not added again. `public` is
-    True for files that are the same for everybody. A response that shared caches may keep sets no cookie, because
-    everybody would get the same cookie.
+    `given` are the headers that the response has already, with lower-case names; they are not added again. `public`
+    says that the response is the same for everybody; any other response must not be stored by a cache. A response that
+    shared caches may keep sets no cookie, because everybody would get the same cookie.
     """
     headers = {
         b"x-content-type-options": b"nosniff",

@@ -1,6 +1,6 @@
 """Serve the help: the list of articles with its search, the articles and their images.
 
-Each reader gets what they may read.
+Each reader gets only the articles and images that they may see.
 """
 
 import contextlib
@@ -79,7 +79,8 @@ async def _count(article_id: int, reader: Reader, day: date) -> None:
 async def show_picture(request: Web, slug: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """Serve an image of an article to whoever may read the article, and to agents also an image of a draft.
 
-    Only an image that everybody may see is cached. Its response then sets no cookie (`headers.for_every_answer`).
+    Only an image that everybody may see may be cached; the response with such an image sets no cookie
+    (`headers.for_every_answer`).
     """
     async with _reading(request) as reader:
         content, is_public = await reading.picture(slug, name, reader)

@@ -114,7 +114,8 @@ class Listener:
     def _tell(self, notice: dict[str, Any] | None) -> None:
         """Put a notification, or None to end the streams, into the queue of each stream.
 
-        A queue that is too long is emptied and gets one `REFRESH` instead.
+        Leave out a notification of presence that changes nothing. A queue that is too long is emptied first and gets
+        one `REFRESH` instead of the notification.
         """
         if notice and notice["kind"] == presence.KIND and not self.present.hear(notice):
             return  # a heartbeat that changes nothing
@@ -179,9 +180,9 @@ class Listener:
 
 
 async def _say(looks: Looking | None, state: str) -> None:
-    """Report to the other pages of a case what this page does: `state` is as in `presence.say`.
+    """Report to the other pages of a case what the page of `looks` does: `state` is as in `presence.say`.
 
-    Do nothing if the page shows no case.
+    Do nothing if `looks` is None, because the page shows no case.
     """
     if looks:
         await presence.say(looks.case_id, looks.page, state, looks.reader)
@@ -227,7 +228,7 @@ def names(reader: Reader, notice: dict[str, Any]) -> list[str]:
     """Return the names of the events to send to this reader for a notification; none if the reader may not know of it.
 
     The names are `case-` and `presence-` with an id, "cases", "time", "invoices", "timer", "files", "notices" and
-    `REFRESH`. Each region of a page says for which of them it waits.
+    `REFRESH`. Each region of a page lists the events after which it fetches itself again.
     """
     kind = notice["kind"]
     if kind == REFRESH:
@@ -261,7 +262,7 @@ def _events_of(notice: dict[str, Any]) -> list[str]:
 
 
 def _about(notice: dict[str, Any]) -> str:
-    """Return what the subject of a notification is, such as `case` or `timer`."""
+    """Return the type of a notification's subject, such as `case` or `timer`: the first part of its kind."""
     return str(notice["kind"]).split(".")[0]
 
 

@@ -25,7 +25,7 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 
 
 async def redirect_to_own_area(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
-    """Raise `Detour` to the page of the case or document in this URL in the reader's own area.
+    """Raise `Detour` to the page that the reader's own area has for the case or document in this URL.
 
     The URL of a part that only one area has, such as a file, leads to the page of the whole case or document. Raise
     `NotFound` if the reader may not see the case or document, and for every other URL and every form.

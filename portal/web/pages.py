@@ -28,7 +28,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 
 
 def page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return the response with the rendered template, a page or a fragment.
+    """Return a response with the rendered template, which is a page or a fragment.
 
     In addition to `context`, the template gets reader, company, rules, csrf, nonce, path, now, snapshot, unread,
     other_customers, in_pages (`portal.web.paging`), errors and typed.
@@ -62,9 +62,9 @@ async def form_values(
 ) -> dict[str, Any]:
     """Return the template variables of a form: `typed`, the values of its fields, and `seen` (`portal.web.edits`).
 
-    The fields show `typed`, the values of a refused form. If `typed` is None, they show the reader's draft for this
-    path; without a draft, the stored values `facts`. `seen` holds the values with which the next submission is
-    compared, by default `facts`.
+    The fields show the argument `typed`, the values of a refused form. If it is None, they show the reader's draft for
+    this path or, without a draft, the stored values `facts`. The variable `seen` is the JSON text of the values with
+    which the next submission is compared: the argument `seen`, by default `facts`.
     """
     reader: Any = visit_of(request).reader
     if typed is None:
@@ -172,9 +172,9 @@ async def _refused_secret(
     /,
     **values: Any,
 ) -> Response[str]:
-    """Return the page of a password or code form again, with the status of the refusal and only the fields in `only`.
+    """Show the page of a password or code form again, with the status of the refusal and only the fields in `only`.
 
-    After too many attempts the page says how long to wait.
+    After too many attempts, the header `Retry-After` says how long to wait.
     """
     reader, typed = visit_of(request).reader, {name: form.get(name) for name in only}
     async with transaction(reader, readonly=True) if reader else contextlib.nullcontext():

@@ -19,9 +19,9 @@ def in_pages(request: Web, rows: Sequence[Any], name: str = "page") -> TurnedPag
     """Return the page of `rows` whose number is the query parameter `name`; the first page without one.
 
     Every template gets this function, for lists that are short enough to be read as a whole, such as the roles. On a
-    page with several lists, each list has its own `name`. The element that contains the list has this name as its id,
-    and the links lead to the element. After a refused form, and when htmx reloads a part of the page, the parameter is
-    taken from the URL of the page that the reader has open.
+    page with several lists, each list has its own `name`, and the element around the list must have this name as its
+    id, because the links to the other pages lead to that element. After a refused form, and when htmx reloads a part of
+    the page, the parameter is taken from the URL of the page that the reader has open.
     """
     own = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     is_open = request.method == "GET" and not wants_fragment(request)

@@ -26,8 +26,8 @@ MOST_NAMED = 5
 class Present:
     """Which pages show which cases.
 
-    The keys of `pages` are the id of a case and the id of a page. The values are the agent's id and name, whether the
-    agent writes, and until when the value is valid, by the monotonic clock.
+    Each key of `pages` is the id of a case and the id of a page that shows it. The value is the agent's id and name,
+    whether the agent writes, and until when this is assumed without another heartbeat, by the monotonic clock.
     """
 
     pages: dict[tuple[int, str], tuple[int, str, bool, float]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Present:
     def hear(self, notice: dict[str, Any]) -> bool:
         """Remember what a notification reports of one page, and forget the pages whose heartbeat is overdue.
 
-        Return whether that changes what pages show.
+        Return whether this changes who looks at a case or writes on one.
         """
         now, key = monotonic(), (notice["subject"], notice["page"])
         known = self.pages.pop(key, None)
@@ -66,8 +66,8 @@ async def say(case_id: int, page: str, state: str, reader: AgentReader) -> None:
     """Report to every process what a page of `reader` does with a case.
 
     `page` is the id of the page. `state` is `looks` (the page was opened), `still` (a heartbeat), `writes`, `pauses`
-    (its agent stopped writing) or `left` (the page was closed). If the database does not respond, nothing is reported
-    until the next heartbeat.
+    (its agent stopped writing) or `left` (the page was closed). If the database does not respond, this report is lost;
+    the next heartbeat makes up for it.
     """
     said = {
         "kind": KIND, "subject": case_id, "page": page, "agent": reader.id, "name": reader.name, "state": state,

@@ -22,10 +22,10 @@ LAST_PAGE = 10_000
 
 
 async def picture(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> Response[bytes]:
-    """Return a WebP image of a file of the case. It is drawn and stored now if it is not stored yet.
+    """Return a WebP image of a file of the case. If the image is not stored yet, it is drawn and stored now.
 
     `?small=yes` asks for a thumbnail, and `?page=` for a page of a PDF. Raise `NotFound` for a file that the reader may
-    not see or that cannot be drawn.
+    not see or that cannot be drawn, and `TooMany` if the reader has had too many previews drawn.
     """
     file = await _file(request, number, file_id)
     side = showing.SMALL if request.query_params.get("small") == "yes" else showing.LARGE
@@ -39,9 +39,9 @@ async def picture(request: Web, storage: Storage, number: str, file_id: uuid.UUI
 async def shown(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> dict[str, Any]:
     """Return the template variables of the page, or the fragment, that shows the preview of a file.
 
-    `drawing` is None if the file cannot be drawn. `text` is the beginning of a text file. `pages` are the numbers of
-    the shown pages of a PDF, from `?page=` on, and `next_page` the number of the page after them, or None. Raise
-    `NotFound` for a file without a preview.
+    `drawing` is None if the file cannot be drawn. `text` is the beginning of a text file, and None for any other file.
+    `pages` are the numbers of the PDF's pages that are shown at once, from `?page=` on, and `next_page` is the number
+    of the page after them, or None. Raise `NotFound` for a file that has no preview or that the reader may not see.
     """
     file = await _file(request, number, file_id)
     first, shape = _page_of(request, file), showing.shape_of(file.name, file.media_type)
@@ -76,7 +76,10 @@ async def _file(request: Web, number: str, file_id: uuid.UUID) -> Attachment:
 
 
 def _page_of(request: Web, file: Attachment) -> int:
-    """Return the page number that the URL asks for; 1 for an image, so that no URL makes a second drawing of it."""
+    """Return the page number that the URL asks for, at most `LAST_PAGE`.
+
+    Return 1 for any file that is not a PDF, so that no URL makes a second drawing of an image.
+    """
     if showing.shape_of(file.name, file.media_type) is not Shape.PDF:
         return 1
     return min(number_in(request.query_params.get("page")) or 1, LAST_PAGE)

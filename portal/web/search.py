@@ -28,9 +28,10 @@ class Results:
     """What the search found. `kind` is the one kind that the page shows, or "" if it shows all of them.
 
     `asked` is the parsed search text. `case` is the case whose number was typed. `cases` and `files` are pages of
-    results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number: the path
-    of each below the area, and its number. If no text was typed, `lately` are the cases that the reader lately opened.
-    `more` holds, by kind, the results that only one area has, such as the customers that only agents find.
+    results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number, each as
+    its path, without the prefix of the area, and its number. If no text was typed, `lately` are the cases that the
+    reader has lately opened. `more` holds, by kind, the results that only one area has, such as the customers that only
+    agents find.
     """
 
     asked: Asked
@@ -45,7 +46,12 @@ class Results:
 
     @classmethod
     async def of(cls, request: Web, reader: Reader) -> Self:
-        """Return what the URL asks for: the text `?q=`, the kind `?in=`, and `?after=`, the cursor of a further page."""
+        """Search for the text `?q=`, and return the results.
+
+        `?in=` is the one kind to search for; then the case with the typed number, the help articles and the documents
+        are left out. `?after=` is the cursor of a further page of results. If there is nothing to search for, the
+        results are empty, except for the cases that the reader has lately opened.
+        """
         query = request.query_params
         asked = await Asked.read(query.get("q", ""), reader)
         kind, after = query.get("in", ""), query.get("after", "")
@@ -94,10 +100,10 @@ class Lead(NamedTuple):
 
 
 async def leads(text: str, reader: Reader) -> tuple[list[Lead], str]:
-    """Return the cases to suggest for the text in the search field, and a sentence to show if there are none.
+    """Return the cases to suggest below the search field, and a sentence to show if there are none.
 
-    The suggestions are the case with the typed number and the first `MOST_LEADS` cases that match. If nothing is typed,
-    they are the cases that the reader has lately opened.
+    The suggestions are the case whose number is `text`, and the first `MOST_LEADS` cases that match. If nothing is
+    typed, they are the cases that the reader has lately opened.
     """
     if not text.strip():
         return [_lead(case.number, case.subject, case.customer, reader) for case in await lately(reader)], ""
@@ -124,7 +130,10 @@ async def _found(find: Callable[..., Awaitable[Any]], *values: Any) -> Any:
 
 
 async def _documents(text: str, reader: Reader) -> list[tuple[str, str]]:
-    """Return the documents with this number that the reader may see: the path of each below the area, and its number."""
+    """Return the invoices and credit notes with this number that the reader may see.
+
+    Each is a pair of its path, without the prefix of the area, and its number.
+    """
     if len(text) > _LONGEST_NUMBER or not any(letter.isdigit() for letter in text):
         return []
     kinds = (("invoices", Invoice), ("credit-notes", CreditNote))

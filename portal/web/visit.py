@@ -174,7 +174,7 @@ def safe_path(path: str) -> str:
 
 
 def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Return the path and query of the page that the form was on, from the Referer header.
+    """Return the path and query of the page that sent the form or asked for the fragment, from the Referer header.
 
     Return "/" if the header is missing or names another site.
     """

@@ -79,8 +79,8 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Return the contact with this id. With `hold`, lock the row until the transaction ends.
 
-        Raise `NotFound` for a contact that the reader may not see, that was erased, or that does not belong to the
-        customer with the id `customer`, if given (R28).
+        Raise `NotFound` for a contact that the reader may not see or that was erased. If `customer` is given, raise it
+        also for a contact of any other customer (R28).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(contact), cls.erased_at.is_null())
         return await one(query if customer is None else query.where(cls.customer_id == customer), hold=hold)
@@ -97,7 +97,7 @@ class Contact(Person, Table, tablename="contact"):
     async def offered(cls, customer: int) -> list[Offered]:
         """Return the contacts of a customer who have not left, sorted by name, as options of a form field.
 
-        The label of a contact without a mail address says so.
+        The option says so if a contact has no mail address.
         """
         return [Offered(row["id"], row["name"]) for row in await current().fetch(_OFFERED, customer, None)]
 
@@ -119,9 +119,9 @@ class Contact(Person, Table, tablename="contact"):
         """Create a contact. A contact with a mail address sets a password later, through an invitation link.
 
         The customer is locked, so that nobody can end the customer before the transaction ends. If `by` is a contact,
-        the customer is not locked, because the database role of contacts may not do that; a customer that ends at the
-        same moment then gets a contact who cannot sign in. Raise `Invalid` for a field that is not valid, for a mail
-        address that somebody else has and, if `by` is a contact, for a missing mail address; `Conflict` if the customer
+        the customer is not locked, because the database role of contacts may not do that; if the customer ends at the
+        same moment, the new contact cannot sign in. Raise `Invalid` for a field that is not valid, for a mail address
+        that somebody else has and, if `by` is a contact, for a missing mail address. Raise `Conflict` if the customer
         has ended.
         """
         values, address = _read(facts)
@@ -140,8 +140,8 @@ class Contact(Person, Table, tablename="contact"):
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
         If the mail address changes, the contact's open invitation and reset links end. A contact who gets a first mail
-        address can be invited from then on. Raise `Invalid` for a field that is not valid, for a mail address that
-        somebody else has, and if `facts` lacks the mail address that the contact already has.
+        address can be invited from then on, unless they have left. Raise `Invalid` for a field that is not valid, for a
+        mail address that somebody else has, and if `facts` has no mail address although the contact has one.
         """
         values, address = _read(facts)
         credential = await self.credential_or_none()
@@ -163,7 +163,7 @@ class Contact(Person, Table, tablename="contact"):
             raise Conflict(f"{customer.name} has ended. Take that back before you invite them.")
 
     async def facts(self) -> ContactFacts:
-        """Return the stored values of the contact as form fields, to fill in the form that edits them."""
+        """Return the stored values of the contact as the fields of the form that edits the contact."""
         credential = await self.credential_or_none()
         return ContactFacts(
             name=self.name,

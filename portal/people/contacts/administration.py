@@ -17,12 +17,12 @@ OWN_ACCESS = (
 
 @contextlib.asynccontextmanager
 async def administering(reader: ContactReader) -> AsyncIterator[AdministratorReader]:
-    """Open a transaction in which `reader` may change the contacts of their customer, and yield its `AdministratorReader`.
+    """Open a transaction in which `reader` may change the contacts of their customer; yield the `AdministratorReader`.
 
     The transactions of the administrators of one customer run one after the other, so that two administrators cannot
-    take the right from each other at the same moment. The yielded reader sees all cases of the customer, because the
-    cases of a contact who leaves are handed over even if the administrator may not read these cases. Raise `NotFound`
-    if `reader` does not have the right, or has lost the right in the meantime.
+    take the right to manage contacts from each other at the same moment. The yielded reader sees all cases of the
+    customer, because the cases of a contact who leaves are handed over even if the administrator may not read these
+    cases. Raise `NotFound` if `reader` does not have the right, or has lost it since the request began.
     """
     by = replace(reader.as_administrator(), sees_all_cases=True)
     async with transaction(by) as tx:
@@ -33,12 +33,12 @@ async def administering(reader: ContactReader) -> AsyncIterator[AdministratorRea
 
 
 def refuse_own_end(contact: Contact, by: ContactReader) -> None:
-    """Raise `Conflict` if `contact`, whose access is to be ended, is the administrator `by`."""
+    """Raise `Conflict` if the administrator `by` wants to end their own access, that is, `contact` is `by`."""
     if contact.id == by.id:
         raise Conflict(OWN_ACCESS)
 
 
 def refuse_own_loss(contact: Contact, facts: ContactFacts, by: ContactReader) -> None:
-    """Raise `Invalid` at the field `manages_contacts` if the administrator `by` takes this right from themselves."""
+    """Raise `Invalid` if `facts` take the right to manage contacts from the administrator `by`, who is `contact`."""
     if contact.id == by.id and not facts.manages_contacts:
         raise Invalid({"manages_contacts": OWN_RIGHT})

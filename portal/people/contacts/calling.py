@@ -30,9 +30,10 @@ class Known(NamedTuple):
 
 
 class NewCaller(Struct, kw_only=True):
-    """Form fields of a contact who does not exist yet. With `new_invited`, the contact is mailed an invitation.
+    """Form fields of a contact who does not exist yet.
 
-    `new_beside` says that the new contact shares the telephone number of an existing contact, as behind a switchboard.
+    `new_invited` says that the contact is to be mailed an invitation, `new_beside` that the new contact shares the
+    telephone number of an existing contact, as behind a switchboard.
     """
 
     new_name: str = ""
@@ -69,9 +70,9 @@ class NewCaller(Struct, kw_only=True):
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
         """Create the contact for the customer with this id. With `new_invited`, also mail the contact an invitation.
 
-        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, and for an invitation
-        without a mail address. Raise it also for the mail address of another contact of the customer and, without
-        `new_beside`, for the telephone number of another contact; the message names the other contact.
+        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, for an invitation without
+        a mail address, and for the mail address of another contact of the customer. Without `new_beside`, raise it also
+        for the telephone number of another contact. The message names the other contact.
         """
         await current().execute("select pg_advisory_xact_lock(hashtextextended('new callers', $1))", customer)
         known = await self.known(customer)

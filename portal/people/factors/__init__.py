@@ -69,12 +69,12 @@ async def are_set_up(login_id: int) -> bool:
 
 
 async def check_code(login_id: int, code: str, sealer: Sealer, at: datetime) -> Factor:
-    """Use up a code of a person, and return which factor it proves.
+    """Use up a code of a person, and return the kind of factor that it proves.
 
     A number is taken as a code of the authenticator app, any other text as a recovery code; blanks and hyphens are
     ignored. Call this function outside a transaction: it opens its own, so that an attempt is counted even if the code
-    is wrong. A right code resets the count. `sealer` decrypts the secret of the app. Raise `Invalid` at the field
-    `code` for a wrong code, `TooMany` after too many wrong codes.
+    is wrong. A right code resets the count of attempts. `sealer` decrypts the secret of the app. Raise `Invalid` at the
+    field `code` for a wrong code, `TooMany` after too many attempts.
     """
     await admit(login_id, at)
     plain = "".join(code.split()).replace("-", "").lower()
@@ -101,15 +101,15 @@ async def admit(login_id: int, at: datetime) -> None:
 
 
 async def forget_tries(login_id: int) -> None:
-    """Reset the count of wrong codes, because the person has proved a second factor."""
+    """Reset the count of attempts to prove a second factor, because one has succeeded."""
     await attempts.forget(_key(login_id))
 
 
 async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
     """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None.
 
-    Return whether the person had this factor. A mail tells the person of the removal. With the last factor, the
-    recovery codes are removed too. With `keep_one`, raise `Conflict` instead of removing the last factor. Run as the
+    If this was the last factor, the recovery codes are removed too; with `keep_one`, raise `Conflict` instead and
+    remove nothing. A mail tells the person of the removal. Return whether the person had this factor. Run as the
     sign-in role. The credential is locked, so that simultaneous calls run one after the other.
     """
     await sessions.take_turns(login_id)

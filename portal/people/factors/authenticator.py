@@ -53,8 +53,8 @@ def step_of(secret: str, code: str, at: datetime, *, after: int = 0) -> int | No
 async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at: datetime) -> list[str]:
     """Store the secret of a person's authenticator app in place of an earlier one, and tell the person by mail.
 
-    `code` proves that the app has the secret, and is used up. `sealer` encrypts the secret. Return new recovery codes,
-    or an empty list if the person has some already. Raise `Invalid` at the field `code` if the code is wrong.
+    `code` proves that the app has the secret, and is used up. `sealer` encrypts the secret. Raise `Invalid` at the
+    field `code` if the code is wrong. Return new recovery codes, or an empty list if the person has some already.
     """
     step = step_of(secret, "".join(code.split()), at)
     if step is None:
@@ -74,9 +74,9 @@ async def set_up(credential_id: int, secret: str, code: str, sealer: Sealer, at:
 async def use(credential_id: int, code: str, sealer: Sealer, at: datetime) -> bool:
     """Use up a code of the person's authenticator app, and return whether it was right and unused.
 
-    Return False as well if the person has no app or its secret cannot be decrypted. `sealer` decrypts the stored secret
-    and encrypts it again with the current key. A row lock lets only one of two simultaneous uses of the same code
-    succeed.
+    Return False as well if the person has no app, or if the app's secret cannot be decrypted. If the code was right,
+    the secret is encrypted again with the current key of `sealer`. A row lock lets only one of two simultaneous uses of
+    the same code succeed.
     """
     found = await Authenticator.objects().where(Authenticator.credential_id == credential_id).lock_rows().first()
     if found is None:

@@ -1,6 +1,7 @@
 """The WebAuthn ceremonies that register and verify passkeys, with the library `webauthn`.
 
-`passkeys` imports this module when the first passkey is used: it takes 15 MB of memory, which most processes never need.
+`passkeys` imports this module only when it is first needed, because it takes 15 MB of memory and most processes never
+need it.
 """
 
 import webauthn
@@ -17,7 +18,7 @@ _MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError)
 
 
 class CeremonyRefused(ValueError):
-    """A browser's response is malformed or does not fit the challenge."""
+    """Raised if a browser's response is malformed or does not fit the challenge."""
 
 
 def options_to_add(
@@ -58,8 +59,8 @@ def options_to_use(host: str, challenge: bytes, *, known: list[bytes]) -> str:
 def added(answer: str, host: str, origin: str, challenge: bytes) -> tuple[bytes, bytes, int]:
     """Verify a registration response, the JSON text in `answer`.
 
-    Return the new passkey's WebAuthn credential ID, public key and signature counter. Raise `CeremonyRefused` if the response
-    is malformed or does not fit the challenge, `host` or `origin`.
+    Return the new passkey's WebAuthn credential ID, public key and signature counter. Raise `CeremonyRefused` if the
+    response is malformed or does not fit the challenge, `host` or `origin`.
     """
     try:
         made = webauthn.verify_registration_response(

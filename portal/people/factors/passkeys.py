@@ -90,11 +90,11 @@ async def options_to_use(credential_id: int, relying_party: RelyingParty, challe
 async def add(
     credential_id: int, name: str, answer: str, relying_party: RelyingParty, challenge: bytes, at: datetime
 ) -> list[str]:
-    """Store a new passkey of a person, and tell them by mail. Run as the sign-in role.
+    """Store a new passkey of a person, and tell the person by mail. Run as the sign-in role.
 
-    `answer` is the browser's registration response as JSON. Return new recovery codes, or an empty list if the person
-    has some already. The credential is locked until the transaction ends. Raise `Invalid` for a name or response that
-    is not valid, `Conflict` for a passkey that is stored already or if the person has 20 passkeys.
+    `answer` is the browser's registration response as JSON. Raise `Invalid` for a name or response that is not valid,
+    `Conflict` for a passkey that is stored already or if the person has 20 passkeys. The credential is locked until the
+    transaction ends. Return new recovery codes, or an empty list if the person has some already.
     """
     checked, ceremony = Checked(), _ceremony()
     named = checked("name", line, name)

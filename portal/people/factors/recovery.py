@@ -1,6 +1,6 @@
 """Recovery codes: ten per person, each valid for one sign-in instead of another second factor (R9).
 
-They are shown once, and only their hashes are stored.
+The codes are shown once, and only their hashes are stored.
 """
 
 import base64

@@ -25,7 +25,7 @@ SCANNED_WITHIN = timedelta(minutes=30)
 
 
 class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the set-up: the code that the app shows, and the app's secret, which the page sealed (encrypted)."""
+    """Form fields for setting up an app: the code that it shows, and its secret, which the page sealed (encrypted)."""
 
     sealed: str
     code: str
@@ -42,7 +42,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
-    """Return the page again after a refusal, with the form's secret, or with a new secret if the form has expired."""
+    """Show the page again after a refusal, with the secret of the sent form, or a new one if the form is too old."""
     try:
         secret = _opened(request, form.get("sealed"))
     except Invalid:
@@ -73,9 +73,9 @@ async def set_up(
 ) -> Response[Any]:
     """Store the authenticator app if the code is right, so that signing in requires a code from then on.
 
-    Show new recovery codes if the reader had none, or else redirect to the page of second factors. All other sessions
-    of the reader end. Redirect to the page that asks for the password unless the reader typed it recently. Raise
-    `Invalid` for a wrong code.
+    All other sessions of the reader end. Show new recovery codes if the reader had none, otherwise redirect to the page
+    of second factors. If the reader has not typed the password recently, store nothing and redirect to the page that
+    asks for it. Raise `Invalid` for a wrong code, and if the QR code was shown too long ago.
     """
     ask_for_password(request)
     visit, given = visit_of(request), form.into(SetUp)
@@ -88,7 +88,10 @@ async def set_up(
 
 
 def _opened(request: Web, sealed: str) -> str:
-    """Return the secret that the page sealed into the form. Raise `Invalid` if the page was shown too long ago."""
+    """Return the secret of the authenticator app, which the page sealed into the form.
+
+    Raise `Invalid` if the page was shown too long ago, or if `sealed` is forged.
+    """
     visit = visit_of(request)
     try:
         return visit.settings.sealer.open(_purpose(request), sealed, visit.at, within=SCANNED_WITHIN)
@@ -102,7 +105,10 @@ def _purpose(request: Web) -> str:
 
 @post("/account/authenticator/removal", guards=[signed_in], opt={FORM_PAGE: "/account"})
 async def remove(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Remove the reader's authenticator app, and redirect to the page of second factors."""
+    """Remove the reader's authenticator app, and redirect to the page of second factors.
+
+    If the reader has not typed the password recently, remove nothing and redirect to the page that asks for it.
+    """
     return await removed(request, reader, at, passkey=None)
 
 

@@ -24,14 +24,14 @@ CONFIRMED_FOR = timedelta(minutes=10)
 
 
 class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the confirmation: the password, and the path of the page that asked for it."""
+    """Form fields of the confirmation: the password, and the path to redirect to once it was right."""
 
     password: str
     next: str = "/"
 
 
 def needs_password(request: Web) -> bool:
-    """Return whether the reader must type the password again: the last time is longer than `CONFIRMED_FOR` ago.
+    """Return whether the reader must type the password again, having last typed it more than `CONFIRMED_FOR` ago.
 
     Without a session, return True.
     """
@@ -42,8 +42,8 @@ def needs_password(request: Web) -> bool:
 def ask_for_password(request: Web) -> None:
     """Raise `Detour` to the page that asks for the password, unless the reader typed it within `CONFIRMED_FOR`.
 
-    Once the password is typed, the reader is redirected back to the page of this request. Use this for pages, and for
-    forms that consist of a button only.
+    Once the password is typed, the reader is redirected to the page of this request or, if the request sent a form, to
+    the page with that form. Use this for pages, and for forms that consist of a button only.
     """
     if needs_password(request):
         back = request.scope["path"] if request.method == "GET" else page_of(request)
@@ -51,7 +51,7 @@ def ask_for_password(request: Web) -> None:
 
 
 async def confirm_person(request: Web, password: str, at: datetime) -> None:
-    """Check `password` and record that the reader typed it now, unless they typed it within `CONFIRMED_FOR`.
+    """Check `password`, and record that the reader typed it now. Do nothing if they typed it within `CONFIRMED_FOR`.
 
     Raise `Invalid` at the field `password` if it is wrong or was tried too often. Use this for forms that have a
     password field of their own.
@@ -63,7 +63,7 @@ async def confirm_person(request: Web, password: str, at: datetime) -> None:
 
 
 async def _confirm(request: Web, password: str, at: datetime) -> None:
-    """Check the reader's password and record that they typed it now, unless they typed it recently.
+    """Check the reader's password, and record that they typed it now. Do nothing if they typed it recently.
 
     Raise `Invalid` at the field `password` if it is wrong, `TooMany` after too many attempts.
     """
@@ -98,7 +98,7 @@ async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
 @post("/account/confirmation", guards=[recognised])
 @on_refusal(_again, TooMany, only=[])
 async def confirm(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the password and redirect to the page that required it."""
+    """Check the password and redirect to the page that required it. Show the form again if the password is refused."""
     given = form.into(Confirmation)
     await _confirm(request, given.password, at)
     return see_other(safe_path(given.next))

@@ -36,8 +36,8 @@ async def choose(
     """Switch to another of the reader's customers: replace the session by one for this credential (R14), and redirect.
 
     The form's `next` is the path to redirect to. Row-level security uses the new customer from the next request on.
-    Raise `NotFound` for another person's credential, for an invitation that was not accepted, and if the access has
-    ended.
+    Raise `NotFound` for another person's credential, for an invitation that was not accepted, and for a credential
+    whose access has ended.
     """
     session = visit_of(request).session
     async with transaction(None):

@@ -52,7 +52,10 @@ def _form(*names: str) -> type[msgspec.Struct]:
 
 
 def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
-    """Return the stored `choices` as the values of the form for these kinds."""
+    """Return the values that the form for these kinds shows: what is stored in `choices`.
+
+    A kind that is not for this reader's side (contacts or agents) is shown as not chosen.
+    """
     values: dict[str, Any] = {
         "digest_hour": str(choices.digest_hour),
         "quiet_from": "" if choices.quiet_from is None else str(choices.quiet_from),
@@ -65,7 +68,7 @@ def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
 
 
 def _chosen(form: msgspec.Struct, stored: Choices, kinds: Sequence[Kind]) -> Choices:
-    """Return the stored choices, updated with the submitted form for these kinds.
+    """Return `stored` with the values of the submitted form in place of the former choices for these kinds and hours.
 
     Raise `Invalid` for a value that the form does not offer.
     """
@@ -115,7 +118,7 @@ async def _show(
 async def choose(reader: NamedDependency[Any], form: NamedDependency[Form]) -> Response[Any]:
     """Store what the reader wants to be notified of, and redirect to the form.
 
-    A field that was not changed stays as stored.
+    A field that the reader did not change in the form keeps the value that is stored now.
     """
     async with transaction(reader):
         stored, kinds = await own_choices(reader, hold=True), _kinds(reader)

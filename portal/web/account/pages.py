@@ -14,7 +14,7 @@ from portal.web.visit import Web, page_of, visit_of
 
 
 async def account_page(request: Web, template: str, *, status: int = 200, **context: Any) -> Response[str]:
-    """Return the response with an account page, in the layout of the reader's area (contacts or agents).
+    """Return an account page as a response, in the layout of the reader's area (contacts or agents).
 
     `context` holds the variables of the template. An agent who must first set up a second factor gets a layout without
     navigation.

@@ -59,11 +59,11 @@ async def add(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the new passkey for signing in.
+    """Store the new passkey, with which the reader can sign in from then on.
 
-    Show new recovery codes if the reader had none, or else redirect to the page of second factors. All other sessions
-    of the reader end. If the browser's response is refused, show the page again with the reason. Redirect to the page
-    that asks for the password unless the reader typed it recently.
+    All other sessions of the reader end. Show new recovery codes if the reader had none, otherwise redirect to the page
+    of second factors. If the browser's response is refused, show the page again with the reason. If the reader has not
+    typed the password recently, store nothing and redirect to the page that asks for it.
     """
     ask_for_password(request)
     given, relying_party = form.into(Added), relying_party_of(request)
@@ -85,7 +85,10 @@ async def remove(
     at: NamedDependency[datetime],
     passkey: FromPath[int],
 ) -> Response[Any]:
-    """Remove one of the reader's passkeys, and redirect to the page of second factors."""
+    """Remove one of the reader's passkeys, and redirect to the page of second factors.
+
+    If the reader has not typed the password recently, remove nothing and redirect to the page that asks for it.
+    """
     return await removed(request, reader, at, passkey=passkey)
 
 

@@ -45,10 +45,10 @@ async def change(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Store the new password, end all other sessions of the reader, and redirect to the account page.
+    """Store the new password, end all sessions of the reader, and redirect to the account page with a new session.
 
-    This browser gets a new session. Raise `Invalid` if the current password is wrong or the new password is refused,
-    and `TooMany` after too many wrong passwords.
+    Raise `Invalid` if the current password is wrong, the new password is refused, or another request changed the
+    password in the meantime. Raise `TooMany` after too many wrong passwords.
     """
     visit, given = visit_of(request), form.into(Changed)
     known = [reader.email, reader.name, visit.company.name]
@@ -66,9 +66,9 @@ async def change(
 
 
 async def _verify_current(request: Web, reader: Reader, password: str, at: datetime) -> Proven:
-    """Check the reader's current password, and return a `Proven` for `credentials.hold`.
+    """Check the reader's current password, and return the `Proven` that `credentials.hold` requires.
 
-    Raise `Invalid` at the field `current_password` if the password is wrong.
+    Raise `Invalid` at the field `current_password` if the password is wrong, `TooMany` after too many attempts.
     """
     try:
         return await credentials.verify(reader.email, password, address=visit_of(request).address, at=at)

@@ -17,9 +17,9 @@ from portal.web.visit import Web, visit_of
 
 
 async def personal_data(request: Web, credential_id: int) -> Response[Any]:
-    """Return a ZIP file with everything that is held about a person, and record the download in the audit log.
+    """Record a download in the audit log, and return a ZIP file with everything that is held about a person.
 
-    Raise `TooMany` after too many downloads.
+    The ZIP file includes the person's unsent texts. Raise `TooMany` after too many downloads.
     """
     async with exporting(request):
         await export.record(credential_id)
@@ -31,7 +31,10 @@ async def personal_data(request: Web, credential_id: int) -> Response[Any]:
 
 
 async def data_of_caller(request: Web, contact: Contact) -> Response[Any]:
-    """Return the ZIP file for a contact without a mail address, as `personal_data` does. For admins only."""
+    """Return a ZIP file as `personal_data` does, for a contact without a mail address, who has no credential.
+
+    Only admins are offered it.
+    """
     async with exporting(request):
         await export.record_contact(contact.id)
     return _file(request, export.Person(None, None, None, contact.id, contact.name), [])

@@ -42,9 +42,9 @@ def must_keep_one(request: Web) -> bool:
 async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: bool) -> Response[Any]:
     """Return the response after a second factor was set up: the page with the new recovery codes, or a redirect.
 
-    `codes` are the recovery codes if the reader had none before; they are shown only this once. Without codes, the
-    response redirects to the page of second factors. `lacked_one` says that the reader had to set up a factor before
-    using any other page.
+    `codes` are the new recovery codes, which are shown only this once; [] if the reader had some already. With [],
+    redirect to the page of second factors. `lacked_one` says that the reader had to set up a factor before using any
+    other page: the link below the codes then leads to the start page.
     """
     if codes:
         return await codes_page(request, reader, codes, then="/" if lacked_one else "/account/second-factor")
@@ -59,12 +59,10 @@ async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: st
 
 @post("/account/recovery-codes", guards=[signed_in])
 async def renew_codes(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[Any]:
-    """Replace the reader's recovery codes with ten new codes, and show the new codes.
+    """Replace the reader's recovery codes with ten new ones, mail the reader that this was done, and show the codes.
 
-    Mail the reader that the codes were renewed.
-
-    Redirect to the page that asks for the password unless the reader typed it recently. Raise `Conflict` if the reader
-    has no second factor.
+    If the reader has not typed the password recently, redirect to the page that asks for it instead. Raise `Conflict`
+    if the reader has no second factor.
     """
     ask_for_password(request)
     async with transaction(None):
@@ -80,8 +78,9 @@ async def removed(request: Web, reader: Reader, at: datetime, *, passkey: int | 
     """Remove a passkey, or the authenticator app if `passkey` is None, and redirect to the page of second factors.
 
     All sessions of the reader end, because some may have been opened with the removed factor; this browser gets a new
-    session. If the reader has not typed the password recently, redirect to the page that asks for it and remove
-    nothing.
+    session. If the reader does not have the factor, nothing changes. If the reader has not typed the password recently,
+    remove nothing and redirect to the page that asks for it. Raise `Conflict` if it is the last factor and the reader
+    must keep one.
     """
     ask_for_password(request)
     async with transaction(None):

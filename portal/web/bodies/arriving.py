@@ -105,9 +105,9 @@ class Arriving:
 def arriving(visit: Visit, receive: Any, announced: str) -> Iterator[Arriving]:
     """Yield an `Arriving` that reads the body of this request, and count the body as being sent until the block ends.
 
-    `announced` is the Content-Length header, or "". Raise `TooLarge` if it is over the limit. Raise `TooMany` if this
-    sender, or all senders without a session together, are already sending the maximum number of bodies. Both errors are
-    raised before anything is read.
+    `announced` is the Content-Length header, or "". Raise `TooLarge` if this length is over the limit. Raise `TooMany`
+    if this sender, or all senders without a session together, are already sending the maximum number of bodies. Both
+    errors are raised before anything is read.
     """
     stranger = visit.session is None
     pace = STRANGER if stranger else KNOWN

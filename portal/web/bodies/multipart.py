@@ -185,7 +185,7 @@ def _text(raw: bytes) -> str:
 
 
 async def within(chunks: AsyncIterator[bytes], limit: int, sentence: str) -> AsyncIterator[bytes]:
-    """Yield the chunks of bytes. Raise `TooLarge` with `sentence` as soon as they exceed `limit` bytes in total."""
+    """Yield the chunks unchanged. Raise `TooLarge` with `sentence` as soon as they have more than `limit` bytes."""
     async for chunk in chunks:
         limit -= len(chunk)
         if limit < 0:

@@ -36,10 +36,10 @@ HEAD = 4096
 async def read(request: Web) -> None:
     """Read the form of a request before its handler runs: check its CSRF token, store its files, and set `visit.form`.
 
-    Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the body is too large or too slow, save the
-    text that arrived as a draft of the signed-in reader and raise the refusal. Raise `Forbidden` for a wrong CSRF
-    token, and `SignInNeeded` if the session ended or the reader's rights changed while the body arrived. If the handler
-    takes no form, raise `BadRequest` for a form that has fields.
+    Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the form is refused because of its size, its
+    files or its slowness, save the text that arrived as a draft of the signed-in reader, and raise the refusal. Raise
+    `Forbidden` for a wrong CSRF token, and `SignInNeeded` if the session ended or the reader's rights changed while the
+    body arrived. If the handler takes no form, raise `BadRequest` for a form that has fields.
     """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -63,21 +63,20 @@ async def read(request: Web) -> None:
 
 
 def _refuse_unread(visit: Visit) -> None:
-    """Raise `Forbidden`, without reading the body, if no CSRF token can be valid.
+    """Raise `Forbidden`, without reading the body, if this request can have no valid CSRF token.
 
-    That is so if the request has neither a session nor the cookie to which forms without a session are bound.
+    It can have none without a session and without the cookie to which the forms of people without a session are bound.
     """
     if visit.session is None and not visit.anonymous:
         raise Forbidden(TOO_OLD)
 
 
 async def _find_session_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
-    """Look up the sender's session again after a slow body.
+    """Look up the sender's session again after a slow body, because it was looked up when the request began.
 
-    The sender was identified when the request began. If the session has ended or the reader's rights have changed since
-    then (R12, R17), save the text as a draft and raise `SignInNeeded`. After signing in, the reader finds the draft in
-    the form. In all other cases, update the session of the visit, and set its instant to `at`, when the body had
-    arrived.
+    If the session has ended or the reader's rights have changed since then (R12, R17), save the text as a draft, which
+    the form shows once the reader has signed in, and raise `SignInNeeded`. Otherwise update the session of the visit,
+    and set the visit's instant to `at`, when the body had arrived. Do nothing if nobody is signed in.
     """
     if visit.session is None or visit.reader is None:
         return
@@ -90,7 +89,10 @@ async def _find_session_again(form: Form, visit: Visit, request: Web, at: dateti
 
 
 async def _keep(form: Form, visit: Visit, request: Web) -> None:
-    """Save the text of the form as the reader's draft, and note in the visit that the form was not processed."""
+    """Save the text of the form as the reader's draft, and note in the visit that the form was not processed.
+
+    Save nothing if nobody is signed in, or if the request itself only saves a draft.
+    """
     if visit.reader and not request.scope["path"].startswith("/drafts"):
         await drafts.keep(
             visit.reader.credential_id, drafts.address_of(request), form.fields, visit.at, had_files=form.had_files
@@ -102,7 +104,7 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     """Save the text of a form that was sent with an ended session, and redirect to the sign-in page.
 
     The text becomes a draft of the person to whom the session belonged. After signing in, the person is redirected to
-    the page of the form. Files are not kept.
+    the page of the form. Files are not kept, nor is a form that only saves a draft or signs out.
     """
     request: Web = Request(scope, receive, send)
     form = Form()
@@ -120,10 +122,10 @@ FileTaker = Callable[[Form, Visit, Part, AsyncIterator[bytes]], Awaitable[None]]
 async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, take_file: FileTaker) -> None:
     """Read the fields of the request into `form`, and pass each file to `take_file`.
 
-    The token must come before the files, because files are passed on only after it has been checked. Raise `Forbidden`
-    if the CSRF token is not from a session of this person, and `TooLarge` for too many fields or too much text. If the
-    token is from an earlier session of the person, save the text as a draft and raise `SignInNeeded`, which leads back
-    to the form's page.
+    The CSRF token must come before the files, because files are passed on only after it has been checked. Raise
+    `Forbidden` if a file comes first, or if the token belongs neither to the session or cookie of this request nor to
+    an earlier session of this person. For a token of an earlier session, save the text as a draft and raise
+    `SignInNeeded`, which leads back to the form's page. Raise `TooLarge` for too many fields or too much text.
     """
     body = Body(on_its_way.chunks(), request.headers.get("content-type", ""))
     checked = visit.is_ours(request.headers.get("x-csrf-token", ""))
@@ -157,7 +159,7 @@ async def _fill(form: Form, visit: Visit, request: Web, on_its_way: Arriving, ta
 
 
 async def _is_of_an_earlier_session(visit: Visit, token: str) -> bool:
-    """Return whether the page was loaded in an earlier session of this person, who has signed in again since."""
+    """Return whether the CSRF token is from an earlier session of this person, who has signed in again since."""
     if visit.reader is None:
         return False
     async with transaction(None, readonly=True):
@@ -176,7 +178,10 @@ def _clean(raw: bytes) -> str:
 
 
 async def _discard_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    """Read and discard a file, and add to the form's problems that it was not stored because the session had ended."""
+    """Read and discard a file sent with an ended session, and add to the form's problems that the page is too old.
+
+    An empty file field adds no problem.
+    """
     async for _ in within(chunks, MAX_FILE, TOO_LARGE):
         pass
     if part.filename:
@@ -192,10 +197,10 @@ async def _load_kept(form: Form, visit: Visit) -> None:
 
 
 async def _store_file(form: Form, visit: Visit, part: Part, chunks: AsyncIterator[bytes]) -> None:
-    """Store one file and add it to the form; an empty file field is ignored.
+    """Store one file and add it to the form; ignore an empty file field.
 
-    If a file is refused, its rest is still read, so that the other fields of the form are not lost. The reason is added
-    to the form's problems.
+    If the file is refused, add the reason to the form's problems, and read and discard the rest of the file, so that
+    the other fields of the form are not lost. Raise `TooLarge` if this rest has more than `READ_PAST` bytes.
     """
     try:
         await _keep_file(form, visit, part.filename or "", within(chunks, MAX_FILE, TOO_LARGE))

@@ -97,7 +97,7 @@ async def keep(
 
     Return False if this form has been sent already: the request came late, and the draft must not reappear. Otherwise
     return True, even if the form is silently not saved because it has no text or more than `LARGEST` bytes. `had_files`
-    says that the form's files were lost.
+    says that the form's files were lost; the draft records this too.
     """
     texts = {name: values[-1] for name, values in fields.items() if name not in NEVER}
     texts |= {FILES_AGAIN: "yes"} if had_files else {}
@@ -108,11 +108,10 @@ async def keep(
 
 
 async def store(credential_id: int, address: str, texts: dict[str, str], at: datetime) -> bool:
-    """Save a draft in place of the draft with the same address, in the caller's transaction.
+    """Save a draft in place of the one with the same address, in the caller's transaction. Return whether it is saved.
 
-    If the person has more than `MOST` drafts, delete the oldest.
-
-    Return False if it was not saved, because this form has been sent already or has more than `LARGEST` bytes.
+    It is not saved if this form has been sent already or has more than `LARGEST` bytes. If the person then has more
+    than `MOST` drafts, delete the oldest ones.
     """
     if _is_too_large(texts):
         return False
@@ -155,7 +154,7 @@ async def hold(reader: Reader, address: str) -> None:
 
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
-    """Return the texts of the reader's drafts by address, newest first, and {} for each address without a draft."""
+    """Return the texts of the reader's drafts by address, newest draft first; {} for an address without a draft."""
     # Each page of a case runs this query. Raw SQL takes a third of the time of a Piccolo query.
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2) order by kept_at desc, address desc",
@@ -166,18 +165,18 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 
 
 async def first_kept(reader: Reader, *addresses: str) -> tuple[str, dict[str, str]]:
-    """Return the newest of the reader's drafts under these addresses: its address and its texts.
+    """Return the address and the texts of the newest of the reader's drafts under these addresses.
 
-    Without a draft, return one of the addresses and {}. When a case is merged, its drafts keep their addresses. The
-    pages of a case therefore pass its own address and those of the cases that were merged into it.
+    If there is none, return one of the addresses and {}. When a case is merged, its drafts keep their addresses, so the
+    pages of a case pass its own address and those of the cases that were merged into it.
     """
     return newest(await kept(reader, *addresses))
 
 
 def newest(texts: dict[str, dict[str, str]]) -> tuple[str, dict[str, str]]:
-    """Return the first draft that is not empty from the result of `kept`: its address and its texts.
+    """Return the address and the texts of the first draft that is not empty, from a result of `kept`.
 
-    If all are empty, return the first address and {}.
+    If all drafts are empty, return the first address and {}.
     """
     return next((pair for pair in texts.items() if pair[1]), next(iter(texts.items())))
 
@@ -194,9 +193,10 @@ async def begun(reader: Reader, address: str, typed: dict[str, str]) -> Draft:
 
 
 async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None) -> Draft:
-    """Return the `Draft` for a form with a draft of its own: the draft with the key `?draft=`, or an empty new draft.
+    """Return the `Draft` with which to fill in a form whose address ends with `?draft=<key>`.
 
-    `typed` are the texts of a form that was just refused; None if the page is only loaded.
+    `typed` are the texts of a form that was just refused. If it is None, the page is only loaded: return the draft
+    stored under the key in the URL, or an empty draft with a new key if the URL has none.
     """
     path, asked = request.scope["path"], _key(request.query_params.get("draft", ""))
     if typed is None and asked is None:
@@ -210,7 +210,7 @@ async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None)
 
 
 async def unsent(reader: Reader, path: str) -> list[Unsent]:
-    """Return the reader's drafts for forms at this path that have a subject or a text, newest first."""
+    """Return the reader's drafts under `path` and `?draft=` that have a subject or a text, newest first."""
     rows = await current().fetch(
         "select address, fields, kept_at from draft where credential_id = $1 and starts_with(address, $2)"
         " and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address",
@@ -221,7 +221,7 @@ async def unsent(reader: Reader, path: str) -> list[Unsent]:
 
 
 async def unsent_of_contact(reader: Reader) -> list[Unsent]:
-    """Return a contact's unsent new cases and answers, newest first."""
+    """Return a contact's drafts of new cases and of replies that have a subject or a text, newest first."""
     rows = await current().fetch(_OF_CONTACT, reader.credential_id)
     typed = [(row, json.loads(row["fields"])) for row in rows]
     return [
@@ -253,7 +253,7 @@ async def done(reader: Reader, address: str, form_key: uuid.UUID | None, at: dat
 
     The draft of another form under the same address stays, such as a note that was begun while a reply was being sent.
     The sent form's key is remembered for `LATE`, so that a delayed request cannot restore the draft; older keys of the
-    reader are deleted. `form_key` is None for a form without a key.
+    reader are deleted. If the form has no key (None), empty any draft under the address.
     """
     async with transaction(None) as tx:
         if form_key is None:

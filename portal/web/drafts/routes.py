@@ -39,9 +39,9 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the HTML list of a form's files after a file was added. The file was stored while the request was read.
+    """Return the HTML list of a form's files, after one was added: it was stored while this request was read.
 
-    `?form=` is the address of the form's draft. Raise `Invalid` if the file was refused.
+    `?form=` is the address of the form's draft. Raise `Invalid` if the new file was refused.
     """
     if form.problems:
         raise Invalid(form.problems)
@@ -59,8 +59,8 @@ async def take_off(
 ) -> Response[Any]:
     """Remove an uploaded file from a form; `?form=` is the address of the form's draft.
 
-    Return the HTML list of the other files for htmx. Without JavaScript, the browser sends the form's text too: save
-    the text as a draft, and redirect to the form.
+    For htmx, return the HTML list of the form's other files. Without JavaScript, the browser sends the form's text too:
+    save it as a draft, and redirect to the form's page.
     """
     address = _asked(request)
     await draft_files.take_off(file, storage, by=reader)
@@ -74,7 +74,7 @@ async def take_off(
 
 @post("/drafts/preview")
 async def preview(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the HTML of the Markdown text of a form, as its readers will see it. Nothing is saved.
+    """Return the HTML of the Markdown text in `body`, as those who receive the text will see it. Save nothing.
 
     Raise `Invalid` if the text is too long.
     """

@@ -39,7 +39,10 @@ def _area_path(reader: Reader) -> str:
 
 
 def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
-    """Return the message after notices were marked as read, with the URL and the fields of its undo button, or None."""
+    """Return the message that notices were marked as read, with the URL and the fields of its undo button.
+
+    `?read=` is the number of these notices. Return None without it.
+    """
     count = number_in(query.get("read"))
     if not count:
         return None
@@ -87,7 +90,7 @@ async def follow(
 async def read_all(
     reader: NamedDependency[Any], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Mark all notices up to the newest one in the list as read, and redirect to the list, which offers to undo it."""
+    """Mark all notices up to the newest one in the list as read, and redirect to the list, which has an undo button."""
     async with transaction(reader):
         count = await notices.read(reader, at, newest=form.into(Shown).newest)
     told = f"?{urlencode({'read': count, 'at': at.isoformat()})}" if count else ""

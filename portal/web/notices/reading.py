@@ -20,8 +20,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = False) -> None:
     """Note what the page shows, such as `("case", 7)`, so that `read_when_sent` marks the notices about it as read.
 
-    The bell of this page no longer counts them. With `looks`, lists no longer mark the case as unread for this reader
-    once the page is sent.
+    The bell of this page no longer counts these notices. With `looks`, `about` must be a case: once the page is sent,
+    lists no longer mark the case as unread for this reader.
     """
     visit = visit_of(request)
     if looks:
@@ -48,9 +48,9 @@ def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
 def reads_notices(handler: Handler) -> Handler:
     """Wrap a page's route handler, so that the page marks the reader's unread notices that link to its URL as read.
 
-    They are marked once the response is sent; the bell of the page no longer counts them. Notices about cases are left
-    out. Use this for pages whose notices `about_to_read` does not find by their subject, such as a customer's hours.
-    Place the decorator below Litestar's `@get`; the handler must have a parameter `request`.
+    The notices are marked once the response is sent; the bell of the page no longer counts them. Notices about cases
+    are left out. Use this for pages whose notices cannot be found by their subject with `about_to_read`, such as a
+    customer's hours. Place the decorator below Litestar's `@get`; the handler must have a parameter `request`.
     """
 
     @functools.wraps(handler)

@@ -50,7 +50,7 @@ async def page_of_link(
     at: datetime,
     token: str,
 ) -> Response[str]:
-    """Return the page with the form of a link, made by `show`, or the page made by `ended` if the link is not valid.
+    """Return the page to which a link in a mail leads: made by `show` or, if the link is not valid, made by `ended`.
 
     Raise `Conflict` if this browser is signed in.
     """
@@ -84,11 +84,10 @@ def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) ->
 async def link_page(
     request: Web, template: str, kind: invitations.Kind, *, at: datetime, token: str, **again: Any
 ) -> Response[str]:
-    """Return the page with the form to which the link leads.
+    """Return the page with the form to which the link leads. It asks for a new password, or for the one the person has.
 
-    Its template gets the `Invited`, and the form's URL as `action`. If the person has a password already, the form asks
-    for this password. Browsers do not send the URL as a referrer, because it contains the secret token (R41). Raise
-    `NotFound` if the link is not valid.
+    The template gets the `Invited`, and the form's URL as `action`. Browsers do not send the URL as a referrer, because
+    it contains the secret token (R41). Raise `NotFound` if the link is not valid.
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, kind)
@@ -121,7 +120,8 @@ async def accept(
 ) -> Response[Any]:
     """Store the password of the invited person, or check their present one; then end the link and sign the person in.
 
-    If the link is no longer valid, return the page that says so.
+    If the link is no longer valid, return the page that says so. If the password was changed or the access ended at the
+    same moment, redirect to the sign-in page.
     """
     visit = visit_of(request)
     try:

@@ -37,9 +37,10 @@ def _ended(request: Web) -> Response[str]:
 
 
 async def _read_link(request: Web, token: str) -> tuple[RatingLink, ContactReader]:
-    """Return the contents of the link, and the contact to whom it was mailed. Raise `NotFound` if it is not valid.
+    """Return the contents of the link, and the contact to whom it was mailed.
 
-    The transaction of the request is ended first, because it has the rights of the person who is signed in.
+    The transaction of the request is ended first, because it has the rights of the person who is signed in. Raise
+    `NotFound` if the link is not valid.
     """
     visit = visit_of(request)
     await visit.end_reading()

@@ -25,7 +25,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the second step: a typed code, or the response of a passkey.
 
     `answer` is the browser's authentication response as JSON, and `sealed` the challenge that the page put into the
-    form.
+    form. Both are "" if a code was typed.
     """
 
     code: str = ""
@@ -67,7 +67,10 @@ async def _needs_step_first(request: Web) -> Response[Any] | None:
 
 
 async def _again(request: Web, **again: Any) -> Response[Any]:
-    """Return the page of the second step after a refusal, and count the refusal in the metrics."""
+    """Count a refusal in the metrics, and show the page of the second step again.
+
+    Redirect to the sign-in page if the password was proved too long ago.
+    """
     REFUSED_SIGN_INS.inc()
     step = remembered_step(request)
     return await _page(request, login_id=step[0].login_id, **again) if step else see_other("/sign-in")
@@ -102,15 +105,15 @@ async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[d
 
 
 def _overtaken(request: Web) -> Response[Any]:
-    """Return a redirect to the sign-in page, because the password was changed after the person typed it."""
+    """Forget the proved password, which was changed in the meantime, and return a redirect to the sign-in page."""
     forget_step(request)
     return see_other("/sign-in?changed=yes")
 
 
 async def _proved(request: Web, login_id: int, proof: Proof, at: datetime) -> factors.Factor:
-    """Return which kind of factor the code or the passkey's response proves.
+    """Check the typed code or, if a passkey responded, its response. Return the kind of factor that is proved.
 
-    Raise `Invalid` if it is wrong, `TooMany` after too many wrong attempts.
+    Raise `Invalid` if the code or the response is wrong, `TooMany` after too many attempts.
     """
     if not proof.answer:
         return await factors.check_code(login_id, proof.code, visit_of(request).settings.sealer, at)

@@ -47,7 +47,7 @@ async def _page(request: Web, **context: Any) -> Response[str]:
 
 
 async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
-    """Return the sign-in form after a refusal, and count the refusal in the metrics."""
+    """Count a refusal in the metrics, and show the sign-in form again."""
     REFUSED_SIGN_INS.inc()
     return await _page(request, next=safe_path(form.get("next") or "/"), **context)
 
@@ -68,8 +68,8 @@ async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
     """Begin a session for a person whose password is proved, or redirect to the second step if they have a factor (R9).
 
-    After signing in, the person gets to `next_path`. The session that this browser had before ends. Raise `Invalid` if
-    the password was changed at the same moment, because that change has ended all sessions (R17).
+    `next_path` is where the person gets to after signing in. The session that this browser had before ends. Raise
+    `Invalid` if the password was changed since it was proved, because that change has ended all sessions (R17).
     """
     async with transaction(None):
         await credentials.hold(proven)
@@ -118,7 +118,8 @@ async def open_session(request: Web, credential_id: int, at: datetime, *, factor
 def hand_over(request: Web, token: str) -> None:
     """Give this browser the cookie of a new session once the transaction has committed.
 
-    If the transaction is rolled back, the cookie of the existing session stays.
+    The cookie to which forms without a session are bound is then deleted. If the transaction is rolled back, both
+    cookies stay as they are.
     """
     visit = visit_of(request)
 

@@ -1,6 +1,6 @@
 """Remember, for ten minutes, who has typed the right password and must still prove a second factor (R9).
 
-There is no session yet, so this is stored in a sealed (encrypted) cookie.
+There is no session yet, so a sealed (encrypted) cookie holds what is remembered.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +22,10 @@ def remember_step(request: Web, proven: Proven, next_path: str, at: datetime) ->
 
 
 def remembered_step(request: Web) -> tuple[Proven, str] | None:
-    """Return the proof of the password and the path to redirect to; None if no password was proved within ten minutes."""
+    """Return whose password was proved, and the path to redirect to after the second step.
+
+    Return None if no password was proved in this browser within ten minutes.
+    """
     visit = visit_of(request)
     try:
         text = visit.settings.sealer.open(_PURPOSE, visit.step, visit.at, within=STEP_FOR)

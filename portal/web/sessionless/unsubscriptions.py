@@ -24,7 +24,7 @@ def _answer(request: Web, template: str, *, status: int = 200, **context: Any) -
 
 @get("/unsubscriptions/{token:str}")
 async def show(request: Web, token: FromPath[str]) -> Response[str]:
-    """Show what the link stops, with a button that stops it.
+    """Show which mails the link stops, with a button that stops them. A link that is not valid gets 404.
 
     A GET changes nothing, because some programs open every link.
     """
@@ -41,7 +41,10 @@ async def _leave_body(_: Web) -> None:
 
 @post("/unsubscriptions/{token:str}", before_request=_leave_body, status_code=200)
 async def stop(request: Web, token: FromPath[str]) -> Response[str]:
-    """Stop the mails that the link names. Mail programs expect no redirect, so the response is the page itself."""
+    """Stop the mails that the link names, and return a page that says so. A link that is not valid gets 404.
+
+    Mail programs expect no redirect, so the response is the page itself.
+    """
     try:
         stopped = Unsubscription.read(token, visit_of(request).settings.sealer)
     except NotFound:
