@@ -1,4 +1,7 @@
-"""The contacts' area, mounted at /. The front page also redirects agents; everything else needs a signed-in contact."""
+"""The contacts' area, mounted at /. Everything in it needs a signed-in contact, except the front page.
+
+The front page redirects agents to their own area.
+"""
 
 from litestar import Router
 

@@ -24,7 +24,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 
 
 class Reply(Struct, kw_only=True):
-    """Form in which a contact replies.
+    """Fields of the form in which a contact replies.
 
     `form_key` identifies the form, so that a form that is sent twice creates one reply.
     """

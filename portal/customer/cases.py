@@ -27,9 +27,9 @@ from portal.web.visit import Web, visit_of
 
 
 class NewCase(Struct, kw_only=True):
-    """Form in which a contact opens a case.
+    """Fields of the form in which a contact opens a case.
 
-    Customer and contact come from the session, so the form has no field for them. `article` is the slug of the help
+    Customer and contact are those of the session, so the form has no field for them. `article` is the slug of the help
     article that the contact read before, or "".
     """
 
@@ -45,7 +45,8 @@ class NewCase(Struct, kw_only=True):
     def sent(cls, form: Form, own_fields: list[OfferedField]) -> "NewCase":
         """Return the fields of the sent form, including the fields `own_fields` that an admin has added to cases.
 
-        Raise `Invalid` with the problems of all fields at once, those of the subject and of the text included.
+        If a field is refused, raise `Invalid` with the error messages of all fields at once, also those for subject and
+        text.
         """
         try:
             return cast(NewCase, form.into(with_fields(cls, own_fields)))
@@ -57,8 +58,8 @@ class NewCase(Struct, kw_only=True):
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Show the open cases that the contact may see.
 
-    With `?show=all`, show all cases; with a search text, all cases that match it. The open page refreshes itself
-    through the same URL.
+    With `?show=all`, show open and closed cases; with a search text, those of them that match it. The open page
+    refreshes itself through the same URL.
     """
     query = request.query_params
     text, number = searched(query), number_in(query.get("page"), digits=5) or 1
@@ -96,7 +97,7 @@ async def _form(
 
 
 async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
-    """Return the article that the contact has read; None without a slug, or if the contact can no longer read it."""
+    """Return the help article with this slug; None without a slug, or if the contact can no longer read the article."""
     with suppress(NotFound):
         return await reading.read(slug, reader) if slug else None
     return None
@@ -104,7 +105,10 @@ async def _article(slug: str, reader: ContactReader) -> reading.Shown | None:
 
 @get("/cases/new/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Return the help articles that match the subject typed so far (`?subject=`); none after too many searches."""
+    """Return the help articles that match the subject typed so far (`?subject=`), as HTML.
+
+    After too many searches, return none instead of an error.
+    """
     subject, found = request.query_params.get("subject", ""), list[reading.Found]()
     with suppress(TooMany):
         async with searching(request, subject):
@@ -117,7 +121,11 @@ async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Respo
 async def open_case(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a case and redirect to its page."""
+    """Create a case and redirect to its page.
+
+    If the contact came from a help article, the log of the case names the article. Raise `Invalid` if the form has an
+    own field that an admin has withdrawn in the meantime.
+    """
     async with transaction(reader):
         own_fields = await offered(reader)
         refuse_withdrawn(form.fields, own_fields)

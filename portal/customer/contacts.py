@@ -1,4 +1,4 @@
-"""Serve the pages on which an administrator of a customer invites and changes its contacts, and ends their access."""
+"""Serve the pages on which an administrator of a customer invites and changes contacts, and ends their access."""
 
 from datetime import datetime
 from typing import Any
@@ -32,17 +32,17 @@ from portal.web.visit import Web, visit_of
 
 
 class ContactForm(ContactFacts, kw_only=True):
-    """Form of a contact.
+    """Fields of the form that adds or changes a contact.
 
-    `password` is that of the signed-in administrator. It is required for a new contact and for a new mail address,
-    unless the administrator typed it recently (R20).
+    `password` is the password of the signed-in administrator. It is required for a new contact and for a new mail
+    address, unless the administrator has typed their password recently (R20).
     """
 
     password: str = ""
 
 
 class Successor(Struct, kw_only=True):
-    """Form that ends a contact's access.
+    """Fields of the form that ends a contact's access.
 
     `contact` is the id of the contact who takes over the open cases; if it is None, the cases keep their contact.
     """
@@ -52,9 +52,9 @@ class Successor(Struct, kw_only=True):
 
 @get("/contacts", guards=[administrator_only])
 async def list_contacts(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the contacts of the customer with their rights, and how invoices are delivered. `?page=` counts from 1.
+    """Show the contacts of the customer with their rights, and how invoices are mailed.
 
-    Contacts who have left come last.
+    Contacts who have left come last. `?page=` counts from 1.
     """
     contacts = await Contact.listed(reader.customer_id, number_in(request.query_params.get("page")))
     customer = await Customer.find(reader.customer_id, reader)
@@ -95,7 +95,7 @@ async def _form(
 async def add(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a contact and invite them, by mail or with a link that the response shows once."""
+    """Create a contact, and mail them an invitation or, without a mail server, show the invitation link once."""
     facts = form.into(ContactForm)
     await confirm_person(request, facts.password, at)
     await count_invitation(request)
@@ -141,10 +141,10 @@ async def change(
 async def invite(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
 ) -> Response[Any]:
-    """Mail a contact a new link for setting a password, or show the link if there is no mail server. The old link ends.
+    """Mail a contact a new link for setting a password or, without a mail server, show the link. The old link ends.
 
     Whoever sees the link can choose the contact's password. So if there is no mail server and the administrator has not
-    typed their own password recently, redirect to the page that asks for this password.
+    typed their own password recently, create no link, and redirect to the page that asks for the password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -154,7 +154,10 @@ async def invite(
 
 
 async def _invited(request: Web, contact: Contact, at: datetime) -> Response[Any]:
-    """Mail the contact a link and redirect, or return a page that shows an invitation link to copy."""
+    """Mail the contact a link for setting a password, and redirect to the contact.
+
+    Without a mail server, return a page that shows an invitation link to copy.
+    """
     if visit_of(request).settings.smtp_url:
         await contact.mail_link(at)
         return see_other(f"/contacts/{contact.id}#access")
@@ -178,7 +181,7 @@ async def revoke_invitation(
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
 async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
-    """Ask which contact takes over the open cases of a contact whose access is to be ended, and show how many."""
+    """Show how many open cases a contact has whose access is to be ended, and ask who takes them over."""
     return await _ending(request, reader=reader, contact=contact)
 
 
@@ -208,7 +211,11 @@ async def end(
     at: NamedDependency[datetime],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """End a contact's access at once, hand over the contact's open cases, and redirect to the contacts."""
+    """End a contact's access at once, and redirect to the contacts.
+
+    The contact's open cases are handed over to the contact chosen in the form; if none is chosen, they keep their
+    contact.
+    """
     async with administering(reader) as by:
         await settle(form, "contact", known_contacts_of(reader.customer_id))
         successor = form.into(Successor).contact

@@ -16,7 +16,10 @@ from portal.web.visit import Web
 
 @get("/credit-notes/{number:str}")
 async def show(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[str]:
-    """Show a credit note. `?lines=` and `?detail=` are the cursors of its lines and of the credited time."""
+    """Show a credit note.
+
+    `?lines=` is the cursor of its lines, `?detail=` that of the credited time.
+    """
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")
     detail = part_of(contents.time, after.get("detail"))

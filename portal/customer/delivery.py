@@ -1,4 +1,4 @@
-"""Serve the page on which an administrator of a customer chooses how its invoices are delivered (C7)."""
+"""Serve the page on which an administrator of a customer chooses how the customer's invoices are mailed (C7)."""
 
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,10 @@ from portal.web.visit import Web
 
 
 class DeliveryForm(DeliveryFacts, kw_only=True):
-    """Form of how invoices are delivered.
+    """Fields of the form that changes how invoices are mailed.
 
-    `password` is that of the signed-in administrator. It is required to set another mail address for invoices, unless
-    the administrator typed it recently (R20).
+    `password` is the password of the signed-in administrator. It is required to set another mail address for invoices,
+    unless the administrator has typed their password recently (R20).
     """
 
     password: str = ""
@@ -30,7 +30,7 @@ class DeliveryForm(DeliveryFacts, kw_only=True):
 
 @get("/contacts/invoice-delivery", guards=[administrator_only])
 async def edit(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the form that changes how invoices are delivered."""
+    """Show the form that changes how invoices are mailed."""
     return await _form(request, reader=reader)
 
 
@@ -53,9 +53,9 @@ async def _form(
 async def change(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save how invoices are delivered, and redirect to the contacts.
+    """Save how invoices are mailed, and redirect to the contacts.
 
-    Another mail address for invoices requires the administrator's password (R20).
+    Another mail address for invoices requires the administrator's password, unless it was typed recently (R20).
     """
     async with transaction(reader, readonly=True):
         before = (await Customer.find(reader.customer_id, reader)).delivery

@@ -18,9 +18,9 @@ from portal.web.visit import Web, visit_of
 
 @get("/")
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
-    """Show a contact's home page; redirect agents to the list of cases.
+    """Show a contact's home page, and redirect an agent to the list of cases.
 
-    Until the first invoice is issued or the steps are hidden, redirect admins to the first steps instead.
+    Until the first invoice is issued or an admin hides the first steps, redirect an admin to the first steps instead.
     """
     if isinstance(reader, AgentReader):
         begins = reader.is_admin and not await first_steps.are_over()
@@ -33,7 +33,7 @@ async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[
 
 
 def greeting(hour: int) -> str:
-    """Return the greeting for an hour of the person's day, from 0 to 23."""
+    """Return the greeting for this hour (0 to 23) of the reader's local time."""
     if 5 <= hour < 12:
         return "Good morning"
     if 12 <= hour < 18:

@@ -1,4 +1,4 @@
-"""Show contacts the hours: what is used, pending and left of each service, and the ledger of each voucher."""
+"""Show contacts the customer's hours: what is used, pending and left of each service, and each voucher's ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -39,9 +39,9 @@ async def show_service(
 ) -> Response[str]:
     """Show what was used of a service in the billing period that contains the day `?on=`.
 
-    The day is today by default, and also if `?on=` is in the future. The approved time of the period is listed below;
-    `?before=` is the cursor of that list. Raise `NotFound` for a contact without the right to the customer's hours, and
-    for a service of another customer.
+    The day is today if `?on=` is missing or in the future. The approved time of the period is listed below; `?before=`
+    is the cursor of this list. Raise `NotFound` for a contact without the right to the customer's hours, and for a
+    service of another customer.
     """
     refuse_without_hours(reader)
     now = today(visit_of(request).company.time_zone, at)

@@ -38,10 +38,11 @@ from portal.web.visit import Web, wants_fragment
 
 @get("/invoices")
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Show the customer's issued invoices, credit notes and statements, newest first, and how invoices are delivered.
+    """Show the customer's issued invoices, credit notes and statements, newest first, and how invoices are mailed.
 
-    `?show=unpaid` shows only the invoices on which something is still owed. Raise `NotFound` for a contact without the
-    right to see invoices. The open list refreshes itself when a document is issued; htmx then gets only the list.
+    With `?show=unpaid`, show only those invoices on which something is still owed. When a document is issued, the open
+    page fetches its list again through htmx, and gets only the list. Raise `NotFound` for a contact without the right
+    to see invoices.
     """
     refuse_without_right(reader)
     after, unpaid = turned(request, "after", "statements", "credits"), request.query_params.get("show") == "unpaid"
@@ -60,8 +61,8 @@ async def show(
 ) -> Response[str]:
     """Show an invoice, its payments and what is still to be paid.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of the time that is not charged. After the response is
-    sent, record that this contact has opened the invoice, and mark the notice about it as read.
+    `?lines=` is the cursor of the invoice lines, `?detail=` that of the time that is not charged. After the response is
+    sent, record that this contact has opened the invoice, and mark the notice about the invoice as read.
     """
     invoice = await Invoice.find(number, reader)
     await about_to_read(request, ("invoice", invoice.id))

@@ -36,7 +36,10 @@ PATHS = [
 
 
 class QuestionForm(Struct, kw_only=True):
-    """Form with a question. `form_key` identifies the form, so that a form that is sent twice asks once."""
+    """Fields of the form in which a contact asks about time.
+
+    `form_key` identifies the form, so that a form that is sent twice asks once.
+    """
 
     body: str = ""
     form_key: str = ""
@@ -73,7 +76,7 @@ async def _asked(request: Web, reader: ContactReader) -> tuple[AskedTime, str]:
 async def send(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Send the question about the time, and redirect to the case that contains the question."""
+    """Send the question about the time that the URL names, and redirect to the case that contains the question."""
     fields = form.into(QuestionForm)
     async with transaction(reader):
         about, _ = await _asked(request, reader)

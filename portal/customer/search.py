@@ -14,7 +14,10 @@ from portal.web.visit import Web
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[ContactReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`). If `?q=` is the number of a case with a `#`, redirect to the case."""
+    """Show what `?q=` finds (`Results.of`).
+
+    If `?q=` is a case number with a `#`, such as `#1042`, and the contact may see this case, redirect to the case.
+    """
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)
         if found.leads_to:
@@ -24,7 +27,7 @@ async def search(request: Web, reader: NamedDependency[ContactReader]) -> Respon
 
 @get("/search/suggestions")
 async def suggest(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Serve the cases to suggest (`leads`) while `?text=` is typed into the search field."""
+    """Return the cases to suggest (`leads`) for `?text=`, which is typed into the search field, as HTML."""
     text = request.query_params.get("text", "")
     async with suggesting(request, text):
         found, nothing = await leads(text, reader)

@@ -26,9 +26,10 @@ PLACE = {FORM_PAGE: "/cases/{number}/sharing"}
 
 
 class Handover(Struct, kw_only=True):
-    """Form that hands a case over to the contact `successor`. `successor_typed` is the text in a search field.
+    """Fields of the form that hands a case over to the contact with the id `successor`.
 
-    If `stays` is true, the contact who hands the case over becomes a watcher.
+    `successor_typed` is the text in the search field, if the form has one. If `stays` is true, the contact who hands
+    the case over becomes a watcher.
     """
 
     successor: int | None = None
@@ -68,7 +69,7 @@ def _without(contacts: list[Offered] | None, left_out: set[int]) -> list[tuple[i
 
 @get("/finders/colleagues")
 async def suggest_colleagues(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
-    """Serve the contacts of the customer whose names match the typed text."""
+    """Return the contacts of the customer who have not left and whose names match the typed text, as HTML."""
     return await suggested(request, contacts_of(reader.customer_id))
 
 

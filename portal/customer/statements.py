@@ -24,7 +24,7 @@ from portal.web.visit import Web
 async def show(
     request: Web, reader: NamedDependency[ContactReader], statement_id: FromPath[uuid.UUID]
 ) -> Response[str]:
-    """Show a statement: its time entries, what paid for each entry, and the sums.
+    """Show a statement: its time entries, what paid for each entry, and the sum of minutes for each way of paying.
 
     `?detail=` is the cursor of the entries.
     """

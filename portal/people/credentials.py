@@ -145,7 +145,7 @@ async def find_active(email: str) -> int | None:
 
 
 async def of_customer(customer_id: int) -> list[int]:
-    """Return the ids of the credentials of all contacts of a customer, even of contacts who have left, in order."""
+    """Return the ids of the credentials of all contacts of a customer, even of those who left, in ascending order."""
     ids = Credential.select(Credential.id).where(Credential.customer_id == customer_id).order_by(Credential.id)
     return await ids.output(as_list=True)
 

@@ -1,4 +1,4 @@
-"""Departments: the tree to which agents belong, and the managers designated to approve the time of each (C10)."""
+"""Departments: the tree to which agents belong, and the managers designated to approve a department's time (C10)."""
 
 from dataclasses import dataclass
 from typing import Any

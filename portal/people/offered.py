@@ -51,7 +51,10 @@ async def known(query: Select[Any]) -> list[Known]:
 
 
 def without(id: int, rows: list[Offered] | None) -> list[Offered] | None:
-    """Return the options of others than the one with this id; None if there are too many for a select field."""
+    """Return the options in `rows` without the one that has this id.
+
+    Return None if `rows` is None, because there are too many options for a select field.
+    """
     return None if rows is None else [row for row in rows if row.id != id]
 
 

@@ -127,7 +127,10 @@ def refuse_weak(password: str, known: Iterable[str]) -> None:
 
 
 def _length(password: str) -> int:
-    """Return the number of characters in Unicode form NFC. A letter with its accent counts once, however typed."""
+    """Return the number of characters of the password in Unicode form NFC.
+
+    A letter with an accent counts as one, whether it was typed as one code point or as two.
+    """
     return len(unicodedata.normalize("NFC", password))
 
 
@@ -177,9 +180,10 @@ _LOOKALIKES = str.maketrans("@4301!|5$7+8", "aaeoiiisstt" + "b")
 
 
 def _unguessed(password: str, words: set[str]) -> int:
-    """Return how many different characters remain after common words, `words` and runs such as "abcd" are removed.
+    """Return how many different characters remain once everything is removed that an attacker would guess.
 
-    The password is examined as typed and with lookalikes replaced (such as "4" by "a"). The smaller number is returned.
+    That is common words, `words`, and whatever else `_without` removes. It is removed from the password as typed and
+    from the password with lookalikes replaced (such as "4" by "a"); the smaller number is returned.
     """
     lower = unicodedata.normalize("NFKC", password).lower()
     guessed = sorted({*_GUESSED_FIRST, *words}, key=len, reverse=True)

@@ -1,7 +1,8 @@
-"""Readers: the signed-in person on whose behalf a query runs.
+"""Readers: the signed-in person, or the portal itself, on whose behalf a query runs.
 
 Queries filter by `visible_to(reader)`. Transactions run as the PostgreSQL role `database_role` of the reader, so that
-row-level security checks the customer of each row a second time. It does not check the rights of a contact.
+row-level security checks the customer of each row a second time. Only the queries check the rights `sees_all_cases` and
+`sees_invoices` when a contact reads cases or invoices.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,13 +37,16 @@ class ContactReader:
 
     @property
     def sees_hours(self) -> bool:
-        """Return whether the contact may see what is used and left of the customer's hours, which all cases share."""
+        """Return whether the contact may see what is used and left of the customer's hours.
+
+        All cases of the customer share these hours, so a contact who sees neither all cases nor the invoices may not.
+        """
         return self.sees_all_cases or self.sees_invoices
 
     def as_administrator(self) -> "AdministratorReader":
         """Return this contact as a reader who may change the contacts of their customer.
 
-        Raise `NotFound` if the contact lacks the right.
+        Raise `NotFound` if the contact lacks the right `manages_contacts`.
         """
         if not self.manages_contacts:
             raise NotFound

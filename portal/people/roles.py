@@ -29,7 +29,10 @@ class Role(Table, tablename="role"):
 
     @classmethod
     async def find(cls, role: int, *, hold: bool = False) -> "Role":
-        """Return the role. With `hold`, lock the row until the transaction ends. Raise `NotFound` for an unknown id."""
+        """Return the billing role with this id. With `hold`, lock the row until the transaction ends.
+
+        Raise `NotFound` for an unknown id.
+        """
         return await one(cls.objects().where(cls.id == in_range(role)), hold=hold)
 
     @classmethod
@@ -42,7 +45,7 @@ class Role(Table, tablename="role"):
 
     @property
     def facts(self) -> RoleName:
-        """Return the stored name of the role as a form field."""
+        """Return the stored name of the role as the field of the form that renames the role."""
         return RoleName(name=self.name)
 
     async def rename(self, name: str) -> None:

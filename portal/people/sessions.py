@@ -56,11 +56,11 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in browser.
+    """One signed-in browser. The person to whom the credential belongs is the session's owner.
 
     If the session has ended or expired, or its owner's access has ended, `live` is False and `reader` is None;
-    otherwise `reader` is the session's owner. `to_be_touched` is True if the last use on record is more than a minute
-    old; the caller should then call `touch`. `login_id` is that of the owner's credential.
+    otherwise `reader` is the owner. `to_be_touched` is True if the last use on record is more than a minute old; the
+    caller should then call `touch`. `login_id` is the id of the owner's login.
     """
 
     id: int
@@ -104,11 +104,11 @@ async def begin(credential_id: int, *, address: str, browser: str, at: datetime,
 
 
 async def switch(session: Session, credential_id: int, at: datetime) -> str:
-    """Replace a session by one with the person's access to another customer, and return the token of the new session.
+    """Replace a session by one for another customer of the same person, and return the token of the new session.
 
-    The new session keeps the age of the old one, so that switching neither prolongs the sign-in (R16) nor counts as
-    typing the password again (R20). Run as the sign-in role, after `hold`. Raise `NotFound` if the person has no such
-    access.
+    `credential_id` is the person's credential for that customer. The new session keeps the age of the old one, so that
+    switching neither prolongs the sign-in (R16) nor counts as typing the password again (R20). Run as the sign-in role,
+    after `hold`. Raise `NotFound` if the person has no such access.
     """
     current_rights = await current().fetchrow("select others from person_of($1)", session.credential_id)
     if credential_id not in {other.credential_id for other in _memberships(current_rights["others"])}:
@@ -137,15 +137,16 @@ async def find(token: str, at: datetime, *, beside: str = "select") -> tuple[Ses
     """Return the session with this token and the database row it was read from, or None for an unknown token.
 
     A session that has ended or expired is returned too, with `live` False. `beside` is an SQL select of at most one
-    row. The same statement reads its columns and adds them to the returned row, because every request needs them and
-    one round trip is quicker than two. The row's column `snapshot` is the database snapshot of this statement. The page
-    reads its data later, so the data is at least as new as this snapshot (`portal.outbox.told_since`).
+    row. Its columns are read by the same statement and added to the returned row: every request needs them, and one
+    round trip is quicker than two. The column `snapshot` of the returned row is the database snapshot of this
+    statement. The page reads its data later, so the data is at least as new as this snapshot
+    (`portal.outbox.told_since`).
     """
     return await _find(hash_of(token), at, beside)
 
 
 async def find_again(session: Session, at: datetime) -> Session | None:
-    """Read the session again, with its owner's current rights, and return it. Return None if its row no longer exists.
+    """Read the session again, and return it with its owner's present rights; None if its row no longer exists.
 
     If the session has ended or expired since, `live` is False in the result.
     """
@@ -226,16 +227,16 @@ async def end(session_id: int, at: datetime) -> None:
 
 
 async def end_all(credential_id: int, at: datetime) -> None:
-    """End all sessions with this credential, because its access ends (R12). Sessions with other customers continue.
+    """End all sessions with this credential, because the access that it gives ends (R12).
 
-    The login is locked until the transaction ends.
+    The person's sessions for other customers continue. The login is locked until the transaction ends.
     """
     await take_turns(credential_id)
     await SessionRow.update({SessionRow.ended_at: at}).where(SessionRow.credential_id == credential_id, _is_open())
 
 
 async def end_all_of_login(login_id: int, at: datetime, *, but: int | None = None) -> None:
-    """End all sessions of a person, with all their customers, except the one with the id `but` (R17).
+    """End all sessions of a person, for all of their customers, except the session with the id `but` (R17).
 
     The login is locked until the transaction ends.
     """
@@ -266,7 +267,7 @@ async def end_own(login_id: int, session_id: int, at: datetime) -> None:
 class Listed:
     """One session as its owner sees it in a list.
 
-    `address` is the IP address, `browser` the user agent, and `factor` is that of `Session`.
+    `address` is the IP address and `browser` the user agent of the sign-in; `factor` is as in `Session`.
     """
 
     id: int
@@ -278,7 +279,7 @@ class Listed:
 
 
 async def live_ones(login_id: int, *, is_agent: bool, at: datetime) -> list[Listed]:
-    """Return the person's sessions with all their customers that have neither ended nor expired, the last used first.
+    """Return the person's sessions that have neither ended nor expired, at all of their customers, the last used first.
 
     `is_agent` says whether the person is an agent, whose sessions expire earlier than those of contacts.
     """

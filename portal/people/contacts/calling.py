@@ -60,7 +60,10 @@ class NewCaller(Struct, kw_only=True):
         return bool(f"{self.new_name}{self.new_email}{self.new_phone}".strip())
 
     async def known(self, customer: int) -> Known | None:
-        """Return the customer's contact who has the typed mail address or telephone number, or None."""
+        """Return the customer's contact who has the typed mail address, else the one with the typed telephone number.
+
+        Return None if no contact has either of them.
+        """
         digits, address = telephone_digits(self.new_phone), mail_part(self.new_email)
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):
             if value and (row := await current().fetchrow(sql, value, customer)):

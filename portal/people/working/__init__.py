@@ -1,1 +1,1 @@
-"""When agents work, when they are away, and what an hour of theirs costs us."""
+"""When agents work, when they are away, and what an hour of an agent costs the company."""

@@ -103,7 +103,7 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def of_others(cls, agent_id: int, since: date) -> list[ListedAbsence]:
-        """Return the absences of all other agents who have not left that end on `since` or later, sorted by first day.
+        """Return the absences that end on `since` or later of all other agents who have not left, sorted by first day.
 
         `note` is "" in each: agents may know that a colleague is away, until when, and who is the deputy, but not why.
         """
@@ -111,7 +111,7 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def dispatched(cls, day: date) -> list[Dispatched] | None:
-        """Return the agents who have not left, sorted by name, each with the end of an absence on `day`, if any.
+        """Return the agents who have not left, sorted by name, with the last day of the absence of those away on `day`.
 
         Return None if there are too many agents for a select field.
         """
@@ -125,7 +125,10 @@ class Absence(Table, tablename="absence"):
 
     @classmethod
     async def away(cls, day: date, agents: Sequence[int] | None = None) -> list[Dispatched]:
-        """Return the agents who have not left and are away on `day`, sorted by name; with `agents`, only those of them."""
+        """Return the agents who have not left and are away on `day`, sorted by name.
+
+        If `agents` is given, return only agents with these ids.
+        """
         rows = await current().fetch(
             "select a.id, a.name, b.last_day from absence b join agent a on a.id = b.agent_id"
             " where a.ended_at is null and $1 between b.first_day and b.last_day and ($2::bigint[] is null or a.id = any ($2))"
@@ -147,7 +150,10 @@ class Absence(Table, tablename="absence"):
             await cls.insert(cls(**values, agent_id=agent.id))
 
     async def change(self, agent: Agent, facts: AbsenceFacts, *, own: bool) -> None:
-        """Replace the days, the deputy and the note. `agent` is the agent who is absent; see `create` for the rest."""
+        """Replace the days, the deputy and the note of the absence.
+
+        `agent` is the agent who is absent, `own` is as in `create`. Raise `Invalid` as `create` does.
+        """
         values = await _read(agent, facts)
         async with unless_taken("first_day", _overlapping(agent, own=own)):
             await Absence.update(**values).where(Absence.id == self.id)
@@ -158,7 +164,7 @@ class Absence(Table, tablename="absence"):
 
     @property
     def facts(self) -> AbsenceFacts:
-        """Return the stored values of the absence as form fields, to fill in the form that edits them."""
+        """Return the stored values of the absence as the fields of the form that edits the absence."""
         return AbsenceFacts(
             first_day=self.first_day.isoformat(),
             last_day=self.last_day.isoformat(),

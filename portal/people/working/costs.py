@@ -1,4 +1,4 @@
-"""Cost rates: what an hour of an agent costs us, from a day until the next rate of that agent begins (S2.6, D8)."""
+"""Cost rates: what an hour of an agent costs the company, from a day until the agent's next rate begins (S2.6, D8)."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,7 +41,7 @@ class CostRateFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an hour of an agent costs us on one day, according to the cost rate in force."""
+    """What an hour of an agent costs the company on one day, according to the cost rate in force."""
 
     hourly_cost: Decimal
     currency: str
@@ -69,7 +69,7 @@ def is_money(amount: Decimal, currency: str) -> bool:
 
 
 class CostRate(Table, tablename="cost_rate"):
-    """What an hour of one agent costs us, from `effective_from` until the agent's next rate begins."""
+    """What an hour of one agent costs the company, from `effective_from` until the agent's next rate begins."""
 
     id = BigSerial(primary_key=True)
     agent_id = BigInt(default=None)

@@ -1,4 +1,4 @@
-"""Working hours: how many minutes an agent works on each weekday, and the target hours that follow for a week."""
+"""Working hours: how many minutes an agent works on each weekday, and the target hours of a week that result."""
 
 import json
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Week:
 
     @property
     def facts(self) -> WeekFacts:
-        """Return the stored minutes as form fields, to fill in the form for working hours."""
+        """Return the minutes of each weekday as a duration, for the fields of the form that edits working hours."""
         return WeekFacts(
             **{
                 name: spoken(minutes).replace("\u00a0", " ") if minutes else ""
@@ -91,11 +91,11 @@ class Hours:
 
     @property
     def latest(self) -> Week:
-        """Return the working hours with the latest first day, even if that day is in the future."""
+        """Return the working hours that begin last, even if they begin in the future."""
         return self.stretches[0][1] if self.stretches else USUAL
 
     def week(self, day: date) -> Week:
-        """Return the minutes of each weekday, as they are valid on `day`."""
+        """Return the working hours that are valid on `day`."""
         return next((week for since, week in self.stretches if since <= day), USUAL)
 
     def on(self, day: date) -> int:
@@ -103,7 +103,7 @@ class Hours:
         return self.week(day).on(day)
 
     def workday(self, day: date) -> int:
-        """Return the minutes that a typed `1d` means on `day`."""
+        """Return the minutes that a typed `1d` means on `day`, as `Week.workday` does."""
         return self.week(day).workday(day)
 
 
@@ -121,8 +121,8 @@ HOURS = """
 class WorkingHours(Table, tablename="working_hours"):
     """The minutes that one agent works on one weekday; `weekday` 1 is Monday and 7 is Sunday (ISO 8601).
 
-    They are valid from `effective_from` until the agent's next hours begin. An agent has seven rows for each of these
-    first days, one for each weekday. Agents without rows work the hours of `USUAL`.
+    The minutes are valid from `effective_from` until the agent's next working hours begin. For each `effective_from` an
+    agent has seven rows, one for each weekday. Agents without rows work the hours of `USUAL`.
     """
 
     agent_id = BigInt(primary_key=True, default=None)
@@ -137,7 +137,7 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def targets(cls, agent_id: int, first: date, days: int = 7) -> dict[date, int]:
-        """Return the minutes that the agent has to work on each of the `days` days from `first` on, read by one query.
+        """Return by day the minutes that the agent has to work, for the `days` days from `first` on.
 
         The target of a day on which the agent is absent is 0.
         """
@@ -148,10 +148,10 @@ class WorkingHours(Table, tablename="working_hours"):
 
     @classmethod
     async def arrange(cls, agent_id: int, facts: HoursFacts) -> None:
-        """Set the working hours of an agent from a day on; hours that begin on that day or later are replaced.
+        """Set the working hours of an agent from the day `effective_from` on.
 
-        Earlier hours stay, so that the targets of earlier weeks do not change. Raise `Invalid` for a duration or a day
-        that cannot be read.
+        Hours that begin on that day or later are replaced. Earlier hours stay, so that the targets of earlier weeks do
+        not change. Raise `Invalid` for a duration or a day that cannot be read.
         """
         since, minutes = _read(facts)
         await current().execute(
