@@ -57,16 +57,12 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
     """Check a mail address and a password, and return the proof that they belong to a login.
 
     Raise `Invalid` for a wrong password, an unknown mail address, a person whose access has ended, and a person without
-    a password. The error message and the work are the same for all of these, so that the response does not reveal who
-    has an account (R5). Raise `TooMany` after too many wrong passwords from this IP address (R6), and `Unavailable` if
-    too many passwords are being hashed.
-
-    The right password resets the count of wrong ones, and its hash is renewed if the parameters of the hash are
-    outdated. `address` is the IP address of the browser. `joining` is the id of a credential that the person is about
-    to accept, which counts as accepted.
-
-    Call this function outside a transaction. It opens short transactions of its own, so that attempts are counted even
-    if the sign-in is refused, and no database connection is held while a password is hashed.
+    a password; the error message and the work are the same for all, so that the response does not reveal who has an
+    account (R5). Raise `TooMany` after too many wrong passwords from this IP address (`address`, R6), and `Unavailable`
+    if too many passwords are being hashed. The right password resets the count, and its hash is renewed if the hash
+    parameters are outdated. The credential with the id `joining`, which the person is about to accept, counts as
+    accepted. Call this function outside a transaction: it opens short ones, so that attempts are counted even if the
+    sign-in is refused, and no database connection is held while a password is hashed.
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -247,10 +243,7 @@ class Person(Endable):
         await invitations.mail(credential["id"], "reset" if credential["accepted_at"] else "invitation", at)
 
     async def _reached(self) -> Any:
-        """Return the person's credential, to which a link is to be sent.
-
-        Raise `Conflict` for a person who has ended or has no mail address.
-        """
+        """Return the person's credential. Raise `Conflict` for a person who has ended or has no mail address."""
         await self.refuse_ended()
         if (found := await self.credential_or_none()) is None:
             raise Conflict(f"{self.name} has no mail address. Save one first, then invite them.")
