@@ -50,7 +50,10 @@ async def planned(browser: Browser, here: str, **more: str) -> str:
 
 
 async def test_an_appointment_is_planned_on_a_case(ines: Browser, here: str, case: Case) -> None:
-    """S1.11: Ines plans an appointment with kind, agent, and times in the agent's time zone; the log records it."""
+    """S1.11: Ines plans a visit; the form presets day, times and agent, and the log of the case records the visit.
+
+    She enters the times in her time zone, and they are stored in UTC.
+    """
     page = (await ines.get(f"{here}/new")).text
     form = form_of(page, f"{here}/new").fields
     assert (form["day"], form["begins"], form["ends"], form["agent_id"]) == (

@@ -83,9 +83,10 @@ async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
 
 
 async def test_what_is_ticked_is_approved(app: Gate) -> None:
-    """S0.29: Max approves several ticked entries at once; when he sends the form again, he gets 409 and nothing changes.
+    """S0.29: Max approves several ticked entries at once; sending the form again gets 409 and changes nothing.
 
-    A message about the first decision appears once, and the filter of the page is kept.
+    After the approval, the page keeps its filter and shows how many entries were approved; no link on it repeats this
+    number.
     """
     async with transaction(SYSTEM):
         entries = [await log(), await log(30)]
@@ -131,7 +132,7 @@ async def test_own_time_is_refused_with_a_sentence(app: Gate) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"entry": "x"}, {"entry": "1"}])
 async def test_nothing_ticked_comes_back_with_a_sentence(app: Gate, fields: dict[str, str]) -> None:
-    """An approval or rejection without a valid ticked entry is refused with 422 and an error message."""
+    """An approval or rejection without a valid ticked entry is refused with 422."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         for path in (PATH, "/agent/rejections"):
             assert (await browser.send_form(path, fields | {"reason": "No"})).status_code == 422

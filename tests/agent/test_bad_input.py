@@ -34,7 +34,7 @@ TABLES = (
 
 
 async def everything() -> dict[str, str]:
-    """Return the rows of each table in `TABLES`, which the forms of these tests could change, as JSON text."""
+    """Return the rows of the tables in `TABLES`, which the forms of these tests could change: JSON text by table."""
     async with transaction(SYSTEM) as tx:
         return {
             table: str(await tx.fetchval(f"select json_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"))

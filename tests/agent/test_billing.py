@@ -101,7 +101,7 @@ async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: st
 
 @pytest.mark.usefixtures("october")
 async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
-    """Agents get 403 and contacts 404 on every billing URL, and no billing run is created."""
+    """Agents get 403 and contacts 404 on every billing URL, and their requests create no billing run."""
     async with transaction(MAX):
         run = await billing.run(date(2026, 11, 1), [GLOBEX], by=MAX, at=NOW)
     assert run is not None

@@ -20,7 +20,11 @@ async def priorities(*cases: Case) -> list[int]:
 
 
 async def test_ticked_cases_are_changed_and_the_message_undoes_it(ines: Browser, case: Case) -> None:
-    """The page counts the ticked cases by their present priority; after the change, the list of cases offers Undo."""
+    """Ines changes the priority of two ticked cases on one page, and undoes the change from the list of cases.
+
+    The page counts the ticked cases by their present priority. A priority that does not exist gets 422; a repeat
+    changes nothing more.
+    """
     other, third = await open_case("Other", by=GIL, priority=1), await open_case("Third", priority=1)
     fields = {"verb": "priority", "case": [str(case.number), str(other.number)]}
     prepared = await ines.send_form(f"{CHANGES}?view=all&sort=number", fields)
@@ -83,9 +87,10 @@ async def test_nothing_ticked_and_a_verb_that_does_not_exist_are_refused(ines: B
 
 
 async def test_nothing_is_chosen_beforehand_and_a_change_of_nothing_says_so(ines: Browser, case: Case) -> None:
-    """No value is preselected, and a form without one gets 422; after a change that changed no case, there is no Undo.
+    """On the page that changes many cases, no value is preselected, and sending the form without a value gets 422.
 
-    For the agent, *Nobody* is one of the values.
+    If the ticked case has the chosen value already (its priority, or *Nobody* as its agent), the list of cases says
+    that nothing changed and offers no Undo.
     """
     for verb, value in (("priority", str(case.priority)), ("assign", "nobody")):
         prepared = await ines.send_form(f"{CHANGES}?view=all", {"verb": verb, "case": [str(case.number)]})

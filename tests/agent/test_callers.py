@@ -45,15 +45,17 @@ def call(**more: str) -> dict[str, str]:
 
 
 async def a_caller(ines: Browser) -> int:
-    """Open case 1001 for Bea, who is known by her number only, and return her id."""
+    """Open case 1001 for Bea, of whom only the telephone number is known, and return her id."""
     assert (await ines.send_form("/agent/cases/new", call())).status_code == 303
     return int((await stored("select id from contact where name = 'Bea Roth'"))["id"])
 
 
 async def test_a_case_is_opened_for_a_caller_who_is_known_by_a_number_only(app: Gate, ines: Browser) -> None:
-    """S3.3, S3.4: the caller becomes a contact who cannot sign in, what they said is theirs, and nothing is mailed to them.
+    """S3.3, S3.4: the caller becomes a contact who cannot sign in and is the message's author; no mail goes to them.
 
-    A repeat creates nothing. Without number and mail address, or with an invitation, the form says what is missing.
+    The same form sent again creates nothing. If the mail address and the telephone number are missing, or the name, or
+    the mail address for an invitation, the form gets 422 and says what is missing. Ada, who sees all cases of Acme,
+    sees this case; Alan does not.
     """
     for wrong, said in [
         ({"new_phone": ""}, "Write a mail address or a telephone number"),
@@ -84,9 +86,10 @@ async def test_a_case_is_opened_for_a_caller_who_is_known_by_a_number_only(app: 
 
 
 async def test_a_number_that_a_contact_has_is_offered_and_not_created_twice(ines: Browser) -> None:
-    """S3.3: the form names the contact who has the number and opens the case for them, in whatever spelling.
+    """S3.3: if a contact has the entered telephone number, in any spelling, the form gets 422 and offers this contact.
 
-    Whoever shares a number, as behind a switchboard, becomes a contact if the agent says so.
+    Ines opens the case for this contact, or confirms that the caller is somebody else with the same number, who becomes
+    a new contact. If a contact has the entered mail address, the form gets 422 even with this confirmation.
     """
     bea = await a_caller(ines)
     spellings = (
@@ -120,7 +123,10 @@ async def test_a_number_that_a_contact_has_is_offered_and_not_created_twice(ines
 
 
 async def test_two_agents_who_take_calls_of_one_person_create_them_once(app: Gate, ines: Browser) -> None:
-    """S3.3: of two forms at once with the same number, one creates the contact, and the other is offered them."""
+    """S3.3: of two agents who open a case for the same new telephone number at once, the second gets 422.
+
+    The contact and the case are created once.
+    """
     async with await Browser.of(app, NOOR, at=app.clock()) as noor:
         await noor.csrf()
         await ines.csrf()
@@ -136,7 +142,10 @@ async def test_two_agents_who_take_calls_of_one_person_create_them_once(app: Gat
 async def test_a_caller_is_found_by_number_and_stands_in_lists_with_words_for_the_address(
     ines: Browser, noor: Browser
 ) -> None:
-    """S3.3: the search and the finder find the caller, and pages say that there is no mail address."""
+    """S3.3: the search and the finder find a caller by telephone number.
+
+    Where pages show a contact's mail address, they say of a caller that there is none.
+    """
     bea = await a_caller(ines)
     found = await ines.get("/agent/finders/callers", params={"text": "040 555 0199"})
     assert re.findall(r'data-name="([^"]+)"', found.text) == ["Bea Roth"]
@@ -188,7 +197,7 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
 
 
 async def test_the_first_contact_who_can_sign_in_is_offered_all_rights(noor: Browser) -> None:
-    """S3.4: while a customer has callers only, the form of a new contact has all rights ticked; then it has none."""
+    """S3.4: the form of a new contact has all rights ticked while no contact of the customer can sign in, then none."""
     async with transaction(NOOR):
         place = {"street": "Weg 1", "postcode": "24103", "city": "Kiel", "country": "DE"}
         initech = await Customer.create(CustomerFacts(name="Initech", **place), now())
@@ -212,7 +221,7 @@ async def test_an_address_of_another_customers_contact_may_be_given_to_a_caller(
 
 
 async def test_two_admins_who_add_an_address_at_once_do_not_undo_each_other(app: Gate, noor: Browser) -> None:
-    """R30: of two different addresses that two admins save at once, one is stored, and the other form shows the change."""
+    """R30: if two mail addresses are saved for one caller at once, one is stored and the other form gets 409."""
     async with await Browser.of(app, INES, at=app.clock()) as ines:
         bea = await a_caller(ines)
     here = f"/agent/customers/{ACME}/contacts/{bea}"
@@ -227,7 +236,11 @@ async def test_two_admins_who_add_an_address_at_once_do_not_undo_each_other(app:
 async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
     app: Gate, noor: Browser, ines: Browser, dsn: str
 ) -> None:
-    """D58, R89: their access ends and is restored, their cases go to others, their data are exported, and they are erased."""
+    """D58, R89: Noor downloads a caller's data, ends and restores their access, and erases them.
+
+    A repeat changes nothing, and Ines may not download the data. The page of the erasure counts the caller's cases and
+    messages. The case of the erased caller shows "Former contact".
+    """
     bea = await a_caller(ines)
     here = f"/agent/customers/{ACME}/contacts/{bea}"
     archive = zipfile.ZipFile(io.BytesIO((await noor.get(f"{here}/data.zip")).content))
@@ -258,9 +271,9 @@ async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
 
 
 async def test_the_page_about_sharing_does_not_say_that_a_caller_sees_the_case(app: Gate, ines: Browser) -> None:
-    """S3.15: of a caller's case, only the watchers see what is confidential, because the caller cannot sign in.
+    """S3.15: Ines and Ada read that of Acme only the watchers see a confidential case of a caller, who cannot sign in.
 
-    Agents and the watchers read it so; of a case of somebody who can sign in, they read that person's name.
+    Of a confidential case of Alan, who can sign in, Ada reads that Alan and the watchers see it.
     """
     await a_caller(ines)
     page = text_of((await ines.get("/agent/cases/1001/sharing")).text)
@@ -279,7 +292,10 @@ async def test_the_page_about_sharing_does_not_say_that_a_caller_sees_the_case(a
 
 
 async def test_cases_are_given_to_a_caller_and_they_watch(app: Gate, ines: Browser, noor: Browser) -> None:
-    """S3.15: an agent makes a caller the contact or a watcher of a case, and a contact hands their case over to a caller."""
+    """S3.15: Ines makes a caller a watcher of Alan's case, and Alan hands the case over to the caller.
+
+    No mail goes to the caller. Ines can then merge the case into another case of the caller.
+    """
     bea = await a_caller(ines)
     async with transaction(ALAN):
         case = await Case.open(by=ALAN, subject="Monitor", text="Flickers.", case_type_id=INCIDENT, at=now())
@@ -306,10 +322,10 @@ async def test_cases_are_given_to_a_caller_and_they_watch(app: Gate, ines: Brows
 
 @pytest.mark.parametrize("way", ["watches", "has a merged case", "has the case"])
 async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ines: Browser, way: str) -> None:
-    """S3.18: a case of a caller that waits for them is neither reminded of nor closed by time.
+    """S3.18: nobody is reminded of a case that waits for a caller without a mail address.
 
-    It is once somebody with a mail address takes part in it: by watching it, by a case that was merged into it, or as its
-    contact.
+    Once Alan takes part in the case, he is reminded: as a watcher, as the contact of a case that was merged into it, or
+    as its contact.
     """
     await a_caller(ines)
     async with transaction(SYSTEM) as tx:
@@ -345,7 +361,10 @@ async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ine
 
 
 async def test_an_invoice_is_not_mailed_to_a_contact_without_a_mail_address(noor: Browser, ines: Browser) -> None:
-    """S2.43: a contact who may see invoices and has no mail address is not among those to whom an invoice is mailed."""
+    """S2.43: a contact who may see invoices but has no mail address is not among those to whom an invoice is mailed.
+
+    Mailing a link to this contact raises `Conflict`.
+    """
     bea = await a_caller(ines)
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_invoices = true where id = $1", bea)
@@ -357,7 +376,10 @@ async def test_an_invoice_is_not_mailed_to_a_contact_without_a_mail_address(noor
 async def test_an_administrator_of_the_customer_changes_a_caller_and_gives_them_an_address(
     app: Gate, ines: Browser
 ) -> None:
-    """S3.15: Ada changes Bea's number without an address, and adds the address; a contact whom she adds needs one."""
+    """S3.15: Ada changes the telephone number of Bea, who has no mail address, and then adds a mail address.
+
+    Only then can Ada invite Bea. A contact whom Ada creates needs a mail address. Gil, of another customer, gets 404.
+    """
     bea = await a_caller(ines)
     async with await Browser.of(app, ADA, at=app.clock()) as ada:
         assert "No mail address" in (await ada.get("/contacts")).text
@@ -381,7 +403,7 @@ async def test_an_administrator_of_the_customer_changes_a_caller_and_gives_them_
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["Ines", "Noor", "Ada"])
 async def test_every_page_and_form_meets_a_contact_without_a_mail_address(app: Gate, actor: str) -> None:
-    """S3.3: with a caller as the contact of the case and as the contact in each URL, no page and no form fails."""
+    """S3.3: if the contact has no mail address, no page or form of a contact or a case fails or shows Python's None."""
     places, caller = await _with_a_caller(app)
     wrong = []
     async with await browser_of(app, actor) as browser:
@@ -404,7 +426,10 @@ async def test_every_page_and_form_meets_a_contact_without_a_mail_address(app: G
 
 
 async def _with_a_caller(app: Gate) -> tuple[Places, int]:
-    """Return the places of `furnished`, whose case has a caller as its contact, and the caller's id."""
+    """Prepare the data of `furnished`, and make a caller who may see invoices the contact of the case.
+
+    Return the places of `furnished` and the caller's id.
+    """
     places = await furnished(app.storage)
     async with transaction(NOOR):
         caller: int = await current().fetchval("select id from contact where name = 'Bea Roth'")

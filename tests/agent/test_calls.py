@@ -21,7 +21,7 @@ def call(**more: str) -> dict[str, str]:
 
 
 async def test_an_unknown_caller_becomes_a_new_contact_with_what_was_typed(ines: Browser) -> None:
-    """S3.3: for an unknown caller, the suggestions and the page link to a form of a new contact.
+    """S3.3: for an unknown caller, the finder and the page of a new case link to a form with a new contact.
 
     The form is filled in with the name, number or mail address that Ines has entered.
     """
@@ -49,7 +49,10 @@ async def test_an_unknown_caller_becomes_a_new_contact_with_what_was_typed(ines:
 
 @pytest.mark.parametrize("typed", ["lindqvist", "acme ada", "040 555 0148", "+49 (0)40 5550148", "ada@acme"])
 async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed: str) -> None:
-    """One field finds a caller by name, telephone number or mail address; customer and contact are then chosen."""
+    """In the form of a new case, one field finds a caller by name, telephone number or mail address.
+
+    The page then has customer and contact chosen, and says that the contact has called.
+    """
     found = await ines.get("/agent/finders/callers", params={"text": typed})
     assert re.findall(r'data-name="([^"]+)"', found.text) == [ADA.name]
     page = await ines.get("/agent/cases/new", params={"caller_typed": typed})

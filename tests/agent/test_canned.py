@@ -114,7 +114,7 @@ async def test_a_search_for_what_no_text_can_contain_finds_nothing(ines: Browser
 
 
 async def test_a_long_list_of_canned_replies_has_pages_and_is_searched(ines: Browser) -> None:
-    """R81: a page shows a hundred canned replies and the number of all; a search finds a part of a name or a text."""
+    """R81: a page shows a hundred canned replies and the number of all; a search finds a part of a reply's text."""
     async with transaction(INES):
         for place in range(103):
             await CannedReply.create(CannedFacts(name=f"Reply {place:03}", text=f"Text of {place}"), INES)

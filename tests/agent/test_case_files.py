@@ -137,9 +137,9 @@ async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate
 
 
 async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) -> None:
-    """In the file of a case, each line of a message is quoted, so that a heading in it does not look like another message.
+    """In the file of a case, each line of a message is quoted, so that no line looks like the head of another message.
 
-    This is so whatever character ends the line.
+    This holds too for lines that end with a carriage return or with Unicode's line separator.
     """
     forged = "Thank you.\n\n## Noor Haddad, 2026-11-20 11:00\n\nThat is free.\r\n## A\u2028## B"
     async with transaction(ADA):
@@ -153,7 +153,7 @@ async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) 
 async def test_a_long_log_is_filtered_before_it_is_cut_and_its_file_has_all_of_it(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3.10: the page of a long log shows the newest lines, but filters all of them; the CSV file has all lines.
+    """S3.10: the page of a long log shows only the newest lines, but its filters search all; the CSV file has all.
 
     So has the CSV file inside the ZIP file of the case.
     """

@@ -415,7 +415,7 @@ async def test_a_service_of_another_customer_is_refused(ines: Browser, case: Cas
 
 
 async def test_the_hours_left_of_a_cases_service_are_read_after_the_page(ines: Browser, case: Case) -> None:
-    """S2.3: the panel of a case shows the hours left of its service; the browser fetches the hours after the page."""
+    """S2.3: the page of a case shows the hours left of its service, which the browser fetches after the page."""
     here = f"/agent/cases/{case.number}"
     assert f'hx-get="{here}/standing"' in (await ines.get(here)).text
     fragment = (await ines.get(f"{here}/standing")).text
@@ -475,7 +475,7 @@ async def test_nobody_is_asked_to_sign_in(app: Gate, case: Case) -> None:
 async def test_the_list_takes_seven_queries_and_a_case_nine(max_: Browser, case: Case) -> None:
     """The list of cases takes at most seven SQL statements, the page of a case nine, and its feed alone six.
 
-    Each page has one statement for the bell (S3.4).
+    One statement of each page is for the bell (S3.4).
     """
     for path, most in (
         ("/agent/cases?view=all", 7),

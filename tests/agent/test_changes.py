@@ -160,7 +160,7 @@ async def test_a_change_is_described_in_a_sentence_with_names(noor: Browser, act
 
 
 async def test_a_link_is_described_without_the_columns_of_its_table(noor: Browser) -> None:
-    """R89: changes of links, such as invitations, are described without the columns in which the links are stored."""
+    """R89: changes of mailed links, such as invitations, are described without the columns in which they are stored."""
     async with transaction(NOOR):
         await links()
     text = await told(noor)
@@ -180,7 +180,7 @@ async def test_the_names_in_a_sentence_link_to_their_pages(noor: Browser) -> Non
 
 
 async def test_a_password_that_a_link_changed_is_described_without_naming_a_column(app: Gate, noor: Browser) -> None:
-    """R89: Ada sets a new password through a link, without a session: the log names her, but no column of a table."""
+    """R89: Ada sets a new password by a link, without being signed in: the log names her, but no column of a table."""
     async with transaction(None):
         token = await invitations.begin_reset(ADA.credential_id, app.clock())
     password = "violet kettle under seven bridges"

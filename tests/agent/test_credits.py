@@ -20,9 +20,10 @@ INVOICE = "/agent/invoices/2026-0147"
 
 
 async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
-    """D38, D39: the form shows the sum before Max issues the credit note, which customers can then open too.
+    """D38, D39: the form shows the sum before Max issues the credit note, which Ada can then open and download too.
 
-    Invoice and credit note name each other, and a form that is sent again creates no second credit note.
+    Invoice and credit note name each other. A form with another sum than the shown one issues nothing, and the same
+    form sent again creates no second credit note.
     """
     async with transaction(MAX):
         await issued(60, 30, comment="Router replaced")
@@ -115,9 +116,10 @@ async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> No
 
 
 async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
-    """D38: a part of a line that is not for time is credited by its amount.
+    """D38: Max credits a part of an extra line, which is not for time, by its amount.
 
-    More than is left, and an amount with fractions of a cent, are refused at the field.
+    An amount larger than what is left, an amount with fractions of a cent and a text that is no amount are refused with
+    422 at their field.
     """
     async with transaction(MAX):
         entry = await log(60)
@@ -142,7 +144,10 @@ async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
 
 
 async def test_the_lines_to_credit_are_named_as_on_the_invoice() -> None:
-    """D38: a line of a role is named with its service, and a charge that was added by hand by its label alone."""
+    """D38: a line to credit is named by its service and role, and a charge that was added by hand only by its label.
+
+    A label that begins with the name of the service is used as it is.
+    """
     by_role = {"kind": "time", "label": "Consultant", "service_name": "Network care"}
     assert billing.line_words(by_role) == "Network care, Consultant"
     assert billing.line_words(by_role | {"label": "Network care, December"}) == "Network care, December"

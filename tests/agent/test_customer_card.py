@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("dsn", "clock")
 
 
 async def card(app: Gate, reader: AgentReader, customer: int = ACME) -> str:
-    """Return the page of the customer as text with single blanks."""
+    """Return the HTML of the customer's page as `reader` gets it, with single blanks."""
     async with await Browser.of(app, reader, at=NOW) as browser:
         response = await browser.get(f"/agent/customers/{customer}")
         assert response.status_code == 200
@@ -36,7 +36,10 @@ async def opened(subject: str, *, by: object = ADA, minutes: int = 0) -> Case:
 
 
 async def test_the_page_of_a_customer_shows_all_work_hours_and_debts(app: Gate) -> None:
-    """S3.32, S3.14: the page shows the cases, projects, hours left, unbilled time, debts and contacts of its customer only."""
+    """S3.32, S3.14: a customer's page shows its cases, open projects, hours left, unbilled time, debts and contacts.
+
+    Solved cases are listed after the active ones. Done projects and cases of other customers are not shown.
+    """
     closed = await opened("MARK-SOLVED")
     await opened("MARK-ACTIVE")
     await opened("MARK-FOREIGN", by=GIL)
@@ -65,7 +68,7 @@ async def test_the_page_of_a_customer_shows_all_work_hours_and_debts(app: Gate) 
 
 
 async def test_agents_see_no_money_of_a_customer(app: Gate) -> None:
-    """S3.32: an agent who is not a manager sees cases and hours of a customer, but no amount, invoice or voucher."""
+    """S3.32: an agent who is not a manager sees a customer's services on its page, but no amount and no invoice."""
     async with transaction(MAX):
         await issued(90)
     text = await card(app, INES)
@@ -75,7 +78,10 @@ async def test_agents_see_no_money_of_a_customer(app: Gate) -> None:
 
 
 async def test_each_list_of_a_customer_ends_with_a_link_to_the_rest(app: Gate) -> None:
-    """S3.32: the page shows five cases and five projects, how many there are in all, and links to the full lists."""
+    """S3.32: the page shows five cases and five projects, how many more there are, and links to the full lists.
+
+    If a customer has no case, project or debt, its page says so.
+    """
     for turn in range(7):
         await opened(f"MARK-{turn}.", minutes=turn)
     async with transaction(MAX):

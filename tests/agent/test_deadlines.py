@@ -62,7 +62,11 @@ async def test_a_service_gets_promises_of_its_own_and_loses_them_again(noor: Bro
 
 
 async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser) -> None:
-    """D49: a weekday can have several business hours; the page lists days off and next year's public holidays."""
+    """D49: Noor sets two ranges of business hours for a weekday, and the page lists next year's public holidays.
+
+    A day that she adds replaces the public holiday on the same day until she removes it. Repeated requests change
+    nothing.
+    """
     assert (
         await save(noor, f"{HERE}/hours", hours_monday="9-12 and 13-17", hours_tuesday="", country="DE", region="hh")
     ).status_code == 303
@@ -93,7 +97,7 @@ async def test_an_own_day_that_has_passed_is_still_listed_and_one_of_long_ago_is
 
 
 async def test_a_refused_form_says_why_keeps_what_was_typed_and_changes_nothing(noor: Browser) -> None:
-    """S3.20: a wrong value gets an error message at its field, and no deadline is computed again."""
+    """S3.20: a wrong value gets 422 with an error message and stays in its field, and no deadline is computed again."""
     await promise()
     before = await runs()
     for page, typed, sentence in (
@@ -169,7 +173,10 @@ async def test_both_sides_see_the_same_deadline_wherever_a_case_is_shown(app: Ga
 
 
 async def test_the_list_is_sorted_and_filtered_by_what_ends_first(ines: Browser) -> None:
-    """S3.20: cases without a running deadline come last; filters find overdue cases and those due soon."""
+    """S3.20: cases are sorted by the deadline that ends first; a case without a deadline comes last in both directions.
+
+    Filters find overdue cases and those due soon.
+    """
     await promise()
     late = await opened(subject="Late", at=NOW - 90 * MINUTE)
     soon = await opened(subject="Soon", at=NOW - 40 * MINUTE)

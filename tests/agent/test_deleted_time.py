@@ -65,7 +65,7 @@ async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max
 
 
 async def test_the_list_is_limited_to_days_and_has_pages(max_: Browser) -> None:
-    """D56: each page but the last links to earlier deletions, and an empty list of the chosen days says so.
+    """D56: each page but the last links to earlier deletions; a page says so if nothing was deleted on its days.
 
     Invalid values in the URL are ignored.
     """

@@ -79,9 +79,10 @@ async def test_the_menu_of_the_case_finds_the_department_and_keeps_what_is_not_t
 
 
 async def test_two_at_once_do_not_undo_each_other(ines: Browser, case: Case) -> None:
-    """Ines gets 409 if her form is older than Noor's change; a method of an older `Case` object raises `Conflict`.
+    """If Noor has given the case to another department since Ines opened the form, Ines gets 409.
 
-    A contact cannot change the department at all, and an unknown department gets 422.
+    `give_to_department` of a `Case` that was read before Noor's change raises `Conflict`. A contact cannot change the
+    department at all, and an unknown department gets 422.
     """
     here = f"/agent/cases/{case.number}/assignment"
     page, before = await ines.get(here), await reload(case)

@@ -34,7 +34,10 @@ async def rules() -> list[DispatchRule]:
 
 
 async def test_an_admin_adds_a_rule_moves_it_up_and_removes_it(noor: Browser, rule: DispatchRule) -> None:
-    """S3.8: Noor finds the customer of a rule by its name, and the page describes each rule in words."""
+    """S3.8: Noor adds a rule, entering the customer by name, moves it up and removes it; repeats change nothing.
+
+    The page describes the rule in words.
+    """
     sent = {
         "name": "Printers",
         "customer_id_typed": "Globex",
@@ -68,8 +71,8 @@ async def test_of_two_admins_who_change_the_customer_of_a_rule_the_second_gets_4
 ) -> None:
     """If Noor and somebody else change different fields of a rule, both changes stay.
 
-    If both change the same field, Noor, who saves second, gets 409. Without JavaScript, her form has the new name of the
-    customer and still the old id.
+    If both change the customer, Noor, who saves second, gets 409. As without JavaScript, her form sends the new name of
+    the customer with the old id.
     """
     here = f"{HERE}/{rule.id}"
     form = form_of((await noor.get(here)).text, here)
@@ -105,7 +108,7 @@ async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to
 
 
 async def away_today(*cases: Case) -> None:
-    """Give the cases to Ines, who is away today."""
+    """Give the cases to Ines, and record that she is away today."""
     for case in cases:
         async with transaction(INES):
             await case.take(by=INES, at=now())
@@ -146,9 +149,10 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
 async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
     max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """S3.9: with rules that take turns, the page lists the agents for 100 of 101 cases; opening the page changes nothing.
+    """S3.9: with rules that take turns, the page of a handover lists 100 of 101 cases with agents, and changes nothing.
 
-    Of two managers who hand over the same cases, the second changes nothing, and is told who has them.
+    After the handover, the page shows how many cases each agent got. If a second manager hands over the same cases,
+    nothing changes, and the page tells them that somebody else has changed this.
     """
     cases = [case]
     async with transaction(INES):

@@ -219,7 +219,7 @@ fields in `PREPAID`.
 
 @pytest.fixture
 async def places(app: Gate) -> Places:
-    """Create a row for each placeholder of a path, before anybody signs in."""
+    """Create a row for each placeholder in the paths of the routes, before anybody signs in."""
     return await furnished(app.storage)
 
 
@@ -227,7 +227,7 @@ async def places(app: Gate) -> Places:
 async def addresses(places: Places) -> dict[str, str]:
     """Return the URL of each edit form by its path in `PATHS`, with the ids of existing rows.
 
-    The database gets two more services and one more department.
+    Two services, a department and a product are created first.
     """
     async with transaction(SYSTEM):  # so that each choice has a third option
         contract = await Contract.find(ACME_CONTRACT, SYSTEM)
@@ -265,7 +265,8 @@ async def bos(app: Gate, bo: AgentReader) -> AsyncIterator[Browser]:
 def fields_of(form: PageForm) -> list[str]:
     """Return the names of the fields that a person can change independently of the other fields.
 
-    Type-ahead fields are left out; they are tested where they are used, as in tests/agent/test_dispatch.py.
+    A field that offers no other valid value is left out, and so are type-ahead fields, which are tested where they are
+    used, as in tests/agent/test_dispatch.py.
     """
     typed_beside = {name for name in form.names if name.endswith("_typed") or f"{name}_typed" in form.names}
     names = form.names - {"csrf", "seen", "password", "approves", "approvers", "members", *FIXED} - typed_beside

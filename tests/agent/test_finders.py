@@ -40,7 +40,10 @@ async def test_suggestions_are_options_that_go_on_after_the_last(ines: Browser) 
 
 @pytest.mark.parametrize("around", ["\u200b", "\u202e", "\ufeff", "\x00"], ids=ascii)
 async def test_what_is_pasted_with_invisible_characters_is_found(ines: Browser, around: str) -> None:
-    """R54: copied names carry invisible characters; finders, the list and the search ignore them and show none again."""
+    """R54: finders, the list of cases and the search ignore invisible characters in a text and do not show them.
+
+    Names that are copied from elsewhere may carry such characters.
+    """
     case = await open_case("Switch fails", by=ADA)
     for typed, finder, id in (
         ("lind", "callers", ADA.id),
@@ -61,7 +64,11 @@ async def test_what_is_pasted_with_invisible_characters_is_found(ines: Browser, 
 async def test_cases_are_found_by_number_subject_and_customer_and_for_a_merge_only_those_of_one_customer(
     ines: Browser, case: Case
 ) -> None:
-    """Open cases come first; the cases offered for a merge do not include the case that is merged."""
+    """The finder of cases lists open cases before closed ones, and finds them by subject, customer or number.
+
+    For a merge, it offers the other cases of the same customer; for a link, it offers neither the case itself nor the
+    cases that are linked with it.
+    """
     closed, other = await open_case("Switch fails again"), await open_case("Switch fails")
     foreign = await open_case("Switch of Globex", by=GIL)
     async with transaction(INES):

@@ -68,7 +68,7 @@ async def test_the_search_finds_what_a_page_decides(search: str, names: list[str
 
 
 async def test_the_map_is_searched_without_script(app: Gate) -> None:
-    """The search of the map works as a plain form; a request by htmx gets the map alone."""
+    """The search of the map of the set-up works as a plain form; a request by htmx gets the map alone."""
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         page = (await browser.get("/agent/setup?q=iban")).text
         assert "/agent/setup/company" in page
@@ -90,7 +90,7 @@ async def left() -> list[str]:
 
 
 async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
-    """Each step is ticked once its data exist; the first invoice ends the list.
+    """Each of the first steps is ticked once its data exist; after the first invoice, the steps are no longer shown.
 
     Until then, `/` redirects Noor to the set-up, and afterwards to the cases.
     """

@@ -227,7 +227,7 @@ async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browse
 
 
 async def test_managers_of_a_service_are_ticked_on_its_form(app: Gate) -> None:
-    """C10: Noor designates Max for a service; its page names him, and the audit log records the change.
+    """C10: Noor designates Max to approve the time of a service; its page names him, and the audit log has the change.
 
     Ines, who is not a manager, is refused with 422.
     """

@@ -27,9 +27,9 @@ async def draft(*entries: Logged) -> int:
 
 
 async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
-    """The page of a draft shows Max its lines, tax, total and time entries, and the list of invoices links to that page.
+    """The page of a draft shows Max its lines, tax, total and time entries; the list of invoices links to this page.
 
-    It says that the invoice will be mailed, but not if there is no mail server.
+    The page says that the invoice will be mailed, unless there is no mail server.
     """
     async with transaction(MAX):
         case = await a_case()
@@ -62,7 +62,8 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
     """Max issues the ticked drafts, with consecutive numbers; those that cannot be issued are named.
 
-    A repeat issues nothing and gets 409, a form without ticks gets 422, and Ines gets 403.
+    A draft that is ticked without its sum, or with another sum than the page shows, gets 409. A repeat issues nothing
+    and gets 409, a form without ticks gets 422, and Ines gets 403.
     """
     async with transaction(MAX):
         first = await draft(await log(60))
@@ -101,7 +102,8 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
     """A draft that Max issues gets the next number, a PDF and a CSV file.
 
-    Issuing it again gets 409, and the page of the draft redirects to the invoice.
+    Issuing it without the sum that its page showed, or again, gets 409. The page of the draft then redirects to the
+    invoice.
     """
     async with transaction(MAX):
         draft_id = await draft(await log(60))
@@ -235,9 +237,10 @@ async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
 
 
 async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app: Gate) -> None:
-    """D30, D38: a correction of more minutes than are left is refused; statement and correction link to each other.
+    """D30, D38: if Max corrects a statement by more minutes than are left, he gets 422 and what he typed stays.
 
-    Ada, the contact, can open the correction from her list of invoices.
+    The statement and its correction link to each other. Ada can open the correction, and sees it in her list of
+    invoices.
     """
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")
@@ -304,7 +307,7 @@ async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tup
 
 
 async def test_a_long_draft_asks_the_database_the_same_as_a_short_one(app: Gate) -> None:
-    """A draft of thirty entries takes as many SQL statements as one of a single entry."""
+    """The page of a draft with thirty entries takes as many SQL statements as with one, and at most 16."""
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:
         await browser.get("/agent/invoices")

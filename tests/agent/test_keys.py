@@ -21,7 +21,10 @@ def test_no_page_has_a_key_that_the_table_does_not_have() -> None:
 
 
 def test_the_table_of_customers_lists_only_keys_of_the_table_of_agents() -> None:
-    """One letter does the same everywhere; `?` shows customers the keys of their own pages."""
+    """Each keyboard shortcut in the customers' help, which includes `?`, is in the agents' help too.
+
+    The layout of the customers' pages includes this help.
+    """
     customers = (TEMPLATES / "customer" / "_keys_help.html").read_text()
     keys = set(re.findall(r'\["([^"]+)"(?:, "([^"]+)")?\]', customers))
     assert ("?", "") in keys

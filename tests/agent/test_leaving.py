@@ -39,7 +39,7 @@ ADA_ENDS = f"/agent/customers/{ACME}/contacts/{ADA.id}/ending"
 
 @pytest.fixture
 async def iness(case: Case) -> Case:
-    """Return the case, assigned to Ines."""
+    """Assign the case to Ines, and return it."""
     async with transaction(INES):
         await case.take(by=INES, at=now())
     return case

@@ -23,7 +23,10 @@ from tests.world import ACME, ADA, ALAN, GLOBEX, HELPDESK, INES, MAX, NOOR, NOW,
 
 
 async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
-    """Add agents called Colleague 1, 2, 3 … and contacts of Acme called Contact 1, 2, 3 …, or all of them `name`."""
+    """Add agents called Colleague 1, 2, 3 … and contacts of Acme called Contact 1, 2, 3 …, and Zoe Gil to Globex.
+
+    If `name` is given, all of them but Zoe Gil are called so. Every contact without a credential gets one.
+    """
     more = "insert into {} select {}, 'en_GB', 'Europe/Berlin', now() from generate_series(1, $1) n"
     people = (
         "contact (customer_id, name, sees_all_cases, sees_invoices, manages_contacts, locale, time_zone, created_at)"
@@ -42,7 +45,10 @@ async def add(agents: int = 0, contacts: int = 0, name: str = "") -> None:
 
 
 async def fill(table: str, where: str = "true") -> int:
-    """Return how many people who have not left are missing until `table` has exactly as many as a select field lists."""
+    """Return how many people to add to `table` so that it has exactly as many as a select field lists.
+
+    Only people who have not left and who match the SQL condition `where` are counted.
+    """
     async with transaction(SYSTEM) as tx:
         return SELECTABLE - int(await tx.fetchval(f"select count(*) from {table} where ended_at is null and {where}"))
 
@@ -55,7 +61,7 @@ async def crowd(dsn: str) -> None:
 
 @pytest.fixture
 async def just_few(dsn: str) -> None:
-    """Fill up the agents, and the contacts of Acme, to exactly as many as a select field lists."""
+    """Add agents and contacts of Acme, so that there are exactly as many of each as a select field lists."""
     await add(await fill("agent"), await fill("contact", f"customer_id = {ACME}"))
 
 
@@ -71,7 +77,10 @@ async def watching(case: Case) -> list[str]:
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_watcher_among_many_contacts_is_found_by_name(ines: Browser, case: Case) -> None:
-    """S3.15, R81: only contacts of the case's customer are found; a text that matches none or several is refused."""
+    """S3.15, R81: Ines adds a watcher by name; the finder has only contacts of the case's customer.
+
+    A text that matches no contact or several is refused with 422.
+    """
     here, finder = f"/agent/cases/{case.number}", f"/agent/finders/contacts/{case.number}"
     page = (await ines.get(f"{here}/sharing")).text
     assert f'data-finder="{finder}"' in page
@@ -145,7 +154,7 @@ async def test_many_cases_get_one_of_many_agents_by_name_or_nobody(ines: Browser
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_case_names_few_of_its_many_readers(ines: Browser, ada: Browser, case: Case) -> None:
-    """The page of a case that all of Acme may read names five of its readers and counts the others."""
+    """The page of a case that all of Acme may read names a few of its readers and counts the others."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set sees_all_cases = true where customer_id = $1", ACME)
     for browser, path in ((ines, f"/agent/cases/{case.number}"), (ada, f"/cases/{case.number}")):
@@ -157,7 +166,7 @@ async def test_a_case_names_few_of_its_many_readers(ines: Browser, ada: Browser,
 
 
 def sent(page: str, action: str) -> dict[str, str]:
-    """Return what the form of a page sends without script if nobody changes it."""
+    """Return the fields, without the CSRF token, that the page's form for `action` sends if nobody changes them."""
     return {name: values[-1] for name, values in form_of(page, action).fields.items() if name != "csrf"}
 
 
@@ -172,7 +181,7 @@ async def contact_of(case: Case) -> str:
 
 @pytest.mark.usefixtures("just_few")
 async def test_a_hundred_people_are_a_list(noor: Browser, case: Case) -> None:
-    """R81: up to a hundred contacts or agents, a form has a select field."""
+    """R81: up to a hundred contacts or agents are offered in a select field instead of a search field."""
     async with transaction(INES):
         await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
     for path, name in (
@@ -186,7 +195,11 @@ async def test_a_hundred_people_are_a_list(noor: Browser, case: Case) -> None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_the_contact_of_a_case_is_found_by_name(ines: Browser, case: Case) -> None:
-    """R81: without script the shown name stays or is typed over; what several have is offered."""
+    """R81: without script, the form of a case shows the contact's name, which Ines leaves or replaces by another name.
+
+    A name that no contact of the customer has is refused with 422. So is a name that several have; these contacts are
+    then offered as radio buttons.
+    """
     await add(contacts=2, name="Sam Twin")
     here = f"/agent/cases/{case.number}/facts"
     fields = sent((await ines.get(here)).text, here)
@@ -205,7 +218,7 @@ async def test_the_contact_of_a_case_is_found_by_name(ines: Browser, case: Case)
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_contact_who_has_left_stays_the_contact_until_another_is_named(ines: Browser, case: Case) -> None:
-    """R81: saving a case whose contact has left keeps the contact, whom no search field offers."""
+    """R81: saving a case whose contact has left keeps the contact; the finder does not offer this contact."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = now() where id = $1", ADA.id)
     here = f"/agent/cases/{case.number}/facts"
@@ -218,7 +231,7 @@ async def test_a_contact_who_has_left_stays_the_contact_until_another_is_named(i
 
 @pytest.mark.usefixtures("crowd")
 async def test_two_agents_who_change_the_contact_read_whom_the_other_chose(ines: Browser, case: Case) -> None:
-    """The second to save reads the name that is stored now, and changes nothing."""
+    """Of two agents who change the contact of a case, the second gets 409 with the name of the contact now stored."""
     here = f"/agent/cases/{case.number}/facts"
     fields = sent((await ines.get(here)).text, here)
     assert (await ines.send_form(here, fields | {"contact_typed": "contact 42"})).status_code == 303
@@ -229,7 +242,11 @@ async def test_two_agents_who_change_the_contact_read_whom_the_other_chose(ines:
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_case_is_opened_for_one_of_many_contacts(ines: Browser) -> None:
-    """S3.3, R81: the contact is typed; a name that several have opens nothing and is offered; nobody is somebody new."""
+    """S3.3, R81: Ines opens a case for a contact whose name she types, and another for a new contact.
+
+    A name that no contact of the customer has opens no case. Neither does a name that several have; these contacts are
+    then offered as radio buttons.
+    """
     await add(contacts=2, name="Sam Twin")
     here = f"/agent/cases/new?customer={ACME}"
     finder = f"/agent/finders/customers/{ACME}/contacts"
@@ -263,7 +280,10 @@ async def test_a_case_is_opened_for_one_of_many_contacts(ines: Browser) -> None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_sharing_offers_the_people_whom_the_text_may_mean(ines: Browser, ada: Browser, case: Case) -> None:
-    """S3.15: a name that several contacts have is offered as radio buttons, to agents and to contacts."""
+    """S3.15: if several contacts have the typed name, they are offered as radio buttons, to agents and to contacts.
+
+    Choosing one of the buttons succeeds.
+    """
     await add(contacts=2, name="Sam Twin")
     for browser, path, name in (
         (ines, f"/agent/cases/{case.number}/watchers", "contact"), (ada, f"/cases/{case.number}/watchers", "contact"),
@@ -278,7 +298,11 @@ async def test_sharing_offers_the_people_whom_the_text_may_mean(ines: Browser, a
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_leaving_agent_names_one_of_many_successors(noor: Browser, case: Case) -> None:
-    """R81: the successor is found by name; what names nobody or several ends nobody, and nothing typed is nobody."""
+    """R81: when Noor ends an agent's access, she types the name of the successor; without a name, nobody gets the case.
+
+    A name that no agent has, or several, is refused with 422, and the access does not end. If several have the name,
+    they are offered as radio buttons.
+    """
     await add(agents=2, name="Sam Twin")
     async with transaction(INES):
         await (await Case.find(case.number, INES)).take(by=INES, at=NOW)
@@ -305,7 +329,10 @@ async def test_a_leaving_agent_names_one_of_many_successors(noor: Browser, case:
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_managers_approves_for_who_leaves(noor: Browser) -> None:
-    """R81: more than a hundred managers are found by name, and nobody who is no manager."""
+    """R81: among more than a hundred managers, the one who approves in place of Max, who leaves, is found by name.
+
+    An agent who is not a manager is not found, and a name that several managers have is refused with 422.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'manager' where name like 'Colleague%'")
     here = f"/agent/setup/agents/{MAX.id}/ending"
@@ -322,7 +349,11 @@ async def test_one_of_many_managers_approves_for_who_leaves(noor: Browser) -> No
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_leaving_contact_names_one_of_many_successors(app: Gate, noor: Browser, case: Case) -> None:
-    """R81: agents and administrators of the customer find the successor by name; what several have is offered."""
+    """R81: Alan, who manages Acme's contacts, and Noor find the successor of a leaving contact by name.
+
+    A contact of another customer is refused with 422. So is a name that several contacts have, who are then offered as
+    radio buttons.
+    """
     await add(contacts=2, name="Sam Twin")
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set manages_contacts = true where id = $1", ALAN.id)
@@ -350,7 +381,11 @@ async def value(sql: str, *about: int) -> str | None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Case) -> None:
-    """R81: the agent is found by name, stays if nothing is typed over, even after leaving, and is never guessed."""
+    """R81: the agent of an appointment is found by name; without another name, even an agent who has left stays.
+
+    A name that no agent has, or several, is refused with 422. A form that is older than a colleague's change of the
+    agent gets 409.
+    """
     await add(agents=2, name="Sam Twin")
     new = f"/agent/cases/{case.number}/appointments/new"
     fields = sent((await noor.get(new)).text, new) | {"day": "2026-12-24"}
@@ -378,7 +413,10 @@ async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Ca
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) -> None:
-    """C10, R81: the deputy is found by name among the managers, by the agent and by an admin; empty is nobody."""
+    """C10, R81: Max and Noor, an admin, find Max's deputy by name among the managers; an empty name means no deputy.
+
+    A name that no manager has, or several, is refused with 422.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'manager' where name like 'Colleague%'")
     deputy = "select d.name from absence b join agent d on d.id = b.deputy_id"
@@ -402,7 +440,10 @@ async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) 
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_rule_of_dispatch_chooses_one_of_many_agents(noor: Browser) -> None:
-    """R81: the agent of a rule is found by name, and stays if nothing is typed over, even after leaving."""
+    """R81: the agent of a dispatch rule is found by name; without another name, even an agent who has left stays.
+
+    A name that no agent has, or several, is refused with 422.
+    """
     await add(agents=2, name="Sam Twin")
     here = "/agent/setup/dispatch"
     fields = sent((await noor.get(here)).text, here) | {"name": "To somebody"}
@@ -425,7 +466,10 @@ async def test_a_rule_of_dispatch_chooses_one_of_many_agents(noor: Browser) -> N
 
 @pytest.mark.usefixtures("crowd")
 async def test_members_of_a_project_are_added_by_name(max_: Browser) -> None:
-    """R81: the form lists the members only, adds one typed agent at a time, and removes whose tick is taken away."""
+    """R81: the form of a project lists only its members; Max adds one agent at a time by name, and unticks members.
+
+    A name that no agent has, or several, is refused with 422, and the ticks stay.
+    """
     await add(agents=2, name="Sam Twin")
     async with transaction(MAX):
         facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
@@ -475,7 +519,7 @@ async def test_who_is_away_is_shown_with_the_found_agents(ines: Browser, case: C
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_change_of_many_cases_offers_the_agents_whom_the_text_may_mean(ines: Browser, case: Case) -> None:
-    """S3.9: a name that several agents have changes nothing and is offered as radio buttons; one of them is chosen."""
+    """S3.9: if several agents have the typed name, Ines gets 422 and chooses one of them by radio buttons."""
     await add(agents=2, name="Sam Twin")
     change = (await ines.send_form("/agent/cases/changes", {"verb": "assign", "case": str(case.number)})).headers[
         "location"
@@ -490,7 +534,10 @@ async def test_a_change_of_many_cases_offers_the_agents_whom_the_text_may_mean(i
 
 
 async def test_a_hundred_managers_or_members_are_a_list(max_: Browser) -> None:
-    """R81: an absence lists up to a hundred managers, and a project up to a hundred agents; beyond, a name is typed."""
+    """R81: the form of an absence lists up to a hundred managers, and that of a project up to a hundred agents.
+
+    If there are more, the form has a search field instead.
+    """
     await add(agents=await fill("agent"))
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'manager' where id <> $1", NOOR.id)

@@ -48,7 +48,7 @@ async def recorded(
 
 
 async def told() -> int:
-    """Record Alan's mail about a reply of Ines, and return the id of the record."""
+    """Reply as Ines, record the mail that tells Alan of the reply, and return the id of the record."""
     await reply(await opened(), "Try the **other** gateway.")
     async with transaction(SYSTEM) as tx:
         await mailing.begin_mails(NOW)

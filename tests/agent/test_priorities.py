@@ -23,7 +23,7 @@ HERE = "/agent/setup/priorities"
 
 
 async def seen(noor: Browser) -> dict[str, list[str]]:
-    """Return the fields of the form as Noor's page has them."""
+    """Return the fields of the form for priorities as Noor's page has them, without the CSRF token."""
     fields = form_of((await noor.get(HERE)).text, HERE).fields
     return {name: value for name, value in fields.items() if name != "csrf"}
 
@@ -189,7 +189,7 @@ async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(no
 
 
 async def test_every_text_of_the_corpus_is_a_name_or_is_refused(noor: Browser, ada: Browser, case: Case) -> None:
-    """R54: each text of the corpus is stored as a name or refused, and no page shows an invisible character of it."""
+    """R54: each text of the corpus is stored as a priority's name or refused; no page shows an invisible character."""
     form = await seen(noor)
     for name, text in CORPUS.items():
         answer = await noor.send_form(HERE, form | {"name_high": [text[:LONGEST]], "seen": [""]})

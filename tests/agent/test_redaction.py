@@ -71,7 +71,7 @@ async def gone(case: Case, key: str, reason: str = "A password", by: Any = NOOR)
 
 
 async def kept(dsn: str) -> dict[str, int]:
-    """Return, by table, the number of rows that still contain the secret; other tables are left out."""
+    """Return, by table, the number of rows that contain the secret or "hunter2"; tables without such a row are left out."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch(
@@ -126,7 +126,7 @@ from pg_class c left join pg_index i on i.indexrelid = c.oid where c.relkind in 
 
 @pytest.mark.parametrize("what", ["message", "file"])
 async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, storage: Storage, what: str) -> None:
-    """Only the part of the search words that holds the message is written anew, whatever the number of messages."""
+    """Redacting a message or a file writes one row of the case's search words and reads few, even in a case with many messages."""
     touched = []
     for turns in (2, 12):
         files = [await upload(storage, INES, "xyzzy.txt")]
@@ -160,7 +160,10 @@ async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, stor
 
 
 async def test_search_words_that_do_not_know_their_messages_are_all_written_anew(dsn: str, storage: Storage) -> None:
-    """After an upgrade, the first change of a message writes all words of its case, as for a case that is new."""
+    """If stored search words do not name their messages, as after an upgrade, a redaction writes all words of the case.
+
+    The words are then the same as those of a case that is new.
+    """
     case, keys = await dialogue(storage)
     async with owner.connected(dsn) as connection:
         await connection.execute("update case_words set from_message = null")
@@ -275,7 +278,7 @@ async def test_an_own_field_is_redacted_with_every_value_that_its_log_has(
 
 
 async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(storage: Storage) -> None:
-    """R60: if the process dies after the commit, a later job deletes the bytes of the file; a repeat is harmless."""
+    """R60: if the process dies after a redaction is committed, a later job deletes the file's bytes; a repeat is harmless."""
     case, keys = await dialogue(storage)
     async with transaction(SYSTEM) as tx:
         key = await tx.fetchval("select key from attachment")
@@ -396,9 +399,9 @@ async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Ga
 
 
 async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(storage: Storage) -> None:
-    """Drafts of replies under the number of a merged case, and drafts of new cases, are deleted if they quote the text.
+    """Unsent replies under the number of a merged case, and unsent new cases, are deleted if they quote a redacted text.
 
-    A draft of a new case without the text stays, and so does a draft of time.
+    An unsent new case without the text stays. So does an unsent form for time, although it contains the text.
     """
     case, keys = await dialogue(storage)
     async with transaction(ADA):
@@ -422,7 +425,7 @@ async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(s
 
 
 async def test_the_words_of_a_rating_and_a_reply_that_did_not_go_out_are_redacted(dsn: str) -> None:
-    """The words of a rating can be redacted once, and so can a reply that could not go out, but no reply that still waits."""
+    """The words of a rating, and a reply that could not go out, can be redacted once; a reply that still waits cannot."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     async with transaction(INES) as tx:
