@@ -91,9 +91,10 @@ async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: i
 
 
 async def test_an_admin_adds_prices_and_deletes_them(admin: Browser, plan: int) -> None:
-    """D26: the page of a service's prices lists the prices that an admin adds, with their first days, until the admin deletes them.
+    """D26: the page of a service's prices lists the prices that an admin adds, until the admin deletes them.
 
-    The page of the service shows the present prices and the coming ones. Deleting prices again gets 404.
+    It names the first day of each price. The page of the service shows the present prices and the coming ones. Deleting
+    prices again gets 404.
     """
     fields = {"effective_from": "2026-12-01", "fee": "550", "included": "5h", "overage_rate": "33.3333"}
     assert (await admin.send_form(page_of(plan), fields)).status_code == 303

@@ -182,7 +182,7 @@ async def test_time_on_a_project_counts_against_its_budget(ines: Browser, max_: 
 
 
 async def test_support_and_project_time_of_a_contract_stand_on_one_invoice(case: Case, project: Project) -> None:
-    """S3.29: time on a case and time on a project, under two services of one contract, become lines of one draft invoice."""
+    """S3.29: time on a case and on a project, under two services of one contract, makes two lines of one draft."""
     async with transaction(MAX) as tx:
         other = await tx.fetchval(
             "insert into service (customer_id, contract_id, name, settlement, rollup, taxable, effective_start, rounding_minimum,"

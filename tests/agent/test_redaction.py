@@ -71,7 +71,7 @@ async def gone(case: Case, key: str, reason: str = "A password", by: Any = NOOR)
 
 
 async def kept(dsn: str) -> dict[str, int]:
-    """Return, by table, the number of rows that contain the secret or "hunter2"; tables without such a row are left out."""
+    """Return, by table, how many rows contain the secret or "hunter2"; tables without such a row are left out."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch(
@@ -126,7 +126,10 @@ from pg_class c left join pg_index i on i.indexrelid = c.oid where c.relkind in 
 
 @pytest.mark.parametrize("what", ["message", "file"])
 async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, storage: Storage, what: str) -> None:
-    """Redacting a message or a file writes one row of the case's search words and reads few, even in a case with many messages."""
+    """Redacting a message or file writes one row of the case's search words, however many messages the case has.
+
+    It reads fewer than 20 rows.
+    """
     touched = []
     for turns in (2, 12):
         files = [await upload(storage, INES, "xyzzy.txt")]
@@ -278,7 +281,10 @@ async def test_an_own_field_is_redacted_with_every_value_that_its_log_has(
 
 
 async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(storage: Storage) -> None:
-    """R60: if the process dies after a redaction is committed, a later job deletes the file's bytes; a repeat is harmless."""
+    """R60: if the process dies after a redaction is committed, a later job deletes the bytes of the file.
+
+    Running the job again is harmless.
+    """
     case, keys = await dialogue(storage)
     async with transaction(SYSTEM) as tx:
         key = await tx.fetchval("select key from attachment")
@@ -399,7 +405,7 @@ async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Ga
 
 
 async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(storage: Storage) -> None:
-    """Unsent replies under the number of a merged case, and unsent new cases, are deleted if they quote a redacted text.
+    """Unsent replies under a merged case's number, and unsent new cases, are deleted if they quote a redacted text.
 
     An unsent new case without the text stays. So does an unsent form for time, although it contains the text.
     """
@@ -425,7 +431,7 @@ async def test_drafts_under_a_merged_number_and_of_new_cases_lose_the_text_too(s
 
 
 async def test_the_words_of_a_rating_and_a_reply_that_did_not_go_out_are_redacted(dsn: str) -> None:
-    """The words of a rating, and a reply that could not go out, can be redacted once; a reply that still waits cannot."""
+    """The words of a rating, and a reply that could not go out, can be redacted once; a reply that waits cannot."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     async with transaction(INES) as tx:

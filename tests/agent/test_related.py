@@ -38,7 +38,7 @@ async def test_ticked_cases_are_merged_after_a_question(ines: Browser, case: Cas
 
 
 async def test_the_customer_is_led_to_the_other_case_and_told_why(app: object, ines: Browser, case: Case) -> None:
-    """After a merge, the old URL redirects Ada to the other case, which says why.
+    """After a merge, the URL of the merged case redirects Ada to the other case, whose page tells her of the merge.
 
     A reply that is sent to the old URL is stored on the other case.
     """

@@ -126,7 +126,7 @@ async def test_many_searches_in_a_minute_have_to_wait(app: Gate, desk: Case, mon
 async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, desk: Case) -> None:
     """R23, R26: the search without a text lists the cases that the person lately opened or wrote in, and no others.
 
-    The latest comes first. A case that Ada may no longer see is left out. Without any such case the list is missing.
+    The latest comes first. A case that Ada may no longer see is left out. Alan, who has opened none, gets no list.
     """
     async with transaction(GIL):
         globex = await Case.find(1002, GIL)
@@ -154,7 +154,10 @@ async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, d
 
 
 async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(app: Gate, desk: Case) -> None:
-    """R23, R26: suggestions are the case with the typed number, the first cases that match, and for agents customers."""
+    """R23, R26: the search suggests the case with the typed number, the first cases that match, and customers to agents.
+
+    What the reader may not see is not suggested.
+    """
 
     async def suggested(reader: Any, text: str) -> list[str]:
         path = "/search" if reader.is_contact else "/agent/search"
@@ -175,7 +178,10 @@ async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(a
 
 
 async def test_suggestions_have_a_limit_of_their_own(app: Gate, desk: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: Ada's second request for suggestions gets 429 if one is allowed in a minute; a request without a text is free."""
+    """R83: if one request for suggestions is allowed in a minute, Ada's second one gets 429.
+
+    A request without a text does not count.
+    """
     monkeypatch.setattr(limits, "SUGGESTIONS", replace(limits.SUGGESTIONS, free=1))
     async with await Browser.of(app, ADA, at=NOW) as ada:
         paths = ["/search/suggestions?text=", "/search/suggestions?text=a", "/search/suggestions?text=b"]

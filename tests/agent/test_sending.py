@@ -273,7 +273,10 @@ async def test_a_reply_is_taken_back_only_on_its_own_case(ines: Browser, max_: B
 
 
 async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines: Browser, case: Case) -> None:
-    """If Ines's draft has no room for the text of her held reply, withdrawing it gets 409; the reply goes out with its file."""
+    """If the unsent text of Ines leaves no room for her held reply, withdrawing the reply gets 409.
+
+    The reply then goes out with its file.
+    """
     here = f"/agent/cases/{case.number}"
     answer = await ines.send_form(f"{here}/replies", reply("No room for me"), files=LOG)
     await ines.send_form(
@@ -329,7 +332,10 @@ async def test_a_note_that_was_begun_never_becomes_part_of_a_reply(ines: Browser
 
 
 async def test_a_text_for_which_each_draft_is_a_note_stays_a_note(ines: Browser, case: Case) -> None:
-    """D51: if all drafts of Ines on a case are notes, a withdrawn reply is put above one of them, which stays a note."""
+    """D51: if all unsent texts of Ines on a case are notes, a withdrawn reply becomes part of one of these notes.
+
+    It is put above the text of the note.
+    """
     here = f"/agent/cases/{case.number}"
     form = reply("For the customer")
     await ines.send_form(f"{here}/replies", form)

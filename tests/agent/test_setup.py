@@ -264,7 +264,10 @@ async def test_a_number_that_no_row_has_is_404(app: Gate) -> None:
 
 
 async def test_what_belongs_to_another_customer_is_404_through_this_one(app: Gate) -> None:
-    """R28, R29: contacts, contracts and services of another customer are 404 under this customer's URLs."""
+    """R28, R29: contacts, contracts and services of Globex get 404 under the URLs of Acme.
+
+    A form that names another customer in a field of its own gets 400.
+    """
     async with await Browser.of(app, NOOR) as noor:
         for path in ("contacts/3", "contracts/2", "contracts/2/services/2", "contracts/1/services/2"):
             fields = CONTACT if "contacts" in path else CONTRACT if path.endswith("contracts/2") else SERVICE
@@ -280,7 +283,7 @@ async def test_what_belongs_to_another_customer_is_404_through_this_one(app: Gat
 
 
 async def test_the_bank_asks_for_the_password_a_while_after_signing_in(app: Gate) -> None:
-    """R20: Noor changes the company only with her password if she last typed it more than ten minutes ago.
+    """R20: if Noor last entered her password more than ten minutes ago, the form of the company asks for it.
 
     A missing or wrong password gets 422, and nothing changes.
     """
@@ -318,10 +321,11 @@ async def test_agents_see_customers_and_change_nothing(app: Gate) -> None:
 
 
 async def test_lists_and_details_ask_the_database_as_often_for_many_as_for_few(app: Gate) -> None:
-    """Lists and details stay within a fixed number of SQL statements.
+    """The lists and pages of customers and of the set-up take at most a fixed number of SQL statements each.
 
-    The number includes the statements for the session, the bell, and the counts of the navigation. The page of a customer
-    shows cases, projects, contracts, hours, invoices and contacts, and asks the database once for each of them (S3.32).
+    The number includes the statements for the session, the bell, and the counts of the navigation. The page of a
+    customer shows cases, projects, contracts, hours, invoices and contacts, and asks the database once for each of them
+    (S3.32).
     """
     async with await Browser.of(app, NOOR) as noor:
         for path, most in (

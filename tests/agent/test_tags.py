@@ -71,7 +71,10 @@ async def test_an_agent_tags_a_case_on_its_page_and_takes_the_tag_off(ines: Brow
 
 
 async def test_an_admin_renames_merges_and_deletes_tags(app: Gate, case: Case) -> None:
-    """R89: the audit log names the tags that Noor renamed, merged and deleted."""
+    """R89: Noor renames a tag, merges another one into it and deletes a third; the audit log names these tags.
+
+    A name that another tag has, and a merge without a target, are refused.
+    """
     one, two, three = await tagged(case, "vpn", "VPN tunnel", "old")
     other = await open_case("Other")
     await tagged(other, "VPN tunnel")

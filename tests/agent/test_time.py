@@ -91,7 +91,7 @@ async def test_time_is_logged_on_a_case_and_stands_in_its_feed(ines: Browser, ca
 
 
 async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Case) -> None:
-    """S0.5, S2.10, S2.13, S2.14, S2.16: the form's defaults are today, the case's service and its type's billing."""
+    """S0.5, S2.10, S2.13, S2.14, S2.16: the form presets today, the case's service and the billing of its case type."""
     address = f"{NEW}?on=case-{case.number}"
     page = (await ines.get(address)).text
     assert '<option value="1" selected>Helpdesk, Support 2026</option>' in page
@@ -308,7 +308,7 @@ async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines
 
 
 async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Browser, case: Case) -> None:
-    """S0.2, S0.6: without JavaScript, Ines types a case number; the entry has the case's service and its type's billing.
+    """S0.2, S0.6: without JavaScript, Ines types a case number; the entry is under the case's service and billable.
 
     An unknown or missing number is refused with 422.
     """

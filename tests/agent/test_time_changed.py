@@ -56,8 +56,8 @@ async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case
 async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
     """If Ines types a day after the end of the contract, the preview of the time form warns her.
 
-    This is so for time on a case or a service and for a stored entry. A day before the service begins causes a warning
-    too. Max reads the warning on the page of an entry with such a day.
+    It warns for time on a case, for time on a service and for a stored entry, and also of a day before the service
+    begins. Max reads the warning on the page of a stored entry with such a day.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set end_on = '2026-10-01' where id = 1")

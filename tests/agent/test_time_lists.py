@@ -54,7 +54,10 @@ async def row_form(browser: Browser, entry: int, list_: str = "?of=agent") -> An
 
 
 async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typed: str) -> Any:
-    """Change an entry in its row, as htmx does, and return the response."""
+    """Change the fields `typed` of an entry in its row of a list, as htmx does, and return the response.
+
+    `list_` is the query that identifies the list.
+    """
     shown = await row_form(browser, entry, list_)
     form = dict(re.findall(r'name="(\w+)"[^>]*?value="([^"]*)"', shown.text.replace("\n", " ")))
     billing = re.search(r'value="(\w+)" selected', shown.text)
@@ -310,10 +313,10 @@ async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_chan
 
 
 async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.26: Ines undoes her submission: the draft is a draft again, and the rejected entry is rejected again.
+    """S0.26: Ines undoes her submission of a draft and a rejected entry, which are draft and rejected again.
 
-    The entry that Max has approved stays approved. Max gets 404 if he tries to undo her submission, and a
-    second attempt of Ines gets 409.
+    A third entry that Max has approved since then stays approved. Max gets 404 if he tries to undo her submission, and
+    a second attempt of Ines gets 409.
     """
     draft, again, decided = [await logged(case) for _ in range(3)]
     async with transaction(INES):

@@ -59,7 +59,7 @@ def fields_of(page: str, action: str) -> dict[str, Any]:
 
 
 async def started(browser: Browser, **fields: str) -> int:
-    """Start a timer and return its id."""
+    """Start a timer with these form fields, and return its id."""
     assert (await browser.send_form("/agent/timer", fields)).status_code == 303
     return int((await rows("timer"))[-1]["id"])
 

@@ -330,7 +330,7 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
     """S0.29, D35: Max approves all 123 entries that match a filter at once; one that changed meanwhile is reported.
 
-    That entry stays as it is. A rejection of all without a reason gets 422 and shows the same page.
+    If he rejects without a reason, he gets 422 and the same page.
     """
     async with transaction(SYSTEM):
         await many(120)
