@@ -154,7 +154,7 @@ async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, d
 
 
 async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(app: Gate, desk: Case) -> None:
-    """R23, R26: the search suggests the case with the typed number, the first cases that match, and customers to agents.
+    """R23, R26: the search suggests the case with the typed number, cases that match, and customers to agents.
 
     What the reader may not see is not suggested.
     """

@@ -98,7 +98,7 @@ class TestSetup:
             assert await tx.fetchval("select count(*) from audit where what like 'time_rules.%'") == 1
 
     async def test_a_new_service_begins_with_the_usual_rounding(self, noor: Browser) -> None:
-        """D3, D4: the form for a new service presets the rounding that the rules of time set; existing services keep theirs."""
+        """D3, D4: the form for a new service presets the rounding that the rules set; existing services keep theirs."""
         await set_rules(rounding_minimum="10", rounding_increment="6", rounding_mode="nearest")
         new = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services"
         form = form_of((await noor.get(f"{new}/new")).text, f"{new}/new")

@@ -90,7 +90,7 @@ async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
 async def test_waiting_time_is_filtered_by_department_and_service(
     max_: Browser, asked: str, expected: set[str]
 ) -> None:
-    """S0.28: Max filters waiting time by department, which includes those below it, and by service.
+    """S0.28: Max filters waiting time by service, and by department together with the departments below it.
 
     The page for a decision on all entries applies the same filters. A value that is not a number is ignored.
     """
@@ -144,7 +144,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
 
 
 async def test_after_a_decision_on_all_ticked_entries_new_ones_are_ticked_too(max_: Browser) -> None:
-    """If Max decides on all entries but those with a warning, entries that appear afterwards are ticked by default."""
+    """If Max decides on the ticked entries, which are all without a warning, later entries are ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)

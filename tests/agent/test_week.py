@@ -52,7 +52,7 @@ async def opened(browser: Browser, query: str = "") -> tuple[str, dict[str, Any]
 
 
 async def save(browser: Browser, fields: dict[str, Any], **typed: str) -> Any:
-    """Send the form of the week with some fields changed, and return the response."""
+    """Send the form of the week with the fields `typed` changed, and return the response."""
     return await browser.send_form(HERE, fields | typed)
 
 
@@ -80,7 +80,7 @@ async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: B
 
 
 async def test_cells_are_logged_changed_and_deleted_by_one_save(ines: Browser, case: Case) -> None:
-    """S1.21: with one save Ines logs a filled cell, changes another, and deletes the entry of a third, emptied cell.
+    """S1.21: by one save, Ines logs a cell that she filled, changes another cell, and deletes the entry of an emptied one.
 
     The rest stays, and the changed entry keeps its comment and its override.
     """
@@ -190,9 +190,9 @@ async def test_when_nothing_can_be_saved_the_page_says_so_and_nothing_changes(in
 
 
 async def test_what_was_submitted_or_came_several_times_is_no_field(ines: Browser, case: Case) -> None:
-    """S1.21, C5: a cell with several entries, or with a submitted one, is a link to them instead of a field.
+    """S1.21, C5: a cell with several entries, or with a submitted one, has a link to its entries instead of a field.
 
-    If Ines sends such fields all the same, she gets 409 and nothing changes.
+    If Ines sends a field for such a cell all the same, she gets 409 and nothing changes.
     """
     several = [await logged(case, work_date=day(0), minutes=minutes) for minutes in (10, 20)]
     fixed = await logged(case, work_date=day(1), minutes=40)

@@ -44,7 +44,7 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
-    """S3.18: Noor limits which statuses may follow Open, and renames Open; a further name in an older form gets 409.
+    """S3.18: Noor limits which statuses may follow Open, and renames Open; a form opened before gets 409 for a third name.
 
     The audit log describes the changes.
     """

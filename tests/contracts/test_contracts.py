@@ -336,7 +336,10 @@ async def test_a_service_of_another_customer_is_no_default() -> None:
     ],
 )  # fmt: skip
 async def test_a_rate_of_each_scope_is_kept_once_for_a_day(scope: dict[str, str]) -> None:
-    """A rate of each of the six scopes is stored; a second rate of the same scope and first day is refused (D18)."""
+    """A rate of each of the six scopes is stored; a second one of the same scope and first day is refused (D18).
+
+    After the first one is withdrawn, it is accepted. Withdrawing twice is harmless.
+    """
     async with transaction(NOOR):
         facts = (
             but(ROLE_RATE, role_id="", hourly_rate="98,5", **scope)

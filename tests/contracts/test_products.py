@@ -107,7 +107,10 @@ async def test_columns_for_integrations_exist_and_nothing_uses_them() -> None:
 
 
 async def test_the_price_list_is_kept_on_its_pages(app: Gate) -> None:
-    """S4.7: an admin adds a product with a price; the service page names it; a refused form keeps what was typed."""
+    """S4.7: an admin adds a product with a price, and the page of a service names its product.
+
+    A price that is not a number is refused with 422 and stays in its field.
+    """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert "No product yet" in (await noor.get("/agent/setup/products")).text
         added = await noor.send_form("/agent/setup/products", {"name": "Router", "unit": "piece", "taxable": "yes"})
@@ -129,7 +132,7 @@ async def test_the_price_list_is_kept_on_its_pages(app: Gate) -> None:
 
 
 async def test_every_field_of_a_service_is_on_its_form_and_on_its_page(app: Gate) -> None:
-    """S4.6 to S4.14: the form has a field for each choice; the page shows the service, its customer and contract."""
+    """S4.6 to S4.14: the form of a service has a field for each setting; its page shows them with customer and contract."""
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         page = f"/agent/customers/1/contracts/{ACME_CONTRACT}/services/{HELPDESK}"
         form = form_of((await noor.get(page)).text, page)

@@ -39,7 +39,7 @@ async def a_contract(facts: ContractFacts = YEAR) -> int:
 
 
 async def renewals(contract: int) -> tuple[date | None, list[tuple[date, date]]]:
-    """Return a contract's last day and, for each renewal from the latest on, the former and the new last day."""
+    """Return a contract's last day and, for each renewal, latest first, the last day before and after the renewal."""
     async with transaction(NOOR):
         found = await ContractRenewal.of(contract)
         last = (await Contract.find(contract, NOOR)).valid_until
@@ -47,7 +47,7 @@ async def renewals(contract: int) -> tuple[date | None, list[tuple[date, date]]]
 
 
 def at_once(at: datetime) -> asyncio.Task[object]:
-    """Start a task that renews the due contracts in a context of its own, as a worker does, and return it."""
+    """Start a task that renews the due contracts in a context of its own, as a worker does, and return the task."""
     return asyncio.create_task(billing.renew_contracts(at), context=contextvars.Context())
 
 
@@ -144,7 +144,7 @@ async def test_the_page_of_a_contract_says_notice_renewal_and_what_was_renewed(a
 
 
 async def a_draft(service: int = 1, customer: int = ACME) -> int:
-    """Approve and bill an hour of October, and return the id of the draft."""
+    """Approve and bill an hour of October under the service, and return the id of the draft."""
     async with transaction(MAX):
         entry = await log(service=service)
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -154,9 +154,10 @@ async def a_draft(service: int = 1, customer: int = ACME) -> int:
 
 
 async def test_an_invoice_has_the_order_number_that_its_contract_demands(app: Gate, dsn: str) -> None:
-    """D46: without the order number that the contract demands, issuing is refused and takes no number.
+    """D46: without the order number that the contract demands, issuing is refused and takes no invoice number.
 
-    With the number, the page, the PDF and the stored copies show it.
+    With the order number, the page and the PDF of the invoice show it, and the database refuses to remove it from the
+    invoice.
     """
     draft = await a_draft()
     async with transaction(NOOR):
@@ -185,7 +186,8 @@ async def test_an_invoice_has_the_order_number_that_its_contract_demands(app: Ga
 async def test_an_invoice_without_vat_to_another_country_of_the_eu_needs_the_vat_id(app: Gate) -> None:
     """D42: without the customer's VAT id, an invoice without VAT to another EU country cannot be issued.
 
-    The error message links to the field, and no number is taken.
+    The page of the draft links to the field for the VAT id. A refusal takes no invoice number: once the customer is in
+    the USA, the invoice gets the first one.
     """
     draft = await a_draft(GLOBEX_HELPDESK, GLOBEX)
     async with transaction(SYSTEM) as tx:
