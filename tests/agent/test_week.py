@@ -80,7 +80,7 @@ async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: B
 
 
 async def test_cells_are_logged_changed_and_deleted_by_one_save(ines: Browser, case: Case) -> None:
-    """S1.21: by one save, Ines logs a cell that she filled, changes another cell, and deletes the entry of an emptied one.
+    """S1.21: by one save, Ines logs a filled cell, changes a second one, and deletes the entry of an emptied third.
 
     The rest stays, and the changed entry keeps its comment and its override.
     """

@@ -44,9 +44,10 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
-    """S3.18: Noor limits which statuses may follow Open, and renames Open; a form opened before gets 409 for a third name.
+    """S3.18: Noor limits which statuses may follow Open, and then renames Open.
 
-    The audit log describes the changes.
+    If she sends a form that she opened before, with another new name, she gets 409. The audit log describes the
+    changes.
     """
     found = await statuses()
     here = f"{HERE}/{found['Open'].id}"

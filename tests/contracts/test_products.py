@@ -132,7 +132,7 @@ async def test_the_price_list_is_kept_on_its_pages(app: Gate) -> None:
 
 
 async def test_every_field_of_a_service_is_on_its_form_and_on_its_page(app: Gate) -> None:
-    """S4.6 to S4.14: the form of a service has a field for each setting; its page shows them with customer and contract."""
+    """S4.6 to S4.14: the form of a service has a field for each setting; the page of the service shows the settings."""
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         page = f"/agent/customers/1/contracts/{ACME_CONTRACT}/services/{HELPDESK}"
         form = form_of((await noor.get(page)).text, page)

@@ -135,7 +135,7 @@ async def test_admins_keep_templates_on_their_pages(app: Gate) -> None:
 
 
 async def test_the_cheapest_template_is_first_for_the_real_time_of_a_customer(app: Gate) -> None:
-    """S3.26, S3.27: the templates are sorted by what real time (1:30 h in March, 1 h in October: 300.00) would have cost.
+    """S3.26, S3.27: templates are sorted by what real time (1:30 h in March, 1 h in October: 300.00) would have cost.
 
     Care costs ten fees of 20.00 and nothing beyond, as neither month exceeds 2 h: 200.00. Hours counts 1:30 h as 2 h:
     360.00. A template of vouchers without hours and price is left out, and one in another currency is not compared.

@@ -48,7 +48,7 @@ async def nothing_changes() -> list[Any]:
 async def test_a_contact_opens_a_case_with_files_and_reads_it(app: Gate) -> None:
     """Ada opens a case with two files and sees it on its page.
 
-    The types of the files are stored by their content and not as the browser names them.
+    The media type of a file is determined from its content, not from what the browser says.
     """
     async with await Browser.of(app, ADA) as browser:
         form = await browser.get("/cases/new")
@@ -148,7 +148,7 @@ async def test_choices_that_are_none_are_refused(app: Gate) -> None:
 async def test_a_type_for_agents_only_is_not_offered_to_contacts_and_refused_from_them(app: Gate) -> None:
     """S3.11: a case type for agents only is neither offered to Ada nor accepted from her; Ines can use it for her.
 
-    The database refuses it from Ada too.
+    The database too refuses a case of this type from Ada.
     """
     async with transaction(INES) as tx:
         await tx.execute("update case_type set for_contacts = false where id = 3")
@@ -400,7 +400,7 @@ async def test_a_long_case_is_shown_in_stretches(app: Gate) -> None:
 
 
 async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
-    """A saved draft is shown in its form again, and is gone after the form was sent."""
+    """Text that Ada typed into a form and did not send is in the form again; once the form is sent, it is gone."""
     await opened()
     async with await Browser.of(app, ADA) as browser:
         for address, shown, field in (
@@ -471,7 +471,7 @@ def stored(settings: Any) -> list[Path]:
 async def test_a_contact_opens_thirty_cases_an_hour_and_the_text_of_the_next_is_kept(app: Gate) -> None:
     """R83: a contact's thirty-first case within an hour gets 429 with the waiting time, and the typed text is kept.
 
-    This does not limit colleagues and agents. The contact can open the next case an hour after the first.
+    Colleagues and agents can still open cases. The contact can open the next case an hour after the first.
     """
     at = now()
     for number in range(30):

@@ -213,10 +213,10 @@ async def test_a_new_mail_address_asks_for_the_password_of_the_administrator(app
 
 
 async def test_the_database_refuses_contacts_without_the_right() -> None:
-    """R27, R88: with the database role of administrators, Alan, who does not have the right, can change nothing.
+    """R27, R88: with the database role of administrators, Alan, who may not manage contacts, can change nothing.
 
-    Ada, who has the right, cannot insert a contact of another customer or a password reset. She can insert an invitation
-    only for another contact of her customer.
+    Ada, who may manage them, cannot insert a contact of another customer or a password reset. She can insert an
+    invitation only for another contact of her customer.
     """
     forged = replace(ALAN, manages_contacts=True).as_administrator()
     async with transaction(forged) as tx:

@@ -27,10 +27,10 @@ async def stored(customer: int = ACME) -> tuple[Any, ...]:
 
 
 async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) -> None:
-    """C7, S2.43: Ada names an accounts address, adds the CSV and stops the mails to contacts.
+    """C7, S2.43: Ada has invoices mailed, with a CSV file, to an accounts address and no longer to contacts.
 
-    The settings of other customers stay. Sending the form again changes nothing. The contacts' page, the page of the
-    customer and *Changes* show the choice.
+    The settings of other customers stay. Sending the form again changes nothing. The page of contacts, the list of
+    invoices and the agents' page of the customer show the address; *Changes* says that it was changed, but not to what.
     """
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(THEIRS)
@@ -52,7 +52,10 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_a_reader_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: Alan and Ines get 404 for the contacts' page, Ada 404 and Ines 403 for the admins' page; nothing changes."""
+    """S3.15: Alan and Ines get 404 for the form in the contacts' area; for that in the agents' area, Ada gets 404 and Ines 403.
+
+    Nothing changes.
+    """
     before = await checksums(dsn, ["session", "audit"])
     for reader, path, status in ((ALAN, THEIRS, 404), (INES, THEIRS, 404), (ADA, OURS, 404), (INES, OURS, 403)):
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -62,7 +65,11 @@ async def test_a_reader_who_is_no_administrator_changes_nothing(app: Gate, dsn: 
 
 
 async def test_a_contact_who_lost_the_right_meanwhile_changes_nothing(app: Gate, dsn: str) -> None:
-    """R12: the database lets only administrators change how invoices are delivered, and no other column of the customer."""
+    """R12: the database lets Ada change how invoices are delivered only while she may manage contacts.
+
+    She needs the database role of administrators for it, and cannot change another column of the customer with this
+    role.
+    """
     administrator = ADA.as_administrator()
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set manages_contacts = false where id = $1", ADA.id)
@@ -83,7 +90,7 @@ async def test_a_contact_who_lost_the_right_meanwhile_changes_nothing(app: Gate,
 async def test_another_accounts_address_takes_the_password_and_the_rest_does_not(
     app: Gate, reader: Any, path: str
 ) -> None:
-    """R20: a while after signing in, changing the accounts address needs the password, and other fields do not.
+    """R20: twenty minutes after signing in, changing the accounts address needs the password, and other fields do not.
 
     A refused form keeps what was typed.
     """
@@ -101,7 +108,10 @@ async def test_another_accounts_address_takes_the_password_and_the_rest_does_not
 
 
 async def test_of_two_people_at_once_neither_undoes_the_other(app: Gate) -> None:
-    """Ada and Noor open their forms and save different fields; both changes stay."""
+    """Ada and Noor open their forms and save different fields at once; both changes stay.
+
+    If Ada then changes the field that Noor changed, in the form opened before, she gets 409 with Noor's value.
+    """
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, NOOR, at=NOW) as noor:
         theirs, ours = await ada.get(THEIRS), await noor.get(OURS)
         answers = await asyncio.gather(

@@ -53,7 +53,7 @@ async def test_a_contact_sees_what_is_used_pending_and_left(app: Gate, care: dic
 
 
 async def test_a_number_of_a_case_stands_apart_from_the_work(app: Gate, care: dict[str, int]) -> None:
-    """S2.3: in the approved time, a space follows the number of a case."""
+    """S2.3: the page of approved time has a space between the number of a case and the comment on the work."""
     async with transaction(MAX):
         await approved(15, service=care["plan"], comment="Cable laid", case_id=(await a_case())["id"])
     text = await text_of(app, ADA, f"/hours/services/{care['plan']}?on=2026-10-31")
@@ -61,7 +61,10 @@ async def test_a_number_of_a_case_stands_apart_from_the_work(app: Gate, care: di
 
 
 async def test_earlier_periods_can_be_read(app: Gate, care: dict[str, int]) -> None:
-    """S2.3, D26: the page of a past period shows what was included, used and left; other customers' contacts get 404."""
+    """S2.3, D26: the page of a past period shows what was included, used and left of a service.
+
+    Gil, of another customer, and Alan, who may not see hours, get 404.
+    """
     assert f"/hours/services/{care['plan']}?on=2026-10-31" in await text_of(app, ADA, "/hours")
     async with transaction(MAX):
         await approved(90, service=care["plan"])
@@ -80,9 +83,9 @@ async def test_earlier_periods_can_be_read(app: Gate, care: dict[str, int]) -> N
 
 
 async def test_hours_are_on_the_home_page_and_in_the_panel_of_a_case(app: Gate, care: dict[str, int]) -> None:
-    """The customer's home page and the panel of a case show the meter of a prepaid service and what is left.
+    """Ada's home page, and for agents the panel of a case, show the meter of a prepaid service and what is left.
 
-    The page of the case fetches the meter after it has loaded.
+    The agents' page of the case fetches the meter after it has loaded.
     """
     assert "1 h left of 12 h" in await text_of(app, ADA, "/")
     async with transaction(SYSTEM) as tx:
@@ -98,7 +101,7 @@ async def test_hours_are_on_the_home_page_and_in_the_panel_of_a_case(app: Gate, 
 
 
 async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: dict[str, int]) -> None:
-    """The form for time shows what is left of the service's prepaid time as soon as a duration is typed."""
+    """As soon as a duration is typed, the form for time shows what is left of the service's prepaid time, if it has any."""
     path = f"/agent/time/preview?on=service-{care['plan']}&duration=45m&work_date=2026-11-20"
     text = await text_of(app, INES, path)
     assert "counts 45 min" in text
@@ -173,7 +176,7 @@ async def test_money_is_shown_only_with_the_right_to_invoices(app: Gate, care: d
 
 
 async def test_the_ledger_shows_grant_draw_reversal_and_expiry(app: Gate, care: dict[str, int]) -> None:
-    """D23, S3.22: the ledger shows what was granted, drawn, given back and expired, and a remainder stays visible."""
+    """D23, S3.22: the ledger of a voucher shows what was granted, drawn and given back, and what was left on expiry."""
     async with transaction(MAX):
         run = await billed(date(2026, 11, 21))
         await billing.delete_draft(run.draft_ids[0], by=MAX, at=NOW)

@@ -226,7 +226,7 @@ async def test_a_statement_of_a_company_that_is_not_set_up_has_no_pdf(app: Gate,
 
 @pytest.mark.usefixtures("invoice")
 async def test_the_list_fetches_itself_again(app: Gate) -> None:
-    """A request by htmx gets the list of invoices alone, which refreshes itself on the event `invoices`."""
+    """A request by htmx gets the list of invoices alone, which fetches itself again."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         fragment = (await browser.get("/invoices", headers={"hx-request": "true"})).text
         assert fragment.lstrip().startswith('<div id="invoices" hx-get="/invoices')
@@ -235,7 +235,7 @@ async def test_the_list_fetches_itself_again(app: Gate) -> None:
 
 @pytest.mark.usefixtures("invoice")
 async def test_an_invoice_takes_few_statements(app: Gate) -> None:
-    """An invoice takes at most 14 SQL statements and the list of invoices at most 8."""
+    """The page of an invoice takes at most 14 SQL statements, and the list of invoices at most 8."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         await browser.get(INVOICE)
         with counted() as statements:

@@ -83,7 +83,10 @@ async def told(reader: ContactReader) -> list[str]:
 
 
 async def test_a_watcher_sees_the_case_and_is_notified_of_it() -> None:
-    """S3.15: Ada makes Alan, who sees only his own cases, a watcher: he finds the case and gets notices about it."""
+    """S3.15: while Alan, who sees only his own cases, watches Ada's case, he finds it and gets notices about it.
+
+    Adding him twice is harmless. Once he no longer watches, he neither finds the case nor reads notices about it.
+    """
     case = await opened(ADA)
     assert not await sees(ALAN, case)
     await do("watch", case, ALAN.id, by=ADA)
@@ -208,9 +211,10 @@ async def test_a_contact_gives_the_case_to_a_colleague() -> None:
 
 
 async def test_a_case_that_a_confidential_one_is_merged_into_is_confidential() -> None:
-    """D53: if a confidential case is merged into another case, the other case becomes confidential and gets its watchers.
+    """D53: if a confidential case is merged into another case, this other case becomes confidential too.
 
-    If the case is later made not confidential, the merged case is not confidential either.
+    It also gets the watchers of the merged case. If the other case is later made not confidential, the merged case is
+    not confidential either.
     """
     hidden, plain = await opened(ALAN), await opened(ADA, "Severance of the cable")
     await do("set_confidential", hidden, True, by=ALAN)
