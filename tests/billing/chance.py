@@ -33,7 +33,7 @@ HOLIDAYS = "2026-02-10"
 
 
 class Chance:
-    """Draws documents from a seed; the same seed always gives the same document."""
+    """A source of random documents: the same seed always gives the same documents in the same order."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311

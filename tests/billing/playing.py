@@ -147,7 +147,7 @@ class Player:
         return cls(given, customer, contracts, services, vouchers, entries)
 
     async def _counted(self, state: BillingState) -> None:
-        """Check that each entry counts as many billable minutes as the engine computes."""
+        """Check that each approved entry counts as many billable minutes as the engine computes."""
         pieces = {**engine.allocate(state), **state.settled}
         rows = await current().fetch(
             "select id, billable_minutes from time_entry where customer_id = $1 and state = 'approved' and billing <> 'not_billable'",
@@ -339,7 +339,10 @@ class Player:
 
 
 def _counted(entry: engine.Entry, logged: Logged, given: Input) -> dict[str, Any]:
-    """Return the columns of an entry with its worked and billable minutes, as `TimeEntry.log` stores them."""
+    """Return the columns of an entry with its worked and billable minutes, as `TimeEntry.log` stores them.
+
+    Check that `rules.counted` gives the billable minutes of the document, unless the entry is not billable.
+    """
     offer = given.services[str(entry.service)]
     schedule = schedule_of(WINDOWS[str(offer.schedule.id)], HOLIDAYS, "Europe/Berlin") if offer.schedule else None
     found = rules.counted(
@@ -375,7 +378,7 @@ def _rounding(service: engine.ServiceTerms) -> dict[str, Any]:
 
 
 def _terms(service: engine.ServiceTerms) -> dict[str, Any]:
-    """Return the columns that only some settlements have."""
+    """Return the columns of a service that only some settlements have."""
     if service.settlement is engine.Settlement.TIME_SPENT:
         return {}
     found: dict[str, Any] = {"overflow": service.overflow.value, "overage_rate": service.overage_rate}
@@ -416,7 +419,10 @@ async def _prices(service: engine.ServiceTerms, customer: int, service_id: int) 
 
 
 async def _people(document: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert the agents and roles that the document names, and return the ids of both by name."""
+    """Insert the agents and roles that the document names, and return their ids by name, first those of the agents.
+
+    The roles of the world are renamed, so that no name is taken already.
+    """
     await current().execute("update role set name = name || ' of the cast'")
     named = [*document.get("entries", ()), *document.get("rates", ())]
     roles = {

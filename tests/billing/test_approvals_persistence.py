@@ -101,7 +101,7 @@ async def test_a_draft_whose_approval_is_withdrawn_is_a_draft_again(verb: str) -
 
 
 async def test_a_draft_is_approved_with_its_submission_implied() -> None:
-    """Approving a draft entry submits it too, and the approval records that (C4)."""
+    """Approving a draft entry submits it too, and the approval records that the submission was implied (C4)."""
     async with transaction(MAX) as tx:
         entry = await log(state="draft")
         assert (await billing.approve([entry.choice], by=MAX, at=NOW)).done == (entry.id,)
@@ -257,7 +257,10 @@ async def test_an_agent_decides_on_nothing() -> None:
 
 
 async def test_general_and_not_billable_time_is_approved_without_a_price() -> None:
-    """General time and time that is not billable are approved without a price, and are never on a document (S1.5)."""
+    """General time, time that is not billable and time at no charge are approved without a price (S1.5).
+
+    Time that is not billable has no allocation; time at no charge is allocated at 0.00.
+    """
     async with transaction(MAX) as tx:
         general = await log(service=None, billing="not_billable")
         internal = await log(billing="not_billable")

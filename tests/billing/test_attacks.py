@@ -82,7 +82,10 @@ Act = Callable[[AgentReader], Awaitable[Any]]
 
 
 async def both(one: Act, other: Act) -> list[str]:
-    """Run both actions at once, as Max and as Noor in separate transactions, and return the outcomes or errors of both."""
+    """Run both actions at once, as Max and as Noor; return for each "done" or the class name of its refusal.
+
+    Each action has a transaction of its own.
+    """
 
     async def attempt(act: Act, by: AgentReader) -> str:
         try:

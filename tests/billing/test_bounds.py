@@ -96,7 +96,10 @@ async def test_a_draft_whose_rest_became_too_large_is_kept_as_it_is() -> None:
 
 
 async def test_the_total_to_bill_of_a_contract_counts_tax_and_every_approved_entry() -> None:
-    """The total to bill of a contract counts tax and every approved entry; time at no charge adds nothing."""
+    """An entry can be added to what a contract has to bill only while the total with tax fits on one document.
+
+    Entries that are approved already count; time at no charge adds nothing.
+    """
     price = Price(Decimal("500000000000"), RateSource.ENTRY)
     one, two = (entry(id, billable_minutes=60) for id in (1, 2))
     free: Entry = entry(3, billing=EntryBilling.NO_CHARGE)

@@ -45,7 +45,7 @@ async def left(voucher: int) -> int:
 
 
 async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> None:
-    """D30, D38, D40: a corrected hour is back on its voucher, its entry is open, and the next run makes a new statement."""
+    """D30, D38, D40: a corrected hour is back on its voucher, and the next run puts it on a new statement."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         assert await left(voucher) == 540

@@ -151,7 +151,7 @@ async def test_time_that_cost_nothing_gets_a_line_at_zero() -> None:
 
 
 async def test_the_files_of_a_credit_note_say_what_it_corrects() -> None:
-    """D38, S0.19: the PDF names the invoice and the reason, and the CSV sums to the net."""
+    """D38, S0.19: a credit note's PDF names the invoice and the reason, and its CSV file sums to the net."""
     async with transaction(MAX):
         invoice = await issued(60, 30)
         note = await credited(invoice, Chosen(minutes={2: 15}), freed=False)

@@ -178,7 +178,7 @@ async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -
 async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() -> None:
     """D4, S3.31: the minutes and amounts that the list shows for each agent are those that the run then bills.
 
-    This is so even if other time of the same day is approved already.
+    The figures agree even if other time of the same day is approved already.
     """
     async with transaction(MAX):
         service = await a_service_by_day()

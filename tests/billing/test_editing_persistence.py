@@ -142,7 +142,11 @@ async def test_time_is_not_taken_off_below_a_discount_and_a_deleted_draft_frees_
 
 
 async def test_an_invoice_with_a_discount_is_credited_to_the_cent() -> None:
-    """D38, D41: crediting everything reverses the discount too; a credit of more than what is left is refused."""
+    """D38, D41: crediting an invoice with a discount as a whole reverses the discount too, to the cent.
+
+    Crediting only the line that the discount reduced is refused as too much, and a credit of another sum than Max has
+    seen is a conflict.
+    """
     draft_id, _ = await a_draft(60)
     await add(draft_id, "30", "discount")
     async with transaction(MAX):

@@ -52,7 +52,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_a_reader_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: Alan and Ines get 404 for the form in the contacts' area; for that in the agents' area, Ada gets 404 and Ines 403.
+    """S3.15: Alan and Ines get 404 for the form in the contacts' area, Ada 404 and Ines 403 for the admins' form.
 
     Nothing changes.
     """

@@ -101,7 +101,7 @@ async def test_hours_are_on_the_home_page_and_in_the_panel_of_a_case(app: Gate, 
 
 
 async def test_the_meter_under_the_duration_shows_what_is_left(app: Gate, care: dict[str, int]) -> None:
-    """As soon as a duration is typed, the form for time shows what is left of the service's prepaid time, if it has any."""
+    """When a duration is typed, the form for time shows what is left of the service's prepaid time, if there is any."""
     path = f"/agent/time/preview?on=service-{care['plan']}&duration=45m&work_date=2026-11-20"
     text = await text_of(app, INES, path)
     assert "counts 45 min" in text
