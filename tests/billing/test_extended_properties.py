@@ -67,7 +67,7 @@ def test_the_order_of_approval_does_not_matter(
 @given(states, books.rates, books.days, books.days)
 @books.quick
 def test_two_runs_charge_what_one_run_would(state: BillingState, rates: RateTable, one: date, other: date) -> None:
-    """If all time is approved before, two runs give the same sum and allocations as the later run alone."""
+    """If all time is approved before the first run, two runs give the same sum and allocations as the later run alone."""
     state = approved(state, rates)
     whole = bill(state, max(one, other))
     first = bill(state, min(one, other))
@@ -198,7 +198,10 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def the_minutes_of_an_entry_are_settled_or_freed_or_written_off(self) -> None:
-        """The settled, freed and written-off minutes of an entry sum to its billable minutes."""
+        """The settled, freed and written-off minutes of an entry that has been billed sum to its billable minutes.
+
+        Entries with a fixed fee or under a service that rounds by day are left out.
+        """
         entries = {entry.id: entry for entry in self.state.entries}
         for id, pieces in self.state.settled.items():
             entry = entries[id]

@@ -56,7 +56,10 @@ async def test_a_flagged_entry_stays_where_it_is_and_keeps_its_allocations(state
 
 
 async def test_a_run_skips_flagged_time_and_bills_it_once_the_flag_is_lifted() -> None:
-    """C3, D47: a billing run skips a flagged entry with the reason `flagged`, even if the author has answered."""
+    """C3, D47: a run skips a flagged entry with the reason `flagged`, even if the author has answered the question.
+
+    Once the flag is lifted, a run bills the entry.
+    """
     async with transaction(MAX) as tx:
         entry, other = await log(60), await log(30)
         await billing.approve([entry.choice, other.choice], by=MAX, at=NOW)

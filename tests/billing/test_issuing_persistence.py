@@ -371,8 +371,8 @@ async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
 async def test_a_contact_sees_issued_invoices_of_the_own_customer_and_no_drafts() -> None:
     """Ada sees the issued invoices of her own customer, but no drafts (R24, R25, R26).
 
-    `visible_to` filters them, and row-level security does so for queries without `visible_to`. Alan, Gil and Ines
-    cannot find Ada's invoice.
+    `visible_to` leaves out other invoices, and so does row-level security for queries without `visible_to`. Alan, Gil
+    and Ines cannot find Acme's invoice.
     """
     async with transaction(MAX):
         invoice = await issued()
