@@ -14,5 +14,8 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-        """Return a name of `names`, which is imported at the first use: `portal simulate` needs only the engine."""
+        """Return the name `name` of the module `names`.
+
+        The module is imported only when a name is first used, because `portal simulate` needs only the engine.
+        """
         return getattr(import_module("portal.billing.names"), name)

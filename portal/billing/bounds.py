@@ -29,7 +29,7 @@ def unfitting(billing: Billing) -> list[Document]:
 
 
 def too_large(billing: Billing) -> list[Key]:
-    """Return the entries of the documents that a billing run leaves out because their amounts are too large."""
+    """Return the ids of the entries on documents that a billing run leaves out because their amounts are too large."""
     return [entry for document in unfitting(billing) for entry in document.detail]
 
 
@@ -54,7 +54,9 @@ async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int])
 
 
 class RunningTotals:
-    """The amounts to bill by contract, added up while entries are approved. They tell how much more may be approved.
+    """The amounts to bill by contract, added up while entries are approved.
+
+    The totals tell whether one more entry may be approved.
 
     Included and prepaid hours are counted as if they were charged, so the total is never too low.
     """

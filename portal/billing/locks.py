@@ -15,7 +15,10 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
 
 
 async def lock_free_customers(customer_ids: Collection[int]) -> list[int]:
-    """Lock those of these customers whom no other transaction holds, as `lock_customers` does, and return their ids."""
+    """Lock those of these customers whom no other transaction has locked, and return their ids.
+
+    This is `lock_customers` without waiting: customers who are locked already are left out.
+    """
     return [row["id"] for row in await current().fetch(f"{_LOCK} skip locked", sorted(set(customer_ids)))]
 
 

@@ -19,9 +19,10 @@ async def counts_shown(
 ) -> dict[str, Any]:
     """Return the counts that the navigation shows at the instant `at`, by view name, read by one query.
 
-    `time` counts the reader's own time entries that need work: rejected entries, entries with an open flag that the
-    reader has not answered, and drafts from before this week. For managers, `approvals` counts the time entries that
-    wait for their approval. `also` are further queries by view name, from packages that this package must not import.
+    Besides the counts of cases (`countings`), `time` counts the reader's own time entries that need work: rejected
+    entries, entries with an open flag that the reader has not answered, and drafts from before this week. For managers,
+    `approvals` counts the time entries that wait for their approval. `also` are further queries by view name, from
+    packages that this package must not import.
     """
     week = monday_of(today(reader.time_zone, at))
     shown = countings(reader, at) | {"time": counting_overdue(reader.id, week)}

@@ -98,7 +98,8 @@ async def buyers(invoice_id: int) -> list[int]:
 async def reallocate_sold(invoice_id: int) -> None:
     """If an invoice or draft sells a voucher, recompute the allocations of the customer's open time (D25).
 
-    They can change when the voucher becomes usable or stops being usable. The caller must have locked the customer.
+    These allocations can change when the voucher becomes usable or stops being usable. The caller must have locked the
+    customer.
     """
     await reallocate(await buyers(invoice_id))
 
@@ -189,9 +190,9 @@ async def write(books: Sequence[Book], allocated: Allocated | None = None) -> di
     """Store the allocations that the engine computes for the open entries of the books.
 
     For entries that are rounded by day, store the billable minutes too. `allocated` are the computed allocations, or
-    None to compute them here. The stored rows of an entry are not touched if they equal the computed allocations; return
-    the ids of these rows. Raise `Conflict` if rounding by day gives an entry more than `LONGEST_COUNTED` billable
-    minutes.
+    None to compute them here. If the stored rows of an entry equal its computed allocations, these rows stay as they
+    are. Return the ids of the rows that stay, by entry id and position. Raise `Conflict` if rounding by day gives an
+    entry more than `LONGEST_COUNTED` billable minutes.
     """
     now, (before, ids) = await computed(books, allocated), await stored(books)
     gone = {id for id, pieces in before.items() if pieces != now.get(id, [])}
@@ -214,7 +215,10 @@ async def write(books: Sequence[Book], allocated: Allocated | None = None) -> di
 
 
 async def _recount(of: Book, now: Mapping[Key, Sequence[Columns]]) -> None:
-    """Store the minutes of the open entries of a book that are rounded by day; `now` are the allocations of entries."""
+    """Store the billable minutes of the open entries of a book that are rounded by day: the sum of their allocations.
+
+    `now` has the allocations by entry id. Raise `Conflict` if an entry would have more than `LONGEST_COUNTED` minutes.
+    """
     by_day = {int(entry.id): entry for entry in of.state.entries if not entry.is_override and entry.id in now}
     if not by_day:
         return
@@ -259,7 +263,10 @@ order by a.entry_id, a.part, a.position
 
 
 async def stored(books: Sequence[Book]) -> tuple[dict[Key, list[Columns]], dict[PlaceKey, int]]:
-    """Return the stored allocations of the open entries of the books, by entry id as `computed` does, and their ids."""
+    """Return the stored allocations of the open entries of the books, and the ids of their rows.
+
+    The allocations are by entry id, as `computed` returns them. The ids are by entry id and position of the allocation.
+    """
     pieces, ids = defaultdict(list), {}
     for row in await current().fetch(_STORED, [entry.id for of in books for entry in of.state.entries]):
         entry_id, id, *_ = row
@@ -302,7 +309,10 @@ def _piece(row: Row) -> Allocation:
 
 
 def _columns(part: int, piece: Allocation) -> Columns:
-    """Return an allocation of the part `part` of its entry as a row stores it."""
+    """Return the values of an allocation in the columns `COLUMNS`; the inverse of `_piece`.
+
+    `part` is the number of the part of the entry to which the allocation belongs.
+    """
     price, (pool, period_start) = piece.price, piece.pool or (None, None)
     is_included = piece.kind is AllocationKind.INCLUDED
     return (

@@ -46,11 +46,11 @@ class BilledVoucher(Table, tablename="billed_voucher"):
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """The fees and the vouchers that were billed; false in a condition if there are none.
+    """The fees and the vouchers that were billed; `bool()` is False if there are none.
 
     `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
-    service and the first billed day to the amount that was charged, but only for periods whose first day is not billed.
-    `vouchers` are ids.
+    service and the first billed day to the amount that was charged; it has only periods in which the fee was not billed
+    from the first day on. `vouchers` are ids.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)

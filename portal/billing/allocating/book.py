@@ -268,7 +268,7 @@ def _entry(row: Row) -> Entry:
 
 
 def _settled_piece(entry: Key, kind: str, minutes: int, rate: str | None) -> Allocation:
-    """Return what `Entry.without` needs to know of a settled allocation.
+    """Return a settled allocation with only what `Entry.without` uses: its kind, its minutes and its scheduled rate.
 
     `rate` is the hourly rate of the allocation if a window of the service sets it (`RateSource.SCHEDULE`), else None.
     """

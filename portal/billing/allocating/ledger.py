@@ -29,10 +29,10 @@ class VoucherMove(Table, tablename="voucher_move"):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The balance of a voucher (`voucher`, a row of `balances`).
+    """The balance of a voucher.
 
-    `drawn` are the minutes that settled time drew from the voucher. `reserved` are the minutes for approved time that
-    no document has settled yet.
+    `voucher` is a database row, whose columns the function `balances` describes. `drawn` are the minutes that settled
+    time drew from the voucher. `reserved` are the minutes for approved time that no document has settled yet.
     """
 
     voucher: Row
@@ -79,9 +79,9 @@ order by v.end_on nulls last, v.sold_on, v.id
 async def balances(customer_id: int, voucher_id: int | None = None) -> list[Balance]:
     """Return the balance of each voucher of a customer, or of one voucher, in the order in which time draws from them.
 
-    Besides the columns of the voucher, a row has `usable` (whether the voucher can pay for time), and the names
-    (`services`) and ids (`service_ids`) of its services. `invoice` is the number of the invoice that sells the voucher,
-    and `draft_id` the id of the draft that sells it; each can be None.
+    Besides the columns of the table `voucher`, `Balance.voucher` has `usable` (whether the voucher can pay for time),
+    and the names (`services`) and ids (`service_ids`) of the services whose time it pays for. `invoice` is the number
+    of the invoice that sells the voucher, and `draft_id` the id of the draft that sells it; each can be None.
     """
     rows = await current().fetch(_BALANCES, customer_id, voucher_id)
     return [Balance(row, row["drawn"], row["reserved"]) for row in rows]
@@ -109,9 +109,9 @@ async def moves_of(
 ) -> tuple[list[Row], int | None]:
     """Return a page of the draws and reversals of a voucher, the latest first, and the cursor of the next page or None.
 
-    `left_then` is the balance after the row. The columns of the entry are None if the entry was deleted since. With
-    `for_contact`, rows have only the `work_date` of the entry. `before` is the cursor: the id of the last row on the
-    previous page.
+    In each row, `left_then` is how many minutes the voucher had left after this draw or reversal. The columns of the
+    entry are None if the entry was deleted since. With `for_contact`, `work_date` is the only column of the entry.
+    `before` is the cursor: the id of the last row on the previous page.
     """
     rows = await current().fetch(_OWN_MOVES if for_contact else _MOVES, voucher_id, before, MOVES + 1)
     return rows[:MOVES], rows[MOVES - 1]["id"] if len(rows) > MOVES else None

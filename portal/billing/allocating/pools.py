@@ -59,8 +59,8 @@ NO_POOLS = Pools()
 async def load_pools(customer_ids: Collection[int], earliest: date, *, rolls: bool) -> Pools:
     """Return the vouchers of these customers, and what was drawn from pools that can pay for days from `earliest` on.
 
-    Minutes drawn from other pools may be missing. `rolls` says whether minutes roll over, or ever did, for any service
-    of these customers.
+    Minutes drawn from pools that ended before `earliest` may be missing. `rolls` says whether minutes roll over, or
+    ever did, for any service of these customers.
     """
     ids = sorted(customer_ids)
     rows = await current().fetch(_VOUCHERS, ids)

@@ -16,8 +16,8 @@ from portal.periods import period_of
 class StoredRolled(Table, tablename="rolled_minutes"):
     """Minutes of the period that began on `origin`, which rolled over into the period that begins on `period_start`.
 
-    They may roll over `periods` more times. `run_id` is the billing run that closed the previous period. The primary
-    key is `service_id`, `period_start` and `origin`.
+    The minutes may roll over `periods` more times. `run_id` is the billing run that closed the period before
+    `period_start`. The primary key is `service_id`, `period_start` and `origin`.
     """
 
     customer_id = BigInt(default=None)
@@ -53,8 +53,8 @@ async def record(
     """Store the minutes that roll over from the periods that a billing run has closed.
 
     `before` and `after` are the states of the customer before and after the run. `billed` are the ids of the contracts
-    that the run billed; periods of other contracts stay open. A period from which nothing rolls over gets a row with 0
-    minutes. The caller has locked the customer.
+    that the run billed; periods of other contracts stay open. If nothing of a closed period's own minutes rolls over, a
+    row with 0 minutes is stored, which marks the period as closed. The caller has locked the customer.
     """
     places = before.places()
     rows = []
@@ -85,7 +85,8 @@ where s.id = r.service_id and s.contract_id = $1 and r.run_id = $2
 async def reopen(contract_id: int, run_id: int) -> None:
     """Reopen periods that a billing run closed, because the draft that the run made for this contract was deleted.
 
-    A period stays closed if settled time has used minutes that rolled over, in the next period or later, or if another
-    run has closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.
+    A period stays closed if, in one of the periods after it, settled time has used minutes that rolled over, or if
+    another run has closed a later period. The caller has locked the customer, and recomputes the allocations
+    afterwards.
     """
     await current().execute(_REOPEN, contract_id, run_id)

@@ -21,8 +21,8 @@ class AskedTime:
 
     `place` names the document on which the contact sees the time, such as `invoice 2026-0001`. It is "" if the contact
     sees the time on the page Hours. `invoice_id` and `position` identify the row of an invoice's time detail; both are
-    None if the time is not on an invoice. `amount` is None where no price is shown. `covered_by` says in words what
-    pays for the time.
+    None if the time is not on an invoice. `amount` is None unless the time is on an invoice, because statements and the
+    page Hours show no prices. `covered_by` says in words what pays for the time.
     """
 
     customer_id: int
@@ -76,7 +76,7 @@ def _asked(rows: list[DetailRow], customer_id: int, place: str, invoice_id: int 
 
 
 async def time_in_hours(entry_id: int, reader: ContactReader) -> AskedTime:
-    """Return an approved entry of the reader's customer. Raise `NotFound` for any other entry."""
+    """Return the time of an approved entry of the reader's customer. Raise `NotFound` for any other entry."""
     row = await current().fetchrow(
         "select * from approved_time where id = $1 and customer_id = $2", in_range(entry_id), reader.customer_id
     )

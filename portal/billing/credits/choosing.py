@@ -24,7 +24,12 @@ ALL_CREDITED = "Everything on this invoice is credited already."
 
 
 class Refusals(NamedTuple):
-    """The error messages for minutes of time: too many, a part of a fixed fee, and time of which nothing is left."""
+    """The error messages for a choice of minutes in the time detail.
+
+    - `too_much`: more minutes are chosen than are left of a row.
+    - `whole_fee`: only a part of a row with a fixed fee is chosen.
+    - `gone`: nothing is left of a chosen row.
+    """
 
     too_much: str
     whole_fee: str
@@ -43,11 +48,12 @@ CREDITED = Refusals(
 class Chosen:
     """What somebody chose to credit: everything, or lines of the invoice, parts of lines, and minutes of time.
 
-    - `unused`: instead of `lines`, what fees charge for days after the end of the contract.
-    - `lines`: the positions of lines that are credited as a whole.
+    - `unused`: what fees charge for days after the end of the contract. Other amounts of lines that are not for time
+      are then not credited.
+    - `lines`: the positions of the lines to credit as a whole.
     - `minutes`: the minutes to credit, by position in the time detail.
-    - `amounts`: the net amount to credit of lines for fees and of charges added by hand, by position of the line.
-    - `vouchers`: the minutes to credit of lines for vouchers, by position of the line; 0 chooses nothing.
+    - `amounts`: by position of a line for a fee or for a charge added by hand, the net amount to credit of it.
+    - `vouchers`: by position of a line for a voucher, the minutes to credit of it; 0 credits nothing.
     """
 
     everything: bool = False
@@ -64,8 +70,8 @@ class Credit:
 
     - `time`: credited rows of the invoice's time detail, each with the credited minutes and amount.
     - `due_again`: the lines of the invoice whose fee or voucher can become due again.
-    - `unused_from`: the first credited day of fees for days after the end of the contract, by line of the invoice.
-    - `voucher_minutes`: the minutes that are removed from vouchers, by line of the invoice.
+    - `unused_from`: by line of the invoice, the first day for which a fee is credited because the contract has ended.
+    - `voucher_minutes`: by line of the invoice that sells a voucher, the minutes to remove from this voucher.
     - `payable`: the amount by which the invoice's sum to pay falls. It can differ from the gross, because the sum to
       pay may be rounded to coins.
     """
@@ -91,7 +97,8 @@ class Credit:
 def credit(of: Creditable, chosen: Chosen) -> Credit:
     """Return the content of the credit note for this choice.
 
-    Raise `Invalid` if the choice is empty, more than what is left, or only a part of a fixed fee.
+    Raise `Invalid` if nothing is left to credit, if the choice is empty or more than what is left, if it has only a
+    part of a fixed fee, or if a discount on the invoice leaves less to credit than the choice (`_vat`).
     """
     time = list(chosen_time(of.time, chosen, of.invoice.digits))
     unused = of.unused if chosen.unused else {}
@@ -122,9 +129,9 @@ def credit(of: Creditable, chosen: Chosen) -> Credit:
 
 
 def _voucher_minutes(of: Creditable, chosen: Chosen, lines: Sequence[dict[str, object]]) -> dict[int, int]:
-    """Return how many minutes the credit note removes from vouchers, by line of the invoice.
+    """Return, by line of the invoice that sells a voucher, how many minutes the credit note removes from this voucher.
 
-    If a line credits only a part of a voucher, put the credited time into the line's label.
+    If a line of `lines` credits only a part of a voucher, change its label to say how many hours and minutes.
     """
     taken = {}
     for line in lines:
@@ -157,16 +164,20 @@ def _payable(of: Creditable, gross: Decimal) -> Decimal:
 
 
 def _due_again(of: Creditable, nets: Mapping[int, Decimal], chosen: Chosen) -> frozenset[int]:
-    """Return the lines of `of.due_again` that this credit note credits wholly, so that they can become due again."""
+    """Return the lines of `of.due_again` that the credit note credits wholly.
+
+    Only the fees and vouchers of these lines can become due again.
+    """
     parts = {position for position, minutes in chosen.vouchers.items() if minutes}
     whole = of.due_again & nets.keys() - parts
     return frozenset(position for position in whole if nets[position] == of.nets[position])
 
 
 def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
-    """Return the amounts to credit for chosen parts of fees, charges and vouchers, by line.
+    """Return, by line, the amounts to credit for the chosen parts of fees, charges added by hand and vouchers.
 
-    Raise `Invalid` if a part is more than what is left.
+    Return none if everything or only unused days are credited. Raise `Invalid` if a part is more than what is left of
+    its line.
     """
     if chosen.everything or chosen.unused:
         return {}
@@ -227,7 +238,8 @@ def _amount(row: DetailRow, minutes: int, digits: int) -> Decimal:
 def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict[str, object]]:
     """Yield the VAT groups of the credit note. The tax of a group is the tax left before less the tax left afterwards.
 
-    Raise `Invalid` if the base of a group would be negative or more than what is left, as a discount can cause.
+    Raise `Invalid` if the base of a group would be negative or more than what is left of it. A discount on the invoice
+    can cause both.
     """
     bases: dict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
     for line in lines:

@@ -25,7 +25,7 @@ class Left:
     def is_open(self) -> bool:
         """Return whether minutes are left.
 
-        A row that never had billable minutes is not open, but it is listed until it has been credited.
+        A row that never had billable minutes is never open, but `left_of` yields it until it has been credited.
         """
         return self.minutes > 0
 
@@ -35,13 +35,13 @@ class Creditable:
     """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
 
     - `lines`: all lines of the invoice.
-    - `nets`: what is left of lines that are not for time. Of a voucher, the share of the price for undrawn minutes is
-      left.
+    - `nets`: by position of a line that is not for time, the net amount left of it. For a voucher, this is the share of
+      the price for minutes that are neither drawn nor reserved.
     - `groups`: the base and the tax that are left, by VAT category and rate.
     - `due_again`: the lines for fees and for wholly undrawn vouchers of which nothing has been credited. These fees and
       vouchers can become due again.
     - `vouchers`: the sold vouchers, by line.
-    - `unused`: what can be credited of fees, because they are for days after the end of the contract, by line.
+    - `unused`: by line of a fee, the part that can be credited because it is for days after the end of the contract.
     """
 
     invoice: Invoice
@@ -55,7 +55,10 @@ class Creditable:
 
     @property
     def divisible(self) -> frozenset[int]:
-        """Return the positions of the lines of which a part can be credited: fees, and charges added by hand."""
+        """Return the positions of the lines of which a part can be credited.
+
+        These are the lines for fees and for charges added by hand of which anything is left.
+        """
         lines = (line for line in self.lines if line["kind"] in ("fee", "extra"))
         return frozenset(line["position"] for line in lines if self.nets[line["position"]] > 0)
 
@@ -106,7 +109,7 @@ async def creditable(invoice: Invoice) -> Creditable:
 
 
 def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int, Decimal]) -> Decimal:
-    """Return what is left to credit of a line that is not for time; negative for a discount that is not credited."""
+    """Return the net amount left to credit of a line that is not for time. It is negative for a discount."""
     if voucher := vouchers.get(line["position"]):
         return voucher.amount(voucher.left)
     rest: Decimal = line["net"] - credited.get(line["position"], Decimal(0))
@@ -114,7 +117,7 @@ def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int,
 
 
 def left_of(rows: Iterable[DetailRow], credited: Mapping[int, Row]) -> Iterable[Left]:
-    """Yield what is left of each row that is for time and not wholly credited. `rows` are a time detail.
+    """Yield what is left of each row of a time detail that is for time and not wholly credited.
 
     `credited` maps the position of a row to the `minutes` and the `amount` that were credited before.
     """

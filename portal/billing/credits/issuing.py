@@ -110,9 +110,9 @@ def checked_reason(text: str) -> str:
 async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None:
     """Store the lines, VAT, time detail and credited time of a credit note.
 
-    `of` has the ids of the customer, the credit note and the invoice as columns. `freed` says whether the time can be
-    billed again, and whether the fees and vouchers in `what.due_again` become due again. If not, they are written off.
-    A database trigger applies this to the time.
+    `of` has the ids of the customer, the credit note and the invoice as columns. If `freed`, the time can be billed
+    again, and the fees and vouchers of the lines `what.due_again` become due again; otherwise all of these are written
+    off. A database trigger makes the freed time billable again.
     """
     await insert_all(
         CreditLine,
@@ -133,10 +133,11 @@ async def _store_parts(of: dict[str, Any], what: Credit, *, freed: bool) -> None
 
 
 def _effect(position: Any, what: Credit, *, freed: bool) -> dict[str, Any]:
-    """Return the columns of a line that record what happens to its fee or voucher.
+    """Return the columns of a credit note's line that say what happens to the fee or voucher of the invoice's line.
 
-    Either the fee or voucher is due again (`freed`), or the fee is credited for the days from `unused_from` on, or the
-    voucher loses `voucher_minutes`.
+    `position` is the position of the invoice's line. The fee or voucher is due again (`freed`), or the fee is credited
+    for the days from `unused_from` on, or the voucher loses `voucher_minutes`. If none of these applies, the columns
+    are False and None.
     """
     freed = freed and position in what.due_again
     return {
@@ -150,7 +151,8 @@ async def _number(of: dict[str, Any], what: Credit, parties: dict[str, Any], zon
     """Take a number, store the PDF and the CSV, and return the columns of the credit note with its number and dates.
 
     The PDF shows the number. To keep the counter locked only briefly, the PDF is first made with the expected number,
-    and made again if the number or the day turns out different.
+    and made again if the number or the day turns out different. `issued_at` is never before that of the last credit
+    note of the series.
     """
     contents = Contents(with_entries(what.lines, what.detail, digits_of(what.currency)), what.vat, what.detail)
     picture, series = await logo.find(), await NumberSeries.ready_for_credits()

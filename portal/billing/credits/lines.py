@@ -17,8 +17,9 @@ def lines_of(
     """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
 
     `time` has, for each credited row of the invoice's time detail, the minutes and the amount to credit. `nets` has the
-    amount to credit of each line that is not for time, by position. The minutes of a line are only its charged minutes,
-    as on the invoice. The last lines are for minutes that cost nothing: a line of 0.00 for each service.
+    amount to credit of each line that is not for time, by position. The minutes of a line are those that were charged,
+    as on the invoice, or all its minutes if none were charged. The last lines are for time on no line of the invoice,
+    because it cost nothing: a line of 0.00 for each service.
     """
     behind: dict[int | str, list[tuple[DetailRow, int, Decimal]]] = defaultdict(list)
     for piece in time:
@@ -60,7 +61,7 @@ def lines_of(
 
 
 def _other(line: Row) -> DetailRow:
-    """Return the row of the time detail for a line that is not for time, such as a fee."""
+    """Return the row that a line of the invoice that is not for time, such as a fee, gets in the time detail."""
     return DetailRow(
         position=0, entry_id=None, line=line["position"], work_date=None, case_number=None, service_name=line["service_name"],
         performed_by="", external_comment=line["label"], covered_by="charged", minutes=None, hourly_rate=None,
@@ -69,6 +70,6 @@ def _other(line: Row) -> DetailRow:
 
 
 def _price(pieces: Sequence[tuple[DetailRow, int, Decimal]]) -> Decimal | None:
-    """Return the hourly rate of the pieces, or None if the pieces have no rate or different rates."""
+    """Return the hourly rate that all the pieces have, or None if they have no rate or different rates."""
     rates = {row.hourly_rate for row, _, _ in pieces}
     return rates.pop() if len(rates) == 1 else None

@@ -79,8 +79,8 @@ class CreditNote(Table, tablename="credit_note"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the credit notes that `reader` may see.
 
-        Managers see all credit notes. Contacts with the right to invoices see the credit notes of their customer. Other
-        people see none.
+        Managers and the system see all credit notes. Contacts with the right to invoices see the credit notes of their
+        customer. Other people see none.
         """
         if isinstance(reader, ContactReader):
             own = cls.customer_id == reader.customer_id
@@ -191,7 +191,7 @@ order by n.issued_at desc, n.id desc limit $3
 async def list_credit_notes(
     reader: Reader, *, customer_id: int | None = None, after: str | None = None, limit: int = PAGE
 ) -> DocumentPage:
-    """Return a page of the credit notes that `reader` may see, newest first, with the numbers of the invoices.
+    """Return a page of the credit notes that `reader` may see, newest first, each with the number of its invoice.
 
     With `customer_id`, only credit notes of that customer are listed. `after` is the cursor: the number of the last
     credit note on the previous page.

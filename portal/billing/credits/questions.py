@@ -138,7 +138,8 @@ _ON_DRAFTS = """
 async def questions_of(document: Invoice | Statement) -> list[Row]:
     """Return a row for each question about the time on a draft, an invoice or a statement, the open ones first.
 
-    Questions about the same time are included, wherever they were asked, unless they were asked on another invoice.
+    A question that was asked on an invoice is returned only for this invoice. A question that was asked elsewhere is
+    returned for every document with its entry.
     """
     is_draft = isinstance(document, Invoice) and not document.is_issued
     column = "statement_id" if isinstance(document, Statement) else "invoice_id"
@@ -148,9 +149,10 @@ async def questions_of(document: Invoice | Statement) -> list[Row]:
 
 
 async def explain(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """End a customer's question, which an agent has answered in the case, and lift the flag on the entry.
+    """End a customer's question without a correction, and lift the flag that the question set on the entry.
 
-    A repeat changes nothing. Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
+    The explanation is a message on the case, which this function neither writes nor checks. A repeat changes nothing.
+    Raise `NotFound` if there is no such question, `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may end questions about time.")

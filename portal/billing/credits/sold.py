@@ -29,9 +29,10 @@ class SoldVoucher:
         return self.minutes - self.drawn - self.credited_minutes
 
     def amount(self, minutes: int) -> Decimal:
-        """Return the net amount to credit for `minutes`, at most the minutes left.
+        """Return the net amount to credit for `minutes`, which must not be more than `left`.
 
-        The results for several credits add up to the result for one credit of the same minutes.
+        For a voucher of 0 minutes, return all that is left of its price. The results for several credits add up to the
+        result for one credit of the same minutes.
         """
         if not self.minutes:
             return self.price - self.credited

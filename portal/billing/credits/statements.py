@@ -55,14 +55,14 @@ _BACK = "select detail_position, sum(minutes)::int as minutes, 0::numeric as amo
 
 
 async def correctable(statement: Statement) -> list[Left]:
-    """Return what can still be corrected: the rows of a statement's time detail that are not wholly corrected."""
+    """Return what is left to correct of each row of a statement's time detail that is not wholly corrected."""
     rows = await detail.copied(statement_id=statement.id)
     back = {row["detail_position"]: row for row in await current().fetch(_BACK, statement.id)}
     return list(left_of(rows, back))
 
 
 def minutes_of(left: Iterable[Left]) -> int:
-    """Return how many minutes can still be corrected."""
+    """Return the sum of the minutes that can still be corrected in the rows `left`."""
     return sum(each.minutes for each in left)
 
 

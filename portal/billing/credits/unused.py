@@ -42,11 +42,11 @@ where (b.service_id, b.period_start) in (select o.service_id, o.period_start fro
 
 
 async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int, Decimal]) -> dict[int, UnusedDays]:
-    """Return what to credit of fees, because they are for days after the end of the contract, by the line's position.
+    """Return, by position of a fee's line, the part to credit because it is for days after the end of the contract.
 
     After the credit, the invoice charges for each period what it would have charged if the end had been known. `lines`
-    are lines of the invoice. `left` maps the position of a line to the amount that can still be credited. What was
-    credited before is not in the result.
+    are lines of the invoice. `left` maps the position of a line to the amount that can still be credited. Amounts that
+    were credited before are not credited again.
     """
     late = {row["position"]: row["since"] for row in await current().fetch(_PAID, invoice.id)}
     fees = [line for line in lines if line["position"] in late and left.get(line["position"])]
@@ -68,10 +68,11 @@ def unused_days(
     parts: Mapping[int, Mapping[Period, Decimal]],
     digits: int,
 ) -> Iterator[tuple[int, UnusedDays]]:
-    """Yield the position of each fee line that charges for days after the end of the contract, and what to credit.
+    """Yield the position of each line of `lines` that charges for days after the contract's end, with what to credit.
 
     `late` maps the position of a line to its first day after the end of the contract. `left` is as in `unused_fees`.
-    `parts` maps a service to its billed fees in the same periods: each stretch of billed days with the amount charged.
+    `parts` maps a service to the days for which its fee was billed in the same periods, by any invoice, each stretch of
+    days with the amount that was charged for it.
     """
     services = {service.id: service for service in contract.services}
     for line in lines:
@@ -97,10 +98,10 @@ def _exactly(
 ) -> Decimal:
     """Return what a line should charge for its days before the end of the contract.
 
-    The exact result makes all lines of the period sum to the share of its fee for the days before the end. `parts` maps
-    the billed days of the service to the amount charged. `charged` is the share computed from the line alone. Return
-    `charged` if no exact result is known, or if it differs from `charged` by more than rounding explains: then the fee
-    was changed.
+    `charged` is this amount computed from the line alone. The exact amount can differ by rounding: with it, all lines
+    of the period sum to the share of the period's fee for the days before the end. `parts` maps the billed days of the
+    service to the amount charged. Return `charged` if no exact amount is known, or if the difference is more than
+    rounding explains, because then the fee was changed.
     """
     period = period_of(contract.anchor, contract.cycle, active.start)
     others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}
@@ -123,7 +124,7 @@ order by i.issued_at
 async def invoices_past_end(customer_id: int) -> dict[int, list[str]]:
     """Return the numbers of the invoices that charge fees for days after the end of their contract, by contract id.
 
-    A fee does not count if any part of it was credited.
+    A fee does not count if any part of it was credited for another reason than the end of the contract.
     """
     found: dict[int, list[str]] = {}
     for row in await current().fetch(_LATE, customer_id):

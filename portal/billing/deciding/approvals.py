@@ -51,7 +51,8 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
     - It is the manager's own time (D33), or `by` is no admin and not designated for its department or service (C10).
     - It is flagged (C3), or somebody changed or decided on it in the meantime.
-    - Its day is outside the contract, it has no price (D19), or its service is billed by role and it has no role.
+    - Its day is before the start of its service or after the end of the contract (D19).
+    - There is no rate for it (D19), or its service is billed by role and its agent has no role.
     - Prepaid hours do not cover it wholly, and its service refuses such time (C8).
     - It would be too long after rounding by day, or its contract would have more to bill than one document can hold.
 
@@ -173,8 +174,8 @@ def _why_no_flag(row: Row, by: AgentReader, version: int) -> Refusal | None:
 async def lift(flag_id: int, *, by: AgentReader, at: datetime) -> int:
     """Lift a flag, even if its question was not answered, and return the id of the flagged entry.
 
-    Raise `NotFound` if there is no such flag, `Forbidden` if `by` may not decide on the entry, and `Conflict` if the
-    flag was lifted before.
+    Raise `NotFound` if there is no such flag, `Forbidden` if `by` is not a manager or may not decide on the entry, and
+    `Conflict` if the flag was lifted before.
     """
     found = await flags.Flag.objects().where(flags.Flag.id == flag_id).first()
     if found is None:
@@ -211,7 +212,8 @@ class _Prices:
     def of(self, row: Row) -> Price | None:
         """Return the hourly price of an entry, or None if the entry needs no price.
 
-        Raise `Invalid` with an error message if the entry must not be approved.
+        Raise `Invalid` with an error message if its day, its role or a missing rate forbids the approval, or if its
+        contract would have more to bill than one document can hold.
         """
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
@@ -224,7 +226,10 @@ class _Prices:
         return found
 
     def fee_of(self, row: Row) -> Decimal | None:
-        """Return the fixed fee of the entry's task, which replaces the hourly price, or None without a fixed fee."""
+        """Return the fixed fee of the entry's task, which replaces the hourly price.
+
+        Return None if there is no fixed fee or the entry is not billable.
+        """
         if row["billing"] == EntryBilling.NOT_BILLABLE:
             return None
         return self._places[row["id"]][0].fixed_fee
@@ -276,9 +281,9 @@ async def _decide(
     decision: uuid.UUID,
     together: Callable[[list[int]], dict[int, Refusal]] = lambda ids: {},
 ) -> Outcome:
-    """Run `step` for the entries that are not refused, as `by_customer` does, and return the outcome.
+    """Run `step` through `by_customer` for the entries that are not refused, and return the outcome.
 
-    `refusal` returns the reason against the decision on a row, or None. `together` gets the ids of all entries that
+    `refusal` returns the reason why a row must not be decided on, or None. `together` gets the ids of all entries that
     would be decided on, and returns, by entry id, the refusals that depend on the other entries. `seen` holds the ids
     of all chosen entries; entries without a row were deleted in the meantime. `decision` is the id by which the
     decision can be undone.

@@ -121,7 +121,7 @@ async def list_entries(reader: AgentReader, which: Filter) -> lists.Page:
 async def feed_with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
     """Return the feed of a case with its time entries and the decisions on them, and the totals of the case's time.
 
-    `before` is the cursor of the page of the feed.
+    `before` is the cursor with which `feed` was read.
     """
     feed, sums = await with_time(feed, case_id, reader, before=before)
     lines = {line.id: line for line in await decided([item for item in feed.items if isinstance(item, ListedEntry)])}

@@ -17,9 +17,9 @@ from portal.timekeeping.work import Work
 async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentReader, at: datetime) -> TimeEntry:
     """Replace the fields of an entry, as a manager, by the fields of `work`, and return the entry.
 
-    An approved entry returns to its state before the approval, and has to be approved again. Raise `Conflict` if the
-    entry was deleted, if a document has settled it, or if its version is no longer `version`; `Forbidden` if `by` is
-    not a manager; and `Conflict` and `Invalid` as `TimeEntry.revise` does.
+    If the entry is approved, its approval is withdrawn first, so the changed entry has to be approved again. Raise
+    `Conflict` if the entry was deleted, if a document has settled it, or if its version is no longer `version`;
+    `Forbidden` if `by` is not a manager; and `Conflict` and `Invalid` as `TimeEntry.revise` does.
     """
     row = await _lock_and_withdraw(entry_id, version, by, at)
     entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)

@@ -91,7 +91,10 @@ def _cost(pieces: tuple[Allocation, ...], currency: str) -> Cost:
 
 
 async def charged_on_projects(project_ids: Sequence[int]) -> dict[int, Decimal]:
-    """Return the sums that `charged_on_project` returns for each of these projects, by project id."""
+    """Return the sum of the charged amounts of the approved time of each of these projects, by project id.
+
+    The sum is 0 if nothing is charged. It is in the currency of the project's contract.
+    """
     rows = await current().fetch(
         "select e.project_id, sum(a.amount) as amount from time_entry e join allocation a on a.entry_id = e.id"
         " where e.project_id = any($1) and a.kind = 'charged' group by e.project_id",

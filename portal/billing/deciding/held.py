@@ -76,8 +76,8 @@ where $4::bigint is null or position > $4 order by position limit $5
 async def list_held(by: AgentReader, *, at: datetime, after: int | None = None) -> Held:
     """Return a page of the held time of all customers, with what each entry would cost.
 
-    The column `may_decide` of the rows says whether `by` may release the entry. `after` is the cursor: the position of
-    the last entry on the previous page. Raise `Forbidden` if `by` is not a manager.
+    The column `may_decide` of `HeldEntry.row` says whether `by` may decide on the entry. `after` is the cursor: the
+    position of the last entry on the previous page. Raise `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may decide on time.")
@@ -105,7 +105,7 @@ def _released(of: Book) -> dict[Key, tuple[Allocation, ...]]:
 
 
 async def send_back(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
-    """Reject held entries instead of charging them: withdraw their approvals, and return them to their authors.
+    """Reject held entries instead of charging them: withdraw their approvals, and return the entries to their authors.
 
     Return the entries that were rejected, and the entries that were refused: by the rules of `reject`, or because they
     are approved but no longer held. Undoing the rejection does not restore the approval. Raise `Invalid` if the reason

@@ -34,7 +34,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The first `MOST` entries that match a filter, and how many of them look odd. `more` is how many others match.
+    """The sums of the entries that match a filter, and how many of them look odd.
+
+    Only the first `MOST` matching entries are examined.
 
     - `choices`: the chosen entries, as values of tick boxes (`id:version`). Chosen are either all matching entries, or
       only the matching entries that do not look odd.
@@ -42,6 +44,7 @@ class Matching:
     - `odd`: the number of matching entries that look odd, by the code of the rule in `oddness`.
     - `odd_count`: the number of matching entries that look odd by any rule.
     - `refusals`: the number of chosen entries whose approval would be refused, by the error message.
+    - `more`: the number of further matching entries, which were not examined.
     """
 
     choices: tuple[str, ...]
@@ -80,8 +83,9 @@ class _Costing:
 
 
 async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
-    """Return the entries that match the filters and that `by` may decide on at `at`, at most `MOST`, oldest days first.
-    Without `with_odd`, entries that look odd are counted but not chosen, just as the list does not tick them. The
+    """Sum up the entries that match the filters and that `by` may decide on at `at`: the `MOST` of the oldest days.
+
+    Unless `with_odd`, entries that look odd are counted but not chosen, just as the list shows them unticked. The
     cursor in `filters` is ignored.
     """
     condition, values = narrowed(by, replace(filters, after=None), at)

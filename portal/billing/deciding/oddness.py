@@ -153,7 +153,7 @@ IS_ODD_BY = {rule.code: f"({rule.sql}) is not null" for rule in RULES}
 def reasons(row: Row) -> Iterator[Why]:
     """Yield the reasons to look twice at an entry whose row has the columns `COLUMNS`.
 
-    A flag is not among them: pages show its question instead.
+    The reason that the entry is flagged is left out, because pages show the question of the flag instead.
     """
     for rule in RULES:
         if rule.code != "flagged" and (found := row[f"odd_{rule.code}"]) is not None:

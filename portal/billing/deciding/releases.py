@@ -36,12 +36,12 @@ class Release(Table, tablename="release"):
 
 
 async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
-    """Charge the chosen entries instead of holding them, and recompute the allocations of the customers' open time.
+    """Release the chosen entries, so that their time beyond the prepaid hours is charged and not held.
 
-    An entry may be released before it is approved. Return the entries that are now released, even if they were released
-    before, and the entries that were refused. An entry is refused if `by` must not decide on it, if a document has
-    settled it, if it is general time, or if somebody changed it since `by` saw it. Raise `Invalid` if no entry was
-    chosen, `Forbidden` if `by` is not a manager.
+    The allocations of the customers' open time are recomputed. An entry may be released before it is approved. Return
+    the entries that are now released, even if they were released before, and the entries that were refused. An entry is
+    refused if `by` must not decide on it, if a document has settled it, if it is general time, or if somebody changed
+    it since `by` saw it. Raise `Invalid` if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
 
     async def step(rows: Sequence[Row]) -> None:
@@ -56,9 +56,11 @@ async def release(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
 
 async def hold_again(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
-    """Undo the release of the chosen entries, and recompute the allocations of the customers' open time.
+    """Undo the release of the chosen entries, so that their time beyond the prepaid hours is held again.
 
-    Entries that were not released do not change. The result and the errors are as in `release`.
+    The allocations of the customers' open time are recomputed. Return the entries that are not released now, even if
+    they were not released before, and the entries that were refused. An entry is refused, and errors are raised, as in
+    `release`.
     """
 
     async def step(rows: Sequence[Row]) -> None:

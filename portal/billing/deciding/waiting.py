@@ -31,11 +31,13 @@ COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which entries to list: of days up to and including `until`, of one agent, customer and so on; None means all.
+    """Which waiting entries to list.
 
-    A department includes the departments below it. `only` is `odd` (entries that look odd), `clean` (entries that do
-    not), or the code of a rule of `oddness.RULES`, such as `flagged`. With `drafts`, draft entries are listed besides
-    submitted entries (C4). `after` is the cursor: the page begins with the entry after it.
+    Only entries of days up to and including `until`, and of the given agent, department, customer and service, are
+    listed; None does not narrow the list. A department includes the departments below it. `only` is `odd` (entries that
+    look odd), `clean` (entries that do not), or the code of a rule of `oddness.RULES`, such as `flagged`. With
+    `drafts`, draft entries are listed besides submitted entries (C4). `after` is the cursor of the page: the page
+    begins with the next entry.
     """
 
     until: date | None = None
@@ -94,9 +96,9 @@ class Group:
     """The waiting entries of one agent.
 
     `count` is the number of all waiting entries of the agent, and `all_minutes` are their billable minutes before any
-    rounding by day. `entries` are only the entries on this page, the latest day first. `rounds_days` says whether
-    approval may change `all_minutes`, because any of the entries is rounded by day. It is always False if all entries
-    are on this page.
+    rounding by day. `entries` are only the entries on this page, the latest day first. `rounds_days` says whether the
+    approval may change `all_minutes`, because at least one of the agent's waiting entries is rounded by day. If all of
+    them are on this page, `rounds_days` is False, because then `all_minutes` is not shown.
     """
 
     agent_id: int
@@ -119,7 +121,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One page of waiting entries, and the count of all of them.
+    """One page of waiting entries. `count` is the number of waiting entries on all pages.
 
     `next` is the cursor of the next page, or None on the last page.
     """
@@ -296,8 +298,8 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 def _why(row: Row, cost: Cost) -> Iterable[Why]:
     """Yield the reasons to look twice at an entry.
 
-    If the approval of the entry would be refused, the reason for the refusal comes first. Other reasons that say the
-    same are left out.
+    If the approval of the entry would be refused, the reason for the refusal comes first. Then the reasons that its day
+    is before the start or after the end are left out, because the refusal says the same.
     """
     if cost.refusal:
         yield Why("refused", cost.refusal)

@@ -44,7 +44,7 @@ class PrintedLine:
     - `minutes`: the printed minutes; None on a line that is not for time.
     - `quantity`: the hours that give the amount when multiplied by the price (`printed_hours`); 1 on a line that is not
       for time.
-    - `unit_price`: None if the entries of the line have different rates, or if nothing is charged.
+    - `unit_price`: None if the entries of the line have different rates or fixed fees, or if nothing is charged.
     - `rounding`: why the amount is not minutes times price; "" if it is.
     - `entries`: the rows of the time detail that belong to the line.
     """
@@ -75,7 +75,10 @@ class PrintedLine:
 
     @property
     def instead_of_price(self) -> str:
-        """Return what a line for time without a unit price prints instead, such as `various rates`."""
+        """Return what is printed in place of a missing unit price on a line for time.
+
+        This is a dash if nothing is charged, "fixed fee" if every charged row has one, otherwise `VARIOUS`.
+        """
         charged = [row for row in self.entries if row.is_charged]
         if not charged:
             return formats.NOTHING
@@ -83,12 +86,12 @@ class PrintedLine:
 
     @property
     def fees(self) -> list[DetailRow]:
-        """Return the entries of the line that cost a fixed fee."""
+        """Return the rows of the line's entries that cost a fixed fee."""
         return [row for row in self.entries if row.has_fixed_fee]
 
     @property
     def rates(self) -> list[tuple[str, Decimal]]:
-        """Return the different pairs of role and hourly rate of the line's entries, in the order of the entries."""
+        """Return each pair of role and hourly rate that the line's entries have, once, in the order of the entries."""
         pairs = [(row.performed_by, row.hourly_rate) for row in self.entries if row.hourly_rate is not None]
         return list(dict.fromkeys(pairs))
 
@@ -121,14 +124,15 @@ class Part(Generic[Placed]):
 
     @property
     def is_all(self) -> bool:
-        """Return whether this is the whole list."""
+        """Return whether this page has all rows."""
         return len(self.rows) == self.total
 
 
 def part_of(rows: Sequence[Placed], after: str | None) -> Part[Placed]:
     """Return a page of at most `SHOWN` of the rows, which are sorted by position.
 
-    `after` is the cursor: the position of the last row on the previous page. Any other text leads to the first page.
+    `after` is the cursor: the position of the last row on the previous page. If it is not a number, or if no row
+    follows it, return the first page.
     """
     begin = bisect_right(rows, number_in(after) or 0, key=lambda row: row.position)
     begin = begin if begin < len(rows) else 0  # The rows behind the cursor may have been removed from a draft.
@@ -139,7 +143,7 @@ def part_of(rows: Sequence[Placed], after: str | None) -> Part[Placed]:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The lines of an invoice, its VAT amounts by rate, and all rows of its time detail."""
+    """The lines of an invoice or a credit note, its VAT amounts by rate, and all rows of its time detail."""
 
     lines: tuple[PrintedLine, ...]
     vat: list[Row]
@@ -147,17 +151,20 @@ class Contents:
 
     @property
     def charged_count(self) -> int:
-        """Return how many time entries of the invoice are charged."""
+        """Return how many different time entries of the document are charged, wholly or in part."""
         return len({row.entry_id for row in self.detail if row.entry_id is not None and row.is_charged})
 
     @property
     def time(self) -> list[DetailRow]:
-        """Return the rows of the time detail that are for time. The lines already name fees and vouchers."""
+        """Return the rows of the time detail that are for time.
+
+        The other rows, for fees and vouchers, are left out, because the lines of the document show them already.
+        """
         return [row for row in self.detail if row.minutes is not None]
 
     @property
     def covered(self) -> list[DetailRow]:
-        """Return the rows of the time detail that cost nothing: included, prepaid or at no charge."""
+        """Return the rows for time that is not charged: it is included, prepaid or at no charge."""
         return [row for row in self.detail if row.entry_id is not None and not row.is_charged]
 
     @property

@@ -1,8 +1,8 @@
 """Read and export the time detail of a document: what its customer may see of the time (S0.19, D55, D57).
 
 There is one row for each allocation, then one for each invoice line that is not for time, so that the amounts sum to
-the net of the invoice. A row has the role of the agent instead of the name; worked minutes, internal descriptions
-and time that is not billable are not even read.
+the net of the invoice. An entry with 0 billable minutes has no allocation, but it has a row. A row has the role of the
+agent instead of the name; worked minutes, internal descriptions and time that is not billable are not even read.
 """
 
 import asyncio
@@ -63,7 +63,8 @@ class DetailRow(NamedTuple):
     - `performed_by`: the role of the agent.
     - `covered_by`: what pays, in words (`COVERED_BY`).
     - `factors`: how the minutes of the whole entry were counted, such as `× 1.5`, or `OF_HOURS` (D27).
-    - `entry_id`, `work_date`, `minutes`, `hourly_rate`: None on a row that is not for time.
+    - `entry_id`, `work_date`, `minutes`: None on a row that is not for time.
+    - `hourly_rate`: None unless the row is charged by the hour.
     """
 
     position: int
@@ -119,7 +120,7 @@ select position as line, service_name, label, currency, net from invoice_line wh
 
 
 async def live(*, invoice_id: int | None = None, statement_id: uuid.UUID | None = None) -> list[DetailRow]:
-    """Return the rows of a draft, or of a document that is about to become final, read from the time entries.
+    """Return the time detail of a draft or of a document that is about to become final, read from the time entries.
 
     Pass exactly one of `invoice_id` and `statement_id`. Only agents may read the tables that this function queries.
     """
@@ -153,7 +154,8 @@ def _cover_of(row: Row) -> str:
     """Return the words for what pays for an allocation.
 
     If another service includes the minutes, the words name this service. If minutes rolled over from an earlier period,
-    the words name the period. If the entry draws from several vouchers, the words name the voucher.
+    the words name the first day of this period. If the entry draws from several vouchers, the words name the voucher
+    that pays for this allocation.
     """
     words = cover_of(row["kind"], row["hourly_rate"])
     if row["shared_from"]:
@@ -170,7 +172,7 @@ async def copied(
     credit_note_id: int | None = None,
     position: int | None = None,
 ) -> list[DetailRow]:
-    """Return the rows of an issued invoice, a statement or a credit note, as they were copied when it became final.
+    """Return the time detail of an issued invoice, statement or credit note, as it was copied when this became final.
 
     Pass exactly one of the document's ids. With `position`, return only the row at this position, if there is one.
     Row-level security returns no rows of other customers to a contact.
@@ -192,7 +194,7 @@ async def copy(
     statement_id: uuid.UUID | None = None,
     credit_note_id: int | None = None,
 ) -> None:
-    """Store a copy of the rows for the document that becomes final in this transaction.
+    """Store the rows as the time detail of the document that becomes final in this transaction.
 
     Pass exactly one of the document's ids.
     """
@@ -221,7 +223,7 @@ def minutes_by_cover(rows: Iterable[DetailRow]) -> dict[str, int]:
 
 
 def sheet(title: str, rows: Iterable[DetailRow], digits: int) -> Sheet:
-    """Return the rows as a sheet for export, with a row of totals.
+    """Return the rows of a time detail as a sheet for export, with a row of totals.
 
     The minutes are billable minutes, never worked minutes. `digits` is the number of decimals of the currency.
     """

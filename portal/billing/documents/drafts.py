@@ -33,11 +33,11 @@ GONE = "It was issued or deleted in the meantime."
 async def store(
     documents: Sequence[tuple[Book, Document]], run_id: int, known: Mapping[PlaceKey, int]
 ) -> dict[Key, int]:
-    """Store invoices that the engine computed as drafts, settle their entries, and return the ids of the drafts.
+    """Store as drafts the invoices that the engine computed, settle their entries, and return the ids of the drafts.
 
     The result maps the id of each contract to the id of its draft; no two of the documents are for the same contract.
-    The caller must have locked the customers and stored the allocations. `known` has the ids of allocations, as
-    `allocations.write` returns them; others are looked up.
+    The caller must have locked the customers and stored the allocations. `known` has ids of allocations, as
+    `allocations.write` returns them; ids that it lacks are looked up.
     """
     if not documents:
         return {}
@@ -56,7 +56,7 @@ async def store(
 
 
 async def _fill(drafts: Sequence[tuple[int, Book, Document]], known: Mapping[PlaceKey, int]) -> None:
-    """Store the lines and the VAT of drafts whose entries are settled already. `known` has ids of allocations."""
+    """Store the lines and the VAT of drafts whose entries are settled already. `known` is as in `store`."""
     products = await _products({line.product for *_, document in drafts for line in document.lines} - {None})
     lines, vat = list[dict[str, object]](), list[dict[str, object]]()
     for id, of, document in drafts:
@@ -90,8 +90,7 @@ async def _link(
 ) -> None:
     """Store which allocations each line of the drafts contains.
 
-    `line_ids` maps a draft and a position to the id of the line. `known` has ids of allocations; others are looked
-    up.
+    `line_ids` maps a draft and a position to the id of the line. `known` is as in `store`.
     """
     pieces = [piece for *_, document in drafts for line in document.lines for piece in line.allocations]
     if unknown := {piece.entry for piece in pieces if (piece.entry, piece.place) not in known}:
@@ -105,7 +104,10 @@ async def _link(
 
 
 async def _allocations(draft_ids: list[int], entry_ids: Collection[Key]) -> dict[PlaceKey, int]:
-    """Return the ids of the allocations of entries in the part that one of these drafts has settled."""
+    """Return the ids of the allocations that belong to the part of an entry that one of these drafts has settled.
+
+    The ids are by entry id and position of the allocation.
+    """
     # They are joined in Python, because PostgreSQL would plan a join for the few rows that the tables had before a long run.
     settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = any($1)", draft_ids)
     parts = {(row["entry_id"], row["part"]) for row in settled}
@@ -129,7 +131,10 @@ def _active(line: Line, until: date) -> dict[str, object]:
 
 
 def _label(line: Line) -> str:
-    """Return the label that is printed for a line. A line for a fee gets its days, such as "1 Nov to 30 Nov 2026"."""
+    """Return the label that is printed for a line.
+
+    If the label ends with the days of a fee, these are written as in "1 Nov to 30 Nov 2026".
+    """
     if line.active is None or not line.label.endswith(f" {line.active}"):
         return line.label
     first, last = line.active.start, (line.active.end or date.max) - timedelta(days=1)
@@ -152,8 +157,8 @@ async def settle(
 ) -> None:
     """Record that draft invoices, or statements, settle the open part of each of their entries.
 
-    `documents` has the customer, the entries and the id of each document; `column` says which kind they are. The
-    database refuses an entry that is not approved or that is settled already.
+    `documents` has the customer, the entries and the id of each document; `column` says whether the documents are
+    invoices or statements. The database refuses an entry that is not approved or that is settled already.
     """
     rows = [(entry, customer, id) for customer, entries, id in documents for entry in entries]
     await current().execute(_SETTLE[column], *map(list, zip(*rows, strict=True)) if rows else ([], [], []))
@@ -176,10 +181,10 @@ def supply_of(of: Book, document: Document) -> tuple[date, date]:
 async def take_off(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> Invoice | None:
     """Remove one time entry from a draft, compute the lines of the draft again, and return the draft.
 
-    The next billing run bills the entry. The allocations of the other entries stay as they are. If nothing to charge is
-    left on the draft, delete the draft and return None; the next billing run then bills the rest. The change is written
-    to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or cannot exist
-    without the entry (`why_not`). Raise `Forbidden` if `by` is not a manager.
+    The next billing run bills the entry. The allocations of the draft's other entries stay as they are. If nothing to
+    charge is left on the draft, delete the draft and return None; the next billing run then bills the rest. The change
+    is written to the outbox. Raise `Conflict` if the draft was issued or deleted, does not contain the entry, or cannot
+    exist without the entry (`why_not`). Raise `Forbidden` if `by` is not a manager.
     """
     draft = await locked(draft_id, by)
     if not await _remove_entry(draft_id, entry_id):
@@ -222,7 +227,7 @@ async def refill(draft: Invoice, of: Book, document: Document) -> None:
 
 
 async def delete(draft_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Delete a draft, so that the next billing run bills its entries, and write the change to the outbox.
+    """Delete a draft, so that the next billing run bills its entries, fees and vouchers, and write this to the outbox.
 
     A draft has no number, so no number is lost. Raise `Conflict` if the draft was issued or deleted before, `Forbidden`
     if `by` is not a manager.
@@ -251,9 +256,10 @@ async def locked(draft_id: int, by: AgentReader) -> Invoice:
 
 
 async def _delete(draft: Invoice) -> None:
-    """Delete a draft, so that its entries, fees and vouchers can be billed again, and recompute the allocations.
+    """Delete a draft, so that its entries, fees and vouchers can be billed again.
 
-    Reopen the periods that the billing run of the draft closed (`rolling.reopen`).
+    Recompute the allocations of the customer's open time. Reopen the periods that the billing run of the draft closed
+    (`rolling.reopen`).
     """
     await _without_lines(draft.id)
     for part in (SettledEntry, BilledFee, BilledVoucher):

@@ -53,7 +53,7 @@ class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Addable:
-    """Approved time that can be added to a draft: at most `SHOWN` rows, and how many there are altogether."""
+    """Approved time that can be added to a draft: at most `SHOWN` entries (`rows`), and the number of all (`total`)."""
 
     rows: list[Row]
     total: int
@@ -68,7 +68,7 @@ async def services_of(draft: Invoice) -> list[Offered]:
 
 
 def asks_for_service(services: Sequence[Offered], product_id: int | None) -> bool:
-    """Return whether somebody has to choose a service for the line to be added, because its VAT may depend on it.
+    """Return whether a service has to be chosen for the line to be added, because the line's VAT may depend on it.
 
     A service has to be chosen if there are several services and no product. A line for a product has the VAT of the
     product, and belongs to the service of the draft's first line.
@@ -79,7 +79,8 @@ def asks_for_service(services: Sequence[Offered], product_id: int | None) -> boo
 async def _service_of(draft: Invoice, facts: ExtraLineFacts, services: Sequence[Offered]) -> int | None:
     """Return the id of the service of a line: the chosen service, or else the service of the draft's first line.
 
-    Return None if the chosen service is not in `services`, or if a service must be chosen and none was.
+    If the draft has no line, return the first of `services`. Return None if the chosen service is not in `services`, or
+    if a service must be chosen and none was.
     """
     if facts.service is not None or asks_for_service(services, facts.product):
         return facts.service if facts.service in {service.id for service in services} else None
@@ -93,7 +94,7 @@ def note_of(draft: Invoice) -> NoteFacts:
 
 
 async def hold(draft_id: int, by: AgentReader) -> Invoice:
-    """Return a draft, locked until the transaction ends.
+    """Lock the customer of a draft and the draft until the transaction ends, and return the draft.
 
     Raise `Forbidden` if `by` is not a manager, `Conflict` if the draft was issued or deleted.
     """
@@ -199,7 +200,7 @@ async def put_on(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime)
     """Add an approved entry to a draft, compute the draft's sums again, and make open pages of agents update.
 
     The entry is charged according to its present allocations. Raise `Conflict` if the draft was issued or deleted, if
-    the entry can no longer be added, or if the draft would be too large for one document. Raise `Forbidden` if `by` is
+    the entry can no longer be added, or if the draft would then be refused (`why_not`). Raise `Forbidden` if `by` is
     not a manager.
     """
     draft = await hold(draft_id, by)

@@ -78,8 +78,8 @@ class Invoice(Table, tablename="invoice"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the invoices that `reader` may see.
 
-        Managers see all invoices, other agents none. A contact with the right to invoices sees the issued invoices of
-        their customer.
+        Managers and the system see all invoices, other agents none. A contact with the right to invoices sees the
+        issued invoices of their customer.
         """
         if isinstance(reader, ContactReader):
             issued = And(cls.customer_id == reader.customer_id, cls.state == "issued")
@@ -168,7 +168,7 @@ class InvoiceVat(Table, tablename="invoice_vat"):
 
 
 class SettledEntry(Table, tablename="settled_entry"):
-    """A part of a time entry that an invoice or a statement has settled.
+    """A part of a time entry that a draft, an invoice or a statement has settled.
 
     Exactly one of `invoice_id` and `statement_id` is set. Part 0 is the whole entry. If a credit note or a correcting
     statement makes minutes billable again, they are settled later as a further part. The primary key is the entry and
@@ -285,8 +285,8 @@ async def list_drafts(
 ) -> DocumentPage:
     """Return a page of the drafts, sorted by the name of the customer; readers who are not managers get an empty page.
 
-    With `customer_id`, only drafts of that customer are listed. The column `total` of each row is the number of all
-    these drafts. `after` is the cursor: the id of the last draft on the previous page.
+    With `customer_id`, only drafts of that customer are listed. The column `total` of each row is the number of drafts
+    on all pages. `after` is the cursor: the id of the last draft on the previous page.
     """
     if isinstance(reader, ContactReader) or not reader.is_manager:
         return DocumentPage([], None)
@@ -309,7 +309,7 @@ class DraftChoice:
     def parse(cls, text: str) -> Self:
         """Return the choice from the value of a tick box, `draft.contract.sum`.
 
-        Raise `Invalid` without the id of a draft.
+        Raise `Invalid` if the text does not begin with a number, the id of the draft.
         """
         draft, _, rest = text.partition(".")
         contract, _, seen = rest.partition(".")

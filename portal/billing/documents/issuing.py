@@ -35,7 +35,7 @@ class Missing:
 
 
 async def missing() -> list[Missing]:
-    """Return what has to be set up before an invoice can be issued; an empty list once the set-up is complete."""
+    """Return what has to be set up before any invoice can be issued; an empty list if the set-up is complete."""
     wanted = []
     if await Company.find() is None:
         wanted.append(

@@ -196,7 +196,7 @@ def _rounding(sums: Sums, currency: str) -> list[tuple[str, str]]:
 
 
 def of_contract(parties: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a document prints about its contract, as facts of a `Face`."""
+    """Return the name of the contract and the customer's order number, as `facts` of a `Face`."""
     contract = parties["contract"]
     return [("Contract", contract["name"]), ("Your order", contract["order_reference"] or "")]
 
@@ -215,7 +215,10 @@ def _line(line: PrintedLine, currency: str) -> dict[str, str]:
 
 
 def _running(amounts: Iterable[Decimal], currency: str) -> list[str]:
-    """Return the running totals of the amounts, formatted. A page prints the last total of the previous page."""
+    """Return the formatted running totals of the amounts.
+
+    Each page begins with the running total of the previous page.
+    """
     return [formats.amount(sum, currency) for sum in accumulate(amounts)]
 
 
@@ -259,7 +262,7 @@ def of_work(row: DetailRow) -> dict[str, str]:
 
 
 def _code(parties: dict[str, Any], number: str, payable: Decimal, currency: str) -> dict[str, Any] | None:
-    """Return the SEPA payment code of an invoice as an SVG image with its words, or None without a payment code."""
+    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if it can have none."""
     code = payment_code(parties, number, payable, currency)
     if code is None:
         return None

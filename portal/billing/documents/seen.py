@@ -21,7 +21,7 @@ class InvoiceSeen(Table, tablename="invoice_seen"):
 
 
 async def record_seen(invoice: Invoice, reader: ContactReader, at: datetime) -> None:
-    """Record when this contact opened the invoice for the first time; later calls change nothing."""
+    """Record that this contact first opened the invoice at `at`. If this is recorded already, change nothing."""
     seen = InvoiceSeen(customer_id=invoice.customer_id, invoice_id=invoice.id, contact_id=reader.id, seen_at=at)
     await InvoiceSeen.insert(seen).on_conflict(action="DO NOTHING")
 

@@ -43,8 +43,8 @@ class Statement(Table, tablename="statement"):
     def visible_to(cls, reader: Reader | System) -> Objects[Self]:
         """Return a query of the statements that `reader` may see.
 
-        Managers see all statements, other agents none. A contact with the right to invoices sees the statements of
-        their customer.
+        Managers and the system see all statements, other agents none. A contact with the right to invoices sees the
+        statements of their customer.
         """
         if isinstance(reader, ContactReader):
             return cls.objects().where(
