@@ -123,7 +123,7 @@ async def _products(ids: Collection[Key | None]) -> dict[Key | None, Product]:
 
 
 def _active(line: Line, until: date) -> dict[str, object]:
-    """Return the columns for the first and the last day of a line's fee; both are None on any other line."""
+    """Return the columns for the first and the last day that a fee pays for; both are None on any other line."""
     if line.active is None:
         return {"active_from": None, "active_to": None}
     first, last = line.active.start, (line.active.end or until) - timedelta(days=1)

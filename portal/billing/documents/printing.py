@@ -186,7 +186,10 @@ def _where(face: Face, contents: Contents, *, prints_detail: bool) -> str:
 
 
 def _rounding(sums: Sums, currency: str) -> list[tuple[str, str]]:
-    """Return the gross sum and the rounding to coins, as pairs of name and amount; none if rounding changes nothing."""
+    """Return the lines that are printed if the sum to pay was rounded to coins: the gross sum and the difference.
+
+    They are pairs of name and amount. Return [] if rounding changes nothing.
+    """
     if sums.payable == sums.gross:
         return []
     return [

@@ -25,7 +25,7 @@ from portal.render import formats
 
 
 async def printed_statement(statement: Statement, reader: Reader) -> dict[str, Any]:
-    """Return the texts that the PDF of a statement prints. Record in the audit log that `reader` gets the PDF (R89).
+    """Return the texts and the logo for the PDF of a statement. Record in the audit log that `reader` gets it (R89).
 
     The caller must have checked that `reader` may see the statement. Raise `Conflict` if the company is not set up.
     """

@@ -30,7 +30,7 @@ def allocate(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 
 
 def approved_entries(state: BillingState) -> list[Entry]:
-    """Return the approved entries that are not settled, sorted by `order`, with their minutes after rounding by day."""
+    """Return the approved entries that are not settled, by `Entry.order`, with their minutes after rounding by day."""
     entries = [entry for entry in state.open_entries() if entry.id in state.approved]
     changed = rounded_by_day(entries, state.places())
     return [replace(entry, billable_minutes=changed[entry.id]) if entry.id in changed else entry for entry in entries]
@@ -44,7 +44,7 @@ def add_draws(drawn: dict[PoolKey, int], allocated: Iterable[Allocation]) -> Non
 
 
 class Sweep:
-    """One pass over entries in their order: each entry draws prepaid minutes that the entries before it have left.
+    """One pass over entries, sorted by `Entry.order`: each draws prepaid minutes that the entries before it have left.
 
     `drawn` has the minutes that were drawn from each pool before the pass; the pass does not change this mapping.
     """
@@ -59,7 +59,8 @@ class Sweep:
     def allocate(self, entry: Entry, price: Price | None) -> tuple[Allocation, ...]:
         """Return the allocations of an entry that is approved at `price`, and record the minutes that the entry draws.
 
-        Call this method for the entries in their order. Raise `ValueError` if the entry needs a price and has none.
+        Call this method for the entries one after the other, sorted by `Entry.order`. Raise `ValueError` if the entry
+        needs a price and has none.
         """
         draws: list[Draw] = []
         if draws_minutes(entry):
@@ -88,7 +89,7 @@ class Sweep:
         return SETTLEMENTS[service.settlement].pools(service, entry, self._included, vouchers)
 
     def _draws(self, entry: Entry) -> Iterator[Draw]:
-        """Yield what `entry` draws from each pool, until it is covered or the pools run out."""
+        """Yield what `entry` draws from each pool, until the entry is covered or no pool is left."""
         rest = entry.billable_minutes
         taken: dict[PoolKey, int] = {}
         for pool in self.pools(entry):
@@ -124,8 +125,9 @@ def draws_minutes(entry: Entry) -> bool:
 def holds_rest(service: ServiceTerms) -> bool:
     """Return whether an entry that prepaid minutes cover only in part is held as a whole.
 
-    The answer is yes if the service holds or blocks time beyond the prepaid minutes. Although a service that blocks
-    such time approves only covered entries, an entry can become uncovered when an entry of an earlier day is approved.
+    It is held if the service holds or blocks time beyond the prepaid minutes; a time-spent service has none. Although a
+    service that blocks such time approves only covered entries, an entry can become uncovered when an entry of an
+    earlier day is approved.
     """
     return service.overflow is not Overflow.BILL and service.settlement is not Settlement.TIME_SPENT
 
@@ -133,7 +135,7 @@ def holds_rest(service: ServiceTerms) -> bool:
 def _by_service(state: BillingState) -> defaultdict[Key, list[Voucher]]:
     """Return the vouchers that each service may draw from, by service id, in the order in which they expire.
 
-    A voucher without an end comes last. Minutes whose price was credited are subtracted.
+    A voucher without an end comes last. Minutes whose price was credited are subtracted from the voucher's minutes.
     """
     found: defaultdict[Key, list[Voucher]] = defaultdict(list)
     for voucher in sorted(

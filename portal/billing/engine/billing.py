@@ -106,9 +106,9 @@ def remake(
 ) -> Document | None:
     """Return a document of `contract`, made anew from entries with their frozen allocations (`settled`).
 
-    Return None if the document would be empty. The lines for time are computed again. `kept` are the other lines, which
-    stay as they are: lines for fees and vouchers, in the order of `bill`, and lines that were added by hand, which come
-    last.
+    Return None if no line has a net and there are no entries. The lines for time are computed again. `kept` are the
+    other lines, which stay as they are: lines for fees and vouchers, in the order of `bill`, and lines that were added
+    by hand, which come last.
     """
     by_service: dict[Key, list[Work]] = defaultdict(list)
     for work in sorted(settled, key=_BY_ORDER):
@@ -167,8 +167,8 @@ def _document(
 ) -> Iterator[Document]:
     """Yield the document of a contract, if there is one (D30).
 
-    The document is an invoice if the net of any line is not 0. If no line has a net but the run settles entries of the
-    contract, the document is a statement, which has no lines.
+    The document is an invoice if the net of any line is not 0. If all nets are 0 but the run settles entries of the
+    contract, the document is a statement, which has no lines. Otherwise there is no document.
     """
     work = sorted(
         (done for service in contract.services for done in settled.get(service.id, ())),
@@ -194,9 +194,9 @@ def _drawn(before: Mapping[PoolKey, int], allocated: Iterable[tuple[Allocation, 
 def _rolled(
     state: BillingState, allocations: Mapping[Key, tuple[Allocation, ...]], until: date
 ) -> dict[PoolKey, tuple[RolledMinutes, ...]]:
-    """Return the minutes that roll over from each period that has ended by `until`.
+    """Return the minutes that roll over from each period that has ended by `until`, by the pool of the next period.
 
-    These are minutes that no approved entry draws, settled or not.
+    Minutes roll over only if no entry draws them, neither a settled entry nor an approved entry that is still open.
     """
     drawn = _drawn(state.drawn, allocations.values())
     return dict(IncludedMinutes(state.places(), drawn, state.rolled).closed(until))

@@ -49,7 +49,7 @@ def _blocks(service: ServiceTerms) -> bool:
 
 
 def _left_over(before: BillingState, prices: Prices, blocked: Sequence[Entry]) -> Iterator[_Candidate]:
-    """Yield the blocked entries that are covered by the prepaid minutes that approved and earlier entries have left."""
+    """Yield the `blocked` entries that prepaid minutes cover wholly after the approved and earlier blocked entries."""
     drawn = dict(before.drawn)
     for pieces in allocate(before).values():
         add_draws(drawn, pieces)

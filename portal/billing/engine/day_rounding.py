@@ -20,7 +20,7 @@ def rounded_by_day(
     `entries` are the approved entries that no document has settled, in order. Entries with the same case, service,
     agent, day and kind of billing form a group; an entry with a fixed fee or with `is_override` is in no group. The
     minutes of each group are added and rounded once. The difference goes to the last entry of the group. If rounding
-    subtracts more minutes than the last entry has, the rest is subtracted from the entry before it.
+    subtracts more minutes than the last entry has, the rest is subtracted from the entry before it, and so on.
     """
     groups: dict[_Group, list[Entry]] = {}
     rules: dict[_Group, Rounding] = {}

@@ -10,11 +10,11 @@ from portal.periods import Period, period_of
 
 
 def price_of_days(contract: ContractTerms, service: ServiceTerms, days: Period, digits: int) -> Decimal:
-    """Return the share of the fee for `days`. They must have an end and lie in one billing period.
+    """Return the share of a period's fee for `days`, which must have an end and lie in one billing period.
 
     The fee is the fee in force on the first active day of the period. The result is the difference of two amounts, each
     rounded once: what all active days up to the end of `days` cost, less what the active days before `days` cost. So
-    parts of a period always add up to what the parts cost together.
+    the prices of parts of a period always add up to the price of the parts together.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)
@@ -29,10 +29,10 @@ def price_before(
 ) -> Decimal:
     """Return what `days` cost if later days of the period are billed already, because the start was moved, for example.
 
-    `charged` maps billed days of the period to the amount charged, or to None if the amount is not known. `days` cost
-    the price of `days` and the billed days together, less what was charged, so that the sum is right to the cent. If
-    this result differs from the share of `days` alone by more than rounding explains, the fee has changed since. Then
-    return the share of `days` alone.
+    `charged` maps billed days of the period to the amount charged, or to None if the amount is not known. The result is
+    the price of `days` and the billed days together, less what was charged, so that the sum is right to the cent.
+    Return instead the share of the fee for `days` alone (`price_of_days`) if no later days are billed, if an amount is
+    not known, or if the two results differ by more than rounding explains, because then the fee has changed since.
     """
     plain = price_of_days(contract, service, days, digits)
     known = [amount for amount in charged.values() if amount is not None]
@@ -55,12 +55,12 @@ def price_until(
     others: Mapping[Period, Decimal],
     digits: int,
 ) -> Decimal | None:
-    """Return what the billed `days` cost if the contract ends on `end`, so that all days before `end` cost their share.
+    """Return what the billed `days` cost if the contract ends on `end`; None if this cannot be computed.
 
     `end` is the first day that the contract does not cover; `days` end on this day or later. `others` maps the other
-    billed days of the period to the amounts charged. `days` cost the price of all days before `end` together, less the
-    amounts charged for the other days; so rounding adds no cent. Return None if this cannot be computed: if a day
-    before `end` is not billed, if other billed days extend beyond `end`, or if `days` begin after `end`.
+    billed days of the period to the amounts charged. The result is the price of all days before `end` together, less
+    the amounts charged for the other days, so that the sum is right to the cent. It cannot be computed if a day before
+    `end` is not billed, if other billed days extend beyond `end`, or if `days` begin after `end`.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)

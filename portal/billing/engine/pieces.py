@@ -56,7 +56,10 @@ def _nothing(digits: int) -> Decimal:
 
 
 def _held(entry: Entry, price: Price | None, place: int, digits: int) -> Allocation:
-    """Return the held allocation of an entry, with the amount that it would cost."""
+    """Return the held allocation of an entry, with the amount that the entry would cost.
+
+    The allocation has a price only if all minutes have the same price.
+    """
     charged = list(_charged(entry, price, 0))
     amount = total((hourly_amount(minutes, each.hourly_rate, digits) for minutes, each in charged), digits)
     only = charged[0][1] if len(charged) == 1 else None

@@ -72,9 +72,9 @@ class RateTable:
 def price_for(entry: Entry, service: ServiceTerms, rates: RateTable) -> Price | None:
     """Return the price of a charged hour of `entry`, or None if no rate applies.
 
-    This price applies to the minutes for which no schedule has a rate. If the schedule has a rate for every minute and
-    no other rate applies, return the schedule's rate for the last minute. An entry that needs a price and has none
-    cannot be approved.
+    The entry's own hourly rate applies to all its minutes. Any other price applies to the minutes for which the
+    schedule has no rate. If the schedule has a rate for every minute and no other rate applies, return the schedule's
+    rate for the last minute. An entry that needs a price and has none cannot be approved.
     """
     if entry.hourly_rate is not None:
         return Price(entry.hourly_rate, RateSource.ENTRY)

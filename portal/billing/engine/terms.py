@@ -18,7 +18,7 @@ Key = int | str
 
 @dataclass(frozen=True, slots=True)
 class VatRate:
-    """A VAT category and its percentage. Two rates are equal if they are equal as numbers, such as 19 and 19.00."""
+    """A VAT category and its percentage. Percentages are compared as numbers, so 19 equals 19.00."""
 
     category: VatCategory
     rate: Decimal

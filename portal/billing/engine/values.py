@@ -42,7 +42,7 @@ class Entry:
     """A time entry.
 
     - `billable_minutes`: the minutes that count, after factors, rounding or a manual override. If the service rounds by
-    day, they are not rounded yet.
+      day, they are not rounded yet.
 
     - `hourly_rate`: the entry's own rate, or None.
 
@@ -50,7 +50,7 @@ class Entry:
 
     - `case`: the id of the case or project, or None. Rounding by day rounds the sum of the minutes on one case.
 
-    - `is_override`: whether no rounding by day may change the billable minutes, such as after a manual override.
+    - `is_override`: True if rounding by day must not change the billable minutes, for example after a manual override.
 
     - `fixed_fee`: the price of the whole entry if its task has one, instead of an hourly price; None otherwise.
 
@@ -94,8 +94,8 @@ class Entry:
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
         """Return the entry without the minutes of `pieces`, which are allocations of the entry.
 
-        For a charged allocation, remove minutes with the same price of the schedule, or minutes without such a price,
-        the last minutes first. For any other allocation, remove the first of the remaining minutes.
+        Charged allocations go first: each removes minutes with its rate of the schedule, or without such a rate if it
+        has none, the last minutes first. Any other allocation removes the first of the remaining minutes.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):
@@ -182,7 +182,10 @@ class Line:
 
     @property
     def sold(self) -> PoolKey | None:
-        """Return what the line sells: (service, first day paid for) for a fee, (voucher, None); None for time."""
+        """Return what the line sells.
+
+        For a fee, this is (service, first day that the line pays for), for a voucher (voucher, None), else None.
+        """
         if self.voucher is not None:
             return self.voucher, None
         return None if self.active is None else (self.service, self.active.start)
@@ -233,23 +236,23 @@ class BillingState:
     - `entries`: every entry that is not settled. Settled entries may be included, if `settled` has their allocations.
 
     - `approved`: the price of every approved entry, settled or not. The price is None if the entry needs none, because
-    it is not billable or at no charge.
+      it is not billable, is at no charge or has a fixed fee.
 
     - `released`: the held entries that a manager decided to charge, possibly before they are approved.
 
     - `flagged`: the entries that must not be settled, whatever their approval, because a question about them is open
-    (C3).
+      (C3).
 
     - `settled`: the frozen allocations of entries on a document, by entry id. Settled entries that are not in `entries`
-    may be omitted.
+      may be omitted.
 
     - `drawn`: the minutes that settled entries have drawn from each pool.
 
     - `billed_fees`: the days for which fees were billed before, by service and first day of the period. Days that were
-    credited because the contract ended are left out.
+      credited because the contract ended are left out.
 
     - `charged`: what was charged for billed days of fees, by `Line.sold`. It is needed only for periods in which
-    earlier days may still become active.
+      earlier days may still become active.
 
     - `billed_vouchers`: the vouchers that were billed before.
 
@@ -260,7 +263,7 @@ class BillingState:
     - `written_off`: the entries whose minutes a credit has written off, in part or as a whole; they stay settled.
 
     - `next_place`: for entries on credited documents, the place of their next allocation, so that no two allocations of
-    an entry have the same place.
+      an entry have the same place.
 
     - `credited`: what was credited of the price of fees and vouchers, by `Line.sold`.
 
@@ -296,9 +299,9 @@ class BillingState:
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
-        """Return the entries that may appear on a document and are not settled, whether approved or not, in order.
+        """Return the entries that may appear on a document and are not settled, approved or not, by `Entry.order`.
 
-        If a credit has made a part of a settled entry billable again, this part is returned.
+        If a credit has made a part of a settled entry billable again, only this part of the entry is returned.
         """
         return sorted(
             [

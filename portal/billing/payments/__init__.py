@@ -32,7 +32,10 @@ DIRECTIONS = ((RECEIVED, "Received"), (PAID_BACK, "Paid back to the customer"))
 
 
 class PaymentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a payment as typed. `again` is "yes" to record a payment like one that is recorded already."""
+    """Form fields of a payment, as typed.
+
+    `again` is "yes" if the payment is to be recorded although one with the same day, amount and reference is.
+    """
 
     amount: str
     paid_on: str
@@ -70,8 +73,9 @@ async def record(
 
     A voucher that the invoice sells may become usable, so the allocations of open time are recomputed. The customer is
     locked until the transaction ends. Sending the same `form_key` again changes nothing. Raise `Invalid` with an error
-    message for each bad field. Raise `Invalid` also for a payment that equals a recorded payment in day, amount and
-    reference, unless `facts.again` is "yes". Raise `Forbidden` if `by` is not a manager.
+    message for each bad field, and if more would be paid back than was received. Raise `Invalid` also for a payment
+    that equals a recorded payment in day, amount and reference, unless `facts.again` is "yes". Raise `Forbidden` if
+    `by` is not a manager.
     """
     await _lock(invoice, by)
     if form_key and await Payment.exists().where(Payment.form_key == form_key):
@@ -88,10 +92,11 @@ async def record(
 
 
 async def take_back(invoice: Invoice, payment_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Cancel a payment of the invoice, so that it no longer counts, and record who did it and when.
+    """Cancel a payment of the invoice, so that it no longer counts, and record who cancelled it and when.
 
-    Cancelling it again changes nothing. Raise `NotFound` if the invoice has no such payment, `Invalid` if more would
-    have been paid back than was received, `Forbidden` if `by` is not a manager.
+    As in `record`, allocations are recomputed and the change is written to the outbox. Cancelling a payment again
+    changes nothing. Raise `NotFound` if the invoice has no such payment, `Invalid` if more would have been paid back
+    than was received, `Forbidden` if `by` is not a manager.
     """
     await _lock(invoice, by)
     query = Payment.objects().where((Payment.id == in_range(payment_id)) & (Payment.invoice_id == invoice.id))

@@ -13,7 +13,7 @@ FEW = 3
 
 @dataclass(frozen=True, slots=True)
 class Unpaid:
-    """The unpaid invoices of a customer: how many they are (`count`), and the first of them by due date (`first`)."""
+    """The unpaid invoices of a customer: the number of all (`count`), and rows for the first by due date (`first`)."""
 
     count: int
     first: list[Row]
@@ -36,9 +36,9 @@ where b.customer_id = $1 and b.open > 0 order by b.due_on, i.id limit $2
 
 
 async def balance_of(invoice: Invoice) -> Row:
-    """Return what is owed on an issued invoice: gross, payable, paid, credited, open, due_on, currency.
+    """Return what is owed on an issued invoice, in the columns gross, payable, paid, credited, open, due_on, currency.
 
-    `open` is negative if more was paid than is owed.
+    `open`, the sum still owed, is negative if more was paid than is owed.
     """
     return await current().fetchrow(_OF, invoice.id)
 
@@ -46,15 +46,15 @@ async def balance_of(invoice: Invoice) -> Row:
 async def outstanding(customer_id: int, reader: Reader) -> list[Row]:
     """Return the sum that a customer owes on all invoices, one row for each currency: currency, open, invoices.
 
-    `invoices` is the number of unpaid invoices. Overpaid sums of other invoices are subtracted from `open`. Return an
-    empty list for readers who may not see the customer's invoices.
+    `invoices` is the number of unpaid invoices. Overpaid sums of other invoices are subtracted from `open`. A currency
+    in which nothing is owed is left out. Return an empty list for readers who may not see the customer's invoices.
     """
     rows = await current().fetch(_OUTSTANDING, customer_id) if _sees(customer_id, reader) else []
     return [row for row in rows if row["open"] or row["invoices"]]
 
 
 async def unpaid_of(customer_id: int, reader: Reader, limit: int = FEW) -> Unpaid:
-    """Return the unpaid invoices of a customer, sorted by due date, at most `limit` of them.
+    """Return the number of a customer's unpaid invoices, and the first `limit` of them by due date.
 
     Return none for readers who may not see the customer's invoices.
     """

@@ -86,7 +86,7 @@ def name_of(of: Book, document: Document) -> str:
 
 
 def newly_billed(of: Book, billing: Billing) -> Billed:
-    """Return the fees and vouchers that this run bills for the first time; false in a condition if there are none."""
+    """Return the fees and vouchers that `billing` bills and that were not billed before; `bool()` is False if none."""
     return Billed.between(of.state, billing.state)
 
 
@@ -109,11 +109,12 @@ group by customer_id having bool_or(is_due) order by customer_id
 async def customers_due(until: date) -> dict[int, int]:
     """Return the customers for whom a run up to `until` may find something to bill, sorted by id.
 
-    The result maps each id to the number of the customer's entries that `load_books` reads, which later days may have too.
+    The result maps each id to the number of the customer's entries that `load_books` reads, some of which may be of
+    later days.
 
     Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher, sold
-    before `until` and not elsewhere, that is not billed yet; a subscription that has begun. Only the engine finds out
-    whether a fee of the subscription is due.
+    before `until` and not elsewhere, that is not billed yet; a subscription that has begun by `until`. Only the engine
+    finds out whether a fee of the subscription is due.
     """
     return {row["customer_id"]: row["entries"] for row in await current().fetch(_DUE, until)}
 

@@ -42,9 +42,9 @@ class Order:
 async def bill_together(order: Order, customer_ids: Collection[int]) -> dict[int, list[str]]:
     """Make a draft or a statement for each contract of these customers, for what is due before `order.until`.
 
-    The caller must have locked the customers. A few statements for all of them cost least. Raise a refusal if anything is
-    refused; then the caller has to bill each customer alone. Return an error message for each document that is too large,
-    by customer. No draft is issued.
+    The caller must have locked the customers. One call for many customers costs least, because it needs few SQL
+    statements. Raise the refusal if anything is refused; then the caller has to bill each customer alone. Return an
+    error message for each document that is too large, by customer. No draft is issued.
     """
     books, billed = await _billed(customer_ids, order.until)
     for why in billed.refused.values():
@@ -87,7 +87,10 @@ async def bill_customer(order: Order, customer_id: int) -> list[str]:
 
 
 async def _billed(customer_ids: Collection[int], until: date) -> tuple[dict[BookKey, Book], Report[BookKey, Billing]]:
-    """Return the books of locked customers, and what the engine bills of them. Prepare the transaction for storing it."""
+    """Return the books of locked customers, and what the engine bills for them. Nothing is stored.
+
+    Until the transaction ends, PostgreSQL avoids sequential scans.
+    """
     # A long run fills tables that were nearly empty when the plans of its queries and foreign keys were made. Without this, such a
     # plan reads the whole table for each row, until the statistics of the table are renewed.
     await current().execute("set local enable_seqscan = off")
@@ -136,9 +139,9 @@ async def _make_all(order: Order, billings: Sequence[tuple[Book, Billing]]) -> l
 async def _make(
     order: Order, documents: Sequence[tuple[Book, Document]], known: Mapping[PlaceKey, int]
 ) -> dict[Key, int | uuid.UUID]:
-    """Store drafts and statements, write their rows to the outbox, and return their ids by contract.
+    """Store drafts and statements, write them to the outbox, and return their ids by contract.
 
-    `known` has ids of stored allocations, which need not be looked up.
+    `known` has ids of stored allocations, as in `drafts.store`.
     """
     invoices = [(of, document) for of, document in documents if document.kind is DocumentKind.INVOICE]
     stored = await drafts.store(invoices, order.run_id, known)

@@ -45,8 +45,8 @@ class Becoming:
 class Omitted:
     """The entries of one customer in one currency that a billing run would skip for the same reason.
 
-    `reason` is a key of `sentences.SKIPPED`. `count` is their number, `minutes` their billable minutes, `agents` the
-    names of the agents who logged them, and `first` and `last` are the earliest and the latest of their days.
+    `reason` is a key of `SKIPPED`. `count` is the number of the entries, `minutes` are their billable minutes, `agents`
+    the names of the agents who logged the time, and `first` and `last` the earliest and the latest day.
     """
 
     customer_id: int
@@ -137,7 +137,7 @@ AT_ONCE = 50
 
 
 async def preview_run(until: date) -> Preview:
-    """Compute what a billing run up to `until` would do for all customers for whom something is due; store nothing.
+    """Compute what a billing run up to `until` for all customers would do; store nothing.
 
     Only the rows of the preview are kept in memory for all customers, not their books.
     """
@@ -167,7 +167,7 @@ async def preview_run(until: date) -> Preview:
 def _rows(
     until: date, books: Mapping[BookKey, Book], billed: Report[BookKey, Billing], names: dict[int, str]
 ) -> tuple[list[Becoming], list[Omitted]]:
-    """Return the documents and the omitted entries of the preview.
+    """Return the rows of the preview for documents and for omitted entries; documents that are too large are left out.
 
     `billed` holds the engine's results for `books`, and `names` the names of the customers by id.
     """

@@ -1,8 +1,8 @@
 """Run billing: turn what is due up to a date into drafts and statements, and record which entries were skipped.
 
-A run bills a few customers at a time. Unless the caller has a transaction, these are billed in a transaction of their
-own. So a run that is killed has billed some customers completely and the others not at all; `resume` continues the run. A
-repeated run finds nothing left to bill (D47).
+A run bills its customers in small groups. Unless the caller has a transaction, each group is billed in a transaction of
+its own. So a run that is killed has billed some customers completely and the others not at all; `resume` continues the
+run. A repeated run finds nothing left to bill (D47).
 """
 
 import uuid
@@ -92,7 +92,8 @@ class Ending(StrEnum):
 
 async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at: datetime) -> Run | None:
     """Make a draft or a statement for each contract of these customers for which something is due up to `until`.
-    All of it happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of
+
+    Everything happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of
     its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
     """
     reader = current().reader
@@ -177,13 +178,14 @@ async def go_on(
     within: timedelta | None = None,
     keeps: bool = False,
 ) -> Ending:
-    """Bill the waiting customers of a run, a few at a time, and return how far the run came.
+    """Bill the waiting customers of a run in small groups, and return how far the run came.
 
-    These are billed in a transaction of `reader`, or in a savepoint if a transaction is open. With `within`, stop after
-    this time. Two processes may continue the same run: each customer is billed by only one of them. When no customer
-    waits, finish the run. If nothing was due, remove the run instead, unless `keeps` is set. A refusal is recorded, and
-    the run goes on with the next customer. If the database could not be reached or another transaction held a lock, the
-    customer still waits; then raise `Unavailable` once the other customers are billed.
+    Each group is billed in a transaction of `reader`, or in a savepoint if a transaction is open. Once the time
+    `within` has passed, no further customer is billed. Two processes may continue the same run: each customer is billed
+    by only one of them. When no customer waits any longer, finish the run. If nothing was due, remove the run instead,
+    unless `keeps` is set. A refusal is recorded, and the run goes on with the next customer. If the database could not
+    be reached or another transaction held a lock, the customer still waits; then raise `Unavailable` once the other
+    customers are billed.
     """
     began = monotonic()
     async with transaction(reader) as tx:
@@ -211,7 +213,7 @@ select customer_id from run_customer where run_id = $1 and done_at is null and c
 
 
 def _groups(waiting: Iterable[Any], issues: bool) -> Iterator[tuple[int, ...]]:
-    """Yield the ids of customers who are billed in one transaction; `waiting` are rows of `_WAITING`.
+    """Yield groups of customers, each to be billed in one transaction; `waiting` are rows of `_WAITING`.
 
     A customer with many entries is alone, and so is each customer if the run `issues` its drafts, which takes long.
     """
@@ -227,9 +229,10 @@ def _groups(waiting: Iterable[Any], issues: bool) -> Iterator[tuple[int, ...]]:
 
 
 async def _together(order: Order, group: tuple[int, ...], reader: Reader | None) -> set[int]:
-    """Bill a group of customers of a run, mark them as done, and return their ids.
+    """Bill a group of customers of a run, mark them as done, and return the ids of those who are done.
 
-    Leave out those whom another transaction holds, and all of them if one cannot be billed.
+    Customers whom another transaction has locked are left out. If billing any customer is refused, no customer of the
+    group is billed.
     """
 
     async def step(ids: tuple[int, ...]) -> set[int]:
@@ -241,9 +244,10 @@ async def _together(order: Order, group: tuple[int, ...], reader: Reader | None)
 
 
 async def _alone(order: Order, customer_id: int, reader: Reader | None) -> Unavailable | None:
-    """Bill one customer of a run, unless another process does or did, and mark the customer as done.
+    """Bill one customer of a run, unless another process bills or has billed them, and mark the customer as done.
 
     If the database could not be reached or another transaction held a lock, the customer still waits: return the error.
+    Any other refusal is recorded, and the customer is done.
     """
 
     async def step(id: int) -> None:
@@ -266,12 +270,12 @@ async def _refuse(order: Order, customer_id: int, why: Refusal) -> None:
 
 
 async def _taken(order: Order, customer_ids: Collection[int]) -> list[int]:
-    """Lock the rows of those of these customers who still wait and whom no other process bills, and return their ids."""
+    """Lock the run's rows of those customers who still wait and whom no other process bills. Return their ids."""
     return [row["customer_id"] for row in await current().fetch(_TAKE, order.run_id, customer_ids)]
 
 
 async def _done(order: Order, refused: Mapping[int, Iterable[str]]) -> None:
-    """Mark customers as billed; `refused` has the error messages of each."""
+    """Mark the customers in `refused` as billed, and store the error messages that it has for each."""
     await current().execute(
         "update run_customer r set done_at = $2, sentence = nullif(d.sentence, '')"
         " from unnest($3::bigint[], $4::text[]) as d (id, sentence) where r.run_id = $1 and r.customer_id = d.id",
@@ -297,7 +301,7 @@ from billing_run r where r.id = $1 for update
 async def _finish(order: Order, *, keeps: bool) -> Ending:
     """Finish a run if all of its customers are billed, and return how far it came.
 
-    A run that made nothing is deleted instead, unless `keeps` is set.
+    A run that neither billed nor refused anything is deleted instead, unless `keeps` is set.
     """
     tx, run_id = current(), order.run_id
     state = await tx.fetchrow(_STATE, run_id)

@@ -46,7 +46,7 @@ class BillingSchedule(Table, tablename="billing_schedule"):
 
     @classmethod
     async def find(cls, *, hold: bool = False) -> "BillingSchedule":
-        """Return the stored schedule, or a schedule that is off.
+        """Return the stored schedule, or a schedule that is off if none is stored.
 
         With `hold`, lock the table until the transaction ends.
         """
@@ -102,7 +102,7 @@ class BillingSchedule(Table, tablename="billing_schedule"):
     def until(self, day: date) -> date:
         """Return the date up to which the run that begins on `day` bills.
 
-        For a weekly run, it is `day`. For a monthly run, it is the first day of the month.
+        For a weekly run, this is `day`. For a monthly run, it is the first day of the month of `day`.
         """
         return day if self.cycle == "weekly" else day.replace(day=1)
 

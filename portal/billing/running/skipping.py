@@ -36,9 +36,9 @@ class SkippedEntry(Table, tablename="skipped_entry"):
 
 
 async def skip(run_id: int, of: Book, billing: Billing) -> None:
-    """Record in a run which entries it skipped, each with its reason.
+    """Record in a run which entries of a book it skipped, each with its reason.
 
-    Skipped are the entries that the engine did not bill, and the entries of documents that are too large.
+    These are the entries that the engine skipped, and the entries of documents that are too large.
     """
     rows = [(skipped.entry, skipped.reason.value) for skipped in billing.skipped]
     rows += [(entry_id, TOO_LARGE) for entry_id in too_large(billing)]
@@ -79,7 +79,7 @@ on conflict do nothing
 
 
 async def skip_all(run_id: int, until: date, customer_id: int, why: Refusal) -> None:
-    """Record in a run that it skipped all open approved entries of a customer before `until`.
+    """Record in a run that it skipped all open approved entries of a customer on days before `until`.
 
     `why` is the refusal whose error message is recorded. Call this function if billing the customer failed as a whole.
     """

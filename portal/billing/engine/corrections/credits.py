@@ -71,7 +71,7 @@ class Credit:
         self._parts: dict[Key, int] = {}
 
     def take_all(self) -> None:
-        """Choose everything that is not credited yet."""
+        """Choose everything on the document that is not credited yet: all minutes, fees and vouchers."""
         self.take_entries(self._of.detail)
         self._sold |= {line.sold for line in self._of.lines}
 
@@ -159,9 +159,10 @@ class Credit:
         return state, note
 
     def _credit_lines(self, state: BillingState) -> Iterator[Line]:
-        """Yield the credited part of each line, in the order of the document.
+        """Yield the lines of the credit note for the lines of the document, in their order, with negative amounts.
 
-        `state` is the state in which the credited minutes are no longer settled.
+        Lines of which nothing is credited are left out. `state` is the state in which the credited minutes are no
+        longer settled.
         """
         vouchers = {voucher.id: voucher.minutes for voucher in state.vouchers}
         for line in self._of.lines:
@@ -212,7 +213,7 @@ def days_paid(state: BillingState, line: Line) -> Period | None:
 def with_days_back(state: BillingState, sold: Collection[PoolKey], until: date = date.min) -> BillingState:
     """Return the state in which the fees `sold` are no longer billed for their days from `until` on.
 
-    `sold` has values of `Line.sold`.
+    `sold` has values of `Line.sold`: the service and the first day that a line pays for.
     """
     kept = {
         (service, start): tuple(
@@ -279,7 +280,7 @@ def _with_minutes_back(
 
 
 def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Decimal:
-    """Return the amount of a fee or a voucher that can still be credited.
+    """Return the amount that can still be credited of the fee or the voucher of `line`.
 
     For a voucher, this is the share of its price for undrawn minutes. `vouchers` has the minutes of each voucher.
     """

@@ -8,5 +8,5 @@ from portal.billing.engine.values import Line
 
 
 def lines(service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """Yield one line for each agent, ordered by name."""
+    """Yield one line for each agent with charged time, ordered by name."""
     return grouped(service, work, lambda entry: (entry.agent_name, entry.agent), digits)

@@ -8,5 +8,5 @@ from portal.billing.engine.values import Line
 
 
 def lines(service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
-    """Yield one line for each role, ordered by name."""
+    """Yield one line for each role with charged time, ordered by name."""
     return grouped(service, work, lambda entry: (entry.role_name, entry.role), digits)

@@ -37,7 +37,7 @@ class IncludedMinutes:
         self._found: dict[tuple[Key, date], tuple[Pool, ...]] = {}
 
     def shared(self, service: ServiceTerms, day: date) -> Iterator[Pool]:
-        """Yield the included minutes of the subscription `service.shares`, if this subscription is active on `day`."""
+        """Yield the pools of the subscription `service.shares` in the period of `day`, if it is active on `day`."""
         if service.shares is None:
             return
         contract, subscription = self._places[service.shares]
@@ -46,7 +46,7 @@ class IncludedMinutes:
             yield from self.of(service.shares, day)
 
     def of(self, service: Key, day: date) -> tuple[Pool, ...]:
-        """Return the included minutes of the subscription `service` in the period of `day`.
+        """Return the pools of included minutes of the subscription `service` in the period of `day`.
 
         Minutes that rolled over into this period come first. If this period is closed, minutes that rolled over from it
         into the next period are left out.
@@ -70,7 +70,10 @@ class IncludedMinutes:
         yield Pool(AllocationKind.INCLUDED, (service, period.start), left)
 
     def rolled_on(self, service: Key, day: date) -> int:
-        """Return the minutes that rolled over from the period of `day`; 0 if no run has closed this period."""
+        """Return the minutes that rolled over from the period of `day` into the next period.
+
+        Return 0 if no run has closed the period of `day`.
+        """
         contract, terms = self._places[service]
         return self._rolled_on(terms, period_of(contract.anchor, contract.cycle, day))
 
@@ -92,7 +95,7 @@ class IncludedMinutes:
                 period = following
 
     def _rolled_on(self, terms: ServiceTerms, period: Period) -> int:
-        """Return the minutes that rolled over from a closed period; 0 for a period that is not closed."""
+        """Return the minutes that rolled over from a closed period into the next; 0 for a period that is not closed."""
         return sum(each.minutes for each in self._fixed.get((terms.id, period.end), ()))
 
     def _rolled_into(self, contract: ContractTerms, terms: ServiceTerms, period: Period) -> Rolled:
@@ -118,7 +121,11 @@ class IncludedMinutes:
     def _next(
         self, contract: ContractTerms, terms: ServiceTerms, rollover: Rollover, period: Period, rolled: Rolled
     ) -> Rolled:
-        """Return the minutes that roll over from `period`. `rolled` are the minutes that rolled over into `period`."""
+        """Return the minutes that roll over from `period` into the next period, at most `rollover.cap`.
+
+        `rolled` are the minutes that rolled over into `period`. Minutes that may not roll over any more are left out,
+        and the oldest minutes if there are more than the cap.
+        """
         own = RolledMinutes(period.start, _own(contract, terms, period) or 0, rollover.periods)
         used = self._drawn.get((terms.id, period.start), 0)
         room = rollover.cap
@@ -132,7 +139,7 @@ class IncludedMinutes:
 
 
 def _first(contract: ContractTerms, rollover: Rollover, whole: Period) -> Period:
-    """Return the first period from which minutes roll over."""
+    """Return the first period from which minutes may roll over. `whole` has the active days of the service."""
     since = max(whole.start, rollover.since or whole.start)
     return period_of(contract.anchor, contract.cycle, since)
 
