@@ -1,8 +1,8 @@
 """Appointments: planned visits, calls and remote sessions on a case (S1.11).
 
 The log of the case records when an appointment is planned, moved, held or cancelled. Contacts may read everything about
-an appointment except its note. The methods that change an appointment also write a row in the outbox, so that open pages
-update.
+an appointment except its note. The methods that change an appointment also write a row in the outbox, so that open
+pages update.
 """
 
 import uuid
@@ -45,7 +45,7 @@ class AppointmentKind(StrEnum):
 
 
 class AppointmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of an appointment as typed. `begins` and `ends` are clock times in the reader's time zone.
+    """Form fields of an appointment as typed. `begins` and `ends` are clock times in the time zone of the typing agent.
 
     `kind` is a value of `AppointmentKind`, and `agent_id` the agent who meets the customer. If `ends` is not after
     `begins`, the appointment ends on the day after `day`.
@@ -60,7 +60,7 @@ class AppointmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Appointment(Table, tablename="appointment"):
-    """An appointment at which an agent visits, calls or connects to a customer about a case.
+    """An appointment of an agent with a customer about a case: a visit, a call or a remote session.
 
     `kind` is a value of `AppointmentKind`. `done_at` is when it was recorded that the appointment took place, and
     `cancelled_at` when it was cancelled; both are None while it is planned. `version` is incremented with each change.
@@ -96,9 +96,9 @@ class Appointment(Table, tablename="appointment"):
     async def plan(
         cls, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime, form_key: uuid.UUID | None = None
     ) -> Self:
-        """Plan an appointment on a case that the caller has locked.
+        """Plan an appointment on the case, and return it. The caller has locked the case.
 
-        Sending the same `form_key` again returns the appointment that was planned with it. Raise `Invalid` with a
+        If an appointment was planned with the same `form_key` before, only return that one. Raise `Invalid` with a
         message for each field that is not valid.
         """
         if form_key:
@@ -112,7 +112,7 @@ class Appointment(Table, tablename="appointment"):
         return made
 
     def facts(self, zone: ZoneInfo) -> AppointmentFacts:
-        """Return the stored values as form fields, with clock times in the time zone `zone`."""
+        """Return the form fields that the stored appointment fills, with clock times in the time zone `zone`."""
         begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         return AppointmentFacts(
             kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",
@@ -120,9 +120,9 @@ class Appointment(Table, tablename="appointment"):
         )  # fmt: skip
 
     async def change(self, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime) -> None:
-        """Replace the values of an appointment that is still planned.
+        """Replace the values of an appointment that is still planned by those in `facts`.
 
-        The log of the case gets a line if the kind, the times or the agent change, but not for a new note. Raise
+        The log of the case gets a line if the kind, the times or the agent change, but not if only the note does. Raise
         `Conflict` if the appointment took place or was cancelled, and `Invalid` as `plan` does.
         """
         if self.done_at or self.cancelled_at:
@@ -134,7 +134,7 @@ class Appointment(Table, tablename="appointment"):
         await self._record(case, "appointment.moved" if is_moved else None, by, at)
 
     async def give_to(self, agent_id: int, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Hand the appointment over to the agent with the id `agent_id`, and record this in the log of the case.
+        """Hand the appointment over to the agent with the id `agent_id`, and add a line to the log of the case.
 
         The caller must have checked that the agent has not left.
         """
@@ -181,7 +181,7 @@ class Appointment(Table, tablename="appointment"):
             setattr(self, name, value)
 
     async def _record(self, case: Case, kind: str | None, by: AgentReader, at: datetime) -> None:
-        """Add a line of this kind to the log of the case, unless `kind` is None, and write an outbox row."""
+        """Add a line of this kind to the log of the case, unless `kind` is None, and write a row in the outbox."""
         details = {
             "what": AppointmentKind(self.kind).word.lower(), "with": await agent_name(self.agent_id),
             "begins": self.starts_at.isoformat(), "ends": self.ends_at.isoformat(),
@@ -197,10 +197,10 @@ class Appointment(Table, tablename="appointment"):
 
 
 async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int | None = None) -> dict[str, Any]:
-    """Validate the fields, and return the column values of the appointment.
+    """Validate the form fields of an appointment, and return its column values.
 
     Raise `Invalid` with a message for each field that is not valid. `zone` is the time zone of the typed clock times.
-    `known_agent` is the id of the appointment's present agent, who is accepted even after leaving.
+    `known_agent` is the id of the agent whom the appointment has already: they are accepted even if they have left.
     """
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
@@ -279,7 +279,7 @@ OPEN = "p.done_at is null and p.cancelled_at is null"
 def appointments_sql(reader: Reader) -> str:
     """Return the SQL query for at most `$3` appointments of the case `$1`; if `$2` is true, only for planned ones.
 
-    Planned appointments come first, in order of time; then the others, latest first.
+    Planned appointments come first, in order of time; then the others, latest first. For a contact, each note is "".
     """
     note = "p.note" if reader.is_agent else "'' as note"
     return (
@@ -292,8 +292,8 @@ def appointments_sql(reader: Reader) -> str:
 async def appointments_of(case_id: int, reader: Reader, *, planned: bool = False) -> list[Planned]:
     """Return at most `SHOWN` appointments of a case: first the planned ones, in order of time.
 
-    The appointments that took place or were cancelled follow, latest first; with `planned`, they are left out. The
-    caller must have checked that `reader` may see the case.
+    The appointments that took place or were cancelled follow, latest first. With `planned`, only the planned ones are
+    returned. The caller must have checked that `reader` may see the case.
     """
     rows = await current().fetch(appointments_sql(reader), case_id, planned, SHOWN)
     return [Planned.of_row(row) for row in rows]

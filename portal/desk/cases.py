@@ -44,11 +44,11 @@ class Case(Table, tablename="cases"):
 
     `merged_into_id` is the case into which this case was merged: pages and lists show that case instead, and the number
     of this case leads to it. `follows_id` is the closed case that this case continues. `clock_from` is when the clock
-    of the case began, if it was taken over from another case. `due_at` is the first deadline that is not met, and
-    `soon_at` when it comes near; both are None while the clock is paused. `waits_since` is since when the case waits
-    for an answer, and `reminded_at` when the customer was reminded to answer. `closes_at` is when the case closes
-    without an answer, as the customer was told. `snoozed_until` is when a snoozed case returns to the working views. Of
-    the customer's contacts, only the contact and the watchers of a `confidential` case see it.
+    began, if the case got it from another case; otherwise None. `due_at` is the first deadline that is not met, and
+    `soon_at` when that deadline comes near; both are None while the clock is paused. `waits_since` is since when the
+    case waits for an answer of the customer, and `reminded_at` when the customer was reminded to answer. `closes_at` is
+    when the case closes if nobody answers, as the customer was told. `snoozed_until` is when a snoozed case returns to
+    the working views. Of the customer's contacts, only the contact and the watchers of a `confidential` case see it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -182,15 +182,15 @@ class Case(Table, tablename="cases"):
         """Open a case with its first message, dispatch it, and return it.
 
         The rules of dispatch choose the agent; with `taken`, the agent who opens the case gets it (S3.8). If a contact
-        opens the case, `by` becomes its contact. If an agent opens it, `contact_id` is the id of its contact, who must
-        belong to the customer `customer_id` if that id is given. With `called`, an agent has typed what this contact
-        said on the phone, and the text is stored as the contact's message. Without `called`, an agent's text is a
-        reply, so no first reply is owed (D49). The log lines `after` follow the line of the opening. `follows` is the
-        closed case that the new case continues; its watchers also watch the new case. `confidential` hides the new case
-        from the contact's colleagues. `own` is what was typed into own fields, by the id of the field; None if the form
-        has no own fields. Sending the same `form_key` again returns the case that was opened with it. Raise `Invalid`
-        with a message for each field that is not valid (`subject`, `body`, `case_type`, `priority`, `contact`, `files`,
-        `field_1`). Raise `TooMany` if a contact opens more than 30 cases in an hour.
+        opens the case, that contact is the contact of the case. If an agent opens it, `contact_id` is the id of its
+        contact, who must belong to the customer `customer_id` if that id is given. With `called`, an agent has typed
+        what this contact said on the phone, and the text is stored as the contact's message. Without `called`, an
+        agent's text is a reply, so no first reply is owed (D49). `after` are further log lines, added after the line
+        `opened`. `follows` is the closed case that the new case continues; its watchers also watch the new case.
+        `confidential` hides the new case from the contact's colleagues. `own` is what was typed into own fields, by the
+        id of the field; None if the form has no own fields. Sending the same `form_key` again returns the case that was
+        opened with it. Raise `Invalid` with a message for each field that is not valid (`subject`, `body`, `case_type`,
+        `priority`, `contact`, `files`, `field_1`). Raise `TooMany` if a contact opens more than 30 cases in an hour.
         """
         writing = Writing(text, files, form_key)
         if known := await messages.written_before(writing, by):
@@ -260,9 +260,9 @@ class Case(Table, tablename="cases"):
 
 
 def numbered(number: str) -> str:
-    """Return the SQL for the id of the case with a number, or of the case into which it was merged.
+    """Return the SQL expression for the id of the case with the number `number`, which is an SQL expression too.
 
-    `number` is the SQL of the number.
+    For the number of a merged case, the id is that of the case into which it was merged.
     """
     return f"(select coalesce(n.merged_into_id, n.id) from cases n where n.number = {number})"  # noqa: S608
 

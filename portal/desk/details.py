@@ -162,7 +162,7 @@ class Details:
     def others(self, reader: ContactReader) -> list[str]:
         """Return the names of the customer's contacts who can read the case, except `reader`.
 
-        Two contacts may have the same name.
+        Two contacts may have the same name, so the reader is not looked for by name.
         """
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 

@@ -143,7 +143,8 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
     `actor` is the name of the person who caused the event, and `details` are the details that `record` stored. Times
-    are written in the reader's time zone `zone`. Numbers and dates of own fields are written as `formats.reading` says.
+    are written in the reader's time zone `zone`. Numbers and dates of own fields are written for the reader whom the
+    caller has set with `formats.reading`.
     """
     to, side = details.get("to"), "your" if for_contact else "the customer's"
     if kind == "status":
@@ -198,7 +199,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
 
 
 def closing_words(details: Mapping[str, Any], zone: ZoneInfo) -> str:
-    """Return when the case closes without an answer, as the end of a sentence about a reminder; "" for never."""
+    """Return when the case closes if nobody answers, as the end of a sentence about a reminder; "" if it never does."""
     if not (text := details.get("closes")):
         return ""
     return f": without one, the case closes {_moment(text, zone)}"
@@ -275,8 +276,8 @@ def _appointment_words(kind: str, actor: str, details: Mapping[str, Any], zone: 
 def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
     """Return what follows "replied" in a sentence about a reply that set the status.
 
-    Only waiting for the customer, resolving, closing and reopening are mentioned; for other statuses, return "".
-    `details` are those of the log line about the status, or empty if the reply did not change the status.
+    Only waiting for the customer, resolving, closing and reopening are mentioned; for any other change of status,
+    return "". `details` are those of the log line about the status, or empty if the reply did not change the status.
     """
     if not details:
         return ""
@@ -289,7 +290,8 @@ def after_reply_words(details: Mapping[str, Any], *, for_contact: bool) -> str:
 def _status_words(actor: str, details: Mapping[str, Any], for_contact: bool) -> str:
     """Return the sentence for a new status, such as "Ines Okafor closed the case: Done".
 
-    The sentence has the name of the status at that time, unless the verb says the same.
+    The sentence has the name that the status had at that time, unless the verb says the same. If the portal closed the
+    case because nobody answered, the sentence says this instead.
     """
     old, new = Status(details["from"]), Status(details["to"])
     name = str(details.get("name") or new.word)

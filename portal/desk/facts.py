@@ -37,8 +37,8 @@ class Facts(TypedDict, total=False):
 class Fact:
     """A checked new value of a case.
 
-    `kind` is the kind of the log event that records the change. `word` is the value as the log shows it, such as the
-    name of the service; None if the value is removed.
+    `kind` is the kind of the event that records the change in the log. `value` is the value of the column. `word` is
+    the value as the log shows it, such as the name of the service; None if the value is removed.
     """
 
     kind: str
@@ -86,7 +86,7 @@ async def checked_facts(facts: Facts, customer_id: int) -> dict[str, Fact]:
 
 
 def checked_subject(subject: str) -> tuple[str, dict[str, str]]:
-    """Return the subject without line breaks and invisible characters, and a dictionary of problems.
+    """Return the subject without line breaks and invisible characters, and a dictionary of error messages.
 
     If the subject is not valid, the dictionary has an error message under the key `subject`; otherwise it is empty.
     """

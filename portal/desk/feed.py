@@ -1,7 +1,7 @@
 """Read the feed of a case: its messages with their files, and its events, in order of time.
 
-A page shows one window of the feed, of at most `WINDOW` items. `portal.timekeeping` adds the time entries that belong in
-the window with `Feed.with_items`.
+A page shows one window of the feed, of at most `WINDOW` items. `portal.timekeeping` adds the time entries that belong
+in the window with `Feed.with_items`.
 """
 
 import json
@@ -50,10 +50,10 @@ class File:
 class Said:
     """A message in a feed: a reply, or a note if `is_note`.
 
-    `author` is the author's name. `side` is shown beside the message: the name of the company or the customer, or "You"
-    for a message of the contact who reads. `ours` is True if an agent wrote the message. `taken_by` is the name of the
-    agent who wrote down what the author said on the phone, or "". `redacted` has a sentence for each file that an admin
-    has destroyed: by whom, and why.
+    `author` is the author's name. `side` says beside the message who wrote it: the customer's name, the company's name
+    (for agents followed by ", reply"), or "You" for a message of the contact who reads. `ours` is True if an agent
+    wrote the message. `taken_by` is the name of the agent who wrote down what the author said on the phone, or "".
+    `redacted` has a sentence for each file of the message that an admin has destroyed: who destroyed it, and why.
     """
 
     id: int
@@ -182,7 +182,7 @@ select * from (
 async def feed_of(case: Case, reader: Reader, *, files_at: str, company: str, customer: str, before: str = "") -> Feed:
     """Return the window of the feed that ends before the cursor `before`, read with one query.
 
-    If `before` is not a cursor, return the newest window. `files_at` is the URL prefix of the case's files, with a
+    If `before` is not a cursor, the window is the newest one. `files_at` is the URL prefix of the case's files, with a
     slash at the end. `company` and `customer` are the names that are shown beside messages. A contact gets neither
     notes nor the events that only agents may see.
     """
@@ -260,7 +260,7 @@ def _happened(row: Any, reader: Reader, company: str) -> Happened:
 
 
 async def files_of(case: Case, *, files_at: str, most: int = 30) -> list[tuple[File, datetime]]:
-    """Return the newest `most` files of a case, oldest first, each with the instant of its message.
+    """Return the `most` newest files of a case, in order of time, each with the instant of its message.
 
     Row-level security leaves out the files of notes if the transaction runs for a contact. `files_at` is the URL prefix
     of the files, with a slash at the end.

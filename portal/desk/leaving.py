@@ -39,7 +39,7 @@ async def hold_cases_of_agent(agent_id: int, at: datetime) -> None:
 
 
 async def hand_appointments(agent_id: int, successor_id: int | None, *, by: AgentReader, at: datetime) -> None:
-    """Hand an agent's planned appointments after `at` over to the agent `successor_id`; if that is None, cancel them.
+    """Hand an agent's planned appointments after `at` over to the agent `successor_id`, or cancel them if it is None.
 
     Lock the cases and the appointments. The log of each case records the change, and the customer can read it there.
     Raise `Invalid` at the field `appointments` if the successor has left or does not exist.

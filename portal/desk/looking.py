@@ -20,7 +20,7 @@ from portal.people.readers import Reader
 class CaseLook(Table, tablename="case_look"):
     """When the person with the credential last looked at the case.
 
-    In the database both ids together are the primary key; Piccolo can declare one column only.
+    The two ids are together the primary key, which Piccolo cannot express.
     """
 
     credential_id = BigInt(primary_key=True, default=None)
@@ -47,8 +47,8 @@ LATELY = 10
 def unread_sql(case: str, reader: Reader) -> str:
     """Return the SQL condition that the case with the alias `case` has a message that is new for `reader`.
 
-    New is what somebody else has written since the reader last looked, or, if they never did, since `unread_since()`.
-    Notes are new for agents only.
+    New is what somebody else has written since the reader last looked at the case or, if they never looked at it, since
+    the instant that the database function `unread_since` returns. Notes are new for agents only.
     """
     own, shown = ("contact_id", " and x.kind = 'reply'") if reader.is_contact else ("agent_id", "")
     return (

@@ -38,8 +38,8 @@ class Message(Table, tablename="message"):
     """A reply or a note on a case (`kind` is `reply` or `note`). Its text changes only if an admin redacts it.
 
     `contact_id` or `agent_id` is its author, and `author_name` the author's name at that time. `text` is its Markdown
-    as typed, `html` the sanitized HTML of it. `taken_by_id` is the agent who wrote down what the contact `contact_id`
-    said on the phone.
+    as typed, and `html` the sanitized HTML made from the Markdown. `taken_by_id` is the agent who wrote down what the
+    contact `contact_id` said on the phone.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -108,9 +108,10 @@ async def written_before(writing: Writing, by: Reader, kind: str = "reply", case
     """Return the id of the case on which `by` has already sent the form `writing.form_key`, or None if it was not sent.
 
     An advisory lock on the form, held until the transaction ends, makes simultaneous requests with this form wait for
-    each other. Raise `SentBefore` if the form was sent with another text or as another `kind` of message, also if it
-    was sent as a reply that has not gone out. With `case_id`, raise it also if the form was sent on another case. All
-    this happens after the browser's Back button: the new text is not stored, and the person has to know.
+    each other. Raise `SentBefore` if the form was sent with another text or as another `kind` of message; for a note,
+    also if the form was sent as a reply that has not gone out. With `case_id`, raise `SentBefore` also if the form was
+    sent on another case. People send a form again after the browser's Back button: they have to know that the new text
+    is not stored.
     """
     if writing.form_key is None:
         return None

@@ -39,7 +39,9 @@ class BulkMember(Table, tablename="bulk_member"):
     """One case of a bulk change. The primary key consists of both ids.
 
     `state` is `waiting`, `changed`, `same` (the case had the value already) or `refused`. `former` is the value of the
-    case when the change was prepared, `became` the value that it got, and `reason` why it was refused.
+    case when the change was prepared, and `reason` why the case was refused. `became` is the value that the case got.
+    While the case waits, `became` is the value planned for this case alone, in an undo or when the rules of dispatch
+    choose agents; otherwise it is None.
     """
 
     change_id = UUID(primary_key=True, default=None)
@@ -52,7 +54,7 @@ class BulkMember(Table, tablename="bulk_member"):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cases of a change with the same value: the value, its words, and the number of cases."""
+    """A value of cases of a change: the value, the words that people read for it, and how many of the cases have it."""
 
     value: str
     words: str
@@ -61,7 +63,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What handing over will do with a case: `to` is the name of the agent who gets it, or None if the case stays."""
+    """A case of a prepared handover. `to` is the name of the agent who will get it, or None if the case stays."""
 
     number: int
     subject: str
@@ -93,12 +95,12 @@ class Progress:
 
 
 class BulkChange(Table, tablename="bulk_change"):
-    """A change of many cases. It is shown only to the agent `agent_id`, who began it.
+    """A change of many cases. It is shown only to the agent `agent_id`, who prepared it.
 
     `verb` is a value of `Verb`. `value` is the new value of every case, or None until it is chosen; for a handover, it
-    is chosen when the change is prepared. A change with `undoes` undoes the change with this id: each case gets its
-    former value, and `value` is None, except for tags. `query` is the query string of the list on which the change was
-    begun.
+    is chosen when the change is prepared. If `undoes` is set, it is the id of the change that this change undoes: each
+    case gets its former value, and `value` is None unless it is a tag. `query` is the query string of the list from
+    which the change was prepared.
     """
 
     id = UUID(primary_key=True, default=None)
@@ -133,8 +135,9 @@ class BulkChange(Table, tablename="bulk_change"):
     ) -> Self:  # fmt: skip
         """Store a change of the cases that match `question`, with their present values, and return it.
 
-        With `numbers`, change only the cases with these numbers. `value` is the new value, if it is chosen. Raise
-        `Invalid` at the field `case` if there are no cases or more than `MOST`.
+        No case is changed yet. If `numbers` is given, the stored change has the cases with these numbers instead,
+        whether or not they match `question`; merged cases are left out. `value` is the new value, or None if it is not
+        chosen yet. Raise `Invalid` at the field `case` if there are no cases or more than `MOST`.
         """
         condition, values = question.conditions(by)
         if numbers is not None:
@@ -157,10 +160,10 @@ class BulkChange(Table, tablename="bulk_change"):
         return made
 
     async def begin(self, value: str, at: datetime) -> None:
-        """Begin the change, which gives every case this value. A repeated request does nothing.
+        """Begin the change: store that every case gets the value `value`, and enqueue the job that carries this out.
 
-        The caller has locked the row. Raise `Invalid` at the field `value` for a value that no case can get, and
-        `Conflict` if the change was begun with another value.
+        Do nothing if the change was begun with this value already. The caller has locked the row. Raise `Invalid` at
+        the field `value` for a value that no case can get, and `Conflict` if the change was begun with another value.
         """
         await self.does.rule.check(value)
         if self.begun_at:
@@ -173,8 +176,8 @@ class BulkChange(Table, tablename="bulk_change"):
     async def undo(self, *, by: AgentReader, at: datetime) -> uuid.UUID:
         """Begin a change that restores the former value of each changed case, and return its id.
 
-        A second request returns the same id. The caller has locked the row. Raise `Conflict` while the change is
-        running, and for a change that itself undoes another one.
+        If an undo of this change was begun before, only return its id. The caller has locked the row. Raise `Conflict`
+        if this change is not finished, or if it undoes another change itself.
         """
         if not self.finished_at or self.undoes:
             raise Conflict("This cannot be undone now. Look at it again.")
@@ -189,7 +192,7 @@ class BulkChange(Table, tablename="bulk_change"):
         return made
 
     async def groups(self) -> list[Group]:
-        """Return the present values of the cases of a prepared change with their counts, most frequent first."""
+        """Return the values that the cases had when the change was prepared, with their counts, most frequent first."""
         return await self._grouped(_GROUPS)
 
     async def outcome(self) -> list[Group]:
@@ -202,7 +205,7 @@ class BulkChange(Table, tablename="bulk_change"):
         return [Group(row["value"], words.get(row["value"], ""), row["count"]) for row in rows]
 
     async def planned(self) -> list[Planned]:
-        """Return the first `LISTED` cases of a prepared handover, each with who gets it."""
+        """Return the first `LISTED` cases of a prepared handover, each with the name of the agent who will get it."""
         return [Planned(**row) for row in await current().fetch(_PLANNED, self.id)]
 
     async def progress(self) -> Progress:
@@ -210,7 +213,10 @@ class BulkChange(Table, tablename="bulk_change"):
         return Progress(**await current().fetchrow(_PROGRESS, self.id))
 
     async def refused(self, after: int = 0) -> tuple[list[Refused], int | None]:
-        """Return one page of the refused cases, and the cursor of the next page; None if this is the last page."""
+        """Return one page of the refused cases, and the cursor of the next page; None if there is no next page.
+
+        `after` is the cursor of this page, or 0 for the first page.
+        """
         rows = await current().fetch(_REFUSED, self.id, after)
         shown = [Refused(**row) for row in rows[:REPORTED]]
         return shown, shown[-1].id if len(rows) > REPORTED else None

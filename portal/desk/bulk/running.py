@@ -20,10 +20,10 @@ WITHIN = timedelta(seconds=1)
 async def go_on(change_id: uuid.UUID, *, by: AgentReader, at: datetime, within: timedelta | None = None) -> bool:
     """Change the waiting cases, one after the other, and return whether the change is finished.
 
-    Each case is changed in a transaction of its own, so that nobody waits for more than one case. With `within`, stop
-    after that time. Two processes may work on the same change: none changes a case that the other one is changing. If
-    another transaction has locked a case, or the database is not available, the case stays waiting, and `Unavailable`
-    is raised after the other cases. Raise `NotFound` if the change is not one of `by`.
+    Each case is changed in a transaction of its own, so that nobody waits for more than one case. If `within` is given,
+    no further case is begun after that time. Two processes may work on the same change: neither changes a case that the
+    other one is changing. If another transaction has locked a case, or the database is not available, the case stays
+    waiting, and `Unavailable` is raised after the other cases. Raise `NotFound` if the agent `by` has no such change.
     """
     began, away = monotonic(), None
     async with transaction(by, readonly=True) as tx:
@@ -53,9 +53,9 @@ _REFUSE = "update bulk_member set state = 'refused', reason = $3 where change_id
 
 
 async def _change_one(change: BulkChange, member_id: int, by: AgentReader, at: datetime) -> Unavailable | None:
-    """Change one case, unless another process has taken it.
+    """Change one case, unless another process is changing it, and store what became of it.
 
-    Return the reason if the case stays waiting, otherwise None.
+    If the case is refused, store the reason. Return the `Unavailable` because of which the case stays waiting, or None.
     """
 
     async def step(_: int) -> None:
@@ -77,7 +77,10 @@ async def _change_one(change: BulkChange, member_id: int, by: AgentReader, at: d
 async def _write(
     change: BulkChange, number: int, former: str, value: str, by: AgentReader, at: datetime
 ) -> tuple[str, str]:
-    """Write `value` to the case, and return the new state of the member and the present value of the case."""
+    """Set `value` on the case with this number, and return `changed` or `same`, and the value that the case has then.
+
+    Raise `Conflict` if the value of the case is no longer `former`.
+    """
     rule = change.does.rule
     case = await Case.find(number, by, hold=True, itself=True)
     now = rule.value_of(case)

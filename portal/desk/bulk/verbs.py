@@ -70,7 +70,7 @@ _DONE = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one verb works.
+    """How one verb reads the value of a case and changes it.
 
     `column` is the SQL for the present value of the case `c` as text, and `value_of` returns this value for a `Case`.
     `write` sets a value, and returns whether that changed the case. `check` raises `Invalid` at the field `value` for a
@@ -224,7 +224,11 @@ _AGENTS = "select id, name from agent where id = any($1)"
 
 
 async def words_of(verb: Verb, values: Any) -> Mapping[str, str]:
-    """Return the words that people read for values of a verb, such as the names of agents, by value."""
+    """Return the words that people read for these values of the verb, such as the names of agents, by value.
+
+    A case without a department has the word "None", a case without an agent "Nobody". A tag that was deleted has the
+    words `DELETED`; any other value that does not exist is left out.
+    """
     ids = {value: int(first) for value in values if (first := value.partition(_AND)[0])}
     rows = await current().fetch(_NAMES.get(verb, _AGENTS), list(ids.values()))
     names = {row["id"]: row["name"] for row in rows}

@@ -1,4 +1,4 @@
-"""Compute with business hours: how much working time two instants have between them, and when an amount has passed.
+"""Compute with business hours: how much working time is between two instants, and when an amount of it has passed.
 
 This module knows neither the database nor the present instant. All instants are aware datetimes, and working time is
 counted in whole microseconds, so nothing is rounded.
@@ -43,7 +43,10 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     days: dict[date, bool] = {}
 
     def days_off(self, around: date) -> frozenset[date]:
-        """Return all own days off, and the public holidays from the year before `around` to the year after it."""
+        """Return the company's own days off, and the public holidays on which it is closed.
+
+        The public holidays are those from the year before `around` to the year after it.
+        """
         years = (year for year in range(around.year - 1, around.year + 2) if date.min.year <= year <= date.max.year)
         public = (
             {day for year in years for day in holidays_of(year, self.country, self.region)} if self.country else set()
@@ -51,7 +54,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset((public | self.days.keys()) - {day for day, is_open in self.days.items() if is_open})
 
     def windows_on(self, day: date) -> list[tuple[int, int]]:
-        """Return begin and end of each window of a day, in minutes after midnight; none if the company is closed."""
+        """Return begin and end of each window of a day, in minutes after midnight; [] if the company is closed."""
         is_open = self.days.get(day)
         if is_open is None:
             is_open = not is_holiday(day, self.country, self.region)
@@ -68,8 +71,9 @@ class Calendar:
 
     Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
     another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
-    the position at its begin, all in microseconds. `_first` and `_next` are the first day and the day after the last one.
-    `_covered` are the instants, in microseconds, for which `_cover` has nothing to add; asking it costs more than the rest.
+    the position at its begin, all in microseconds. `_first` and `_next` are the first day and the day after the last
+    one. `_covered` are the instants, in microseconds, for which `_cover` has nothing to add, so that it need not be
+    called.
     """
 
     hours: Hours
@@ -83,7 +87,7 @@ class Calendar:
     @staticmethod
     @lru_cache(maxsize=8)
     def read(text: str) -> "Calendar":
-        """Return the calendar for `Hours` in JSON.
+        """Return the calendar for the business hours in `text`, which are `Hours` as JSON.
 
         Equal texts return the same object, so that the stretches of each day are computed once.
         """
@@ -187,7 +191,7 @@ Stretch = tuple[datetime, datetime | None]
 
 
 def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
-    """Return the parts of the pauses after `start` without overlaps, so that no working time is left out twice."""
+    """Return the parts of the pauses after `start`, without overlaps, so that no working time is deducted twice."""
     joined, reached = list[Stretch](), start
     for begin, end in pauses:
         if end is not None and end <= reached:

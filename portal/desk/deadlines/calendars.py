@@ -106,18 +106,19 @@ def _typed(hours: Hours, weekday: int) -> list[str]:
 
 
 async def hold() -> None:
-    """Wait until no other transaction computes a deadline, and let none begin to before this transaction ends.
+    """Wait until no other transaction is computing deadlines, and make all others wait until this transaction ends.
 
-    So no deadline with the old values is stored after the change. The job that `recounting.begin` enqueues computes the
-    earlier deadlines again.
+    So after the change of business hours or targets, no deadline is stored that was computed with their old values. The
+    job that `recounting.begin` enqueues computes the deadlines again that were stored before.
     """
     await current().execute(LOCK.format(""))
 
 
 async def save_hours(facts: HoursFacts) -> None:
-    """Replace the business hours. Raise `Invalid` with a message for each field that is not valid.
+    """Replace the business hours.
 
-    The caller must have called `recounting.begin` in the same transaction, so that the deadlines are computed again.
+    Raise `Invalid` with a message for each field that is not valid, and if no weekday has a window. The caller must
+    have called `recounting.begin` in the same transaction, so that the deadlines are computed again.
     """
     checked, windows = Checked(), list[tuple[int, int, int]]()
     for weekday, name in enumerate(WEEKDAYS, 1):
@@ -142,7 +143,7 @@ async def save_hours(facts: HoursFacts) -> None:
 
 
 async def add_day(facts: DayFacts, *, since: date) -> None:
-    """Add one of the company's own days, or replace the one of the same date.
+    """Add one of the company's own days. If there is one with this date already, replace it.
 
     Raise `Invalid` with a message for each field that is not valid, and for a day before `since`. The caller must have
     called `recounting.begin` in the same transaction, so that the deadlines are computed again.
@@ -189,7 +190,7 @@ def _window(text: str) -> tuple[int, int]:
 
 
 def _region(text: str, country: str | None) -> str | None:
-    """Return the code of a region in the spelling of `regions_of`, or None for the whole country.
+    """Return the code of the region that was typed, in the spelling of `regions_of`; None for "", the whole country.
 
     Raise `ValueError` with a message if the country has no such region.
     """

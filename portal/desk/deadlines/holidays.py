@@ -13,8 +13,8 @@ from portal.regions import countries
 def holidays_of(year: int, country: str, region: str = "") -> dict[date, str]:
     """Return the names of the public holidays of a year by date, for a region of a country or for the whole country.
 
-    `country` is a code of `offered_countries`; any other code has no holidays. `region` is a code of `regions_of`, or
-    "".
+    `country` is a code of `offered_countries`; any other code has no holidays. `region` is a code of `regions_of`; any
+    other text, such as "", stands for the whole country.
     """
     if country not in offered_countries():
         return {}
@@ -23,7 +23,7 @@ def holidays_of(year: int, country: str, region: str = "") -> dict[date, str]:
 
 
 def is_holiday(day: date, country: str, region: str = "") -> bool:
-    """Return whether a day is a public holiday in this region of a country, or in the whole country for ""."""
+    """Return whether a day is a public holiday in the country, or in its region `region`; False if `country` is ""."""
     return bool(country) and day in holidays_of(day.year, country, region)
 
 

@@ -50,8 +50,8 @@ async def keep(case: "Case", at: datetime) -> None:
     """Store the pauses and the deadlines that a case has after a change at `at`.
 
     Begin or end a pause of the clock as the status of the case requires. Compute the deadlines, and store the first one
-    on the case. The caller has locked the row of the case. Nothing is written if nothing differs. A change of the
-    business hours or the targets waits until this transaction ends.
+    on the case. The caller has locked the row of the case. Values that are stored already are not written again. A
+    change of the business hours or the targets waits until this transaction ends.
     """
     await current().execute(LOCK.format("_shared"))
     calendar = await calendar_now()
@@ -83,8 +83,8 @@ async def known_of(condition_values: Sequence[int]) -> list[tuple[int, int, Know
 async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: datetime) -> list[Pause]:
     """Store that the clock is paused for `cause` since `at`; if `cause` is None, that it runs.
 
-    Return all pauses, sorted. A running pause with another cause ends. If the running pause has this cause already,
-    nothing changes. `pauses` are the pauses that were stored before.
+    A pause that lasts and has another cause ends at `at`. If it has this cause already, nothing changes. `pauses` are
+    the pauses of the case that are stored already. Return those that it has now, sorted by their begin.
     """
     under_way = next((pause for pause in pauses if pause.ended_at is None), None)
     if cause == (under_way and under_way.cause):
@@ -117,7 +117,8 @@ async def write(
 ) -> list[tuple[datetime | None, datetime | None]]:
     """Compute and store the deadlines of these cases, and return for each case the result of `first_due`.
 
-    A deadline is deleted if nothing is promised for its duty any more. This takes at most three statements.
+    A deadline is deleted if nothing is promised for its duty any more. However many cases there are, at most three
+    statements are executed.
     """
     added, changed = list[tuple[int, int, Deadline]](), list[tuple[int, int, Deadline]]()
     gone, first = list[tuple[int, Duty]](), []
@@ -187,9 +188,10 @@ def _read(row: Any) -> Known:
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
     """Give `target` the clock that began first. Clocks of cases that are done do not count.
 
-    `sources` are the cases that are being merged into `target`. The pauses of the chosen clock are moved to `target`.
-    All other pauses of the sources, and their deadlines, are deleted. Return the changed column of `target` with its
-    value; {} if `target` keeps its clock. The caller has locked the rows of all cases.
+    `sources` are the cases that are being merged into `target`. If a clock of theirs began first, its pauses replace
+    those of `target`. The deadlines and the other pauses of the sources are deleted. Return `clock_from` with the value
+    that the caller has to store on `target`, or {} if `target` keeps its clock. The caller has locked the rows of all
+    cases.
     """
     left = [case for case in (target, *sources) if not case.stands.is_done]
     first = min(left, key=lambda case: case.clock_began_at, default=target)
@@ -203,7 +205,10 @@ async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any
 
 
 async def copy_clock(case: "Case", made: "Case") -> None:
-    """Copy to `made`, which was split off from `case`, the pauses that end after the clock of `made` began."""
+    """Copy the pauses of `case` to `made`, the case that was split off from it.
+
+    Pauses that ended before the clock of `made` began are left out. A copy begins no earlier than this clock.
+    """
     await current().execute(_COPY, case.id, made.id, made.clock_began_at)
 
 

@@ -32,7 +32,7 @@ def clock_sql(alias: str) -> str:
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """The deadlines of a case as pages show them.
+    """The deadlines of a case and its running pause, from which pages make their words.
 
     `deadlines` maps each duty to its deadline, and is None if nothing is promised for the case. `pause` is the running
     pause, and `hours` the text that `Calendar.read` reads.
@@ -61,7 +61,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     def first(self) -> Deadline | None:
         """Return the deadline that a list shows: the first one that is not met, or None.
 
-        For a case that is done, it is the deadline of the solution if the solution was given.
+        For a case that is done, this is the deadline of the solution, or None if that was not given.
         """
         if self.is_done:
             solution = (self.deadlines or {}).get(Duty.SOLVE)
@@ -70,9 +70,9 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
         return min(left, key=lambda one: (one.due_at is None, one.due_at), default=None)
 
     def line(self, now: datetime) -> "Line | None":
-        """Return what a list shows of the deadlines at `now`, or None if it shows nothing.
+        """Return what a list shows of the deadlines at the instant `now`, or None if it shows nothing.
 
-        Times are written for the person for whom the page is rendered.
+        Times are in the time zone and the notation of the person for whom the page is rendered.
         """
         return self.shown(self.first, now) if self.first else None
 
@@ -116,7 +116,7 @@ class Line(NamedTuple):
 
 
 def _kept(one: Deadline) -> str:
-    """Return whether a duty was done in time, in words: `Solved in time` or `Replied 2 h late`."""
+    """Return in words whether a duty that is done was done in time, such as `Solved in time` or `Replied 2 h late`."""
     done = {Duty.REPLY: "Replied", Duty.SOLVE: "Solved"}[one.duty]
     if one.met_at is None or one.due_at is None or one.met_at <= one.due_at:
         return f"{done} in time"

@@ -47,8 +47,8 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the
     deadline had passed before the pause. `met_at` is when the duty was done. `soon_at` is when the deadline comes near,
     and `warn_at` when the next warning of the deadline is due. `soon_told` is the value of `due_at` at the warning that
-    the deadline comes near, and `late_told` its value at the warning that the deadline has passed. Both are None
-    before.
+    the deadline comes near, and `late_told` its value at the warning that the deadline has passed. Each is None before
+    its warning.
     """
 
     duty: Duty
@@ -84,9 +84,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 def deadlines_of(known: Known, calendar: Calendar) -> dict[Duty, Deadline]:
     """Return the deadlines of a case by duty, without duties for which nothing is promised.
 
-    A duty that was done keeps its deadline and the minutes that were promised then, so that no later change of the
-    targets makes it late. If nothing was promised then, the duty has no deadline. A pause moves only deadlines of
-    duties that were not done before.
+    A duty that is done keeps its deadline and the minutes that were promised when it was done, so that no later change
+    of the targets makes it late. If nothing was promised at that time, the duty has no deadline. A pause moves only
+    deadlines of duties that were not done before the pause.
     """
     found = dict[Duty, Deadline]()
     for duty in Duty:
@@ -113,7 +113,7 @@ def first_due(deadlines: Mapping[Duty, Deadline], *, is_paused: bool) -> tuple[d
 def _deadline(
     duty: Duty, before: Deadline | None, met_at: datetime | None, known: Known, calendar: Calendar
 ) -> Deadline | None:
-    """Return the deadline of one duty, or None if there is none.
+    """Return the deadline of one duty, or None if nothing is promised or there is too little working time.
 
     `before` is the deadline that was computed last, and `met_at` when the duty was done, or None. A duty that was done
     keeps the promised minutes of `before`.
@@ -134,7 +134,7 @@ def _deadline(
 
 
 def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
-    """Return the pauses as stretches that end at `met_at` at the latest; if `met_at` is None, unchanged."""
+    """Return the pauses as stretches. Unless `met_at` is None, they end by then, and later pauses are left out."""
     stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
     if met_at is None:
         return stretches
@@ -145,8 +145,8 @@ def _near(due_at: datetime, minutes: int, began_at: datetime, calendar: Calendar
     """Return when a deadline comes near, and when to warn people that it does.
 
     A deadline is near in its last business hour or, for more than ten promised hours, in the last tenth of the time.
-    For less than two promised hours, people are warned when half of the time has passed, and not as soon as the clock
-    begins.
+    For less than two promised hours, people are warned when half of the time has passed, because the last business hour
+    may begin as soon as the clock does.
     """
     left = max(60, minutes // 10)
     warned = min(left, max(1, minutes // 2))

@@ -23,7 +23,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """The progress of the latest run: `done` of `total` cases. `ended_at` is None while it runs."""
+    """The progress of the run `version`, the latest: `done` of `total` cases. `ended_at` is None while it runs."""
 
     version: int
     total: int
@@ -34,8 +34,9 @@ class Recount:
 async def begin() -> None:
     """Enqueue the job that computes the deadlines of all open cases again.
 
-    Call this before the change, in the same transaction. Until the transaction ends, no other transaction computes a
-    deadline, so no deadline is computed with the old values. A running job is replaced.
+    Call this in the transaction of the change of business hours, targets or statuses, before the change. Until the
+    transaction ends, no other transaction computes a deadline, so none is computed with the old values. A run that has
+    not ended is replaced.
     """
     version = await current().fetchval(_BEGIN)
     await hold()
@@ -49,11 +50,11 @@ async def latest() -> Recount | None:
 
 
 async def recount(version: int, at: datetime) -> bool:
-    """Handle the next batch of the run `version`, in the caller's transaction, and return whether cases are left.
+    """Compute the deadlines of the next batch of cases of the run `version`, and return whether cases are left.
 
-    Return False for a run that a later change has replaced. If the deadlines of a case cannot be computed or stored, the
-    case keeps those that it has, the log gets the traceback, and the other cases go on. Raise `Unavailable` if the
-    database is away or a lock was not free in time.
+    Use the caller's transaction. Return False for a run that has ended or was replaced by a later one. If the deadlines
+    of a case cannot be computed or stored, the case keeps those that it has, the traceback is logged, and the other
+    cases get theirs. Raise `Unavailable` if the database is away or a lock was not free in time.
     """
     reached = await current().fetchval(_REACHED, version)
     if reached is None:

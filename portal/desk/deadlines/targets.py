@@ -1,4 +1,4 @@
-"""Store within which time the company replies to cases and solves them, and the goals (S3.20, S3.35).
+"""Store the targets: within which time the company replies to cases and solves them, and its goals (S3.20, S3.35).
 
 A goal is the percentage of the deadlines that the company wants to meet.
 """
@@ -79,7 +79,7 @@ class Targets:
 
     @property
     def facts(self) -> TargetFacts:
-        """Return the stored values as form fields."""
+        """Return the targets as the form that edits them has them."""
         fields = {}
         for row in self.rows:
             name = row.priority.name.lower()
@@ -96,7 +96,10 @@ async def usual_targets() -> Targets:
 
 
 async def targets_of(service_id: int) -> Targets:
-    """Return the targets of a service; if it has none of its own, the default targets with `is_set` False."""
+    """Return the targets of a service; if it has none of its own, the default targets with `is_set` False.
+
+    Raise `NotFound` for an unknown service.
+    """
     service = await current().fetchrow(_SERVICE, service_id)
     if service is None:
         raise NotFound
@@ -140,7 +143,7 @@ def _by_priority(rows: list[Any]) -> tuple[Target, ...]:
 
 
 async def save_targets(facts: TargetFacts, service_id: int | None = None) -> None:
-    """Replace the default targets, or those of a service.
+    """Replace the targets of the service with the id `service_id`, or the default targets if it is None.
 
     If the caller has called `recounting.begin` in the same transaction, deadlines that are not met yet are computed
     again. Raise `Invalid` for a value that is not valid, `NotFound` for an unknown service.

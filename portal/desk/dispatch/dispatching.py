@@ -38,9 +38,9 @@ async def dispatch(
 class Choice:
     """What the rules would choose for a case now.
 
-    `rule` is the name of the rule that chooses the agent, or None if none does. `priority_rule` is the name of the rule
-    that sets the priority, or None if none does. `priority` is the name of the priority. `agent` is None if nobody is
-    available.
+    `rule` is the name of the rule that chooses the agent, or None if none does. `agent` is None if no rule chooses one
+    or nobody is available. `priority_rule` is the name of the rule that sets the priority, or None if none does.
+    `priority` is the name of the priority that the case would have.
     """
 
     rule: str | None

@@ -40,7 +40,7 @@ class RuleFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ListedRule(NamedTuple):
-    """A rule with the names that the list shows. A name is None if the rule has no such condition or choice.
+    """A rule as the list of rules shows it. The name of a condition or choice that the rule does not have is None.
 
     `agent_works` is False if the agent of the rule has left.
     """
@@ -128,7 +128,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
     async def create(cls, facts: RuleFacts) -> "DispatchRule":
         """Add a rule after all others, and return it.
 
-        Raise `Invalid` for a field that is not valid, and for the name of another rule.
+        Raise `Invalid` for a field that is not valid, and if another rule has the same name.
         """
         rule = cls(**await _read(facts), position=await next_position(cls))
         async with unless_taken("name", _taken(rule.name)):
@@ -136,7 +136,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
         return rule
 
     async def change(self, facts: RuleFacts) -> None:
-        """Replace all values of the rule, which keeps its place. Cases that it has assigned before keep their agent.
+        """Replace all values of the rule except its place. Cases that the rule has assigned before keep their agent.
 
         Raise `Invalid` as `create` does.
         """
@@ -162,7 +162,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
 
     @property
     def facts(self) -> RuleFacts:
-        """Return the stored values of the rule as form fields."""
+        """Return the rule as the form that edits it has it."""
         values = {name: getattr(self, name) for name in RuleFacts.__struct_fields__}
         return RuleFacts(**{name: "" if value is None else str(value) for name, value in values.items()})
 
@@ -176,8 +176,8 @@ where r.id = w.id and r.position <> w.place
 async def seed_rule() -> None:
     """Add a rule that gives every case to the agent with the fewest open cases, unless there is a rule already.
 
-    The rule chooses among the agents of the oldest department and of the departments below that department. Do nothing
-    if there is no department.
+    The rule chooses among the agents of the oldest department and of the departments below it. Do nothing if there is
+    no department.
     """
     department = await current().fetchval("select min(id) from department")
     if department and not await DispatchRule.exists():
@@ -189,9 +189,10 @@ def _taken(name: str) -> str:
 
 
 async def _read(facts: RuleFacts) -> dict[str, Any]:
-    """Validate the fields, and return the columns of the rule.
+    """Validate the form fields of a rule, and return its column values.
 
-    Raise `Invalid` with a message for each field that is not valid.
+    If a service is chosen, the customer of the service becomes a condition too. Raise `Invalid` with a message for each
+    field that is not valid.
     """
     checked = Checked()
     ids = ("customer_id", "service_id", "case_type_id", "department_id", "agent_id")

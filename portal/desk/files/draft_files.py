@@ -72,13 +72,13 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
 
 
 async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
-    """Move the files of `by` from the form `form_key` to the form `to`, which replaces it."""
+    """Move the files of `by` from the form `form_key` to the form `to`, which replaces the former."""
     own = (Upload.credential_id == by.credential_id) & (Upload.form_key == form_key)
     await Upload.update({Upload.form_key: to}).where(own)
 
 
 async def take_over(form_key: uuid.UUID, to: uuid.UUID, by: AgentReader) -> None:
-    """Move the files of the form `form_key`, which an agent who has left had uploaded, to the form `to` of `by`."""
+    """Move all files of the form `form_key`, which belonged to an agent who has left, to the form `to` of `by`."""
     await Upload.update({Upload.form_key: to, Upload.credential_id: by.credential_id}).where(
         Upload.form_key == form_key
     )
@@ -87,8 +87,9 @@ async def take_over(form_key: uuid.UUID, to: uuid.UUID, by: AgentReader) -> None
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
     """Remove the file with this id, which `by` has uploaded for a form, and delete it.
 
-    Do nothing if there is no such file. Call this outside a transaction, because it opens its own. The form loses the
-    file at once. If the file cannot be deleted from the storage, `sweep_uploads` deletes it later.
+    Do nothing if there is no such file. Call this function outside a transaction, because it opens transactions of its
+    own. The first one removes the file from the form. If the file cannot be deleted from the storage after that,
+    `sweep_uploads` deletes it later.
     """
     own = (Upload.id == file_id) & (Upload.credential_id == by.credential_id)
     async with transaction(by):

@@ -23,15 +23,15 @@ class RefusedEnding(Table, tablename="refused_ending"):
 
     @classmethod
     async def all(cls) -> list[str]:
-        """Return the extensions that an admin has added, in alphabetical order."""
+        """Return the extensions that admins have added, in alphabetical order."""
         return [row["ending"] for row in await cls.select(cls.ending).order_by(cls.ending)]
 
     @classmethod
     async def refuse(cls, facts: EndingFacts) -> None:
-        """Refuse files with this extension from now on. Do nothing if it is refused already.
+        """Refuse files with the extension in `facts` from now on. Do nothing if an admin has added it already.
 
-        Stored files stay. Raise `Invalid` at the field `ending` if the text is not a file name extension, or is one
-        that is always refused.
+        Stored files stay. Raise `Invalid` at the field `ending` if the text is not a file name extension, or is an
+        extension that is always refused.
         """
         checked = Checked()
         ending = checked("ending", _ending, facts.ending)

@@ -62,7 +62,7 @@ def check_file(name: str, head: bytes, refused: Collection[str] = ()) -> tuple[s
 
     `head` has the first bytes of the file (4096 are enough), `refused` the extensions that an admin has added, in lower
     case. If an image has the extension of another kind of image, the extension is replaced. Raise `Invalid` at the
-    field `files` if the file is refused.
+    field `files` if the file is empty or refused.
     """
     name = clean_name(name) or "file"
     ending = ending_of(name)

@@ -40,7 +40,7 @@ class Shape(StrEnum):
 
 
 class FilePreview(Table, tablename="file_preview"):
-    """A drawing of a file, an image or a page of a PDF, with at most `side` pixels in each direction.
+    """The stored drawing of an image file or of a page of a PDF, with at most `side` pixels in each direction.
 
     `content` is None if the image or page cannot be drawn. `pages` is the number of pages of the file. Attachment, page
     and side are together the primary key, which Piccolo cannot express.
@@ -73,9 +73,9 @@ def shape_of(name: str, media_type: str) -> Shape | None:
 
 
 async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, previews.Drawing | None]:
-    """Return whether this page of a file was drawn or tried before, and the stored drawing.
+    """Return whether it is stored how drawing this page of a file in this size went, and the stored drawing.
 
-    The drawing is None if there is none, or if the page could not be drawn. `page` counts from 1, and `side` is the
+    The drawing is None if nothing is stored, or if the page could not be drawn. `page` counts from 1, and `side` is the
     maximum width and height in pixels.
     """
     row = await current().fetchrow(
@@ -104,9 +104,9 @@ async def draw(attachment: Attachment, storage: Storage, page: int, side: int) -
 
 
 async def keep(attachment_id: uuid.UUID, page: int, side: int, drawing: previews.Drawing | None, at: datetime) -> None:
-    """Store the drawing of a page. Do nothing if somebody else has stored one.
+    """Store the drawing of a page. Do nothing if somebody else has stored the same page in the same size.
 
-    With None as the drawing, store that the page cannot be drawn.
+    If `drawing` is None, store that the page cannot be drawn.
     """
     made = drawing or previews.Drawing(b"", 0, 0, 0)
     await current().execute(

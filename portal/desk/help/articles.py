@@ -70,7 +70,7 @@ class Article(Table, tablename="help_article"):
 
     @property
     def is_published(self) -> bool:
-        """Return whether the article's audience can read it."""
+        """Return whether the article is published, so that its audience can read it."""
         return bool(self.published_at)
 
     @classmethod
@@ -83,9 +83,9 @@ class Article(Table, tablename="help_article"):
 
     @classmethod
     async def write(cls, facts: HelpFacts, *, by: AgentReader, at: datetime) -> Self:
-        """Create a draft and return it.
+        """Create an article as a draft, and return it.
 
-        Raise `Invalid` for a field that is not valid, and for the title of another article.
+        Raise `Invalid` for a field that is not valid, and if another article has the same title.
         """
         columns, text = _read(facts)
         tx = current()
@@ -105,8 +105,8 @@ class Article(Table, tablename="help_article"):
     async def change(self, facts: HelpFacts, at: datetime) -> None:
         """Replace title, text and audience of the article, whose row the caller has locked.
 
-        If it is published, readers see the new text at once. Do nothing if nothing differs. Raise `Invalid` for a field
-        that is not valid, and for the title of another article.
+        If the article is published, readers see the new text at once. Do nothing if `facts` has the stored values.
+        Raise `Invalid` for a field that is not valid, and if another article has the same title.
         """
         columns, text = _read(facts)
         edition = self.edition + (text != await self.text())
@@ -130,7 +130,7 @@ class Article(Table, tablename="help_article"):
         await Article.update({Article.published_at: None}).where(Article.id == self.id)
 
     async def discard(self) -> None:
-        """Delete the draft with its images. The caller has locked the row of the article.
+        """Delete the article, a draft, with its images. The caller has locked the row of the article.
 
         Raise `Conflict` for a published article.
         """
@@ -143,7 +143,7 @@ class Article(Table, tablename="help_article"):
         return str(await current().fetchval("select text from help_text where article_id = $1", self.id))
 
     async def facts(self) -> HelpFacts:
-        """Return the stored values of the article as form fields."""
+        """Return the title, text and audience of the article, as the form that edits it has them."""
         return HelpFacts(title=self.title, text=await self.text(), audience=self.audience)
 
 
@@ -158,7 +158,7 @@ async def html_of(text: str, slug: str) -> str:
 def slug_of(title: str) -> str:
     """Return the words of a title as a slug, such as `set-up-the-vpn`.
 
-    Return `article` if the title has no Latin letters and no digits.
+    The slug has at most `LONGEST_SLUG` characters. It is `article` if the title has no Latin letters and no digits.
     """
     letters = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     slug = "-".join(re.findall("[a-z0-9]+", letters))
@@ -196,7 +196,7 @@ def _body(text: str) -> str:
 
 
 def checked(facts: HelpFacts) -> None:
-    """Validate the fields of an article without storing them.
+    """Validate the form fields of an article without storing anything.
 
     Raise `Invalid` with a message for each field that is not valid.
     """

@@ -60,7 +60,7 @@ async def draw(content: bytes) -> previews.Drawing:
 
 
 async def add(article: Article, file_name: str, drawing: previews.Drawing, at: datetime) -> str:
-    """Add an image to the article, and return the name of the image, made from the name of the uploaded file.
+    """Add an image to the article, and return the name of the image, which is made from that of the uploaded file.
 
     The caller has locked the row of the article. Raise `Invalid` at the field `picture` if the article has `MOST`
     images already.
@@ -88,9 +88,9 @@ async def names_of(article: Article) -> list[str]:
 
 
 async def remove(article: Article, name: str) -> None:
-    """Remove an image of the article, whose row the caller has locked. Do nothing if there is no such image.
+    """Remove the image with this name from the article. Do nothing if there is no such image.
 
-    Raise `Conflict` if the text shows the image.
+    The caller has locked the row of the article. Raise `Conflict` if the text of the article shows the image.
     """
     if await current().fetchval(_IS_SHOWN, article.id, name):
         raise Conflict("The text shows this picture. Take it out of the text first.")

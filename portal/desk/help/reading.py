@@ -157,7 +157,10 @@ async def listed(reader: Reader | None, text: str = "", page: int = 1) -> FoundP
 
 
 async def written(text: str = "", page: int = 1) -> FoundPage:
-    """Return one page of all articles, drafts included, like `listed`; for agents only."""
+    """Return one page of the articles, drafts included, that contain every word of `text`; for agents only.
+
+    The articles are sorted as by `listed`.
+    """
     return await _listed(None, text, page)
 
 
@@ -175,7 +178,8 @@ async def suggested(subject: str, reader: Reader) -> list[Found]:
     """Return at most `SUGGESTED` articles that match the subject of a new case, best match first.
 
     These are published articles that the reader may see and that have a word of `subject` in the title. A word counts
-    more the fewer articles contain it. Words of fewer than `SHORTEST_WORD` letters are ignored.
+    more the fewer articles contain it. Words of fewer than `SHORTEST_WORD` letters, and words after the first
+    `MOST_WORDS`, are ignored.
     """
     words = [word for word in words_of(subject) if len(word) >= SHORTEST_WORD][:MOST_WORDS]
     rows = await current().fetch(_SUGGESTED, audiences_of(reader), words) if words else []
@@ -183,7 +187,7 @@ async def suggested(subject: str, reader: Reader) -> list[Found]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a search text, without punctuation around them."""
+    """Return the words in the first `LONGEST_TEXT` characters of a search text, without punctuation around them."""
     return [word.strip(PUNCTUATION) or word for word in text.replace("\0", "")[:LONGEST_TEXT].split()]
 
 
@@ -196,7 +200,7 @@ def _found(row: Any) -> Found:
 
 
 async def count_view(article_id: int, day: date) -> None:
-    """Count that the signed-in reader of this transaction has read a published article on `day`, at most once a day."""
+    """Count a view of a published article by the signed-in reader of this transaction, at most one on each `day`."""
     await current().execute("select count_help_view($1, $2)", article_id, day)
 
 

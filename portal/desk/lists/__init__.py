@@ -35,8 +35,9 @@ COLUMNS = (
 class Row:
     """A case as one row of a list shows it. `customer`, `contact` and `agent` are names.
 
-    `clock` has the deadlines. `status_word` is the name of the status for the reader, `priority_word` that of the
-    priority. Contacts are not shown `snoozed_until` and `tags`.
+    `clock` has the deadlines. `status_word` is the name of the status for the reader, and `priority_word` the name of
+    the priority. `is_unread` says whether the case has a message that is new for the reader. Contacts are not shown
+    `snoozed_until` and `tags`.
     """
 
     id: int
@@ -88,7 +89,7 @@ class Listed:
 
     @property
     def next_count(self) -> int:
-        """Return the number of cases on the next page, or `PAGE` if it is not known; 0 if this is the last page."""
+        """Return the number of cases on the next page: 0 if there is none, `PAGE` if the total is not known."""
         if not self.has_next:
             return 0
         return PAGE if self.total > COUNTED else max(1, min(PAGE, self.total - self.page * PAGE))
@@ -99,10 +100,10 @@ def _listing(
 ) -> str:
     """Return the SQL for the rows of one page.
 
-    `found` is the SQL for its cases in their order; one more than the page shows tells whether there is a next page.
-    `total` is the SQL for the number of all cases. `for_contact` chooses between the names of statuses for contacts and
-    for agents. `tags` is the SQL for the tags of a case, which contacts may not read. `keys` are columns of `found` that
-    each row has too. `unread` is the SQL for whether a case has something new for the reader.
+    `found` is the SQL for the cases of the page in their order, and for one more, which tells whether there is a next
+    page. `total` is the SQL for the number of cases on all pages. `for_contact` chooses between the names of statuses
+    for contacts and for agents. `tags` is the SQL for the tags of a case, which contacts may not read. `keys` are
+    columns of `found` that each row has too. `unread` is the SQL for whether a case has something new for the reader.
     """
     # Look up names and flags for the rows of the page only, so that their cost does not grow with the number of cases.
     shown = "".join(f", p.{key}" for key in keys)
@@ -200,8 +201,8 @@ async def named_elsewhere(text: str, listed: Listed, reader: Reader) -> Case | N
     """Return the case whose number is the whole search text (`#1393`), unless the page `listed` shows that number.
 
     Such a case is in another view, on another page, or left out by a filter. For the number of a merged case, return
-    the case into which it was merged, even if the page shows the latter. The `status_word` of the case is set, for
-    agents. Return None if there is no such case.
+    the case into which it was merged, even if the page shows that case. The `status_word` of the returned case is the
+    name that agents read. Return None if the text is not a number, or if there is no such case.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):

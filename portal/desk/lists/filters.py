@@ -26,7 +26,7 @@ order by filter, place, id
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One value of a filter, with its words. `is_set` is True if the list is filtered by it."""
+    """One value of a filter, with its words. `is_set` is True if the list is filtered by this value."""
 
     value: int | str
     words: str
@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is set: its name and value in words, and the query string of the list without it."""
+    """A value that is set in a filter, in words with the filter's name, and the query string of the list without it."""
 
     words: str
     without: str
@@ -47,7 +47,7 @@ class Filters:
 
     `words` and `choices` have the name and the choices of each filter, by its name in the URL. `chips` has one item for
     each value that is set. Customers, agents and tags are found by typing, so their choices are only those that are
-    set. `own` are the own fields of cases.
+    set, and for agents also "Nobody". `own` are the own fields of cases, by which a list can be filtered too.
     """
 
     words: Mapping[str, str]
@@ -102,7 +102,10 @@ async def filters_of(question: Question, reader: AgentReader) -> Filters:
 
 
 def _choices(named: Iterable[tuple[int | str, str, bool]], asked: tuple[int | str, ...]) -> Iterable[Choice]:
-    """Yield the choices of a filter, then the values in the URL that do not exist any more."""
+    """Yield the choices of a filter: its values that are offered or set, then the set values that do not exist.
+
+    `named` has each value that exists, its words, and whether it is offered. `asked` are the values that are set.
+    """
     known = set()
     for value, words, is_offered in named:
         known.add(value)

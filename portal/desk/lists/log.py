@@ -29,9 +29,9 @@ GROUPS = {
 
 
 class Line(NamedTuple):
-    """One line of a log.
+    """One line of a log. `for_customer` says whether the customer sees what the line is about.
 
-    `number` is the number of a merged case if the line is in its log, or None for the case itself.
+    `number` is the number of the merged case in whose log the line is; None for a line of the case itself.
     """
 
     at: datetime
@@ -66,8 +66,8 @@ class Wanted:
 async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> tuple[list[Line], list[str]]:
     """Return at most `MOST` lines of the log that match `wanted`, newest first, and the names that the filter offers.
 
-    The lines of cases that were merged into the case are included. The names are those of all people with a line, on
-    the day of the filter if it has a day.
+    The lines of cases that were merged into the case are included. The names are those of all people with a line in the
+    log (if `wanted` has a day, with a line on that day), and the name in `wanted`.
     """
     rows = await current().fetch(f"{_LINES} order by at desc, rank desc, id desc limit $8", *_asked(case, reader, wanted), MOST)  # fmt: skip
     people = await current().fetch(f"select distinct actor from ({_LINES}) as x", *_asked(case, reader, Wanted(day=wanted.day)))  # noqa: S608 # fmt: skip
@@ -79,7 +79,7 @@ async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
 async def csv_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> bytes:
     """Return all lines of the log that match `wanted` as a CSV file, oldest first.
 
-    The lines are read in pages, so that the event loop is not blocked.
+    The lines are read and written page by page, so that a long log does not block the event loop.
     """
     file = io.BytesIO()
     writer = writer_of("csv", Sheet(f"Log of #{case.number}", _COLUMNS, []), file)
@@ -95,10 +95,10 @@ async def csv_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> 
 
 
 def _asked(case: Case, reader: AgentReader, wanted: Wanted) -> tuple[Any, ...]:
-    """Return the parameters of `_LINES`: the case, the begin and end of a day, a person, and the prefixes of kinds.
+    """Return the parameters of `_LINES`: the case, the begin and end of a day, a person, and prefixes of kinds.
 
-    There are two lists of prefixes: for the kinds to include, and for the kinds to leave out. The last parameter says
-    whether the second list applies.
+    There are two lists of prefixes: for the kinds to include, and for the kinds to leave out. An empty first list
+    includes all kinds. The last parameter says whether the second list applies.
     """
     first = datetime.combine(wanted.day, datetime.min.time(), reader.zone) if wanted.day else None
     others = [kind for _, kinds in GROUPS.values() for kind in kinds]

@@ -14,11 +14,11 @@ from portal.words import CaseView
 async def suggest_cases(
     reader: AgentReader, typed: str, *, customer_id: int | None = None, without: Collection[int] = (), after: int = 0
 ) -> Suggestions:
-    """Return the cases that match every word of `typed`, with their numbers as ids.
+    """Return at most `SUGGESTED` of the cases that match every word of `typed`, with their numbers as ids.
 
-    Open cases come first, and among them the latest change. If nothing is typed, return open cases. With `customer_id`,
-    return only cases of that customer. `without` are the ids of cases that are left out, and `after` is the number of
-    suggestions to skip.
+    Open cases come first; open and closed cases are each sorted by their latest change, newest first. If nothing is
+    typed, only open cases are returned. With `customer_id`, only cases of that customer are returned. `without` are the
+    ids of cases that are left out, and `after` is the number of suggestions to skip.
     """
     text = one_line(typed)[:LONGEST]
     customers = (customer_id,) if customer_id else ()

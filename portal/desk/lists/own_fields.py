@@ -19,9 +19,10 @@ _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 
 
 class Wanted(NamedTuple):
-    """A filter in the URL: the name of its parameter, such as `field_3` or `field_3_from`, and its value.
+    """A filter by an own field: its value, and the name of its URL parameter, such as `field_3` or `field_3_from`.
 
-    If the URL has several values for a field, a case must have one of them. This does not apply to the ends of a range.
+    If the URL has several values for an own field, a case must have one of them. For the ends of a range, a case must
+    meet all filters.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Wanted(NamedTuple):
 
     @property
     def field(self) -> int:
-        """Return the id of the field."""
+        """Return the id of the own field."""
         return int(self.name.split("_")[1])
 
     @property
@@ -38,7 +39,7 @@ class Wanted(NamedTuple):
         return self.name.partition("_")[2].partition("_")[2]
 
     def words(self, field: OfferedField | None) -> str:
-        """Return the text of the chip for this filter."""
+        """Return the text of the chip for this filter. `field` is the own field; None if it does not exist any more."""
         if field is None:
             return "Unknown field"
         value: Any = self.text
@@ -51,9 +52,9 @@ class Wanted(NamedTuple):
 
 
 def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
-    """Return the filters by own fields in a query string, each once.
+    """Return the filters by own fields in a query string, each once, at most `MOST`.
 
-    `many` maps names of parameters to their values.
+    `many` maps the names of the parameters of the query string to their values.
     """
     found = (
         Wanted(name, one_line(text)[:LONGEST])
@@ -63,7 +64,10 @@ def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
 
 
 def conditions_of(wanted: Sequence[Wanted]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield SQL conditions on the case `c` for these filters, each with the values for the `?` in it."""
+    """Yield SQL conditions on the case `c` for these filters, each with the values for the `?` in it.
+
+    If an end of a range is neither a number nor a day, no case meets its condition.
+    """
     for name in dict.fromkeys(one.name for one in wanted):
         these = [one for one in wanted if one.name == name]
         field, end = these[0].field, these[0].end

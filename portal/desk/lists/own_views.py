@@ -42,7 +42,7 @@ class Named(NamedTuple):
 class ListedView:
     """A saved view as the page of saved views shows it.
 
-    `owner` is the name of its owner; `is_mine` says if that is the reader.
+    `owner` is the name of the agent who has saved the view, and `is_mine` says whether the reader is this agent.
     """
 
     id: int
@@ -70,8 +70,8 @@ class ViewFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class OwnView(Table, tablename="own_view"):
     """A saved view of the agent `agent_id`. Other agents can use it only if it is shared.
 
-    `query` is the query string of the list's URL. It has ids, so renaming a customer or a department does not change a
-    view. A deleted view is kept for a day.
+    `query` is the query string of the list's URL. It has ids instead of names, so a view stays the same when a customer
+    or a department is renamed. A deleted view is kept for a day.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -95,7 +95,7 @@ class OwnView(Table, tablename="own_view"):
 
     @classmethod
     async def find(cls, view: int, reader: AgentReader, *, with_deleted: bool = False, hold: bool = False) -> Self:
-        """Return the view with this id; with `with_deleted`, also if it was deleted within the last day.
+        """Return the view with this id; with `with_deleted`, also if it was deleted and can still be restored.
 
         With `hold`, lock its row until the transaction ends. Raise `NotFound` if there is no such view that the reader
         may use.
@@ -119,9 +119,10 @@ class OwnView(Table, tablename="own_view"):
         return view
 
     async def change(self, facts: ViewFacts, *, by: AgentReader) -> None:
-        """Save the name, the sharing and the filters of the view.
+        """Replace the name, the sharing and the query string of the view by those in `facts`.
 
-        Raise `NotFound` if `by` may not change it, and `Invalid` as `save_new` does.
+        Raise `NotFound` if `by` may not change the view. Raise `Invalid` as `save_new` does, but not because of the
+        number of views.
         """
         self._refuse(by)
         columns = _read(facts) | {"query": _query(facts.query)}
@@ -134,7 +135,7 @@ class OwnView(Table, tablename="own_view"):
         await OwnView.update({OwnView.deleted_at: at}).where(OwnView.id == self.id, OwnView.deleted_at.is_null())
 
     async def restore(self, *, by: AgentReader) -> None:
-        """Restore a deleted saved view.
+        """Restore a saved view that was deleted. Do nothing if it is not deleted.
 
         Raise `NotFound` if `by` may not change the view. Raise `Invalid` at the field `name` if another view of the
         owner has this name now, or if the owner has `MOST` other views.
@@ -161,7 +162,7 @@ class OwnView(Table, tablename="own_view"):
 
     @property
     def facts(self) -> ViewFacts:
-        """Return the stored values as form fields."""
+        """Return the view as the form that edits it has it."""
         return ViewFacts(name=self.name, is_shared="yes" if self.is_shared else "", query=self.query)
 
     def _refuse(self, by: AgentReader) -> None:
@@ -170,7 +171,10 @@ class OwnView(Table, tablename="own_view"):
 
 
 def naming(reader: AgentReader) -> Counting:
-    """Return the query for the navigation's saved views, as JSON that `named` reads; the reader's own come first."""
+    """Return the query for the saved views in the navigation. Its result is JSON, which `named` reads.
+
+    The reader's own views come first. The query finds one view more than `SHOWN`, if there are as many.
+    """
     sql = (
         "select coalesce(json_agg(json_build_array(id, name, query)), '[]')::text from (select id, name, query from own_view"  # noqa: S608
         f" where {OwnView.visible_sql(reader)} order by agent_id <> $1, folded(name), id limit {SHOWN + 1}) as v"
@@ -181,15 +185,15 @@ def naming(reader: AgentReader) -> Counting:
 def named(text: str) -> list[Named]:
     """Return the views in the JSON of `naming`.
 
-    If these are more than `SHOWN`, the agent has views that are not shown.
+    If there are more than `SHOWN`, the navigation does not show all views that the agent may use.
     """
     return [Named(*row) for row in json.loads(text)]
 
 
 async def count_own(views: Sequence[Named], reader: AgentReader, at: datetime) -> Mapping[int, int]:
-    """Return the number of cases in each of these views by its id, read with one query.
+    """Return the number of cases in each of these views, by the id of the view, read with one query.
 
-    1,001 stands for any larger number.
+    1,001 stands for any number above 1,000.
     """
     asked = {str(view.id): question_of(view.query, at).counting(reader) for view in views}
     return {int(id): count for id, count in (await count_all(asked)).items()} if asked else {}
@@ -217,7 +221,7 @@ def _read(facts: ViewFacts) -> dict[Any, Any]:
 def _query(typed: str) -> str:
     """Return the query string with only the parameters that a list knows, in the order that `Question.address` writes.
 
-    Raise `Invalid` if it is too long to be saved.
+    Raise `Invalid` if the result is too long to be saved.
     """
     query = Question.read(parse_qsl(typed.removeprefix("?"))).address()
     if len(query) > LONGEST_QUERY:

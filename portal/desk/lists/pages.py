@@ -2,8 +2,8 @@
 
 A list that is sorted by status, agent or customer has few groups of equal cases. If it is long, it is read group by
 group: each gives as many cases as the page needs, in the order of an index, and reading ends once the page is full. So
-the cost of a page does not depend on the number of cases. A short list is sorted as a whole instead, because it may have
-few cases in many groups; so is a filtered list.
+the cost of a page does not depend on the number of cases. A short list is sorted as a whole instead, because it may
+have few cases in many groups; so is a filtered list.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from portal.desk.workflow.moves import RANK
 
 
 class Groups(NamedTuple):
-    """By what a list can be sorted whose values many cases share.
+    """The groups of cases that have the same status, agent or customer, by which a list can be sorted.
 
-    `rows` is the SQL of the groups with the columns `id` and `key`, by which they are sorted. `column` is the SQL of the
-    id of the group of a case `c`.
+    `rows` is the SQL of the groups. Its columns are `id` and `key`, and the groups are sorted by `key`. `column` is the
+    SQL of the id of the group to which a case `c` belongs.
     """
 
     rows: str
@@ -35,9 +35,10 @@ GROUPS = {
 
 
 def joined(ordered: str) -> str:
-    """Return the SQL that joins the groups by which the SQL `ordered` sorts first, or "" if that is a column of a case.
+    """Return the SQL that joins the groups by which a list is sorted first, or "" if that is a column of a case.
 
-    The groups are sorted, so that PostgreSQL can read the cases of one group after another.
+    `ordered` is the SQL after `order by`. The groups are sorted, so that PostgreSQL can read the cases of one group
+    after another.
     """
     first = ordered.partition(", ")[0]
     expression = first.partition(" ")[0]
@@ -62,8 +63,9 @@ def cases_sql(
     """Return the SQL for the next `limit` cases of a list that meet `condition`, and its parameters.
 
     The rows have the `columns` of a case, and the values of the expressions of the order in the columns `key_0` and so
-    on. They begin after `cursor`, or after the first `offset` cases. The parameters are numbered from `after` + 1.
-    `is_long` says whether more than `COUNTED` cases meet the condition.
+    on. They begin after `cursor` or, without a cursor, after the first `offset` cases. If the cursor is one with
+    `is_back`, they are the rows before it, in reversed order. The parameters are numbered from `after` + 1. `is_long`
+    says whether more than `COUNTED` cases meet the condition.
     """
     order = question.order
     expressions, is_back = order.expressions, cursor is not None and cursor.is_back

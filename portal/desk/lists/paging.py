@@ -15,8 +15,8 @@ _NONE = ""
 class Cursor:
     """A row of a list, as the place after which a page begins or, with `is_back`, before which a page ends.
 
-    `case_id` is the id of the row, and `values` are its values of the expressions by which the list is sorted. As text,
-    the cursor is the id and the values, separated by tildes.
+    `case_id` is the id of the case in the row. `values` are the values that the expressions by which the list is sorted
+    have in the row. As text, the cursor is the id and the values, separated by tildes.
     """
 
     case_id: int
@@ -82,12 +82,12 @@ class Cursor:
 
 
 def edge(falls: bool) -> int:
-    """Return a number before that of every case in ascending order or, if `falls`, in descending order."""
+    """Return a number that comes before all ids of cases in ascending order or, if `falls`, in descending order."""
     return 2**63 - 1 if falls else 0
 
 
 def sorting(order: Order, *, is_falling: bool, is_back: bool) -> str:
-    """Return the SQL that sorts a list.
+    """Return the SQL after `order by` that sorts a list.
 
     With `is_back`, the order is reversed, because the caller reverses the rows later.
     """

@@ -102,12 +102,12 @@ class Question:
         )
 
     def asked_at(self, at: datetime) -> Self:
-        """Return this question with `at` as its instant."""
+        """Return this question with `at` as the present instant."""
         return replace(self, at=at)
 
     @property
     def rule(self) -> ViewRule:
-        """Return what the view of this list shows."""
+        """Return the rule of the view of this list, which says what the view shows."""
         return VIEWS[self.view]
 
     @property
@@ -156,8 +156,8 @@ class Question:
     def without(self, filter_name: str, value: int | str | None = None) -> str:
         """Return the query string of the URL for this list without one value of a filter.
 
-        `filter_name` is a name in the URL: that of a filter with several values or of an own field, or `text`, `project`
-        or `due`.
+        `filter_name` is a name in the URL: that of a filter with several values or of an own field, or `text`,
+        `project` or `due`.
         """
         if (filter_name, value) in self.own_fields:
             return self.address(own_fields=tuple(one for one in self.own_fields if one != (filter_name, value)))
@@ -173,11 +173,11 @@ class Question:
 
     @property
     def among_closed(self) -> str:
-        """Return the query string of the URL that applies the same search and filters to resolved and closed cases."""
+        """Return the query string of the URL for the resolved and closed cases with the same search and filters."""
         return self.address(view=CaseView.CLOSED)
 
     def sorted_by(self, sort: Sort) -> str:
-        """Return the query string that sorts by `sort`, in reversed order if the list is sorted by `sort` already."""
+        """Return the query string for this list sorted by `sort`; if it is sorted by that already, in reversed order."""
         return self.address(sort=sort, turned=not self.turned if sort is self.sort else False)
 
     @property
@@ -187,7 +187,10 @@ class Question:
 
     @property
     def order(self) -> Order:
-        """Return the order of the list. Cases that all have the same agent, or none, are sorted by number instead."""
+        """Return the order of the list.
+
+        In a view whose cases all have the same agent, or none, sorting by agent is replaced by sorting by number.
+        """
         same_agent = self.sort is Sort.AGENT and not self.rule.has_agents
         return ORDERS[Sort.NUMBER if same_agent else self.sort]
 
@@ -206,8 +209,8 @@ class Question:
     def _may_be_done(self) -> bool:
         """Return whether resolved and closed cases may be in the list.
 
-        They are in the view of all open cases if the filter by status has a category that is done, or the id of a
-        status. A status with an id may belong to a category that is done.
+        They are in the view of resolved and closed cases. They may also be in the view of all open cases, if the filter
+        by status has such a category, or the id of a status, because that status may belong to such a category.
         """
         is_asked = self.view is CaseView.ALL and any(isinstance(one, int) or one.is_done for one in self.statuses)
         return self.view is CaseView.CLOSED or is_asked
@@ -215,7 +218,8 @@ class Question:
     def conditions(self, reader: AgentReader, *, is_long: bool = False) -> tuple[str, list[Any]]:
         """Return the SQL condition on the table alias `c` for this list, and its parameters, numbered from `$1`.
 
-        With `is_long`, the condition suits a long list, of more than `COUNTED` cases.
+        With `is_long`, the condition is one with which PostgreSQL quickly reads a page of a long list, which has more
+        than `COUNTED` cases.
         """
         sql, values = list[str](), list[Any]()
 

@@ -87,7 +87,7 @@ class Due(StrEnum):
 
     @property
     def condition(self) -> str:
-        """Return the SQL condition for the open cases with such a deadline."""
+        """Return the SQL condition for the open cases that the filter finds."""
         return {Due.OVERDUE: OVERDUE, Due.SOON: ENDING_SOON}[self]
 
 
@@ -97,8 +97,8 @@ class ViewRule:
 
     `condition` is the SQL for its cases, and `sort` the order until another one is chosen. `has_count` is True if the
     navigation shows the number of cases, and `has_agents` if the cases may be assigned to several agents, so that a
-    filter by agent is offered. `empty` is the sentence that an empty list shows. A long list is read group by group
-    if it is sorted by a member of `grouped`, for which there is an index. `long` is a condition with the same meaning that
+    filter by agent is offered. `empty` is the sentence that an empty list shows. A long list is read group by group if
+    it is sorted by a member of `grouped`, for which there is an index. `long` is a condition with the same meaning that
     lets PostgreSQL read the first cases of a long list in the order `sort`.
     """
 

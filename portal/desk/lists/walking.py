@@ -33,14 +33,14 @@ class Walk:
 
     @property
     def query(self) -> str:
-        """Return the query string that shows the page of the case again at this place; "" without a list."""
+        """Return the query string with which the page of the case keeps this place; "" without a list."""
         if not self.in_list:
             return ""
         return f"{self.onward}&{urlencode({'next': self.next or '', 'previous': self.previous or ''})}"
 
     @property
     def onward(self) -> str:
-        """Return the query string that shows another case of the same list."""
+        """Return the query string with which the page of another case of the same list is opened."""
         return self.question.address(page=self.question.page)
 
     @property
@@ -53,8 +53,8 @@ async def walk_of(case: Case, reader: AgentReader, pairs: Iterable[tuple[str, st
     """Return the place of the case in the list that the query string of its page, given as pairs, describes.
 
     If the query string has the numbers of the next and the previous case, use these numbers; otherwise find them with
-    three queries. If the page was not opened from a list, return a `Walk` without neighbours. Its `question` is the view
-    of the reader's own cases if the case is assigned to the reader, otherwise the view of all cases.
+    at most three queries. If the page was not opened from a list, return a `Walk` without neighbours. Its `question` is
+    the view of the reader's own cases if the case is assigned to the reader, otherwise the view of all cases.
     """
     pairs = list(pairs)
     query = dict(pairs)

@@ -13,9 +13,9 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, in_range, line
 
 LONGEST = 60
-"""The maximum number of characters of the name of a field or a choice, so that it fits a column."""
+"""The maximum number of characters of the name of an own field or a choice, so that the name fits a column."""
 MOST = 100
-"""The maximum number of choices of a field."""
+"""The maximum number of choices of an own field."""
 
 
 class ChoiceName(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -35,21 +35,22 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @classmethod
     async def listed(cls, field: int) -> list["FieldChoice"]:
-        """Return all choices of a field in the order in which they were added, also those that have ended."""
+        """Return all choices of an own field in the order in which they were added, also those that have ended."""
         return await cls.objects().where(cls.field_id == field).order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, field: int, choice: int, *, hold: bool = False) -> "FieldChoice":
-        """Return the choice with this id of the field with the id `field`; with `hold`, lock its row.
+        """Return the choice with the id `choice` of the own field with the id `field`; with `hold`, lock its row.
 
-        Raise `NotFound` if there is none.
+        Raise `NotFound` if there is no such choice.
         """
         return await one(cls.objects().where(cls.id == in_range(choice), cls.field_id == in_range(field)), hold=hold)
 
     async def rename(self, facts: ChoiceName) -> None:
         """Rename the choice, also on the cases that have it.
 
-        Raise `Invalid` at the field `name` for a name that is not valid or that another choice of the field has.
+        Raise `Invalid` at the form field `name` for a name that is not valid or that another choice of the own field
+        has.
         """
         checked = Checked()
         name = checked("name", short, facts.name)
@@ -66,12 +67,12 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @property
     def facts(self) -> ChoiceName:
-        """Return the stored name as a form field."""
+        """Return the name of the choice, as the form that renames it has it."""
         return ChoiceName(name=self.name)
 
 
 async def add_choices(field: int, names: Sequence[str], *, as_field: str = "name") -> None:
-    """Add choices with these names after those that a field has already. The caller has locked the row of the field.
+    """Add choices with these names to an own field, after those that it has. The caller has locked its row.
 
     Raise `Invalid` at the form field `as_field` for a name that is not valid or is taken, and for too many choices.
     """

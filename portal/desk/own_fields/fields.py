@@ -15,7 +15,7 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, identifier, in_range, line, one_of, optional, yes_or_no
 
 MOST = 40
-"""The maximum number of fields that have not ended, so that a form can show them all."""
+"""The maximum number of own fields that have not ended, so that a form can show them all."""
 FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 EVERY, SOME = "every", "some"
 """The values of `FieldFacts.for_types`: cases of every type have the field, or only those of the types in `types`."""
@@ -24,7 +24,7 @@ _UNSEEN = "Customers cannot fill in a field that they do not see."
 
 
 class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a new field as typed. `choices` has one choice per line, for the kind `choice`."""
+    """Form fields of a new own field as typed. `choices` has one choice per line, for the kind `choice`."""
 
     name: str
     kind: str
@@ -33,7 +33,10 @@ class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields for changing an own field, as typed: `yes` or `no` for the flags, ids of case types in `types`."""
+    """Form fields for changing an own field, as typed.
+
+    `for_contacts` and the two fields after it are `yes` or `no`. `types` has ids of case types.
+    """
 
     name: str
     kind: str
@@ -48,11 +51,9 @@ class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class CaseField(Endable, Table, tablename="case_field"):
     """An own field of cases. Contacts see the field only with `for_contacts`.
 
-    `case_type_ids` are the case types that have the field, or None for all.
-
-    With `required_to_open`, contacts have to fill in the field when they open a case; with `required_to_resolve`,
-    agents cannot resolve or close a case without it. A field that has ended is no longer offered, but cases keep their
-    values.
+    `case_type_ids` are the ids of the case types whose cases have the field; None if cases of all types have it. With
+    `required_to_open`, contacts have to fill in the field when they open a case; with `required_to_resolve`, agents
+    cannot resolve or close a case without it. A field that has ended is no longer offered, but cases keep their values.
     """
 
     id = BigSerial(primary_key=True)
@@ -68,22 +69,22 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def listed(cls) -> list["CaseField"]:
-        """Return all fields in the order of their positions, also those that have ended."""
+        """Return all own fields in the order of their positions, also those that have ended."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, field: int, *, hold: bool = False) -> "CaseField":
-        """Return the field with this id. With `hold`, lock the row. Raise `NotFound` for an unknown id."""
+        """Return the own field with this id. With `hold`, lock its row. Raise `NotFound` for an unknown id."""
         if hold:  # The strongest lock: it also waits for transactions that store a value of the field.
             await current().execute("select from case_field where id = $1 for update", in_range(field))
         return await one(cls.objects().where(cls.id == in_range(field)))
 
     @classmethod
     async def create(cls, facts: NewField) -> "CaseField":
-        """Add a field as the last one, with its choices, and return it.
+        """Add an own field after all others, with its choices, and return it.
 
-        Raise `Invalid` for a form field that is not valid, for the name of another field, and if there are `MOST`
-        fields.
+        Raise `Invalid` for a form field that is not valid, if another own field has the same name, and if there are
+        `MOST` own fields that have not ended.
         """
         checked = Checked()
         if await cls._is_full():
@@ -105,10 +106,10 @@ class CaseField(Endable, Table, tablename="case_field"):
         return field
 
     async def change(self, facts: FieldFacts) -> None:
-        """Replace everything but the choices of the field, whose row is locked. Cases keep their values.
+        """Replace everything but the choices of this own field. Cases keep their values. The caller has locked its row.
 
-        An empty `kind` keeps the present kind. Raise `Invalid` for a form field that is not valid, for the name of
-        another field, and for another kind if cases have values of the field.
+        If `facts.kind` is empty, the field keeps its kind. Raise `Invalid` for a form field that is not valid, if
+        another own field has the same name, and if the kind would change although cases have values of this field.
         """
         checked = Checked()
         values: dict[str, Any] = {
@@ -134,32 +135,38 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` fields, and lock the table, so that two people cannot exceed `MOST`."""
+        """Return whether there are `MOST` own fields that have not ended.
+
+        The table is locked, so that two people who add a field at once cannot exceed `MOST`.
+        """
         await current().execute("lock table case_field in share row exclusive mode")
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
     async def resume(self) -> None:
-        """Offer the field again. Raise `Conflict` if there are `MOST` fields."""
+        """Offer the field again. Raise `Conflict` if there are `MOST` other own fields that have not ended."""
         if self.ended_at and await CaseField._is_full():
             raise Conflict(FULL)
         await super().resume()
 
     async def is_used(self) -> bool:
-        """Return whether a case has a value of the field."""
+        """Return whether any case has a value in this own field."""
         return bool(
             await current().fetchval("select exists (select from case_field_value where field_id = $1)", self.id)
         )
 
     async def discard(self) -> None:
-        """Delete the field, whose row is locked, with its choices. Raise `Conflict` if a case has a value of it."""
+        """Delete this own field with its choices. Raise `Conflict` if a case has a value in it.
+
+        The caller has locked the row of the field.
+        """
         if await self.is_used():
             raise Conflict(f"Cases have values of “{self.name}”, so it cannot be deleted. Stop offering it instead.")
         await CaseField.delete().where(CaseField.id == self.id)
 
     async def move_above(self, other: int) -> None:
-        """Move the field to the place directly above another field, unless the other field was deleted.
+        """Move this own field to the place directly above the one with the id `other`, unless that was deleted.
 
-        `other` is the id of the other field. The table is locked until the transaction ends.
+        The table is locked until the transaction ends.
         """
         await current().execute("lock table case_field in share row exclusive mode")
         ids = [one.id for one in await CaseField.listed() if one.id != self.id]
@@ -169,7 +176,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @property
     def facts(self) -> FieldFacts:
-        """Return the stored values of the field as form fields."""
+        """Return the settings of this own field (name, kind, case types), as the form that edits it has them."""
         flags = {name: "yes" if getattr(self, name) else "no" for name in _FLAGS}
         types = [str(one) for one in self.case_type_ids or ()]
         return FieldFacts(

@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-+\u2212]?[0-9][0-9.,]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class OfferedField:
-    """An own field that a form offers, with its choices. `types` are the case types that have it, () for all."""
+    """An own field that a form offers, with its choices. `types` are the ids of its case types; () if it has all."""
 
     id: int
     name: str
@@ -42,7 +42,7 @@ class OfferedField:
 
     @property
     def key(self) -> str:
-        """Return the name of its form field."""
+        """Return the name of the form field for this own field."""
         return f"field_{self.id}"
 
     def fits(self, case_type_id: int) -> bool:
@@ -50,7 +50,7 @@ class OfferedField:
         return not self.types or case_type_id in self.types
 
     def read(self, text: str, locale: str) -> Value | None:
-        """Return the value for the text entered, or None for an empty text.
+        """Return the value for the text that was typed into the form field, or None for an empty text.
 
         Raise `ValueError` with a message for a text that is not valid.
         """
@@ -66,7 +66,7 @@ class OfferedField:
         return day(text) if self.kind is FieldKind.DATE else line(text)
 
     def typed(self, value: Value | None, locale: str) -> str:
-        """Return a stored value as the form field shows it to a reader with this locale."""
+        """Return a stored value as the text that the form field shows to a reader with this locale."""
         if isinstance(value, Decimal):
             return str(format_decimal(value, f"0.{'#' * DECIMALS}", locale))
         return "" if value is None else str(value)
@@ -90,9 +90,11 @@ def read_number(text: str, locale: str) -> Decimal:
 
 
 async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int | None = None) -> list[OfferedField]:
-    """Return the fields that `by` may fill in, in their order; with `case_type_id`, only those of cases of this type.
+    """Return the own fields that `by` may fill in, in their order.
 
-    Fields and choices that have ended are left out, unless the case with the id `case_id` has them.
+    Fields that have ended, and with `case_type_id` fields that cases of this type do not have, are left out, unless the
+    case with the id `case_id` has a value in them. A choice that has ended is left out unless the case has it. A field
+    of the kind `choice` without any choice is left out too.
     """
     rows = await current().fetch(_OFFERED, case_id, by.is_contact)
     found = [
@@ -109,10 +111,11 @@ async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int |
 def read_all(
     fields: Sequence[OfferedField], typed: Mapping[int, str], by: Reader, case_type_id: int
 ) -> tuple[dict[int, Value], dict[str, str]]:
-    """Return the values of own fields for a new case, by field id, and an error message for each text that is wrong.
+    """Return the values of own fields for a new case, and the error messages for texts that are not valid.
 
-    `typed` are the texts entered, by field id; the messages are by the name of the form field. Fields that cases of
-    this type do not have are left out. If `by` is a contact, a field with `required_to_open` must not be empty.
+    `typed` are the texts that were typed. Texts and values are by the id of the own field, error messages by the name
+    of the form field. Own fields that cases of this type do not have are left out. If `by` is a contact, an own field
+    with `required_to_open` must not be empty.
     """
     values, problems = dict[int, Value](), dict[str, str]()
     for field in fields:
@@ -150,7 +153,7 @@ def refuse_withdrawn(names: Iterable[str], fields: Sequence[OfferedField]) -> No
 
 
 def typed_in(form: Any, fields: Sequence[OfferedField]) -> dict[int, str]:
-    """Return the texts entered into these own fields, by field id. `form` is of a type that `with_fields` returned."""
+    """Return the texts in `form` for these own fields, by field id. `with_fields` has returned the type of `form`."""
     return {field.id: getattr(form, field.key) for field in fields}
 
 

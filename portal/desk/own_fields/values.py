@@ -60,9 +60,10 @@ _JOINED = "left join case_field_choice o on o.field_id = v.field_id and o.id = v
 
 
 def shown_sql(case: str, *, for_contact: bool) -> str:
-    """Return the SQL expression for the fields of the case with the alias `case`, as the JSON that `read_shown` reads.
+    """Return the SQL expression for the own fields of the case with the alias `case`, as JSON that `read_shown` reads.
 
-    Agents see empty fields too, so that they can fill them in. Contacts see only fields for contacts that have a value.
+    Agents also see the fields of the case type that are empty and have not ended, so that they can fill them in.
+    Contacts see only fields with `for_contacts` that have a value.
     """
     empty = f"or (f.ended_at is null and (f.case_type_ids is null or {case}.case_type_id = any(f.case_type_ids)))"
     return (
@@ -74,12 +75,12 @@ def shown_sql(case: str, *, for_contact: bool) -> str:
 
 
 def read_shown(text: str) -> list[Shown]:
-    """Return the fields in the JSON of `shown_sql`."""
+    """Return the own fields in the JSON of `shown_sql`."""
     return msgspec.json.decode(text, type=list[Shown])
 
 
 async def values_of(case_id: int) -> dict[int, Value]:
-    """Return the values of a case by the id of their field."""
+    """Return the values of a case in its own fields, by the id of the own field."""
     rows = await current().fetch("select * from case_field_value where case_id = $1", case_id)
     return {row["field_id"]: row[_COLUMN[FieldKind(row["kind"])]] for row in rows}
 
@@ -95,7 +96,10 @@ async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mappin
 
 
 async def _write(sql: Mapping[FieldKind, str], case: "Case", field: OfferedField, value: Value) -> None:
-    """Store a value. Raise `Invalid` at the field if an admin has deleted the field or the choice since it was offered."""
+    """Store a value of an own field.
+
+    Raise `Invalid` at the form field if an admin has deleted the own field or the choice since the form offered it.
+    """
     async with unless_gone(field.key, f"“{field.name}”, or what was chosen there, was deleted in the meantime.") as tx:
         await tx.execute(sql[field.kind], case.id, case.customer_id, field.id, field.kind.value, value)
 
@@ -105,8 +109,8 @@ async def change_values(
 ) -> None:
     """Change the values of own fields of a case, and add a line to the log of the case for each changed value.
 
-    Values that the case has already are left out. None empties a field. If contacts see none of the changed fields,
-    they see neither the lines nor that the case was changed.
+    `values` are by the id of the own field; None empties it. Nothing is done for a value that the case has already. If
+    contacts see none of the changed fields, they see neither the lines nor that the case was changed.
     """
     agents_only(by)
     await lock(case, by)

@@ -60,7 +60,7 @@ class CannedReply(Table, tablename="canned_reply"):
 
     @classmethod
     async def listed(cls, reader: AgentReader, search: str = "", number: int | None = None) -> Page:
-        """Return the page `number` of the reader's own canned replies and those for all agents, sorted by name.
+        """Return the page `number` of the canned replies that are the reader's own or for all agents, sorted by name.
 
         Only replies that have each of the first six words of `search` in their name or text are listed. Columns of the
         rows: id, agent_id, name, and the beginning of the text.
@@ -90,7 +90,7 @@ class CannedReply(Table, tablename="canned_reply"):
             await reply.save()
 
     async def change(self, facts: CannedFacts, reader: AgentReader) -> None:
-        """Save the new values of the canned reply.
+        """Replace all values of the canned reply by those in `facts`.
 
         Raise `Forbidden` as `refuse_change` does, and `Invalid` and `Forbidden` as `create` does.
         """
@@ -110,7 +110,7 @@ class CannedReply(Table, tablename="canned_reply"):
 
     @property
     def facts(self) -> CannedFacts:
-        """Return the stored values as form fields."""
+        """Return the canned reply as the form that edits it has it."""
         return CannedFacts(
             name=self.name, text=self.text, shared="" if self.agent_id else "yes",
             department_id=str(self.department_id or ""), case_type_id=str(self.case_type_id or ""),
@@ -156,8 +156,8 @@ async def offered(
     """Return at most `MOST` canned replies for a case, sorted by name, and whether there are more.
 
     A reply for one case type is offered only for cases of this type. A reply for one department is offered only if the
-    case or the reader belongs to this department. With `search`, the name or text of a reply must have each of its
-    first six words.
+    case or the reader belongs to this department. Only replies that have each of the first six words of `search` in
+    their name or text are offered.
     """
     case = details.case
     rows = await current().fetch(
@@ -209,6 +209,6 @@ def filled(text: str, values: Mapping[str, str | None]) -> str:
 
 
 def refuse_unfilled(text: str) -> None:
-    """Raise `Invalid` at the field `body` for a text with a placeholder without a value."""
+    """Raise `Invalid` at the field `body` if a placeholder without a value, such as `⟦service⟧`, is in the text."""
     if left := UNFILLED.search(text):
         raise Invalid({"body": f"Write what {left[0]} stands for, or remove it: this case has no value for it."})

@@ -37,7 +37,7 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 
     `case_number` is the number of its case when it was sent; the case may have been merged since. `then_status` is the
     status that the reply sets, if any, and `seen_status` the status of the case when it was sent. `withdrawn_at` is
-    when its author withdrew it. `problem` says why the reply could not go out, if it was refused.
+    when its author withdrew it. `problem` says why the reply cannot go out: it was refused, or its author has left.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -58,7 +58,7 @@ class Outgoing:
     """A reply that has not gone out, as the page of its case shows it. `agent` is the name of its author.
 
     `form_key` is the key of the form; the message that is made from the reply has the same key. `goes_out_at` is when
-    the reply goes out. If the reply could not go out, `problem` says why. `has_left` says that the author no longer
+    the reply goes out. If the reply cannot go out, `problem` says why. `has_left` says whether the author no longer
     works here.
     """
 
@@ -93,7 +93,7 @@ LAST_REPLY = "(select max(m.id) from message m where m.case_id = c.id and m.kind
 
 
 class Crossed(Invalid):
-    """Raised if somebody else has sent a reply that the page did not show on which the agent wrote this reply."""
+    """Raised if somebody else has replied, and the page on which the agent wrote did not show that reply."""
 
     status = Conflict.status
 
@@ -173,7 +173,7 @@ select (select string_agg(distinct m.author_name, ', ') from message m
 
 
 async def _held_before(writing: Writing, by: AgentReader) -> bool:
-    """Return whether the agent submitted this form before and its reply still waits in `outgoing_reply`.
+    """Return whether the agent sent this form before and its reply still waits in `outgoing_reply`.
 
     The caller holds the lock on the form. Raise `SentBefore` if the reply was withdrawn or has another text.
     """
@@ -230,11 +230,9 @@ async def take_back(case: Case, held: Held, *, by: AgentReader, at: datetime) ->
 async def go_out(reply_id: int, at: datetime) -> None:
     """Write a held reply on its case, in a job of the worker. Do nothing if it has gone out or was withdrawn.
 
-    A reply whose author has left in the meantime does not go out (R12).
-
-    The status that the agent chose is set, unless the status of the case has changed or the contact has replied since.
-    If the reply is refused, its `problem` says why on the page of the case. Raise `Unavailable` if the database is not
-    available.
+    The status that the agent chose is set, unless the status of the case has changed since the reply was sent, or a
+    contact has written since. If the author has left (R12) or the reply is refused, it does not go out, and its
+    `problem` says why on the page of the case. Raise `Unavailable` if the database is not available.
     """
     async with transaction(SYSTEM) as tx:
         agent_id = await tx.fetchval(
@@ -291,7 +289,7 @@ async def delete_old(at: datetime) -> None:
 
 
 async def _tell(case: Case, by: AgentReader | None, at: datetime) -> None:
-    """Make the agents' open pages of the case show the held replies. No notice is made."""
+    """Make the open pages of agents that show the case read its held replies again. Nobody gets a notice."""
     await outbox.tell(
         kind="case.changed_internally", subject_id=case.id, customer_id=case.customer_id, contact_id=case.contact_id,
         contact_may_know=False, actor=by, at=at,

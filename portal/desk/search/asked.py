@@ -37,7 +37,7 @@ class Part:
     named: Named = field(default_factory=Named)
 
     def query(self, mark: str = "", *, exact: bool = False) -> str:
-        """Return the tsquery for the words in a row or, if there are `digits`, also for numbers that begin with them.
+        """Return the tsquery for texts with the words in a row or, if there are `digits`, with a number that begins so.
 
         Each word and the digits have the capital letter `mark` in front (see `case_words`). With `exact`, words that
         only begin with the last word do not match.
@@ -63,7 +63,7 @@ class Asked:
 
     @classmethod
     async def read(cls, typed: str, reader: Reader) -> Self:
-        """Parse the search text of a URL for this reader, with two queries."""
+        """Parse the search text of a URL for this reader, with at most two queries."""
         text = one_line(typed)
         if len(text) > LONGEST:
             return cls(text[:LONGEST], problem=f"The text is too long. Search for at most {LONGEST} characters.")
@@ -85,12 +85,12 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """Return a tsquery for the names of customers and contacts; it matches only a name that contains every part."""
+        """Return the tsquery that matches a name, such as that of a customer or a file, if it contains every part."""
         return " & ".join(f"({part.query()})" for part in self.parts)
 
     @property
     def names_too_many(self) -> bool:
-        """Return whether a word matches more customers or contacts than the search considers."""
+        """Return whether a part matches the names of more customers or contacts than the search considers."""
         return any(part.named.is_cut for part in self.parts)
 
 

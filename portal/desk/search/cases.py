@@ -86,10 +86,10 @@ order by r.is_better desc, r.id desc
 
 
 async def found_cases(asked: Asked, reader: Reader, after: str = "") -> Found[FoundCase]:
-    """Return one page of the open and closed cases that match and that `reader` may see.
+    """Return one page of the cases, open and closed, that match `asked` and that `reader` may see.
 
-    Cases with all words in the subject or in names come first; both groups are sorted newest first. `after` is the
-    cursor from an earlier page; any other text means the first page.
+    Cases with all words in the subject or in names come first; these cases and the others are each sorted newest first.
+    `after` is the cursor from an earlier page; any other text means the first page.
     """
     if not asked.parts:
         return Found()

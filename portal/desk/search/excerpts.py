@@ -40,7 +40,7 @@ def marked(text: str, parts: Sequence[Part]) -> list[Piece]:
 def excerpt(text: str, parts: Sequence[Part]) -> list[Piece]:
     """Cut the text around the first word of the search out of a message, and return it as marked pieces.
 
-    It is on one line, without Markdown, and not longer than about `LONGEST` characters.
+    This excerpt is one line without Markdown. It has at most `LONGEST` characters, not counting a "…" at its ends.
     """
     plain = " ".join(_MARKDOWN.sub("", text).split())
     first = marked(plain, parts)[0] if plain else Piece("", True)

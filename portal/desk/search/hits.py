@@ -33,7 +33,7 @@ Row = TypeVar("Row")
 class Found(Generic[Row]):
     """One page of the results of a search.
 
-    `total` is the number of results on all pages; `MOST` + 1 stands for any larger number. `after` is the cursor of the
+    `total` is the number of cases on all pages; `MOST` + 1 stands for any larger number. `after` is the cursor of the
     next page, or None on the last page.
     """
 
@@ -43,7 +43,7 @@ class Found(Generic[Row]):
 
     @property
     def is_cut(self) -> bool:
-        """Return whether there are more results than the pages show."""
+        """Return whether more cases match than the pages show."""
         return self.total > MOST
 
     @property
@@ -96,8 +96,8 @@ found as materialized (select distinct id, is_better from hits)"""  # noqa: S608
 async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str | None]:
     """Return the tsqueries for the parameter `$1` of `hits_sql`.
 
-    The first is the query that the cases found by the others are checked for, or None. The second is for all older
-    cases, and the others together are for the newest cases; no row of `case_words` matches two of these. `of_part`
+    The first is a query that the cases which the others find have to match too, or None. The second is for all older
+    cases. The rest together is for the newest cases; no row of `case_words` matches two queries of the rest. `of_part`
     returns the tsquery for one part; with `exact=True`, words that only begin with the part do not match.
     """
     lexemes = [_lexemes(part) for part in asked.parts]

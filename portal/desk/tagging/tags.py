@@ -40,7 +40,7 @@ class TagName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Tag(Table, tablename="tag"):
-    """A tag. Names are unique without regard to case."""
+    """A tag. No two tags have the same name, ignoring case."""
 
     id: BigSerial = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -56,7 +56,7 @@ class Tag(Table, tablename="tag"):
 
     @classmethod
     async def named(cls, typed: str, at: datetime, *, field: str = "tag") -> Self:
-        """Return the tag with the typed name, which is created if there is none.
+        """Return the tag with the typed name. If there is none, create it.
 
         Raise `Invalid` at the field `field` for a name that is not valid, and `Conflict` if the tag is being deleted
         now.
@@ -91,7 +91,7 @@ class Tag(Table, tablename="tag"):
 
     @property
     def facts(self) -> TagName:
-        """Return the stored name as a form field."""
+        """Return the name of the tag, as the form that renames it has it."""
         return TagName(name=self.name)
 
 
@@ -121,10 +121,10 @@ async def listed(after: str = "") -> tuple[list[ListedTag], str]:
 
 
 async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
-    """Add a tag to the case, and return whether the case did not have it. The log records it, for agents only.
+    """Add a tag to the case, add a line to the log that only agents see, and return whether the case got the tag.
 
-    Raise `Conflict` if the case was merged or the tag was deleted, and `Invalid` at the field `tag` if the case has
-    `MOST` tags already.
+    If the case has the tag already, return False. Raise `NotFound` for a contact. Raise `Conflict` if the case was
+    merged or the tag was deleted, and `Invalid` at the field `tag` if the case has `MOST` tags already.
     """
     agents_only(by)
     await lock(case, by)

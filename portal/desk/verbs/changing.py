@@ -32,7 +32,7 @@ def agents_only(by: Reader) -> None:
 
 
 async def lock(case: "Case", by: Reader, *, follows: bool = False) -> None:
-    """Lock the row until the transaction ends, and set the attributes of `case` to its present column values.
+    """Lock the row of the case until the transaction ends, and set the attributes of `case` to its column values.
 
     If the case was merged since it was loaded, raise `Conflict`; with `follows`, make `case` the case into which it was
     merged instead. Raise `NotFound` if `by` may not see the case.
@@ -82,7 +82,7 @@ async def change(
     told_as: str = "case.changed",
     record_id: int | None = None,
 ) -> None:
-    """Update the locked row of a case; record and announce the change as `finish` does.
+    """Update the locked row of a case, and do the rest as `finish` does: deadlines, log lines and outbox row.
 
     `columns` holds the new values; `updated_at` is set to `at`.
     """

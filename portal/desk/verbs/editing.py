@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 async def change_facts(case: "Case", *, by: Reader, at: datetime, **facts: Unpack[Facts]) -> None:
-    """Change the given facts: any of subject, type, priority, service, project and contact.
+    """Change facts of the case: any of subject, type, priority, service, project and contact.
 
-    Administrators of the customer may change only the contact. The log gets a line for each change. Raise `Conflict` if
-    somebody has changed one of the facts since the case was loaded, and `Invalid` for a value that the case cannot
-    have.
+    Facts that are not given stay. Administrators of the customer may change only the contact. The log gets a line for
+    each change. Raise `Conflict` if somebody has changed one of the facts since the case was loaded, and `Invalid` for
+    a value that the case cannot have.
     """
     if not (isinstance(by, AdministratorReader) and facts.keys() == {"contact_id"}):
         agents_only(by)

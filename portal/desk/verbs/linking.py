@@ -83,7 +83,8 @@ async def link(case: "Case", other: "Case", *, by: AgentReader, at: datetime) ->
 async def unlink(case: "Case", other: "Case", *, by: AgentReader, at: datetime) -> None:
     """Remove the link between two cases, and record the removal in both logs, for agents only.
 
-    Both cases are locked until the transaction ends. If they are not linked, do nothing.
+    Both cases are locked until the transaction ends. If they are not linked, do nothing. Raise `Conflict` if one of
+    them was merged.
     """
     agents_only(by)
     await lock_all([case, other])

@@ -56,7 +56,7 @@ async def hold_to_merge(target: "Case", sources: Sequence["Case"]) -> None:
 
 
 async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, at: datetime) -> None:
-    """Merge the locked `sources` into the locked `target`, with their messages, files, appointments and links.
+    """Merge the locked `sources` into the locked `target`. Their messages, files, appointments, tags and links move.
 
     Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`

@@ -34,7 +34,7 @@ async def change_status(
 
 
 async def wanted(case: "Case", status: Status | int) -> Standing:
-    """Return the status that an agent sets (`moves.chosen`).
+    """Return the status that the case gets if an agent sets `status` (see `moves.chosen`). The case is not changed yet.
 
     Raise `Invalid` at the field `status` if the status may not follow the present one. If it resolves or closes the
     case, also raise `Invalid` as `refuse_unfilled` does.
@@ -46,19 +46,25 @@ async def wanted(case: "Case", status: Status | int) -> Standing:
 
 
 async def put_back(case: "Case", status_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Set the former status of the case, to undo a change. No rule about which status may follow applies."""
+    """Set the former status of the case again, to undo a change.
+
+    Any status may be set: the rules about which status may come after which are not checked.
+    """
     agents_only(by)
     await lock(case, by)
     await _set(case, await standing(status_id), by, at)
 
 
 async def close(case: "Case", *, by: Reader, at: datetime) -> None:
-    """Close the case. Agents and contacts may do this, whatever the status is."""
+    """Close the case. Agents and contacts may do this, whatever its status is. If it is closed already, do nothing."""
     await _move(case, Status.CLOSED, by, at)
 
 
 async def wait_for_customer(case: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Set a case that was just opened to waiting for the customer. No rule about which status may follow applies."""
+    """Let a case that was just opened wait for the customer: give it the first status of that category.
+
+    The rules about which status may come after which are not checked.
+    """
     agents_only(by)
     await _move(case, Status.WAITING_FOR_CUSTOMER, by, at)
 

@@ -27,7 +27,7 @@ VERDICTS = {"good": "Good", "bad": "Not good"}
 class CaseRating(Table, tablename="case_rating"):
     """The rating of one case. `verdict` is a key of `VERDICTS`, `words` an optional comment.
 
-    `contact_id` is the contact who last gave or changed it.
+    `contact_id` is the contact who gave the rating or was the last to change it.
     """
 
     case_id = BigInt(primary_key=True)
@@ -47,7 +47,7 @@ class Rated(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A rating as pages show it. `by` is the name of the contact who last gave or changed it."""
+    """A rating as pages show it. `by` is the name of the contact who gave it or was the last to change it."""
 
     verdict: str
     words: str
@@ -87,7 +87,7 @@ def may_rate(case: "Case", at: datetime) -> bool:
 
 
 async def rating_of(case: "Case") -> Rated:
-    """Return the present rating of a case as form fields."""
+    """Return the rating of a case, as the form that changes it has it; `Rated()` if there is none."""
     row = await current().fetchrow("select verdict, words from case_rating where case_id = $1", case.id)
     return Rated(**dict(row)) if row else Rated()
 
@@ -95,8 +95,8 @@ async def rating_of(case: "Case") -> Rated:
 async def rate(case: "Case", rated: Rated, *, by: Reader, at: datetime) -> None:
     """Store or change the rating of a case; do nothing if it has this rating already.
 
-    Raise `NotFound` for an agent, `Conflict` if the case is not solved or was solved longer than `WITHIN` ago, and
-    `Invalid` at the fields `verdict` and `words`.
+    Raise `NotFound` for an agent, and `Conflict` if the case is not solved or was solved longer than `WITHIN` ago.
+    Raise `Invalid` if the verdict is no key of `VERDICTS` or the comment is too long.
     """
     if not isinstance(by, ContactReader):
         raise NotFound

@@ -21,7 +21,7 @@ _PURPOSE = "rating"
 
 @dataclass(frozen=True, slots=True)
 class RatingLink:
-    """What a link is for: rating the case with this number as the contact with this credential, until an instant."""
+    """A link with which the contact with this credential rates the case with this number, until the instant `until`."""
 
     credential_id: int
     number: int
@@ -29,7 +29,7 @@ class RatingLink:
 
     @classmethod
     def read(cls, token: str, sealer: Sealer, at: datetime) -> Self:
-        """Return what a link is for. Raise `NotFound` for a token that is forged, incomplete or expired."""
+        """Return the link with this token. Raise `NotFound` for a token that is forged, incomplete or expired."""
         try:
             credential_id, number, until = map(int, sealer.signed(_PURPOSE, token).split())
         except Broken:
@@ -40,11 +40,11 @@ class RatingLink:
         return link
 
     def token(self, sealer: Sealer) -> str:
-        """Return the token of the link `/ratings/{token}`. It is the same each time."""
+        """Return the token in the URL of the link, `/ratings/{token}`. Equal links have the same token."""
         return sealer.sign(_PURPOSE, f"{self.credential_id} {self.number} {int(self.until.timestamp())}")
 
     async def reader(self) -> ContactReader:
-        """Return the contact. Raise `NotFound` if their access has ended. Call this outside a transaction."""
+        """Return the contact who rates. Raise `NotFound` if their access has ended. Call this outside a transaction."""
         async with transaction(None, readonly=True) as tx:
             row = await tx.fetchrow("select * from person_of($1)", self.credential_id)
         reader = reader_of(row) if row and not row["disabled"] else None

@@ -30,8 +30,8 @@ class SnoozeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     def until(self, by: AgentReader, at: datetime) -> datetime:
         """Return the instant at which the snooze ends.
 
-        Raise `Invalid` at the field `day` or `time` for a value that is not valid. Raise it also for an instant that
-        has passed at `at`, or that is more than a year ahead.
+        Raise `Invalid` at the field `day` or `time` for a value that is not valid. Raise `Invalid` also if the instant
+        is not after `at`, or is more than a year after it.
         """
         checked = Checked()
         on, clock = checked("day", day, self.day), checked("time", clock_time, self.time)
@@ -82,7 +82,7 @@ async def wake(case: "Case", *, by: AgentReader, at: datetime) -> None:
 async def store(
     case: "Case", until: datetime | None, kind: str, details: dict[str, object], by: AgentReader | System, at: datetime
 ) -> None:
-    """Store until when the locked case is snoozed, with a log line for agents only; None ends the snooze."""
+    """Snooze the locked case until `until`; if that is None, end its snooze. Add a log line that only agents see."""
     line = (case.id, case.customer_id, kind)
     event_id = await events.record(*line, by=by, contact_may_know=False, at=at, details=details)
     columns = {"snoozed_until": until, "updated_at": case.updated_at if until else at}

@@ -31,7 +31,8 @@ async def split(case: "Case", message_ids: Collection[int], subject: str, *, by:
     The cases are linked. The new case has the type, priority, values of own fields, service, project and agent of the
     old case; without an agent, the rules of dispatch choose one. Its contact is chosen by `_opened`. If exactly these
     messages were split off already with this subject, return the case to which they were moved. Raise `Invalid` at the
-    fields `subject` and `message`, and `Conflict` if a message is on another case now.
+    field `subject` if it is not valid, and at the field `message` unless at least one reply is moved and one stays.
+    Raise `Conflict` if a message is on another case now.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)
@@ -82,9 +83,10 @@ class Splittable:
 
 
 async def messages_to_split(case: "Case", before: int | None = None) -> tuple[list[Splittable], int | None]:
-    """Return the latest `SHOWN` messages of a case, oldest first, and the cursor of earlier ones or None.
+    """Return a window of at most `SHOWN` messages of a case, oldest first, and the cursor of the window before it.
 
-    `before` is such a cursor: the id of the message before which to end.
+    Without `before`, the window has the latest messages. `before` is a cursor: the id of the message before which the
+    window ends. The returned cursor is None if no earlier messages are left.
     """
     rows = await current().fetch(_MESSAGES, case.id, before)
     shown = [Splittable(**dict(row) | {"said": plain(row["said"])}) for row in rows[:SHOWN][::-1]]

@@ -48,8 +48,9 @@ async def reply(
 async def _after(case: "Case", by: Reader, then: Status | int | None) -> Status | Standing:
     """Return what a case becomes with a reply: a `Standing`, which is one status, or a `Status`, a category of statuses.
 
-    `then` is what was chosen together with the reply, or None. Raise `Invalid` if the workflow does not allow an agent's
-    choice. A contact who chooses anything keeps the case in its present category.
+    `then` is the status or category that was chosen together with the reply, or None. If an agent has chosen the
+    present one, the case keeps its status. The choice of a contact is ignored. Raise `Invalid` if the status that an
+    agent has chosen may not follow the present one.
     """
     if by.is_agent and then is not None and then not in (case.stands, case.status_id):
         return await wanted(case, then)
@@ -78,8 +79,8 @@ async def note(
 async def _write(case: "Case", kind: str, writing: Writing, by: Reader, at: datetime) -> int | None:
     """Lock the case, write a message of this kind (`reply` or `note`), and return its id.
 
-    If the case was merged since it was loaded, write on the case into which it was merged. Return None if this form was
-    sent before.
+    If the case was merged since it was loaded, write on the case into which it was merged. If this form was sent
+    before, write nothing and return None.
     """
     writing.check()
     if await messages.written_before(writing, by, kind, case.id):

@@ -13,7 +13,7 @@ LONGEST = 3650
 
 
 class FollowUpFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form field of the rule as typed: the days after which a case stays closed; "" if every reply reopens it."""
+    """Form field of the rule as typed: the days after which no reply reopens a case; "" if every reply reopens it."""
 
     reopen_days: str = ""
 
@@ -29,7 +29,7 @@ class FollowUpRule(Table, tablename="follow_up_rule"):
 
     @classmethod
     async def facts(cls) -> FollowUpFacts:
-        """Return the stored rule as form fields."""
+        """Return the rule as the form that edits it has it."""
         row = await cls.select(cls.reopen_days).first()
         return FollowUpFacts(reopen_days=str(row["reopen_days"]) if row else "")
 

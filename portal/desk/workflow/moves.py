@@ -74,7 +74,7 @@ async def standing(status_id: int) -> Standing:
 
 
 async def first_of(status: Status) -> Standing:
-    """Return the first status of a category that has not ended: the one that the portal itself sets."""
+    """Return the status of a category that the portal itself sets: the first that has not ended, if there is one."""
     return _read(await current().fetchrow(_FIRST, status.value))
 
 

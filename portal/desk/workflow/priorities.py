@@ -21,7 +21,7 @@ Choices = list[tuple[int, str]]
 class PriorityFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of the priorities as typed: four names, `yes` or `no` for contacts, and the number of the preselected one.
 
-    Contacts may always choose the normal priority, so there is no field for that.
+    Contacts may always choose the normal priority, so there is no form field for whether they may.
     """
 
     name_urgent: str
@@ -101,7 +101,7 @@ def read_choices(text: str) -> Choices:
 
 
 def facts_of(found: list[CasePriority]) -> PriorityFacts:
-    """Return the stored values of the four priorities as form fields."""
+    """Return the settings of the four priorities, as the form that edits them has them."""
     fields = {f"name_{_key(one.priority)}": one.name for one in found}
     fields |= {f"for_contacts_{_key(one.priority)}": "yes" if one.for_contacts else "no" for one in found}
     del fields[f"for_contacts_{_key(Priority.NORMAL)}"]
@@ -109,10 +109,10 @@ def facts_of(found: list[CasePriority]) -> PriorityFacts:
 
 
 async def change(facts: PriorityFacts) -> None:
-    """Replace the names of the four priorities, which contacts may choose, and which is preselected.
+    """Store the names of the four priorities, which ones contacts may choose, and which one forms preselect.
 
-    The caller has locked their rows. Logs keep the names that they have. Raise `Invalid` for a field that is not valid,
-    and if two priorities have the same name, ignoring case.
+    The caller has locked their rows. Log lines keep the names that the priorities had. Raise `Invalid` for a field that
+    is not valid, and if two priorities have the same name, ignoring case.
     """
     checked, rows, known = Checked(), list[tuple[Any, ...]](), set[str]()
     preselected = checked("preselected", one_of(tuple(str(int(one)) for one in Priority)), facts.preselected)

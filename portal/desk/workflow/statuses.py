@@ -99,7 +99,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         """Add a status as the last of its category, and return it.
 
         Every other status may follow the new status, and the new status may follow every status with `moves_freely`.
-        Raise `Invalid` for a field that is not valid, for the name of another status, and if there are `MOST` statuses.
+        Raise `Invalid` for a field that is not valid, if another status has the same name, and if `MOST` statuses have
+        not ended.
         """
         checked = Checked()
         if await cls._is_full():
@@ -115,11 +116,12 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         return status
 
     async def change(self, facts: StatusFacts) -> None:
-        """Replace the names, the statuses that may follow, whether the clock is paused, and the days.
+        """Replace the names of the status, which ones may follow it, whether it pauses the clock, and its days.
 
-        The caller has locked the row. Without `close_days`, closings that were announced are dropped. If `pauses`
-        changes, a job updates the clocks of the cases in this status. Logs keep the names that they have. Raise
-        `Invalid` for a field that is not valid, and for the name of another status.
+        The caller has locked the row. If the status has no `close_days` then, its cases are not closed at the instants
+        that were announced to their customers. If `pauses` changes, a job updates the clocks of the cases. Log lines
+        keep the name that the status had. Raise `Invalid` for a field that is not valid, and if another status has the
+        same name.
         """
         checked = Checked()
         values: dict[str, Any] = _names(checked, facts.name, facts.customer_name)
@@ -159,12 +161,15 @@ class CaseStatus(Endable, Table, tablename="case_status"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` statuses, and lock the table, so that two people cannot exceed `MOST`."""
+        """Return whether there are `MOST` statuses that have not ended.
+
+        The table is locked, so that two people who add a status at once cannot exceed `MOST`.
+        """
         await current().execute("lock table case_status in share row exclusive mode")
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
     async def resume(self) -> None:
-        """Offer the status again. Raise `Conflict` if there are `MOST` statuses."""
+        """Offer the status again. Raise `Conflict` if `MOST` other statuses have not ended."""
         if self.ended_at and await CaseStatus._is_full():
             raise Conflict(FULL)
         await super().resume()
@@ -172,7 +177,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     async def end(self, at: datetime) -> None:
         """End the status, so that it is no longer offered.
 
-        Raise `Conflict` if it is the last status of a category that the portal itself sets.
+        Raise `Conflict` if no other status of its category is left, and the portal itself sets that category.
         """
         await current().execute("lock table case_status in share row exclusive mode")
         left = [one for one in await CaseStatus.offered() if one.category == self.category]
@@ -192,7 +197,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
             await current().execute(_ORDER, ids)
 
     async def facts(self) -> StatusFacts:
-        """Return the stored values of the status as form fields."""
+        """Return the settings of the status, as the form that edits it has them."""
         rows = await StatusMove.select(StatusMove.to_status_id).where(StatusMove.from_status_id == self.id)
         pauses = ("yes" if self.pauses else "no") if self.status.waits else ""
         return StatusFacts(

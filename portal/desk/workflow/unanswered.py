@@ -1,7 +1,8 @@
 """Remind customers of cases that wait for their answer, and close cases that stay unanswered (S3.18).
 
-For each status in which a case waits for the customer, an admin sets after how many days. Each reminder or closing is
-recorded on the case in the same transaction, so a worker that is killed, pauses or runs twice repeats nothing.
+For each status in which a case waits for the customer, an admin sets after how many days the customer is reminded and
+after how many the case is closed. Each reminder or closing is recorded on the case in the same transaction, so a worker
+that is killed, pauses or runs twice repeats nothing.
 """
 
 from datetime import datetime, timedelta
@@ -23,8 +24,8 @@ async def remind(at: datetime, most: int = BATCH) -> int:
     """Remind the customers of at most `most` cases that have waited long enough at `at`, and return their number.
 
     The reminder announces when the case closes: the customer gets all days between reminder and closing, even if the
-    reminder is late. A case that only contacts without a mail address take part in is left out, because nobody would get
-    the reminder; so it is not closed either. Run as `SYSTEM`, in the caller's transaction. Cases that another
+    reminder is late. A case that only contacts without a mail address take part in is left out, because nobody would
+    get the reminder; so it is not closed either. Run as `SYSTEM`, in the caller's transaction. Cases that another
     transaction is changing are left for the next run.
     """
     rows = await current().fetch(_TO_REMIND, at, most)
@@ -44,7 +45,8 @@ async def remind(at: datetime, most: int = BATCH) -> int:
 async def close(at: datetime, most: int = BATCH) -> int:
     """Close at most `most` cases whose announced closing has come at `at`, and return their number.
 
-    Run this like `remind`. A case that was answered no longer waits, so it is not closed.
+    A case that was answered no longer waits, so it is not closed. Run as `SYSTEM`, in the caller's transaction. Cases
+    that another transaction is changing are left for the next run.
     """
     rows = await current().fetch(_TO_CLOSE, at, most)
     for row in rows:
