@@ -149,7 +149,7 @@ async def show_preview(
 
 @get("/cases/{number:str}/case.zip")
 async def export(request: Web, number: FromPath[str]) -> Response[Any]:
-    """Serve the case with its files, as the contact sees it, as a ZIP file."""
+    """Serve a ZIP file of the case: what its page shows the contact, and the files of the case."""
     return await case_zip(request, number)
 
 

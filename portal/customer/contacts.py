@@ -121,8 +121,8 @@ async def change(
 ) -> Response[Any]:
     """Save changed data and rights of a contact, and redirect to the contacts.
 
-    New rights apply from the next request on. A new mail address requires the administrator's password, because it
-    gives access to the account.
+    New rights apply from the next request on. A new mail address requires the administrator's password, unless it was
+    typed recently, because the address gives access to the account.
     """
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader)).facts()

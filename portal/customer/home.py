@@ -18,7 +18,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/")
 async def front(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Any:
-    """Show a contact's home page, and redirect an agent to the list of cases.
+    """Show a contact's home page; redirect an agent to the list of cases.
 
     Until the first invoice is issued or an admin hides the first steps, redirect an admin to the first steps instead.
     """

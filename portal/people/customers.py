@@ -126,13 +126,13 @@ class Customer(Endable, Table, tablename="customer"):
 
     @property
     def delivery(self) -> DeliveryFacts:
-        """Return how the customer's invoices are mailed, as the fields of the form that changes this."""
+        """Return the fields of the form that changes how the customer's invoices are mailed, with the stored values."""
         return DeliveryFacts(
             invoices_by_mail=self.invoices_by_mail, email=self.email or "", invoices_with_csv=self.invoices_with_csv
         )
 
     async def end(self, at: datetime) -> None:
-        """End the customer: its contacts' sessions and open links end at once (R12), and forms no longer offer it.
+        """End the customer: forms no longer offer it, and its contacts' sessions and open links end at once (R12).
 
         A repeat changes nothing.
         """

@@ -1,4 +1,4 @@
-"""Serve the suggestions of search fields, and read from a URL which suggestion was chosen."""
+"""Serve the suggestions of search fields, and read from a URL or a form which suggestion was chosen."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -144,10 +144,11 @@ async def _person(values: Mapping[str, Any], name: str, finder: Finder) -> Found
 
 
 async def settle(form: Form, name: str, finder: Finder, stored: int | None = None) -> None:
-    """Replace what a search field for people sent by the id of the person, which is what a select field sends.
+    """Replace what a search field for people sent with the id of the chosen person, which is what a select field sends.
 
     `finder` is as in `people_in`. A person who has left is not found, unless their id is `stored` and the form still
-    has it: then it stays. A form that has a select field instead is not changed. Raise `Invalid` as `chosen` does.
+    has it: then they stay chosen. A form that has a select field instead is not changed. Raise `Invalid` as `chosen`
+    does.
     """
     if f"{name}_typed" not in form.fields:
         return

@@ -1,4 +1,4 @@
-"""Keep track of which agents have a case open and which of them are writing, without storing it.
+"""Keep track, in memory only, of which agents have a case open and which of them are writing.
 
 An open page of a case reports itself by its event stream (`portal/web/live.py`): when the stream begins, with each
 heartbeat, and when the stream ends. When somebody on the page begins or stops writing, the page sends a form. The

@@ -46,11 +46,10 @@ class Results:
 
     @classmethod
     async def of(cls, request: Web, reader: Reader) -> Self:
-        """Search for the text `?q=`, and return the results.
+        """Search for the text `?q=`, and return the results. Without a text, return the cases that were lately opened.
 
         `?in=` is the one kind to search for; then the case with the typed number, the help articles and the documents
-        are left out. `?after=` is the cursor of a further page of results. If there is nothing to search for, the
-        results are empty, except for the cases that the reader has lately opened.
+        are left out. `?after=` is the cursor of a further page of results.
         """
         query = request.query_params
         asked = await Asked.read(query.get("q", ""), reader)

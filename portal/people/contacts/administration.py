@@ -33,12 +33,12 @@ async def administering(reader: ContactReader) -> AsyncIterator[AdministratorRea
 
 
 def refuse_own_end(contact: Contact, by: ContactReader) -> None:
-    """Raise `Conflict` if the administrator `by` wants to end their own access, that is, `contact` is `by`."""
+    """Raise `Conflict` if `contact`, whose access is to be ended, is the administrator who asks for this (`by`)."""
     if contact.id == by.id:
         raise Conflict(OWN_ACCESS)
 
 
 def refuse_own_loss(contact: Contact, facts: ContactFacts, by: ContactReader) -> None:
-    """Raise `Invalid` if `facts` take the right to manage contacts from the administrator `by`, who is `contact`."""
+    """Raise `Invalid` if `contact` is the administrator `by`, and `facts` lacks the right to manage contacts."""
     if contact.id == by.id and not facts.manages_contacts:
         raise Invalid({"manages_contacts": OWN_RIGHT})

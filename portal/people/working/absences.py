@@ -76,8 +76,8 @@ class Dispatched(NamedTuple):
 class Absence(Table, tablename="absence"):
     """The days, from the first to the last inclusive, on which an agent is away.
 
-    Only a manager has a deputy, who is another manager and approves what the absent one would approve. Only the agent
-    and admins may read `note`.
+    Only a manager has a deputy: another manager, who approves what the absent manager would approve. Only the agent and
+    admins may read `note`.
     """
 
     id = BigSerial(primary_key=True)

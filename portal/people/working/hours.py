@@ -99,7 +99,7 @@ class Hours:
         return next((week for since, week in self.stretches if since <= day), USUAL)
 
     def on(self, day: date) -> int:
-        """Return the minutes that the agent works on `day`, absences left aside."""
+        """Return the minutes that the agent works on `day` according to the working hours; absences are ignored."""
         return self.week(day).on(day)
 
     def workday(self, day: date) -> int:

@@ -35,7 +35,7 @@ class SetUp(Struct, forbid_unknown_fields=True, kw_only=True):
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     """Show the page with the QR code of a new secret. The secret is stored only once a valid code is sent.
 
-    Redirect to the page that asks for the password unless the reader typed it recently.
+    If the reader has not typed the password recently, redirect to the page that asks for it instead.
     """
     ask_for_password(request)
     return await _page(request, reader=reader, secret=authenticator.new_secret())

@@ -24,14 +24,14 @@ CONFIRMED_FOR = timedelta(minutes=10)
 
 
 class Confirmation(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the confirmation: the password, and the path to redirect to once it was right."""
+    """Form fields of the confirmation: the password, and the path to redirect to once the password is confirmed."""
 
     password: str
     next: str = "/"
 
 
 def needs_password(request: Web) -> bool:
-    """Return whether the reader must type the password again, having last typed it more than `CONFIRMED_FOR` ago.
+    """Return whether the reader last typed the password more than `CONFIRMED_FOR` ago, and so must type it again.
 
     Without a session, return True.
     """
@@ -98,7 +98,7 @@ async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
 @post("/account/confirmation", guards=[recognised])
 @on_refusal(_again, TooMany, only=[])
 async def confirm(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
-    """Check the password and redirect to the page that required it. Show the form again if the password is refused."""
+    """Check the password and redirect to the form's path `next`. Show the form again if the password is refused."""
     given = form.into(Confirmation)
     await _confirm(request, given.password, at)
     return see_other(safe_path(given.next))

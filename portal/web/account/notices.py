@@ -52,7 +52,7 @@ def _form(*names: str) -> type[msgspec.Struct]:
 
 
 def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
-    """Return the values that the form for these kinds shows: what is stored in `choices`.
+    """Return the form for these kinds as a struct, filled in with the stored `choices`.
 
     A kind that is not for this reader's side (contacts or agents) is shown as not chosen.
     """
@@ -68,7 +68,7 @@ def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
 
 
 def _chosen(form: msgspec.Struct, stored: Choices, kinds: Sequence[Kind]) -> Choices:
-    """Return `stored` with the values of the submitted form in place of the former choices for these kinds and hours.
+    """Return `stored` with the choices for these kinds, and the hours, replaced by those of the submitted form.
 
     Raise `Invalid` for a value that the form does not offer.
     """

@@ -34,7 +34,7 @@ class Added(Struct, forbid_unknown_fields=True, kw_only=True):
 async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
     """Show the form whose button makes the browser create a passkey.
 
-    Redirect to the page that asks for the password unless the reader typed it recently.
+    If the reader has not typed the password recently, redirect to the page that asks for it instead.
     """
     ask_for_password(request)
     return await _page(request, reader=reader)

@@ -77,7 +77,7 @@ async def _verify_current(request: Web, reader: Reader, password: str, at: datet
 
 
 async def _refuse_if_changed(proven: Proven) -> None:
-    """Raise `Invalid` if the password has been changed since `proven` was checked against it.
+    """Raise `Invalid` if the password has been changed since it was checked, when `proven` was made.
 
     Without this check, the second of two simultaneous password changes would overwrite the first.
     """

@@ -31,9 +31,9 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Return whether the reader is an agent, and the settings require a second factor of all agents.
+    """Return whether the reader may not remove their last second factor.
 
-    If so, the reader may not remove the last second factor.
+    That is so for an agent if the settings require a second factor of all agents.
     """
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent
@@ -52,7 +52,7 @@ async def begun(request: Web, reader: Reader, codes: list[str], *, lacked_one: b
 
 
 async def codes_page(request: Web, reader: Reader, codes: list[str], *, then: str) -> Response[str]:
-    """Return the page that shows these recovery codes. Its link leads to the path `then`."""
+    """Return the page that shows these recovery codes, with a link to the path `then`."""
     async with transaction(reader, readonly=True):
         return await account_page(request, "account/recovery_codes.html", codes=codes, then=then)
 

@@ -36,10 +36,10 @@ HEAD = 4096
 async def read(request: Web) -> None:
     """Read the form of a request before its handler runs: check its CSRF token, store its files, and set `visit.form`.
 
-    Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the form is refused because of its size, its
-    files or its slowness, save the text that arrived as a draft of the signed-in reader, and raise the refusal. Raise
-    `Forbidden` for a wrong CSRF token, and `SignInNeeded` if the session ended or the reader's rights changed while the
-    body arrived. If the handler takes no form, raise `BadRequest` for a form that has fields.
+    Do nothing for GET, HEAD and OPTIONS, or if the form has been read. If the form is too large or arrives too slowly,
+    or if its files cannot be stored now, save the text that arrived as a draft of the signed-in reader, and raise the
+    refusal. Raise `Forbidden` for a wrong CSRF token, and `SignInNeeded` if the session ended or the reader's rights
+    changed while the body arrived. If the handler takes no form, raise `BadRequest` for a form that has fields.
     """
     visit = visit_of(request)
     if request.method in SAFE or visit.form is not None:
@@ -65,18 +65,18 @@ async def read(request: Web) -> None:
 def _refuse_unread(visit: Visit) -> None:
     """Raise `Forbidden`, without reading the body, if this request can have no valid CSRF token.
 
-    It can have none without a session and without the cookie to which the forms of people without a session are bound.
+    Each token is bound to a session or, for people without a session, to a cookie. This request has neither.
     """
     if visit.session is None and not visit.anonymous:
         raise Forbidden(TOO_OLD)
 
 
 async def _find_session_again(form: Form, visit: Visit, request: Web, at: datetime) -> None:
-    """Look up the sender's session again after a slow body, because it was looked up when the request began.
+    """Look up the sender's session again after a slow body, because it may have ended since the request began.
 
-    If the session has ended or the reader's rights have changed since then (R12, R17), save the text as a draft, which
-    the form shows once the reader has signed in, and raise `SignInNeeded`. Otherwise update the session of the visit,
-    and set the visit's instant to `at`, when the body had arrived. Do nothing if nobody is signed in.
+    If the session has ended or the reader's rights have changed (R12, R17), save the text as a draft, which the form
+    shows once the reader has signed in, and raise `SignInNeeded`. Otherwise update the session of the visit, and set
+    the visit's instant to `at`, when the body had arrived. Do nothing if nobody is signed in.
     """
     if visit.session is None or visit.reader is None:
         return

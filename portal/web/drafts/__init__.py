@@ -65,8 +65,8 @@ class Draft:
 class Unsent:
     """A draft that the reader may continue. `at` is the path and query of the page with its form.
 
-    `title` is the subject or, without one, the beginning of the text. For an answer on a case, `number` is the number
-    of the case; for a new case, it is None.
+    `title` is the subject or, without one, the beginning of the text. For a reply, `number` is the number of the case;
+    for a new case, it is None.
     """
 
     at: str
@@ -154,7 +154,7 @@ async def hold(reader: Reader, address: str) -> None:
 
 
 async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
-    """Return the texts of the reader's drafts by address, newest draft first; {} for an address without a draft."""
+    """Return the texts of the reader's drafts under these addresses, newest draft first; {} where there is no draft."""
     # Each page of a case runs this query. Raw SQL takes a third of the time of a Piccolo query.
     rows = await current().fetch(
         "select address, fields from draft where credential_id = $1 and address = any($2) order by kept_at desc, address desc",
@@ -210,7 +210,7 @@ async def begun_here(request: Web, reader: Reader, typed: dict[str, str] | None)
 
 
 async def unsent(reader: Reader, path: str) -> list[Unsent]:
-    """Return the reader's drafts under `path` and `?draft=` that have a subject or a text, newest first."""
+    """Return the reader's drafts under `<path>?draft=<key>` that have a subject or a text, newest first."""
     rows = await current().fetch(
         "select address, fields, kept_at from draft where credential_id = $1 and starts_with(address, $2)"
         " and btrim(coalesce(fields->>'subject', '') || coalesce(fields->>'body', '')) <> '' order by kept_at desc, address",
@@ -243,7 +243,10 @@ where credential_id = $1 and (address ~ '^/cases/\d{1,9}/replies$' or starts_wit
 
 
 def _title(fields: dict[str, str]) -> str:
-    """Return the typed subject or else the beginning of the text, without invisible characters (R54)."""
+    """Return the first 80 characters of the typed subject or, without one, of the text; without both, “No subject”.
+
+    Invisible characters are left out (R54).
+    """
     texts = (visible(fields.get(name, "")).strip() for name in ("subject", "body"))
     return next(filter(None, texts), "No subject")[:80]
 

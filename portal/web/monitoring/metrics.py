@@ -69,7 +69,7 @@ async def show(request: Web) -> Response[bytes]:
 def _of_the_processes() -> bytes:
     """Return the metrics of all web processes of this machine, or of this process if there is no shared folder.
 
-    Delete the files that count the open streams of processes that have ended; their other counts remain.
+    For each process that has ended, delete its count of open streams first; its other counts remain.
     """
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:

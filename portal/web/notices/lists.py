@@ -22,13 +22,19 @@ from portal.web.visit import Web, visit_of
 
 
 class Shown(Struct, kw_only=True):
-    """Form that marks all notices as read. `newest` is the id of the newest notice when the list was shown."""
+    """Field of the form that marks all notices as read.
+
+    `newest` is the id of the newest notice when the list was shown.
+    """
 
     newest: int
 
 
 class Reading(Struct, kw_only=True):
-    """Form that undoes marking notices as read. `at` is the instant at which they were marked, in ISO 8601."""
+    """Field of the form that undoes marking notices as read.
+
+    `at` is the instant at which the notices were marked as read, in ISO 8601.
+    """
 
     at: str
 
@@ -78,7 +84,7 @@ async def show_bell(request: Web) -> Response[str]:
 async def follow(
     request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime], notice: FromPath[int]
 ) -> Response[Any]:
-    """Mark a notice as read, and redirect to what it is about."""
+    """Mark a notice as read, and redirect to the page to which the notice leads."""
     place = (await notices.find(notice, reader)).place
     await visit_of(request).end_reading()
     async with transaction(reader):
