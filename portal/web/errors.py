@@ -105,9 +105,9 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 def failure_response(request: Web, error: Exception) -> Response[str]:
     """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
-    If the database is away, busy or full, return 503 and log no error; if a trigger refused the change with a sentence
-    for the reader, return 409. `transaction` turns such an error into a refusal, but only where the transaction ends:
-    that of a read-only request ends after the handler, so the error itself arrives here.
+    If the database is away, busy or full, return 503 and log no error; for an error whose text a trigger wrote for the
+    reader, return 409. `transaction` turns such an error into a refusal, but only where the transaction ends: that of a
+    read-only request ends after the handler, so the error itself arrives here.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)

@@ -42,7 +42,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
-    """Show the page again after a refusal, with the secret of the sent form, or a new one if the form is too old."""
+    """Show the page again after a refusal, with the QR code of the sent secret, or of a new one if that is too old."""
     try:
         secret = _opened(request, form.get("sealed"))
     except Invalid:
