@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -256,15 +257,28 @@ select pg_temp.clean();
 """
 
 
+@asynccontextmanager
+async def new_database(server: str, template: str) -> AsyncIterator[str]:
+    """Create a migrated, empty database, yield its owner's URL, and drop the database when the block ends."""
+    name = f"portal_empty_{os.getpid()}_{next(_numbers)}"
+    await _run(server, f"create database {name} template {template}")
+    yield _of(server, name)
+    await _drop(server, name)
+
+
+@asynccontextmanager
+async def in_use(dsn: str) -> AsyncIterator[None]:
+    """Connect the connection pool to this database as the app's role until the block ends."""
+    await database.start(dsn, role="portal_app", size=4)
+    yield
+    await database.stop()
+
+
 @pytest.fixture
 async def empty_dsn(server: str, template: str) -> AsyncIterator[str]:
     """Yield the owner's URL of a migrated, empty database. The connection pool is connected to it as the app's role."""
-    name = f"portal_empty_{os.getpid()}_{next(_numbers)}"
-    await _run(server, f"create database {name} template {template}")
-    await database.start(_of(server, name), role="portal_app", size=4)
-    yield _of(server, name)
-    await database.stop()
-    await _drop(server, name)
+    async with new_database(server, template) as dsn, in_use(dsn):
+        yield dsn
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Test that templates fail on missing names, have short lines, and contain no scripts and inline styles."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 from jinja2 import StrictUndefined, nodes
@@ -50,9 +51,16 @@ def test_a_fragment_says_what_it_needs_and_is_included_by_a_page(path: Path) -> 
     assert re.match(r"\{#-? needs:", text)
     assert "{% extends" not in text
     name = name_of(path)
-    users = [other for other in ALL if other != path and re.search(rf"[\"']{re.escape(name)}[\"']", other.read_text())]
-    python = [p for p in (TEMPLATES.parent / "portal").rglob("*.py") if f'"{name}"' in p.read_text()]
-    assert users or (python and name.startswith("errors/")), f"{name} is included nowhere"
+    if not any(re.search(rf"[\"']{re.escape(name)}[\"']", other) for of, other in texts().items() if of != path):
+        assert name.startswith("errors/"), f"{name} is included nowhere"
+        python = (TEMPLATES.parent / "portal").rglob("*.py")
+        assert any(f'"{name}"' in module.read_text() for module in python), f"{name} is rendered nowhere"
+
+
+@cache
+def texts() -> dict[Path, str]:
+    """Return the text of each template."""
+    return {path: path.read_text() for path in ALL}
 
 
 @on_every(ALL)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -16,6 +17,7 @@ from portal.desk.lists.views import VIEWS
 from portal.desk.lists.walking import walk_of
 from portal.people.readers import AgentReader, ContactReader
 from portal.words import CaseView
+from tests.conftest import in_use, new_database
 
 AGENT = AgentReader(1, 1, "Agent 1", "agent1@desk.example", "agent", "en_GB", "UTC")
 CONTACT = ContactReader(
@@ -30,18 +32,31 @@ MOST = 2_000
 """How many cases a page may read. PostgreSQL reads a view of so few cases as a whole."""
 
 
+@pytest.fixture(scope="module")
+async def filled(server: str, template: str) -> AsyncIterator[tuple[str, datetime]]:
+    """Fill a database with the cases of the benchmark, 3,000 for each of 10 customers, for all tests here.
+
+    Yield its URL and the instant at which the cases were stored.
+    """
+    async with new_database(server, template) as dsn:
+        owner = await asyncpg.connect(dsn)
+        try:
+            # VACUUM marks a page as visible to all only once the commits on it are on disk, so the commits must wait for that.
+            await owner.execute("set synchronous_commit = on")
+            await views.insert(owner, 30_000, 10)
+            await owner.execute("vacuum analyze")
+            at = await owner.fetchval("select now()")
+        finally:
+            await owner.close()
+        yield dsn, at
+
+
 @pytest.fixture
-async def at(empty_dsn: str) -> AsyncIterator[Any]:
-    """Fill a database with the cases of the benchmark, 3,000 for each of 10 customers, and yield its present instant."""
-    owner = await asyncpg.connect(empty_dsn)
-    try:
-        # VACUUM marks a page as visible to all only once the commits on it are on disk, so the commits must wait for that.
-        await owner.execute("set synchronous_commit = on")
-        await views.insert(owner, 30_000, 10)
-        await owner.execute("vacuum analyze")
-        yield await owner.fetchval("select now()")
-    finally:
-        await owner.close()
+async def at(filled: tuple[str, datetime]) -> AsyncIterator[datetime]:
+    """Connect to the filled database, and yield the instant at which its cases were stored. The tests only read."""
+    dsn, at = filled
+    async with in_use(dsn):
+        yield at
 
 
 @contextmanager
@@ -75,7 +90,7 @@ def explained(tx: Transaction) -> Iterator[list[tuple[str, float]]]:
         tx.fetch, tx.fetchrow = fetch, fetchrow
 
 
-async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at: Any) -> None:
+async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at: datetime) -> None:
     """A page of a list reads at most 2,000 of 30,000 cases, in each view sorted by each column, in both directions.
 
     Sorted by customer, it may read all cases of one customer, and four small views sorted by status or agent read
@@ -99,7 +114,7 @@ async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at:
                     assert "Seq Scan" not in dict(scans), (view, sort, turned)
 
 
-async def test_the_counts_of_the_views_stop_and_the_large_ones_come_from_indexes_alone(at: Any) -> None:
+async def test_the_counts_of_the_views_stop_and_the_large_ones_come_from_indexes_alone(at: datetime) -> None:
     """Each count reads at most 2,000 cases, and that of a view with several thousand cases only entries of an index."""
     async with transaction(AGENT, readonly=True) as tx:
         for view, counting in countings(AGENT, at).items():
@@ -112,7 +127,7 @@ async def test_the_counts_of_the_views_stop_and_the_large_ones_come_from_indexes
             assert kind == "Index Only Scan" if is_large else kind != "Seq Scan", (view, scans)
 
 
-async def test_the_cases_beside_one_are_found_by_reading_few(at: Any) -> None:
+async def test_the_cases_beside_one_are_found_by_reading_few(at: datetime) -> None:
     """To find the neighbours of a case in a long list, at most 2,000 of 30,000 cases are read, half of them to count them."""
     async with transaction(AGENT, readonly=True) as tx:
         case = await Case.find("20002", AGENT)
@@ -123,7 +138,7 @@ async def test_the_cases_beside_one_are_found_by_reading_few(at: Any) -> None:
             assert sum(rows for _, rows in scans) < MOST, (sort, scans)
 
 
-async def test_the_pages_of_a_contact_read_hardly_more_cases_than_they_show(at: Any) -> None:
+async def test_the_pages_of_a_contact_read_hardly_more_cases_than_they_show(at: datetime) -> None:
     """The list and the home page of a contact, whose customer has 3,000 cases, count up to 1,001 by an index alone.
 
     Besides that they read fewer than 400 cases.

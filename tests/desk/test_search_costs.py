@@ -1,10 +1,15 @@
 """Test that a search reads about as many cases as it finds, in a database with thousands of cases."""
 
+from collections.abc import AsyncIterator
+
+import pytest
+
 from benchmarks.search import AGENT, CONTACT, RARE, fill
 from portal.database import Transaction, transaction
 from portal.desk.search import Asked, found_cases
 from portal.desk.search.hits import MOST, of_text, queries_for
 from portal.people.readers import Reader
+from tests.conftest import in_use, new_database
 
 _READ = """
 select relname, seq_tup_read + idx_tup_fetch as rows from pg_stat_xact_user_tables where relname in ('cases', 'case_words')
@@ -22,12 +27,26 @@ async def read(tx: Transaction, typed: str, reader: Reader) -> tuple[int, int, i
     return found.total, words, cases
 
 
-async def test_a_search_reads_hardly_more_cases_than_it_finds(empty_dsn: str) -> None:
+@pytest.fixture(scope="module")
+async def filled(server: str, template: str) -> AsyncIterator[str]:
+    """Fill a database with the 12,000 cases of the benchmark for all tests here, and yield its URL."""
+    async with new_database(server, template) as dsn:
+        await fill(dsn, 12_000)
+        yield dsn
+
+
+@pytest.fixture(autouse=True)
+async def _connected(filled: str) -> AsyncIterator[None]:
+    """Connect to the filled database. The tests only read."""
+    async with in_use(filled):
+        yield
+
+
+async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
     """For a rare word, also with a common word, unfinished or with a customer, it reads fewer than 100 more than it finds.
 
-    For common words, it reads at most the newest 8,192 of 20,000 cases in the index, and 1,100 of the table.
+    For common words, it reads at most the newest 8,192 of 12,000 cases in the index, and 1,100 of the table.
     """
-    await fill(empty_dsn, 20_000)
     async with transaction(AGENT, readonly=True) as tx:
         for typed in ("rareword", "nobody rareword", "rareword nobody", "nobody rarew", "halfword nobody rareword "):
             total, words, cases = await read(tx, typed, AGENT)
@@ -44,12 +63,11 @@ async def test_a_search_reads_hardly_more_cases_than_it_finds(empty_dsn: str) ->
             assert cases < MOST + 100, (typed, cases)
 
 
-async def test_the_index_is_not_asked_for_a_common_word_beside_a_rare_one(empty_dsn: str) -> None:
+async def test_the_index_is_not_asked_for_a_common_word_beside_a_rare_one() -> None:
     """The list of a common word in the index is as long as there are cases, so common words are checked on found rows.
 
     R23: a contact is not told which words are common in notes, although each case here has a note with the word.
     """
-    await fill(empty_dsn, 5_000)
     for reader in (AGENT, CONTACT):
         async with transaction(reader, readonly=True):
             checked, *asked = await queries_for(await Asked.read("nobody rarew", reader), reader, of_text(reader))

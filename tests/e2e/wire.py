@@ -43,10 +43,10 @@ class Wire:
 
     async def fetched(self) -> dict[str, int]:
         """Wait until everything has arrived. Return the bytes by path, without event streams, which never end."""
-        for _ in range(100):
+        for _ in range(500):
             asked = {id: urlsplit(url).path for id, url in self.paths.items() if url.startswith("http")}
             asked = {id: path for id, path in asked.items() if f"GET {path}" not in STREAMS}
             if asked.keys() <= self.cached | self.sizes.keys():
                 return {path: self.sizes[id] for id, path in asked.items() if id not in self.cached}
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
         raise AssertionError(f"did not arrive: {asked}")
