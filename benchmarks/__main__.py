@@ -98,9 +98,9 @@ async def prepared(server: EmbeddedPostgres, fill: Fill) -> tuple[dict[str, list
 async def figures(
     site: Site, flow: flows.Flow, cookie: str, concurrency: int, seconds: float, most: int
 ) -> dict[str, float]:
-    """Measure one flow once over `concurrency` simultaneous connections, and return the values of `FIGURES`.
+    """Run one flow again and again over `concurrency` simultaneous connections, and return the values of `FIGURES`.
 
-    At most `most` requests are measured.
+    The measurement ends after `seconds`, or once the flow has run `most` times.
     """
     connections = [Connection(site.port, cookie) for _ in range(concurrency)]
     app, db = site.cpu()

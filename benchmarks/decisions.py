@@ -49,7 +49,7 @@ async def timed(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def measured(owner_url: str, entries: int, runs: int) -> dict[str, list[float]]:
-    """Migrate and fill the database, and return the milliseconds of each run by the name of what was measured.
+    """Migrate and fill the database, measure each decision `runs` times, and return the milliseconds by its name.
 
     Each decision is about `entries` entries. The last item of the dictionary is the approval in plain SQL.
     """

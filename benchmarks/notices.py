@@ -98,7 +98,7 @@ async def fill(owner_url: str, replies: int, people: int) -> None:
 
 
 async def measured(owner_url: str, settings: Settings, replies: int, people: int, runs: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each run by the name of what was measured."""
+    """Fill the database, measure each step `runs` times, and return the milliseconds by the name of the step."""
     await fill(owner_url, replies, people)
     await database.start(owner_url, role="portal_app", size=2)
     at = datetime.now(UTC) + timedelta(minutes=1)

@@ -112,8 +112,8 @@ async def compare(
 ) -> tuple[Spent, Spent, int]:
     """Bill all customers by a run and, in turns with the run, insert the same rows into the database of `floor_url`.
 
-    The rows are inserted by plain SQL. Return the time that plain SQL took, the time that the run took, and by how many
-    MB the peak memory of this process grew. A run bills a few customers in each transaction.
+    The rows are inserted by plain SQL. A run bills a few customers in each transaction. Return the time that plain SQL
+    took, the time that the run took, and by how many MB the peak memory of this process grew.
     """
     plain, run = Spent(), Spent()
     beside, owner = await asyncpg.connect(floor_url), await asyncpg.connect(owner_url)

@@ -88,7 +88,7 @@ class Took(NamedTuple):
 async def timed(work: Callable[[], Awaitable[Any]], runs: int, watched: list[int]) -> Took:
     """Return the median cost of `work` over `runs` runs, after two runs to warm up.
 
-    `watched` are the process ids of the database.
+    `watched` are the process ids of the database sessions whose processor time counts.
     """
     took = []
     for _ in range(runs + 2):

@@ -18,7 +18,10 @@ class Spent:
     computing: float = 0.0
 
     async def add(self, work: Awaitable[Any], watched: list[int]) -> Any:
-        """Await `work`, add the time it took, and return its result. `watched` are the process ids of the database."""
+        """Await `work`, add the time it took, and return its result.
+
+        `watched` are the process ids of the database sessions whose processor time is added.
+        """
         began, used = time.perf_counter(), _processor(watched)
         result = await work
         self.passed += time.perf_counter() - began

@@ -70,10 +70,10 @@ CHUNK = 100_000
 
 
 async def insert(connection: asyncpg.Connection, cases: int, customers: int) -> None:
-    """Insert the people of `data`, the `cases` cases, which belong to the first `customers` customers, and a saved view.
+    """Insert the people of `data`, `cases` cases of the first `customers` customers, a tag, and two saved views.
 
-    The cases are inserted without triggers, which would take most of the time; so they lack the words for the search,
-    which these pages do not read.
+    The cases are inserted without triggers, which would take most of the time; so the cases lack the words for the
+    search, which the measured pages do not read.
     """
     await connection.execute(data.GROUND)
     await connection.execute("set session_replication_role = replica")
@@ -118,9 +118,10 @@ def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[st
 
 
 def growth(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the processor time of app and database of each page by size, in milliseconds, and its last value by its first.
+    """Return a line for each page: the processor time of app and database in milliseconds at each size, and its growth.
 
-    `rows` are rows of the table of `./dev bench`.
+    The growth is the time at the last size divided by the time at the first. `rows` are those of the table of
+    `./dev bench`.
     """
     costs: dict[str, list[float]] = {}
     for row in rows:

@@ -25,7 +25,7 @@ ACCOUNTS = (
 """The people of the demo who can sign in: name, mail address, and what they may see or do."""
 
 LONGEST_LINE = 10_000
-"""The maximum number of characters that are read of a password. A longer password is refused anyway."""
+"""The maximum number of characters of a password that are read from standard input. A longer one is refused anyway."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +78,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that reports wrong arguments in one line and exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and what is wrong with the arguments, and exit."""
+        """Print the usage and what is wrong with the arguments, and exit with status 2."""
         console.say(f"{self.format_usage()} ({message})")
         self.exit(2)
 
@@ -177,7 +177,7 @@ def _fill_demo(settings: "Settings") -> None:
         print(f"    {what}", file=sys.stderr, flush=True)
 
     filling = demo.fill(datetime.now(UTC), settings.demo_password or "", open_storage(settings.storage_url), say)
-    # The fill sends about twenty thousand small queries one after the other; uvloop halves the time.
+    # About twenty thousand small queries follow, one after the other; uvloop halves the time that they take.
     with step("Demo data"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(with_pool(settings, filling))
 
@@ -279,10 +279,11 @@ def _create_admin(given: argparse.Namespace) -> None:
 
 
 def _asked_password() -> str:
-    """Read the password from standard input, and return it. On a terminal, ask for it twice without showing it.
+    """Read the password from the first line of standard input, and return it.
 
-    The password is not an argument of the command, because other users of the machine can see arguments (R86). Raise
-    `CannotStart` if no password is typed, if the two differ, or if it is not UTF-8.
+    If standard input is a terminal, ask for the password twice without showing it. The password is not an argument of
+    the command, because other users of the machine can see arguments (R86). Raise `CannotStart` if the input on the
+    terminal ends before both are typed, if the two differ, or if standard input is not UTF-8.
     """
     from portal.settings import CannotStart
 

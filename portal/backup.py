@@ -1,9 +1,9 @@
 """Back up and restore the database and the files that its rows refer to, as of one instant (R95).
 
 A backup is a folder with `database.dump` (pg_dump's own format), `files/KEY` for each attachment, and `manifest.json`
-with the SHA-256 of each. The backup is written to a temporary folder, which is renamed when everything is on the disk, so
-that an incomplete backup never looks complete. Stored files never change, and the list of them is read in the same
-database snapshot that is dumped, so that files and dump belong together.
+with the SHA-256 of the dump and of each file. The backup is written to a temporary folder, which is renamed when
+everything is on the disk, so that an incomplete backup never looks complete. Stored files never change, and the list of
+files is read in the same database snapshot that is dumped, so that files and dump belong together.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ MANIFEST, DUMP, FILES = "manifest.json", "database.dump", "files"
 async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) -> dict[str, Any]:
     """Create the folder `folder` with a backup, and return its manifest.
 
-    `owner_url` is the database URL of the tables' owner. Raise `CannotStart` if the folder exists, if a file of the
-    database is missing or damaged, or if anything cannot be read or written.
+    `owner_url` is the database URL of the tables' owner. Raise `CannotStart` if the folder exists, if a file to which a
+    row refers is missing from the storage or damaged, or if anything cannot be read or written.
     """
     if await asyncio.to_thread(folder.exists):
         raise CannotStart(f"{folder} exists already: name a new folder for each backup.")
@@ -85,11 +85,12 @@ async def back_up(owner_url: str, storage: Storage, folder: Path, at: datetime) 
 async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) -> dict[str, Any]:
     """Restore the backup in `folder` into an empty database and its storage, and return the backup's manifest.
 
-    Raise `CannotStart`, and change nothing, if the backup is incomplete or the database is not empty. The files are
-    stored first, then the database is restored in one transaction and migrated. If a restore stops before that
-    transaction has committed, it can be repeated; if it stops later, another empty database is needed. All sessions and
-    open links end, because a session or link that was ended or used after the backup must not work again. A backup
-    contains neither the files of unsent forms nor finished files of timesheets, so the rows of these files are deleted.
+    Raise `CannotStart`, and change nothing, if the backup is incomplete or from a newer portal, or if the database is
+    not empty. The files are stored first, then the database is restored in one transaction and migrated. If a restore
+    stops before that transaction has committed, it can be repeated; if it stops later, another empty database is
+    needed. All sessions and all unused links for invitations and new passwords end, because a session that was ended or
+    a link that was used after the backup must not work again. A backup contains neither the files of unsent forms nor
+    finished files of timesheets, so the rows of these files are deleted.
     """
     manifest = await asyncio.to_thread(_checked, folder)
     known = schema.migration_names()
@@ -125,9 +126,10 @@ async def restore(folder: Path, owner_url: str, storage: Storage, at: datetime) 
 
 
 async def _run(owner_url: str, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs, such as pg_dump, on this database. Raise `CannotStart` with its error message.
+    """Run one of PostgreSQL's programs, such as pg_dump, on the database with the URL `owner_url`.
 
-    The password is passed in the environment, because other users of the machine can see arguments (R86).
+    The password is passed in the environment, because other users of the machine can see arguments (R86). If the
+    program fails, raise `CannotStart` with its error message.
     """
     url = urlsplit(owner_url)
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}

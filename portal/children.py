@@ -84,9 +84,11 @@ def die_with_parent() -> None:
 
 
 def end(process: subprocess.Popen[bytes], signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """End a process that `spawn` started: send the signals in turn, and wait for its end at most the seconds beside each.
+    """End a process that `spawn` started, and its whole process group.
 
-    Then kill whatever still runs in its process group, including the process itself.
+    `signals` are pairs of a signal and a number of seconds. Send the process one signal after the other, and wait so
+    many seconds after each, until the process ends. Then kill whatever still runs in its process group, including the
+    process itself if no signal has ended it.
     """
     for number, seconds in signals:
         process.send_signal(number)

@@ -52,7 +52,7 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a message to standard error, always as one line of at most `MOST_SAID` characters."""
+    """Write a message to standard error, as one line that is cut off after `MOST_SAID` characters."""
     line = " ".join(sentence.split())
     sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
     sys.stderr.flush()

@@ -46,7 +46,7 @@ class Duration:
     `minutes` is the total. `began` and `ended` are the clock times if two were typed (`9-10:45`), else None. An end
     that is not after the beginning is on the next day. A change to or from daylight-saving time is ignored. `added` is
     the part of `minutes` that came after a plus sign. `instead` is another meaning that a bare number may have had,
-    such as `2h`.
+    such as `2h` for `2`, or empty.
     """
 
     minutes: int
@@ -64,7 +64,7 @@ def read_duration(
     - `1h 30m`, `1h30`, `90m`, `1.5h`, `1,5`, `½h`, `1:30`, `:30`. A whole number alone means minutes, a fraction hours.
     - `0.25d`: a part of a working day, which has `workday` minutes.
     - `9-10:45`: from one clock time to another.
-    - `1h +15` adds. With nothing before the plus, it adds to `held`, the minutes that the field had before.
+    - `1h +15`: a sum. If nothing precedes the plus, `15` is added to `held`, the minutes that the form field had.
 
     Raise `ValueError` with a message for the person who typed it; `too_long` is the message for more than `most`. A
     fraction that is not a whole number of minutes is refused, because nothing is rounded here.
@@ -112,7 +112,11 @@ def _term(typed: str, workday: int) -> Duration:
 
 
 def _units(days: str | None, hours: str | None, minutes: str | None, workday: int) -> int:
-    """Return the minutes of a duration with units. Raise `ValueError` if the numbers do not fit together."""
+    """Return the minutes of a duration with units, such as `1h 30m`.
+
+    Raise `ValueError` if the number of minutes or one of several numbers is a fraction, if the total is not a whole
+    number of minutes, or if more than 59 minutes follow the hours.
+    """
     parts = [part for part in (days, hours, minutes) if part]
     if minutes and not minutes.isdecimal():
         raise ValueError("Minutes are whole: write 90m or 1h 30m.")

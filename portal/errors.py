@@ -7,8 +7,8 @@ Functions of all packages raise them; the handlers in `portal/web/errors.py` tur
 class Refusal(Exception):
     """The base of all refusals of a request.
 
-    `sentence` is the error message, the only part of the exception that the reader sees. `status` is the HTTP status of
-    the response, and `default` the message if none is given.
+    `sentence` is the error message for the person who made the request. `status` is the HTTP status of the response,
+    and `default` the message if none is given.
     """
 
     status = 400
@@ -24,14 +24,17 @@ class BadRequest(Refusal):
 
 
 class Forbidden(Refusal):
-    """The reader may see the thing, but may not do this with it. If the reader may not see it, raise `NotFound`."""
+    """The reader may see the thing, such as a case, but may not do with it what the request asks for.
+
+    If the reader may not see the thing, raise `NotFound`.
+    """
 
     status = 403
     default = "You may not do this."
 
 
 class NotFound(Refusal):
-    """The thing does not exist or does not belong to the reader. The response is the same for both."""
+    """The thing does not exist, or the reader may not see it. The response is the same for both."""
 
     status = 404
     default = "There is nothing at this address."

@@ -106,7 +106,7 @@ def phone(text: str) -> str:
 def in_range(number: int, *, bits: int = 63) -> int:
     """Return a row id that came from a URL. Raise `NotFound` if no row can have this id.
 
-    No row has an id below 1 or too large for a column of `bits` bits: 63 for bigint, 31 for integer (a position).
+    No row has an id below 1 or of more than `bits` bits: 63 for a column of type bigint, 31 for one of type integer.
     """
     if not 0 < number < 2**bits:
         raise NotFound
@@ -114,7 +114,7 @@ def in_range(number: int, *, bits: int = 63) -> int:
 
 
 def identifier(text: str) -> int:
-    """Return the row id of the option that was chosen in a form. Raise `ValueError` for anything but digits."""
+    """Return the row id of the option that was chosen in a form. Raise `ValueError` for anything but 1 to 18 digits."""
     if (number := number_in(text)) is None:
         raise ValueError("Choose one from the list.")
     return number

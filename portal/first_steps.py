@@ -17,9 +17,10 @@ from portal.timekeeping.policy.switches import Rules
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its name, its purpose or what is still missing, and a link to the page where it is done.
+    """One step, with a link to the page where it is done.
 
-    `address` is the URL of the link and `verb` its text.
+    `words` says what the step is for, or what is still missing for it. `address` is the URL of the link and `verb` its
+    text.
     """
 
     name: str
@@ -31,7 +32,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """All steps in their order. `is_dismissed` says whether an admin has hidden the list."""
+    """All steps in their order.
+
+    `ready` says which parts of the set-up exist, and `is_dismissed` whether an admin has hidden the list.
+    """
 
     ready: Readiness
     steps: list[Step]
@@ -66,7 +70,10 @@ select exists (select from time_entry where service_id is not null) as logged, e
 
 
 async def first_steps(rules: Rules, at: datetime) -> FirstSteps:
-    """Return the steps to the first invoice at the instant `at`; those about time only while time tracking is on."""
+    """Return the steps to the first invoice at the instant `at`; those about time only while time tracking is on.
+
+    Once an invoice has been issued, all steps count as done.
+    """
     ready, work = await readiness(), await current().fetchrow(_WORK)
     until = (await until_days(at)).latest if ready.company else None
     steps = [*_set_up(ready), *_of_time(ready, work, rules), *_of_billing(work, until)]
@@ -127,7 +134,10 @@ def _of_time(ready: Readiness, work: Any, rules: Rules) -> Iterator[Step]:
 
 
 def _of_billing(work: Any, until: date | None) -> Iterator[Step]:
-    """Yield the steps of billing. The first run bills up to `until`, which is tomorrow, so that it includes today."""
+    """Yield the steps of billing. The page of the first run offers `until` as the day up to which the run bills.
+
+    `until` is tomorrow, so that the run includes today, or None while the company is not set up.
+    """
     yield Step(
         "A billing run", "It makes drafts of approved time and of fees that are due.",
         f"/agent/billing?until={until}" if until else "/agent/billing", "Go to billing", work["billed"],

@@ -45,7 +45,7 @@ def round_half_up(value: Decimal, digits: int) -> Decimal:
 def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
     """Return the price of `minutes` at `hourly_rate`, calculated from minutes and never from rounded hours (D6).
 
-    Much time has the same minutes and the same rate, so results are kept for the next call.
+    Many time entries have the same minutes and the same rate, so results are cached.
     """
     return divide_half_up(EXACT.multiply(hourly_rate, Decimal(minutes)), 60, digits)
 
@@ -79,8 +79,8 @@ def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
 def parse_money(text: str, digits: int, *, largest: Decimal = LARGEST) -> Decimal:
     """Return the amount that was typed as `1234.5` or `1234,50`, with `digits` decimals.
 
-    Raise `ValueError` with a message for the person who typed it if it is negative, above `largest`, or has more
-    decimals. Thousands separators are refused, because `1,234` can be read in two ways.
+    Raise `ValueError` with a message for the person who typed it if it is not a number, is negative or above `largest`,
+    or has more than `digits` decimals. Thousands separators are refused, because `1,234` can be read in two ways.
     """
     example = "1234" + "." * bool(digits) + "50000"[:digits]
     match = _NUMBER.fullmatch(text.strip(" \u00a0"))

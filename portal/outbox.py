@@ -28,8 +28,9 @@ KINDS = frozenset(
 
 For `case` it is a case (`case.changed_internally`: something about it that only agents see, such as a reply that can
 still be taken back); for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice`, `contract` and `voucher` one of these; for `statement` the billing run or, if the
-statement corrects another one, its `told_id`; for `notice` the credential of the person whose notices have changed.
+`export` their agent; for `invoice`, `contract` and `voucher` the invoice, contract or voucher itself; for `statement`
+the billing run or, if the statement corrects another one, its `told_id`; for `notice` the credential of the person
+whose notices have changed.
 """
 
 
@@ -91,7 +92,9 @@ async def tell_of(
 
 
 async def told_lately() -> list[Any]:
-    """Return a row for each kind of change in the outbox: kind, count, and latest instant, the latest kind first.
+    """Return a row for each kind of change in the outbox, the kind with the latest change first.
+
+    The columns are the kind, the number of its changes (`count`), and the instant of the latest one (`latest`).
 
     The worker deletes rows of the outbox after seven days, once it has made their notices.
     """
@@ -127,12 +130,12 @@ async def told_since(
 ) -> list[dict[str, Any]] | None:
     """Return the changes since `snapshot`, the text of the `pg_snapshot` from which a page was rendered.
 
-    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. `invoices` says whether
-    changes to invoices and statements are included. If `only_cases_of` is the id of a contact, all other changes are
-    left out except those to cases of which this contact is a participant (see `tell`). Transactions of the snapshot are
-    compared, not instants, because a transaction that began before the page was rendered may commit afterwards. Return
-    None if the page must fetch everything again: the snapshot is malformed, lies in the future (from before a restore)
-    or too far in the past, or there are more than `MOST_TOLD` changes.
+    Each change is a dictionary with the keys kind, customer, contact_may_know and subject. If `invoices` is False,
+    changes to invoices and statements are left out. If `only_cases_of` is the id of a contact, all changes are left out
+    except those to cases of which this contact is a participant (see `tell`), and those to invoices and statements.
+    Transactions of the snapshot are compared, not instants, because a transaction that began before the page was
+    rendered may commit afterwards. Return None if the page must fetch everything again: the snapshot is malformed, lies
+    in the future (from before a restore) or too far in the past, or there are more than `MOST_TOLD` changes.
     """
     if not _SNAPSHOT.fullmatch(snapshot):
         return None

@@ -36,7 +36,10 @@ class Period:
         return self.end - timedelta(days=1)
 
     def without(self, others: "Iterable[Period]") -> "list[Period]":
-        """Return the parts of this period that lie in none of the others, in order. The period must have an end."""
+        """Return the parts of this period that lie in none of the others, in order.
+
+        If this period has no end, each of the others must have one.
+        """
         parts, start = [], self.start
         for other in sorted(others, key=lambda each: each.start):
             if start < other.start:
@@ -45,7 +48,7 @@ class Period:
         return [*parts, Period(start, self.end)] if self.end is None or start < self.end else parts
 
     def within(self, other: "Period") -> "Period | None":
-        """Return the days that lie in both periods, or None if there are none."""
+        """Return the period of the days that lie in both periods, or None if there are none."""
         start = max(self.start, other.start)
         ends = [end for end in (self.end, other.end) if end is not None]
         end = min(ends, default=None)
@@ -80,7 +83,7 @@ PLAIN_CYCLES = (Cycle.MONTHLY, Cycle.QUARTERLY, Cycle.YEARLY)
 """The cycles that plain documents of `portal simulate` may have."""
 
 LAST_ANCHOR_DAY = 28
-"""The last day of a month on which the anchor of such a plain document may be. Every month has a 28th."""
+"""The last day of a month on which the anchor of a plain document may be. Every month has a 28th."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:

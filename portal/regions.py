@@ -47,9 +47,9 @@ def time_zone(text: str) -> str:
 
 
 def locale(text: str) -> str:
-    """Return a locale of `LOCALES`, which decides how dates and numbers are written for a person.
+    """Return the locale `text`, such as `en_GB`. Raise `ValueError` if it is not in `LOCALES`.
 
-    Raise `ValueError` for any other.
+    A person's locale decides how dates and numbers are written for them.
     """
     if text not in LOCALES:
         raise ValueError("Choose one from the list.")

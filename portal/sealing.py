@@ -75,7 +75,7 @@ def _encoded(octets: bytes) -> str:
 
 
 def _signature(secret: str, purpose: str, text: str) -> bytes:
-    """Return the first 128 bits of an HMAC, which keep the URL short and cannot be guessed."""
+    """Return the signature of a text: the first 128 bits of an HMAC, which keep the URL short and cannot be guessed."""
     return hmac.digest(key_of(secret, purpose), text.encode(), sha256)[:16]
 
 

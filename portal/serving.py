@@ -224,9 +224,9 @@ def _signals(tree: _Tree) -> Any:
 
 
 def _answers(host: str, port: int, name: str) -> bool:
-    """Return whether an HTTP server responds at this host and port, with whatever HTTP status.
+    """Return whether an HTTP server responds at this host and port, with any HTTP status.
 
-    `name` is the Host header.
+    `name` is sent as the Host header.
     """
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
@@ -255,7 +255,7 @@ def _load(app: str) -> Any:
 def _web(app: str, host: str, port: str, workers: str) -> None:
     """Run the web server Granian in this process until it is stopped. `app` is `module:function`, as for `serve`.
 
-    Granian is set up to trust no proxy's headers, and to log no request with its query string (R21).
+    Granian is set up to trust no proxy's headers, and to log no requests, so that no query string is logged (R21).
     """
     logs.set_up(os.environ.get("PORTAL_LOG_LEVEL", "info"))
     importlib.import_module(

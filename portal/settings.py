@@ -155,7 +155,7 @@ class Settings:
 
     @property
     def app_url(self) -> str | None:
-        """Return the database URL that the app connects with, or None while no embedded server is running."""
+        """Return the database URL that the app connects with, or None if the embedded server has yet to be started."""
         return self.database_url or self.database_owner_url
 
     @property
@@ -171,7 +171,7 @@ class Settings:
 
     @property
     def owner_url(self) -> str | None:
-        """Return the database URL that migrations and backups connect with, or None while no embedded server is running."""
+        """Return the database URL of migrations and backups, or None if the embedded server has yet to be started."""
         return self.database_owner_url or self.database_url
 
 

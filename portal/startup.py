@@ -90,7 +90,7 @@ def settings_for(data: str | None) -> "Settings":
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
     """Start the embedded server unless it is running, migrate the database, and return the settings with both URLs.
 
-    Without `migrate`, to restore a backup, do not migrate, and let the app connect as the owner of the tables too.
+    If `migrate` is False (to restore a backup), do not migrate; both URLs are then that of the owner of the tables.
     """
     from portal.database import schema
 

@@ -155,7 +155,7 @@ def open_storage(url: str) -> Storage:
 
     A folder is created if needed. A bucket is opened with the provider's own environment variables. Other users must
     not be able to read the folder (R54): an empty folder is made private. Raise `CannotStart` for a folder that others
-    can read and that has content, and for a storage that cannot be used.
+    can read and that has content, and for a folder that cannot be created or used.
     """
     if not url.startswith("file://"):
         return Storage(from_url(url), None)

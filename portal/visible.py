@@ -15,7 +15,8 @@ def visible(text: str) -> str:
     """Return the text without control characters, bidirectional controls and other invisible characters.
 
     Line breaks and tabs stay; other white space becomes spaces. The zero-width joiner and non-joiner stay between
-    letters, marks and emoji, where they decide how a word or an emoji looks. A second call changes nothing.
+    letters, marks and emoji, where they decide how a word or an emoji looks. The invisible characters in the flag of a
+    region, such as Scotland, stay too. A second call changes nothing.
     """
     if text.isprintable() and _FILLERS.isdisjoint(text):
         return text

@@ -74,7 +74,7 @@ class Balance(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text that follows the name of the department."""
+        """Return the text that describes the rule; forms show it after the name of the department."""
         return {"load": "whoever has the fewest open cases", "turn": "everybody in turn"}[self.value]
 
 

@@ -166,7 +166,10 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
 @contextlib.contextmanager
 def _again_later() -> Iterator[None]:
-    """Try a job again later if another transaction holds a lock that it needs, or the database is briefly unavailable."""
+    """Have the job that runs the block tried again later if the block raises `Unavailable`.
+
+    It does if another transaction holds a lock that the job needs, or if the database is briefly unavailable.
+    """
     try:
         yield
     except Unavailable as failure:

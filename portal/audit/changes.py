@@ -49,7 +49,8 @@ class Change:
     def who(self) -> Part:
         """Return the name of the person who made the change, with a link to that person's page if there is one.
 
-        If no person is recorded, return a name for a visitor who is not signed in, or for the portal itself.
+        If no person is recorded, return a name for a visitor who is not signed in, or for the portal itself. A person
+        whose credential no longer exists is "Former contact".
         """
         if self.credential_id is None:
             return Part(sentences.ANONYMOUS if self.address else sentences.PORTAL)
@@ -59,7 +60,8 @@ class Change:
     def sentence(self) -> list[Part]:
         """Return what happened as one sentence without a full stop.
 
-        For some changes without a session, the sentence is in the passive and does not say who made the change.
+        If nobody was signed in, the sentence about some kinds of changes (`sentences.PASSIVE`) is in the passive and
+        does not say who made the change.
         """
         if self.credential_id is None and self.address:
             for key in (*(f"{self.table}.{column}" for column in self.changes), self._what):
@@ -100,7 +102,8 @@ class Change:
     def _what(self) -> str:
         """Return the key in `sentences.ACTIONS` for this change: the table and the verb, such as `session.insert`.
 
-        If there is a key with ` own` for a person's own session, or with the row's `kind`, return that key instead.
+        If there is such a key that ends with ` own`, return it for a change that people made to their own credential.
+        Otherwise, return the key that ends with the row's `kind`, if there is one.
         """
         what, of_kind = f"{self.table}.{self.verb}", f"{self.table}.{self.verb} {self.facts.get('kind')}"
         mine = self.names.get(("credential", self.facts.get("credential_id", 0)))
@@ -120,7 +123,7 @@ class Change:
     def _updates(self) -> Iterator[list[Part]]:
         """Yield a clause for each changed column that pages show.
 
-        Columns whose values are not in the log share one clause.
+        Columns without a template whose values are not in the log share one clause, the last.
         """
         untold: list[str] = []
         for name, values in self.changes.items():
@@ -141,7 +144,7 @@ class Change:
     def _is_moved_password(self, column: str) -> bool:
         """Return whether the password hash changed only because the credential got another login.
 
-        Sentences leave such a change out, because nobody has chosen a new password.
+        The sentence in the audit log does not mention the password then, because nobody has chosen a new one.
         """
         return self.table == "credential" and column == "password_hash" and "login_id" in self.changes
 

@@ -72,7 +72,10 @@ _SUBJECTS = {
     "recovery_code": "credential_id",
     "person": "credential_id",
 }
-"""By table, the column of which `audit.subject_id` has the value. For other tables, it has the id of the changed row."""
+"""By table, the name of the column (a key of `REFERENCES`) whose value `audit.subject_id` has.
+
+For the tables that are not listed here, `audit.subject_id` has the id of the changed row.
+"""
 
 _CURRENCY = (
     "(select k.currency from service s join contract k on k.id = s.contract_id where s.id = x.service_id) currency"
@@ -100,7 +103,7 @@ _FACTS = {
     "passkey": "credential_id",
     "session": "credential_id",
 }
-"""By table, SQL for the columns that sentences about a changed row contain, which are read from the present row."""
+"""By table, SQL for the columns that sentences about a changed row contain. They are read from the row as it is now."""
 
 _OF_ROW = " ".join(
     f"when '{table}' then (select to_jsonb(f) from (select {columns} from {table} x where x.id = u.subject_id) f)"

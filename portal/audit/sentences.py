@@ -293,11 +293,14 @@ _UNSAID = {
     "stretches", "payable", "invoice.cash_rounding", "statement.corrects_id", "statement.made_by_id",
     "redaction.message_id", "redaction.redacted_by_id",
 }  # fmt: skip
-"""Columns, or tables and columns, that pages leave out, because the rest of the sentence implies the change."""
+"""The columns, or tables and columns, that sentences and details leave out, because other parts of them say enough."""
 
 
 UNTOLD = {"credential": "gave {credential_id} the password of another access of theirs"}
-"""By table, the template for a change that affects only columns that pages leave out. Other tables use a general one."""
+"""By table, the template for a change that affects only columns that pages leave out.
+
+For other tables, the sentence only says that the row was changed.
+"""
 
 
 def is_unsaid(table: str, column: str) -> bool:

@@ -44,9 +44,10 @@ class Suggestions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of `Finder.find`: the id and the name of the chosen row, or None and the reason.
+    """The result of `Finder.find`: the id and the name of the chosen row.
 
-    If `id` is None, `problem` is the error message, or "" if nothing was typed, and `name` is the typed text.
+    If no row was chosen, `id` is None, `name` is the typed text, and `problem` is the error message. If nothing was
+    typed, both texts are "".
     """
 
     id: int | None = None

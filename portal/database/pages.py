@@ -45,10 +45,10 @@ class Page(list[Any]):
 
 
 async def page_of(sql: str, *values: object, number: int | None = None) -> Page:
-    """Return a page of the rows of a sorted query that ends with `limit {SIZE} offset`, and has a column `total`.
+    """Return a page of the rows of a sorted query. `number` is the number of the page, from a URL.
 
-    The offset is the parameter after `values`, and `total` is `count(*) over ()`. `number` is the number of the page,
-    from a URL; if it is missing or there is no such page, return the first page.
+    The query ends with `limit {SIZE} offset $n`, where `$n` is the parameter after `values`, and has a column `total`,
+    which is `count(*) over ()`. Return the first page if `number` is None or there is no such page.
     """
     wanted = min(max(number or 1, 1), LAST)
     rows = await current().fetch(sql, *values, (wanted - 1) * SIZE)

@@ -75,12 +75,11 @@ AT_ONCE = 500
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]], *, returning: str = "") -> list[Any]:
-    """Insert rows, each given as values by column name, with few statements.
+    """Insert rows, each given as values by column name, by one statement for each `AT_ONCE` of them.
 
-    Return the columns `returning` of the new rows, or nothing without `returning`.
-
-    Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise `ValueError`
-    if the rows do not all name the same columns; their order does not matter.
+    Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise
+    `ValueError` if the rows do not all name the same columns; the order of the columns does not matter. Return the
+    columns `returning` of the new rows, or an empty list without `returning`.
     """
     inserted = list[Any]()
     if not rows:

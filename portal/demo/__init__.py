@@ -1,6 +1,6 @@
 """Fill a database with the data of the demo: a company, twelve customers, and five months of work up to yesterday.
 
-Everything in the demo is invented. It is written by the functions that the product itself uses.
+Everything in the demo is invented. The functions that the product itself uses write it to the database.
 """
 
 from collections.abc import Callable
@@ -103,9 +103,9 @@ async def _scenario(calendar: Calendar, rng: Random, files: DemoFiles) -> Scenar
 
 
 async def _make_notices(now: datetime) -> None:
-    """Make the notices of the last `NOTICE_AGE`, and mark all but the newest `UNREAD` of each person as read.
+    """Make the notices of what happened in the last ten days, and mark all but the newest three of each person as read.
 
-    None of them is ever mailed, because everything in the demo is invented.
+    None of the notices is ever mailed, because everything in the demo is invented.
     """
     await current().execute("update outbox set passed_on = true where at < $1", now - NOTICE_AGE)
     while await notices.pass_on(now, mails=False):

@@ -160,7 +160,10 @@ class _CasePlanner:
         self.turns = _cut(opening.story.turns, opening.ending, scenario, is_whole)
 
     def plan(self) -> None:
-        """Plan the opening of the case, each turn of its story, and the status that it reaches."""
+        """Plan the opening of the case, each turn of its story, and the status that it reaches.
+
+        If no agent has taken the case yet, plan only its opening.
+        """
         self.scenario.timeline.plan(self.at, self._open)
         if self.opening.agent is None:
             return

@@ -80,10 +80,10 @@ AGENTS = (
 
 
 async def create(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
-    """Create the company, its departments, roles with rates, and agents.
+    """Create the company, its products, templates of services, departments, roles with rates, and agents.
 
-    Return the agents by name, and the ids of the roles by name. The ids are strings, as forms send them. The rates begin
-    on the day `start`, and those in euros rise on the day `third_month`.
+    The rates begin on the day `start`, and those in euros rise on the day `third_month`. Return the agents by name, and
+    the ids of the roles by name. The ids are strings, as forms send them.
     """
     await Company.set_up(COMPANY)
     for name, unit, prices in PRODUCTS:

@@ -75,7 +75,7 @@ async def _create(organisation: Organisation, start: date, at: datetime) -> Demo
 
 
 async def _sell(customer: Customer, service: Service, on: date, at: datetime) -> None:
-    """Sell a voucher that is valid for two years and has 20 hours for a service."""
+    """Sell the customer a voucher of 20 hours for a service. The voucher is valid for two years."""
     facts = VoucherFacts(
         services=[str(service.id)], hours="20h", price="1900", sold_on=on.isoformat(),
         valid_until=(on + timedelta(days=730)).isoformat(),
@@ -135,7 +135,10 @@ async def agree_prices(
 
 
 async def promise_deadlines(customers: dict[str, DemoCustomer]) -> None:
-    """Set business hours with a lunch break, and promises by priority, which are shorter for one service."""
+    """Set the business hours, with a lunch break, and the targets of each priority.
+
+    Cases under the service "Ship networks" have shorter targets than all others.
+    """
     week = dict.fromkeys((f"hours_{day}" for day in WEEKDAYS[:4]), "8:30-12, 13-17:30")
     await save_hours(
         HoursFacts(**week, hours_friday="8:30-12, 13-16", time_zone="Europe/Berlin", country="DE", region="HH")

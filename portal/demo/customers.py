@@ -71,7 +71,10 @@ class Organisation:
 def _service(
     name: str, rollup: str, minimum: int, increment: int, mode: str = "up", untaxed: str = "", **terms: Any
 ) -> ServiceFacts:
-    """Return a service that is paid by time spent, unless `terms`, further fields of the form, say otherwise."""
+    """Return a service that is paid by time spent, unless `terms`, further fields of the form, say otherwise.
+
+    `untaxed` is the reason why no VAT is charged; if it is "", VAT is charged.
+    """
     return ServiceFacts(
         **terms,
         name=name,

@@ -95,8 +95,8 @@ def _decide(scenario: Scenario) -> None:
 async def _log(scenario: Scenario, piece: PlannedWork, at: datetime) -> None:
     """Log one piece of work as a time entry, and set `piece.entry`.
 
-    Time for trial customers, and a little other time, is logged at no charge. One entry in a hundred is logged by the
-    manager Max for its agent.
+    Time for trial customers, and a little other time, is logged at no charge. A little work of more than 75 minutes
+    counts as one hour only. One entry in a hundred is logged by the manager Max for its agent.
     """
     rng, customer = scenario.rng, piece.customer
     case = piece.demo_case.opened if piece.demo_case else None

@@ -11,7 +11,7 @@ from portal.people.readers import ContactReader
 DONE_FIRST = ("Globex", "Rovana Bikes")
 """The customers for whom last month is billed already.
 
-Globex has a draft invoice, the trial customer a statement.
+Globex has a draft of an invoice. Rovana Bikes, which is on trial, has a statement.
 """
 
 
@@ -27,7 +27,8 @@ DAYS_TO_PAY = timedelta(days=16)
 def plan(scenario: Scenario) -> None:
     """Plan the billing run of every month, the issuing of its drafts on the next working day, and the payments.
 
-    One entry on an invoice of the latest billed month is credited in part.
+    One entry on an invoice of the latest month that is billed for all customers is credited in part. Last month is
+    billed for the customers in `DONE_FIRST` only, 25 minutes ago, and its draft is not issued.
     """
     calendar = scenario.calendar
     everybody = [customer.id for customer in scenario.customers.values()]
@@ -72,7 +73,10 @@ async def _pay(scenario: Scenario, at: datetime) -> None:
 
 
 async def _credit(scenario: Scenario, at: datetime) -> None:
-    """Credit a quarter of an hour of the first charged entry on Acme's latest invoice, and write it off."""
+    """Credit a quarter of an hour of the first charged entry of more than that on Acme's latest invoice.
+
+    The credited time is written off: it is not billed again.
+    """
     by = scenario.agent("Max Herrmann")
     listed = await billing.list_issued(by, customer_id=scenario.customers["Acme"].id, limit=1)
     for row in listed.rows:
@@ -85,7 +89,7 @@ async def _credit(scenario: Scenario, at: datetime) -> None:
 
 
 async def ask(ada: ContactReader, at: datetime) -> None:
-    """Let Ada ask about time on the latest invoice: the last entry that is charged and on a case.
+    """Let Ada ask about one entry on her latest invoice: the last one that is charged and on a case.
 
     The question gets no answer.
     """

@@ -14,7 +14,7 @@ from portal.people.customers import Customer
 from portal.people.readers import SYSTEM, AgentReader
 
 CONNECTED = 3
-"""How many cases of the customer are connected to each project."""
+"""How many cases are connected to each project: the latest ones of its customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,10 @@ TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "C
 async def create(
     customers: dict[str, DemoCustomer], agents: dict[str, AgentReader], at: datetime
 ) -> dict[tuple[str, str], DemoProject]:
-    """Create the projects of `PLANS` and all tasks, and return the projects by the names of customer and service."""
+    """Create the projects of `PLANS` with their tasks, and the tasks of services in `TASKS`.
+
+    Return the projects by the names of customer and service.
+    """
     for (customer, name), tasks in TASKS.items():
         for task in tasks:
             await Task.create(customers[customer].service(name), TaskFacts(name=task))

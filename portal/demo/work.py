@@ -131,7 +131,10 @@ def _plan_general(scenario: Scenario) -> None:
 
 
 def _fill_week(scenario: Scenario) -> None:
-    """Plan the last five working days of one agent to about eight hours, with clock times, breaks and one overlap."""
+    """Plan work of the agent `FILLED`, until each of the last five working days has about eight hours.
+
+    The added work has clock times, with breaks between. On one day, a call of half an hour overlaps other work.
+    """
     for day in scenario.calendar.workdays[-5:]:
         of_day = [piece.minutes for piece in scenario.pieces if piece.agent.name == FILLED and piece.work_date == day]
         left = 8 * 60 - sum(of_day)
@@ -151,7 +154,7 @@ def _fill_week(scenario: Scenario) -> None:
 
 
 def _move_to_evenings(scenario: Scenario) -> None:
-    """Replace the last weekly check of each month at `ON_CALL` by 90 minutes of work that begins at 17:30.
+    """Replace the last weekly check of each month for the customer `ON_CALL` by 90 minutes of work from 17:30 on.
 
     The service of this customer bills work after 18:00 with a factor.
     """

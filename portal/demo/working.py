@@ -58,7 +58,10 @@ async def arrange(agents: dict[str, AgentReader], start: date, third_month: date
 
 
 def plan(scenario: Scenario) -> None:
-    """Plan three absences: one agent is ill from today on, a manager with a deputy is away next week, another agent later."""
+    """Plan that three absences are entered yesterday evening.
+
+    An agent is ill from today on, a manager with a deputy is away next week, and another agent two weeks later.
+    """
     scenario.timeline.plan(
         scenario.calendar.instant(scenario.calendar.yesterday, 17 * 60 + 20), partial(_enter, scenario)
     )
@@ -94,7 +97,10 @@ async def _enter(scenario: Scenario, _: datetime) -> None:
 
 
 def plan_clock(scenario: Scenario) -> None:
-    """Plan two timers that run today, a visit that took place on the last working day, and a visit on the next Saturday."""
+    """Plan that Ines starts two timers within the last hour, has made a visit, and plans another.
+
+    The visit that she has made is on the last working day, the other on the next Saturday.
+    """
     ines, calendar = scenario.agent("Ines Okafor"), scenario.calendar
 
     async def call(at: datetime) -> None:

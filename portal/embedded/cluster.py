@@ -13,7 +13,7 @@ OWNER = "postgres"
 
 
 def make_folder(folder: Path, account: children.Account | None) -> None:
-    """Create a folder of mode 0700 that belongs to the account of the server."""
+    """Create a folder of mode 0700 that belongs to `account`, or to the current user if that is None."""
     folder.mkdir(mode=0o700)
     if account:
         os.chown(folder, account.uid, account.gid)

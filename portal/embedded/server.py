@@ -200,7 +200,7 @@ class EmbeddedPostgres:
     def _end_leftover(self) -> None:
         """Stop a server that still runs although the process that started it was killed.
 
-        Delete its socket folder if that is in /tmp; `_launch` handles the other files that the server left.
+        Delete the socket folder of that server if it is in /tmp.
         """
         left = PidFile.read(self._folder)
         if left is None:

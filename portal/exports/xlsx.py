@@ -78,6 +78,6 @@ class XlsxWriter:
 
     def close(self, totals: Sequence[Cell] | None = None) -> None:
         if totals is not None:
-            self._row += 1  # An empty row keeps the totals out of the sums of the columns above.
+            self._row += 1  # Leave a row empty, so that a reader who sums up a column does not include its total.
             self.add(totals)
         self._book.close()

@@ -13,7 +13,7 @@ from portal.render import render
 from portal.settings import Settings
 
 NOBODY = "portal@localhost"
-"""The sender address if no sender is configured. Such mails are kept and not sent."""
+"""The sender's mail address if no sender is configured. Mails from this address are kept and not sent."""
 
 
 class Receiver(Protocol):

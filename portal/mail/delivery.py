@@ -41,10 +41,10 @@ class Delivery:
         return LETTERS[self.kind]
 
     async def begin(self, to: Addressee, *, has_server: bool) -> bool:
-        """Record that the mail goes to the address `to`, and return whether to send the mail now.
+        """Record the mail to `to` as waiting, kept or refused, and return whether to send it now: if it is waiting.
 
-        Return False if there is no mail server (`has_server`) or if the recipient has been erased. Also return False if
-        a mail server has refused the address before, unless the mail has a link for signing in.
+        The mail is kept if `has_server` is False. It is refused if a mail server has refused the address before, unless
+        the mail has a link for signing in. If the recipient has been erased, record nothing and return False.
         """
         async with transaction(SYSTEM):
             state, reason = MailState.WAITING, ""
@@ -59,9 +59,10 @@ class Delivery:
     async def end(self, to: Addressee, failure: NotSent | None) -> MailState:
         """Record the outcome of sending the mail to `to`, and return the new state of the mail.
 
-        The state is `waiting` if the mail is to be tried again. `failure` is None if the mail server accepted the mail;
-        then an earlier refusal of the address ends. A failure that is due to the address is recorded as a refusal of
-        the address. Nothing is recorded if the recipient has been erased in the meantime.
+        If `failure` is None, the mail is sent, and an earlier refusal of the address ends. After a permanent failure
+        the mail is refused; a failure that is due to the address is also recorded as a refusal of the address. After
+        any other failure the mail is waiting to be tried again or, if it was due too long ago, given up. Nothing is
+        recorded if the recipient has been erased in the meantime.
         """
         state, reason = MailState.SENT, ""
         if failure:
@@ -78,14 +79,20 @@ class Delivery:
         return state
 
     async def drop(self) -> None:
-        """Delete the record of a mail that is not sent because its recipient has lost access or has switched it off."""
+        """Delete the record of a mail that is not sent because its recipient has lost access or has switched it off.
+
+        If the kind of mail has a `note`, that the mail is obsolete is recorded there too.
+        """
         async with transaction(SYSTEM):
             await outgoing.drop(self.job_id)
             if self.letter.note:
                 await self.letter.note(self.ids, None, "", self.at)
 
     async def _record(self, to: Addressee, state: MailState, reason: str, *, tries: int = 0) -> bool:
-        """Record the state of the mail, and return whether that was possible, as `outgoing.record` does."""
+        """Record the state of the mail, and return whether it was recorded, as `outgoing.record` does.
+
+        If the kind of mail has a `note`, every recorded state but `waiting` is passed to it too.
+        """
         is_recorded = await outgoing.record(self.job_id, self.kind, self.ids, to, state, reason, self.at, tries=tries)
         if is_recorded and self.letter.note and state is not MailState.WAITING:
             await self.letter.note(self.ids, state, reason, self.at)

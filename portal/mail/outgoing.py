@@ -199,8 +199,9 @@ async def find(mail_id: int) -> Outgoing:
 async def send_again(mail_id: int, at: datetime) -> None:
     """Enqueue a mail that was kept, refused or given up. If its address was refused, end the refusal.
 
-    Do nothing if the mail is waiting or was sent in the meantime. Raise `NotFound` if there is no such mail, and
-    `Conflict` if it has a link for signing in: whoever needs the link asks for a new one.
+    Do nothing if the mail is waiting or was sent in the meantime. Raise `NotFound` if there is no such mail. Raise
+    `Conflict` if this release does not know its kind, or if it has a link for signing in: whoever needs the link asks
+    for a new one.
     """
     await current().fetchval("select id from outgoing_mail where id = $1 for update", in_range(mail_id))
     mail = await find(mail_id)

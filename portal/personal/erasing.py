@@ -13,7 +13,10 @@ NOT_ENDED = "End their access first: that asks who takes over their open cases."
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The amounts of data about a contact. An erasure keeps the first six, without the name, and deletes the rest."""
+    """How many items of each kind belong to a contact.
+
+    An erasure keeps the items of the first six kinds, without the contact's name, and deletes those of the last four.
+    """
 
     cases: int
     messages: int
@@ -36,10 +39,10 @@ async def erase(contact: Contact, typed_name: str, storage: Storage, at: datetim
     """Erase a contact for good. Run as an admin, in a transaction that has locked the contact.
 
     Messages of the contact stay, signed "Former contact", and so do issued invoices. Name, telephone number, mail
-    address, password, second factors, sessions, links, drafts, unsent files, notices, choices and records of mails are
-    deleted. The audit log keeps its rows, but the contact's own changes and sessions lose their IP addresses. Access of
-    the same person to another customer stays. Raise `Conflict` if the contact's access has not ended, and `Invalid` at
-    the field `name` if `typed_name` is not the contact's name.
+    address, password, second factors, sessions, links, unsent texts, unsent files, notices, choices of notices and
+    records of mails are deleted. The audit log keeps its rows, but the contact's own changes and sessions lose their IP
+    addresses. Access of the same person to another customer stays. Raise `Conflict` if the contact's access has not
+    ended, and `Invalid` at the field `name` if `typed_name` is not the contact's name.
     """
     if contact.ended_at is None:
         raise Conflict(NOT_ENDED)

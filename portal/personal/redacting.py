@@ -180,9 +180,9 @@ from case_field f join lateral (
 ) x on true where f.kind = 'text'
 """,
 }
-"""By noun, the SQL for what can be redacted of the case `$1`.
+"""By key of `NOUNS`, the SQL for the texts or files of that kind that can be redacted in the case `$1`.
 
-Of an own field that is empty, the values that it had are still in the log: the newest of them is shown.
+If an own field is empty now, but the log of the case still has values that it had, the newest of these can be redacted.
 """
 _ONE: dict[str, tuple[str, Callable[[str], Any]]] = {
     what: (f"select * from ({sql}) x ({_COLUMNS}) where x.id = $2", str)  # noqa: S608
@@ -192,5 +192,5 @@ _ONE: dict[str, tuple[str, Callable[[str], Any]]] = {
     "file": (f"{_REDACTABLE['file']} and a.id = $2", uuid_in),
     "time": (f"{_REDACTABLE['time']} and e.id = $2", number_in),
 }
-"""By noun, the SQL for the row with the id `$2`, and the function that reads the id from a key."""
+"""By key of `NOUNS`, the SQL for the row with the id `$2`, and the function that reads the id of a `Redactable.key`."""
 _EACH_REDACTABLE = f"{' union all '.join(_REDACTABLE.values())} order by at, what desc, id"

@@ -34,7 +34,9 @@ async def time_of(details: Details, reader: Reader) -> Sheet | None:
 async def write_zip(
     details: Details, reader: Reader, storage: Storage, tables: Sequence[tuple[str, bytes]]
 ) -> AsyncIterator[bytes]:
-    """Yield a ZIP file in chunks: the case's text as Markdown, its files, and `tables`, pairs of file name and CSV.
+    """Yield a ZIP file in chunks: facts and messages of a case as Markdown, its files, and the CSV files in `tables`.
+
+    `tables` are pairs of a file name and the content of that file.
 
     Call this function outside a transaction. Each page of messages is read in a short transaction of its own, with the
     rights that `reader` has at that moment. A slow download therefore occupies no database connection.
@@ -55,7 +57,7 @@ async def write_zip(
                     async for chunk in storage.read(key):
                         out.write(chunk)
                         yield sink.take()
-                except NotFound:  # It was redacted in the meantime.
+                except NotFound:  # The file was redacted in the meantime.
                     continue
     yield sink.take()
 

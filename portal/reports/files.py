@@ -111,7 +111,7 @@ class Export(Table, tablename="export"):
 
     @classmethod
     async def waiting(cls, reader: AgentReader) -> list["Export"]:
-        """Return the reader's exports whose file is ready and has not been downloaded yet."""
+        """Return the reader's exports whose file is ready and has not been downloaded yet, the oldest first."""
         ready = (cls.agent_id == reader.id) & cls.size.is_not_null() & cls.fetched_at.is_null()
         return await cls.objects().where(ready).order_by(cls.id)
 
@@ -215,8 +215,9 @@ select x.id, x.file_key from (
 async def sweep(storage: Storage, at: datetime) -> int:
     """Delete up to 100 files with their rows, and return the number of deleted files.
 
-    A file is deleted if it is older than `KEPT_FOR`, or if its agent has at least `MOST_KEPT` newer files. The file is
-    deleted before its row, so that a failed deletion is repeated next time.
+    A file is deleted if it was asked for longer than `KEPT_FOR` ago, or if it is ready or has failed and its agent has
+    asked for at least `MOST_KEPT` files since. The file is deleted before its row, so that a failed deletion is
+    repeated next time.
     """
     tx = current()
     keys = {row["id"]: row["file_key"] for row in await tx.fetch(_OLD, at - KEPT_FOR, MOST_KEPT)}

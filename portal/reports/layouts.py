@@ -58,7 +58,7 @@ class Laid:
     """A timesheet in one of the two layouts: its sheet without rows, and the SQL query of the rows with its parameters.
 
     `cells` converts a row of the query into cells. The query also has a column `entries`: the number of time entries in
-    this row that are in no earlier row. The sum of this column is the progress.
+    a row that are in no earlier row. The sum of this column over the rows read so far is the progress.
     """
 
     sheet: Sheet

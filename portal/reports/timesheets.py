@@ -26,7 +26,7 @@ SUMMED = 5_000
 MOST = 20_000
 """The maximum number of entries in one decision. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
-"""The id under which entries without a group are listed, such as general time in a list by customer."""
+"""The id of the group of all entries that belong to no other, such as general time in a timesheet by customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,10 @@ class Sums:
 
 @dataclass(slots=True)
 class Rows:
-    """A group on the page: its name or its day, the sums of all its entries, and the entries on the page (`lines`).
+    """A group on the page: its name or its day, the sums of all its entries, and its entries on the page (`lines`).
 
-    `id` is the id of the customer, agent or whatever the group is. If `day` is set, `id` is 0 and `name` is "".
+    `id` is the id of the group: that of the customer in a timesheet by customer, and so on. In a timesheet by day,
+    `day` is set, `id` is 0 and `name` is "".
     """
 
     id: int
@@ -153,7 +154,7 @@ _FLAGGABLE = "(e.state = 'approved' and not exists (select from settled_entry d 
 async def sums(reader: AgentReader, question: Question, *, all_sums: bool = True) -> Sums:
     """Return the sums of all entries of the timesheet.
 
-    Without `all_sums`, at most `SUMMED` entries are summed up: if there are more, only `Sums.more` says so.
+    Without `all_sums`, more than `SUMMED` entries are not summed up: `more` is then True, and the minutes are 0.
     """
     values: list[Any] = []
     inner = f"select e.actual_minutes, e.billable_minutes from time_entry e where {question.conditions(reader, values)}"
@@ -238,7 +239,10 @@ order by g.place, folded(g.name), g.id, w.work_date desc, w.id desc limit {most}
 async def _sum_groups(
     reader: AgentReader, question: Question, group: Group, groups: dict[Any, Rows], all_sums: bool
 ) -> None:
-    """Set the sums of each group on the page. The sums of a group include its entries on other pages."""
+    """Set the sums of each group on the page. The sums of a group include its entries on other pages.
+
+    Days are always summed up. Another group with more than `SUMMED` entries is summed up only with `all_sums`.
+    """
     values: list[Any] = []
     condition = question.conditions(reader, values)
     values.append(list(groups))
