@@ -14,14 +14,17 @@ _LOGGED = """
 
 
 class WithTime(NamedTuple):
-    """An appointment, and the minutes worked that are logged on it, without rejected entries."""
+    """An appointment. `logged` are the minutes worked in its time entries, without rejected entries."""
 
     planned: Planned
     logged: int
 
 
 class ListedAppointment(NamedTuple):
-    """An appointment, the minutes worked that are logged on it, and its case: number, subject and customer's name."""
+    """An appointment, with the number and subject of its case and the name of the customer.
+
+    `logged` are the minutes worked in the appointment's time entries, without rejected entries.
+    """
 
     planned: Planned
     logged: int
@@ -47,10 +50,10 @@ async def appointments_with_time(case_id: int, reader: AgentReader) -> list[With
 async def list_appointments(
     *, agent_id: int | None = None, case_id: int | None = None, past: bool = False, after: int | None = None
 ) -> AppointmentPage:
-    """Return one page of the appointments of an agent or of a case: those that are still planned, the earliest first.
+    """Return one page of the planned appointments of an agent or of a case, the earliest first.
 
-    Pass exactly one of `agent_id` and `case_id`. With `past`, return those that took place or were cancelled, the
-    latest first. `after` is the cursor: the id of the last appointment on the previous page.
+    Pass exactly one of `agent_id` and `case_id`. With `past`, return instead the appointments that took place or were
+    cancelled, the latest first. `after` is the cursor: the id of the last appointment on the previous page.
     """
     beyond, order = ("<", "desc") if past else (">", "asc")
     sql = f"""

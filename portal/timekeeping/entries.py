@@ -183,7 +183,7 @@ class TimeEntry(Table, tablename="time_entry"):
 
     @classmethod
     async def _of_form(cls, by: AgentReader, form_key: uuid.UUID) -> Self | None:
-        """Return the entry that `by` has already created with the form `form_key`, or None.
+        """Return the entry that `by` has already created with the form whose key is `form_key`, or None.
 
         If another request is creating that entry at the same moment, wait until it has finished.
         """
@@ -193,8 +193,8 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        The different content is not stored anywhere, so the agent has to be told. If the entry was changed since it was
-        created, the contents are not compared.
+        The different content is not stored anywhere, so the agent has to be told. Nothing is raised if the entry was
+        changed since it was created, because its content may differ from the form then.
         """
         same = says_the_same(
             self,
@@ -264,7 +264,7 @@ class TimeEntry(Table, tablename="time_entry"):
         return entry
 
     async def discard(self, by: AgentReader, *, version: int, at: datetime) -> None:
-        """Delete a draft or rejected entry (S2.22). The log of the entry's case keeps a line about the deletion.
+        """Delete a draft or rejected entry (S2.22). The log of its case, if it has one, gets a line about the deletion.
 
         Raise `Forbidden` as `change` does, and `Conflict` as `change` and `erase` do.
         """

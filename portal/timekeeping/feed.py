@@ -1,4 +1,4 @@
-"""Add time entries to the feed of a case and sum up the case's time, by one query however many entries there are."""
+"""Add time entries to the feed of a case, and sum up the time on cases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,10 +48,10 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed with the time entries of the same stretch of time, and the sums of all time on the case.
+    """Return the feed with the time entries of the period that it covers, and the sums of all time on the case.
 
     `before` is the cursor with which the feed was read. At most `WINDOW` entries are added, the latest ones. If there
-    are more, the returned feed begins with the oldest entry that was added.
+    are more, the returned feed begins with the oldest entry that was added; messages and events before it are left out.
     """
     place = Cursor.read(before)
     rows = await current().fetch(
@@ -81,7 +81,7 @@ def _merged(feed: Feed, lines: list[ListedEntry], *, more: bool) -> Feed:
 
 
 async def worked_on(case_ids: Sequence[int]) -> dict[int, int]:
-    """Return the minutes worked on each case, by case id. Cases without time are left out."""
+    """Return the minutes worked on each case, by case id. Cases without time entries are left out."""
     rows = await current().fetch(
         "select subject_id, sum(minutes)::bigint as minutes from time_sum where scope = 'case' and subject_id = any($1)"
         " group by subject_id having sum(entries) > 0",

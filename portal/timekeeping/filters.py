@@ -67,7 +67,10 @@ class Filter:
 
     @classmethod
     def of_row(cls, query: Mapping[str, str], reader: AgentReader) -> Self:
-        """Return the filter of the list in which a row is shown, from the query string of the row's URL (`in_row`)."""
+        """Return the filter of the list in which a row is shown, from the query string of the row's URL (`in_row`).
+
+        If the query string names no list, return the filter of the reader's own entries.
+        """
         scope = query.get("of")
         known: dict[str, Scope] = {name: name for name in get_args(Scope)}
         return cls.asked(known.get(scope or "", "agent"), number_in(query.get("id")) or reader.id, query)
@@ -114,7 +117,7 @@ class Filter:
         return "?" + urlencode({"of": self.scope, "id": self.id} | self.asked_for)
 
     def leading(self, **changed: object) -> str:
-        """Return the query string of this filter with some parameters replaced, for a link to another list.
+        """Return the query string of this filter with the parameters `changed` replaced or added, for a link.
 
         A parameter that is None is left out.
         """
@@ -139,7 +142,7 @@ class GroupCursor:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the cursor from the text that `str` returns, or None for any other text."""
+        """Return the cursor for which `str` returns `text`, or None if there is no such cursor."""
         group, _, rest = text.partition(".")
         group_id, place = number_in(group), key(rest)
         return cls(group_id, *place) if group_id is not None and place else None

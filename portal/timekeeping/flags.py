@@ -1,8 +1,8 @@
 """Flags: a question about a time entry, by a manager or by its customer.
 
 The author can answer; the entry is not billed until the flag is lifted. A flagged entry keeps its state and its
-allocations (C3). `portal.billing` flags entries and lifts flags, because only managers who may decide on an entry may
-do that. This module stores the author's answer, and reads the open flag of an entry for lists.
+allocations (C3). `portal.billing` flags entries, and checks who may lift a flag: only managers who may decide on the
+entry. This module stores the author's answer, lifts flags for `portal.billing`, and reads open flags for lists.
 """
 
 import json
@@ -28,8 +28,8 @@ LIFTED = "Somebody has lifted this flag in the meantime."
 class Flag(Table, tablename="flag"):
     """One flag on a time entry. It is open until `lifted_at` is set; an entry has at most one open flag.
 
-    `version` is the version of the entry that was flagged. `decision` identifies the step in which the manager flagged
-    it, perhaps with other entries. A customer's question (`question_id`) flags time too; then `flagged_by_id` is None.
+    `version` is the version of the entry that was flagged. Entries that a manager flags in one step have the same
+    `decision`. A customer's question (`question_id`) flags time too; then `flagged_by_id` is None.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -88,7 +88,7 @@ IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at
 
 
 async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> None:
-    """Answer the question of an entry's open flag, as the agent who worked; a later answer replaces the earlier one.
+    """Store the answer of the agent who worked to the question of an entry's open flag, instead of an earlier answer.
 
     The flag stays open: only a manager lifts it (C3). The answer is recorded as a version of the entry and in the
     outbox, which notifies the manager. Sending the same answer again changes nothing. Raise `NotFound` if there is no
@@ -133,7 +133,7 @@ async def lift_of(entry_ids: Collection[int], *, by: AgentReader, at: datetime) 
 
 
 async def lift_customers(question_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Lift the open flag of the customer's question `question_id`, if there is one. A flag by a manager stays."""
+    """Lift the open flag that the customer's question `question_id` set, if any. A flag by a manager stays."""
     await _lift(_OF_QUESTION, question_id, by, at)
 
 
@@ -153,7 +153,7 @@ async def _lift(sql: str, whose: object, by: AgentReader, at: datetime) -> None:
 class Question:
     """A question about time that the agent who worked has not answered yet.
 
-    `by` is the name of the manager who asked, or `CUSTOMER`. The other fields describe the time entry.
+    `by` is the name of the manager who asked, or `CUSTOMER`. `minutes` and `work_date` are those of the time entry.
     """
 
     entry_id: int
@@ -177,7 +177,10 @@ async def unanswered(agent_id: int) -> list[Question]:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer to a manager's question whose flag is still open, with the agent and the time that it is about."""
+    """The answer to a manager's question whose flag is still open, with the minutes and the work date of the entry.
+
+    `agent` is the name of the agent who worked.
+    """
 
     entry_id: int
     minutes: int

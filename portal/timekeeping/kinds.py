@@ -33,7 +33,7 @@ class GeneralKind(Endable, Table, tablename="general_kind"):
 
     @classmethod
     async def usual(cls) -> "GeneralKind | None":
-        """Return the first kind that can be chosen, or None if there is none."""
+        """Return the first kind, by position, that can be chosen, or None if there is none."""
         return await cls.objects().where(cls.ended_at.is_null()).order_by(cls.position).order_by(cls.id).first()
 
     @classmethod
@@ -46,7 +46,7 @@ class GeneralKind(Endable, Table, tablename="general_kind"):
 
     @classmethod
     async def create(cls, facts: KindName) -> "GeneralKind":
-        """Add a kind at the end of the list and return it. Raise `Invalid` for a bad name or one that is taken."""
+        """Add a kind at the end of the list and return it. Raise `Invalid` (`name`) for a bad or a taken name."""
         name = _read(facts)
         kind = cls(name=name, position=await next_position(cls))
         async with unless_taken("name", _taken(name)):
@@ -54,7 +54,7 @@ class GeneralKind(Endable, Table, tablename="general_kind"):
         return kind
 
     async def rename(self, facts: KindName) -> None:
-        """Rename the kind. Existing entries show the new name. Raise `Invalid` for a bad name or one that is taken."""
+        """Rename the kind. Existing entries show the new name. Raise `Invalid` (`name`) for a bad or a taken name."""
         name = _read(facts)
         async with unless_taken("name", _taken(name)):
             await GeneralKind.update({GeneralKind.name: name}).where(GeneralKind.id == self.id)

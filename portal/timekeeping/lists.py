@@ -140,7 +140,7 @@ class ListedEntry:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether "select all" selects the entry: it is a draft, or was changed since its rejection."""
+        """Return whether "select all" selects the entry: it is a draft, or rejected and changed since then."""
         return self.state is EntryState.DRAFT or (self.is_open and self.rejected_version != self.version)
 
     @classmethod
@@ -193,7 +193,7 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums of all entries that a filter chooses, on all pages, and of each day that the page shows.
+    """Sums of the entries that a filter chooses: of all of them, on all pages, and of each day that the page shows.
 
     `ready` sums up the entries that the reader may submit by the filter: drafts, and entries that were changed since
     their rejection. `newest` is the highest id of any entry, so that a submission by filter does not include entries
@@ -252,7 +252,8 @@ async def totals(reader: AgentReader, which: Filter, days: Collection[date] = ()
     """Return the sums of the entries that `which` chooses, and of each of `days`, by one query (D56).
 
     The database keeps the sums of each case, agent, service and so on (`time_sum`). Other sums, such as those of a
-    range of days, are computed from about `SUMMED` entries at most, so that the cost is limited.
+    range of days, are computed from the entries. If there are more than `SUMMED`, the older ones are left out of these
+    sums and `is_exact` is False, so that the cost is limited. The sums of `days` are always complete.
     """
     condition = f"{VISIBLE[reader.database_role]} and {CONDITIONS[which.scope]}"
     parts = _KEPT.format(scope=which.scope) if which.has_kept_sums else _COMPUTED.format(condition=condition)
@@ -303,7 +304,7 @@ async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
 
 
 async def left_count(reader: AgentReader) -> int:
-    """Return the number of draft and rejected time entries of agents who have left."""
+    """Return the number of draft and rejected time entries of agents who have left, without those of the reader."""
     count: int = await current().fetchval(
         f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {LEFT}",  # noqa: S608
         reader.id,
@@ -312,7 +313,7 @@ async def left_count(reader: AgentReader) -> int:
 
 
 async def counts(agent_id: int) -> dict[EntryState, int]:
-    """Return the number of an agent's entries by state, without approved ones, for the links of the agent's own list.
+    """Return how many entries the agent has in each state except approved, for the links on the agent's own list.
 
     States without entries are left out.
     """

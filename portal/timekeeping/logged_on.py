@@ -22,9 +22,9 @@ class On(NamedTuple):
     """A case, project, service or kind of general time on which time can be logged.
 
     `id` identifies it in forms and URLs: `case-1042` has the case's number, `service-7` the service's row id. `about`
-    tells things of the same name apart by customer, service and contract. `service_id` is the default service of the
-    time entry. `billable` is the default of the entry; None if the service or the task decides. `confidential` is True
-    for a confidential case.
+    tells things of the same name apart by customer, service and contract. `service_id` is the default service of a new
+    time entry. `billable` is whether a new entry is billable by default; None if the service or the task decides that.
+    `confidential` is True for a confidential case.
     """
 
     id: str
@@ -59,8 +59,8 @@ def address_of(id: str) -> str:
 class Sought:
     """The result of a choice or of a text in the search field of the form for time.
 
-    `on` is what was found, and `name` its name. If nothing was found, `on` is None, `name` is the text of the field,
-    `problem` is the error message, and `choices` are the things that the text may mean.
+    `on` is what was found, and `name` its name. If the text means no thing or several things, `on` is None, `name` is
+    the text of the field, `problem` is the error message, and `choices` are the things that the text may mean.
     """
 
     on: On | None = None
@@ -119,7 +119,11 @@ _NAMED = {
 
 
 async def named(id: str) -> On | None:
-    """Return what an id such as `case-1042` identifies, or None if time cannot be logged on it."""
+    """Return the case, project, service or kind with an id such as `case-1042`.
+
+    Return None if there is none on which time can be logged: the project must be open, the kind and the customer of the
+    service must not have ended.
+    """
     kind, _, number = id.partition("-")
     if kind not in _NAMED or not (number.isascii() and number.isdigit() and len(number) < 16):
         return None
@@ -145,12 +149,12 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
 
 
 def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
-    """Return the SQL for suggestions in three parts: first cases, then things that are not cases, then further cases.
+    """Return the SQL for suggestions: the cases that meet the first condition, things other than cases, further cases.
 
-    `conditions` are SQL conditions on cases with `count` parameters; the cases of the first part meet the first
-    condition. Further parameters are the limit of cases, the words, and the number of rows to skip. With `with_names`,
-    the second part has the projects, services and kinds of general time that contain the words; without, it has all
-    kinds of general time.
+    `conditions` are SQL conditions on cases with `count` parameters; further cases are those that meet the second one,
+    if there is one. Three parameters follow: the limit of cases, the words, and the number of rows to skip. With
+    `with_names`, the other things are the projects, services and kinds of general time that contain all words; without
+    it, they are all kinds of general time.
     """
     limit, words, skipped = (f"${count + place}" for place in (1, 2, 3))
     is_in = "strpos(folded(x.name || ' ' || x.about), folded(word)) > 0"
@@ -177,9 +181,9 @@ def _cases(condition: str, limit: str) -> str:
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
     """Return the thing on which time is to be logged, for the id of an earlier choice and the text in the search field.
 
-    Without JavaScript, only the text changes, so the id is ignored if the name of its thing does not contain the text.
-    The text then means the case with that number, the thing with exactly that name, or the only thing that contains all
-    words of the text. `typed` is None if only the id was sent, as in a link.
+    The id counts if the name of its thing contains the text. Otherwise only the text counts, because without JavaScript
+    the old id is sent with a new text. The text means the case with that number, the thing with exactly that name, or
+    the only suggestion for the text. `typed` is None if only the id was sent, as in a link.
     """
     chosen = await named(id) if id else None
     text = one_line(typed or "")[:LONGEST]

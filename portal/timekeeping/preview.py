@@ -132,7 +132,10 @@ async def _odd(where: Where, read: Duration, day: date, span: Span | None) -> tu
 
 
 async def _zone_of(by: AgentReader, agent_id: int) -> str:
-    """Return the time zone of the agent who worked, in which the form's clock times are read."""
+    """Return the time zone in which the form's clock times are read: that of the agent who worked.
+
+    If there is no such agent, return the time zone of `by`.
+    """
     if agent_id == by.id:
         return by.time_zone
     zone: str | None = await current().fetchval("select time_zone from agent where id = $1", agent_id)
@@ -140,7 +143,10 @@ async def _zone_of(by: AgentReader, agent_id: int) -> str:
 
 
 def _span(zone: str, where: Where, read: Duration, day: date) -> Span | None:
-    """Return the instants of the clock times that were typed; None if there are none or they cannot be a span."""
+    """Return the instants of the clock times that were typed.
+
+    Return None if a clock time is missing, if both are equal, or if daylight saving skips one of them.
+    """
     began, ended = read.began, read.ended
     if began is None:
         began, ended = _clock(where.began), _clock(where.ended)
@@ -215,13 +221,13 @@ def _spoken(read: Duration) -> str:
 
 
 def _used(service: str, day: date, used: int, pending: int, counts: int) -> str:
-    """Return a sentence about the billable minutes of the service in the month of `day`, as the meter shows them."""
+    """Return a sentence about the billable minutes of the service in the month of `day`, without and with the entry."""
     waiting = f", {spoken(pending)} of it not approved yet" if pending else ""
     return f"{service} in {day:%B}: {spoken(used)}{waiting}, then {spoken(used + counts)}."
 
 
 def _factors(stretches: str | None) -> str:
-    """Return a sentence about the factors of an entry, or "" if none can apply."""
+    """Return a sentence about the factors of the service's schedule that apply to an entry, or "" if none can apply."""
     words = factors(stretches)
     return f"{words[:1].upper()}{words[1:]}." if words else ""
 

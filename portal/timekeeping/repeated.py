@@ -15,8 +15,8 @@ def says_the_same(
 ) -> bool:
     """Return whether `work`, logged for this agent on this case or project, would give the content of `entry`.
 
-    Values that the form leaves to a rule (the duration from clock times, billable or not, billable minutes) are
-    compared only if the form overrides the rule.
+    If the form leaves to a rule whether the time is billable, that is not compared. If the form does not override the
+    billable minutes, only the absence of an override is compared.
     """
     general = case_id is None and work.service_id is None
     said: dict[str, Any] = {

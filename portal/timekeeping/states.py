@@ -64,8 +64,8 @@ async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetim
     """Submit those entries of `which` that are drafts or were changed since their rejection (S1.12, D56).
 
     Agents submit their own entries only, managers anybody's. `newest` is the highest entry id that the list had when it
-    was shown: entries that were added later are not submitted unseen. Return which entries were submitted, and how many
-    rejected entries were left out because nobody has changed them.
+    was shown, so that no entry that was added later is submitted unseen. The result says which entries were submitted,
+    and how many rejected entries were left out because nobody has changed them.
     """
     rows = await current().fetch(
         f"""select e.id, {READY} as is_ready from time_entry e join agent a on a.id = e.agent_id
@@ -118,9 +118,10 @@ from held where e.id = held.id returning e.id, e.version, e.state, e.case_id, e.
 
 
 async def _mark_together(ids: list[int], by: AgentReader, at: datetime) -> int | None:
-    """Set entries, whose rows this transaction has locked, to submitted, and return the id of their submission.
+    """Set entries, whose rows this transaction has locked, to submitted, as one submission.
 
-    Return None if there are no entries. Write the changes to the outbox.
+    Keep a version of each entry, and write the changes to the outbox. Return the id of the submission, or None if there
+    are no entries.
     """
     if not ids:
         return None
@@ -205,7 +206,7 @@ update time_entry set billable_minutes = counted_minutes(stretches, actual_minut
 async def recount(minutes: Mapping[int, int]) -> None:
     """Store new billable minutes of approved entries that are rounded by day (D4); `minutes` has them by entry id.
 
-    The entries keep their version, and so their approval. The caller has locked the customer.
+    The entries keep their version, and so their approval. The caller must have locked the customer.
     """
     await current().execute(
         "update time_entry e set billable_minutes = n.minutes from unnest($1::bigint[], $2::int[]) as n (id, minutes)"
@@ -269,7 +270,10 @@ async def _step(
 
 
 async def _what_happened(entry_id: int, version: int, target: EntryState) -> str:
-    """Return the error message for a failed step to the state `target`: somebody else changed the entry first."""
+    """Return the error message for an entry that could not get the state `target`, as somebody else changed it first.
+
+    `version` is the version that the step expected.
+    """
     row = await current().fetchrow("select state, version from time_entry where id = $1", entry_id)
     if row is None:
         return "This time was deleted in the meantime."

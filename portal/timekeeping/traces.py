@@ -24,8 +24,8 @@ async def leave(
     """Record in the log of the entry's case, if it has one, and in the outbox what `by` did to the entry.
 
     `kind` is `time.logged`, `time.changed` or `time.deleted`. `changes` maps each changed column to its old and its new
-    value (D34). `version_id` is the stored version (`versions.keep_content`), from which the author is notified of what
-    somebody else did.
+    value (D34). `version_id` is the id of the stored version (`versions.keep_content`): if somebody else did this, the
+    notice to the author is made from that version.
     """
     if entry.case_id is not None and entry.customer_id is not None:
         details = {
@@ -44,7 +44,7 @@ async def leave(
 async def notify_all(
     rows: Iterable[Any], kind: str, by: AgentReader, at: datetime, *, record_id: int | None = None
 ) -> None:
-    """Write the outbox rows for several entries by one statement: one for each case, and for each entry without a case.
+    """Write outbox rows for several entries by one statement: one row for each case, and for each entry without a case.
 
     `rows` have the columns `id`, `case_id` and `customer_id` of the entries. For a decision to reject or flag entries,
     `record_id` is the id of one of its rejections or flags, and the authors of all the entries are notified. For an

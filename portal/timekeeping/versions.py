@@ -39,13 +39,14 @@ LABELS = {
 """Labels, by column, of the fields of a time entry that people can change, in the order of the form."""
 
 FIXED = {"agent_id": "Agent", "case_id": "Case", "project_id": "Project", "customer_id": "Customer"}
-"""Labels, by column, of the other columns that are recorded: when an entry is deleted or moves to another case."""
+"""Labels, by column, of the columns that are recorded only when an entry is deleted or moves to another case."""
 
 
 class Verb(StrEnum):
     """What can happen to a time entry.
 
-    `withdrawn` undoes `approved`, `reopened` undoes `rejected`, and `held_again` undoes `released`.
+    `taken_back` undoes `submitted`, `withdrawn` undoes `approved`, and `reopened` undoes `rejected`. `released` means
+    that held time is to be charged after all; `held_again` undoes that.
     """
 
     LOGGED = "logged"
@@ -122,7 +123,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The result of one step for one entry: its new version and state, and the changed columns.
+    """What one step did to one entry: the version and the state of the entry after the step, and the changed columns.
 
     `state` is None if the entry was deleted. `columns` maps each changed column to its old and its new value.
     """

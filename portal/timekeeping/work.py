@@ -39,7 +39,7 @@ class Work:
     `minutes` are the minutes actually worked (1 to 1440), which no rule changes. With `minutes` None, they are the
     minutes elapsed between the clock times `began` and `ended`, plus `added`. `general_kind_id` is for general time
     only. With `role_id` None, the billing role is the agent's. With `billing` None, the default of the task applies
-    (S0.10), else the default of the case's type (S2.13); without task and case, work under a service is billable.
+    (S0.10), else the default of the case's type (S2.13). Without task and case, work is billable if it has a service.
     `counts`, in minutes, overrides the service's rounding rule and needs an `override_reason`. The customer reads
     `external_comment`, never `description`.
     """
@@ -127,7 +127,7 @@ class Work:
 
 
 def parse_counted(text: str) -> int:
-    """Return the minutes of an override in `text`, which is a duration or 0.
+    """Return the billable minutes that an agent typed to override the rounding rule: a duration, or 0.
 
     Raise `ValueError` with an error message for other text.
     """
@@ -255,7 +255,7 @@ def rounding_of(row: Any) -> Rounding:
 def content_of(
     work: Work, ground: Ground, *, known_date: date | None = None, known_span: Span | None = None
 ) -> dict[str, Any]:
-    """Check `work` against the rules, and return the columns of its time entry by name.
+    """Check `work` against the rules, and return the values of the columns of its time entry, by name.
 
     `known_date` and `known_span` are the stored values of an entry that is changed, None for a new entry. Raise
     `Invalid` with an error message for each bad field.
@@ -320,8 +320,8 @@ def content_of(
 def _lacking(work: Work, ground: Ground) -> dict[str, str]:
     """Return an error message for each empty service, task or description that the admins' rules require (S0.15).
 
-    `content_of` checks the external comment, and the description of general time, to which these rules do not apply. A
-    task is required only if the service or project offers one.
+    A task is required only if the service or project offers one. These rules do not apply to general time, for which
+    the result is empty. `content_of` checks the external comment, and the description of general time.
     """
     rules, wrong = ground.rules, dict[str, str]()
     if ground.customer_id is None:

@@ -86,12 +86,12 @@ class Day:
 
     @property
     def gap(self) -> int:
-        """Return the minutes of all gaps."""
+        """Return the sum of the minutes of all gaps."""
         return sum(one.minutes for one in self.stretches if one.entry is None)
 
     @property
     def overlap(self) -> int:
-        """Return the minutes that entries share with earlier entries."""
+        """Return the sum of the minutes that each entry shares with earlier entries."""
         return sum(one.overlap for one in self.stretches)
 
     @property
@@ -101,7 +101,7 @@ class Day:
 
     @property
     def bars(self) -> list[Bar]:
-        """Return the drawing of each stretch."""
+        """Return the drawing of each stretch, in the order of `stretches`."""
         return [
             Bar(one, self._share(one.began), f"{100 * (one.ended - one.began) / self._length:.2f}")
             for one in self.stretches
@@ -109,7 +109,10 @@ class Day:
 
     @property
     def ticks(self) -> list[tuple[str, str]]:
-        """Return the labels of the time line as pairs: the place in per cent of the width, and the hour to print."""
+        """Return the labels of the time line as pairs: the place in per cent of the width, and the hour to print.
+
+        A time line of at most 12 hours shows every hour, one of at most 24 every second hour, a longer one every fourth.
+        """
         if self.hours is None:
             return []
         began, ended = self.hours
@@ -131,8 +134,9 @@ class Day:
 def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch]:
     """Return the entries with clock times, each with overlap and lane, and the gaps between them, the earliest first.
 
-    A gap lasts at least `SHORTEST_GAP` minutes, from the end of all entries before it to the beginning of the next. The
-    overlap of an entry is the time that it shares with entries that began before it; each minute is counted once.
+    A gap lasts from the end of all earlier entries to the beginning of the next entry, if that is at least
+    `SHORTEST_GAP` minutes. The overlap of an entry is the time that it shares with any of the entries before it in this
+    order.
     """
     timed = sorted(
         ((entry.started_at, entry.ended_at, entry) for entry in entries if entry.started_at and entry.ended_at),
@@ -162,9 +166,9 @@ async def day_of(reader: AgentReader, day: date, target: int) -> Day:
 
 
 def _hours(stretches: Sequence[Stretch], zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-    """Return the full hours between which all stretches lie, the beginning rounded down and the end rounded up.
+    """Return the full hours between which all stretches lie, or None if there are no stretches.
 
-    Return None without stretches.
+    The beginning of the first stretch is rounded down, and the end of the last one is rounded up.
     """
     if not stretches:
         return None

@@ -53,7 +53,8 @@ class Typed:
 def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[Week, dict[str, str]]:
     """Return the week as it would be if everything typed were saved, and the error messages by field name.
 
-    A text that is not a duration is an error. `workdays` holds the minutes that `1d` means on each day.
+    A text that is not a duration is an error, and its cell stays unchanged. `workdays` holds the minutes that `1d`
+    means on each day.
     """
     wrong: dict[str, str] = {}
 
@@ -77,8 +78,8 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
     An emptied field deletes its entry, a changed one changes the minutes of its entry, and a filled one logs a draft.
     The report has the names of the fields that were saved, and the reasons why others were not. A field is not saved if
-    its text is not a duration, if `TimeEntry.log`, `change` or `discard` refuses, or if the entry of its cell was added
-    or changed since the page was loaded.
+    its text is not a duration, if `TimeEntry.log`, `change` or `discard` refuses, or if the entry of its cell was
+    added, changed, submitted or deleted since the page was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
@@ -91,7 +92,7 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
 
 def sentence_of(refusal: Refusal) -> str:
-    """Return the error message for a refused field. If the refusal has several messages, return the first message."""
+    """Return one error message for a refusal: its first field message if it is `Invalid`, otherwise its sentence."""
     return next(iter(refusal.fields.values())) if isinstance(refusal, Invalid) else refusal.sentence
 
 
@@ -125,7 +126,7 @@ def _refuse_overtaken(cell: Cell, text: str, key: uuid.UUID | None) -> None:
 
 
 def _length(text: str, held: int, workday: int) -> Work:
-    """Return a `Work` that has only the duration in `text`: minutes, or clock times and the minutes added to them.
+    """Return a `Work` that has only the duration from `text`: minutes, or clock times and the minutes added to them.
 
     `work_date` is a placeholder; the caller replaces it and fills in the rest. `held` and `workday` are passed to
     `read_duration`. Raise `Invalid` if the text is not a duration.
@@ -143,8 +144,8 @@ def _length(text: str, held: int, workday: int) -> Work:
 async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed, at: datetime) -> None:
     """Log a draft for a cell of the row, with the comment and the task that were entered for the row.
 
-    `length` is a result of `_length`. The comment is the external one, which customers read, or the internal one for
-    general time.
+    `length` is a result of `_length`. For general time, the comment becomes the internal description of the entry; for
+    other time, it becomes the external comment, which customers read.
     """
     kind, number, service, task = typed.with_task(row.key)
     words = typed.words.get(str(row.key), "")

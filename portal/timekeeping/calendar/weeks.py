@@ -35,18 +35,18 @@ class RowKey(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "RowKey | None":
-        """Return the key from its text, such as `case-1042.1.0`, which `str` returns; None for other text."""
+        """Return the key for which `str` returns `text`, such as `case-1042.1.0`, or None if there is no such key."""
         match = _KEY.fullmatch(text)
         return cls(match[1], int(match[2]), int(match[3]), int(match[4])) if match else None
 
     @classmethod
     def of(cls, on: On) -> "RowKey":
-        """Return the key of the row for new time on `on`, with the default service of `on` and no task."""
+        """Return the key of the row for new time on `on`, with the default service of `on`, if any, and no task."""
         return cls(on.kind, int(on.id.partition("-")[2]), on.service_id or 0)
 
     @property
     def on(self) -> str:
-        """Return the id of what the time is logged on, such as `case-1042`, as in the form for time (`On.id`)."""
+        """Return the id of the thing on which the row's time is logged, such as `case-1042` (`On.id`)."""
         return f"{self.kind}-{self.number}"
 
     def __str__(self) -> str:
@@ -156,7 +156,10 @@ class Week:
 
     @property
     def seen(self) -> dict[str, str]:
-        """Return what each filled field shows, by its name, so that a change by somebody else is detected."""
+        """Return `Cell.seen` of each filled field, by the name of the field.
+
+        The form sends this back when it is saved, so that a change by somebody else in between is detected.
+        """
         return {cell.name: cell.seen for row in self.rows for cell in row.cells if cell.seen}
 
 
@@ -166,9 +169,9 @@ def monday_of(day: date) -> date:
 
 
 async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Iterable[RowKey] = ()) -> Week:
-    """Return the reader's week from the Monday `first` on, with a row for everything that time is logged on.
+    """Return the reader's week from the Monday `first` on, with a row for each key under which time is logged in it.
 
-    `more` are keys of further rows. Keys whose case, project, service or kind does not exist are left out.
+    `more` are the keys of further rows. A key whose case, project, service or kind does not exist gets no row.
     """
     found: dict[RowKey, dict[date, list[Held]]] = {key: {} for key in more}
     for row in await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS)):
@@ -183,7 +186,7 @@ async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Itera
 
 
 async def keys_of(reader: AgentReader, first: date) -> list[RowKey]:
-    """Return the keys of the rows in which the reader has time in the week from the Monday `first` on."""
+    """Return the keys of the rows in which the reader has time entries in the week from the Monday `first` on."""
     rows = await current().fetch(_ENTRIES, reader.id, first, first + timedelta(days=DAYS))
     return list(dict.fromkeys(_key_of(row) for row in rows))
 
@@ -212,7 +215,7 @@ async def _rows(found: Mapping[RowKey, Mapping[date, list[Held]]], first: date) 
 
 
 def _fits(task: Task, key: RowKey) -> bool:
-    """Return whether `task` can be chosen for new time in the row with this key. A row with a task has no choice."""
+    """Return whether `task` can be chosen for new time in the row with this key; False if the key has a task."""
     project = key.number if key.kind == "project" else None
     return not key.task and task.service_id == key.service and task.project_id in (None, project)
 

@@ -32,7 +32,7 @@ _COUNTS = ("", "once", "twice", *(f"{word} times" for word in "three four five s
 
 
 class ForgottenDismissal(Table, tablename="forgotten_dismissal"):
-    """An agent's decision that there is no time to log on a case for a day. It ends the suggestion to log some."""
+    """An agent's decision that there is no time to log on a case for a day. The day is no longer suggested then."""
 
     customer_id = BigInt(default=None)
     case_id = BigInt(default=None, primary_key=True)
@@ -50,7 +50,7 @@ class Pick:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Return the case and day from the text that `str` returns, or None for other text."""
+        """Return the pick for which `str` returns `text`, or None if there is no such pick."""
         found = re.fullmatch(r"([0-9]{1,15})\.(\d{4}-\d{2}-\d{2})", text, re.ASCII)
         try:
             return cls(int(found[1]), date.fromisoformat(found[2])) if found else None
@@ -65,8 +65,8 @@ class Pick:
 class Forgotten:
     """Work of an agent on a case on one day without logged time, and the minutes that are suggested for it.
 
-    `replies` is the number of replies. `ended` is `resolved` or `closed` if the agent gave the case that status, or
-    None.
+    `replies` is the number of replies. `ended` is the last status, `resolved` or `closed`, that the agent gave the case
+    on that day, or None.
     """
 
     case_id: int
@@ -86,7 +86,7 @@ class Forgotten:
 
     @property
     def action(self) -> str:
-        """Return what was done, such as `replied four times and closed`."""
+        """Return what the agent did, such as `replied four times and closed`."""
         said = _COUNTS[self.replies] if self.replies < len(_COUNTS) else f"{self.replies} times"
         return " and ".join(filter(None, (f"replied {said}" if self.replies else "", self.ended or "")))
 
@@ -141,15 +141,16 @@ async def _found(reader: AgentReader, at: datetime, dismissed: str, since: datet
 
 
 def _bounds(now: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the first instant of the day `DAYS` days ago, and the first instant of today."""
+    """Return the first instant of the day `DAYS` days before `now`, and the first instant of the day `now`."""
     first, last = (datetime.combine(day, time(), zone) for day in (now - timedelta(days=DAYS), now))
     return first, last
 
 
 async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> Report[Pick, TimeEntry]:
-    """Create a draft entry with the suggested minutes for each pick that is still suggested, and report the others.
+    """Create a draft entry with the suggested minutes for each pick that is still suggested.
 
-    The reader's suggestions are locked, so that sending the form twice creates no entry twice.
+    The report has the new entries, and a `Conflict` for each pick that is no longer suggested. The reader's suggestions
+    are locked, so that sending the form twice creates no entry twice.
     """
     await _hold(reader)
     known = {found.pick: found for found in await forgotten_by(reader, at)}
@@ -168,9 +169,9 @@ async def log_forgotten(reader: AgentReader, picks: Iterable[Pick], *, at: datet
 
 
 async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -> int:
-    """Dismiss these suggestions, because there is no time to log for them, and return how many were dismissed.
+    """Dismiss the suggestions `picks`, for which there is no time to log, and return how many were dismissed.
 
-    Picks that are not (or no longer) suggested to the reader are ignored.
+    Picks that are not (or no longer) suggested to the reader are ignored and not counted.
     """
     await _hold(reader)
     wanted = set(picks)

@@ -53,12 +53,12 @@ class TimerLine:
 
     @property
     def name(self) -> str:
-        """Return the name of what the timer is attached to, else its note; without both, return `No case yet`."""
+        """Return the name of the thing to which the timer is attached, else the note, else `No case yet`."""
         return self.place or self.note or "No case yet"
 
     @property
     def address(self) -> str:
-        """Return the URL path of what the timer is attached to, or of the timer itself."""
+        """Return the URL path of the thing to which the timer is attached; if there is none, of the timer itself."""
         return address_of(self.on) if self.on else f"/agent/timer/{self.id}"
 
     def elapsed(self, at: datetime) -> timedelta:
@@ -75,7 +75,11 @@ class TimerLine:
         return max(1, (self.elapsed(at) + timedelta(seconds=30)) // timedelta(minutes=1))
 
     def asks_at(self, zone: ZoneInfo) -> datetime | None:
-        """Return the instant from which a running timer counts as forgotten; None while it is paused."""
+        """Return the instant from which a running timer counts as forgotten; None while it is paused.
+
+        The timer then runs `BEYOND` longer than the agent's working day, or past midnight and for `OVERNIGHT`,
+        whichever comes first.
+        """
         if self.since is None:
             return None
         day = self.since.astimezone(zone).date()
@@ -84,7 +88,7 @@ class TimerLine:
         return min(self.since + long, max(self.since + OVERNIGHT, midnight.astimezone(UTC)))
 
     def is_forgotten(self, at: datetime, zone: ZoneInfo) -> bool:
-        """Return whether the timer has run for so long that its agent has probably forgotten it."""
+        """Return whether the timer runs and has probably been forgotten by its agent: `at` is `asks_at` or later."""
         asks_at = self.asks_at(zone)
         return asks_at is not None and at >= asks_at
 
@@ -100,11 +104,11 @@ class TimerLine:
         return {name: length // timedelta(milliseconds=1) for name, length in lengths.items()}
 
     def work_date(self, zone: ZoneInfo) -> date:
-        """Return the day on which the timer was started."""
+        """Return the day in `zone` on which the timer was first started."""
         return self.began_at.astimezone(zone).date()
 
     def clock_times(self, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
-        """Return the clock times at which the timer started and was last paused, such as 09:00 and 10:45.
+        """Return the clock times at which the timer was first started and last paused, such as 09:00 and 10:45.
 
         While the timer runs, the second clock time is that of the instant `at`. Return "" for both if they are equal or
         the instants are a day or more apart.

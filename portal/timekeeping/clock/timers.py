@@ -65,10 +65,11 @@ class Timer(Table, tablename="timer"):
     async def start(
         cls, by: AgentReader, *, at: datetime, on: On | None = None, note: str = "", form_key: uuid.UUID | None = None
     ) -> Self:
-        """Start a timer for work on `on`, or without a purpose yet, and return it.
+        """Start a timer for work on `on`, or without a purpose yet, and return the timer.
 
-        Pause the agent's timer that is running. If the agent has an open timer for `on` already, resume that timer
-        instead. Sending the same `form_key` again changes nothing. Raise `Invalid` (`note`) if the note is too long.
+        Pause the agent's timer that is running. If the agent has a timer on `on` already that has not ended, resume
+        that timer instead and ignore `note`. Sending the same `form_key` again changes nothing. Raise `Invalid`
+        (`note`) if the note of a new timer is too long.
         """
         await _hold(by)
         if form_key and (sent := await cls._own(by).where(cls.form_key == form_key).first()):
@@ -86,7 +87,7 @@ class Timer(Table, tablename="timer"):
 
     @classmethod
     async def _open_on(cls, by: AgentReader, on: On) -> Self | None:
-        """Return the agent's latest timer on `on` that has not ended, or None."""
+        """Return the timer on `on` that the agent created last and has not ended, or None if there is none."""
         query = cls._own(by).where(cls.ended_at.is_null())
         for name, value in _place(on).items():
             column = getattr(cls, name)
@@ -95,7 +96,7 @@ class Timer(Table, tablename="timer"):
         return found
 
     async def resume(self, by: AgentReader, *, at: datetime) -> None:
-        """Let this timer run, and pause the timer of the agent that runs. Do nothing if this timer runs already.
+        """Let this timer run, and pause the agent's other timer if one runs. Do nothing if this timer runs already.
 
         Raise `Conflict` if the timer was logged or discarded.
         """
@@ -114,9 +115,10 @@ class Timer(Table, tablename="timer"):
             await _tell(by, at)
 
     async def keep(self, minutes: int, by: AgentReader, *, at: datetime) -> None:
-        """Pause a timer that was left running by mistake; count only the first `minutes` since it was last started.
+        """Pause a timer that was left running by mistake, as of `minutes` after it was last started or resumed.
 
-        Raise `Conflict` if the timer is no longer running, and `Invalid` (`keep`) if it has not run for that long.
+        The time since then does not count. Raise `Conflict` if the timer is no longer running, and `Invalid` (`keep`)
+        if `minutes` is not positive or the timer has not run for that long.
         """
         since = await current().fetchval(
             "select began_at from timer_segment where timer_id = $1 and ended_at is null", self.id
@@ -129,7 +131,7 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def confirm(self, by: AgentReader, *, at: datetime) -> None:
-        """Let a timer that seemed forgotten continue to run.
+        """Let a timer that seemed forgotten continue to run. Do nothing if it does not run.
 
         A new segment begins, because whether a timer seems forgotten depends on the length of the latest segment.
         """
@@ -148,7 +150,7 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def discard(self, by: AgentReader, *, at: datetime) -> None:
-        """End the timer without logging it; `restore` undoes this. Do nothing if the timer has ended."""
+        """End the timer without logging its time. `restore` undoes that. Do nothing if the timer has ended."""
         await self._end(by, at, None)
 
     async def finish(self, entry_id: int, by: AgentReader, *, at: datetime) -> None:
@@ -170,9 +172,9 @@ class Timer(Table, tablename="timer"):
         await _tell(by, at)
 
     async def restore(self, by: AgentReader, *, at: datetime) -> None:
-        """Undo the end of the timer, which is paused afterwards. Do nothing if it has not ended.
+        """Undo the end of the timer, which is paused afterwards. Do nothing if the timer has not ended.
 
-        The caller must delete the entry that the timer was logged as.
+        If the timer was logged as a time entry, the caller must delete that entry.
         """
         if self.ended_at:
             self.ended_at = self.entry_id = None
@@ -195,7 +197,10 @@ class TimerSegment(Table, tablename="timer_segment"):
 
 
 async def pause_all(agent_id: int, at: datetime) -> None:
-    """Pause the running timer of an agent who leaves. The timer is not deleted, so that a manager can ask about it."""
+    """Pause the running timer of an agent who leaves the company.
+
+    The timer is not deleted, so that a manager can ask about it.
+    """
     await current().execute(_PAUSE, agent_id, at)
 
 
@@ -227,12 +232,12 @@ async def _pause(by: AgentReader, at: datetime) -> None:
 
 
 async def _tell(by: AgentReader, at: datetime) -> None:
-    """Write an outbox row, so that the agent's other pages show the change to the timer."""
+    """Write an outbox row, so that the agent's other open pages show the change to the timer."""
     await outbox.tell(kind="timer.changed", subject_id=by.id, customer_id=None, contact_may_know=False, actor=by, at=at)
 
 
 def _place(on: On | None) -> dict[str, Any]:
-    """Return the values of the columns that say what a timer is for."""
+    """Return the values, by name, of the columns that say what a timer is for; all are None if `on` is None."""
     column = {"case": "case_id", "project": "project_id", "service": "service_id", "general": "general_kind_id"}
     place: dict[str, Any] = dict.fromkeys([*column.values(), "customer_id"])
     return place | ({column[on.kind]: on.row_id, "customer_id": on.customer_id} if on else {})

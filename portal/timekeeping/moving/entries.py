@@ -13,7 +13,7 @@ from portal.timekeeping.versions import Step, Verb
 
 
 async def hold_customer(customer_id: int) -> None:
-    """Lock the customer, so that no manager decides on its time and no billing run bills it (`billing.locks`)."""
+    """Lock the customer, so that no manager decides on the customer's time and no run bills it (`billing.locks`)."""
     await current().execute("select id from customer where id = $1 for no key update", customer_id)
 
 
@@ -25,9 +25,10 @@ _MOVE = "update time_entry set case_id = $1 where id = any($2) and case_id <> $1
 
 
 async def move(time: Sequence[Any], sources: dict[int, Case], target: Case, by: AgentReader, at: datetime) -> None:
-    """Move the locked entries `time` to `target`, and record a version of each entry.
+    """Move the locked entries `time` to the case `target`, and record a version of each entry.
 
-    `time` are rows with `COLUMNS`. `sources` are the present cases of the entries, by id.
+    `time` are rows with `COLUMNS`. `sources` are the cases that the entries leave, by id. An outbox row makes open
+    pages of `target` show the change.
     """
     if not time:
         return

@@ -20,9 +20,9 @@ from portal.timekeeping.moving import entries
 async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tuple[Case, list[Case]]:
     """Return the case with the number `into`, called the target, and a list of the cases to merge into the target.
 
-    The list has the other cases of `numbers`; it is empty if all of them are part of the target already. Raise
-    `NotFound` for an unknown number, and `Invalid` (`case`) for more than `MOST` numbers. If the list is not empty,
-    raise `Conflict` for a case that was merged before.
+    The list has the cases of `numbers` that are not part of the target yet; it may be empty. Raise `NotFound` for an
+    unknown number, and `Invalid` (`case`) for more than `MOST` numbers. If the list is not empty, raise `Conflict` if
+    the case with one of these numbers was merged into another case before.
     """
     if len({into, *numbers}) > merging.MOST:
         raise Invalid({"case": merging.TOO_MANY})
@@ -63,9 +63,10 @@ class Mergeable:
 
 
 async def mergeable(numbers: Sequence[int], reader: AgentReader) -> tuple[list[Mergeable], str]:
-    """Return the cases with these numbers, the lowest first, and the reason why they cannot be merged, or "".
+    """Return the cases with these numbers, the lowest first, and the reason why they cannot be merged.
 
-    Instead of a case that was merged already, return the case into which it was merged.
+    Instead of a case that was merged already, return the case into which it was merged. The reason is "" if the cases
+    can be merged, or if there is only one case and no number is unknown.
     """
     rows = await current().fetch(
         _MERGEABLE.format(seen=Case.visible_sql(reader, "c")), list(numbers)[: merging.MOST + 1]
@@ -93,7 +94,7 @@ where {{seen}} and c.id = any (select coalesce(n.merged_into_id, n.id) from case
 
 
 async def merge(numbers: Sequence[int], into: int, *, by: AgentReader, at: datetime) -> Case:
-    """Merge the cases with these numbers into the case with the number `into`, and return it.
+    """Merge the cases with these numbers into the case with the number `into`, and return that case.
 
     If all cases are part of that case already, nothing changes, so a repeated request is harmless. Customers are
     locked before cases, and cases before time entries, as everywhere. Raise `NotFound` and `Conflict` as `to_merge`
@@ -118,7 +119,10 @@ _TIME = f"select {entries.COLUMNS} from time_entry e where e.case_id = any($1) o
 
 
 async def _follow(source_ids: Sequence[int], target: Case, by: AgentReader, at: datetime) -> None:
-    """Move the timers of cases to `target`, and make open pages of the timers' agents update."""
+    """Move the timers of the merged cases to `target`.
+
+    Write an outbox row for each agent who has one of these timers that has not ended, so that open pages show the change.
+    """
     rows = await current().fetch(
         "update timer set case_id = $1 where case_id = any($2) returning agent_id, ended_at", target.id, source_ids
     )

@@ -24,8 +24,8 @@ async def split(
 ) -> Case:
     """Move messages of a case, and chosen time entries, to a new case with this subject, and return the new case.
 
-    Raise `Invalid` and `Conflict` as `desk.verbs.splitting.split` does, and `Invalid` (`entry`) for an entry that is
-    approved, was deleted, or belongs to an appointment that stays: such time stays on the case.
+    Raise `Invalid` and `Conflict` as `desk.verbs.splitting.split` does. Raise `Invalid` (`entry`) if one of the entries
+    was approved or deleted, or belongs to an appointment that stays on the case.
     """
     agents_only(by)
     await entries.hold_customer(case.customer_id)

@@ -67,8 +67,8 @@ from (select) as one left join cases c on c.id = $6 left join service s on s.id 
 async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
     """Return the warnings about time that is about to be stored, found by one query.
 
-    Two of the warnings are about time that cannot be saved: a locked period, and a case on which no time may be logged.
-    They tell the agent so before the form is sent.
+    Two of the warnings tell the agent, before the form is sent, that the time cannot be saved: its period is locked, or
+    no time may be logged on the case.
     """
     began, ended = (planned.span.started_at, planned.span.ended_at) if planned.span else (None, None)
     row = await current().fetchrow(
@@ -94,12 +94,12 @@ async def warnings(planned: PlannedTime, at: datetime) -> list[Warned]:
 
 
 def overlap_words(other: Span) -> str:
-    """Return the sentence about another entry with which the time overlaps."""
+    """Return the warning that the time overlaps with another entry; `other` is the span of that entry."""
     return f"This overlaps with time that is logged from {other.words()}."
 
 
 def day_words(minutes: int) -> str:
-    """Return a sentence if the minutes of one day exceed 24 hours, else ""."""
+    """Return a warning if the minutes of one day, with the time in the form, exceed 24 hours, else ""."""
     return f"With this, the day has {spoken(minutes)}: more than 24\u00a0h." if minutes > LONGEST else ""
 
 
@@ -110,9 +110,9 @@ from time_entry e where e.agent_id = $1 and e.work_date >= $2 and e.work_date < 
 
 
 async def of_days(agent_id: int, first: date, days: int = 7) -> dict[date, list[Warned]]:
-    """Return the warnings about stored time on the `days` days from `first` on, by day, found by one query.
+    """Return the warnings about the agent's stored time on each of the `days` days from `first` on, by one query.
 
-    Days without a warning are left out. The week grid shows the warnings above the day.
+    Days without a warning are left out. The week grid shows the warnings of a day above that day.
     """
     found: dict[date, list[Warned]] = {}
     for row in await current().fetch(_DAYS, agent_id, first, first + timedelta(days=days)):

@@ -24,7 +24,10 @@ _MAY = f"select exists (select from ({_PICKED}) p where p.id = $3)"  # noqa: S60
 
 
 async def offered_to(by: AgentReader, rules: Rules) -> list[Offered]:
-    """Return the agents for whom `by` may log time, sorted by name; an empty list if `by` may log only their own time."""
+    """Return the agents who have not left and for whom `by` may log time, sorted by name.
+
+    Return an empty list if `by` may log only their own time.
+    """
     pick = rules.pick_of(by)
     return [] if pick == "self" else [Offered(**row) for row in await current().fetch(_OFFERED, by.id, pick)]
 

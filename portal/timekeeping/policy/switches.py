@@ -94,7 +94,10 @@ class Rules(Struct, frozen=True, kw_only=True):
     @staticmethod
     @lru_cache(maxsize=8)
     def read(text: str | None) -> "Rules":
-        """Return the rules that the SQL expression `RULES` selected. Equal texts give the same object."""
+        """Return the rules from the JSON that the SQL expression `RULES` or `FIXING` selected; for None, the defaults.
+
+        Equal texts give the same object.
+        """
         return msgspec.json.decode(text, type=Rules) if text else USUAL
 
     @property
