@@ -22,10 +22,10 @@ mine as (
 decided as (select distinct g.id from agent g join mine m on m.id = g.department_id where m.for_id <> g.id),
 served as (select n.service_id as id, n.agent_id as for_id from service_designation n join standing d on d.id = n.agent_id)
 """  # noqa: S608
-"""SQL of recursive common table expressions that find on whose time the agent `$1` may decide on the day `$2`.
+"""SQL of recursive common table expressions that find whose time the agent `$1` may approve or reject on the day `$2`.
 
-`decided` holds the ids of agents, and `served` those of services. In `served`, `for_id` is the manager who is designated:
-`$1`, or an absent manager whose deputy `$1` is.
+`decided` holds the ids of agents, and `served` those of services. In `served`, `for_id` is the manager who is
+designated: `$1`, or an absent manager whose deputy `$1` is.
 """
 
 MAY_DECIDE = """
@@ -33,7 +33,7 @@ MAY_DECIDE = """
 """
 """SQL condition that the agent `$1` may decide on the time entry `e`. It refers to `decided` and `served` of `DECIDES`.
 
-A deputy may not decide on the time of the absent manager, who could not decide on it either (D33).
+A deputy may not decide on the absent manager's own time, because that manager could not decide on it either (D33).
 """
 
 
@@ -92,7 +92,7 @@ where d.agent_id = $1 order by folded(s.name), folded(c.name), s.id
 
 
 async def services_of(agent_id: int) -> list[str]:
-    """Return the names of the services that the agent is designated for, each with its customer, sorted by name."""
+    """Return the names of the services for which the agent is designated, each with the customer's name, sorted."""
     rows = await current().fetch(_SERVICES, agent_id)
     return [row["name"] for row in rows]
 

@@ -78,10 +78,10 @@ class CaseType(Endable, Table, tablename="case_type"):
         return case_type
 
     async def change(self, facts: CaseTypeFacts) -> None:
-        """Replace the name, whether time on its cases is billable by default, and whether contacts may choose it.
+        """Replace every field of the case type. Existing time entries and cases do not change.
 
-        Existing time entries and cases do not change. Raise `Invalid` for a bad field, if another case type has the
-        name, or if contacts could not choose any type afterwards.
+        Raise `Invalid` for a bad field, if another case type has the name, or if contacts could not choose any type
+        afterwards.
         """
         values = _read(facts)
         if not values["for_contacts"] and await self._is_last_for_contacts():

@@ -26,7 +26,7 @@ FIRST_CREDIT_NUMBER = "C-0001"
 BRIEF = """
 select c.name as company, c.currency, c.time_zone as company_zone, (select left(encode(sha256, 'hex'), 12) from logo) as logo from company c
 """
-"""SQL that selects what every page shows of the company; it is read by the query that finds the session."""
+"""SQL that selects what every page shows of the company. It is part of the query that finds the session."""
 
 
 class CompanyFacts(PartyFacts, kw_only=True):
@@ -188,7 +188,7 @@ class NumberSeries(Table, tablename="number_series"):
 
     @classmethod
     async def take(cls, kind: str = INVOICE) -> Number:
-        """Take the next number for the document of this kind that this transaction issues, and return it.
+        """Take and return the next number, for the document of this kind that this transaction issues.
 
         The row stays locked until the transaction ends, so other transactions that issue such a document wait for this
         one. If the transaction rolls back, the next document gets the same number, so that there is no gap. Raise
@@ -205,12 +205,12 @@ class NumberSeries(Table, tablename="number_series"):
 
     @property
     def is_used(self) -> bool:
-        """Return whether a document has taken a number, so that the series can no longer start elsewhere."""
+        """Return whether a document has taken a number of the series. If so, the first number can no longer change."""
         return bool(self.next_number > self.first_number)
 
     @classmethod
     async def ready_for_credits(cls) -> "NumberSeries":
-        """Return the series of credit notes. If the company has not set it up, create it with `FIRST_CREDIT_NUMBER`."""
+        """Return the series of credit notes. If there is none yet, create it; it begins with `FIRST_CREDIT_NUMBER`."""
         prefix, width, first = _first_number(FIRST_CREDIT_NUMBER)
         await current().execute(
             "insert into number_series (kind, prefix, width, first_number, next_number) values ($1, $2, $3, $4, $4)"

@@ -132,8 +132,8 @@ class Contract(Table, tablename="contract"):
         - for a bad field;
         - for another currency if the contract has services, because their time is priced in the old currency;
         - for other billing periods if fees or included minutes of the present periods are billed;
-        - for a contract that is to be renewed but has ended already at `at`, if the renewal is switched on or the last
-          day changes.
+        - if the renewal is switched on or the last day of a contract with renewal changes, and the contract would
+          already have ended at `at`.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:
@@ -234,9 +234,9 @@ def _read(facts: ContractFacts) -> dict[str, Any]:
 
 
 async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
-    """Raise `Invalid` if a contract with these values is to be renewed but has ended before the day of `at`.
+    """Raise `Invalid` if a contract with these values is to be renewed although its last day is before the day of `at`.
 
-    The renewal would bill days that have passed.
+    Its renewal would bill days that have passed.
     """
     if values["renewal_months"]:
         zone = await current().fetchval("select time_zone from company")
@@ -245,7 +245,10 @@ async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
 
 
 def _coin(currency: str | None) -> Callable[[str], Decimal]:
-    """Return a function that reads the coin to which sums are rounded: one of `COINS` that exists in the currency."""
+    """Return a function that reads the coin to which sums are rounded: one of `COINS` that exists in the currency.
+
+    If `currency` is None, because that field is bad, any of `COINS` is accepted.
+    """
 
     def read(text: str) -> Decimal:
         if text not in COINS:
@@ -259,8 +262,9 @@ def _coin(currency: str | None) -> Callable[[str], Decimal]:
 
 
 def _usual_anchor(start_on: date, cycle: str) -> date:
-    """Return the day on which a billing period begins if the form does not have one.
+    """Return the anchor of a contract if the form leaves it empty.
 
-    It is the first of the month in which the contract starts or, for periods of a week, the day on which it starts.
+    It is the first of the month in which the contract starts or, for periods of a week, the day on which the contract
+    starts.
     """
     return start_on if cycle == Cycle.WEEKLY else start_on.replace(day=1)

@@ -38,7 +38,7 @@ async def change(content: bytes) -> None:
 
 
 async def remove() -> None:
-    """Delete the logo, so that invoices and the sign-in page show the company's name instead."""
+    """Delete the logo, so that later invoices and the sign-in page show the company's name instead."""
     await Logo.delete(force=True)
 
 

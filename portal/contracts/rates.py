@@ -115,7 +115,11 @@ class Rate(Table, tablename="rate"):
 
 
 async def role_priced_first(contract: Contract, on: date) -> int | None:
-    """Return the id of the first role by name that has a rate under the contract on a day, or None if there is none."""
+    """Return the id of the first role, by name, that has a rate on the day `on` for all services of the contract.
+
+    The rate is in the currency of the contract, and is for the contract's customer or for any customer. Return None if
+    there is no such role.
+    """
     found: int | None = await current().fetchval(
         "select r.id from role r where exists (select from rate t where t.role_id = r.id and t.service_id is null and t.currency = $1"
         " and t.effective_from <= $2 and coalesce(t.customer_id, $3) = $3) order by folded(r.name), r.id limit 1",
@@ -198,9 +202,9 @@ async def _read(facts: RateFacts) -> dict[str, Any]:
 
 
 async def _of_service(checked: Checked, values: dict[str, Any]) -> None:
-    """Set `customer_id` in `values`, the column values of a rate for a service, to the service's customer.
+    """Set `customer_id` in `values`, the column values of a rate for a service, to the customer of the service.
 
-    Add an error to `checked` if the rate has another customer than the service, or another currency than the contract.
+    Add an error to `checked` if `values` have another customer than the service, or another currency than its contract.
     Raise `NotFound` for an unknown service.
     """
     service = await Service.find(values["service_id"], SYSTEM)

@@ -41,14 +41,14 @@ class Readiness:
 
     @property
     def rates_missing(self) -> str:
-        """Return a sentence with the roles without a rate, or ""."""
+        """Return a sentence that names the roles without a rate, or "" if there are none."""
         return f"No rate yet for {', '.join(self.unpriced_roles)}." if self.unpriced_roles else ""
 
     @property
     def agents_missing(self) -> str:
-        """Return a message about the agents whose time nobody may approve or, if there are none, those without a role.
+        """Return a message that names the agents whose time nobody may approve.
 
-        Return "" if there are no such agents.
+        If there are none, return a message that names the agents without a role, or "" if there are none either.
         """
         if self.agents_without_approver:
             return (
@@ -58,12 +58,12 @@ class Readiness:
 
     @property
     def services_missing(self) -> str:
-        """Return a message with the customers without a service, or ""."""
+        """Return a message that names the customers without a service, or "" if there are none."""
         return f"No service yet: {', '.join(self.customers_without_service)}." if self.customers_without_service else ""
 
     @property
     def contacts_missing(self) -> str:
-        """Return a sentence with the customers without a contact, or ""."""
+        """Return a message that names the customers without a contact, or "" if there are none."""
         return f"No contact yet: {', '.join(self.customers_without_contact)}." if self.customers_without_contact else ""
 
 

@@ -50,7 +50,7 @@ order by c.end_on, c.id
 
 
 async def renewals_due(today: date) -> list[tuple[int, int]]:
-    """Return the contract id and the customer id of each contract that is due for renewal by `today`.
+    """Return the contract id and the customer id of each contract that is due for renewal on the day `today`.
 
     A contract is renewed on the first day on which it is too late to give notice. Contracts of customers that have
     ended are left out.
@@ -61,8 +61,9 @@ async def renewals_due(today: date) -> list[tuple[int, int]]:
 async def renew(contract_id: int, today: date, at: datetime) -> bool:
     """Extend a contract until notice can be given again, and return whether the contract was due for renewal.
 
-    The row is locked, so that only one of two workers renews it. Each extension is a row of `contract_renewal`. The
-    caller must lock the customer before, and recompute the allocations afterwards. Managers are notified.
+    The contract's row is locked, so that only one of two workers renews the contract. Each extension by
+    `renewal_months` is stored as a row of `contract_renewal`, and managers are notified of it. The caller must lock the
+    customer before, and recompute the allocations afterwards.
     """
     contract = await Contract.find(contract_id, SYSTEM, hold=True)
     if contract.renewal_months is None or contract.last_notice is None or contract.last_notice >= today:
@@ -84,10 +85,10 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
 
 
 def later(day: date, months: int) -> date:
-    """Return the day `months` months later, or the last day of that month if the month is too short.
+    """Return the day `months` months after `day`, or the last day of that month if the month is too short.
 
-    An end of a contract is the first day that it does not cover. So a contract that ends at the end of a month still
-    does after its renewal.
+    For a contract, `day` is the first day that it no longer covers. So a contract whose last day is the last of a month
+    ends at the end of a month after its renewal too.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

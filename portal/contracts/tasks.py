@@ -36,7 +36,7 @@ class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class TaskChoice(NamedTuple):
     """A task that can be chosen for a time entry.
 
-    `service` is the name of the task's service. `billable` is the default when the task is chosen.
+    `service` is the name of the task's service. `billable` is whether an entry with the task is billable by default.
     """
 
     id: int
@@ -47,7 +47,7 @@ class TaskChoice(NamedTuple):
 
 
 class Task(Endable, Table, tablename="task"):
-    """A kind of work within a service. `billable` is the default for time entries with the task.
+    """A kind of work within a service. `billable` is whether time entries with the task are billable by default.
 
     With a `fixed_fee`, each billable entry costs that amount, however long it took. Otherwise its price is by the hour.
 
@@ -128,10 +128,10 @@ class Task(Endable, Table, tablename="task"):
         return task
 
     async def change(self, facts: TaskFacts) -> None:
-        """Replace the name of the task, its fixed fee, and the default that makes later time entries billable or not.
+        """Replace every field of the task: its name, its fixed fee, and whether its time is billable by default.
 
-        Existing entries stay billable or not as they are. Approved entries keep their price. Raise `Invalid` for a bad field, or if the
-        service or project has another task of that name.
+        The new default applies to later time entries only. Approved entries keep their price. Raise `Invalid` for a bad
+        field, or if the service or project has another task of that name.
         """
         values = await _read(facts, self.service_id)
         where = "project" if self.project_id else "service"
@@ -174,7 +174,7 @@ TASKS = Finder(
 
 
 async def _read(facts: TaskFacts, service: int) -> dict[str, Any]:
-    """Return the columns of a task of a service for the fields of its form."""
+    """Return the values of the columns of a task from the fields of its form. `service` is the id of its service."""
     checked = Checked()
     digits = digits_of(await Task.currency_of(service))
     values = {

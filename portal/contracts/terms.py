@@ -43,10 +43,10 @@ PRICES: dict[str, tuple[str, ...]] = {
 
 
 def terms_of(checked: Checked, facts: Any, digits: int) -> dict[str, Any]:
-    """Return the values of all columns in `TERMS` for the fields of a service's form.
+    """Return the values of all columns in `TERMS`, by name, from the fields of a service's form.
 
-    `digits` is the number of decimals of the contract's currency. A field that the settlement does not need is not read,
-    because the form hides it: its column becomes null. Errors are recorded in `checked`.
+    `digits` is the number of decimals of the contract's currency. A field that the settlement does not need is not
+    read, because the form hides it; the column of that field becomes None. Errors are recorded in `checked`.
     """
     readers = _price_readers(digits) | {
         "overflow": ("overflow", one_of(tuple(Overflow))),
@@ -86,9 +86,9 @@ def check_rollover(checked: Checked, values: Mapping[str, Any]) -> None:
 
 
 def prices_of(checked: Checked, facts: Any, settlement: Settlement, digits: int) -> dict[str, Any]:
-    """Return the values of all columns in `PRICES` for the fields of a form of prices.
+    """Return the values of all columns in `PRICES`, by name, from the fields of a form for prices.
 
-    Columns that `PRICES[settlement]` does not have become None. `digits` and `checked` are as in `terms_of`.
+    Columns that are not in `PRICES[settlement]` become None. `digits` and `checked` are as in `terms_of`.
     """
     return _read(checked, facts, _price_readers(digits), PRICES[settlement])
 
@@ -113,9 +113,10 @@ def _read(checked: Checked, facts: Any, readers: Readers, taken: Collection[str]
 
 
 def factors_of(checked: Checked, facts: Any) -> dict[str, Any]:
-    """Return the columns `windows`, `holidays` and `calendar_holidays` for the fields of a service's form (D27).
+    """Return the columns `windows`, `holidays` and `calendar_holidays` from the fields of a service's form (D27).
 
-    Without windows, no holidays are stored, because only windows refer to them. Errors are recorded in `checked`.
+    Without windows, `holidays` is None and `calendar_holidays` False, because only windows refer to holidays. Errors
+    are recorded in `checked`.
     """
     lines = checked("windows", windows, facts.windows) or None
     days = checked("holidays", holidays, facts.holidays) or None
@@ -134,10 +135,10 @@ def prepaid(text: str) -> int:
 
 
 def of_voucher(text: str) -> int:
-    """Return, in minutes, the hours in `text` of a voucher to be sold (also of an offer or a template).
+    """Return, in minutes, the hours of a voucher that is to be sold, or that an offer or a template has, from `text`.
 
-    Raise `ValueError` for an empty field, and for less than 1 h: trying an offer on the time of a year would need too
-    many such vouchers.
+    Raise `ValueError` for an empty field, and for less than 1 h: when an offer is tried on the time of a year, smaller
+    vouchers would be too many.
     """
     if not text.strip():
         raise ValueError("Write how many hours the voucher has, such as 10h.")

@@ -113,7 +113,7 @@ class Voucher(Table, tablename="voucher"):
             VoucherService,
             [of | {"service_id": service, "position": position} for position, service in enumerate(services)],
         )
-        # Approved time may use the voucher up at once; the worker then warns people.
+        # If the voucher is used up at once, because it pays for approved time, the worker warns people.
         await outbox.tell(
             kind="voucher.sold", subject_id=id, customer_id=customer.id, contact_may_know=False, actor=None, at=at
         )
@@ -163,7 +163,7 @@ class Voucher(Table, tablename="voucher"):
 
     @property
     def facts(self) -> VoucherChange:
-        """Return the stored values that can change as form fields, to fill in the form that edits them."""
+        """Return the fields of the voucher that can change after its sale, to fill in the form that edits them."""
         return VoucherChange(
             label=self.label,
             valid_until=self.valid_until.isoformat() if self.valid_until else "",
@@ -196,7 +196,7 @@ async def services_offered(customer_id: int) -> list[Any]:
 
 
 async def _read(facts: VoucherFacts, customer: Customer) -> tuple[dict[str, Any], Sequence[int]]:
-    """Return the columns of a voucher and the ids of its services for the fields of a form.
+    """Return the columns of a voucher, by name, and the ids of its services, from the fields of the form for its sale.
 
     Raise `Invalid` as `sell` does.
     """
@@ -246,9 +246,9 @@ def _time_spent() -> str:
 
 
 def _left_elsewhere(text: str) -> int:
-    """Return, in minutes, the hours in `text` that are left of a voucher that was sold elsewhere.
+    """Return, in minutes, the hours that are left of a voucher that was sold elsewhere, from `text`.
 
-    They may be less than 1 h. Raise `ValueError` for an empty field and for 0.
+    The voucher may have less than 1 h left. Raise `ValueError` for an empty field and for 0.
     """
     if not (minutes := prepaid(text)):
         raise ValueError("Write the prepaid hours, such as 10h.")

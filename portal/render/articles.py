@@ -1,4 +1,4 @@
-"""Turn the Markdown of help articles into cleaned HTML: like messages, with headings and the images of the article."""
+"""Turn the Markdown of help articles into cleaned HTML: the Markdown of messages, and also headings and images."""
 
 import re
 
@@ -20,9 +20,9 @@ LOWEST = 4
 
 
 def _picture(state: StateInline, silent: bool) -> bool:
-    """Parse an image at the present position of the parser, and return whether there is one.
+    """Return whether there is an image at the present position of the parser.
 
-    If there is one, move the position behind it, and, unless `silent`, add its token.
+    If there is one, move the position behind the image and, unless `silent`, add a token for the image.
     """
     found = _PICTURE.match(state.src, state.pos)
     if not found:
@@ -36,7 +36,10 @@ def _picture(state: StateInline, silent: bool) -> bool:
 
 
 def _lower_headings(state: StateCore) -> None:
-    """Shift the levels of all headings so that the highest becomes `h2`: only the page's title is an `h1`."""
+    """Shift the levels of all headings so that the highest becomes `h2`, because only the page's title is an `h1`.
+
+    Levels that would be below `h4` become `h4`.
+    """
     headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
     shift = 2 - min((int(token.tag[1]) for token in headings), default=2)
     for token in headings:
@@ -50,10 +53,7 @@ _MARKDOWN.core.ruler.push("lower_headings", _lower_headings)
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:
-    """Return the value of an attribute; None to remove the attribute.
-
-    None is returned for an image or a link whose URL is not allowed.
-    """
+    """Return `value` to keep an attribute, or None to remove it: the URL of an image or a link that is not allowed."""
     if attribute == "src":
         return value if _OWN.fullmatch(value) else None
     if attribute == "href":
@@ -76,7 +76,10 @@ _CLEANER = nh3.Cleaner(
 
 
 def cleaned_article(html: str) -> str:
-    """Return the HTML with only the tags and attributes that articles may have. Cleaning it again changes nothing."""
+    """Return the HTML without the tags and attributes that articles may not have.
+
+    Cleaning the result again changes nothing.
+    """
     return _CLEANER.clean(html)
 
 

@@ -64,8 +64,7 @@ def address(root: Path, name: str) -> str:
 def asset(root: Path, name: str) -> Asset:
     """Return the file or bundle called `name` below `root`. It is read once per process.
 
-    Raise `FileNotFoundError` if there is none, or if `name` leads outside `root`. The hash of a bundle is computed from
-    the content that is sent, so that hash and content always agree.
+    Raise `FileNotFoundError` if there is no such file or bundle, or if `name` leads outside `root`.
     """
     if name in BUNDLES:
         return _asset(root, name)
@@ -92,7 +91,7 @@ def _asset(root: Path, name: str) -> Asset:
 
 
 def joined(root: Path, bundle: str) -> bytes:
-    """Return the joined sources of a bundle.
+    """Return the content of a bundle: its source files, joined in the order of `BUNDLES`.
 
     In style sheets, each `url()` is rewritten so that the URL contains a hash of the content of its file.
     """

@@ -25,7 +25,7 @@ _SYSTEMS = (
 def named(user_agent: str) -> str:
     """Return the browser and system of a `User-Agent` header, such as "Firefox on Windows".
 
-    An unknown browser is called "Another program".
+    An unknown browser is called "Another program". An unknown system is left out.
     """
     browser = next((name for sign, name in _BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")

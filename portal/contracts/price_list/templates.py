@@ -30,8 +30,8 @@ class TemplateFacts(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a template as typed: those of a service, and its currency, cycle and voucher.
 
     `name` is that of the template and of the services made from it. The fee is for one period of `cycle`, and amounts
-    are in `currency`. `voucher_hours` and `voucher_price` are of the voucher that is sold with a service paid by
-    vouchers; both may be empty. A template has no first day and refers to no other service.
+    are in `currency`. `voucher_hours` and `voucher_price` describe the voucher that is sold together with a service
+    that is paid by vouchers; both may be empty. A template has no first day and refers to no other service.
     """
 
     currency: str
@@ -98,13 +98,16 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """Return the amounts `fee` and `voucher_price` of the template by these names; empty ones are left out."""
+        """Return the amounts `fee` and `voucher_price` of the template by name; an amount that is empty is left out."""
         typed = {"fee": self.facts.fee, "voucher_price": self.facts.voucher_price}
         return {name: Decimal(amount) for name, amount in typed.items() if amount}
 
     @property
     def service_fields(self) -> dict[str, str]:
-        """Return the fields that fill in the form of a new service. Empty ones are left out, so that defaults apply."""
+        """Return the fields of the template with which the form of a new service is filled in.
+
+        Empty fields are left out, so that the defaults of the form apply; so are those that a service does not have.
+        """
         fields = msgspec.structs.asdict(self.facts)
         return {name: value for name, value in fields.items() if value and (name == "name" or name not in _OWN)}
 
@@ -119,12 +122,12 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
 
     @property
     def paid_by(self) -> str:
-        """Return how time is paid for, in the words that pages show, such as `Time spent`."""
+        """Return how time of the template's services is paid for, as pages say it, such as `Time spent`."""
         return Settlement(self.facts.settlement).word
 
 
 async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[str, Any]:
-    """Return the columns of a template for the fields of its form. Raise `Invalid` with a message for each bad field.
+    """Return the columns of a template from the fields of its form. Raise `Invalid` with a message for each bad field.
 
     The fields are validated like those of a service whose contract has the same currency. The column `fields` gets the
     validated values, never the text that was typed. `known_product` is the id of the product that the template has
@@ -152,10 +155,10 @@ async def _read(facts: TemplateFacts, known_product: int | None = None) -> dict[
 
 
 def _package(checked: Checked, facts: TemplateFacts, digits: int) -> dict[str, str]:
-    """Validate the hours and the price of the voucher that is sold with a service, and return them.
+    """Validate the hours and the price of the voucher that is sold together with a service, and return both.
 
-    Return an empty dictionary if no voucher is sold. Errors are recorded in `checked`. `digits` is the number of
-    decimals of the currency.
+    Return an empty dictionary if the settlement is not by vouchers or both fields are empty. Errors are recorded in
+    `checked`. `digits` is the number of decimals of the currency.
     """
     if facts.settlement != Settlement.VOUCHER or not (facts.voucher_hours or facts.voucher_price):
         return {}

@@ -26,7 +26,7 @@ WITHOUT_PRICES = "A service that is paid by time spent has rates, and no prices 
 
 
 class PriceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of new prices as typed; the form has only those that the settlement of the service needs.
+    """Form fields of new prices as typed. The form has only the prices that the settlement of the service needs.
 
     `effective_from` is the first day of the prices. `fee` and `included` are for a whole period. `overage_rate` is
     the hourly rate beyond the prepaid hours; if it is empty, the usual hourly rates apply.
@@ -39,7 +39,7 @@ class PriceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class PriceChange(Table, tablename="price_change"):
-    """All prices of a service from a day on, until the next change. Rows are deleted but never changed.
+    """All prices of a service from a day on, until the next price change. A row may be deleted, but never changes.
 
     Only a subscription has a `fee` and `included_minutes`; they are None for a service that is paid by vouchers.
     `overage_rate` is the hourly rate beyond the prepaid hours; if it is None, the usual hourly rates apply.
@@ -79,7 +79,7 @@ class PriceChange(Table, tablename="price_change"):
             await insert_one(cls, row, returning="id")
 
     async def withdraw(self) -> None:
-        """Delete the price change, so that the previous prices apply again. The caller recomputes the allocations."""
+        """Delete the price change, so that the previous prices apply. The caller must recompute the allocations."""
         await PriceChange.delete().where(PriceChange.id == self.id)
 
     @property

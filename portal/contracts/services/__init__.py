@@ -164,7 +164,7 @@ class Service(Table, tablename="service"):
 
     @classmethod
     async def with_included_hours(cls, contract: Contract, service: int | None = None) -> list["Service"]:
-        """Return the subscriptions of a contract, sorted by name; the service with the id `service` is left out."""
+        """Return the services of a contract that are paid by subscription, except `service` (an id), sorted by name."""
         query = cls.objects().where(
             (cls.contract_id == contract.id) & (cls.settlement == Settlement.SUBSCRIPTION.value)
         )
@@ -227,12 +227,12 @@ class Service(Table, tablename="service"):
 
     @property
     def stands_for_word(self) -> str:
-        """Return what the service stands for, such as `A project`."""
+        """Return what the service stands for, as pages say it, such as `A project`."""
         return StandsFor(self.stands_for).word
 
     @property
     def overflow_word(self) -> str:
-        """Return the text for the treatment of time beyond the prepaid hours, such as `Charge it`; "" if there is none."""
+        """Return what happens to time beyond the prepaid hours, such as `Charge it`; "" if the service has none."""
         return Overflow(self.overflow).word if self.overflow else ""
 
     @property
@@ -242,7 +242,7 @@ class Service(Table, tablename="service"):
 
     @property
     def line_per(self) -> str:
-        """Return the noun for what each line of an invoice sums up, such as `agent` for the rollup by resource."""
+        """Return the noun for the thing whose time each line of an invoice sums up, such as `agent` or `service`."""
         return Rollup(self.rollup).word.lower()
 
     @property
@@ -285,10 +285,10 @@ order by folded(s.name), c.start_on, s.id
 async def columns_of(
     facts: ServiceFacts, contract: Contract, service: Service | None = None, *, known_product: int | None = None
 ) -> dict[str, Any]:
-    """Return the columns of a service for the fields of its form. `service` is None for a new service.
+    """Return the values of a service's columns, by name, from the fields of its form.
 
-    Raise `Invalid` for a bad field. A product that has ended is accepted only if `service` has it already or, for a new
-    service, if its id is `known_product`.
+    `service` is the service that is changed, or None for a new one. Raise `Invalid` for a bad field. A product that has
+    ended is accepted only if `service` has it already or, for a new service, if its id is `known_product`.
     """
     checked = Checked()
     taxable = checked("taxable", yes_or_no, facts.taxable)

@@ -1,4 +1,4 @@
-"""The default services of a customer: the service that new cases of a case type get."""
+"""The default services of customers. A default service is the one that new cases of a case type get."""
 
 from msgspec import Struct
 from piccolo.columns import BigInt
@@ -44,8 +44,8 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 class DefaultService(Table, tablename="default_service"):
     """The default service of a customer's new cases of one case type.
 
-    For a new case, the row of its case type applies; without such a row, the row whose case type is null. The primary
-    key is the customer and the case type, which Piccolo cannot express.
+    For a new case, the row of its case type applies; without such a row, the row whose case type is null. In the
+    database, customer and case type together are the primary key, which Piccolo cannot express.
     """
 
     customer_id = BigInt(primary_key=True, default=None)

@@ -111,7 +111,7 @@ class Day:
     def ticks(self) -> list[tuple[str, str]]:
         """Return the labels of the time line as pairs: the place in per cent of the width, and the hour to print.
 
-        A time line of at most 12 hours shows every hour, one of at most 24 every second hour, a longer one every fourth.
+        A time line of at most 12 hours shows every hour, one of at most 24 every second, and a longer one every fourth.
         """
         if self.hours is None:
             return []

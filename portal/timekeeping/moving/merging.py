@@ -121,7 +121,7 @@ _TIME = f"select {entries.COLUMNS} from time_entry e where e.case_id = any($1) o
 async def _follow(source_ids: Sequence[int], target: Case, by: AgentReader, at: datetime) -> None:
     """Move the timers of the merged cases to `target`.
 
-    Write an outbox row for each agent who has one of these timers that has not ended, so that open pages show the change.
+    Write an outbox row for each agent whose timer among them has not ended, so that the agent's open pages show this.
     """
     rows = await current().fetch(
         "update timer set case_id = $1 where case_id = any($2) returning agent_id, ended_at", target.id, source_ids
