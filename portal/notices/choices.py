@@ -79,7 +79,7 @@ class Choices:
 
     @classmethod
     def read(cls, row: Any) -> Self:
-        """Return the choices from a row of `_OF`. The columns of `notice_choice` are null if nothing was chosen yet."""
+        """Return the choices from a row of `_OF`: the defaults if the column `choices` is null."""
         of_contact, zone = row["of_contact"], ZoneInfo(row["time_zone"])
         if row["choices"] is None:
             return cls(of_contact, zone, {})
@@ -112,7 +112,10 @@ class Choices:
         )
 
     def problems(self) -> dict[str, str]:
-        """Return the first problem of the hours as an error message by field name; {} if the hours fit each other."""
+        """Return an error message by field name if the quiet hours and the hour of the digest do not fit each other.
+
+        Only the first problem is returned; {} if there is none.
+        """
         if (self.quiet_from is None) != (self.quiet_to is None):
             return {"quiet_to": "Choose both ends of the quiet hours, or neither."}
         if self.quiet_from is not None and self.quiet_from == self.quiet_to:
@@ -157,7 +160,7 @@ async def choices_of(credential_ids: Iterable[int]) -> dict[int, Choices]:
 async def own_choices(reader: Reader, *, hold: bool = False) -> Choices:
     """Return the reader's choices.
 
-    With `hold`, lock them until the transaction ends: another call with `hold` for the same person waits.
+    With `hold`, lock the choices until the transaction ends: another call with `hold` for the same person waits.
     """
     if hold:
         await current().execute(

@@ -1,7 +1,7 @@
 """Read the notices of one person, with their present sentences.
 
-A notice stores no text. Its sentence is composed from the rows that it refers to whenever it is shown, and only if the
-person may still see them.
+A notice stores no text. Whenever it is shown, its sentence is composed from the rows that it refers to, and it is shown
+only if the person may still see these rows.
 """
 
 import json
@@ -36,9 +36,10 @@ class Notice(Table, tablename="notice"):
 
     `record_id` is the id of the event, such as a message, and `subject_id` the id of the thing it concerns, such as the
     case (`Kind.about`). A person has at most one notice of a kind about a record. `in_app` says whether the app shows
-    it. `read_at` is None until the person has read it. `mail` and `mail_due_at` are None if the notice is not mailed;
-    `mail_batch` identifies the mail that contains the notice, and `mail_begun_at` is the instant at which this mail was
-    enqueued. `decision` is the id of the decision of a rejection. `amount` is as in `Told`.
+    the notice. `read_at` is None until the person has read it. `mail` and `mail_due_at` are None if the notice is not
+    mailed; `mail_batch` identifies the mail that contains the notice, and `mail_begun_at` is the instant at which this
+    mail was enqueued. `decision` is set for a rejection only: entries that were rejected in one step share it. `amount`
+    is as in `Told`.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -138,13 +139,13 @@ _PAID = (
 
 
 def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
-    """Return an SQL condition on the table `notice n` for the notices in the app that `reader` may see now (R12, R26).
+    """Return an SQL condition on the table `notice n`: the notice is to `reader`, who may see it now (R12, R26).
 
-    `shown` is a condition that selects notices, by default those that the app shows. Rights are checked whenever
-    notices are counted, shown or mailed. A contact does not see notices about cases or invoices that they may no longer
+    `shown` is a further condition; by default, the app shows the notice. Rights are checked whenever notices are
+    counted, shown or mailed. A contact does not see notices about cases or invoices that the contact may no longer
     open, and without the right to see hours no notices about hours. An agent who is no longer a manager does not see
-    the notices that only managers get. The notice of a rejection is left out once the rejection is undone for all
-    entries of the person.
+    the notices that only managers get. Left out are also notices of a rejection that is undone for all entries of the
+    person, of a warning that is no longer recorded, and of a payment that was cancelled.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")
@@ -179,7 +180,7 @@ async def unread(reader: Reader, about: tuple[str, int] | None = None) -> int:
 
 
 def kinds_about(what: str | None) -> list[str]:
-    """Return the names of the kinds of notices whose `Kind.about` is `what`, or of all kinds if `what` is None."""
+    """Return the names of the kinds whose notices are about `what` (`Kind.about`), or of all kinds if it is None."""
     return [kind.name for kind in KINDS.values() if what in (None, kind.about)]
 
 
@@ -219,9 +220,9 @@ async def inbox(reader: Reader, *, only_unread: bool = False, after: int | None 
 
 
 async def find(notice_id: int, reader: Reader) -> Told:
-    """Return a notice of the reader.
+    """Return the notice with this id.
 
-    Raise `NotFound` if it is another person's, or if the reader may not see it now.
+    Raise `NotFound` if there is no such notice, if it is another person's, or if the reader may not see it now.
     """
     sql = f"{_FACTS[reader.is_contact]} where n.id = $1 and {in_sight(reader)}"
     row = await current().fetchrow(sql, notice_id)
@@ -231,10 +232,10 @@ async def find(notice_id: int, reader: Reader) -> Told:
 
 
 async def leading_to(places: Collection[str], reader: Reader) -> list[Told]:
-    """Return the reader's unread notices that lead to one of these URLs, even if they are only mailed.
+    """Return the reader's unread notices that lead to one of these URLs, including notices that the app does not show.
 
-    Only the `COUNTED` latest unread notices are searched. Notices about cases are left out: `marking.read` finds them
-    by their case.
+    Only the `COUNTED` latest unread notices are searched. Notices about cases are left out, because `marking.read`
+    finds them by their case.
     """
     sql = f"""{_FACTS[reader.is_contact]} where {in_sight(reader, "n.read_at is null")} and n.kind not like 'case.%'
       order by n.id desc limit {COUNTED}"""

@@ -51,7 +51,7 @@ class InvoiceMail(Table, tablename="invoice_mail"):
 
 
 class ToContact(NamedTuple):
-    """A mail that brings an invoice to the contact with this credential, and that is due at the instant `due_at`."""
+    """A mail that brings an invoice to the contact with this credential. It is due at the instant `due_at`."""
 
     invoice_id: int
     credential_id: int
@@ -59,7 +59,7 @@ class ToContact(NamedTuple):
 
 
 async def mailed_to_contacts(invoice_ids: Collection[int]) -> set[int]:
-    """Return the ids of the given invoices whose customers want their invoices mailed to contacts."""
+    """Return the ids of those of these invoices whose customer wants invoices mailed to contacts."""
     rows = await current().fetch(_MAILED, list(invoice_ids)) if invoice_ids else []
     return {row["id"] for row in rows}
 
@@ -108,9 +108,9 @@ order by o.id on conflict do nothing
 async def mail_credits(told: Collection[int], at: datetime) -> None:
     """Queue the mails that bring credit notes to the people who get the invoices of the customer.
 
-    `told` are the ids of outbox rows of the kind `invoice.credited`. Contacts who want no mails about invoices get no
-    mail. All other contacts get the mail at once, or after their quiet hours. Skip the accounts address if a contact
-    with the same address gets the credit note.
+    `told` are the ids of outbox rows of the kind `invoice.credited`. If the customer wants invoices mailed to contacts,
+    the contacts who may see invoices get the mail at once, or after their quiet hours, unless they want no mails about
+    invoices. Skip the accounts address if a contact with the same address gets the credit note.
     """
     from portal.notices.kinds import KINDS  # noqa: PLC0415 (kinds reads this package's audiences)
 
@@ -148,10 +148,10 @@ on conflict do nothing
 
 
 async def begin(at: datetime) -> None:
-    """Enqueue a job for each row of `invoice_mail` that is due at `at`. Run as `SYSTEM`.
+    """Enqueue a job for each mail that is due at `at`. Run as `SYSTEM`.
 
-    Withdraw a mail to a contact who has switched off mails about new invoices since, unless an agent asked for the
-    mail.
+    Before that, withdraw the mails to contacts who have switched off mails about new invoices since, except mails that
+    an agent asked for.
     """
     await current().execute(_NOT_WANTED, at)
     for row in await current().fetch(_BEGIN, at):
@@ -219,7 +219,7 @@ returning invoice_id, customer_id
 class Receiver:
     """A possible recipient of a customer's invoices: a contact with the right to see them, or the accounts address.
 
-    `contact_id` is None for the accounts address. `choice` is when the contact wants mails about new invoices.
+    `contact_id` is None for the accounts address. `choice` is what the contact has chosen for mails about new invoices.
     """
 
     contact_id: int | None
@@ -229,9 +229,9 @@ class Receiver:
 
 
 async def receivers(customer_id: int) -> list[Receiver]:
-    """Return the possible recipients of a customer's invoices: contacts with access by name, then the accounts address.
+    """Return the possible recipients of a customer's invoices, whether or not the customer wants them mailed.
 
-    The result does not depend on whether the customer wants each invoice mailed to contacts.
+    They are the contacts with access who may see invoices, sorted by name, and then the accounts address, if any.
     """
     from portal.notices.kinds import KINDS  # noqa: PLC0415 (kinds reads this package's audiences)
 
@@ -260,10 +260,11 @@ order by place nulls last, contact_id
 async def ask(
     invoice: Invoice, contact_id: int | None, *, form_key: uuid.UUID | None, by: AgentReader, at: datetime
 ) -> Receiver:
-    """Mail an issued invoice again, to a contact or, if `contact_id` is None, to the accounts address of its customer.
+    """Queue a mail that brings an issued invoice again, to a contact or to the accounts address of the customer.
 
-    Return the recipient. Nothing is mailed if the same form was sent before, or if a mail to the recipient is waiting
-    already. Raise `Conflict` if the recipient may not get the customer's invoices any more.
+    If `contact_id` is None, the mail is to the accounts address. Nothing is queued if the same form was sent before, or
+    if a mail to the recipient is waiting already. Raise `Conflict` if the recipient may not get the customer's invoices
+    any more. Return the recipient.
     """
     chosen = next((one for one in await receivers(invoice.customer_id) if one.contact_id == contact_id), None)
     if chosen is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A kind of notice for contacts or for agents: its label on the page of choices, and the default choice."""
+    """How a kind of notice is offered to contacts or agents: its label in the form of choices, and the default choice."""
 
     word: str
     usual: Choice
@@ -73,7 +73,7 @@ class Kind:
         return self.for_contacts if of_contact else self.for_agents
 
     def is_for(self, reader: Reader) -> bool:
-        """Return whether the reader can be notified of this kind, with their present rights."""
+        """Return whether the reader's present rights allow notices of this kind to the reader."""
         if not self.side(of_contact=reader.is_contact):
             return False
         if reader.is_contact:
@@ -107,15 +107,12 @@ def _message(told: "Told") -> str:
 
 
 def _time(told: "Told") -> str:
-    """Return the URL of the entry's page.
-
-    For several entries or a deleted entry, return the URL of the agent's time.
-    """
+    """Return the URL of the page of the entry; for several entries or a deleted entry, that of the agent's own list."""
     return f"/agent/time/{told.subject_id}" if told.entry_exists and told.count == 1 else "/agent/time"
 
 
 def _of_time(told: "Told") -> str:
-    """Return words for the entries of a decision, such as `your 45 min of Monday 23 November`."""
+    """Return words for the entry or entries that the notice is about, such as `your 45 min of Thu 19 Nov`."""
     if told.count > 1:
         return f"{told.count} of your time entries"
     return f"your {spoken(told.minutes)} of {day(told.work_date)}" if told.work_date else "your time"
@@ -329,5 +326,5 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 
 
 def told_to(reader: Reader) -> list[Kind]:
-    """Return the kinds of which the reader can be notified with their rights, in the order of the page of choices."""
+    """Return the kinds of notices that the reader's rights allow (`is_for`), in the order of the page of choices."""
     return [kind for kind in _ALL if kind.is_for(reader)]

@@ -1,4 +1,4 @@
-"""Put the notices that are due into batches, one mail each, and read the contents of a batch.
+"""Put the notices that are due into batches, each of which becomes one mail, and read the contents of a batch.
 
 A batch holds notices of one person. A batch that is mailed at once is about one case, entry or invoice, so that mail
 programs show its mails as one thread; a digest holds notices about everything. The contents are read when the mail is
@@ -25,7 +25,7 @@ Notices that are made in between are mailed together.
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A notice in a mail. `text` is the Markdown text of the message that it is about; "" if it is about no message."""
+    """A notice in a mail. `text` is the Markdown of the message that the notice is about; "" if there is none."""
 
     told: Told
     text: str
@@ -42,7 +42,8 @@ async def begin_mails(at: datetime) -> int:
     """Put the notices that are due at `at` into batches, enqueue a job for each, and return the number of batches.
 
     Run as `SYSTEM`. A notice is not mailed if its recipient has read it already, or has switched off mails of this kind
-    since. A batch gets no further notices, so a mail that is sent again has the same contents.
+    since. Outside the digest, a notice waits if the recipient got a mail about the same thing less than `APART` ago. A
+    batch gets no further notices, so a mail that is sent again has the same contents.
     """
     tx = current()
     await tx.execute(_NOT_WANTED, at)

@@ -19,9 +19,9 @@ async def read(
 ) -> int:
     """Mark notices of the reader as read, make the reader's other pages update, and return how many were marked.
 
-    A repeat changes nothing. Each argument limits the notices: to the ids `notice_ids`, to one thing (`about`, such as
-    `("case", 7)`), or to ids up to `newest`. With `newest`, a notice that was made after the list was shown stays
-    unread.
+    A repeat changes nothing. Each argument that is given limits the notices further: to the ids `notice_ids`, to one
+    thing (`about`, such as `("case", 7)`), or to ids up to `newest`, so that a notice that was made after the list was
+    shown stays unread.
     """
     what, subject_id = about or (None, None)
     marked = await current().fetch(_READ, reader.credential_id, at, notice_ids, kinds_about(what), subject_id, newest)
@@ -30,7 +30,10 @@ async def read(
 
 
 async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
-    """Mark the notices as unread that the reader marked as read at the instant `read_at`. A repeat changes nothing."""
+    """Undo the marking of notices as read that the reader did at the instant `read_at`. A repeat changes nothing.
+
+    Notices that the app does not show stay read.
+    """
     marked = await current().fetch(
         "update notice set read_at = null where credential_id = $1 and read_at = $2 and in_app returning id",
         reader.credential_id, read_at,
@@ -47,7 +50,8 @@ async def _tell_own_pages(count: int, reader: Reader, at: datetime) -> None:
         )  # fmt: skip
 
 
-# A notice that the app does not show is marked too if the page that it leads to is opened, so that it is no longer mailed.
+# With `notice_ids` or `about`, notices that the app does not show are marked too: the page to which they lead was
+# opened, so they need not be mailed any more.
 _READ = f"""
 update notice n set read_at = $2
 where credential_id = $1 and (in_app or $3::bigint[] is not null or $5::bigint is not null) and read_at is null

@@ -28,8 +28,10 @@ USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
     """Make the notices for at most `most` outbox rows, in the caller's transaction, and return the number of rows.
 
-    Run as `SYSTEM`. Rows that another worker has locked are skipped. `at` is the present instant, which decides when a
-    notice is mailed. With `mails=False`, the notices are never mailed; the demo uses this for its invented past.
+    Run as `SYSTEM`. Rows that another worker has locked are skipped. Mails with issued invoices and credit notes are
+    queued too. If a case was assigned, the agents' notices that it was opened are marked as read. `at` is the present
+    instant, which decides when a notice is mailed. With `mails=False`, no mail is queued and the notices are never
+    mailed; the demo uses this for its invented past.
     """
     tx = current()
     rows = await tx.fetch(_WAITING, most)
@@ -76,7 +78,7 @@ async def _due(kind: Kind, told: list[int]) -> list[Due]:
 
 
 async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Return the notices about prepaid hours of these customers that run out (`warnings.of_hours`).
+    """Check whether prepaid hours of these customers run out (`warnings.of_hours`), and return the notices to make.
 
     A failure for one customer is logged and stops no other notice. Raise `Unavailable` if the failure may be temporary.
     """

@@ -1,9 +1,9 @@
 """Make reminders at fixed times: of time that waits for approval, and of time of last week that is missing.
 
 Reminders are made in the morning, in the time zone of the recipient. Reminders of approvals are made on each working
-day, and reminders of missing time on the first working day of the week. The `record_id` of a reminder is a day as a
-number, so that nobody gets the same reminder twice. It is the present day for approvals, and the Monday of last week
-for missing time.
+day, and a reminder of missing time once a week, from the first working day on. The `record_id` of a reminder is a day
+as a number, so that nobody gets the same reminder twice: for approvals, it is the present day, and for missing time,
+the Monday of last week.
 """
 
 from datetime import date, datetime, timedelta

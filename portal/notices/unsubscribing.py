@@ -1,7 +1,8 @@
 """Links in mails that switch off further mails of the same kinds, without a sign-in (RFC 8058).
 
-A link identifies a person and what to switch off: kinds of notices, or the digest. It is signed, so that nobody can make one
-for somebody else, and it works for as long as the secret of the installation is accepted, because people keep mails.
+A link identifies a person and what to switch off: kinds of notices, or the digest. It is signed, so that nobody can
+make a link for somebody else. Because people keep mails, it works for as long as the secret of the installation is
+accepted.
 """
 
 from collections.abc import Iterable
@@ -64,7 +65,7 @@ class Unsubscription:
         return [side.word for kind in kinds if (side := kind.side(of_contact=self.of_contact))]
 
     async def carry_out(self) -> None:
-        """Switch these mails off for the person. The app still shows the notices. A repeat changes nothing.
+        """Switch the mails off for the person. The app still shows the notices. A repeat changes nothing.
 
         Call this function outside a transaction: it opens its own, as the person. Do nothing for a person whose access
         has ended.
@@ -79,7 +80,7 @@ class Unsubscription:
             await save(reader, replace(choices, kinds={**choices.kinds, **self._switched_off(choices)}))
 
     def _switched_off(self, choices: Choices) -> dict[str, Choice]:
-        """Return the choices that change, by the name of the kind of notice."""
+        """Return the new choice for each kind of notice whose mails are switched off, by the name of the kind."""
         found = {kind.name: choices.of(kind) for kind in KINDS.values()}
         return {
             name: choice._replace(mail=Mail.NEVER)

@@ -19,10 +19,10 @@ from portal.words import Settlement
 
 DAY = timedelta(days=1)
 AHEAD = 30
-"""The number of days before the end of a voucher or contract from which people are warned.
+"""How many days before the end of a voucher or contract people are warned, or fewer if it is short.
 
-It is at most a quarter of the length of the voucher or contract. For a contract that renews itself, the days are
-counted back from the last day on which notice can be given.
+People are warned no earlier than a quarter of its length before the end. For a contract that renews itself, the days
+are counted back from the last day on which notice can be given.
 """
 MORNING = 8
 """The hour of the day, in the company's time zone, from which people are warned of what ends."""
@@ -47,10 +47,11 @@ class Reached(NamedTuple):
 
 
 async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Return the notices about prepaid hours of these customers that run out, and record the warnings.
+    """Record a warning for prepaid hours of these customers of which `FULL` percent or all are used.
 
     The included hours of the present billing period and of the previous one are checked, because time is often approved
-    late. Run as `SYSTEM`, after time was approved or a voucher became usable.
+    late. Return the notices for the warnings that were not recorded before. Run as `SYSTEM`, after time was approved or
+    a voucher became usable.
     """
     company = await Company.find()
     rows = await current().fetch(_PREPAID, list(customer_ids)) if company and customer_ids else []
@@ -66,9 +67,9 @@ _PREPAID = (
 
 
 async def _of_customer(customer_id: int, on: date) -> list[Reached]:
-    """Return the included hours and vouchers of a customer that are used to `FULL` percent or more on the day `on`.
+    """Return the included hours and vouchers of a customer of which, on the day `on`, at least `FULL` percent are used.
 
-    Included hours are those of the present billing period and of the previous one.
+    The included hours are those of the present billing period and of the previous one.
     """
     found = [one for one in await standings(SYSTEM, customer_id, on) if one.is_prepaid]
     before: list[Standing] = []
@@ -97,9 +98,9 @@ def _kind(used: int, size: int) -> str:
 
 
 async def of_days(at: datetime) -> list[Due]:
-    """Return the notices about vouchers that expire soon and contracts that end soon, and record the warnings.
+    """Record a warning for each voucher that expires soon and each contract that ends soon; return the notices to make.
 
-    Run as `SYSTEM`, at least once an hour. Before `MORNING`, nothing is due.
+    Run as `SYSTEM`, at least once an hour. Before `MORNING`, nothing is due. Nobody is warned of the same end twice.
     """
     company = await Company.find()
     if company is None or at.astimezone(ZoneInfo(company.time_zone)).hour < MORNING:
@@ -125,7 +126,7 @@ order by customer_id, kind, voucher_id, contract_id
 
 
 async def _warn(reached: Iterable[Reached], at: datetime) -> list[Due]:
-    """Record each warning, and return the notices for those that are new.
+    """Record a warning for each of `reached`, and return the notices for the warnings that were not recorded before.
 
     For hours that are used up, the warning `low` is recorded too, without a notice, so that nobody is warned of low
     hours afterwards.

@@ -69,7 +69,7 @@ def article_html(text: str) -> Markup:
 
 
 def article(text: str, pictures_at: str) -> str:
-    """Return the Markdown of a help article as cleaned HTML, which templates show with the filter `article`.
+    """Return the Markdown of a help article as cleaned HTML. Templates show this HTML with the filter `article`.
 
     `pictures_at` is the base URL of the images of the article.
     """
@@ -122,9 +122,9 @@ def dom_id(*parts: object) -> str:
 
 
 def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """Return a function that calls `draw`, marks the SVG text as safe HTML and caches it.
+    """Return a function that calls `draw`, marks its text as safe HTML and caches the result.
 
-    Marking the SVG is safe because the drawings escape the texts that they contain (`drawings.attributes`).
+    The text is safe because the functions of `drawings` escape the values that it contains (`drawings.attributes`).
     """
 
     @lru_cache(maxsize=2048)
@@ -147,8 +147,8 @@ def icon(name: str, label: str | None = None, size: int = 16) -> Markup:
 class _CompiledTemplates(FileSystemBytecodeCache):
     """Keeps compiled templates in the `__pycache__` of this package, as Python keeps compiled modules.
 
-    A process would otherwise spend 20 ms on the first use of a template. A template is compiled again if it or this module
-    has changed. If the folder cannot be written, nothing is kept.
+    Without that, a process would spend 20 ms on the first use of each template. A template is compiled again if its
+    source, this module or the version of Jinja has changed. If the folder cannot be written, nothing is kept.
     """
 
     def __init__(self) -> None:

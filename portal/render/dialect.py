@@ -42,9 +42,9 @@ _fence = make_fence_rule(markers=("`",))
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:
-        """Return whether `[text](url)` becomes a link.
+        """Return whether `[text](url)` becomes a link: its URL must have an allowed scheme.
 
-        It must have an allowed scheme, so that `row[i](x)` stays as typed.
+        So `row[i](x)` stays as typed.
         """
         scheme, colon, _ = url.partition(":")
         return bool(colon) and scheme.lower() in SCHEMES
@@ -64,10 +64,11 @@ def dialect() -> MarkdownIt:
 
 
 def _ends_element(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Return whether the line ends the quote, list item or table above it. The rule adds no token.
+    """Return whether the line ends the quote, list item or table above it.
 
     A line without `>` ends a quote, a line that is indented less ends a list item, and a line without `|` ends a table.
-    CommonMark would add such a line to the quote, list item or table ("lazy continuation").
+    CommonMark would add such a line to the quote, list item or table ("lazy continuation"). The rule adds no token, and
+    returns False unless `silent`.
     """
     if state.parentType == "table":
         return silent and "|" not in _text_of(state, line)
@@ -85,7 +86,10 @@ def _list(state: StateBlock, line: int, end: int, silent: bool) -> bool:
 
 
 def _code(state: StateBlock, line: int, end: int, silent: bool) -> bool:
-    """Start a code block at three backticks, unless several words follow: a code block would not show these words."""
+    """Parse a code block that begins with three backticks.
+
+    Return False if several words follow on the line of the backticks, because a code block would not show these words.
+    """
     return len(_text_of(state, line).lstrip("`").split()) <= 1 and _fence(state, line, end, silent)
 
 
@@ -94,7 +98,7 @@ def _text_of(state: StateBlock, line: int) -> str:
 
 
 def _bold(state: StateInline, silent: bool) -> bool:
-    """Parse a run of asterisks, and return whether there is one.
+    """Parse a run of asterisks, and return whether there is one; return False if `silent`.
 
     Two asterisks around words mean bold; all others stay as typed, as in `2**3**4`, `src/**/x` and `5*6*7`.
     """
@@ -120,14 +124,14 @@ def _bold(state: StateInline, silent: bool) -> bool:
 def _is_word(letter: str) -> bool:
     """Return whether a character is a letter or digit of a word. Asterisks inside a word do not mean bold.
 
-    Return False for a wide East Asian letter: these scripts have no spaces between words, so bold may begin and end
-    beside such a letter.
+    Return False for a wide East Asian letter: East Asian scripts have no spaces between words, so bold may begin and
+    end beside such a letter.
     """
     return letter.isalnum() and unicodedata.east_asian_width(letter) not in "WF"
 
 
 def _keep_numbers(state: StateCore) -> None:
-    """Keep the numbers of a numbered list as they were typed: 1, 3, 5 stay 1, 3, 5."""
+    """Keep the numbers of a numbered list as they were typed: 1, 3, 5 stay 1, 3, 5, and `1)` keeps its bracket."""
     for token in state.tokens:
         if token.type == "ordered_list_open" and token.markup == ")":
             token.attrSet("class", BRACKETED)

@@ -31,7 +31,7 @@ class _Typesetter:
         self._child: subprocess.Popen[bytes] | None = None
 
     def make(self, template: str, data: dict[str, Any], format: str = "pdf") -> bytes:
-        """Return the file of this format (`pdf` or `png`) that typst makes from the template and the data.
+        """Return the file that typst makes from the template and the data. `format` is `pdf` or `png`.
 
         Raise `Unavailable` if typst takes too long or too much memory, `RuntimeError` with typst's message if the
         template is wrong.
@@ -151,5 +151,5 @@ async def logo(content: bytes) -> bytes:
 
 
 def stop() -> None:
-    """Stop the typesetting process, if there is one; the next document starts another one."""
+    """Stop the typesetting process, if one runs. The next document starts another one."""
     _typesetter.stop()

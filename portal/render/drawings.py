@@ -1,4 +1,4 @@
-"""Draw clock faces, meters and icons as SVG text.
+"""Draw clock faces, meters, charts and icons as SVG text, or as HTML elements that the style sheet draws.
 
 Sizes are SVG attributes, because the content security policy forbids style attributes (R39). Colours come from the
 classes in `components.css`. Words beside each drawing say the same as the drawing.
@@ -73,9 +73,9 @@ def icon(folder: Path, name: str, label: str | None, size: int) -> str:
 
 
 def slice_of(share: float, radius: float, centre: float = 8) -> str:
-    """Return the SVG shape of a pie slice that begins at twelve o'clock and runs clockwise; "" for an empty one.
+    """Return the SVG shape of a pie slice that begins at twelve o'clock and runs clockwise.
 
-    `share` is the size of the slice, from 0 to 1 (the whole circle).
+    `share` is the size of the slice, from 0, which gives "", to 1, which gives the whole circle.
     """
     if share <= 0:
         return ""
@@ -108,7 +108,7 @@ PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
 
 def ring(status: str) -> str:
-    """Return the HTML element for the icon of a status, which is shown before the name of the status.
+    """Return the HTML element for the icon of the status of a case, which is shown before the name of the status.
 
     Raise `KeyError` unless `status` is one of `STATUSES`.
     """
@@ -118,7 +118,7 @@ def ring(status: str) -> str:
 
 
 def bars(priority: int) -> str:
-    """Return the HTML element for the icon of a priority (1 low to 4 urgent), which is shown before its name.
+    """Return the HTML element for the icon of a priority (1 low to 4 urgent), shown before the name of the priority.
 
     The style sheet draws one to three bars for 1 to 3, and a square with a line for 4.
     """
@@ -126,7 +126,10 @@ def bars(priority: int) -> str:
 
 
 def dial(used: float) -> str:
-    """Return the HTML element for a small pie that shows, in eighths, the share `used` of a deadline's time."""
+    """Return the HTML element for a small pie that shows how much of a deadline's time has passed.
+
+    The share `used`, from 0 to 1, is shown in whole eighths, rounded down.
+    """
     return f'<i class="dial dial-{min(8, int(used * 8))}"></i>'
 
 

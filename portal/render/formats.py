@@ -34,9 +34,10 @@ KILO = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """The reader for whom values are formatted: locale, time zone, and the current instant, or None if it is not known.
+    """What decides how values are formatted: the reader's locale and time zone, and the current instant.
 
-    `company_zone` is the company's time zone, in which payments become due.
+    `now` is None if the current instant is not known. `company_zone` is the company's time zone, in which payments
+    become due.
     """
 
     locale: Locale
@@ -86,7 +87,10 @@ def number(value: Decimal | int | None, most: int = 4) -> str:
 
 
 def own_value(value: str | Decimal | date | None) -> str:
-    """Return the value of an own field of a case: a text as it is, a number or a day in the reader's format."""
+    """Return the value of an own field of a case: a text as it is, a number or a day in the reader's format.
+
+    None gives an en dash.
+    """
     if isinstance(value, Decimal):
         return number(value, 6)
     return value if isinstance(value, str) else day_long(value)
@@ -128,7 +132,10 @@ def _pattern(locale: Locale, digits: int) -> Any:
 
 
 def price(value: Decimal | None, currency: str) -> str:
-    """Return the price of an hour with its currency, such as €98.50, with all its decimals. None gives an en dash."""
+    """Return the price of an hour with its currency, such as €98.50. None gives an en dash.
+
+    A price with more decimals than the currency keeps them and has the code of the currency: 98.1234 EUR.
+    """
     if value is None or value == round_half_up(value, digits_of(currency)):
         return money(value, currency)
     return f"{number(value)}{NBSP}{currency}"
@@ -228,7 +235,10 @@ def ago(at: datetime | None) -> str:
 
 
 def full(at: date | datetime | None) -> str:
-    """Return the date, the time and the time zone, for a `title` attribute: 20 Nov 2026, 14:47 CET."""
+    """Return the date, the time and the time zone, for a `title` attribute: 20 Nov 2026, 14:47 CET.
+
+    A day gives the date only.
+    """
     if not isinstance(at, datetime):
         return day_long(at)
     local = _reading.get().local(at)
@@ -250,16 +260,19 @@ def iso_day(on: date | datetime | None) -> str:
 
 
 def days_late(due_on: date) -> int:
-    """Return how many days ago, in the company's time zone, a payment was due; 0 or less if it is not late."""
+    """Return how many days ago, in the company's time zone, a payment was due.
+
+    The number is negative if the payment is due in the future, and 0 if the current instant is not known.
+    """
     now = _reading.get()
     return (now.now.astimezone(now.company_zone).date() - due_on).days if now.now else 0
 
 
 def in_order(*events: tuple[str, Iterable[Any]]) -> list[Any]:
-    """Return events of several kinds in order of time.
+    """Return events of several kinds in one list, in order of time.
 
-    Each pair has the name of the field with the instant or the day of an event, and the events of one kind, as rows or
-    objects. An event that has only a day comes last on that day.
+    Each argument is a pair for one kind: the name of the field that has the instant or the day of an event, and the
+    events, as rows or objects. An event that has only a day comes last on that day.
     """
 
     def place(pair: tuple[str, Any]) -> tuple[date, float]:
@@ -326,7 +339,7 @@ def _days_from_today(on: date) -> int:
 
 @lru_cache(maxsize=4096)
 def _months(text: str) -> str:
-    """Return the text with British month names cut to three letters and a no-break space between day and month."""
+    """Return a written date with `Sept` shortened to `Sep`, and a no-break space between day and month."""
     words = text.replace("Sept", "Sep").split(" ")
     at = next(place for place, word in enumerate(words) if word.isdigit())
     return " ".join([*words[:at], f"{words[at]}{NBSP}{words[at + 1]}", *words[at + 2 :]])
@@ -337,6 +350,9 @@ def _signed(text: str) -> str:
 
 
 def country(code: str) -> str:
-    """Return the English name of a country for its code, whatever the reader's locale: `DE` gives Germany."""
+    """Return the English name of a country for its code, whatever the reader's locale: `DE` gives Germany.
+
+    An unknown code is returned as it is.
+    """
     name: str = Locale.parse("en_GB").territories.get(code, code)
     return name

@@ -1,7 +1,7 @@
 """Find characters that documents cannot show: PDF/A forbids a character that no font in `static/vendor/ttf` has.
 
-Such a character is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes the list
-of characters that the fonts have to `letters.txt` in the same folder.
+Such a character is printed as `SIGN`, and the form in which somebody types it shows a note. The build writes a list of
+the characters that the fonts have into the file `letters.txt` beside the fonts.
 """
 
 import re
@@ -28,8 +28,8 @@ _SHOWN_AT_MOST = 5
 def _missing() -> re.Pattern[str]:
     """Return a pattern that matches one character that no font has.
 
-    The match includes the modifiers of the character and the characters that are joined to it: an emoji of a family of
-    four counts as one.
+    The match includes the modifiers of the character and the characters that are joined to it. So the emoji of a family
+    of four is one match.
     """
     lines = (render.folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split()
     ranges = ((int(start, 16), int(end, 16)) for start, end in (line.split("-") for line in lines))

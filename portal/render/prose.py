@@ -38,7 +38,7 @@ def link_addresses(state: StateCore) -> None:
 
 
 def _split(text: Token) -> list[Token]:
-    """Split a text token at its URLs, and return text tokens and, for each URL, the tokens of a link."""
+    """Split a text token at its URLs, and return tokens: those of the text, and those of a link for each URL."""
     pieces, rest = [], 0
     for found in _ADDRESS.finditer(text.content):
         address = _trimmed(found[0])
@@ -83,7 +83,7 @@ _CLEANER = nh3.Cleaner(
 def cleaned(html: str) -> str:
     """Return the HTML with only the tags of `TAGS` and the attributes of `ATTRIBUTES`, and only links with `SCHEMES`.
 
-    Cleaning it again changes nothing.
+    Cleaning the result again changes nothing.
     """
     return _CLEANER.clean(html)
 
@@ -101,8 +101,8 @@ def plain(text: str) -> str:
 def words_of(tokens: list[Token]) -> str:
     """Return the words of a parsed Markdown text on one line, as `plain` does.
 
-    Headings, paragraphs, items of lists and cells of tables are kept apart by a middle dot, unless what comes before
-    ends like a sentence.
+    A middle dot separates headings, paragraphs, items of lists and cells of tables. After a punctuation mark, a space
+    does.
     """
     words = number = ""
     for token in tokens:
