@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """How a kind of notice is offered to contacts or agents: its label in the form of choices, and the default choice."""
+    """How a kind of notice is offered to contacts or to agents: its label in the form, and the default choice."""
 
     word: str
     usual: Choice

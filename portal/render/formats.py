@@ -87,10 +87,7 @@ def number(value: Decimal | int | None, most: int = 4) -> str:
 
 
 def own_value(value: str | Decimal | date | None) -> str:
-    """Return the value of an own field of a case: a text as it is, a number or a day in the reader's format.
-
-    None gives an en dash.
-    """
+    """Return the value of an own field of a case: a text as it is, a number or a day in the reader's format."""
     if isinstance(value, Decimal):
         return number(value, 6)
     return value if isinstance(value, str) else day_long(value)
@@ -235,10 +232,7 @@ def ago(at: datetime | None) -> str:
 
 
 def full(at: date | datetime | None) -> str:
-    """Return the date, the time and the time zone, for a `title` attribute: 20 Nov 2026, 14:47 CET.
-
-    A day gives the date only.
-    """
+    """Return date, time and time zone (of a day, only the date), for a `title` attribute: 20 Nov 2026, 14:47 CET."""
     if not isinstance(at, datetime):
         return day_long(at)
     local = _reading.get().local(at)
@@ -260,10 +254,7 @@ def iso_day(on: date | datetime | None) -> str:
 
 
 def days_late(due_on: date) -> int:
-    """Return how many days ago, in the company's time zone, a payment was due.
-
-    The number is negative if the payment is due in the future, and 0 if the current instant is not known.
-    """
+    """Return how many days ago, in the company's time zone, a payment was due; negative if it is due in the future."""
     now = _reading.get()
     return (now.now.astimezone(now.company_zone).date() - due_on).days if now.now else 0
 
@@ -350,9 +341,6 @@ def _signed(text: str) -> str:
 
 
 def country(code: str) -> str:
-    """Return the English name of a country for its code, whatever the reader's locale: `DE` gives Germany.
-
-    An unknown code is returned as it is.
-    """
+    """Return the English name of the country with this code (`DE` gives Germany), or the code if it is unknown."""
     name: str = Locale.parse("en_GB").territories.get(code, code)
     return name
