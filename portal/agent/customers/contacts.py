@@ -237,7 +237,7 @@ async def remove_second_factor(
 ) -> Response[Any]:
     """Remove all second factors of a contact, end the contact's sessions, and redirect to the contact.
 
-    Redirect to the page that asks for the password unless the reader typed it recently (R20).
+    Redirect to the page that asks for the admin's password unless the admin typed it recently (R20).
     """
     async with transaction(reader, readonly=True):
         found = await Contact.find(contact, reader, customer=customer)

@@ -55,7 +55,7 @@ async def add_link(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Link the case with the case whose number was typed, and redirect to the links."""
+    """Link the case with the case that was chosen or whose number was typed, and redirect to the links."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         sent = form.into(NewLink)
@@ -64,7 +64,7 @@ async def add_link(
 
 
 async def _typed(text: str, reader: AgentReader) -> Case:
-    """Return the case with the typed number. Raise `Invalid` at the field `number` if there is none."""
+    """Return the case whose number was typed. Raise `Invalid` at the field `number` if `text` names no case."""
     number = quoted_number(text.strip())
     if number is None:
         raise Invalid({"number": "Choose a case from the list, or type its number, such as #1042."})

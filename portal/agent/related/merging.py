@@ -89,14 +89,14 @@ async def merge_them(
     numbers = _numbers(fields.case)
     async with transaction(reader):
         target = await merge(numbers, fields.into, by=reader, at=at)
-        # Where a service rounds the sum of a case's entries of a day, that sum has grown.
+        # Some services round the sum of a case's entries of one day, and merging cases changes this sum.
         await billing.reallocate([target.customer_id])
     gone = [number for number in numbers if number != target.number]
     return see_other(f"/agent/cases/{target.number}?{urlencode([('from', number) for number in gone])}")
 
 
 def _numbers(typed: list[str]) -> list[int]:
-    """Return the case numbers in the texts, each once, in their order."""
+    """Return the case numbers in the typed texts, each once and in order; texts without a number are left out."""
     return list(dict.fromkeys(number for text in typed if (number := quoted_number(text.strip())) is not None))
 
 

@@ -63,10 +63,10 @@ async def send(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], storage: NamedDependency[Storage],
     at: NamedDependency[datetime], number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Destroy a text or a file, and redirect to the case.
+    """Destroy a text or a file of a case, and redirect to the case.
 
-    If the form does not confirm it (`sure`), destroy nothing and ask for confirmation. The bytes of a file are deleted
-    from storage after the commit.
+    If the form does not confirm the destruction (`sure`), destroy nothing and ask for confirmation. The bytes of a file
+    are deleted from storage after the commit.
     """
     fields = form.into(Redaction)
     async with transaction(reader):

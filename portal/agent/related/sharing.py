@@ -52,7 +52,7 @@ async def add_watcher(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make a contact of the customer a watcher of the case, and redirect to the page."""
+    """Make a contact of the customer a watcher of the case, and redirect to the page with the watchers."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         form.into(NewWatcher)
@@ -65,7 +65,7 @@ async def add_watcher(
 async def remove_watcher(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str], contact: FromPath[int]
 ) -> Response[Any]:
-    """Remove a contact from the watchers of the case, and redirect to the page."""
+    """Remove a contact from the watchers of the case, and redirect to the page with the watchers."""
     async with transaction(reader):
         case = await Case.find(number, reader)
         await case.unwatch(contact, by=reader, at=at)
@@ -78,9 +78,9 @@ async def set_confidential(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make the case confidential, or end its confidentiality, and redirect to the page.
+    """Make the case confidential, or end its confidentiality, and redirect to the page with the watchers.
 
-    Of the customer's contacts, only the contact and the watchers of a confidential case see the case.
+    Of the customer's contacts, only the contact of a confidential case and its watchers see the case.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)

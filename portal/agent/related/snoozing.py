@@ -72,7 +72,10 @@ async def snooze(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Snooze a case until the chosen day and time, and redirect to the case."""
+    """Snooze a case until the chosen day and time, and redirect to the case.
+
+    Raise `Conflict` if somebody else has changed the snooze, or the customer has written, since the page was shown.
+    """
     sent = form.into(Snooze)
     until = SnoozeFacts(day=sent.pick or sent.day, time=sent.time).until(reader, at)
     async with transaction(reader):
@@ -87,7 +90,7 @@ async def snooze(
 
 
 def _instant(text: str) -> datetime | None:
-    """Return the instant that a hidden field contains, or None if it is empty.
+    """Return the instant in `text`, which a hidden field of the form contains, or None if `text` is empty.
 
     Raise `BadRequest` for a text that is not an instant with a time zone.
     """

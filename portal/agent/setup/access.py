@@ -17,11 +17,11 @@ from portal.web.visit import Web, visit_of
 async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any] | None:
     """Return the variables of the template `agent/setup/_access.html` for an agent or a contact.
 
-    Return None for a contact without a mail address, who cannot sign in.
-    `sessions` are the person's open sessions, `factors` the second factors, and `refusal` says when and why a mail
-    server refused the person's mail address, or is None. `own` is true if the person is the signed-in admin, and
-    `joins` if the person has not accepted this access yet but signs in for another customer. `mails` says whether the
-    portal can send mails. The other variables are those of `Person.invited`.
+    Return None for a contact without a mail address, who cannot sign in. `sessions` are the person's open sessions,
+    `factors` the second factors, and `refusal` says when and why a mail server refused the person's mail address, or is
+    None. `own` is True if the person is the signed-in admin. `joins` is True if the person has not accepted this access
+    yet, but already signs in for another customer. `mails` is True if the portal can send mails. The other variables
+    are those of `Person.invited`.
     """
     visit = visit_of(request)
     if (credential := await person.invited(visit.at)) is None:
@@ -48,7 +48,7 @@ async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
 
 
 async def try_mail_again(person: Agent | Contact) -> None:
-    """Send mails to the person's address again although a mail server has refused it. Idempotent."""
+    """Let the portal mail a person again although a mail server has refused the person's mail address. Idempotent."""
     await refusals.forget((await person.credential())["email"])
 
 
@@ -61,7 +61,8 @@ async def remove_factors(request: Web, reader: AgentReader, person: Agent | Cont
     ask_for_password(request)
     async with transaction(reader, readonly=True):
         credential = await person.credential()
-    if credential["id"] == reader.credential_id:  # The account page keeps the last factor if the settings require one.
+    # The account page, on which admins remove their own factors, keeps the last one if the settings require one.
+    if credential["id"] == reader.credential_id:
         raise Conflict("Remove your own second factor under Account.")
     async with transaction(None):
         await factors.remove_all(credential["login_id"], at)

@@ -27,7 +27,7 @@ FINDERS = {"who": audit.PEOPLE, "thing": audit.THINGS}
 
 
 async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[str, Found]]:
-    """Return the filter that the URL describes, and the results of its search fields, by field name.
+    """Return the filter that the URL describes, and what the search fields of the filter found, by field name.
 
     Values that cannot be read are ignored.
     """
@@ -45,10 +45,10 @@ async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[
 
 
 def _id(query: Mapping[str, str], name: str, found: Mapping[str, Found]) -> int | None:
-    """Return the id by which a search field filters.
+    """Return the id by which a search field filters, or None if it does not filter.
 
-    The id in a link, which has no typed text beside it, filters even if no row has this id. The page then shows no
-    change; without a filter, it would show all changes.
+    The URL of a link has an id without a typed text. Such an id filters even if no row has it, so that the page then
+    shows no changes, and not all changes.
     """
     return found[name].id if f"{name}_typed" in query else number_in(query.get(name))
 

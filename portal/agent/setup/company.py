@@ -67,7 +67,7 @@ async def save_company(
     async with transaction(reader):
         held = await Company.find(hold=True)
         facts = edited(form, CompanyForm, await held.facts() if held else NO_COMPANY)
-        # Business hours without a time zone of their own are in that of the company.
+        # Business hours without a time zone of their own use the company's, so the deadlines are computed again.
         if held and held.time_zone != facts.time_zone:
             await recounting.begin()
         await Company.set_up(facts)
@@ -90,7 +90,7 @@ class LogoForm(Struct, kw_only=True):
 async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Save the uploaded image as the company's logo, and redirect to the logo on the page of the company.
 
-    Raise `Invalid` if there is no file, or if it is not a valid image.
+    Raise `Invalid` if no file was uploaded, or if the file is not a valid image.
     """
     form.into(LogoForm)
     if not form.files:
@@ -102,7 +102,7 @@ async def change_logo(request: Web, reader: NamedDependency[AgentReader], form: 
 
 @post("/setup/company/logo/removal", guards=[admin_only])
 async def remove_logo(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Remove the logo, so that pages and documents show the company's name instead, and redirect to the company."""
+    """Remove the logo, so that pages and documents show the company's name instead; redirect to the company's page."""
     form.into(Nothing)
     async with transaction(reader):
         await logo.remove()

@@ -31,7 +31,7 @@ PAGE = "/agent/setup/outbox"
 
 
 def _address(wanted: Filter, **more: object) -> str:
-    """Return the URL of the list with this filter and the parameters `more`."""
+    """Return the URL of the list of mails with the filter `wanted` and the additional parameters `more`."""
     values = {"who": wanted.credential_id, "kind": wanted.kind, "state": wanted.state and wanted.state.value} | more
     query = urlencode({name: value for name, value in values.items() if value is not None})
     return f"{PAGE}?{query}" if query else PAGE
@@ -96,7 +96,10 @@ def _part(message: EmailMessage, kind: str) -> str:
 
 @get("/setup/outbox/{mail:int}", guards=[admin_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPath[int]) -> Response[str]:
-    """Show one mail: its delivery state, its text, and its HTML in a frame without active content."""
+    """Show one mail: its delivery state, its text, and its HTML in a frame without active content.
+
+    If there is nothing to send now, and for a mail with a secret link, show the delivery state only.
+    """
     found = await outgoing.find(mail)
     message = await _written(request, found)
     async with transaction(reader, readonly=True):
@@ -113,7 +116,10 @@ async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPat
 
 @get("/setup/outbox/{mail:int}/html", guards=[admin_only])
 async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
-    """Serve the HTML part of a mail, for a frame in the page of the mail. Raise `NotFound` if nothing is to be sent."""
+    """Serve the HTML part of a mail, for a frame in the page of the mail.
+
+    Raise `NotFound` if there is nothing to send now, and for a mail with a secret link.
+    """
     message = await _written(request, await outgoing.find(mail))
     if message is None:
         raise NotFound
@@ -124,10 +130,10 @@ async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
 async def send_again(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], mail: FromPath[int]
 ) -> Response[Any]:
-    """Send a mail that could not be sent before, and redirect to the page of the mail.
+    """Enqueue a mail that could not be sent before, and redirect to the page of the mail.
 
     The portal may have had no mail server, a mail server may have refused the mail, or the portal may have given up.
-    Raise `NotFound` if the portal cannot send mails.
+    Raise `NotFound` if the portal has no mail server now.
     """
     if not _has_server(request):
         raise NotFound

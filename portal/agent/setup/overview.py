@@ -21,7 +21,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 async def overview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show every page of the set-up, and the remaining steps to the first invoice.
 
-    `?q=` searches the map; the steps are not shown in a search. A request by htmx gets only the map.
+    With `?q=`, show only the pages that match this text, and no steps. A request by htmx gets only the map of pages.
     """
     search, rules = request.query_params.get("q", "").strip(), visit_of(request).rules
     steps = await first_steps.first_steps(rules, visit_of(request).at)

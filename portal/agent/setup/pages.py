@@ -29,10 +29,10 @@ async def form_page(
 ) -> Response[str]:
     """Return a page with a form.
 
-    The form is filled with `typed`, the values of a refused submission. If `typed` is None, it is filled with the
+    The form is filled with `typed`, the values of a refused submission. If `typed` is None, the form is filled with the
     reader's draft for this path; without a draft, with the stored values `facts`. `seen` holds the values with which a
-    later submission is compared, by default `facts`. `errors` holds the error messages by field.
-    With `finders`, the variable `people` of the template holds what the search fields for people show (`people_in`).
+    later submission is compared, by default `facts`. `errors` holds the error messages by field. With `finders`, the
+    variable `people` of the template holds what the search fields for people show (`people_in`).
     """
     reader: Any = visit_of(request).reader
     values = await form_values(request, facts, typed, seen=seen)
@@ -44,9 +44,9 @@ async def form_page(
 async def invite_person(request: Web, person: Agent | Contact, at: datetime, *, page: str, back: str) -> Response[Any]:
     """Mail the person a link for setting a password, and redirect to `page`, which is about the person.
 
-    If the portal cannot send mails, return a page with an invitation link to copy. The link is shown only this once,
-    because whoever has it can choose the person's password. `back` is the URL to which the page with the link leads
-    back. Call this in the admin's transaction. Raise `Conflict` for a person who has left.
+    If the portal cannot send mails, return a page with an invitation link to copy. The page shows the link only once,
+    because whoever has the link can choose the person's password. `back` is the URL to which this page leads back. Call
+    this function in the admin's transaction. Raise `Conflict` for a person who has left.
     """
     visit = visit_of(request)
     if visit.settings.smtp_url:

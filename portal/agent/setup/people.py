@@ -186,7 +186,7 @@ async def change_agent(
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Mail an agent a new link for setting a password, or show the link if there is no mail server. The old link ends.
+    """Mail an agent a new link for setting a password, or show it if there is no mail server. Older links end.
 
     Whoever sees the link can choose the agent's password. Without a mail server, the admin must therefore have typed
     their own password recently; if not, redirect to the page that asks for it.
@@ -289,7 +289,10 @@ async def sign_out_agent(
 async def remove_agents_factors(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Remove the second factors of an agent who has lost them, end the agent's sessions, and redirect to the agent."""
+    """Remove all second factors of an agent, end the agent's sessions, and redirect to the agent.
+
+    Redirect to the page that asks for the admin's password unless the admin typed it recently (R20).
+    """
     async with transaction(reader, readonly=True):
         found = await Agent.find(agent)
     await remove_factors(request, reader, found, at)
@@ -298,7 +301,7 @@ async def remove_agents_factors(
 
 @post("/setup/agents/{agent:int}/mail-refusal/removal", guards=[admin_only])
 async def try_agents_mail_again(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
-    """Send mails to the agent's address again although a mail server has refused it, and redirect to the agent."""
+    """Let the portal mail an agent again whose mail address a mail server has refused, and redirect to the agent."""
     async with transaction(reader):
         await try_mail_again(await Agent.find(agent))
     return see_other(f"/agent/setup/agents/{agent}")
@@ -306,7 +309,7 @@ async def try_agents_mail_again(reader: NamedDependency[AgentReader], agent: Fro
 
 @get("/setup/agents/{agent:int}/data.zip", guards=[admin_only])
 async def export_agent(request: Web, agent: FromPath[int]) -> Response[Any]:
-    """Serve everything that is held about an agent as a ZIP file."""
+    """Serve a ZIP file with everything that the portal stores about an agent."""
     return await personal_data(request, (await (await Agent.find(agent)).credential())["id"])
 
 

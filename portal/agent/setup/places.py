@@ -125,13 +125,13 @@ PLACES: dict[str, tuple[Place, ...]] = {
 
 
 def found(search: str) -> dict[str, list[Place]]:
-    """Return the places that match the search text, by group; all places for an empty text."""
+    """Return the places that match the search text, by group, without empty groups; all places for an empty text."""
     fitting = {group: [place for place in places if place.fits(search, group)] for group, places in PLACES.items()}
     return {group: places for group, places in fitting.items() if places}
 
 
 def notes(ready: Readiness, rules: Rules) -> dict[str, str]:
-    """Return notes about what is missing or switched off, by the URL of the page that sets it up or switches it on."""
+    """Return a note for each page of the set-up on which something is missing or switched off, by the page's URL."""
     said = {
         "/agent/setup/company": "" if ready.company else "Not set up yet.",
         "/agent/setup/roles": ready.rates_missing,

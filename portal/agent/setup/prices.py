@@ -80,7 +80,7 @@ SCOPES = {"customer_id": choosable(CUSTOMERS), "service_id": choosable(SERVICES)
 
 
 class RateForm(RateFacts, kw_only=True):
-    """Form of a new rate. Each search field sends an id, and the text that was typed."""
+    """Form of a new rate. Each search field sends an id and, in a field ending in `_typed`, the typed text."""
 
     customer_id_typed: str = ""
     service_id_typed: str = ""
@@ -158,9 +158,9 @@ async def _case_type(request: Web, *, case_type: int, **again: Any) -> Response[
 async def change_case_type(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], case_type: FromPath[int]
 ) -> Response[Any]:
-    """Save the name of a case type, and whether time is billable by default, and redirect to the case types.
+    """Save the name of a case type and whether its time is billable by default, and redirect to the case types.
 
-    The default applies to time that is logged from now on.
+    The new default applies to time that is logged from now on.
     """
     async with transaction(reader):
         found = await CaseType.find(case_type, hold=True)

@@ -29,7 +29,7 @@ async def show(
     storage: NamedDependency[Storage],
     at: NamedDependency[datetime],
 ) -> Response[str]:
-    """Show the health checks, the failed jobs, and how many events of each kind the outbox holds."""
+    """Show the health checks, the latest failed jobs, and how many events of each kind the outbox holds."""
     state = await jobs.state()
     return await agent_page(
         request, reader, "agent/setup/system.html", checks=await checks(storage, state, at), jobs=state,

@@ -19,7 +19,7 @@ from portal.web.visit import safe_path
 
 
 class Answer(Struct, kw_only=True):
-    """Form with an answer; `back` is the URL path of the page on which it was written."""
+    """Form with the answer to the question of a flag; `back` is the URL path of the page with the form."""
 
     answer: str
     back: str = ""

@@ -37,7 +37,7 @@ class Picked(Struct, kw_only=True):
 
     @property
     def picks(self) -> list[Pick]:
-        """Return the chosen suggestions. Raise `Invalid` if there are none."""
+        """Return the chosen suggestions. Raise `Invalid` if none is chosen."""
         texts = [self.only] if self.only else self.pick
         if not (picks := [pick for text in texts if (pick := Pick.read(text))]):
             raise Invalid({"": "Tick the suggestions that you mean."})
@@ -71,7 +71,7 @@ async def _forgotten(
 async def accept(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Log the ticked suggestions, and redirect to the agent's drafts.
+    """Log time for the chosen suggestions, and redirect to the agent's draft time entries.
 
     If some suggestions cannot be logged, log the others and show the page with the reason for each refused suggestion.
     """
@@ -88,7 +88,7 @@ async def accept(
 async def dismiss_them(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Dismiss the ticked suggestions, and redirect to the page, which offers for one day to suggest them again."""
+    """Dismiss the chosen suggestions, and redirect to the page, where they can be suggested again for one day."""
     async with transaction(reader):
         await dismiss(reader, form.into(Picked).picks, at=at)
     return see_other(HERE)
@@ -99,7 +99,7 @@ async def dismiss_them(
 async def suggest_it_again(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Suggest dismissed suggestions again, and redirect to the page."""
+    """End the dismissal of the chosen suggestions, so that they are suggested again, and redirect to the page."""
     async with transaction(reader):
         for pick in form.into(Picked).picks:
             await suggest_again(reader, pick)

@@ -102,7 +102,7 @@ class Choices:
 
 
 async def services_of(request: Web, customer_id: int | None) -> list[tuple[int, str]]:
-    """Return the id and name of each service that the customer can use, that is, whose contract has not ended."""
+    """Return the id and name of each service of the customer whose contract has not ended; none without a customer."""
     visit = visit_of(request)
     reader: Any = visit.reader
     return await Service.offered(customer_id, today(reader.time_zone, visit.at)) if customer_id else []

@@ -34,7 +34,7 @@ from portal.web.visit import Web, page_of, safe_path, visit_of, wants_fragment
 
 @get("/finders/work")
 async def suggest_work(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return suggestions for what time can be logged on: cases, projects, services and kinds of general time."""
+    """Serve the cases, projects, services and kinds of general time that match the typed text, to log time on."""
     typed = request.query_params.get("text", "")
     async with searching(request, typed):
         found = await logged_on.suggest(reader, typed, number_in(request.query_params.get("after")) or 0)
@@ -62,7 +62,7 @@ async def log_form(
     visit = visit_of(request)
     reader: Any = visit.reader
     values = typed if typed is not None else await begun(request, reader)
-    # The time of the timer has been logged already. If the form is sent again, its time is logged without the timer.
+    # The timer has been logged already, as the error says. If the form is sent again, it logs time without the timer.
     if errors and "timer" in errors:
         values = {name: value for name, value in values.items() if name != "timer"}
     sought = await logged_on.find(reader, values.get("on", ""), values.get("on_typed"))
@@ -79,9 +79,9 @@ async def log_form(
 
 @get("/time/preview")
 async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the preview of what was typed so far.
+    """Return the preview of the time entry that the values typed so far describe.
 
-    `?entry=` is the id of the entry that is changed; it is missing for a new entry.
+    `?entry=` is the id of the entry that is changed; a new entry has no `?entry=`.
     """
     typed, entry = request.query_params, number_in(request.query_params.get("entry"))
     line = await find_entry(reader, entry) if entry else None
@@ -111,17 +111,20 @@ async def _understood(
 
 
 def _service_of(typed: dict[str, Any], on: logged_on.On | None) -> int | None:
-    """Return the id of the service of the time, or None.
+    """Return the id of the service under which the time is logged, or None.
 
-    For time on a case, this is the chosen service, or the case's default service if the form has no field for it. For
-    time on a project, it is the project's service.
+    For time on a case, this is the chosen service, or the case's default service if the form has no field for the
+    service. For time on a project or service, it is the service of the project, or the service itself.
     """
     usual = on.service_id if on and ("service" not in typed or on.kind != "case") else None
     return usual or number_in(str(typed.get("service", "")))
 
 
 async def _standing(request: Web, typed: dict[str, Any], on: logged_on.On | None) -> Standing | None:
-    """Return what is left of the prepaid time of the chosen service on the typed day; None until a duration is typed."""
+    """Return what is left of the prepaid time of the chosen service on the typed day.
+
+    Return None until a service is chosen and a duration is typed.
+    """
     visit: Any = visit_of(request)
     service_id = _service_of(typed, on)
     if service_id is None or not str(typed.get("duration", "")).strip():
@@ -172,7 +175,7 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
 
 
 async def _appointment(appointment: int | None, case: Case | None) -> Appointment | None:
-    """Return the appointment at which the work was done; None if the entry is logged on another case."""
+    """Return the appointment at which the work was done, or None if there is none, or if it is of another case."""
     if appointment is None or case is None:
         return None
     with suppress(NotFound):

@@ -55,8 +55,8 @@ async def _own_time(
 async def submit_time(request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
     """Submit the ticked time entries for approval, or all that match the filter, and redirect to the list.
 
-    This is S0.24 to S0.26 and S1.12. If some entries cannot be submitted, submit the others and show the page with the
-    reason for each refused entry. Raise `Invalid` if no entry is chosen.
+    If some entries cannot be submitted, submit the others and show the page with the reason for each refused entry
+    (S0.24 to S0.26, S1.12). Raise `Invalid` if no entry is chosen.
     """
     return await submit_here(request, form, _own_time, Place("agent", reader.id, HERE), reader=reader)
 

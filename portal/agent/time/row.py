@@ -67,7 +67,7 @@ async def _row(
     errors: dict[str, str] | None = None,
     typed: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the row as a form or, if the entry can no longer be changed, the read-only row with the reason."""
+    """Return the row of a time entry as a form or, if the entry can no longer be changed, read-only with `errors`."""
     line = await find_entry(reader, entry)
     if line.why_fixed(reader, visit_of(request).at):
         return await _shown(request, reader, line, errors)
@@ -85,7 +85,7 @@ async def _shown(
     errors: dict[str, str] | None = None,
     toast: dict[str, Any] | None = None,
 ) -> Response[str]:
-    """Return the read-only row, with the new sums of its day and of the whole list, and the message `toast`."""
+    """Return the read-only row of an entry, with the new sums of its day and of the list, and the message `toast`."""
     which = Filter.of_row(request.query_params, reader)
     totals = await lists.totals(reader, which, [line.work_date])
     return page(
@@ -104,8 +104,8 @@ async def change_row(
 ) -> Response[Any]:
     """Save what was changed in the row of a time entry, submit the entry if the button asks for it, and return the row.
 
-    If the work date has changed, the row belongs elsewhere, so htmx loads the page again. Without htmx, redirect to the
-    entry.
+    If the work date has changed, the row belongs to another day of the list, so htmx loads the page again. Without
+    htmx, redirect to the page of the entry.
     """
     async with transaction(reader):
         line = await find_entry(reader, entry)

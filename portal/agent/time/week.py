@@ -109,8 +109,8 @@ async def save_week(
 ) -> Response[Any]:
     """Save the changed cells; then add a row, copy the rows of last week, or show the week again, as the button says.
 
-    Each cell is saved on its own. If some cells are refused, the page shows the reasons and keeps what was typed in
-    these cells.
+    Each cell is saved on its own. If some cells are refused, only save the others, and show the page with the reasons
+    and with what was typed in the refused cells.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader):
@@ -139,7 +139,10 @@ async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[Row
 
 
 async def _refused(request: Web, reader: AgentReader, form: Form, report: Report[str, None]) -> Response[str]:
-    """Return the page with an error message for each refused cell. Of the cells, only these keep what was typed."""
+    """Return the page with an error message for each refused cell.
+
+    The refused cells keep what was typed in them; the other cells show what is stored.
+    """
     errors = {name: grid.sentence_of(refusal) for name, refusal in report.refused.items()}
     kept = {name: form.get(name) for name in form.fields if name in errors or _OF_ROW.fullmatch(name) or name == "from"}
     async with transaction(reader, readonly=True):
@@ -156,7 +159,10 @@ def _address(first: date, rows: Iterable[RowKey], *, saved: int) -> str:
 
 @get("/time/week/row")
 async def add_row(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return a row of the grid for what is chosen in the search field. htmx inserts it below the other rows."""
+    """Return a row of the grid for what is chosen in the search field, or an empty response if nothing is chosen.
+
+    htmx inserts the row below the other rows.
+    """
     sought = await logged_on.find(reader, request.query_params.get("on", ""), None)
     if sought.on is None:
         return Response("", media_type=HTML)

@@ -34,8 +34,8 @@ class Pressed(Struct, kw_only=True):
 class Start(Struct, kw_only=True):
     """Form that starts a timer.
 
-    `here` is the id of what the page shows. `on` is the id of what was chosen in the search field, and `on_typed` its
-    text.
+    `here` is the id of what the page shows. `on` is the id of what was chosen in the search field, and `on_typed` the
+    text in this field.
     """
 
     here: str = ""
@@ -136,7 +136,7 @@ async def change(
     """Pause a timer, resume it, or confirm that a timer that seemed forgotten still runs rightly (D54).
 
     Resuming a timer pauses the timer that was running. A confirmed timer seems forgotten again only after it has run
-    for the same time once more. The response is as in `start`.
+    for the same time once more. Return the bar or, without htmx, redirect to the page with the button.
     """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
@@ -204,7 +204,10 @@ async def discard(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Discard a timer without logging it. For one day, the page of all timers offers to restore it."""
+    """Discard a timer without logging its time, and return the bar with a message and an undo button.
+
+    Without htmx, redirect to the page of all timers, where a button can restore the timer for one day.
+    """
     here = form.into(Pressed).here
     async with held(timer, reader) as found:
         await found.discard(reader, at=at)

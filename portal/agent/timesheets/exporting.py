@@ -34,8 +34,8 @@ FILES = f"{PATH}/files"
 async def export(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
     """Serve the timesheet of the URL's filters as CSV, XLSX or XML, and record the download in the audit log.
 
-    `?layout=` is `payroll` or `invoicing`. For a timesheet of more than `MOST_AT_ONCE` entries, return a page with a
-    button that starts a job instead.
+    `?layout=` is `payroll` or `invoicing`. If the timesheet has more than `MOST_AT_ONCE` entries, serve no file, but a
+    page with a button that has a job make the file.
     """
     format, layout = request.url.path.rpartition(".")[2], _layout(request)
     async with exporting(request):
@@ -82,7 +82,7 @@ async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDepen
 
 @get("/timesheets/files", guards=[manager_only])
 async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the agent's own files, and the progress of the files that are not ready."""
+    """Show the files that the agent has asked for, and the progress of those that are not ready."""
     return await agent_page(request, reader, "agent/timesheets/files.html", files=await Export.own(reader))
 
 
@@ -97,9 +97,9 @@ async def ready_files(request: Web, reader: NamedDependency[AgentReader]) -> Res
 
 @get("/timesheets/files/{export_id:int}", guards=[manager_only])
 async def show_file(request: Web, reader: NamedDependency[AgentReader], export_id: FromPath[int]) -> Response[str]:
-    """Show the progress of one file, or the link to it.
+    """Show the progress of one file, or the link to the file once it is ready.
 
-    The page requests the fragment again until the file is ready.
+    For htmx, return only this part of the page, which the page requests again until the file is ready.
     """
     found = await Export.find(export_id, reader)
     if wants_fragment(request):

@@ -64,7 +64,8 @@ class Asked:
         found = {name: await asked(request, name, finder) for name, finder in FINDERS.items()}
         question = Question.read(query, today(reader.time_zone, visit.at))
         group = Group(query["group"]) if query.get("group") in list(Group) else Group.DAY
-        # An id without a text, as in a link, filters even if no row has this id. Otherwise all entries would be shown.
+        # The URL of a link has an id without a typed text. The id filters even if no row has it; if it did not, the
+        # page would show all entries.
         ids = {name: one.id for name, one in found.items() if one.id or f"{name}_typed" in query}
         return cls(question.with_ids(**ids), group, found)
 
@@ -135,7 +136,7 @@ async def show_everything(
 
 @get("/timesheets/sums", guards=[manager_only])
 async def show_sums(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the sums of all entries of a timesheet, which a page with many entries requests once it has loaded."""
+    """Return the sums of all entries of a timesheet. A page with many entries requests them once it has loaded."""
     wanted = await Asked.of(request)
     return page(
         request,

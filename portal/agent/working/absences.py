@@ -35,7 +35,10 @@ async def deputies_of(agent: Agent) -> list[Offered] | None:
 
 
 async def settle_deputy(form: Form, absence: Absence | None = None) -> None:
-    """Replace the typed name of the deputy in a form by an id. The deputy of the stored `absence` may have left."""
+    """Replace the typed name of the deputy in the form by the deputy's id.
+
+    A deputy who has left is accepted only if they are the deputy of the stored `absence`.
+    """
     await settle(form, "deputy_id", MANAGERS, absence.deputy_id if absence else None)
 
 

@@ -31,7 +31,7 @@ class Successor(Struct, kw_only=True):
 
 @get("/handovers", guards=[manager_only])
 async def handovers(request: Web) -> Response[str]:
-    """Show the agents who are away today, how many open cases each has, and a form that hands over these cases."""
+    """Show the agents who are away today, how many open cases each has, and forms that hand over these cases."""
     return await _handovers(request)
 
 
@@ -55,9 +55,10 @@ async def hand_over_cases(
     at: NamedDependency[datetime],
     agent: FromPath[int],
 ) -> Response[Any]:
-    """Prepare the handover of an agent's open cases, and redirect to a page that lists who gets which case.
+    """Prepare the handover of an agent's open cases, and redirect to a page that lists who is to get which case.
 
-    That page hands the cases over: to the chosen colleague, or to the agents whom the rules of dispatch choose.
+    The cases go to the chosen colleague, or to the agents whom the rules of dispatch choose, once the manager confirms
+    the handover on that page. If the agent has no open case, redirect to the page of handovers.
     """
     async with transaction(reader):
         await Agent.find(agent)

@@ -35,7 +35,7 @@ SCOPES = {"customer_id": CUSTOMERS, "service_id": SERVICES}
 
 
 class RuleForm(RuleFacts, kw_only=True):
-    """Form of a rule. Each search field sends an id, and the text that was typed."""
+    """Form of a rule of dispatch. Each search field sends an id and, in a field ending in `_typed`, the typed text."""
 
     customer_id_typed: str = ""
     service_id_typed: str = ""
@@ -67,8 +67,8 @@ async def _dispatch(request: Web, **again: Any) -> Response[str]:
 async def _trial(request: Web) -> dict[str, Any]:
     """Return the template variables of a trial of the rules on the case whose number is `?case=`.
 
-    `number` is the typed number, `tried_case` the case, and `choice` what the rules would choose for it. Without a case
-    of this number, `tried_case` and `choice` are None.
+    `number` is the typed number, `tried_case` the case, and `choice` what the rules would choose for the case. If there
+    is no case with this number, `tried_case` and `choice` are None.
     """
     visit, number = visit_of(request), request.query_params.get("case", "").strip().removeprefix("#")
     reader: Any = visit.reader
@@ -83,7 +83,7 @@ async def _trial(request: Web) -> dict[str, Any]:
 
 
 async def _options(values: Any, rule: DispatchRule | None = None) -> dict[str, Any]:
-    """Return the options of the fields of a rule's form, and what its search fields show for `values`.
+    """Return the options that the form of a rule offers, and what its search fields show for `values`.
 
     The agent of the stored `rule` is offered even if that agent has left.
     """
@@ -142,8 +142,8 @@ async def _scope(form: Form, rule: DispatchRule) -> dict[str, int | None]:
 
     None means that the rule applies to every customer or every service. A field that still has the value that the form
     displayed keeps the value that is stored now. The text and the hidden id of a search field are both read, because
-    without JavaScript editing the text leaves the old id in the form. Raise `Overtaken` if somebody else has changed
-    the same field in the meantime.
+    without JavaScript editing the text leaves the old id in the form. Raise `Overtaken` if somebody else has meanwhile
+    changed a field that this form changes, to another value.
     """
     stored, seen = rule.facts, seen_in(form, RuleFacts)
     scope = await chosen(form.typed, SCOPES)
@@ -163,7 +163,7 @@ def _facts(fields: RuleForm, scope: dict[str, int | None]) -> RuleFacts:
 
 @post("/setup/dispatch/order", guards=[admin_only])
 async def move_rule(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move a rule above another rule, so that it is tried before that rule, and redirect to the rules."""
+    """Move a rule directly above another rule, so that the moved rule is tried first, and redirect to the rules."""
     place = form.into(Place)
     async with transaction(reader):
         await (await DispatchRule.find(place.rule)).move_above(place.above)

@@ -52,7 +52,7 @@ async def _fields(request: Web, **again: Any) -> Response[str]:
 @post("/setup/fields", guards=[admin_only])
 @on_refusal(_fields)
 async def add_field(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create an own field of cases after all others, and redirect to its page."""
+    """Create an own field of cases, as the last in their order, and redirect to the page of the new field."""
     async with transaction(reader):
         field = await CaseField.create(form.into(NewField))
     return see_other(f"{HERE}/{field.id}")
@@ -60,7 +60,7 @@ async def add_field(reader: NamedDependency[AgentReader], form: NamedDependency[
 
 @post("/setup/fields/order", guards=[admin_only])
 async def move_field(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move an own field above another field, and redirect to the list of fields."""
+    """Move an own field directly above another own field, and redirect to the list of fields."""
     place = form.into(Place)
     async with transaction(reader):
         await (await CaseField.find(place.field)).move_above(place.above)
@@ -91,7 +91,7 @@ async def _field(
 async def change_field(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], field: FromPath[int]
 ) -> Response[Any]:
-    """Save a changed own field, without its choices, and redirect to the list of fields."""
+    """Save the changed settings of an own field, but not its choices, and redirect to the list of fields."""
     async with transaction(reader):
         found = await CaseField.find(field, hold=True)
         await found.change(edited(form, FieldFacts, found.facts))
@@ -119,7 +119,7 @@ async def resume_field(reader: NamedDependency[AgentReader], field: FromPath[int
 @post("/setup/fields/{field:int}/deletion", guards=[admin_only])
 @on_refusal(_field, Conflict)
 async def delete_field(reader: NamedDependency[AgentReader], field: FromPath[int]) -> Response[Any]:
-    """Delete an own field in which no case has a value, and redirect to the list of fields."""
+    """Delete an own field, and redirect to the list of fields. Raise `Conflict` if a case has a value in the field."""
     async with transaction(reader):
         await (await CaseField.find(field, hold=True)).discard()
     return see_other(HERE)
@@ -130,7 +130,7 @@ async def delete_field(reader: NamedDependency[AgentReader], field: FromPath[int
 async def add_choice(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], field: FromPath[int]
 ) -> Response[Any]:
-    """Add a choice to an own field, after its other choices, and redirect to the choices."""
+    """Add a choice to an own field, as the last of its choices, and redirect to the choices."""
     async with transaction(reader):
         found = await CaseField.find(field, hold=True)
         await add_choices(found.id, [form.into(NewChoice).choice], as_field="choice")
@@ -138,7 +138,7 @@ async def add_choice(
 
 
 class NewChoice(Struct, kw_only=True):
-    """Form that adds a choice to an own field of cases. `choice` is its name."""
+    """Form that adds a choice to an own field of cases. `choice` is the name of the new choice."""
 
     choice: str
 
@@ -193,7 +193,7 @@ async def resume_choice(
 async def delete_choice(
     reader: NamedDependency[AgentReader], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """Delete a choice that no case has from an own field."""
+    """Delete a choice of an own field. Raise `Conflict` if a case has this choice."""
     async with transaction(reader):
         await (await FieldChoice.find(field, choice)).discard()
     return see_other(f"{HERE}/{field}#choices")

@@ -54,7 +54,7 @@ async def _tag(request: Web, *, tag: int, typed: dict[str, Any] | None = None, *
 async def rename_tag(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
 ) -> Response[Any]:
-    """Rename a tag on all its cases, and redirect to the list of tags."""
+    """Rename a tag, also on the cases that have it, and redirect to the list of tags."""
     async with transaction(reader):
         found = await Tag.find(tag, hold=True)
         await found.rename(edited(form, TagName, found.facts))
@@ -66,7 +66,10 @@ async def rename_tag(
 async def merge_tag(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
 ) -> Response[Any]:
-    """Give all cases of a tag another tag instead, delete the tag, and redirect to the list of tags."""
+    """Give all cases with a tag another tag instead, delete the first tag, and redirect to the list of tags.
+
+    Raise `Invalid` if no other tag is chosen.
+    """
     form.into(Target)
     async with transaction(reader):
         into = (await chosen(form.typed, {"into": TAGS}))["into"]

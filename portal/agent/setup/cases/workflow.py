@@ -100,10 +100,10 @@ async def _status(
 async def change_status(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], status: FromPath[int]
 ) -> Response[Any]:
-    """Save a status, and redirect to the statuses.
+    """Save a changed status, and redirect to the statuses.
 
-    The form contains its names, which statuses may follow it, whether it pauses the clock, and after how many days an
-    unanswered case is closed.
+    The form has the names of the status, which statuses may follow it, whether it pauses the clock of a case, and after
+    how many days an unanswered case in this status is closed.
     """
     async with transaction(reader):
         found = await CaseStatus.find(status, hold=True)

@@ -54,7 +54,7 @@ async def save_usual(reader: NamedDependency[AgentReader], form: NamedDependency
 
 @get("/setup/deadlines/services", guards=[admin_only])
 async def choose(request: Web) -> Response[Any]:
-    """Redirect to the targets of the service with the id `?service=`, or ask for the service."""
+    """Redirect to the targets of the service with the id `?service=`. Without such a service, ask which service."""
     found = await asked(request, "service", SERVICES)
     if found.id:
         return see_other(f"{HERE}/services/{found.id}")
@@ -63,7 +63,7 @@ async def choose(request: Web) -> Response[Any]:
 
 @get("/setup/deadlines/services/{service:int}", guards=[admin_only])
 async def of_service(request: Web, service: FromPath[int]) -> Response[str]:
-    """Show the form with the targets of a service, filled with the default targets if it has none of its own."""
+    """Show the form with the targets of a service, or with the default targets if the service has none of its own."""
     return await _of_service(request, service=service)
 
 
