@@ -48,7 +48,7 @@ async def show_case(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page of a case, or a redirect to it if it contains the merged case with this number.
+    """Return the page of a case, or redirect to the case into which it was merged, unless a form was refused.
 
     `errors` and `typed` belong to a reply or note that was refused.
     """
@@ -77,7 +77,7 @@ async def show_case(
 
 
 def _toast(request: Web, case: Case) -> dict[str, str] | None:
-    """Return the message that the case was just snoozed, with the URL of its undo button, or None if it was not."""
+    """Return the message, with an undo URL, that the case was just snoozed, or None if the case was not snoozed."""
     if not (request.query_params.get("snoozed") and case.snoozed_until):
         return None
     return {"words": "Snoozed. It comes back by itself.", "undo": place_of(request, f"{case.number}/snooze/ending")}

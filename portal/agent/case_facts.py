@@ -40,10 +40,10 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
-    If `agent` is None, the case becomes unassigned. `department` is the id of the case's new department. The form on
-    its own page has lists of agents and departments; the form in the menu at the top of the case page has search
-    fields. `agent_typed` and `department_typed` are the texts typed into the search fields, and `nobody` is True if the
-    button *Nobody* was clicked.
+    If `agent` is None, the case becomes unassigned. `department` is the id of the case's new department. The form has
+    search fields in the menu at the top of the case page, and lists on the assignment page unless there are too many
+    agents. `agent_typed` and `department_typed` are the texts typed into the search fields, and `nobody` is True if
+    *Nobody* was chosen beside these fields.
     """
 
     take: bool = False
@@ -167,9 +167,9 @@ async def assign(
 ) -> Response[Any]:
     """Assign the case to the signed-in agent, to a colleague or to nobody (S3.8, S3.9), and redirect to the case.
 
-    The form may also give the case to another department. If only a department was typed in the menu of the case page,
-    an agent who does not belong to that department loses the case. If somebody else has assigned the case since the
-    form was shown, show both agents.
+    The form may also give the case to another department. If the form has search fields, and only a department was
+    typed, an agent who does not belong to that department loses the case. If somebody else has assigned the case since
+    the form was shown, show both agents.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)
@@ -183,7 +183,7 @@ async def assign(
             fields = edited(await _searched(form, holder), Assignment, holder)
             chosen_agent = fields.agent != holder.agent
             if "department" in form.fields:
-                # The form with the list of agents shows that the agent keeps the case; the menu does not show it.
+                # A form with lists shows that the agent keeps the case; a form with search fields does not show it.
                 keeps = chosen_agent or "department_typed" not in form.fields
                 await case.give_to_department(fields.department, by=reader, at=at, keeps_agent=keeps)
             if chosen_agent:
@@ -194,9 +194,9 @@ async def assign(
 async def _searched(form: Form, stored: Holder) -> Form:
     """Set `agent` and `department` of the form to the ids of the typed names, and return the form.
 
-    An empty search field keeps the agent or department that the page showed; the button *Nobody* sets no agent. A form
-    without search fields is returned unchanged. Raise `Invalid` at a field whose text matches no name or several names,
-    and at `agent` if both fields are empty and *Nobody* was not clicked.
+    An empty search field keeps the agent or department that the page showed; *Nobody* sets no agent. A form without
+    search fields is returned unchanged. Raise `Invalid` at a field whose text matches no name or several names, and at
+    `agent` if both fields are empty and *Nobody* was not chosen.
     """
     if "agent_typed" not in form.fields and "department_typed" not in form.fields:
         return form

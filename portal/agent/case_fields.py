@@ -62,8 +62,8 @@ async def show_field(
 ) -> Response[str]:
     """Serve the form that changes the value of one own field of a case.
 
-    The case page requests this form when the menu at the value is opened. Raise `NotFound` if the case does not have
-    the own field.
+    The case page requests this form when the agent opens the menu beside the value. Raise `NotFound` if the case does
+    not have this own field.
     """
     case = await Case.find(number, reader)
     fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)

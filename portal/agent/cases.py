@@ -180,8 +180,8 @@ def _toast(request: Web, taken: int) -> dict[str, str] | None:
 async def new(request: Web) -> Response[str]:
     """Show the form for a new case.
 
-    `?customer=` preselects the customer whose contacts are offered. `?new=` is a typed text that matched no contact; it
-    fills in the fields of a new contact.
+    `?customer=` preselects the customer whose contacts are offered; `?caller=` preselects a contact and their customer.
+    `?new=` is a typed text that matched no contact: the form is filled in for a new contact with this text.
     """
     return await _new(request)
 
@@ -199,7 +199,7 @@ async def _new(
         customer = await ASKING.find((await Contact.find(caller.id, reader)).customer_id, None)
     people = await people_in({"contact": caller.id} | draft.typed, {"contact": known_contacts_of(customer.id or 0)})
     if not people["contact"].id:
-        draft.typed.pop("contact", None)  # the customer was changed, and this is a contact of the former
+        draft.typed.pop("contact", None)  # The customer was changed: this contact belongs to the former customer.
     new = NewCaller(new_email=draft.typed.get("new_email", ""), new_phone=draft.typed.get("new_phone", ""))
     return await agent_page(
         request, reader, "agent/cases/new.html", errors=errors or {}, typed=draft.typed, draft=draft,

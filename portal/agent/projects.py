@@ -1,4 +1,4 @@
-"""Serve the pages of projects: the list, one project, and its forms. All agents may read; only managers may change."""
+"""Serve the pages and forms of projects. Every agent may read projects, only managers may change them."""
 
 from datetime import datetime
 from typing import Any
@@ -71,8 +71,8 @@ class NewProject(SentProject, kw_only=True):
 async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the list of projects, ordered by customer.
 
-    `?state=` chooses the state of the listed projects: open ones if it is missing, and all if it names no state.
-    `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
+    `?state=` names the state of the projects to list. Without it, open projects are listed; if it names no state,
+    projects in every state. `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
     """
     return await agent_page(request, reader, "agent/projects/list.html", **await listed(request, "/agent/projects"))
 

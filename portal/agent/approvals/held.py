@@ -94,7 +94,7 @@ async def decide(
 ) -> Response[Any]:
     """Release the ticked entries, so that they are charged, or hold released entries again.
 
-    Redirect to the page. If entries were refused, show the page with these entries and the reasons.
+    Redirect to the page of held time. If entries were refused, show this page with these entries and the reasons.
     """
     noun = last_part(request)
     async with transaction(reader):
@@ -109,7 +109,7 @@ async def refuse(
 ) -> Response[Any]:
     """Reject the ticked entries with a reason, so that their authors can change them before they are charged.
 
-    Redirect to the page. If entries were refused, show the page with these entries and the reasons.
+    Redirect to the page of held time. If entries were refused, show this page with these entries and the reasons.
     """
     fields = form.into(HeldForm)
     async with transaction(reader):

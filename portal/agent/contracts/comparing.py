@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 @get("/customers/{customer:int}/comparison", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int]) -> Response[str]:
-    """Show what the customer's last twelve months would have cost under each template, and what they really cost."""
+    """Show what a customer's last twelve months really cost, and what they would have cost under each template."""
     visit, found = visit_of(request), await Customer.find(customer, reader)
     year = last_year(today(visit.company.time_zone, visit.at))
     return await agent_page(

@@ -36,7 +36,7 @@ async def _products(request: Web, **again: Any) -> Response[str]:
 @post("/setup/products", guards=[admin_only])
 @on_refusal(_products)
 async def add_product(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a product and redirect to its page, where it gets its prices."""
+    """Create a product and redirect to the page of the product, on which its prices are added."""
     async with transaction(reader):
         product = await Product.create(form.into(ProductFacts))
     return see_other(f"{HERE}/{product.id}#prices")
@@ -96,7 +96,7 @@ async def end_product(
 ) -> Response[Any]:
     """End a product, so that forms no longer offer it, and redirect to the price list.
 
-    Services with this product keep it.
+    Services that have this product keep it.
     """
     async with transaction(reader):
         await (await Product.find(product)).end(at)

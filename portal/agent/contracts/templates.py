@@ -48,7 +48,7 @@ async def _template(request: Web, *, template: int | None = None, **again: Any) 
 @post("/setup/service-templates/new", guards=[admin_only])
 @on_refusal(_template)
 async def add_template(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a template of services, and redirect to the list."""
+    """Create a template of services, and redirect to the list of templates."""
     async with transaction(reader):
         await ServiceTemplate.create(form.into(TemplateFacts))
     return see_other(HERE)
@@ -65,7 +65,7 @@ async def template(request: Web, template: FromPath[int]) -> Response[str]:
 async def change_template(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], template: FromPath[int]
 ) -> Response[Any]:
-    """Save a changed template of services, and redirect to the list. Services that were made from it do not change."""
+    """Save a changed template of services, and redirect to the list of templates. Existing services do not change."""
     async with transaction(reader):
         found = await ServiceTemplate.find(template, hold=True)
         await found.change(edited(form, TemplateFacts, found.facts))
@@ -76,7 +76,7 @@ async def change_template(
 async def end_template(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], template: FromPath[int]
 ) -> Response[Any]:
-    """End a template of services, so that it is no longer offered for new services, and redirect to the list."""
+    """End a template, so that it is no longer offered for new services, and redirect to the list of templates."""
     async with transaction(reader):
         await (await ServiceTemplate.find(template)).end(at)
     return see_other(HERE)
@@ -84,7 +84,7 @@ async def end_template(
 
 @post("/setup/service-templates/{template:int}/resumption", guards=[admin_only])
 async def resume_template(reader: NamedDependency[AgentReader], template: FromPath[int]) -> Response[Any]:
-    """Resume an ended template, so that it is offered for new services again, and redirect to the list."""
+    """Resume an ended template, so that it is offered for new services again; redirect to the list of templates."""
     async with transaction(reader):
         await (await ServiceTemplate.find(template)).resume()
     return see_other(HERE)

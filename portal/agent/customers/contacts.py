@@ -114,8 +114,8 @@ async def change(
 ) -> Response[Any]:
     """Save changed data of a contact, and redirect to the customer.
 
-    New rights apply from the contact's next request on. A new mail address requires the admin's password, because it
-    gives access to the account.
+    New rights apply from the contact's next request on. A new mail address requires the admin's password, because
+    whoever receives mail there can get access to the account.
     """
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()
@@ -136,10 +136,10 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Mail a contact a new link for setting a password, or show it if there is no mail server. Older links end.
+    """Mail a contact a new link for setting a password, or show the link without a mail server. Older links end.
 
     Whoever sees the link can choose the contact's password. Without a mail server, the admin must therefore have typed
-    their own password recently; if not, redirect to the page that asks for it.
+    their own password recently; if not, redirect to the page that asks for this password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)

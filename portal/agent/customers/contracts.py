@@ -112,7 +112,7 @@ async def change_contract(
 async def new_service(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], contract: FromPath[int]
 ) -> Response[str]:
-    """Show the form for a new service, filled in from the template with the id `?template=` if it fits the contract."""
+    """Show the form for a new service, filled in from the template `?template=` if that template fits the contract."""
     return await _service(request, reader=reader, customer=customer, contract=contract)
 
 

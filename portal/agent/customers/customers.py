@@ -121,7 +121,7 @@ async def change(
 async def end(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], customer: FromPath[int]
 ) -> Response[Any]:
-    """End a customer, and redirect to the customer. Its contacts are signed out at once and cannot sign in again."""
+    """End a customer, and redirect to the customer. The contacts are signed out at once and cannot sign in again."""
     async with transaction(reader):
         await (await Customer.find(customer, reader)).end(at)
     return see_other(f"/agent/customers/{customer}")

@@ -65,7 +65,7 @@ async def suggest_departments(request: Web) -> Response[str]:
 
 @get("/finders/callers")
 async def suggest_callers(request: Web) -> Response[str]:
-    """Serve contacts whose names, telephone numbers or mail addresses match the typed text, and a link to add one."""
+    """Serve contacts whose names, telephone numbers or mail addresses match the text, and a link for a new contact."""
     return await suggested(request, CALLERS, adds="/agent/cases/new?new=")
 
 

@@ -36,7 +36,7 @@ async def _choices() -> dict[str, Any]:
 
 @get("/canned-replies")
 async def canned_replies(request: Web) -> Response[str]:
-    """Show one page of the canned replies that the reader may use, and the form for a new one.
+    """Show one page of the canned replies that the reader may use, and the form for a new canned reply.
 
     `?find=` searches the names and texts of the canned replies.
     """
@@ -61,7 +61,7 @@ def _searched(request: Web) -> str:
 @post("/canned-replies")
 @on_refusal(_canned_replies)
 async def add_canned_reply(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create a canned reply and redirect to the list."""
+    """Create a canned reply and redirect to the list of canned replies."""
     async with transaction(reader):
         await CannedReply.create(form.into(CannedFacts), reader)
     return see_other(HERE)
@@ -90,7 +90,7 @@ async def _canned_reply(request: Web, *, canned: int, **again: Any) -> Response[
 async def change_canned_reply(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], canned: FromPath[int]
 ) -> Response[Any]:
-    """Save a changed canned reply and redirect to the list."""
+    """Save a changed canned reply and redirect to the list of canned replies."""
     async with transaction(reader):
         found = await CannedReply.find(canned, reader, hold=True)
         await found.change(edited(form, CannedFacts, found.facts), reader)
@@ -99,7 +99,7 @@ async def change_canned_reply(
 
 @post("/canned-replies/{canned:int}/removal")
 async def delete_canned_reply(reader: NamedDependency[AgentReader], canned: FromPath[int]) -> Response[Any]:
-    """Delete a canned reply and redirect to the list."""
+    """Delete a canned reply and redirect to the list of canned replies."""
     async with transaction(reader):
         await (await CannedReply.find(canned, reader, hold=True)).discard(reader)
     return see_other(HERE)

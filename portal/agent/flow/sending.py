@@ -106,7 +106,7 @@ def written_on(request: Web, number: str, case: Case, **told: object) -> str:
     """Return the URL of the text box on the page of `case`, to which a reply or note was added.
 
     `number` is the case number in the URL of the form. It differs from the number of `case` if the form's case was
-    merged in the meantime; the page then says that it was. `told` are additional query parameters.
+    merged in the meantime; the page then says that the case was merged. `told` are additional query parameters.
     """
     merged: dict[str, object] = {} if str(case.number) == number else {"from": number}
     return f"{place_of(request, case.number, **told, **merged)}#composer"
@@ -128,7 +128,8 @@ async def take_back(
     async with transaction(reader, readonly=True):
         case = await Case.find(number, reader)
         held = await outgoing.held_on(case, reply, by=reader)
-    async with transaction(None) as tx:  # one transaction for both, as drafts belong to the sign-in role
+    # Drafts belong to the database role for sign-in, replies to that of agents: one transaction takes both roles.
+    async with transaction(None) as tx:
         # Of two requests at once, the second reads the draft that the first stored, and keeps the key of its files.
         addresses = draft_addresses(case.number)
         await drafts.hold(reader, addresses[0])

@@ -160,7 +160,7 @@ async def withdraw(reader: NamedDependency[AgentReader], article: FromPath[int])
 async def delete(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], article: FromPath[int]
 ) -> Response[Any]:
-    """Delete a draft article with its images, and redirect to the list."""
+    """Delete a draft article with its images, and redirect to the list of articles."""
     async with transaction(reader):
         await (await Article.find(article, hold=True)).discard()
     return see_other("/agent/help")

@@ -109,7 +109,7 @@ def _from_price_list(request: Web, products: list[tuple[Product, Decimal]], digi
 class LineForm(ExtraLineFacts, kw_only=True):
     """Form that adds a line to a draft.
 
-    `net` is the net sum of the draft that the page showed; if it has changed, the form is refused.
+    `net` is the net sum of the draft that the page showed; if the net sum has changed since, the form is refused.
     """
 
     net: str = ""
@@ -133,7 +133,7 @@ async def save_line(
 class RemovalForm(Struct, kw_only=True):
     """Form that removes a line from a draft.
 
-    `net` is the net sum of the draft that the page showed; if it has changed, the form is refused.
+    `net` is the net sum of the draft that the page showed; if the net sum has changed since, the form is refused.
     """
 
     net: str = ""

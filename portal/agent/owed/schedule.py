@@ -48,7 +48,7 @@ async def _schedule(request: Web, **again: Any) -> Response[str]:
 async def change_schedule(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save when billing runs begin automatically and what they create, and redirect to the page.
+    """Save when billing runs begin automatically and what they create, and redirect to the schedule.
 
     The runs bill in the name of the admin who has saved the schedule last.
     """
@@ -68,7 +68,7 @@ class LeftOutForm(Struct, kw_only=True):
 @post("/setup/billing/customers", guards=[admin_only])
 @on_refusal(_schedule)
 async def leave_customer_out(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Exclude a customer from scheduled billing runs, and redirect to the page.
+    """Exclude a customer from scheduled billing runs, and redirect to the schedule.
 
     Raise `Invalid` if no customer is chosen.
     """
@@ -83,7 +83,7 @@ async def leave_customer_out(reader: NamedDependency[AgentReader], form: NamedDe
 
 @post("/setup/billing/customers/{customer_id:int}/removal", guards=[admin_only])
 async def take_customer_in(reader: NamedDependency[AgentReader], customer_id: FromPath[int]) -> Response[Any]:
-    """Include a customer in scheduled billing runs again, and redirect to the page."""
+    """Include a customer in scheduled billing runs again, and redirect to the schedule."""
     async with transaction(reader):
         await take_in(customer_id)
     return see_other(PATH)

@@ -42,7 +42,7 @@ class Ticked(Struct, kw_only=True):
     """Form of the list of cases: the numbers of the ticked cases.
 
     `all` is "yes" for all cases that match the filters. `verb` is a value of `Verb` if the clicked button begins a
-    change of many cases, and "" if it does something else.
+    change of many cases, and "" if the button does something else.
     """
 
     case: list[str]

@@ -22,7 +22,7 @@ from portal.web.visit import Web, visit_of, wants_fragment
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show the log of a case, newest first, filtered by `?person=`, `?kind=` and `?day=`.
 
-    For htmx, show only the lines, because an open page requests them again when the case changes.
+    For htmx, serve only the lines of the log, because an open page requests these again when the case changes.
     """
     reader: Any = visit_of(request).reader
     details, wanted = await Details.find(number, reader), Wanted.read(request.query_params)

@@ -25,7 +25,7 @@ HERE = "/agent/cases/views"
 
 @get("/cases/views")
 async def own_views(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show all saved views that the agent may use, and after a deletion (`?gone=`) a button that undoes it."""
+    """Show all saved views that the agent may use, and a button that restores the view with the id `?gone=`."""
     gone = number_in(request.query_params.get("gone"))
     toast = {"words": "View deleted.", "undo": f"{HERE}/{gone}/restoration"} if gone else None
     views = await OwnView.listed(reader)

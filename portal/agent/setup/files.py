@@ -32,7 +32,7 @@ async def _files(request: Web, **again: Any) -> Response[str]:
 @post("/setup/files", guards=[admin_only])
 @on_refusal(_files)
 async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Refuse uploads with this file name extension from now on, and redirect to the page."""
+    """Refuse uploads with the typed file name extension from now on, and redirect to the list of extensions."""
     async with transaction(reader):
         await RefusedEnding.refuse(form.into(EndingFacts))
     return see_other("/agent/setup/files")
@@ -40,7 +40,7 @@ async def refuse_ending(reader: NamedDependency[AgentReader], form: NamedDepende
 
 @post("/setup/files/{ending:str}/removal", guards=[admin_only])
 async def take_ending_again(reader: NamedDependency[AgentReader], ending: FromPath[str]) -> Response[Any]:
-    """Accept uploads with a refused file name extension again, and redirect to the page."""
+    """Accept uploads with a refused file name extension again, and redirect to the list of extensions."""
     async with transaction(reader):
         await RefusedEnding.take_again(ending)
     return see_other("/agent/setup/files")

@@ -98,7 +98,7 @@ def _part(message: EmailMessage, kind: str) -> str:
 async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPath[int]) -> Response[str]:
     """Show one mail: its delivery state, its text, and its HTML in a frame without active content.
 
-    If there is nothing to send now, and for a mail with a secret link, show the delivery state only.
+    If there is nothing to send now, and for a mail with a secret link, show neither text nor HTML.
     """
     found = await outgoing.find(mail)
     message = await _written(request, found)

@@ -130,8 +130,8 @@ def _ticked(
     """Return the ids of the departments whose boxes are ticked on the form of an agent.
 
     These are the departments whose time a manager may approve. After a refusal, the ids are those of the refused form,
-    merged with a colleague's simultaneous change if there was one. Without a refused form, they are those of the stored
-    agent; for a new agent, all boxes are ticked.
+    merged with a colleague's simultaneous change if there was one. Without a refused form, the ids are those of the
+    stored agent; for a new agent, all boxes are ticked.
     """
     if typed and isinstance(merged := typed.get("approves"), list):
         return merged
@@ -186,10 +186,10 @@ async def change_agent(
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Mail an agent a new link for setting a password, or show it if there is no mail server. Older links end.
+    """Mail an agent a new link for setting a password, or show the link without a mail server. Older links end.
 
     Whoever sees the link can choose the agent's password. Without a mail server, the admin must therefore have typed
-    their own password recently; if not, redirect to the page that asks for it.
+    their own password recently; if not, redirect to the page that asks for this password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)

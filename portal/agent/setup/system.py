@@ -39,7 +39,7 @@ async def show(
 
 @post("/setup/failed-jobs/{job:int}/retry", guards=[admin_only], opt={FORM_PAGE: "/agent/setup/system"})
 async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
-    """Enqueue a failed job again, and redirect to the page."""
+    """Enqueue a failed job again, and redirect to the page about the system."""
     async with transaction(reader):
         await jobs.retry(job)
     return see_other(PAGE)
@@ -47,7 +47,7 @@ async def retry(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Res
 
 @post("/setup/failed-jobs/{job:int}/removal", guards=[admin_only], opt={FORM_PAGE: "/agent/setup/system"})
 async def discard(reader: NamedDependency[AgentReader], job: FromPath[int]) -> Response[Any]:
-    """Delete a failed job, so that it never runs again, and redirect to the page."""
+    """Delete a failed job, so that it never runs again, and redirect to the page about the system."""
     async with transaction(reader):
         await jobs.discard(job)
     return see_other(PAGE)

@@ -47,7 +47,7 @@ class Place:
     def link(self, query: str) -> str:
         """Return the URL of the list with this query string.
 
-        On the page of a service or project, the list is only a part of the page, so the URL has the list's fragment.
+        On the page of a service or project, the list is only a part of the page, so the URL ends with `#time`.
         """
         return f"{self.path}{query}{'#time' if self.scope in ('service', 'project') else ''}"
 

@@ -1,4 +1,4 @@
-"""Serve pages about absences: an agent's own, handovers of cases, and, for admins, hours and cost rates of agents."""
+"""Serve the pages of absences, of handovers of cases and, for admins, of the working hours and cost rates of agents."""
 
 from typing import Any
 

@@ -61,7 +61,7 @@ async def _absences(request: Web, **again: Any) -> Response[str]:
 @post(HERE.removeprefix("/agent"))
 @on_refusal(_absences)
 async def add_absence(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Add an absence of the agent, and redirect to the page."""
+    """Add an absence of the signed-in agent, and redirect to the page of absences."""
     async with transaction(reader):
         await settle_deputy(form)
         await Absence.create(await Agent.find(reader.id), form.into(AbsenceFacts), own=True)
@@ -70,7 +70,7 @@ async def add_absence(reader: NamedDependency[AgentReader], form: NamedDependenc
 
 @get("/absences/{absence:int}")
 async def absence(request: Web, absence: FromPath[int]) -> Response[str]:
-    """Show the form that changes one of the agent's own absences."""
+    """Show the form that changes one of the signed-in agent's absences."""
     return await _absence(request, absence=absence)
 
 
@@ -89,7 +89,7 @@ async def _absence(request: Web, *, absence: int, **again: Any) -> Response[str]
 async def change_absence(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], absence: FromPath[int]
 ) -> Response[Any]:
-    """Save the days, the deputy and the note of one of the agent's own absences, and redirect to the page."""
+    """Save days, deputy and note of one of the signed-in agent's absences, and redirect to the page of absences."""
     async with transaction(reader):
         found = await Absence.find(absence, agent=reader.id, hold=True)
         await settle_deputy(form, found)
@@ -99,7 +99,7 @@ async def change_absence(
 
 @post("/absences/{absence:int}/removal")
 async def cancel_absence(reader: NamedDependency[AgentReader], absence: FromPath[int]) -> Response[Any]:
-    """Delete one of the agent's own absences, and redirect to the page."""
+    """Delete one of the signed-in agent's absences, and redirect to the page of absences."""
     async with transaction(reader):
         await (await Absence.find(absence, agent=reader.id)).cancel()
     return see_other(HERE)

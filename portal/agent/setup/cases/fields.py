@@ -102,7 +102,10 @@ async def change_field(
 async def end_field(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], field: FromPath[int]
 ) -> Response[Any]:
-    """End an own field, so that forms no longer offer it, and redirect to the list. Cases keep their values in it."""
+    """End an own field, so that forms no longer offer it, and redirect to the list of fields.
+
+    Cases keep their values in the field.
+    """
     async with transaction(reader):
         await (await CaseField.find(field)).end(at)
     return see_other(HERE)

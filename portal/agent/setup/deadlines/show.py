@@ -67,7 +67,7 @@ def _holidays(hours: Hours, since: date, known: set[date]) -> list[tuple[date, s
 async def add_own_day(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Add a day on which the company is closed, or open in spite of a public holiday, and redirect to the page.
+    """Add a day on which the company is closed, or open in spite of a public holiday; redirect to the company's days.
 
     A job computes the deadlines of open cases again.
     """
@@ -80,7 +80,7 @@ async def add_own_day(
 
 @post("/setup/deadlines/days/{day:date}/removal", guards=[admin_only])
 async def remove_own_day(reader: NamedDependency[AgentReader], day: FromPath[date]) -> Response[Any]:
-    """Remove one of the company's own days, and redirect to the page.
+    """Remove one of the company's own days, and redirect to the company's days.
 
     Afterwards the weekday and public holidays decide again whether the company is open on that day. A job computes the
     deadlines of open cases again.
