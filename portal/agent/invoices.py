@@ -58,10 +58,11 @@ from portal.web.visit import Web, page_of, visit_of, wants_fragment
 
 @get("/invoices", guards=[manager_only])
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show draft invoices, issued invoices, statements and credit notes, as four lists that each have several pages.
+    """Show draft invoices, issued invoices, statements and credit notes, as four lists, each divided into pages.
 
-    `?customer=` filters by customer, and `?show=unpaid` beside it by what is still owed. `?drafts=`, `?after=` (issued
-    invoices), `?statements=` and `?credits=` are the cursors of the lists. A refresh by htmx gets only the lists.
+    `?customer=` limits the lists to one customer; with `?show=unpaid`, only the unpaid issued invoices of this customer
+    are listed. `?drafts=`, `?after=` (issued invoices), `?statements=` and `?credits=` are the cursors of the lists. A
+    refresh by htmx gets only the lists.
     """
     return await _list(request, reader)
 
@@ -108,8 +109,8 @@ async def issue_drafts(
 ) -> Response[Any]:
     """Issue the ticked drafts, oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
-    A draft is refused if its sum has changed since the list was shown. Redirect if all drafts were issued; if not, show
-    the list with the reason for each refusal.
+    A draft is refused if its sum has changed since the list was shown. If all ticked drafts were issued, redirect to
+    the list; if not, or if none was ticked, show the list with the reason for each refusal.
     """
 
     async def issue_one(draft_id: int) -> None:
@@ -133,9 +134,9 @@ async def issue_drafts(
 
 @get("/drafts/{draft_id:int}", guards=[manager_only])
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
-    """Show a draft invoice as it would be issued, or redirect to the issued invoice if it has been issued since.
+    """Show a draft invoice as it would be issued, or redirect to the issued invoice if the draft was issued meanwhile.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of its time.
+    `?lines=` and `?detail=` are the cursors of the draft's lines and of its time.
     """
     if number := await Invoice.number_of(draft_id, reader):
         return see_other(f"/agent/invoices/{number}")
@@ -188,9 +189,9 @@ async def issue_draft(
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
 ) -> Response[Any]:
-    """Issue a draft invoice, which numbers it and makes it immutable, and redirect to its page.
+    """Issue a draft invoice, which numbers it and makes it immutable, and redirect to the page of the issued invoice.
 
-    Refuse to issue it if the sum to pay has changed since the page was shown.
+    Raise `Conflict` if the sum to pay has changed since the page was shown.
     """
     fields = form.into(IssueForm)
     async with transaction(reader):
@@ -206,10 +207,10 @@ async def take_entry_off(
     draft_id: FromPath[int],
     entry_id: FromPath[int],
 ) -> Response[Any]:
-    """Remove one time entry from a draft invoice, so that the next billing run bills it.
+    """Remove one time entry from a draft invoice, so that the next billing run bills the entry.
 
-    Redirect to the same place on the page of the draft. If nothing to charge is left, delete the draft and redirect to
-    the list instead.
+    Redirect to the page of the draft, at the same part of its list of time. If nothing to charge is left on the draft,
+    delete the draft and redirect to the list of documents instead.
     """
     async with transaction(reader):
         left = await take_off(draft_id, entry_id, by=reader, at=at)
@@ -224,7 +225,7 @@ async def take_entry_off(
 async def delete(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int]
 ) -> Response[Any]:
-    """Delete a draft invoice, so that the next billing run bills its time entries again, and redirect to the list."""
+    """Delete a draft, so that the next billing run bills its time entries again, and redirect to the documents."""
     async with transaction(reader):
         await delete_draft(draft_id, by=reader, at=at)
     return see_other("/agent/invoices")
@@ -242,7 +243,7 @@ async def show(request: Web, number: FromPath[str]) -> Response[str]:
 
 
 async def invoice_page(request: Web, *, number: str, **again: Any) -> Response[str]:
-    """Return the page of an issued invoice.
+    """Return the page of an issued invoice, or only the part below the invoice if htmx refreshes it.
 
     `again` has the error messages and the typed fields of a refused form on this page.
     """
@@ -287,9 +288,9 @@ async def send(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Mail an issued invoice to one receiver again, even if a mail server refused the receiver's address before.
+    """Mail an issued invoice to one receiver again, even if a mail server refused the receiver's mail address before.
 
-    Redirect to the history of the invoice. Raise `Conflict` if the portal has no mail server.
+    Redirect to the history of the invoice. Raise `Conflict` if the portal has no mail server to send with.
     """
     contact = form.into(SendForm).contact
     if visit_of(request).settings.smtp_url is None:
