@@ -24,8 +24,8 @@ VOUCHER = ("id", "services", "minutes", "price", "sold", "valid_from", "valid_un
 class Input:
     """The values of a whole input document.
 
-    `logged` and `services` tell how the minutes of the entries were counted. `cash_rounding` is the smallest coin, or
-    None if sums are paid to the cent.
+    `logged` and `services` tell how the minutes of the entries were counted. `cash_rounding` is the smallest coin, to
+    which the sums to pay are rounded, or None if they are not rounded.
     """
 
     dialect: Dialect
@@ -89,7 +89,8 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[RateTerms, ...]:
 def _check_scope(fields: Fields, one: RateTerms, seen: set[tuple[object, ...]]) -> None:
     """Record an error if the fields of a rate form no known scope, or if an earlier rate has the same scope and day.
 
-    See D18.
+    The scopes are those of D18; `"customer": false` is in none of them. `seen` has the scopes and days of earlier
+    rates, and gets those of this rate.
     """
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
@@ -122,9 +123,9 @@ def _vouchers(top: Fields, services: dict[str, Offer], dialect: Dialect) -> tupl
 
 
 def _usable_for(fields: Fields, services: dict[str, Offer]) -> tuple[str, ...]:
-    """Return the names of the services of a voucher.
+    """Return the names of the services for which a voucher can be used.
 
-    Record an error if the voucher has no service, if the settlement of a service is time spent, or if only some of the
+    Record an error if there is none, if a service is unknown or its settlement is time spent, or if only some of the
     services are taxable.
     """
     usable = references(fields, "services", services)

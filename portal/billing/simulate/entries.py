@@ -32,7 +32,8 @@ class Logged:
     def counted(self, services: dict[str, Offer]) -> Entry:
         """Return the entry with its stretches and billable minutes.
 
-        `services` has the services of the document by name.
+        If the document states the billable minutes of the entry, they stay as they are. `services` has the services of
+        the document by name.
         """
         offer = services[str(self.entry.service)]
         entry = self.entry
@@ -85,7 +86,10 @@ def _entry(fields: Fields, id: str, offers: Offers) -> Logged:
 
 
 def _fixed_fee(fields: Fields, service: str | None, offers: Offers) -> Decimal | None:
-    """Return the fixed fee of the entry's task, or None if the entry is priced by the hour."""
+    """Return the fixed fee of the entry's task, or None if the entry has no task or its task is priced by the hour.
+
+    Record an error if the service has no such task, or if the entry has an hourly rate besides the fixed fee.
+    """
     if not fields.has("task") or service not in offers.services:
         return None
     fixed_fees = offers.services[service].fixed_fees

@@ -41,7 +41,7 @@ class Written(Decimal):
 
 
 def text(value: object) -> str:
-    """Return `value` if it is a string. Raise `ValueError` otherwise."""
+    """Return `value` if it is a string. Raise `ValueError` otherwise, also for a number (`Fraction`)."""
     if not isinstance(value, str) or isinstance(value, Fraction):
         raise ValueError("not a string")
     return value
@@ -165,8 +165,8 @@ class Fields:
     def of(cls, errors: Errors, place: Location, value: object, known: tuple[str, ...]) -> "Fields":
         """Return the fields of `value`; `known` are the keys that such an object may have.
 
-        Record an error for each unknown or repeated key. If `value` is not an object, record one error and return an
-        object without fields, which records no further errors.
+        Record an error for each unknown or repeated key. If `value` is not an object, record one error, and return
+        fields without values, whose later errors are ignored.
         """
         if not isinstance(value, dict):
             errors.add(place, "not an object")
@@ -233,8 +233,8 @@ class Fields:
     def inner(self, name: str, known: tuple[str, ...]) -> "Fields":
         """Return the fields of the object under the required key `name`; `known` are the keys that the object may have.
 
-        If the key is missing or null, or its value is not an object, record one error and return an object without
-        fields.
+        If the key is missing or null, or its value is not an object, record one error, and return fields without
+        values.
         """
         content = self.value(name)
         return Fields.of(Errors() if content is None else self.errors, self.at(name), content, known)
@@ -277,7 +277,7 @@ def take(errors: Errors, place: Location, content: object, scalar: Scalar[Any]) 
 
 
 def reference(fields: Fields, name: str, known: Container[object]) -> str:
-    """Return the string under the required key `name`. If the value is no string, record an error and return None.
+    """Return the string under the required key `name`. If it is missing or no string, record an error and return None.
 
     If the string is not in `known`, record an error, but return the string.
     """
@@ -288,7 +288,10 @@ def reference(fields: Fields, name: str, known: Container[object]) -> str:
 
 
 def references(fields: Fields, name: str, known: Container[object]) -> list[tuple[Location, str]]:
-    """Return the known ids of a required list, each with its location; record an error for unknown and repeated ids."""
+    """Return the ids in a required list, each with its location. Record an error for unknown and repeated ids.
+
+    Unknown and repeated ids are left out of the result.
+    """
     found: dict[str, Location] = {}
     for place, value in fields.items(name):
         id = take(fields.errors, place, value, text)

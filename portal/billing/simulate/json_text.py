@@ -26,7 +26,7 @@ class Fraction(str):
 
 
 class TooLong(Fraction):
-    """A number of more than `MOST_DIGITS` digits."""
+    """An integer of more than `MOST_DIGITS` digits, which no document may contain."""
 
     __slots__ = ()
 

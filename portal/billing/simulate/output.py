@@ -29,7 +29,7 @@ def statement(made: Document) -> Json:
 
 
 def invoice(made: Document, cash_rounding: Decimal | None) -> Json:
-    """Return an invoice as JSON. If `cash_rounding` is a coin, the key `payable` has the gross rounded to this coin."""
+    """Return an invoice as JSON. With `cash_rounding`, a coin, the key `payable` has the gross rounded to this coin."""
     return statement(made) | _sums(made, cash_rounding)
 
 

@@ -82,7 +82,7 @@ def _invoices(documents: Sequence[Document]) -> list[Document]:
 
 
 def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
-    """Return the settled and the open allocations of each entry; after a credit, an entry may have both."""
+    """Return the settled and the open allocations by entry id; after a credit, an entry may have both."""
     open_ones = allocate(state)
     return {**state.settled, **{id: state.settled.get(id, ()) + pieces for id, pieces in open_ones.items()}}
 
@@ -90,9 +90,10 @@ def _allocations(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 def _credit(
     state: BillingState, asked: CreditOf, documents: Sequence[Document]
 ) -> tuple[BillingState, list[tuple[Document, Json]]]:
-    """Return the state after a credit, and a list with its document and what the document corrects.
+    """Return the state after a credit, and a list with the correcting document and the document that it corrects.
 
-    The list is empty if nothing was left to credit.
+    The list is empty if nothing was left to credit. Raise `BadDocument` if there is no such document to credit, or if
+    the chosen part of it cannot be credited.
     """
     kind, number = ("invoice", asked.invoice) if asked.invoice is not None else ("statement", asked.statement)
     of_kind = [made for made in documents if made.kind == kind]

@@ -36,7 +36,7 @@ def _zone(value: object) -> ZoneInfo:
 
 
 def _has_rates(schedule: Fields) -> bool:
-    """Return whether the windows have hourly rates.
+    """Return whether the windows of a schedule have hourly rates and not factors.
 
     If some windows have hourly rates and others factors, record an error.
     """

@@ -122,8 +122,9 @@ def _service(fields: Fields, contract_start: date | None, offers: Offers) -> Ser
 def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
     """Return the values of the keys that only some settlements allow, by their names in `ServiceTerms`.
 
-    Record an error for a key that `settlement` requires and that is missing or null, and for a key that `settlement`
-    does not allow. If `settlement` is None, because it could not be read, record no such errors.
+    Values that are missing or null are left out. Record an error for a missing value that `settlement` requires, and
+    for a key that `settlement` does not allow. If `settlement` is None, because it could not be read, record no such
+    errors.
     """
     scalars = _prices(dialect) | {"overflow": dialect.choice(Overflow), "due": choice(Due), "included_from": text}
     found: dict[str, Any] = {}
@@ -147,7 +148,10 @@ def _prices(dialect: Dialect) -> dict[str, Scalar[Any]]:
 
 
 def _rounding(fields: Fields, dialect: Dialect) -> tuple[Rounding, bool]:
-    """Return the rounding rule of a service, and whether it rounds by day."""
+    """Return the rounding rule of a service, and whether the rule applies to the sum of a day and not to each entry.
+
+    A service without a rule gets `Rounding()`, which changes nothing.
+    """
     if not fields.has("rounding"):
         return Rounding(), False
     inner = fields.inner("rounding", dialect.keys(ROUNDING, ROUNDING_EXTENDED))
@@ -174,7 +178,8 @@ def _changes(
 ) -> tuple[PriceChange, ...]:
     """Return the price changes of a service, ordered by day.
 
-    Values that a change leaves out stay as they were before.
+    Values that a change leaves out stay as they were before. Record an error for a second change from the same day, and
+    for a change without any value.
     """
     taken = [name for name in PRICES if settlement is None or name in TAKEN[settlement]]
     found: dict[date, dict[str, Any]] = {}
@@ -196,7 +201,7 @@ def _changes(
 
 
 def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
-    """Return the fixed fee of each task of a service, or None for a task that is priced by the hour, by name."""
+    """Return, by the name of each task of a service, its fixed fee, or None if it is priced by the hour."""
     found: dict[str, Decimal | None] = {}
     for place, value in fields.items("tasks", required=False):
         task = Fields.of(fields.errors, place, value, ("name", "fixed_fee"))
@@ -210,7 +215,8 @@ def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
 def _check_shared(fields: Fields, service: ServiceTerms, services: dict[Any, ServiceTerms], offers: Offers) -> None:
     """Record an error if `service` cannot share the included minutes of the service `service.shares`.
 
-    That service must be another subscription of the same contract. Both services must be taxable, or both must not.
+    The service `service.shares` must be another subscription of the same contract. Both services must be taxable, or
+    both must not.
     """
     if service.shares is None:
         return

@@ -31,7 +31,7 @@ class CreditOf:
     """What a step credits. `invoice` or `statement` is the number of the credited document; the other field is None.
 
     `lines`, `entries`, `minutes` or `vouchers` choose a part of the document; if all are None, everything is credited.
-    `path` is the path of the step's object, for errors that are found only when the step is run.
+    `path` is the path of the object with these choices, for errors that are found only when the step is run.
     """
 
     path: str
@@ -48,8 +48,9 @@ class CreditOf:
 class Step:
     """One step: what to do (`verb`), and its arguments.
 
-    `approve`, `withdraw` and `release` have the ids of `entries`. `bill` bills the days before `until`. `end` lets
-    `contract` end on `until`; `extend` gives it the later end `end`, or None for no end. `credit` has `credit`.
+    `approve`, `withdraw` and `release` have the ids of `entries`. `bill` bills the days before `until`. `end` ends
+    `contract` on the earlier day `until`; `extend` moves its end to the later day `end`, or removes the end if `end` is
+    None. `credit` credits what the field `credit` chooses.
     """
 
     verb: Verb
@@ -90,9 +91,9 @@ def read_steps(
 
 
 def _end(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
-    """Return a step that ends a contract.
+    """Return a step that ends a contract earlier than before, and set its new end in `ends`.
 
-    `ends` has the start and the present end of each contract; set the new end in it.
+    `ends` has the start and the present end of each contract. Record an error if the new end is not between them.
     """
     contract, on = reference(fields, "contract", ends), fields.take("on", day)
     start, end = ends.get(contract, (None, None))
@@ -106,9 +107,10 @@ def _end(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
 
 
 def _extend(fields: Fields, ends: dict[Key, tuple[date, date | None]]) -> Step:
-    """Return a step that moves the end of a contract to a later day, or removes it.
+    """Return a step that moves the end of a contract to a later day or removes the end, and set its new end in `ends`.
 
-    `ends` has the start and the present end of each contract; set the new end in it.
+    `ends` has the start and the present end of each contract. Record an error if the contract has no end, or if the new
+    end is not later.
     """
     contract, until = reference(fields, "contract", ends), fields.get("until", day)
     start, end = ends.get(contract, (None, None))

@@ -50,7 +50,7 @@ async def _compared(history: History) -> Comparison:
 
 
 def offer_of(template: ServiceTemplate, history: History) -> Offer | None:
-    """Return the terms of a template as an offer, or None if it cannot be tried on `history`.
+    """Return the terms of a template as an offer, or None if the template cannot be tried on `history`.
 
     A template cannot be tried if it is paid by vouchers and has no hours or no price for them, or if one of its fields
     is no longer valid.

@@ -86,7 +86,9 @@ class Answer:
 
 
 async def price_of(contract: Contract, work: TriedWork, at: datetime) -> Answer:
-    """Return what the work would cost if it were approved now, after all approved time that comes before it.
+    """Return what the work would cost if it were approved now, and why. Nothing is stored.
+
+    The work gets the prepaid minutes that approved time of earlier days leaves.
 
     Raise `Invalid` for a bad field, and `NotFound` for an unknown agent or role.
     """

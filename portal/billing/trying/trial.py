@@ -90,7 +90,10 @@ def _cost(
     active: Period,
     digits: int,
 ) -> tuple[Mapping[date, Decimal], int]:
-    """Return what `offer` costs by month (its first day), and how many entries could not be approved under `offer`."""
+    """Return what `offer` costs by month (its first day), and how many entries could not be approved under `offer`.
+
+    Months that begin on or after the end of `active` are left out. Raise `ValueError` if `active` has no end.
+    """
     if active.end is None:
         raise ValueError("a trial needs an end")
     contract = contract_of(offer, services, active.start, active.end)

@@ -24,8 +24,8 @@ async def approved_time(
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Return a page of the approved entries of a service in a period, the latest first, and the next cursor or None.
 
-    `covered_by` of an entry says what pays for it. `before` is the cursor: the id of the last entry on the previous
-    page.
+    In each row, `covered_by` says in words what pays for the entry. `before` is the cursor: the id of the last entry on
+    the previous page.
     """
     rows = await current().fetch(_ENTRIES, service_id, period.start, period.end, before, SHOWN + 1)
     shown = [dict(row) | {"covered_by": cover_words(row["kinds"])} for row in rows[:SHOWN]]
@@ -35,6 +35,6 @@ async def approved_time(
 def cover_words(kinds: Collection[str] | None) -> str:
     """Return the words for what pays for an entry, such as "included hours, charged".
 
-    `kinds` are the kinds of the entry's allocations.
+    `kinds` are the kinds of the entry's allocations. If there are none, return the words for no charge.
     """
     return ", ".join(words for kind, words in COVERED_BY.items() if kind in (kinds or ("no_charge",)))

@@ -13,9 +13,9 @@ from portal.words import Due, Settlement
 class Fees:
     """The fees of a subscription, as seen on a day.
 
-    `now` is the fee for the present period, or None if the subscription is active on none of its days. `next` is the
-    amount of the next fee that becomes due, and `billed_from` the day on which it becomes due; both are None if no more
-    fees become due.
+    `now` is the fee for the present period, or None if the subscription is active on no day of this period. `next` is
+    the amount of the next fee that becomes due, and `billed_from` the day on which it becomes due; both are None if no
+    more fees become due.
     """
 
     now: Decimal | None

@@ -44,9 +44,10 @@ class Place:
     month: date | None = None
 
     def within(self, by: By) -> "Place":
-        """Return the row of a list grouped by `by` to which this place belongs, as a place with fewer fields.
+        """Return the place of the row to which this place belongs in a list grouped by `by`.
 
-        For example, the service and the contract of the row are empty if `by` is `By.CUSTOMER`.
+        The place of a row has no fields that can differ within the row. For example, the service and the contract of
+        the row are empty if `by` is `By.CUSTOMER`.
         """
         match by:
             case By.CUSTOMER:
@@ -71,7 +72,7 @@ T = TypeVar("T", bound=Added)
 
 
 def grouped(figures: Iterable[tuple[Place, T]], by: By) -> dict[Place, T]:
-    """Add up the figures of each row of a list grouped by `by`, and return the sums by the place of the row."""
+    """Add up the figures that belong to the same row of a list grouped by `by`. Return the sums by the row's place."""
     sums: dict[Place, T] = {}
     for place, figure in figures:
         row = place.within(by)

@@ -165,7 +165,7 @@ COLUMNS = (
 
 
 def potential_sheet(rows: Mapping[Place, Potential]) -> Sheet:
-    """Return the result of `grouped` as a sheet: a line for each customer, contract or service, with its potential."""
+    """Return a sheet with a line for each place in `rows`, which `grouped` has made, and the potential of the place."""
     lines = (
         (*cells(place), it.approved, it.held, it.waiting, it.unpriced, it.charged, it.more, it.total)
         for place, it in rows.items()

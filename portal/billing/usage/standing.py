@@ -123,7 +123,7 @@ class Standing:
 
     @property
     def earlier(self) -> date | None:
-        """Return the last day of the previous period, or None if the service could not be used then."""
+        """Return the last day of the previous period, or None if the service began after that day."""
         whole = self.contract.active(self.service)
         day = self.period.start - timedelta(days=1)
         return day if whole is not None and whole.start <= day else None
@@ -157,10 +157,11 @@ class Standing:
 async def standings(
     reader: Reader | System, customer_id: int, on: date, service_ids: Collection[int] | None = None
 ) -> list[Standing]:
-    """Return the running statement of services of a customer on the day `on`, by four queries, or six with rollover.
+    """Return the running statements of services of a customer on the day `on`.
 
     `on` is a day in the company's time zone. `service_ids` are the wanted services; None means all whose contract has
-    not ended. A contact gets an empty list for another customer.
+    not ended. Services that the reader may not see are left out, so a contact gets an empty list for another customer.
+    The function sends four queries, or six if minutes of any service roll over.
     """
     terms = await book.load_terms(customer_id)
     places = {service.id: service for contract, _ in terms for service in contract.services}
@@ -236,9 +237,10 @@ def _standing(
 async def _included(
     customer_id: int, rolling_over: Sequence[Key], terms: Sequence[tuple[ContractTerms, str]]
 ) -> IncludedMinutes:
-    """Return an `IncludedMinutes` for the subscriptions of a customer.
+    """Return an `IncludedMinutes` for the subscriptions of a customer, whose contracts and services are `terms`.
 
-    Drawn minutes are read only for the services `rolling_over`, whose included minutes depend on what was drawn before.
+    Drawn minutes are read only for the services `rolling_over`, because the included minutes of these services depend
+    on what was drawn in earlier periods.
     """
     drawn: dict[PoolKey, int] = {}
     fixed: Mapping[PoolKey, tuple[RolledMinutes, ...]] = {}
