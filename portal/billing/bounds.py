@@ -56,9 +56,8 @@ async def nets_beside(customer_ids: Collection[int], entry_ids: Collection[int])
 class RunningTotals:
     """The amounts to bill by contract, added up while entries are approved.
 
-    The totals tell whether one more entry may be approved.
-
-    Included and prepaid hours are counted as if they were charged, so the total is never too low.
+    The totals tell whether one more entry may be approved. Included and prepaid hours are counted as if they were
+    charged, so the total is never too low.
     """
 
     def __init__(self, state: BillingState, others: Mapping[Key, Decimal]) -> None:

@@ -79,9 +79,9 @@ class StoredAllocation(Table, tablename="allocation"):
 async def reallocate(customer_ids: Collection[int], changed: Collection[int] = ()) -> None:
     """Recompute the allocations of the entries `changed`, and of all entries that may depend on other entries (D21).
 
-    The latter are the approved entries of these customers that no document has settled and whose service has prepaid
-    minutes or rounds by day. `customer_ids` are the customers of all these entries; the caller must have locked the
-    customers.
+    An entry may depend on other entries if it is approved, no document has settled it, and its service has prepaid
+    minutes or rounds by day. `customer_ids` are the customers of all entries to recompute; the caller must have locked
+    the customers.
     """
     if customer_ids:
         await write(await book.load_these(customer_ids, changed))
@@ -233,11 +233,11 @@ _MINUTES = COLUMNS.index("minutes")
 
 
 async def computed(books: Sequence[Book], allocated: Allocated | None = None) -> dict[Key, list[Columns]]:
-    """Return the allocations that the engine computes for the open entries of the books, by entry id.
+    """Return the allocations of the open entries of the books, as values of the columns `COLUMNS`, by entry id.
 
-    `allocated` are the computed allocations, or None to compute them here. The column `part` is the number of the open
-    part of an entry: 0, or a higher number if documents have settled other parts of the entry. The engine runs in a
-    worker thread, so that other requests are answered meanwhile.
+    `allocated` are the allocations if the engine has computed them already, or None to compute them here. The column
+    `part` is the number of the open part of an entry: 0, or a higher number if documents have settled other parts of
+    the entry. The engine runs in a worker thread, so that other requests are answered meanwhile.
     """
     reopened = await current().fetch(
         "select entry_id, part from reopened_entry where customer_id = any($1)", [of.customer_id for of in books]

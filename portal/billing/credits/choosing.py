@@ -236,7 +236,9 @@ def _amount(row: DetailRow, minutes: int, digits: int) -> Decimal:
 
 
 def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict[str, object]]:
-    """Yield the VAT groups of the credit note. The tax of a group is the tax left before less the tax left afterwards.
+    """Yield the VAT groups of the credit note.
+
+    The tax of a group is the tax that is left before the credit note less the tax that is left after it.
 
     Raise `Invalid` if the base of a group would be negative or more than what is left of it. A discount on the invoice
     can cause both.

@@ -60,8 +60,8 @@ class WaitingEntry:
     """One entry of the list, with its cost for the customer.
 
     `billable_minutes` are the minutes that the entry would count if all entries on the page were approved. `why` has
-    the reasons to look at the entry twice. If its approval would be refused, the reason for the refusal comes first.
-    `flag` is the open flag of the entry, or None.
+    the reasons to look at the entry twice. If the approval of the entry would be refused, the reason for the refusal
+    comes first. `flag` is the open flag of the entry, or None.
     """
 
     id: int
@@ -298,8 +298,8 @@ def _entry(row: Row, cost: Cost) -> WaitingEntry:
 def _why(row: Row, cost: Cost) -> Iterable[Why]:
     """Yield the reasons to look twice at an entry.
 
-    If the approval of the entry would be refused, the reason for the refusal comes first. Then the reasons that its day
-    is before the start or after the end are left out, because the refusal says the same.
+    If the approval of the entry would be refused, the reason for the refusal comes first. In this case, the reasons
+    that the day is before the start or after the end are left out, because the refusal says the same.
     """
     if cost.refusal:
         yield Why("refused", cost.refusal)

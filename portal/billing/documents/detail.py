@@ -172,7 +172,7 @@ async def copied(
     credit_note_id: int | None = None,
     position: int | None = None,
 ) -> list[DetailRow]:
-    """Return the time detail of an issued invoice, statement or credit note, as it was copied when this became final.
+    """Return the time detail of an issued invoice, statement or credit note, as copied when the document became final.
 
     Pass exactly one of the document's ids. With `position`, return only the row at this position, if there is one.
     Row-level security returns no rows of other customers to a contact.

@@ -116,12 +116,14 @@ async def change_note(draft: Invoice, facts: NoteFacts, *, by: AgentReader, at: 
 async def add_line(
     draft: Invoice, facts: ExtraLineFacts, *, by: AgentReader, at: datetime, seen: str | None = None
 ) -> None:
-    """Add a charge or a discount to a locked draft, compute its sums again, and make open pages of agents update.
+    """Add a charge or a discount to a locked draft, and compute the sums of the draft again.
 
-    `seen` is the net sum of the draft that the page showed, or None if there was no page. Comparing it prevents that
-    the same line is added twice. Raise `Invalid` if `seen` is no longer the net sum, with a message for each bad field,
-    and if nothing would be left to charge. Raise `Invalid` also for a discount that exceeds what is charged at the same
-    VAT rate, and for an amount that makes the draft too large for one document.
+    Open pages of agents update.
+
+    `seen` is the net sum of the draft that the page showed, or None if there was no page. If the net sum has changed,
+    the line may have been added already, so it is not added again. Raise `Invalid` if `seen` is no longer the net sum,
+    with a message for each bad field, and if nothing would be left to charge. Raise `Invalid` also for a discount that
+    exceeds what is charged at the same VAT rate, and for an amount that makes the draft too large for one document.
     """
     if seen is not None and seen != str(draft.net):
         raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})
@@ -151,7 +153,9 @@ async def add_line(
 
 
 async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> None:
-    """Remove a line that was added by hand from a draft, compute its sums again, and make open pages of agents update.
+    """Remove a line that was added by hand from a draft, and compute the sums of the draft again.
+
+    Open pages of agents update.
 
     `seen` is the net sum that the page showed, or None. Raise `Conflict` if the net sum has changed, because another
     line may then be at `position`. Raise `Conflict` also if the draft was issued or deleted, if it has no such line, or

@@ -234,9 +234,10 @@ async def listed(
 ) -> DocumentPage:
     """Return a page of the documents that `reader` may see, read by the query `sql`.
 
-    The parameters of the query are `$1`, the id of a customer or null, `$2`, the cursor `after`, `$3`, the limit, and
-    the values of `more`. A contact with the right to invoices sees the documents of their own customer, whatever `customer_id` is. Managers see
-    all documents, or those of `customer_id`; other readers see none. `key` is the column that holds the cursor.
+    The parameters of the query are the id of a customer or null (`$1`), the cursor `after` (`$2`), the limit plus 1
+    (`$3`), and the values of `more`. A contact with the right to invoices sees the documents of their own customer,
+    whatever `customer_id` is. Managers see all documents, or those of `customer_id`; other readers see none. `key` is
+    the column that holds the cursor.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id
@@ -256,8 +257,8 @@ async def list_issued(
 ) -> DocumentPage:
     """Return a page of the issued invoices that `reader` may see, newest first, with what is paid and still owed.
 
-    With `customer_id`, only invoices of that customer are listed. With `unpaid`, only those on which something is still
-    owed are listed: ask for them for one customer only, because what is owed is computed for each invoice of the list.
+    With `customer_id`, only invoices of that customer are listed. With `unpaid`, only invoices on which something is
+    still owed are listed. Set `unpaid` for one customer only, because it computes for each invoice what is owed.
     `after` is the cursor: the number of the last invoice on the previous page.
     """
     return await listed(_LIST, reader, customer_id, after or None, unpaid, key="number", limit=limit)

@@ -30,7 +30,10 @@ def allocate(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 
 
 def approved_entries(state: BillingState) -> list[Entry]:
-    """Return the approved entries that are not settled, by `Entry.order`, with their minutes after rounding by day."""
+    """Return the approved entries that are not settled, sorted by `Entry.order`.
+
+    Their billable minutes are those after rounding by day.
+    """
     entries = [entry for entry in state.open_entries() if entry.id in state.approved]
     changed = rounded_by_day(entries, state.places())
     return [replace(entry, billable_minutes=changed[entry.id]) if entry.id in changed else entry for entry in entries]

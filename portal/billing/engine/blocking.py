@@ -49,7 +49,11 @@ def _blocks(service: ServiceTerms) -> bool:
 
 
 def _left_over(before: BillingState, prices: Prices, blocked: Sequence[Entry]) -> Iterator[_Candidate]:
-    """Yield the `blocked` entries that prepaid minutes cover wholly after the approved and earlier blocked entries."""
+    """Yield the `blocked` entries that the remaining prepaid minutes cover wholly.
+
+    The approved entries draw prepaid minutes first, then the blocked entries one after the other. An entry that is not
+    covered wholly draws none.
+    """
     drawn = dict(before.drawn)
     for pieces in allocate(before).values():
         add_draws(drawn, pieces)

@@ -25,7 +25,7 @@ class Draw:
 def pieces(
     entry: Entry, price: Price | None, draws: Sequence[Draw], *, first: int, holds: bool, digits: int
 ) -> Iterator[Allocation]:
-    """Yield the allocations of an entry that is approved at `price` and draws `draws`, numbered from `first`.
+    """Yield the allocations, numbered from `first`, of an entry that is approved at `price` and draws `draws`.
 
     An entry at no charge or with a fixed fee has one allocation. With `holds`, an entry that is not covered as a whole
     draws nothing and has one held allocation. `digits` is the number of decimals of the currency.

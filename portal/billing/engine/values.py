@@ -155,7 +155,7 @@ class Line:
     """One line of an invoice.
 
     - `minutes` and `entries`: the charged minutes and the entries, on lines for time only.
-    - `unit_price`: None if the charged hours have different rates, or if nothing is charged.
+    - `unit_price`: None if the charged time has different rates or a fixed fee, or if nothing is charged.
     - `net`: the rounded amount. On a line for time, it is the sum of the amounts of `allocations`.
     - `allocations`: the charged allocations or, with the rollup `none`, all allocations of the entry.
     - `period_start` and `active`: on a line for a fee, the first day of the period, and the part of the period that the
@@ -299,7 +299,9 @@ class BillingState:
         return {service.id: (contract, service) for contract in self.contracts for service in contract.services}
 
     def open_entries(self) -> list[Entry]:
-        """Return the entries that may appear on a document and are not settled, approved or not, by `Entry.order`.
+        """Return the entries that may appear on a document and are not settled, sorted by `Entry.order`.
+
+        Entries that are not approved are included.
 
         If a credit has made a part of a settled entry billable again, only this part of the entry is returned.
         """

@@ -34,7 +34,7 @@ DIRECTIONS = ((RECEIVED, "Received"), (PAID_BACK, "Paid back to the customer"))
 class PaymentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a payment, as typed.
 
-    `again` is "yes" if the payment is to be recorded although one with the same day, amount and reference is.
+    `again` is "yes" to record the payment although a payment of the same day, amount and reference is recorded already.
     """
 
     amount: str

@@ -56,7 +56,7 @@ async def outstanding(customer_id: int, reader: Reader) -> list[Row]:
 async def unpaid_of(customer_id: int, reader: Reader, limit: int = FEW) -> Unpaid:
     """Return the number of a customer's unpaid invoices, and the first `limit` of them by due date.
 
-    Return none for readers who may not see the customer's invoices.
+    For readers who may not see the customer's invoices, the number is 0.
     """
     rows = await current().fetch(_UNPAID, customer_id, limit) if _sees(customer_id, reader) else []
     return Unpaid(rows[0]["total"], rows) if rows else NONE

@@ -86,7 +86,10 @@ def name_of(of: Book, document: Document) -> str:
 
 
 def newly_billed(of: Book, billing: Billing) -> Billed:
-    """Return the fees and vouchers that `billing` bills and that were not billed before; `bool()` is False if none."""
+    """Return the fees and vouchers that `billing` bills and that were not billed before.
+
+    `bool()` of the result is False if there are none.
+    """
     return Billed.between(of.state, billing.state)
 
 

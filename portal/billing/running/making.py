@@ -60,7 +60,7 @@ async def bill_customer(order: Order, customer_id: int) -> list[str]:
 
     Lock the customer until the transaction ends. Each currency is billed in a savepoint of its own, so that a refusal
     in one currency does not stop the others. Record the entries that were not billed, and return an error message for
-    each refusal. A draft that cannot be issued stays a draft, for whatever reason, so that the run does not try this
+    each refusal. A draft that cannot be issued stays a draft, whatever the reason, so that the run does not try this
     customer again and again. Raise `Unavailable` if, while drafts were made, the database could not be reached or
     another transaction held a lock.
     """

@@ -45,8 +45,9 @@ class Becoming:
 class Omitted:
     """The entries of one customer in one currency that a billing run would skip for the same reason.
 
-    `reason` is a key of `SKIPPED`. `count` is the number of the entries, `minutes` are their billable minutes, `agents`
-    the names of the agents who logged the time, and `first` and `last` the earliest and the latest day.
+    `reason` is a key of `sentences.SKIPPED`. `count` is the number of the entries, `minutes` are their billable
+    minutes, `agents` the names of the agents who logged the time, and `first` and `last` the earliest and the latest
+    day.
     """
 
     customer_id: int

@@ -74,7 +74,7 @@ def _vat(group: VatGroup) -> Json:
 
 
 def allocations(pieces: Mapping[Key, Iterable[Allocation]]) -> Json:
-    """Return the allocations of each entry by its id."""
+    """Return the allocations of each entry as JSON, by the id of the entry."""
     return {str(entry): [_allocation(piece) for piece in pieces[entry]] for entry in pieces}
 
 
@@ -90,7 +90,10 @@ def _allocation(piece: Allocation) -> Json:
 
 
 def _number(value: Decimal | None) -> str | None:
-    """Return a rate as it is spelt in the input, an amount with its decimals, and None for None."""
+    """Return a number as text: a rate as it is spelt in the input, an amount with its decimals.
+
+    Return None for None.
+    """
     if value is None:
         return None
     return value.text if isinstance(value, Written) else f"{value:f}"

@@ -71,9 +71,10 @@ class Worked:
     began: datetime | None = None
 
     def counted(self, offer: Offer) -> Entry:
-        """Return the entry as it counts under `offer`: its worked minutes split by the schedule, and then rounded.
+        """Return the entry as it counts under `offer`: the worked minutes are counted by the schedule, then rounded.
 
-        Without a rounding and a schedule the entry stays unchanged. Billable minutes that were set by hand are kept.
+        If the offer has neither a rounding nor a schedule, the entry stays unchanged. Billable minutes that were set by
+        hand are kept. The result has stretches only if the schedule has hourly rates.
         """
         entry, schedule = self.entry, offer.schedule
         if offer.rounding is None and schedule is None:

@@ -88,7 +88,7 @@ class Answer:
 async def price_of(contract: Contract, work: TriedWork, at: datetime) -> Answer:
     """Return what the work would cost if it were approved now, and why. Nothing is stored.
 
-    The work gets the prepaid minutes that approved time of earlier days leaves.
+    Approved time of earlier days, and of the same day, draws prepaid minutes before the work does.
 
     Raise `Invalid` for a bad field, and `NotFound` for an unknown agent or role.
     """
