@@ -94,7 +94,7 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
 async def hold(proven: Proven, *, joining: int | None = None) -> None:
     """Lock the login until the transaction ends, so that password and access stay as `verify` found them.
 
-    `joining` is as in `verify`. Raise `Invalid` if the password was changed or the access was ended since.
+    `joining` is as in `verify`. Raise `Invalid` if the password was changed or the access has ended since then.
     """
     row = await current().fetchrow(
         f"{_LOGIN} where h.id = $2 and h.login_id = h.id for update of h", joining, proven.login_id
@@ -104,7 +104,7 @@ async def hold(proven: Proven, *, joining: int | None = None) -> None:
 
 
 async def memberships(login_id: int) -> list[int]:
-    """Return the ids of the credentials of a login that were accepted and have not ended.
+    """Return the ids of those credentials of a login that were accepted and give access now.
 
     The credential that was used or accepted last comes first.
     """
@@ -289,7 +289,7 @@ async def set_first_password(credential: int, password_hash: str) -> None:
 
 
 async def disable(credential: int, at: datetime) -> None:
-    """End the person's access, all their sessions and their open invitation and reset links at once (R12).
+    """End the access of a credential, its sessions, and its open invitation and reset links at once (R12).
 
     A repeat changes nothing.
     """
@@ -300,7 +300,7 @@ async def disable(credential: int, at: datetime) -> None:
 
 
 async def enable(credential: int) -> None:
-    """Restore the person's access. Their old password is valid again."""
+    """Restore the access of a credential. The person's old password is valid again."""
     await Credential.update({Credential.disabled_at: None}).where(Credential.id == credential)
 
 

@@ -96,7 +96,7 @@ class AgentReader:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The portal itself as a reader, for the worker, the command line and set-up. It sees what all agents see."""
+    """The portal itself as a reader, for the worker, the command line and set-up. It sees the same data as an agent."""
 
     database_role = "portal_agent"
     customer_id = None

@@ -214,7 +214,7 @@ async def hold(session: Session) -> bool:
 
 
 async def take_turns(credential_id: int) -> bool:
-    """Lock the login of the credential until the transaction ends, and return whether it exists.
+    """Lock the login of the credential until the transaction ends, and return whether there is such a credential.
 
     Transactions that change how one person signs in (sessions, links, second factors) then run one after the other.
     """

@@ -90,7 +90,7 @@ def on_refusal(
     only: Collection[str] | None = None,
     **fixed: Any,
 ) -> Callable[[Handler], Handler]:
-    """Return a decorator for the route handler of a form, which shows the form's page again after a refusal.
+    """Return a decorator for the route handler of a form: after a refusal, the form's page is shown again.
 
     The page is shown if the handler raises `Invalid` or one of the types in `also`. The page is `show(request,
     errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common, such

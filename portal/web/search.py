@@ -81,7 +81,10 @@ class Results:
 
     @property
     def lately_customers(self) -> dict[int, str]:
-        """Return the ids and names of the customers of the cases that were lately opened, the latest first."""
+        """Return the names of the customers of the cases that were lately opened, by id.
+
+        The customer of the case that was opened last comes first.
+        """
         return {case.customer_id: case.customer for case in self.lately}
 
     @property

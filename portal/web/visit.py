@@ -116,7 +116,7 @@ class Visit:
     def csrf(self) -> str:
         """Return a new CSRF token for the forms of this page (R37).
 
-        It is bound to the session or, without one, to the value of the cookie `csrf`.
+        The token is bound to the session or, without one, to the value of the cookie `csrf`.
         """
         return new_csrf_token(self.settings.secret, self._bound_to)
 

@@ -156,7 +156,7 @@ class Contact(Person, Table, tablename="contact"):
                 await credentials.disable(opened, self.ended_at)
 
     async def refuse_ended(self) -> None:
-        """Raise `Conflict` if the contact has left or the customer has ended."""
+        """Raise `Conflict` if the contact has left or the customer has ended: then the contact cannot be invited."""
         await super().refuse_ended()
         customer = await Customer.find(self.customer_id, SYSTEM)
         if customer.ended_at:

@@ -1,4 +1,4 @@
-"""Let the administrators of a customer change its contacts, without help from the company (S3.15)."""
+"""Let the administrators of a customer change the customer's contacts, without help from the company (S3.15)."""
 
 import contextlib
 from collections.abc import AsyncIterator

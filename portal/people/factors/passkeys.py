@@ -51,7 +51,7 @@ class Passkey(Table, tablename="passkey"):
 
 @dataclass(frozen=True, slots=True)
 class ListedPasskey:
-    """One passkey of a person. `name` was chosen by the person, to tell their passkeys apart."""
+    """One passkey in the list of a person's passkeys. The person chose its `name`, to tell the passkeys apart."""
 
     id: int
     name: str

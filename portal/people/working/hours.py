@@ -52,10 +52,10 @@ class Week:
         return self.minutes[day.weekday()]
 
     def workday(self, day: date) -> int:
-        """Return the minutes that a typed `1d` means on `day`.
+        """Return the minutes that a typed `1d` means on `day`: those of its weekday.
 
-        This is the length of that weekday. On a weekday without work it is the length of the agent's longest working day,
-        and for an agent who works on no weekday it is `WORKDAY`.
+        On a weekday without work, return those of the agent's longest working day, or `WORKDAY` for an agent who works
+        on no weekday.
         """
         return self.on(day) or max(self.minutes) or WORKDAY
 

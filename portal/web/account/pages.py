@@ -29,8 +29,8 @@ async def hold_session(request: Web) -> None:
     """Lock this browser's session until the caller's transaction ends. Raise `SignInNeeded` if the session has ended.
 
     Call this before a change that stays in effect after the session. Without the lock, a form that arrives slowly could
-    make the change after the reader has ended all sessions (R12, R17). Make it the first call in the transaction,
-    because it locks the person's row, and the same order everywhere avoids deadlocks.
+    make the change after the reader has ended all sessions (R12, R17). This must be the first call in the transaction:
+    it locks the person's row too, and the same order of locks everywhere avoids deadlocks.
     """
     session = visit_of(request).session
     if session is None or not await sessions.hold(session):

@@ -217,7 +217,7 @@ async def _keep_file(form: Form, visit: Visit, name: str, content: AsyncIterator
     """Check the type of a file by its first bytes, store its content, and record it as an uploaded file of the form.
 
     A part that has neither a name nor content is skipped. Raise `Forbidden` if nobody is signed in, `Invalid` if the
-    form has too many files already or the type is refused.
+    form has too many files already or the type is refused, and `TooMany` as `attachments.announce` does.
     """
     head = b""
     async for chunk in content:

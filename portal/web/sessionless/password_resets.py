@@ -55,8 +55,8 @@ async def _needs_mail_first(request: Web) -> None:
 async def send(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Enqueue the reset mail, and show the same page for every mail address, whether or not it has an account (R5).
 
-    The job finds out whether the address has an account, so the duration of this response does not reveal it either.
-    Raise `TooMany` after too many requests for this account or from this IP address.
+    A job is enqueued for an address without an account too, so that the duration of the response does not reveal who
+    has an account. Raise `TooMany` after too many requests for this account or from this IP address.
     """
     given, checked = form.into(Forgotten), Checked()
     address = checked("email", email, given.email)

@@ -85,11 +85,11 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return the path to redirect to.
 
-    A contact of several customers is signed in to the customer that they used or accepted last. They are redirected to
-    a page on which they can choose another customer before they get to `next_path`. If this browser has an earlier
-    session of the contact, and `next_path` is not "/", they are signed in to the customer of that session. Then they
-    are redirected to `next_path` at once, because this page, or a draft on it, belongs to that customer. `factor` and
-    the transaction are as for `open_session`.
+    A contact of several customers is signed in to the customer that they used or accepted last, and redirected to a
+    page on which they can choose another customer before they get to `next_path`. But if this browser has an earlier
+    session of the contact, and `next_path` is not "/", the contact is signed in to the customer of that session and
+    redirected to `next_path` at once, because this page, or a draft on it, belongs to that customer. `factor` and the
+    transaction are as for `open_session`.
     """
     first, *others = await credentials.memberships(login_id)
     before = visit_of(request).session

@@ -1,7 +1,8 @@
-"""Stop mails by the link in them, without signing in: with one click in the mail program (RFC 8058), or on a page.
+"""Let people stop mails with the link in each mail, without signing in: with one click (RFC 8058), or on a page.
 
-The mail program sends a POST without a session, a CSRF token or an Origin header. Only this URL accepts such a request
-(R37). The token in the URL is signed; it stops only mails of the kinds that it names, to the person whom it names.
+For the one click, the mail program sends a POST without a session, a CSRF token or an Origin header. Only this URL
+accepts such a request (R37). The token in the URL is signed; it stops only mails of the kinds that it names, to the
+person whom it names.
 """
 
 from typing import Any
