@@ -149,7 +149,7 @@ async def show_preview(
 
 @get("/cases/{number:str}/case.zip")
 async def export(request: Web, number: FromPath[str]) -> Response[Any]:
-    """Serve a ZIP file of the case: what its page shows the contact, and the files of the case."""
+    """Serve a ZIP file of the case: everything that the page of the case shows the contact, with the files."""
     return await case_zip(request, number)
 
 

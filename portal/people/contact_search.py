@@ -1,6 +1,6 @@
 """Find contacts by name, mail address or telephone number: SQL conditions for lists, and the queries of the search.
 
-Before that, `telephone_digits` and `mail_part` recognise a telephone number or a mail address in the typed text.
+`telephone_digits` and `mail_part` recognise a telephone number or a mail address in the text that was typed.
 """
 
 import re

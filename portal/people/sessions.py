@@ -88,10 +88,10 @@ def hash_of(token: str) -> bytes:
 
 
 async def begin(credential_id: int, *, address: str, browser: str, at: datetime, factor: str | None = None) -> str:
-    """Create a session for a person who has proved their password, and return its token. Only its hash is stored.
+    """Create a session for a person who has proved their password, and return its token.
 
-    `address` is the IP address of the browser, `browser` its user agent. `factor` is the second factor that the person
-    proved, or None for a person who has set up none.
+    Only the token's hash is stored. `address` is the IP address of the browser, `browser` its user agent. `factor` is
+    the second factor that the person proved, or None for a person who has set up none.
     """
     token = secrets.token_urlsafe(32)
     await SessionRow.insert(

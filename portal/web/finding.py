@@ -121,8 +121,8 @@ async def picked(form: Form, name: str, finder: Finder) -> int | None:
 async def people_in(values: Mapping[str, Any] | None, finders: Mapping[str, Finder]) -> dict[str, Found]:
     """Return what the search fields for people show, by field name, for the submitted or stored `values` of a form.
 
-    Each finder also finds people who have left. Such a person is shown if `values` has their id, as when they are
-    stored, but typing the name does not find them. After an `Overtaken`, the result also has the name of the person
+    Each finder also finds people who have left. Such a person is shown if `values` has their id, because they were
+    stored before; typing the name does not find them. After an `Overtaken`, the result also has the name of the person
     whom somebody else has stored in the meantime.
     """
     values, people = values or {}, dict[str, Found]()

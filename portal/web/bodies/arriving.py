@@ -87,10 +87,10 @@ class Arriving:
             yield body
 
     async def read_past(self) -> None:
-        """Read and discard the rest of a refused body.
+        """Read and discard the rest of a refused body: most clients read no response before they have sent everything.
 
-        Most clients read no response before they have sent everything. At most `READ_PAST` bytes are read, for at most
-        `READ_PAST_SECONDS`. A longer or slower body gets its response before it has arrived completely.
+        At most `READ_PAST` bytes are read, for at most `READ_PAST_SECONDS`. A longer or slower body gets its response
+        before it has arrived completely.
         """
         left = READ_PAST
         with contextlib.suppress(TimeoutError, BadRequest, TooSlow, TooLarge):
