@@ -137,7 +137,10 @@ async def hand_over(
 
 
 async def _after(case: Case, reader: ContactReader) -> str:
-    """Return the URL of the page about sharing, or of the list of cases if the contact no longer sees the case."""
+    """Return the URL to redirect to after a change of who sees the case.
+
+    This is the page about sharing or, if the signed-in contact no longer sees the case, the list of cases.
+    """
     async with transaction(reader, readonly=True):
         try:
             await Case.find(case.number, reader)

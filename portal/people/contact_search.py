@@ -151,5 +151,8 @@ def contacts_of(customer: int) -> Finder:
 
 
 def known_contacts_of(customer: int) -> Finder:
-    """Return the type-ahead search for all contacts of a customer, as `people_in` and `settle` require it."""
+    """Return the type-ahead search for all contacts of a customer, even those who have left.
+
+    `people_in` and `settle` require such a search.
+    """
     return replace(_CONTACTS_OF, within=customer)

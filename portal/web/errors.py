@@ -127,9 +127,9 @@ def unreadable_response(request: Web, error: asyncpg.DataError) -> Response[str]
 
 
 def conflict_response(request: Web, error: asyncpg.IntegrityConstraintViolationError) -> Response[str]:
-    """Return 409 for a change that a database constraint refused although the portal's code should have refused it.
+    """Return 409 for a change that only a database constraint refused, although the code should have checked it before.
 
-    The transaction has been rolled back, so nothing was saved. The error is logged, because a check is missing in the
+    The transaction has been rolled back, so nothing was saved. The error is logged, because the check is missing in the
     code.
     """
     log.error(
@@ -214,7 +214,7 @@ async def answer_failure(error: Exception, scope: Any, receive: Any, send: Any) 
 
 
 async def answer(response: Response[Any], send: Any) -> None:
-    """Send a text response directly over ASGI, for errors that are raised outside Litestar."""
+    """Send a text response directly over ASGI, for responses that are made outside Litestar."""
     body = (response.content or "").encode()
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
     headers += [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]

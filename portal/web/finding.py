@@ -92,7 +92,7 @@ async def shown(values: Mapping[str, Any] | None, finders: Mapping[str, Finder])
 
 
 async def chosen(values: Mapping[str, Any], finders: Mapping[str, Finder]) -> dict[str, int | None]:
-    """Return by search field the id of the row that a submitted form chooses; None for a field that was left empty.
+    """Return for each search field the id of the row that a submitted form chooses; None for a field left empty.
 
     Raise `Invalid` with a message for each field whose text or id matches no row, or whose text matches several.
     """

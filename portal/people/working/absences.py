@@ -46,7 +46,10 @@ class AbsenceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ListedAbsence:
-    """An absence with the names that lists show. `note` is "" if the reader may not read the note."""
+    """One absence in a list, with the names of the agent and of the deputy (None without one).
+
+    `note` is "" if the reader may not read the note.
+    """
 
     id: int
     agent_id: int

@@ -33,7 +33,7 @@ async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = F
 
 
 def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
-    """Return `response`, and mark the notices that this page is about as read once it is sent.
+    """Return `response`; once it is sent, mark the notices about what the page shows as read.
 
     `about_to_read` and `reads_notices` say which notices these are. Nothing is written if there are none.
     """

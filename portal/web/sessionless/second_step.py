@@ -35,9 +35,9 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """Show the second factors that the person can use, or redirect to the sign-in page if no password was typed.
+    """Show the second factors that the person can use.
 
-    Also redirect to the sign-in page if this browser is signed in.
+    Redirect to the sign-in page if no password was proved in the last ten minutes, or if this browser is signed in.
     """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:
@@ -55,10 +55,10 @@ async def _page(request: Web, *, login_id: int, **again: Any) -> Response[str]:
 
 
 async def _needs_step_first(request: Web) -> Response[Any] | None:
-    """Read the form and return None, or redirect to the sign-in page without reading the form.
+    """Read the form and return None, or return a redirect to the sign-in page without reading the form.
 
-    The redirect is for a request before which no password was typed, and for a browser that is signed in. Litestar runs
-    this function before the handler.
+    Redirect if no password was proved in the last ten minutes, or if this browser is signed in. Litestar runs this
+    function before the handler.
     """
     if remembered_step(request) is None or visit_of(request).reader:
         return see_other("/sign-in")
