@@ -98,8 +98,8 @@ class Appointment(Table, tablename="appointment"):
     ) -> Self:
         """Plan an appointment on the case, and return it. The caller has locked the case.
 
-        If an appointment was planned with the same `form_key` before, only return that one. Raise `Invalid` with a
-        message for each field that is not valid.
+        If an appointment of this case was planned with the same `form_key` before, only return that one. Raise
+        `Invalid` with a message for each field that is not valid.
         """
         if form_key:
             sent = await cls.objects().where((cls.case_id == case.id) & (cls.form_key == form_key)).first()
@@ -112,7 +112,7 @@ class Appointment(Table, tablename="appointment"):
         return made
 
     def facts(self, zone: ZoneInfo) -> AppointmentFacts:
-        """Return the form fields that the stored appointment fills, with clock times in the time zone `zone`."""
+        """Return the appointment as the form that edits it has it, with clock times in the time zone `zone`."""
         begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         return AppointmentFacts(
             kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",
@@ -122,8 +122,8 @@ class Appointment(Table, tablename="appointment"):
     async def change(self, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime) -> None:
         """Replace the values of an appointment that is still planned by those in `facts`.
 
-        The log of the case gets a line if the kind, the times or the agent change, but not if only the note does. Raise
-        `Conflict` if the appointment took place or was cancelled, and `Invalid` as `plan` does.
+        The log of the case gets a line if the kind, the times or the agent change, but not if only the note changes.
+        Raise `Conflict` if the appointment took place or was cancelled, and `Invalid` as `plan` does.
         """
         if self.done_at or self.cancelled_at:
             raise Conflict("This appointment was held or called off in the meantime.")

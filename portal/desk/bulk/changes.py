@@ -36,7 +36,7 @@ KEPT = timedelta(days=7)
 
 
 class BulkMember(Table, tablename="bulk_member"):
-    """One case of a bulk change. The primary key consists of both ids.
+    """One case of a bulk change. `member_id` is the id of the case. The primary key consists of both ids.
 
     `state` is `waiting`, `changed`, `same` (the case had the value already) or `refused`. `former` is the value of the
     case when the change was prepared, and `reason` why the case was refused. `became` is the value that the case got.
@@ -54,7 +54,7 @@ class BulkMember(Table, tablename="bulk_member"):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A value of cases of a change: the value, the words that people read for it, and how many of the cases have it."""
+    """A value that cases of a change share, the words that people read for it, and the number of these cases."""
 
     value: str
     words: str

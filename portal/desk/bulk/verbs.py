@@ -179,7 +179,7 @@ async def _remove_tag(case: Case, value: str, by: AgentReader, at: datetime) -> 
 
 
 async def _known(value: str) -> Tag:
-    """Return the tag that a bulk change adds or removes. Raise `Conflict` if it was deleted meanwhile."""
+    """Return the tag with the id `value`. Raise `Conflict` if it was deleted after the bulk change was begun."""
     try:
         return await Tag.find(int(value))
     except NotFound:

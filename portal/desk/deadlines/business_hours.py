@@ -131,7 +131,7 @@ class Calendar:
         return self._before[index] + min(point, self._ends[index]) - self._begins[index]
 
     def instant(self, position: int, after: datetime) -> datetime | None:
-        """Return the first instant at which the position is `position`, in microseconds.
+        """Return the first instant at which `position` microseconds of working time have passed since the fixed one.
 
         `after` is an instant that is not later than the result. Return None if there is no such instant within
         `FARTHEST` days.
@@ -149,7 +149,7 @@ class Calendar:
     def _cover(self, at: datetime) -> None:
         """Add the stretches of the day of `at`, and of at least one more day on each side, if they are missing.
 
-        A local date may differ from the date in UTC by a day.
+        The days on each side are needed because a local date may differ from the date in UTC by a day.
         """
         day = at.astimezone(UTC).date()
         if self._first is None or self._next is None:

@@ -95,7 +95,7 @@ async def own_days(since: date) -> list[Any]:
 
 
 def facts_of(hours: Hours) -> HoursFacts:
-    """Return the business hours as form fields."""
+    """Return the business hours as the form that edits them has them."""
     windows = {f"hours_{name}": ", ".join(_typed(hours, weekday)) for weekday, name in enumerate(WEEKDAYS, 1)}
     return HoursFacts(**windows, time_zone=hours.zone, country=hours.country, region=hours.region)
 
@@ -106,10 +106,10 @@ def _typed(hours: Hours, weekday: int) -> list[str]:
 
 
 async def hold() -> None:
-    """Wait until no other transaction is computing deadlines, and make all others wait until this transaction ends.
+    """Wait until no other transaction computes deadlines, and let none begin to do so until this transaction ends.
 
-    So after the change of business hours or targets, no deadline is stored that was computed with their old values. The
-    job that `recounting.begin` enqueues computes the deadlines again that were stored before.
+    The caller then changes business hours or targets, and no deadline that was computed with the old ones is stored
+    after the change. The job that `recounting.begin` enqueues computes the deadlines again that were stored before.
     """
     await current().execute(LOCK.format(""))
 

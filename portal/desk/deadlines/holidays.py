@@ -29,7 +29,7 @@ def is_holiday(day: date, country: str, region: str = "") -> bool:
 
 @lru_cache(maxsize=1)
 def offered_countries() -> dict[str, str]:
-    """Return the English names of countries with known public holidays, sorted, by their ISO 3166-1 codes."""
+    """Return the English names of the countries whose public holidays are known, by ISO 3166-1 code, sorted by name."""
     known = {codes[1] for codes in COUNTRIES.values()}
     return {code: name for code, name in countries().items() if code in known}
 

@@ -188,10 +188,10 @@ def _read(row: Any) -> Known:
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
     """Give `target` the clock that began first. Clocks of cases that are done do not count.
 
-    `sources` are the cases that are being merged into `target`. If a clock of theirs began first, its pauses replace
-    those of `target`. The deadlines and the other pauses of the sources are deleted. Return `clock_from` with the value
-    that the caller has to store on `target`, or {} if `target` keeps its clock. The caller has locked the rows of all
-    cases.
+    `sources` are the cases that are being merged into `target`. If the clock of a source began first, its pauses
+    replace those of `target`. The deadlines and the other pauses of the sources are deleted. Return `clock_from` with
+    the value that the caller has to store on `target`, or {} if `target` keeps its clock. The caller has locked the
+    rows of all cases.
     """
     left = [case for case in (target, *sources) if not case.stands.is_done]
     first = min(left, key=lambda case: case.clock_began_at, default=target)

@@ -23,7 +23,7 @@ IN_MINUTES = timedelta(hours=1)
 def clock_sql(alias: str) -> str:
     """Return the SQL expression for the JSON that `Clock.read` reads, for the case with the table alias `alias`.
 
-    The hours are the same for all rows, so PostgreSQL computes them once.
+    The business hours in it are the same for all rows, so PostgreSQL reads them once.
     """
     return (
         f"json_build_object('deadlines', (select json_object_agg(d.duty, to_json(d)) from deadline d where d.case_id = {alias}.id),"  # noqa: S608
@@ -61,7 +61,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     def first(self) -> Deadline | None:
         """Return the deadline that a list shows: the first one that is not met, or None.
 
-        For a case that is done, this is the deadline of the solution, or None if that was not given.
+        For a case that is done, this is the deadline of the solution, or None if no solution was given.
         """
         if self.is_done:
             solution = (self.deadlines or {}).get(Duty.SOLVE)

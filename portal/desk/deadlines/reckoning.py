@@ -134,7 +134,7 @@ def _deadline(
 
 
 def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
-    """Return the pauses as stretches. Unless `met_at` is None, they end by then, and later pauses are left out."""
+    """Return the pauses as stretches; if `met_at` is given, only those before it, ended at `met_at` at the latest."""
     stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
     if met_at is None:
         return stretches

@@ -52,9 +52,9 @@ async def latest() -> Recount | None:
 async def recount(version: int, at: datetime) -> bool:
     """Compute the deadlines of the next batch of cases of the run `version`, and return whether cases are left.
 
-    Use the caller's transaction. Return False for a run that has ended or was replaced by a later one. If the deadlines
-    of a case cannot be computed or stored, the case keeps those that it has, the traceback is logged, and the other
-    cases get theirs. Raise `Unavailable` if the database is away or a lock was not free in time.
+    Run in the caller's transaction. Return False for a run that has ended or was replaced by a later one. If the
+    deadlines of a case cannot be computed or stored, the case keeps those that it has, the traceback is logged, and the
+    other cases get theirs. Raise `Unavailable` if the database is away or a lock was not free in time.
     """
     reached = await current().fetchval(_REACHED, version)
     if reached is None:

@@ -56,7 +56,7 @@ class TargetFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is promised for the cases of one priority; None for no promise and no goal."""
+    """What is promised for the cases of one priority. None means no promise or no goal."""
 
     priority: Priority
     reply_minutes: int | None = None

@@ -20,9 +20,9 @@ async def dispatch(
 
     Nothing changes if there are no rules or the case is done. If a rule matches but nobody of its department is
     available, the case becomes unassigned. `opening` says that the case is just being opened. Only then may a rule set
-    the priority; afterwards the deadlines are computed again. `leaving` is the id of an agent who must not get the
-    case. An agent who is absent today, in their time zone, never gets a case. Raise `NotFound` if a contact dispatches
-    a case without opening it.
+    the priority, and the deadlines are computed after that. `leaving` is the id of an agent who must not get the case.
+    An agent who is absent today, in their time zone, never gets a case. Raise `NotFound` if a contact dispatches a case
+    without opening it.
     """
     if not opening:
         agents_only(by)

@@ -34,7 +34,7 @@ where a.ended_at is null order by folded(a.name), a.id
 
 
 async def away_now(at: datetime) -> list[Away]:
-    """Return the agents who are absent on the day that `at` has in their own time zone, sorted by name."""
+    """Return the agents who are absent today, the day of `at` in their own time zone, sorted by name."""
     return [Away(**row) for row in await current().fetch(_AWAY, at)]
 
 
@@ -42,10 +42,10 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
     """Prepare to give each open case of the agent `leaving` to `successor`.
 
     If `successor` is None, the rules of dispatch choose an agent for each case. Return the bulk change, or None if
-    there is no open case or more than a bulk change may have. A manager begins the change after seeing who gets each
-    case, and `portal.desk.bulk.running` carries it out. A case that cannot be handed over does not stop the others. A
-    case that was assigned to somebody else meanwhile stays with that agent. Raise `Invalid` at the field `to` if
-    `successor` is `leaving` or has left.
+    there is no open case, or if there are more than `changes.MOST`. A manager begins the change after seeing who gets
+    each case, and `portal.desk.bulk.running` carries it out. A case that cannot be handed over does not stop the
+    others. A case that was assigned to somebody else meanwhile stays with that agent. Raise `Invalid` at the field `to`
+    if `successor` is `leaving` or has left.
     """
     if successor == leaving:
         raise Invalid({"to": "Choose a colleague."})

@@ -113,8 +113,8 @@ async def announce(key: str, credential_id: int, at: datetime) -> None:
 
     Call this in its own transaction before the first byte is stored, so that a file never exists without a row (R60).
     An advisory lock makes simultaneous uploads of one person wait for each other. Raise `TooMany` if the person with
-    this credential has `MAX_PENDING` files from the last hour that are not part of a message. Raise it too if the
-    person's unsent files could exceed `MAX_WAITING` bytes (R58).
+    this credential has `MAX_PENDING` files from the last hour that are not part of a message. Raise `TooMany` also if
+    the person's unsent files could exceed `MAX_WAITING` bytes with the new one (R58).
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended('upload', $1))", credential_id)

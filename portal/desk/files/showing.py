@@ -73,9 +73,9 @@ def shape_of(name: str, media_type: str) -> Shape | None:
 
 
 async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, previews.Drawing | None]:
-    """Return whether it is stored how drawing this page of a file in this size went, and the stored drawing.
+    """Return whether a result of drawing this page of a file in this size is stored, and the drawing.
 
-    The drawing is None if nothing is stored, or if the page could not be drawn. `page` counts from 1, and `side` is the
+    The drawing is None if no result is stored, or if the page cannot be drawn. `page` counts from 1, and `side` is the
     maximum width and height in pixels.
     """
     row = await current().fetchrow(
@@ -104,9 +104,9 @@ async def draw(attachment: Attachment, storage: Storage, page: int, side: int) -
 
 
 async def keep(attachment_id: uuid.UUID, page: int, side: int, drawing: previews.Drawing | None, at: datetime) -> None:
-    """Store the drawing of a page. Do nothing if somebody else has stored the same page in the same size.
+    """Store the result of drawing a page: the drawing or, if `drawing` is None, that the page cannot be drawn.
 
-    If `drawing` is None, store that the page cannot be drawn.
+    Do nothing if somebody else has stored a result for the same page and size.
     """
     made = drawing or previews.Drawing(b"", 0, 0, 0)
     await current().execute(

@@ -89,7 +89,7 @@ class Listed:
 
     @property
     def next_count(self) -> int:
-        """Return the number of cases on the next page: 0 if there is none, `PAGE` if the total is not known."""
+        """Return the number of cases on the next page; 0 without a next page, `PAGE` if the total is not known."""
         if not self.has_next:
             return 0
         return PAGE if self.total > COUNTED else max(1, min(PAGE, self.total - self.page * PAGE))
@@ -156,7 +156,7 @@ async def agents_list(reader: AgentReader, question: Question, counted: Mapping[
 
 
 def countings(reader: AgentReader, at: datetime) -> dict[str, Counting]:
-    """Return the queries that count the cases of each view that shows a count, by the name of the view.
+    """Return the queries that count the cases of each view with `has_count`, by the name of the view.
 
     Counting stops at `COUNTED` + 1, which means "more than `COUNTED`", so that the cost of the queries is limited.
     """

@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A value that is set in a filter, in words with the filter's name, and the query string of the list without it."""
+    """A value that is set: filter and value in words, and the query string of the list without this value."""
 
     words: str
     without: str

@@ -14,11 +14,12 @@ from portal.words import CaseView
 async def suggest_cases(
     reader: AgentReader, typed: str, *, customer_id: int | None = None, without: Collection[int] = (), after: int = 0
 ) -> Suggestions:
-    """Return at most `SUGGESTED` of the cases that match every word of `typed`, with their numbers as ids.
+    """Return suggestions for at most `SUGGESTED` cases that match every word of `typed`.
 
-    Open cases come first; open and closed cases are each sorted by their latest change, newest first. If nothing is
-    typed, only open cases are returned. With `customer_id`, only cases of that customer are returned. `without` are the
-    ids of cases that are left out, and `after` is the number of suggestions to skip.
+    The id of a suggestion is the number of the case. Open cases come first; open and closed cases are each sorted by
+    their latest change, newest first. If nothing is typed, only open cases are returned. With `customer_id`, only cases
+    of that customer are returned. `without` are the ids of cases that are left out, and `after` is the number of
+    suggestions to skip.
     """
     text = one_line(typed)[:LONGEST]
     customers = (customer_id,) if customer_id else ()

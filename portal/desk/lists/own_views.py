@@ -173,7 +173,7 @@ class OwnView(Table, tablename="own_view"):
 def naming(reader: AgentReader) -> Counting:
     """Return the query for the saved views in the navigation. Its result is JSON, which `named` reads.
 
-    The reader's own views come first. The query finds one view more than `SHOWN`, if there are as many.
+    The reader's own views come first. The query finds one view more than `SHOWN` if there are more.
     """
     sql = (
         "select coalesce(json_agg(json_build_array(id, name, query)), '[]')::text from (select id, name, query from own_view"  # noqa: S608

@@ -45,7 +45,7 @@ class Question:
     direction of `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the
     page, `after` the cursor of the row after which it begins, and `before` the cursor of the row before which it ends.
     `own` is the id of the saved view on which the list is based; the list may have other filters by now. `own_fields`
-    are the values of own fields.
+    are the filters by own fields.
     """
 
     view: CaseView = CaseView.ALL
@@ -196,7 +196,7 @@ class Question:
 
     @property
     def cursor(self) -> Cursor | None:
-        """Return the row after which the page begins, or before which it ends.
+        """Return the cursor of the row after which the page begins, or before which it ends.
 
         Return None for the first page, and for a URL without a cursor of this order.
         """

@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-+\u2212]?[0-9][0-9.,]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class OfferedField:
-    """An own field that a form offers, with its choices. `types` are the ids of its case types; () if it has all."""
+    """An own field that a form offers. `types` are the ids of the case types whose cases have it; () means all."""
 
     id: int
     name: str
@@ -113,9 +113,9 @@ def read_all(
 ) -> tuple[dict[int, Value], dict[str, str]]:
     """Return the values of own fields for a new case, and the error messages for texts that are not valid.
 
-    `typed` are the texts that were typed. Texts and values are by the id of the own field, error messages by the name
-    of the form field. Own fields that cases of this type do not have are left out. If `by` is a contact, an own field
-    with `required_to_open` must not be empty.
+    `typed` maps the ids of own fields to the texts in the form. The values are by the same ids, the error messages by
+    the name of the form field. Own fields that cases of this type do not have are left out. If `by` is a contact, an
+    own field with `required_to_open` must not be empty.
     """
     values, problems = dict[int, Value](), dict[str, str]()
     for field in fields:

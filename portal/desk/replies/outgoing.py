@@ -37,7 +37,7 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 
     `case_number` is the number of its case when it was sent; the case may have been merged since. `then_status` is the
     status that the reply sets, if any, and `seen_status` the status of the case when it was sent. `withdrawn_at` is
-    when its author withdrew it. `problem` says why the reply cannot go out: it was refused, or its author has left.
+    when it was withdrawn. `problem` says why the reply cannot go out: it was refused, or its author has left.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -110,11 +110,11 @@ async def send(
 ) -> bool:
     """Hold a reply, which goes out after `HELD_FOR`, and return True; return False if its form was sent before.
 
-    The files of the form move to a key of their own (`_files_key`). `then` is the status that the reply sets. `seen` is
-    the id of the newest reply that the page showed, or None to accept any; `seen_held` are the form keys of the held
-    replies that the page showed. Raise `Crossed` if a contact or another agent has sent a reply that the page did not
-    show. Raise `Invalid` for a text that is not valid or a status that may not follow. Raise `SentBefore` if the form
-    was sent with another text, or if its reply was withdrawn.
+    The files of the form move to a key of their own (`_files_key`). `then` is the category of the status that the reply
+    sets, or None. `seen` is the id of the newest reply that the page showed, or None to accept any; `seen_held` are the
+    form keys of the held replies that the page showed. Raise `Crossed` if a contact or another agent has sent a reply
+    that the page did not show. Raise `Invalid` for a text that is not valid or a status that may not follow. Raise
+    `SentBefore` if the form was sent with another text, or if its reply was withdrawn.
     """
     agents_only(by)
     writing.check()

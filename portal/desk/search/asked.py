@@ -37,10 +37,11 @@ class Part:
     named: Named = field(default_factory=Named)
 
     def query(self, mark: str = "", *, exact: bool = False) -> str:
-        """Return the tsquery for texts with the words in a row or, if there are `digits`, with a number that begins so.
+        """Return the tsquery for texts that have the words in a row.
 
-        Each word and the digits have the capital letter `mark` in front (see `case_words`). With `exact`, words that
-        only begin with the last word do not match.
+        If there are `digits`, it is also for texts with a number that begins with them. Each word and the digits have
+        the capital letter `mark` in front (see `case_words`). With `exact`, words that only begin with the last word do
+        not match.
         """
         quoted = " <-> ".join(f"'{mark}{word}'" for word in self.words)
         typed = f"{quoted}:*" if self.is_beginning and not exact else quoted

@@ -40,7 +40,10 @@ class TagName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Tag(Table, tablename="tag"):
-    """A tag. No two tags have the same name, ignoring case."""
+    """A tag. No two tags have the same name, ignoring case.
+
+    `merged_into_id` is set just before the tag is deleted in a merge, so that the audit log names both tags.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     name = Text(default=None)
@@ -104,7 +107,7 @@ class CaseTag(Table, tablename="case_tag"):
 
 @dataclass(frozen=True, slots=True)
 class ListedTag:
-    """A tag in the set-up, with the number of its cases; 1,001 stands for any larger number."""
+    """A tag in the set-up, with the number of its cases; 1,001 stands for any number above 1,000."""
 
     id: int
     name: str
@@ -121,10 +124,10 @@ async def listed(after: str = "") -> tuple[list[ListedTag], str]:
 
 
 async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
-    """Add a tag to the case, add a line to the log that only agents see, and return whether the case got the tag.
+    """Add a tag to the case, and return True; return False if the case has the tag already.
 
-    If the case has the tag already, return False. Raise `NotFound` for a contact. Raise `Conflict` if the case was
-    merged or the tag was deleted, and `Invalid` at the field `tag` if the case has `MOST` tags already.
+    With True, the log of the case gets a line that only agents see. Raise `NotFound` for a contact. Raise `Conflict` if
+    the case was merged or the tag was deleted, and `Invalid` at the field `tag` if the case has `MOST` tags already.
     """
     agents_only(by)
     await lock(case, by)
@@ -140,9 +143,10 @@ async def add_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> b
 
 
 async def remove_tag(case: "Case", tag: Tag, *, by: AgentReader, at: datetime) -> bool:
-    """Remove a tag from the case, add a line to the log that only agents see, and return whether the case had the tag.
+    """Remove a tag from the case, and return True; return False if the case does not have the tag.
 
-    Raise `NotFound` for a contact and `Conflict` if the case was merged.
+    With True, the log of the case gets a line that only agents see. Raise `NotFound` for a contact and `Conflict` if
+    the case was merged.
     """
     agents_only(by)
     await lock(case, by)

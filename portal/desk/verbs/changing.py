@@ -82,7 +82,7 @@ async def change(
     told_as: str = "case.changed",
     record_id: int | None = None,
 ) -> None:
-    """Update the locked row of a case, and do the rest as `finish` does: deadlines, log lines and outbox row.
+    """Update the locked row of a case, compute its deadlines, add log lines and write an outbox row (see `finish`).
 
     `columns` holds the new values; `updated_at` is set to `at`.
     """

@@ -20,8 +20,9 @@ async def change_status(
 ) -> None:
     """Set a status that agents may choose (`moves.chosen`): the one with this id, or the first of a category.
 
-    `seen` is the id of the status that the page showed; None means the status of the object `case`. Raise `Conflict` if
-    somebody else has changed the status since, and `Invalid` at the field `status` if the new status may not follow.
+    Do nothing if the case has this status, or a status of this category, already. `seen` is the id of the status that
+    the page showed; None means the status of the object `case`. Raise `Conflict` if somebody else has changed the
+    status since, and `Invalid` at the field `status` if the new status may not follow.
     """
     agents_only(by)
     seen = seen or case.status_id

@@ -82,7 +82,10 @@ async def wake(case: "Case", *, by: AgentReader, at: datetime) -> None:
 async def store(
     case: "Case", until: datetime | None, kind: str, details: dict[str, object], by: AgentReader | System, at: datetime
 ) -> None:
-    """Snooze the locked case until `until`; if that is None, end its snooze. Add a log line that only agents see."""
+    """Snooze the locked case until `until`; if that is None, end its snooze. Add a log line that only agents see.
+
+    Only the end of a snooze counts as a change of the case (`updated_at`), so that the case moves to the top of lists.
+    """
     line = (case.id, case.customer_id, kind)
     event_id = await events.record(*line, by=by, contact_may_know=False, at=at, details=details)
     columns = {"snoozed_until": until, "updated_at": case.updated_at if until else at}

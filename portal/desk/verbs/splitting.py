@@ -111,8 +111,8 @@ async def _opened(case: "Case", chosen: list[Any], subject: str, by: AgentReader
 
     The contact of the new case is the first contact who wrote one of the messages. If no contact wrote one, or this
     contact's access has ended, the new case gets the contact of `case`. The contact is locked. If `case` is done, the
-    new case is open. The clock of the new case began when a contact first wrote one of the messages, and has the later
-    pauses of `case`.
+    new case is open. The clock of the new case began when a contact first wrote one of the messages or, if no contact
+    wrote one, begins now. It has the pauses of `case` after that.
     """
     contact_id = next((row["contact_id"] for row in chosen if row["contact_id"]), case.contact_id)
     await hold_contact(contact_id)

@@ -19,9 +19,10 @@ Choices = list[tuple[int, str]]
 
 
 class PriorityFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of the priorities as typed: four names, `yes` or `no` for contacts, and the number of the preselected one.
+    """Form fields of the priorities as typed: four names, `yes` or `no`, and the number of the preselected priority.
 
-    Contacts may always choose the normal priority, so there is no form field for whether they may.
+    `yes` means that contacts may choose the priority. Contacts may always choose the normal priority, so there is no
+    form field for whether they may.
     """
 
     name_urgent: str

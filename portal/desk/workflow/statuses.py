@@ -118,10 +118,10 @@ class CaseStatus(Endable, Table, tablename="case_status"):
     async def change(self, facts: StatusFacts) -> None:
         """Replace the names of the status, which ones may follow it, whether it pauses the clock, and its days.
 
-        The caller has locked the row. If the status has no `close_days` then, its cases are not closed at the instants
-        that were announced to their customers. If `pauses` changes, a job updates the clocks of the cases. Log lines
-        keep the name that the status had. Raise `Invalid` for a field that is not valid, and if another status has the
-        same name.
+        The caller has locked the row. If `facts` has no `close_days`, cases in this status are not closed at the
+        instants that were announced to their customers. If `pauses` changes, a job updates the clocks of the cases. Log
+        lines keep the name that the status had. Raise `Invalid` for a field that is not valid, and if another status
+        has the same name.
         """
         checked = Checked()
         values: dict[str, Any] = _names(checked, facts.name, facts.customer_name)
