@@ -62,7 +62,7 @@ async def a_contract(code: str) -> Contract:
 
 @pytest.mark.parametrize("code", FINE)
 async def test_every_form_of_money_refuses_more_decimals_than_its_currency_has(code: str) -> None:
-    """S0.10, S4.7: a fee, price, budget, line or payment with too many decimals for its currency is refused at its field."""
+    """S0.10, S4.7: a fee, price, budget, line or payment with too many decimals is refused at its field."""
     fine, bad = FINE[code], BAD[code]
     async with transaction(NOOR):
         contract = await a_contract(code)

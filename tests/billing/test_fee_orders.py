@@ -78,7 +78,10 @@ class Books:
             self.parts.append(Part(len(self.parts), days, amount, days.end))
 
     def credit(self, order: list[int]) -> None:
-        """Credit the days after the end: go through the invoices in this order twice, then check that nothing is left to credit."""
+        """Credit the days after the end, and check that nothing is left to credit.
+
+        The invoices are tried in this order, twice.
+        """
         contract, _ = self.terms
         for _ in range(2):
             for number in order:

@@ -25,7 +25,8 @@ class Over(Exception):
 async def played(document: Mapping[str, Any]) -> None:
     """Play a document in a transaction, check all deferred constraints, and roll back.
 
-    Before that, replace two things that the portal does not have: other VAT categories by S, and an empty name by "!".
+    Two things that the portal does not have are replaced first: other VAT categories by S, and the empty name of an
+    agent by "!".
     """
     entries = [entry | {"agent": entry["agent"] or "!"} for entry in document["entries"]]
     document = {**document, "vat": {**document["vat"], "category": "S"}, "entries": entries}

@@ -44,7 +44,7 @@ async def a_voucher(*services: int, hours: str = "10h", at: Any = NOW, **facts: 
 
 
 async def approved(*minutes: int, **options: Any) -> list[Logged]:
-    """Log entries and approve them as Max."""
+    """Log entries, approve them as Max, and return them."""
     entries = [await log(each, **options) for each in minutes]
     assert not (await billing.approve([entry.choice for entry in entries], by=MAX, at=NOW)).refused
     return entries

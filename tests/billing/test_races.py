@@ -125,7 +125,7 @@ async def flagged(by: AgentReader) -> None:
 
 
 def report(outcome: billing.Outcome) -> None:
-    """Raise a refusal if an entry was refused, so that the outcome of the act says so."""
+    """Raise a `Refusal` with the first error message if an entry was refused, so that the act counts as refused."""
     if outcome.refused:
         raise Refusal(outcome.refused[0].sentence)
 
@@ -280,7 +280,10 @@ async def one_after_the_other(first: Act, second: Act) -> list[str]:
 
 
 async def at_once(first: Act, second: Act) -> list[str]:
-    """Keep the transaction of `first` open until `second` waits for one of its locks, and return the outcomes of both."""
+    """Keep the transaction of `first` open until `second` waits for one of its locks, and return the outcomes of both.
+
+    Fail if `first` is done although `second` has waited for no lock of it.
+    """
     holds, met = asyncio.Event(), False
 
     async def holding(by: AgentReader | ContactReader) -> None:
