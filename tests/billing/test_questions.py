@@ -132,7 +132,7 @@ async def test_the_database_refuses_a_question_about_time_of_another_customer() 
 
 
 async def test_a_question_ends_in_a_credit_of_its_time_or_in_an_explanation() -> None:
-    """D39: a credit note for an entry's time ends the question about the entry; questions about other entries stay open.
+    """D39: a credit note for an entry's time ends the question about the entry; other questions stay open.
 
     The ended question names the credit note. Max ends another question by an explanation, after which Ada can ask
     again.
@@ -199,7 +199,7 @@ async def test_contacts_ask_from_the_page_of_their_invoice(app: Gate) -> None:
 
 
 async def test_time_that_is_not_billed_yet_is_flagged_until_its_question_is_explained(app: Gate) -> None:
-    """C3: approved time about which Ada asks on her page of hours is flagged, and not billed until Max ends her question.
+    """C3: time that Ada asks about on her page of hours is flagged, and not billed until Max ends her question.
 
     He ends it by explaining the entry or by lifting the flag. Gil of another customer and Alan, who sees only his own
     cases, get 404, and so does a question about time that is not approved.

@@ -29,7 +29,7 @@ async def a_plan(**columns: Any) -> int:
 
 
 async def pieces(entry: Logged) -> list[tuple[Any, ...]]:
-    """Return kind, minutes, and the first days of period and origin of each allocation of an entry."""
+    """Return, for each allocation of an entry, kind, minutes, first day of its period, and first day of the period it rolled over from."""
     rows = await current().fetch(
         "select kind, minutes, period_start, rolled_from from allocation where entry_id = $1 order by position",
         entry.id,

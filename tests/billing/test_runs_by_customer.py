@@ -37,7 +37,10 @@ async def begun() -> int:
 
 
 async def counted() -> tuple[int, int, int]:
-    """Return the numbers of drafts, of customers that a run has not billed yet, and of unfinished runs."""
+    """Return the numbers of drafts, of customers that a run has not billed yet, and of unfinished runs.
+
+    Check first that all invariants of billing hold.
+    """
     async with transaction(SYSTEM) as tx:
         assert await billing.violations() == {}
         row = await tx.fetchrow(

@@ -47,7 +47,10 @@ async def messages(run_id: int) -> dict[int, str]:
 async def test_small_customers_are_billed_in_one_transaction_and_large_ones_alone(
     monkeypatch: pytest.MonkeyPatch, most: dict[str, int], expected: int
 ) -> None:
-    """D47: as many customers are billed at once as have few entries between them, and a customer with many is alone."""
+    """D47: customers with few entries are billed in one transaction, up to a number of entries and of customers.
+
+    With either number set to one, each customer is billed in a transaction of its own.
+    """
     for name, value in most.items():
         monkeypatch.setattr(runs, name, value)
     run_id = await begun()
@@ -56,7 +59,10 @@ async def test_small_customers_are_billed_in_one_transaction_and_large_ones_alon
 
 
 async def test_time_approved_for_later_days_counts_for_the_size_of_a_customer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """D47: the engine reads such time too, so a customer with much of it is billed alone; it makes nobody due by itself."""
+    """D47: approved time of later days counts for the size of a customer, because the engine reads it too.
+
+    So Acme, with four entries, is billed in a transaction of its own. Time of later days alone makes no customer due.
+    """
     async with transaction(MAX):
         later = [await log(10, on=NOVEMBER), await log(10, on=NOVEMBER), await log(10, on=NOVEMBER)]
         await billing.approve([entry.choice for entry in later], by=MAX, at=NOW)
@@ -73,7 +79,7 @@ async def test_time_approved_for_later_days_counts_for_the_size_of_a_customer(mo
 async def test_customers_billed_together_get_the_documents_that_each_would_get_alone(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    """D20, D30, D39, D47: drafts, statements, fees, vouchers and allocations do not depend on who is billed together."""
+    """D20, D30, D39, D47: drafts, statements, fees, vouchers and allocations do not depend on which customers are billed together."""
     found = []
     for most in (50, 1):
         monkeypatch.setattr(runs, "MOST_CUSTOMERS", most)
@@ -118,7 +124,7 @@ async def test_a_refusal_for_one_customer_of_a_group_is_recorded_for_that_one_on
 
 
 async def test_a_document_that_is_too_large_is_told_of_its_own_customer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """D47: of customers who are billed together, the one with a document that is too large gets the message, no other."""
+    """D47: of customers who are billed together, only the one whose document is too large gets an error message."""
     run_id = await begun()
     monkeypatch.setattr(bounds, "fits", lambda document: document.contract != GLOBEX_CONTRACT)
     await billing.resume_run(run_id, NOW)
@@ -127,7 +133,7 @@ async def test_a_document_that_is_too_large_is_told_of_its_own_customer(monkeypa
 
 
 async def test_a_locked_customer_keeps_no_other_of_its_group_waiting(blocker: asyncpg.Connection) -> None:
-    """D47, R94: while another transaction holds a customer, the others are billed at once; that one follows."""
+    """D47, R94: while another transaction locks a customer, the others of the group are billed; the locked one follows."""
     run_id = await begun()
     async with blocker.transaction():
         await blocker.execute("select from customer where id = $1 for update", ACME)
@@ -170,7 +176,7 @@ async def test_two_runs_whose_groups_overlap_bill_each_customer_once(
 async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
     blocker: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D47, R93: if the connection is lost inside a group, nothing of the group is stored, and each is billed alone."""
+    """D47, R93: if the connection is lost inside a group, nothing of the group is stored, and each customer is billed alone."""
     run_id = await begun()
     together = making._make_all
     ended = list[int]()
@@ -192,7 +198,10 @@ async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
 
 
 async def test_a_run_in_one_transaction_locks_its_customers_in_order(blocker: asyncpg.Connection) -> None:
-    """R94: a run that waits for a customer holds no later one, so that it cannot deadlock with a decision on both."""
+    """R94: a run locks its customers in order; while it waits for one, it has locked no later one, so that no deadlock arises.
+
+    It is given the customers in another order.
+    """
     await begun()
 
     async def run() -> billing.Run | None:

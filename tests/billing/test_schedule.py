@@ -111,7 +111,7 @@ async def test_an_invoice_that_cannot_be_issued_stays_a_draft_and_says_why(
 
 @pytest.mark.usefixtures("dsn")
 async def test_no_run_begins_in_the_name_of_somebody_who_may_not_bill() -> None:
-    """S2.43: if the agent who set the schedule may not bill any more, no run begins, and the page says so."""
+    """S2.43: if the agent who set the schedule may not bill any more, no run begins, and `stands_still` says so."""
     await set_up(cycle="weekly")
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'agent' where id = $1", NOOR.id)
