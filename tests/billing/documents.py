@@ -82,13 +82,13 @@ def extended(**keys: Any) -> dict[str, Any]:
 
 
 def a_contract(*services: dict[str, Any], **keys: Any) -> dict[str, Any]:
-    """Return a monthly contract from 1 January 2026 with these services; `keys` replace its keys."""
+    """Return a monthly contract from 1 January 2026 with these services; `keys` adds or replaces keys of the contract."""
     plain = {"name": "Support", "start": "2026-01-01", "cycle": "monthly", "anchor": "2026-01-01"}
     return plain | {"services": list(services)} | keys
 
 
 def a_plan(**keys: Any) -> dict[str, Any]:
-    """Return a subscription of 60 minutes a month for 100.00 in advance; `keys` replace its keys."""
+    """Return a subscription of 60 minutes a month for 100.00 in advance; `keys` adds or replaces its keys."""
     return {
         "name": "Desk", "settlement": "subscription", "rollup": "service", "overflow": "bill", "fee": "100.00",
         "included_minutes": 60, "due": "advance",
@@ -96,7 +96,7 @@ def a_plan(**keys: Any) -> dict[str, Any]:
 
 
 def an_entry(id: str, date: str, minutes: int, **keys: Any) -> dict[str, Any]:
-    """Return a billable entry under the service `Desk`; `keys` replace its keys."""
+    """Return a billable entry under the service `Desk`; `keys` adds or replaces its keys."""
     return {
         "id": id, "service": "Desk", "agent": "Ines", "role": "senior", "date": date, "created": f"{date}T09:00:00Z",
         "actual_minutes": minutes, "billing": "billable",

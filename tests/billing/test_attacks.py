@@ -43,7 +43,7 @@ async def an_invoice(minutes: int = 60) -> Invoice:
 
 
 async def test_no_value_in_a_form_of_billing_is_an_error_of_the_server(app: Gate) -> None:
-    """R84: hostile numbers, dates and texts in any form of billing never cause a server error, and all invariants hold."""
+    """R84: hostile numbers, dates and texts in the forms of billing never cause a server error, and all invariants hold."""
     invoice, draft = await an_invoice(), await a_draft(30)
     async with transaction(SYSTEM):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)

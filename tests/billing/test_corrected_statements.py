@@ -67,7 +67,10 @@ async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> No
 
 
 async def test_an_approval_can_be_withdrawn_only_once_all_time_of_its_entry_is_given_back() -> None:
-    """C2, D39: 20 of 60 minutes are given back; the approval can be withdrawn only after the other 40 are too."""
+    """C2, D39: after 20 of a statement's 60 minutes are given back, the approval of their entry cannot be withdrawn yet.
+
+    It can be withdrawn once the other 40 minutes are given back too; then nothing is left to give back.
+    """
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         await corrected(statement, Chosen(minutes={1: 20}))
@@ -160,7 +163,7 @@ async def test_the_database_gives_back_no_more_than_the_statement_has() -> None:
 async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anything_more_is_given_back(
     app: Gate,
 ) -> None:
-    """R94: of two managers who give back time at once, the second gets 409 and a form for what is left.
+    """R94: of two managers who give back time of a statement at once, the second gets 409 and a form for what is left.
 
     A form without the minutes that the page showed as left gets 409 too.
     """

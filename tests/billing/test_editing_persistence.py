@@ -127,7 +127,10 @@ async def test_a_line_that_cannot_be_is_refused_and_changes_nothing(field: str, 
 
 
 async def test_time_is_not_taken_off_below_a_discount_and_a_deleted_draft_frees_all() -> None:
-    """D40: time cannot be taken off if a discount would exceed the rest; deleting the draft frees its time."""
+    """D40: an entry cannot be taken off a draft if a discount on the draft would exceed the rest.
+
+    Deleting the draft frees its time, which the next run bills.
+    """
     draft_id, (entry, _) = await a_draft(60, 15)
     await add(draft_id, "100", "discount")
     with pytest.raises(Conflict, match="discount"):

@@ -29,7 +29,10 @@ async def a_plan(**columns: Any) -> int:
 
 
 async def pieces(entry: Logged) -> list[tuple[Any, ...]]:
-    """Return, for each allocation of an entry, kind, minutes, first day of its period, and first day of the period it rolled over from."""
+    """Return kind, minutes, period and period of origin of each allocation of an entry.
+
+    Each period is given by its first day. The period of origin is that from which the minutes rolled over, or None.
+    """
     rows = await current().fetch(
         "select kind, minutes, period_start, rolled_from from allocation where entry_id = $1 order by position",
         entry.id,

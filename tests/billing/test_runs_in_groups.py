@@ -79,7 +79,11 @@ async def test_time_approved_for_later_days_counts_for_the_size_of_a_customer(mo
 async def test_customers_billed_together_get_the_documents_that_each_would_get_alone(
     monkeypatch: pytest.MonkeyPatch, connections: Connections
 ) -> None:
-    """D20, D30, D39, D47: drafts, statements, fees, vouchers and allocations do not depend on which customers are billed together."""
+    """D20, D30, D39, D47: what a customer is billed does not depend on who is billed in the same transaction.
+
+    Drafts, statements, fees, vouchers, allocations and rows of the outbox are the same for two customers billed
+    together and one by one.
+    """
     found = []
     for most in (50, 1):
         monkeypatch.setattr(runs, "MOST_CUSTOMERS", most)
@@ -133,7 +137,7 @@ async def test_a_document_that_is_too_large_is_told_of_its_own_customer(monkeypa
 
 
 async def test_a_locked_customer_keeps_no_other_of_its_group_waiting(blocker: asyncpg.Connection) -> None:
-    """D47, R94: while another transaction locks a customer, the others of the group are billed; the locked one follows."""
+    """D47, R94: while another transaction locks a customer, the rest of the group is billed; the locked one follows."""
     run_id = await begun()
     async with blocker.transaction():
         await blocker.execute("select from customer where id = $1 for update", ACME)
@@ -176,7 +180,7 @@ async def test_two_runs_whose_groups_overlap_bill_each_customer_once(
 async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
     blocker: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D47, R93: if the connection is lost inside a group, nothing of the group is stored, and each customer is billed alone."""
+    """D47, R93: if the connection is lost inside a group, nothing of it is stored, and each customer is billed alone."""
     run_id = await begun()
     together = making._make_all
     ended = list[int]()
@@ -198,10 +202,7 @@ async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
 
 
 async def test_a_run_in_one_transaction_locks_its_customers_in_order(blocker: asyncpg.Connection) -> None:
-    """R94: a run locks its customers in order; while it waits for one, it has locked no later one, so that no deadlock arises.
-
-    It is given the customers in another order.
-    """
+    """R94: a run that waits for a customer has locked no later one, so that it cannot deadlock with a decision on both."""
     await begun()
 
     async def run() -> billing.Run | None:

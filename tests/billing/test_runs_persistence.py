@@ -164,9 +164,10 @@ async def test_the_default_and_the_latest_date_are_those_of_the_companys_time_zo
 
 
 async def test_the_four_rollups() -> None:
-    """Each rollup makes its own lines; different rates stay on one line (S4.15-S4.18, C11, D7).
+    """Each rollup makes its own lines; under the rollup by service, time at different rates is on one line.
 
-    With the rollup `none`, a line has the external comment; with the other rollups it does not (S0.17, S0.18).
+    S4.15-S4.18, C11, D7. With the rollup `none`, a line has the external comment; with the other rollups it does not
+    (S0.17, S0.18).
     """
     async with transaction(MAX):
         for rollup in ("none", "resource", "role", "service"):

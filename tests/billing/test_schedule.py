@@ -34,7 +34,10 @@ DECEMBER = datetime(2026, 11, 30, 23, 5, tzinfo=UTC)
     ],
 )
 def test_the_days_of_a_schedule(cycle: str, on: int, day: date, last: date | None, next_day: date | None) -> None:
-    """S2.43: a schedule has one day in each month or week; 20 November 2026 is a Friday."""
+    """S2.43: `day_by` gives the latest scheduled day up to a date, and `day_after` the next one; both are None if `cycle` is off.
+
+    A schedule has one day in each month or week. 20 November 2026 is a Friday.
+    """
     schedule = BillingSchedule(cycle=cycle, month_day=on, week_day=min(on, 7), set_by_id=NOOR.id, last_day=day)
     assert (schedule.day_by(day), schedule.day_after(day)) == (last, next_day)
 

@@ -53,12 +53,15 @@ class Desk(DatabaseMachine):
         self.at = NOW
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run the coroutine with a clock (`at`) one second after the previous call's, and return its result."""
+        """Move the clock `at` on by a second, run the coroutine, and return its result."""
         self.at += timedelta(seconds=1)
         return self.run(work)
 
     def tried(self, by: Any, verb: Any) -> Any:
-        """Attempt `verb()` a second later, and return its result, or None if it is refused and rolled back."""
+        """Move the clock `at` on by a second and attempt `verb()` as `by`; return its result, or None if it is refused.
+
+        What a refused attempt has stored is rolled back.
+        """
         self.at += timedelta(seconds=1)
         result = self.attempt(by, verb)
         return None if isinstance(result, Refusal) else result

@@ -209,7 +209,7 @@ async def test_a_yearly_fee_is_tried_for_the_months_in_force() -> None:
 
 
 async def test_another_rounding_is_tried_on_the_minutes_that_were_worked() -> None:
-    """D4: 1:30 h count as 2 h if time is rounded up to hours."""
+    """D4: if time is rounded up to hours, 1:30 h count as 2 h, and the trial costs 480.00 instead of 420.00."""
     await worked()
     trial = await on_trial(Offer(Settlement.TIME_SPENT, rounding=Rounding(0, 60)))
     assert trial.tried == Decimal("480.00")

@@ -50,7 +50,10 @@ async def test_an_entry_counts_in_the_statement_at_once() -> None:
 
 
 async def test_the_statement_splits_time_by_what_pays_for_it() -> None:
-    """S2.41, C8, D22: of 13 hours, 10 are included, 2 come from a voucher, and 1 is charged."""
+    """S2.41, C8, D22: of 13 hours, 10 are included, 2 come from a voucher, and 1 is charged.
+
+    Once the overflow of the service is `hold`, all 13 hours are held instead, and nothing is drawn.
+    """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await a_voucher(plan, hours="2h")
