@@ -106,7 +106,7 @@ async def test_an_earlier_end_is_on_the_next_day(ines: Browser, here: str) -> No
 
 
 async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Browser, max_: Browser, here: str) -> None:
-    """Max moves the start, and Ines changes the note in a form that she opened before: both changes stay.
+    """Max moves the start of an appointment, and Ines changes its note in a form that she opened before: both stay.
 
     When Ines then moves the start in that form, she gets 409. The log of the case records only Max's move.
     """
@@ -213,9 +213,10 @@ async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser
 
 
 async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: Browser, here: str, case: Case) -> None:
-    """S1.11, D57: Ada sees the kind, time and agent of an appointment on her case, until Ines cancels it, but no note.
+    """S1.11, D57: Ada sees kind, time and agent of an appointment on her case until Ines cancels the appointment.
 
-    PostgreSQL refuses to let contacts select notes. Alan and Gil, who may not see the case, get 404.
+    She never sees its note, which PostgreSQL refuses to let contacts select. Alan and Gil, who may not see the case,
+    get 404.
     """
     page = await planned(ines, here)
     async with await Browser.of(app, ADA, at=NOW) as ada:
@@ -237,9 +238,9 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
 
 
 async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: Browser, here: str) -> None:
-    """S1.11: Ines's list shows her planned appointments from the earliest to the latest, and on another page the held one.
+    """S1.11: Ines's list of appointments shows the planned ones from the earliest to the latest.
 
-    Max's appointment is in Max's list only.
+    Another page has the held one. Max's appointment is in Max's list only.
     """
     later = await planned(ines, here)
     sooner = await planned(ines, here, day="2026-11-21", note="Ring first")
@@ -258,7 +259,7 @@ async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: B
 
 
 async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> None:
-    """S1.11: the pages of Ines's list show each of 120 appointments exactly once, and so do those of the case's list."""
+    """S1.11: the pages of Ines's list of appointments show each of 120 exactly once; so do those of the case's list."""
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:
         await tx.execute(

@@ -56,7 +56,7 @@ async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) 
 
 
 async def test_a_missing_rate_is_reported_before_an_approval_is_tried(app: Gate) -> None:
-    """D19: the page reports that an entry has no rate before anybody tries to approve the entry."""
+    """D19: the approvals page reports that an entry has no rate before anybody tries to approve the entry."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         await log()
@@ -106,7 +106,10 @@ async def test_what_is_ticked_is_approved(app: Gate) -> None:
 
 
 async def test_what_was_changed_meanwhile_is_reported_and_the_rest_goes_through(app: Gate) -> None:
-    """D35: an entry that was changed after the page was shown is reported and not approved; the other is approved."""
+    """D35: of two ticked entries, the one that was changed since the page was shown is reported and not approved.
+
+    The other one is approved.
+    """
     async with transaction(SYSTEM):
         good, changed = await log(), await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -139,7 +142,7 @@ async def test_nothing_ticked_comes_back_with_a_sentence(app: Gate, fields: dict
 
 
 async def test_a_field_that_the_form_has_not_is_refused(app: Gate) -> None:
-    """R30: a request with a field that the decision form does not have is refused with 400 and changes nothing."""
+    """R30: a request with a field that the form for approvals does not have is refused with 400 and changes nothing."""
     async with transaction(SYSTEM):
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -227,7 +230,7 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
 
 
 async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
-    """If all entries have the same currency, the header of the amounts names it; otherwise each amount has its currency."""
+    """If all entries have one currency, the header of the amounts' column names it; otherwise each amount does."""
     async with transaction(SYSTEM) as tx:
         swiss = await tx.fetchval(
             "insert into contract (customer_id, name, currency, start_on, payment_days, cycle, anchor, vat_rate, created_at)"

@@ -160,9 +160,10 @@ async def test_a_caller_is_found_by_number_and_stands_in_lists_with_words_for_th
 async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one_later(
     app: Gate, noor: Browser, ines: Browser
 ) -> None:
-    """S3.4, S3.5, R20: the contact is not invited and has no access until an admin adds an address, which takes a password.
+    """S3.4, S3.5, R20: Noor adds a contact without a mail address, who has no access and cannot be invited.
 
-    Then they can be invited; the address cannot be removed again. A repeat changes nothing, and others get 404.
+    Once she has saved a mail address, she can invite the contact, but not remove the address again. A repeat changes
+    nothing; Ines gets 403 and Ada 404.
     """
     new = f"/agent/customers/{ACME}/contacts/new"
     fields = {"name": "Bea Roth", "phone": "+49 40 555 0199", "email": ""}
@@ -210,7 +211,7 @@ async def test_the_first_contact_who_can_sign_in_is_offered_all_rights(noor: Bro
 
 
 async def test_an_address_of_another_customers_contact_may_be_given_to_a_caller(app: Gate, noor: Browser) -> None:
-    """S3.15: one person may be a contact of two customers, so Gil's address of Globex is accepted at Acme."""
+    """S3.15: one person may be a contact of two customers, so the mail address of Gil of Globex is accepted at Acme."""
     async with await Browser.of(app, INES, at=app.clock()) as ines:
         bea = await a_caller(ines)
     here = f"/agent/customers/{ACME}/contacts/{bea}"

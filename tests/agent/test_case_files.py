@@ -94,7 +94,7 @@ async def test_the_zip_file_is_written_in_small_chunks(tmp_path: Path) -> None:
 
 
 async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate) -> None:
-    """S3.10: page and CSV file of a case's log show the same lines, messages included, for the same filters."""
+    """S3.10: the page and the CSV file of a case's log show the same lines, messages included, for the same filters."""
     case = await dialogue(app.storage)
     async with transaction(MAX):
         found = await Case.find(case.number, MAX)

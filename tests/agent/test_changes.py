@@ -153,7 +153,7 @@ WORDS = [
 
 @pytest.mark.parametrize(("act", "sentence"), WORDS, ids=[words[:60] for _, words in WORDS])
 async def test_a_change_is_described_in_a_sentence_with_names(noor: Browser, act: Any, sentence: str) -> None:
-    """R89: the page describes who did what in sentences that name people and things instead of ids and columns."""
+    """R89: the audit log says in sentences who did what, and names people and things instead of ids and columns."""
     async with transaction(NOOR):
         await act()
     assert sentence in (await told(noor)).replace("\u00a0", " ")
@@ -259,7 +259,7 @@ async def test_what_was_deleted_since_is_said_to_be_deleted(noor: Browser) -> No
 
 
 async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
-    """R89: each table whose changes are recorded has a sentence on the page and belongs to a kind in the filter."""
+    """R89: each table whose changes are recorded has a sentence in the audit log and a kind in its filter."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct tgrelid::regclass::text as name from pg_trigger where tgname like 'recorded%'"

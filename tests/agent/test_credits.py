@@ -65,9 +65,10 @@ async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
 
 
 async def test_bad_input_keeps_what_was_typed(app: Gate) -> None:
-    """Too many minutes, a text that is not a duration, and a missing reason are refused with 422 at their fields.
+    """In the form that credits an invoice, too many minutes, a text that is not a duration and no reason get 422.
 
-    A form with typed minutes and the choice "everything" is refused too, instead of crediting the whole invoice.
+    What was typed stays. Typed minutes with the choice "everything" are refused too, instead of crediting the whole
+    invoice.
     """
     async with transaction(MAX):
         await issued(60, 30)

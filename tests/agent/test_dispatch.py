@@ -123,9 +123,9 @@ async def held_by(*cases: Case) -> list[int | None]:
 
 
 async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
-    """S3.9: one page counts open cases of agents who are away; another lists who gets which case, and hands the cases over.
+    """S3.9: one page counts the open cases of agents who are away; on another, Max sees who gets which case.
 
-    A repeated request changes nothing, and nothing is left to hand over.
+    There he hands the cases over. A repeated request changes nothing, and nothing is left to hand over.
     """
     assert "Nobody is away today" in (await max_.get("/agent/handovers")).text
     await away_today(case)

@@ -290,7 +290,7 @@ def another(form: PageForm, name: str) -> Any:
 
 
 def changed(form: PageForm, name: str) -> dict[str, Any]:
-    """Return, by name, another value for the field and values of the further fields that it requires."""
+    """Return, by name, another value for the field, and values of the further fields that this value requires."""
     is_a_choice, is_empty = len(form.offered.get(name, [])) > 1, not form.fields.get(name, [""])[-1]
     return {name: another(form, name)} | (TOGETHER.get(name, {}) if is_a_choice or is_empty else {})
 

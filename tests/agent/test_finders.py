@@ -117,7 +117,10 @@ async def test_a_filter_that_means_several_offers_them(ines: Browser, case: Case
 
 
 async def test_a_filter_shows_what_it_is_set_to(ines: Browser, case: Case) -> None:
-    """Each value of the filters in the URL is ticked, and has a chip that removes this value only."""
+    """Each filter value in the URL of the list of cases is ticked in the form of filters, and has a chip.
+
+    The link of the chip removes this value only.
+    """
     query = f"customer={ACME}&customer={GLOBEX}&agent=0&status=open"
     answer = await ines.get(f"/agent/cases/filters?{query}")
     for name, value, words in (("customer", ACME, "Acme"), ("customer", GLOBEX, "Globex"), ("agent", 0, "Nobody")):

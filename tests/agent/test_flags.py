@@ -32,7 +32,7 @@ async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
 
 
 async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -> None:
-    """S2.35: an entry that Max flags stays in the list with its question and is not ticked.
+    """S2.35: an entry that Max flags stays on the approvals page with its question, and is not ticked.
 
     The message after the decision has a button that undoes the flag.
     """
@@ -55,7 +55,10 @@ async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -
 
 
 async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browser) -> None:
-    """C3: if the question is missing, the dialog opens again with an error message, the ticks stay, and nothing is flagged."""
+    """C3: if Max flags an entry without a question, the dialog opens again with an error message.
+
+    The ticks stay, and nothing is flagged.
+    """
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/flags", {"entry": f"{entry.id}:1", "shown": str(entry.id), "question": " "})
@@ -66,7 +69,7 @@ async def test_a_flag_without_a_question_comes_back_with_its_dialog(max_: Browse
 
 
 async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ines: Browser, max_: Browser) -> None:
-    """C3: Ines answers the question on the page of the case; the flag ends only when Max lifts it.
+    """C3: Ines answers Max's question about her entry on the page of the case; the flag ends only when Max lifts it.
 
     Max reads the answer on the case and on the approvals page. Lifting the flag a second time gets 409.
     """

@@ -37,9 +37,9 @@ async def entries() -> list[Any]:
 
 
 async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, case: Case, pick: str) -> None:
-    """The page names what Ines did without logging time, and links to the form for time, which has the day filled in.
+    """The page of forgotten time names what Ines did without logging time, and links to the time form, filled in.
 
-    Her list of time links to the page.
+    The form has the day of the suggestion. Ines's list of time links to the page.
     """
     page = html.unescape((await ines.get(HERE)).text)
     assert f"You replied once and resolved #{case.number}</a>, nothing logged" in page
@@ -82,7 +82,7 @@ async def test_nothing_ticked_is_said(ines: Browser, noun: str, fields: dict[str
 async def test_a_page_of_suggestions_says_that_there_are_more(
     ines: Browser, case: Case, pick: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If there are more suggestions than the page shows at once, the page and Ines's list of time say so."""
+    """If there are more suggestions than the page of forgotten time shows, the page and Ines's list of time say so."""
     assert "Earlier ones follow" not in (await ines.get(HERE)).text
     assert re.search(r">1\u00a0day on which", (await ines.get("/agent/time")).text)
     for name in ("portal.agent.time.forgotten.MOST", "portal.agent.time.own.MOST"):

@@ -72,7 +72,7 @@ async def test_the_list_is_empty_at_first_and_then_filtered_by_person_kind_and_s
 
 
 async def test_the_list_names_the_case_or_the_invoice_and_the_kinds_of_each_mail(noor: Browser) -> None:
-    """The list shows the case or document of each mail and the kinds of its notices.
+    """The outbox shows the case or document of each mail and the kinds of its notices.
 
     For a mail with several notices, it shows their number instead of a case.
     """
@@ -132,7 +132,7 @@ async def test_a_mail_is_shown_as_text_and_in_a_frame_without_active_content(noo
 
 
 async def test_the_mail_of_a_shared_address_is_found_by_the_person_whom_it_is_for(noor: Browser) -> None:
-    """If two people share a mail address, filtering the list by one of them shows only the mail written to this person."""
+    """If two people share a mail address, the outbox filtered by one of them shows only the mail to this person."""
     async with transaction(SYSTEM):
         for job, reader in enumerate((ADA, ALAN)):
             to = Addressee("office@acme.example", reader.credential_id)

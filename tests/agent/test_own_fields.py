@@ -22,7 +22,7 @@ HERE = "/agent/setup/fields"
 
 
 async def test_an_admin_adds_a_field_with_choices_and_the_changes_say_so(app: Gate) -> None:
-    """S3.18, R89: Noor adds, changes and deletes a field and its choices; the audit log describes these changes.
+    """S3.18, R89: Noor adds, changes and deletes an own field and its choices; the audit log describes these changes.
 
     Wrong input, such as a field name that exists already, gets an error message.
     """
@@ -245,7 +245,7 @@ async def _of(location: str) -> Case:
 
 
 async def test_a_type_that_is_no_number_is_refused_beside_one_that_is(app: Gate) -> None:
-    """If one of the case types for which a field is meant is not a number, the form gets 422."""
+    """If one of the case types for which an own field is meant is not a number, the form of the field gets 422."""
     field = await made("Site")
     async with await Browser.of(app, NOOR) as noor:
         answer = await noor.send_form(

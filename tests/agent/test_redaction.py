@@ -300,7 +300,10 @@ async def test_the_bytes_of_a_file_go_even_if_the_process_dies_after_the_commit(
 
 
 async def test_only_an_admin_redacts_and_a_refusal_changes_nothing(dsn: str, storage: Storage) -> None:
-    """R24: code and database refuse Max, a manager; an admin needs a reason of 1 to 120 characters and an existing key."""
+    """R24: code and database refuse a redaction by Max, a manager.
+
+    An admin needs a reason of 1 to 120 characters and an existing key. Each refusal changes nothing.
+    """
     case, keys = await dialogue(storage)
     before = await kept(dsn)
     with pytest.raises(NotFound):
@@ -350,9 +353,9 @@ async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(stor
 
 
 async def test_the_page_shows_what_goes_and_asks_once_more(app: Gate, storage: Storage) -> None:
-    """Noor sees the text, gives a reason and confirms; the case and its log then show who redacted it and why.
+    """On the page that redacts, Noor sees the text of a message, gives a reason and confirms.
 
-    Sending the form again gets 404.
+    The case and its log then show who redacted the message and why. Sending the form again gets 404.
     """
     case, keys = await dialogue(storage)
     here = f"/agent/cases/{case.number}/redaction"

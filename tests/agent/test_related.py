@@ -95,9 +95,9 @@ async def test_the_page_names_who_will_read_more_after_the_merge(ines: Browser, 
 async def test_a_reply_that_was_begun_on_the_merged_case_is_found_on_the_other_one(
     app: object, ines: Browser, case: Case
 ) -> None:
-    """D53: drafts of replies on both cases are kept apart after a merge, and each is shown until it is sent.
+    """D53: unsent replies to both cases are kept apart after a merge, and each is shown until it is sent.
 
-    This includes drafts from a page that was open during the merge.
+    This includes texts from a page that was open during the merge.
     """
     other = await open_case("The same again")
     ada = await Browser.of(app, ADA)  # type: ignore[arg-type]
@@ -228,7 +228,10 @@ async def test_the_contact_of_a_case_is_changed_from_its_menu(ines: Browser, cas
 
 
 async def test_splitting_off_the_same_messages_with_another_subject_is_refused(ines: Browser, case: Case) -> None:
-    """If messages have been split off already, splitting them off with another subject gets 409 and names their new case."""
+    """If messages have been split off a case already, splitting them off with another subject gets 409.
+
+    The error message names their new case.
+    """
     async with transaction(INES) as tx:
         await case.reply(by=INES, text="Something else entirely.", at=now())
         chosen = await tx.fetchval("select max(id) from message where case_id = $1", case.id)

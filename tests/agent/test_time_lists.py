@@ -438,7 +438,7 @@ async def test_time_that_is_not_billable_is_never_invoiced(ines: Browser, case: 
 async def test_the_navigation_counts_what_the_own_time_needs(ines: Browser, max_: Browser, case: Case) -> None:
     """S0.31: the navigation counts Ines's rejected entries, flagged entries, and drafts from before this week.
 
-    It does not count them for Max.
+    Max's navigation does not count them.
     """
 
     async def counted_for(browser: Browser) -> str:

@@ -193,9 +193,10 @@ class TestOff:
 
 class TestLogForm:
     async def test_the_form_offers_the_agents_whom_the_grade_may_pick(self, ines: Browser, max_: Browser) -> None:
-        """S1.14, S1.15, S1.23, S1.24: the form has the person signed in as agent; the rules decide who else is offered.
+        """S1.14, S1.15, S1.23, S1.24: the form for time presets the person signed in as the agent.
 
-        By default, Ines is offered nobody else, and Max everybody; an admin can reverse that.
+        The rules of time decide who else is offered: by default, nobody else to Ines, and everybody to Max; an admin
+        can reverse that.
         """
         here = "/agent/time/new"
         assert "agent" not in form_of((await ines.get(here)).text, here).names
@@ -220,7 +221,7 @@ class TestLogForm:
             assert await tx.fetchval("select count(*) from time_entry") == 0
 
     async def test_the_preview_warns_while_one_types(self, ines: Browser, case: Case) -> None:
-        """The preview warns of a day of over 24 hours, of a closed case and of a locked period before time is saved."""
+        """While Ines types, the preview warns of a day of over 24 hours, of a closed case and of a locked period."""
         async with transaction(INES):
             work = Work(minutes=23 * 60, work_date=TODAY, service_id=HELPDESK)
             await TimeEntry.log(INES, work, at=NOW, case=case)

@@ -209,7 +209,10 @@ async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: d
 
 
 async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, world: dict[str, int]) -> None:
-    """If over 5,000 entries match, the page says only that; a request by htmx or with `sums=all` gets the sums of all."""
+    """If over 5,000 entries match, the page of a timesheet says only that there are more.
+
+    A request by htmx, and the page with `sums=all`, give the sums of all.
+    """
     async with transaction(SYSTEM):
         await many(5_100)
     async with await Browser.of(app, MAX, at=NOW) as browser:

@@ -35,7 +35,7 @@ def shown(html: str) -> list[str]:
 
 
 async def decide(browser: Browser, page: Response, path: str, **typed: Any) -> Response:
-    """Send the form of the list to the path `path` as the page shows it, with the fields `typed` changed."""
+    """Send the form of the list of waiting time to `path`, with the fields `typed` changed, and return the response."""
     form = entries_form(page.text)
     address = next(target for target in form.targets if target.partition("?")[0] == path)
     return await browser.post(address, data=form.fields | typed)

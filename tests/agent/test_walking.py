@@ -38,7 +38,7 @@ async def test_the_cases_beside_one_follow_the_order_of_the_list(
 ) -> None:
     """In every order of the list, J and K open the next and the previous case of the list, and nothing at its ends.
 
-    The same holds if the list is read as a long one.
+    The same holds if the list has more cases than are counted.
     """
     monkeypatch.setattr("portal.desk.lists.walking.COUNTED", counted_up_to)
     query = f"view=all&sort={sort}{turned}"

@@ -76,13 +76,13 @@ def document() -> dict[str, Any]:
 
 
 def extended(**keys: Any) -> dict[str, Any]:
-    """Return an extended document in EUR with 25 % VAT, a rate of 60.00 an hour, and the top-level `keys`."""
+    """Return an extended document in EUR with 25 % VAT and a rate of 60.00 an hour; `keys` adds or replaces keys."""
     plain = {"currency": "EUR", "vat": {"category": "S", "rate": "25"}, "extended": True}
     return plain | {"rates": [{"customer": True, "hourly_rate": "60.00", "from": "2020-01-01"}]} | copy.deepcopy(keys)
 
 
 def a_contract(*services: dict[str, Any], **keys: Any) -> dict[str, Any]:
-    """Return a monthly contract from 1 January 2026 with these services; `keys` adds or replaces keys of the contract."""
+    """Return a monthly contract from 1 January 2026 with these services; `keys` adds or replaces its keys."""
     plain = {"name": "Support", "start": "2026-01-01", "cycle": "monthly", "anchor": "2026-01-01"}
     return plain | {"services": list(services)} | keys
 

@@ -39,7 +39,7 @@ SIGNS = {
 
 
 async def insert(table: str, **columns: Any) -> int:
-    """Insert a row and return its id."""
+    """Insert a row into the table and return its id."""
     places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
     id: int = await current().fetchval(
         f"insert into {table} ({', '.join(columns)}) values ({places}) returning id", *columns.values()
@@ -158,7 +158,7 @@ class Player:
             assert row["billable_minutes"] == sum(piece.minutes for piece in pieces[names[row["id"]]])
 
     async def play(self) -> None:
-        """Take every step of the document, and compare the stored rows with the result of the engine after each."""
+        """Take every step of the document; after each, compare the stored rows with the result of the engine."""
         state = self.input.state
         for number, step in enumerate(self.input.steps):
             state = await self._step(state, step, NOW + timedelta(seconds=number))

@@ -110,9 +110,10 @@ async def test_a_draft_is_approved_with_its_submission_implied() -> None:
 
 
 async def test_several_are_approved_and_the_rest_is_reported() -> None:
-    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; the others are refused with a reason.
+    """D35, D33, C10, D19: of several entries, those that Max may approve are approved; the others are refused.
 
-    The refused entries are his own, one that was changed, one before the service began, and one of another department.
+    Each refusal has a reason. The refused entries are his own, one that was changed, one before the service began, and
+    one of an agent in another department.
     """
     async with transaction(MAX) as tx:
         good = [await log(30), await log(45, service=GLOBEX_HELPDESK)]

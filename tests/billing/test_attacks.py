@@ -43,7 +43,7 @@ async def an_invoice(minutes: int = 60) -> Invoice:
 
 
 async def test_no_value_in_a_form_of_billing_is_an_error_of_the_server(app: Gate) -> None:
-    """R84: hostile numbers, dates and texts in the forms of billing never cause a server error, and all invariants hold."""
+    """R84: hostile numbers, dates and texts in forms of billing never cause a server error; all invariants hold."""
     invoice, draft = await an_invoice(), await a_draft(30)
     async with transaction(SYSTEM):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
@@ -108,7 +108,10 @@ def credit(invoice: Invoice, chosen: Chosen = Chosen(everything=True), seen: Any
 
 
 async def test_two_managers_at_once_never_undo_or_double_what_the_other_does() -> None:
-    """R94, D47: of two managers who act at once, the second is refused or acts on what is left; all invariants hold."""
+    """R94, D47: of two managers who act at once, at least one succeeds; the other is refused or acts on what is left.
+
+    They pay, credit, issue, delete, bill or withdraw. All invariants hold afterwards.
+    """
     line = ExtraLineFacts(what="charge", service=HELPDESK, label="Cable", amount="20")
 
     def adding(draft: int) -> Act:

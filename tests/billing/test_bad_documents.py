@@ -211,7 +211,7 @@ def test_the_order_is_that_of_the_file_and_not_of_the_specification() -> None:
 
 
 def test_a_service_that_cannot_be_read_is_still_defined() -> None:
-    """If a service cannot be read, its own error is reported, not one at a reference to the service."""
+    """If a service in a document cannot be read, the error at the service is reported, not one at a reference to it."""
     assert first_error(changed((f"{S0}.due", 1), (f"{S2}.settlement", "x"))) == f"{P0}.due"
 
 

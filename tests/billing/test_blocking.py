@@ -54,7 +54,10 @@ def test_entries_of_one_step_compete_in_the_order_of_their_days() -> None:
 
 
 def test_an_approved_entry_keeps_its_cover_from_an_earlier_day() -> None:
-    """An approved entry keeps its minutes when an entry of an earlier day is approved later."""
+    """An approved entry keeps its prepaid minutes if an entry of an earlier day is to be approved later.
+
+    The later approval is refused, as no minutes are left.
+    """
     entries = [an_entry("late", "2026-01-20", 60), an_entry("early", "2026-01-05", 10)]
     output = outcome(entries, [{"approve": ["late"]}, {"approve": ["early"]}])
     assert refused(output) == [(1, "early", "beyond_prepaid")]

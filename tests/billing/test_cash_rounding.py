@@ -52,7 +52,7 @@ async def test_only_the_sum_to_pay_is_rounded() -> None:
 
 
 async def test_a_draft_follows_its_contract_and_an_issued_invoice_does_not() -> None:
-    """If the coin of a contract changes, the sum to pay of its draft changes too; that of an issued invoice stays."""
+    """If the smallest coin of a contract changes, the sum to pay of its draft changes; that of an issued invoice stays."""
     async with transaction(MAX):
         id = await draft_of(37)
         assert (await billing.Invoice.find_draft(id, MAX)).payable == Decimal("73.38")
@@ -80,7 +80,7 @@ async def test_credit_notes_together_lower_the_sum_to_pay_by_all_of_it() -> None
 
 
 async def test_the_credit_that_is_looked_at_is_the_one_that_is_issued() -> None:
-    """The sum that the page shows before a credit note is issued is the sum of the issued credit note."""
+    """The sum to pay that is computed before a credit note is issued is that of the issued credit note."""
     async with transaction(MAX):
         await rounded()
         invoice = await billing.issue(await draft_of(37, 41), by=MAX, at=NOW)

@@ -67,7 +67,7 @@ async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> No
 
 
 async def test_an_approval_can_be_withdrawn_only_once_all_time_of_its_entry_is_given_back() -> None:
-    """C2, D39: after 20 of a statement's 60 minutes are given back, the approval of their entry cannot be withdrawn yet.
+    """C2, D39: after 20 of a statement's 60 minutes are given back, the entry's approval cannot be withdrawn yet.
 
     It can be withdrawn once the other 40 minutes are given back too; then nothing is left to give back.
     """
@@ -96,7 +96,10 @@ async def test_changes_say_who_corrected_a_statement_and_why(app: Gate) -> None:
 
 
 async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
-    """D40: if time is given back and written off, its hours are on the voucher again, but no run bills the entry again."""
+    """D40: if time of a statement is given back and written off, its hours are on the voucher again.
+
+    No run bills the entry again.
+    """
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         await corrected(statement, freed=False)
@@ -107,7 +110,10 @@ async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
 
 
 async def test_included_minutes_go_back_to_their_period() -> None:
-    """D26, D40: of 600 included minutes, all used, 30 are given back; of 40 minutes approved later, 30 are included."""
+    """D26, D40: of 600 included minutes, all used, a correction gives 30 back, which later work uses.
+
+    Of 40 minutes approved later, 30 are included.
+    """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": 0})
         await approved(600, service=plan)
@@ -128,7 +134,10 @@ async def test_the_same_form_again_makes_no_second_correction() -> None:
 
 
 async def test_what_is_refused_changes_nothing() -> None:
-    """A correction without a reason, of too much time, by an agent, or of another correction is refused."""
+    """A correction of a statement without a reason, of nothing, of too much time or by an agent is refused.
+
+    So is a correction of another correction.
+    """
     async with transaction(MAX):
         statement, _, _ = await a_statement()
         for chosen, options, words in (

@@ -36,9 +36,9 @@ def lines(document: Any) -> list[tuple[str, int | None, str]]:
 
 
 def test_a_whole_credit_mirrors_the_invoice_and_frees_everything() -> None:
-    """D38, D40: 60 of 90 minutes were included. The credit note has the fee, the 30 charged minutes, and 25 % of both.
+    """D38, D40: a credit note for a whole invoice has its fees, its 30 charged minutes and their VAT, as negative sums.
 
-    The 60 covered minutes are back in their period, and both entries can be billed again.
+    All time, the 60 included minutes too, is free again: the approvals of both entries can be withdrawn.
 
     | line       | invoice | credit note |
     |------------|---------|-------------|

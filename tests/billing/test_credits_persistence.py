@@ -74,7 +74,7 @@ async def test_crediting_everything_and_billing_again_gives_the_same_invoice() -
 
 
 async def test_written_off_time_is_never_billed_again() -> None:
-    """D40: time that is credited and written off stays locked, and no later run bills it."""
+    """D40: no later run bills time that is credited and written off, and its approval cannot be withdrawn."""
     async with transaction(MAX) as tx:
         invoice = await issued(50, 20)
         await credited(invoice, freed=False)
@@ -86,7 +86,7 @@ async def test_written_off_time_is_never_billed_again() -> None:
 
 
 async def test_one_entry_is_credited_and_can_be_changed_then() -> None:
-    """D39: crediting one entry frees that entry alone, so that its approval can be withdrawn; the others stay locked."""
+    """D39: crediting one of two entries frees that entry alone: only its approval can be withdrawn."""
     async with transaction(MAX) as tx:
         invoice = await issued(60, 30)
         [first, second] = [row["id"] for row in await tx.fetch("select id from time_entry order by id")]
@@ -257,9 +257,9 @@ async def test_of_two_people_at_once_nobody_credits_twice() -> None:
 
 
 async def test_freed_minutes_are_a_new_allocation_and_the_entry_stays_locked() -> None:
-    """D39: crediting 1 h of 5 h frees exactly that hour, which the next run bills; the entry stays locked meanwhile.
+    """D39: crediting 1 h of 5 h frees exactly that hour, which the next run bills.
 
-    Crediting both invoices then frees the whole entry again.
+    The approval of the entry can be withdrawn only once both invoices are credited.
     """
     async with transaction(MAX) as tx:
         invoice = await issued(300)
@@ -287,7 +287,7 @@ async def test_freed_minutes_are_a_new_allocation_and_the_entry_stays_locked() -
 
 
 async def test_minutes_that_are_freed_twice_are_billed_together() -> None:
-    """D39: minutes that two credit notes freed are billed together, and are open again if the draft is deleted."""
+    """D39: minutes that two credit notes freed are billed together, and are due again if the draft is deleted."""
     async with transaction(MAX) as tx:
         invoice = await issued(300)
         await credited(invoice, Chosen(minutes={1: 60}))

@@ -168,7 +168,7 @@ async def test_the_amount_is_that_of_the_counted_minutes() -> None:
 
 
 async def test_the_list_of_waiting_time_says_what_a_day_would_count_and_cost() -> None:
-    """D4: of two submitted entries of 2 minutes, the list shows that the later would count 13 and cost 26.00 at 120.00."""
+    """D4: of two waiting entries of 2 minutes, the later is listed with 13 minutes and 26.00 at 120.00 an hour."""
     async with transaction(MAX):
         await worked(2, 2, service=await a_service_by_day(), hourly_rate=120)
         waiting = await billing.list_waiting(MAX, at=NOW)
@@ -201,7 +201,10 @@ async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() 
 
 @pytest.mark.usefixtures("clock")
 async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_wherever_they_are_listed(app: Gate) -> None:
-    """D4: the total of a group that spans several pages is the sum of logged minutes; each of these pages says so and why."""
+    """D4: if a group of waiting entries spans several pages, its total adds the minutes as logged.
+
+    Each of these pages says so and why.
+    """
     async with transaction(MAX):
         await log(60, on=OCTOBER + timedelta(days=1))
         filters, pages = billing.Filters(), list[Any]()

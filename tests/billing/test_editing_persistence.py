@@ -177,7 +177,10 @@ async def test_an_invoice_with_a_discount_is_credited_to_the_cent() -> None:
 
 
 async def test_a_page_of_a_draft_that_has_changed_since_changes_nothing(app: Gate) -> None:
-    """R94: adding or removing a line is refused if the form is sent twice; so is issuing if the sum has changed."""
+    """R94: a form that adds a line to a draft, or removes one, is refused if it is sent twice.
+
+    Issuing is refused if the sum of the draft has changed since its page was opened.
+    """
     draft_id, _ = await a_draft(60)
     path = f"/agent/drafts/{draft_id}"
     line = {

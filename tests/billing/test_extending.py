@@ -84,7 +84,10 @@ def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
 
 
 def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
-    """D26: the rest of a fee in arrears for January is due on 1 February, and no earlier."""
+    """D26: if a contract that was to end on 13 January is extended, the rest of January's fee in arrears is due later.
+
+    It is due on 1 February, and no earlier.
+    """
     output = outcome(
         bill("2026-01-13"), extend(None), bill("2026-01-31"), bill("2026-02-01"), end="2026-01-13", due="arrears"
     )

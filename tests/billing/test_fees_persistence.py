@@ -78,7 +78,10 @@ async def test_the_approval_fixes_the_fee() -> None:
 
 
 async def test_a_fee_needs_no_rate_and_can_be_0_minutes_or_free() -> None:
-    """D19, D9: without any rate the trip is approved; 0 minutes cost the fee, and a trip at no charge costs nothing."""
+    """D19, D9: a trip with a fixed fee is approved without any rate, and costs its fee even if it has 0 minutes.
+
+    A trip at no charge, or one that is not billable, costs nothing.
+    """
     async with transaction(NOOR):
         await current().execute("delete from rate")
         task = await travel()
@@ -106,7 +109,10 @@ async def test_a_line_of_trips_and_hours_has_no_unit_price() -> None:
 
 
 async def test_a_fixed_fee_is_credited_as_a_whole_or_not_at_all() -> None:
-    """D39, D40: crediting 20 of 45 minutes is refused; crediting all 45 gives 50.00 back, which the next run bills again."""
+    """D39, D40: of a trip of 45 minutes at a fixed fee of 50.00, 20 minutes cannot be credited, but all 45 can.
+
+    The credit note gives 50.00 back, which the next run bills again.
+    """
     async with transaction(MAX):
         await trip(await travel())
         invoice = await billing.issue((await billed()).draft_ids[0], by=MAX, at=NOW)

@@ -84,7 +84,10 @@ async def test_time_without_a_rate_is_counted_as_unpriced() -> None:
 
 
 async def test_much_waiting_time_is_priced_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If much time waits for approval, the page prices this time only on request; the hours are always complete."""
+    """If much time waits for approval, the invoicing potential prices it only on request.
+
+    The hours are always complete.
+    """
     monkeypatch.setattr(pricing, "PRICED", 1)
     async with transaction(MAX):
         await log(60, on=DAY)

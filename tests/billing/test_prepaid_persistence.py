@@ -97,7 +97,7 @@ async def test_a_fee_and_a_voucher_are_billed_without_any_work() -> None:
 
 
 async def test_deleting_a_draft_frees_its_fees_and_vouchers() -> None:
-    """D39, D40: after its draft is deleted, the next run bills the same fee and voucher again, and nothing twice."""
+    """D39, D40: if a draft is deleted, the next run bills the same fee and voucher again, and nothing twice."""
     async with transaction(MAX) as tx:
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await a_voucher(plan)
@@ -308,7 +308,10 @@ async def test_held_time_is_charged_once_a_manager_releases_it() -> None:
 
 
 async def test_released_time_that_moves_to_another_customer_is_held_there_again() -> None:
-    """C8, D31: a release is deleted if its time moves to another customer, and kept within the same customer."""
+    """C8, D31: the release of an entry is deleted if the entry moves to another customer.
+
+    It is kept if the entry moves to another service of the same customer.
+    """
     async with transaction(MAX) as tx:
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold"})
         more = await a_service(ACME, ACME_CONTRACT, "More care", **VOUCHER | {"overflow": "hold"})

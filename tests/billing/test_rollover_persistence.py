@@ -69,7 +69,10 @@ async def test_unused_hours_are_drawn_in_the_next_period_before_its_own() -> Non
 
 
 async def test_the_time_detail_says_which_hours_have_rolled_over() -> None:
-    """D26, S0.19: an entry that draws rolled-over and own hours has a row for each, and the words of the rows differ."""
+    """D26, S0.19: if an entry draws rolled-over and own included hours, the time detail has a row for each of the two.
+
+    The words of the rows say which is which.
+    """
     async with transaction(MAX):
         plan = await a_plan()
         await in_november(900, service=plan)

@@ -113,7 +113,7 @@ async def test_customers_billed_together_get_the_documents_that_each_would_get_a
 async def test_a_refusal_for_one_customer_of_a_group_is_recorded_for_that_one_only(
     blocker: asyncpg.Connection,
 ) -> None:
-    """D47: a customer whose time cannot be computed or stored is skipped with the reason, and the others are billed."""
+    """D47: a customer whose billing fails is skipped with the reason, and the others of the group are billed."""
     run_id = await begun()
     await blocker.execute("set session_replication_role = replica")
     await blocker.execute(
@@ -180,7 +180,7 @@ async def test_two_runs_whose_groups_overlap_bill_each_customer_once(
 async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
     blocker: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D47, R93: if the connection is lost inside a group, nothing of it is stored, and each customer is billed alone."""
+    """D47, R93: if the connection is lost inside a group, nothing of it is stored; each customer is billed alone."""
     run_id = await begun()
     together = making._make_all
     ended = list[int]()
@@ -202,7 +202,7 @@ async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
 
 
 async def test_a_run_in_one_transaction_locks_its_customers_in_order(blocker: asyncpg.Connection) -> None:
-    """R94: a run that waits for a customer has locked no later one, so that it cannot deadlock with a decision on both."""
+    """R94: a run that waits for a customer has locked no later one, so it cannot deadlock with a decision on both."""
     await begun()
 
     async def run() -> billing.Run | None:

@@ -149,7 +149,10 @@ async def test_a_date_inside_a_period_is_warned_about() -> None:
 
 
 async def test_the_default_and_the_latest_date_are_those_of_the_companys_time_zone() -> None:
-    """The default date is the first of this month, the latest date tomorrow, in the company's time zone (D13)."""
+    """The default date of a run is the first of this month, the latest one is tomorrow.
+
+    Both are in the company's time zone (D13).
+    """
     async with transaction(MAX):
         before_midnight_utc = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         assert (await billing.until_days(before_midnight_utc)).offered == date(2026, 12, 1)
@@ -300,7 +303,7 @@ async def test_when_nothing_is_left_to_charge_the_draft_goes_and_all_is_free() -
 
 
 async def test_a_deleted_draft_frees_its_time_for_the_next_run() -> None:
-    """If a draft is deleted, the next billing run bills its time (D40)."""
+    """If a draft is deleted, the next billing run bills the time of the draft (D40)."""
     async with transaction(MAX) as tx:
         await _approved(90, 45)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -176,7 +176,10 @@ async def test_the_year_of_a_trial_is_the_last_twelve_whole_months() -> None:
 
 
 async def test_a_trial_shows_what_was_really_billed_and_what_is_not_billed_yet() -> None:
-    """S3.26, S4.24: the contract was in force for ten of the twelve months; 300.00 are billed and 120.00 are not."""
+    """S3.26, S4.24: a trial covers the ten of the last twelve months in which the contract was in force.
+
+    Of the real time in these months, 300.00 are billed and 120.00 are not billed yet.
+    """
     await worked()
     trial = await on_trial(Offer(Settlement.TIME_SPENT))
     assert [month.first.month for month in trial.months] == list(range(1, 11))
@@ -185,7 +188,10 @@ async def test_a_trial_shows_what_was_really_billed_and_what_is_not_billed_yet()
 
 
 async def test_a_subscription_is_tried_with_its_fees_and_the_time_beyond() -> None:
-    """S3.23: ten fees of 100.00, and 60.00 for the half hour of March beyond the 2 included hours, are 1,060.00."""
+    """S3.23: a tried subscription costs 1,060.00: ten fees of 100.00, and 60.00 for half an hour in March.
+
+    The half hour is beyond the 2 included hours of March.
+    """
     await worked()
     trial = await on_trial(Offer(Settlement.SUBSCRIPTION, fee=Decimal(100), included_minutes=120))
     assert {month.tried for month in trial.months if month.first != MARCH} == {Decimal("100.00")}
@@ -202,7 +208,7 @@ async def test_a_voucher_is_tried_with_a_new_one_whenever_the_last_is_used_up() 
 
 
 async def test_a_yearly_fee_is_tried_for_the_months_in_force() -> None:
-    """S3.23: a fee of 365.00 a year costs 304.00 for the 304 days from January to October."""
+    """S3.23: a tried fee of 365.00 a year costs 304.00 for the 304 days from January to October."""
     await worked()
     offer = Offer(Settlement.SUBSCRIPTION, cycle=Cycle.YEARLY, fee=Decimal(365), included_minutes=6000)
     assert (await on_trial(offer)).tried == Decimal("304.00")

@@ -33,7 +33,10 @@ async def standing(service: int, on: date = TODAY) -> Standing:
 
 
 async def test_an_entry_counts_in_the_statement_at_once() -> None:
-    """S2.3, S2.20: logged time is pending at once, and is used once it is approved."""
+    """S2.3, S2.20: in the statement of a service, logged time is pending at once, and used once it is approved.
+
+    Time that is not billable, and time of another period, does not count.
+    """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         entry = await log(90, service=plan, on=TODAY, state="draft")

@@ -81,7 +81,7 @@ def test_a_subscription_costs_its_fee_and_what_exceeds_its_minutes() -> None:
     | fee of January |         | 100.00 |
     | included       | 60      | 0.00   |
     | beyond         | 45      | 82.50  |
-    | net            |         | 182.50 |
+    | January in all |         | 182.50 |
 
     The fee of February falls due on 1 February, in advance, and is on the same invoice.
     """
@@ -175,7 +175,8 @@ def test_tax_is_computed_on_the_sum_of_each_rate() -> None:
     | b        | 0.33 | S        | 25   |
     | c        | 0.33 | S        | 25   |
     | exempt   | 5.00 | E        | 0    |
-    | sums     | 0.99 at 25 % = 0.25, 5.00 at 0 % = 0.00; gross 6.24 ||
+
+    The VAT is 0.25 on 0.99 and 0.00 on 5.00; the gross is 6.24.
     """
     exempt = TIME | {"name": "Training", "taxable": False}
     entries = [an_entry(id, "2026-01-05", 1, hourly_rate="19.80") for id in ("a", "b", "c")]

@@ -105,7 +105,7 @@ async def test_a_project_is_read_field_by_field() -> None:
 
 
 async def test_the_service_of_a_project_stays_once_time_is_logged_on_it() -> None:
-    """The service of a project can change, together with the project's tasks, until time is logged on it."""
+    """The service of a project can change, together with the project's tasks, until time is logged on the project."""
     async with transaction(MAX):
         other = await Service.create(await Contract.find(ACME_CONTRACT, SYSTEM), ServiceFacts(name="On site"), NOW)
         project = await a_project()

@@ -94,7 +94,7 @@ async def test_the_form_sent_twice_opens_one_case(app: Gate) -> None:
 
 
 async def test_a_refused_form_comes_back_with_what_was_typed_and_says_everything_at_once(app: Gate) -> None:
-    """A refused form reports all problems at once and keeps the text and the accepted files."""
+    """A refused form of a new case reports all problems at once, and keeps the text and the accepted files."""
     before = await nothing_changes()
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.send_form(
@@ -414,9 +414,9 @@ async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
 
 
 async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: Any) -> None:
-    """The page of a case, the list, the home page and the form of a new case take 7, 4, 9 and 6 SQL statements.
+    """The page of a case, the list of cases, the home page and the form of a new case take few SQL statements.
 
-    The statements for the session and the bell are included.
+    They take 7, 4, 9 and 6, those for the session and the bell included.
     """
     await every_address(settings)
     for number in range(8):

@@ -52,7 +52,10 @@ async def do(verb: str, case: Case, *values: Any, by: Any, **more: Any) -> None:
 
 
 async def sees(reader: ContactReader, case: Case) -> bool:
-    """Return whether the contact finds the case, after checking that lists, home page, search and log agree."""
+    """Return whether the contact finds the case, after checking that the list, the home page and the search agree.
+
+    If the case is confidential and not found, check that the database shows no row of it either.
+    """
     async with transaction(reader, readonly=True) as tx:
         listed = case.number in {row.number for row in (await customers_list(reader, everything=True)).rows}
         home = await overview(reader, LATER)
