@@ -383,8 +383,8 @@ async def value(sql: str, *about: int) -> str | None:
 async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Case) -> None:
     """R81: the agent of an appointment is found by name; without another name, even an agent who has left stays.
 
-    A name that no agent has, or several, is refused with 422. A form that is older than a colleague's change of the
-    agent gets 409.
+    A name that no agent has, or several, is refused with 422. A form that is older than the last change of the agent
+    gets 409.
     """
     await add(agents=2, name="Sam Twin")
     new = f"/agent/cases/{case.number}/appointments/new"

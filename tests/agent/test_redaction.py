@@ -121,14 +121,14 @@ select sum(pg_stat_get_xact_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_upd
     filter (where c.oid = 'message'::regclass or i.indrelid = 'message'::regclass)::int as read
 from pg_class c left join pg_index i on i.indexrelid = c.oid where c.relkind in ('r', 'i')
 """
-"""How many rows of the index of the search the transaction wrote, and how many messages it read: by an index or all of them."""
+"""How many rows of search words the transaction wrote, and how many messages it read, by an index or by a scan."""
 
 
 @pytest.mark.parametrize("what", ["message", "file"])
 async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, storage: Storage, what: str) -> None:
     """Redacting a message or file writes one row of the case's search words, however many messages the case has.
 
-    It reads fewer than 20 rows.
+    It reads fewer than 20 messages.
     """
     touched = []
     for turns in (2, 12):

@@ -293,7 +293,7 @@ async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browse
 
 
 async def test_general_time_is_logged_under_a_kind_and_says_what_it_was_for(ines: Browser) -> None:
-    """S2.38, S2.39: Ines logs general time under a kind; the entry is not billable. Without a description she gets 422."""
+    """S2.38, S2.39: general time that Ines logs under a kind is not billable; without a description she gets 422."""
     fields = {"on": "general-1", "duration": "45m", "work_date": today().isoformat(), "description": "Team meeting"}
     refused = await ines.send_form(NEW, fields | {"description": " "})
     assert refused.status_code == 422

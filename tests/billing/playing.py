@@ -1,8 +1,8 @@
 """Play an input document of `portal simulate` through `portal.billing`, and compare each step with the engine.
 
 The contracts, vouchers, rates and entries of the document are inserted as rows; its steps are approvals, withdrawals,
-releases, billing runs and extended contracts. After each step the stored allocations, documents, fees and vouchers must be those that the
-engine computes from the document alone.
+releases, billing runs and extended contracts. After each step, the stored allocations, documents, fees and vouchers
+must be those that the engine computes from the document alone.
 """
 
 import datetime as dt

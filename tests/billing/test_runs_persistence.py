@@ -270,7 +270,7 @@ async def test_an_entry_is_taken_off_and_the_draft_is_right_again() -> None:
         keep, off = await _approved(90, 20)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
         assert run is not None
-        # Settled entries keep their approved price, whatever rates are added (C12).
+        # Settled entries keep their approved price, whatever happens to the rates (C12).
         await tx.execute("update rate set hourly_rate = 500")
         draft = await billing.take_off(run.draft_ids[0], off.id, by=MAX, at=NOW)
         assert draft is not None
