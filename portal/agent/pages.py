@@ -54,8 +54,8 @@ async def agent_page(
     """Return a whole page of the agents' area: the template with the variables `context`, with this HTTP status.
 
     The template also gets these variables: `rail` has the counts of the navigation, and `timers` the reader's timers.
-    `last_day` is the latest day for which time may be logged. `toast` is the message after a redirect to this page,
-    about a change of time or a reply.
+    `last_day` is the latest day for which time may be logged. `toast` is the message in `context` or, after a redirect
+    to this page, the message about a change of time entries or about a reply.
     """
     visit = visit_of(request)
     told, here = request.query_params, f"{request.url.path}?{request.url.query}"

@@ -61,7 +61,7 @@ def address_after(page: str, told: Mapping[str, int | None]) -> str:
 
 
 def toast_of_reply(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
-    """Return the message about the reply that was sent to the case with the number `?sent=`, or None without one.
+    """Return the message about the reply that was sent to the case with the number `?sent=`, or None without `?sent=`.
 
     `page` is the path and query of the page with the message. If the reply can still be withdrawn, `?held=` is the key
     of the reply's form, and the message has the URL that withdraws the reply.

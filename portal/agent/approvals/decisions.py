@@ -85,8 +85,9 @@ async def decide(
 ) -> Response[Any]:
     """Approve the ticked entries, reject them with a reason, or flag them with a question to their authors (S2.35).
 
-    Authors may change rejected entries; flagged entries are not billed. Redirect to the list. If somebody changed some
-    entries or decided on them in the meantime, decide on the others and show the list with the refused entries (D35).
+    Authors may change rejected entries; flagged entries are not billed. Redirect to the list of waiting entries. If
+    some entries are refused, such as those that somebody has changed in the meantime, decide on the others, and show
+    the list with the refused entries (D35).
     """
     verb = VERBS[last_part(request)]
     async with transaction(reader):
@@ -125,7 +126,7 @@ async def withdraw_approval(
 ) -> Response[Any]:
     """Withdraw the approval of one entry, so that the entry waits for a decision again.
 
-    Redirect to the list, which keeps the ticks of the waiting entries.
+    Redirect to the list of waiting entries, which keeps its ticks.
     """
     form.into(Decision)
     async with transaction(reader):
@@ -139,8 +140,8 @@ async def undo_decision(
 ) -> Response[Any]:
     """Undo all approvals, rejections or flags that the manager made in one step.
 
-    Redirect to the list. If the decision on some entries can no longer be undone, show the list with these entries and
-    the reasons.
+    Redirect to the list of waiting entries. If the decision on some entries can no longer be undone, show the list with
+    these entries and the reasons.
     """
     async with transaction(reader):
         outcome = await undo(decision, by=reader, at=at)

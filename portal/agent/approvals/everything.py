@@ -1,4 +1,4 @@
-"""Serve the page on which a manager decides at once on all undecided time entries that match a filter."""
+"""Serve the page on which a manager decides on all undecided time entries that match a filter, in one step."""
 
 from typing import Any
 

@@ -126,7 +126,10 @@ def unticked_of(form: Form) -> str:
 
 
 def ids(text: str) -> list[int]:
-    """Return the ids in a text that joins them by full stops, at most 1,000. Parts that are not numbers are ignored."""
+    """Return the ids in `text`, which joins them by full stops. Only the first 1,000 parts are read.
+
+    Parts that are not numbers are left out.
+    """
     found = (number_in(part) for part in text.split(".")[:1000])
     return [id for id in found if id is not None]
 

@@ -101,7 +101,10 @@ async def change_contract(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed contract, and redirect to the customer. Time that was billed keeps its price."""
+    """Save a changed contract, allocate the customer's time again, and redirect to the customer.
+
+    Time that was approved or billed keeps its price.
+    """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Contract.find(contract, reader, customer=customer, hold=True)
         await found.change(edited(form, ContractFacts, found.facts), at)
@@ -195,7 +198,7 @@ async def change_service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed service and its approvers, and redirect to the customer.
+    """Save a changed service and its approvers, allocate the customer's time again, and redirect to the customer.
 
     Existing time entries keep their billable minutes.
     """

@@ -71,7 +71,8 @@ async def save_note(
 async def show_line(request: Web, draft_id: FromPath[int]) -> Response[str]:
     """Show the form that adds a charge or a discount to a draft.
 
-    `?product=` and `?count=` fill in the text and the amount of that many units of a product from the price list.
+    If `?product=` is the id of a product from the price list, the form is filled in with the text and the amount for
+    `?count=` units of the product.
     """
     return await _line(request, draft_id=draft_id)
 

@@ -62,12 +62,15 @@ async def save_company(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create the company and the first rule of dispatch, or save the company's changed data; redirect to the set-up."""
+    """Create the company and the first rule of dispatch, or save the company's changed data; redirect to the set-up.
+
+    If the time zone has changed, a job computes the deadlines of open cases again.
+    """
     await confirm_person(request, form.into(CompanyForm).password, at)
     async with transaction(reader):
         held = await Company.find(hold=True)
         facts = edited(form, CompanyForm, await held.facts() if held else NO_COMPANY)
-        # Business hours without a time zone of their own use the company's, so the deadlines are computed again.
+        # Business hours without a time zone of their own use the company's.
         if held and held.time_zone != facts.time_zone:
             await recounting.begin()
         await Company.set_up(facts)

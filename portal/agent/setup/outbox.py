@@ -75,8 +75,8 @@ def _has_server(request: Web) -> bool:
 async def _written(request: Web, mail: Outgoing) -> EmailMessage | None:
     """Write the mail as it would be sent now, with the rights of its receiver, and return it.
 
-    Return None if there is nothing to send now, and for a mail with a secret link, because writing it would create a
-    link. The read-only transaction of the request is ended.
+    Return None if there is nothing to send now, and for a mail with a secret link, because writing such a mail creates
+    a link. The read-only transaction of the request ends before the mail is written.
     """
     if mail.letter is None or mail.letter.has_link:
         return None

@@ -17,7 +17,7 @@ HERE = "/agent/time/new"
 
 
 async def begun(request: Web, reader: AgentReader) -> dict[str, str]:
-    """Return the values that the form shows at first: the saved draft, overridden by the query string.
+    """Return the values that the form for logging time shows at first: the saved draft, overridden by the query string.
 
     With `?timer=` or `?appointment=`, the values of that timer or appointment replace those of the query string. The
     draft is ignored if it was begun for another case, project, service, kind, timer or appointment.
@@ -54,8 +54,8 @@ async def of_appointment(request: Web, reader: AgentReader, appointment: int) ->
 async def of_timer(request: Web, reader: AgentReader, timer: int, *, on: str = "") -> dict[str, str]:
     """Return the values of the form for the reader's timer with the id `timer`.
 
-    If the timer is not attached to anything, the form gets `on`: the id of the case, project or service whose page the
-    timer was stopped on. Raise `NotFound` if the reader has no such timer.
+    If the timer is not attached to anything, the form gets `on`: the id of the case, project or service on whose page
+    the timer was stopped. Raise `NotFound` if the reader has no such timer.
     """
     line, at = await find_line(timer, reader), visit_of(request).at
     began, ended = line.clock_times(at, reader.zone)

@@ -159,7 +159,7 @@ async def change(
 async def saved(
     line: lists.ListedEntry, typed: Logged, said: Said, *, by: AgentReader, at: datetime, submits: bool = False
 ) -> Submission | None:
-    """Write the typed fields of an entry whose stored values are `said`; with `submits`, submit it afterwards.
+    """Save the typed fields of an entry whose stored values are `said`, and submit the entry if `submits` is set.
 
     Return the result of submitting the entry, or None if it is not submitted. `TimeEntry.change` changes drafts and
     rejected entries; `change_entry` of the billing package changes submitted and approved entries.

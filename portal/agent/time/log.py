@@ -94,7 +94,7 @@ async def preview(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def _understood(
     request: Web, typed: dict[str, Any], on: logged_on.On | None, line: lists.ListedEntry | None = None
 ) -> Any:
-    """Return the preview of the typed values (see `portal.timekeeping.understood`).
+    """Return the preview of the entry that the typed values describe (see `portal.timekeeping.understood`).
 
     `line` is the entry that is changed, None for a new entry.
     """
@@ -155,7 +155,7 @@ async def log_time(
 
 
 async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) -> TimeEntry:
-    """Create the entry on the chosen case, project, service or kind of general time.
+    """Create the time entry on the chosen case, project, service or kind of general time.
 
     If the form sent no service for a case, the entry gets the default service of the case. Raise `Invalid` if nothing
     is chosen to log the time on.

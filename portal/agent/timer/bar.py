@@ -46,7 +46,7 @@ class Start(Struct, kw_only=True):
 
 
 class Keeping(Struct, kw_only=True):
-    """Form that shortens a forgotten timer to the first `keep` minutes since it was started or last resumed."""
+    """Form that shortens a forgotten timer: of the time since it was started or last resumed, `keep` minutes stay."""
 
     keep: int = 30
     here: str = ""
@@ -186,7 +186,7 @@ async def trim(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a forgotten timer, shorten its last stretch to the minutes in the form, and return the form that logs it (D54).
+    """Pause a forgotten timer, shorten its last stretch to `keep` minutes, and return the form for logging time (D54).
 
     The last stretch is the time since the timer was started or last resumed. Earlier stretches stay as they are.
     """

@@ -66,7 +66,7 @@ def _layout(request: Web) -> Layout:
 
 @post("/timesheets/files", guards=[manager_only], opt={FORM_PAGE: FILES})
 async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Have a job make the file that the URL describes, and redirect to its progress.
+    """Have a job make the file that the URL describes, and redirect to the page with the progress of the file.
 
     Raise `NotFound` for an unknown format or layout.
     """
