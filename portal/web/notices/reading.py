@@ -35,7 +35,8 @@ async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = F
 def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
     """Return `response`; once it is sent, mark the notices about what the page shows as read.
 
-    `about_to_read` and `reads_notices` say which notices these are. Nothing is written if there are none.
+    `about_to_read` and `reads_notices` say which notices these are. After `about_to_read` with `looks`, also record
+    that the reader has looked at the case. If there is nothing to record, nothing is written.
     """
     visit = visit_of(request)
     if visit.reader and (visit.reads or visit.reads_notices or visit.looks_at):
