@@ -28,7 +28,7 @@ async def differing() -> list[dict[str, Any]]:
 
 
 async def overdrawn_periods() -> list[dict[str, Any]]:
-    """Return the periods from which more included minutes were drawn than they have.
+    """Return the periods from which more included minutes were drawn than the period has.
 
     Each is a dictionary with the id of the `customer`, the name of the `service` and the first day of the `period`.
     """

@@ -46,7 +46,7 @@ class AskedTime:
 
 
 async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
-    """Return the row at `position` of an invoice's time detail.
+    """Return the time in the row at `position` of an invoice's time detail, for a question about it.
 
     Raise `NotFound` if there is no such row, or if the row is not for time.
     """
@@ -55,7 +55,7 @@ async def time_on_invoice(invoice: Invoice, position: int) -> AskedTime:
 
 
 async def time_on_statement(statement: Statement, position: int) -> AskedTime:
-    """Return the row at `position` of a statement's time detail.
+    """Return the time in the row at `position` of a statement's time detail, for a question about it.
 
     Raise `NotFound` if there is no such row, or if the row is not for time.
     """

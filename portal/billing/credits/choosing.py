@@ -201,10 +201,11 @@ def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
 def chosen_time(
     time: Sequence[Left], chosen: Chosen, digits: int, refusals: Refusals = CREDITED
 ) -> Iterable[tuple[DetailRow, int, Decimal]]:
-    """Yield the rows of the time detail that are credited, each with its minutes and its amount.
+    """Yield the rows of the time detail that are credited, each with the minutes and the amount to credit.
 
-    Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of which nothing is left. `refusals`
-    has the error messages.
+    A row is credited as a whole if `chosen` has everything or the line of the row; otherwise `chosen.minutes` of it are
+    credited. Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of which nothing is left.
+    `refusals` has the error messages.
     """
     problems = {}
     known = {left.row.position for left in time}

@@ -80,7 +80,7 @@ class Entry:
         return self.date, self.created, self.id
 
     def last_minutes(self, minutes: int) -> "Entry":
-        """Return the entry reduced to its last `minutes` billable minutes. Rounding by day no longer changes them."""
+        """Return the entry with only its last `minutes` billable minutes, which rounding by day no longer changes."""
         tail: list[Stretch] = []
         left, rounded = minutes, self.billable_minutes - sum(stretch.minutes for stretch in self.stretches)
         for stretch in reversed(self.stretches):
@@ -223,7 +223,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry of a day before the end date of a billing run that the run did not settle, and the reason."""
+    """An entry that a billing run did not settle although its day is before the end date of the run, and the reason."""
 
     entry: Key
     reason: SkipReason

@@ -97,7 +97,8 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
     """
     reader = current().reader
-    await lock_customers(customer_ids)  # In the order of their ids; `go_on` would wait last for those whom others hold.
+    # Lock in the order of the ids: `go_on` alone would lock the customers whom others hold after the others.
+    await lock_customers(customer_ids)
     run_id = await _store(until, customer_ids, by=by, at=at)
     if await go_on(run_id, by=by, at=at, reader=reader) is Ending.NOTHING:
         return None
@@ -113,10 +114,10 @@ async def begin(
 ) -> int:  # fmt: skip
     """Store a run with its customers, none of whom is billed yet, and return the id of the run.
 
-    If `customer_ids` is None, the run is for all customers. A job that continues the run starts after `PATIENCE`.
-    Customers for whom nothing can be due are left out; fees and vouchers can be due without any time. With `issues`,
-    the run also issues its drafts. Raise `Forbidden` if `by` is not a manager, `Invalid` if the date is after tomorrow
-    or if no customer is ticked.
+    If `customer_ids` is None, the run is for all customers. Customers for whom nothing can be due are left out; fees
+    and vouchers can be due without any time. With `issues`, the run also issues its drafts. The caller may bill the
+    customers at once (`go_on`); after `PATIENCE`, a job continues the run. Raise `Forbidden` if `by` is not a manager,
+    `Invalid` if the date is after tomorrow or if no customer is ticked.
     """
     run_id = await _store(until, customer_ids, by=by, at=at, issues=issues, scheduled=scheduled)
     await jobs.enqueue_later("bill", PATIENCE, run=run_id)

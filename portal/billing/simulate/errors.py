@@ -26,12 +26,12 @@ class Location:
     position: tuple[int, ...] = ()
 
     def key(self, name: str, number: int) -> "Location":
-        """Return the location of the value of the key `name`, which is key number `number` of this object."""
+        """Return the location of the value of the key `name`; `number` is the index of this key in the object."""
         shown = name if name.isprintable() and name else json.dumps(name)
         return Location(f"{self.path}.{shown}" if self.path else shown, (*self.position, number))
 
     def item(self, number: int) -> "Location":
-        """Return the location of item `number` of this list."""
+        """Return the location of the item with the index `number` in the list at this location."""
         return Location(f"{self.path}[{number}]", (*self.position, number))
 
 

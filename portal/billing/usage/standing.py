@@ -26,7 +26,9 @@ FULL = 80
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A plain projection: `minutes` in all `days` of the period, from the minutes `so_far` in the first `elapsed` days.
+    """A plain projection of the minutes of a period to its end.
+
+    `so_far` are the minutes in the first `elapsed` days of the period, and `minutes` those to expect in all its `days`.
 
     `beyond` is `minutes` less the prepaid minutes and less the minutes that are already charged or held. It is 0 if
     this difference is negative, or if the service has no prepaid minutes.
