@@ -94,7 +94,7 @@ update notice n set mail = null, mail_due_at = null where n.mail_due_at <= $1 an
 _STOPPED = f"""
 update notice n set mail = null, mail_due_at = null, mail_batch = null, mail_begun_at = null where n.mail_batch = $1 and {_IS_STOPPED}
 """  # noqa: S608
-# What a notice is about is the first part of its kind: case, time or invoice.
+# The first part of its kind says what a notice is about, such as a case, time or an invoice.
 _BEGIN = """
 with due as (
   select n.id, n.credential_id, n.mail, case n.mail when 'at_once' then split_part(n.kind, '.', 1) || n.subject_id else '' end as thread

@@ -102,7 +102,7 @@ async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
     by_mail = await invoice_mails.mailed_to_contacts(
         {one.record_id for one in due if one.kind.name == "invoice.issued"}
     )
-    # All workers insert in the same order, so that two that make the same notices cannot deadlock.
+    # All workers insert in the same order, so that two workers that make the same notices cannot deadlock.
     for one in sorted(due, key=lambda one: (one.credential_id, one.kind.name, one.record_id)):
         chosen = choices.get(one.credential_id)
         choice = chosen.of(one.kind) if chosen else None

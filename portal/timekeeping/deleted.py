@@ -18,8 +18,8 @@ PAGE = 50
 class Deleted:
     """A time entry that was deleted.
 
-    `version` is the id of the row that records its deletion, which is the keyset cursor of the list. `history` holds
-    all its versions, the oldest first; the last one is the deletion, which has the content that the entry had.
+    `history` holds all versions of the entry, the oldest first. The last one records the deletion, with the content
+    that the entry had. `version` is the id of this last version, and serves as the keyset cursor of the list.
     """
 
     id: int
@@ -32,7 +32,7 @@ class Deleted:
         return self.history[-1]
 
     def had(self, column: str) -> Any:
-        """Return the value that the entry had in `column`, or None if it had none.
+        """Return the value that the entry had in `column` when it was deleted, or None if it had none.
 
         The value is a text or a number. For a column that held an id, return the name of what the id referred to.
         """
@@ -60,7 +60,8 @@ async def list_deleted(reader: AgentReader, since: date, until: date, *, before:
     previous page.
     """
     last = min(until, date.max - timedelta(days=1)) + timedelta(days=1)
-    # The first instant of the calendar has no UTC time in zones east of Greenwich.
+    # Both days stay one day inside the calendar: its last day has no next day, and east of Greenwich the beginning of
+    # its first day has no UTC time.
     first = max(since, date.min + timedelta(days=1))
     begins, ends = (datetime.combine(day, time(), reader.zone) for day in (first, last))
     rows = await current().fetch(

@@ -320,7 +320,10 @@ class TimeEntry(Table, tablename="time_entry"):
 
 
 def _on_project(work: Work, project: Project, case: "Case | None") -> Work:
-    """Return `work` with the project's service. Raise `Invalid` if this time cannot be logged on the project."""
+    """Return `work` with the project's service.
+
+    Raise `Invalid` if `case` is given too, if the project is not open, or if `work` has another service.
+    """
     if case:
         raise Invalid({"project": "Choose a case or a project, not both."})
     if project.state != ProjectState.OPEN:

@@ -88,11 +88,11 @@ IS_FLAGGED = "exists (select from flag f where f.entry_id = e.id and f.lifted_at
 
 
 async def answer(entry_id: int, text: str, *, by: AgentReader, at: datetime) -> None:
-    """Store the answer of the agent who worked to the question of an entry's open flag, instead of an earlier answer.
+    """Store the author's answer to the question of an entry's open flag. A later answer replaces an earlier one.
 
     The flag stays open: only a manager lifts it (C3). The answer is recorded as a version of the entry and in the
     outbox, which notifies the manager. Sending the same answer again changes nothing. Raise `NotFound` if there is no
-    such entry, `Forbidden` if somebody else worked, `Invalid` (`answer`) if the text is empty or too long, and
+    such entry, `Forbidden` if `by` is not its author, `Invalid` (`answer`) if the text is empty or too long, and
     `Conflict` if no flag is open.
     """
     row = await current().fetchrow(_HELD, entry_id)

@@ -91,7 +91,7 @@ async def end_agent(
     manager, or if an entry cannot be submitted.
     """
     await hold_cases_of_agent(agent.id, at)
-    # End the agent before reading cases and appointments, so that nobody can give the agent a new one.
+    # End the agent's access before reading cases and appointments, so that nobody can give the agent further ones.
     await agent.end(at)
     await pause_all(agent.id, at)
     if successor_id is not None:
@@ -104,6 +104,6 @@ async def end_agent(
         await approvers.hand_services(agent.id, approver_id)
     if submits:
         submission = await submit(by, (await open_of(agent, at)).unsubmitted, at=at)
-        # What a manager approved or the agent deleted at the same moment no longer has to be submitted.
+        # An entry that a manager approved or the agent deleted at the same moment no longer has to be submitted.
         for entry_id in set(submission.refused) & set((await open_of(agent, at)).unsubmitted):
             raise Invalid({"submits": f"Some of their time cannot be submitted: {submission.refused[entry_id]}"})

@@ -21,7 +21,7 @@ from portal.words import EntryBilling, RoundingPer
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Who worked, when and on which case, as far as the form for time contains it.
+    """Who worked, when and on which case, as far as the form for time says so.
 
     `at` is the present instant. `began` and `ended` are the clock times as typed. `entry_id` is the entry that is
     changed, None for a new entry.
@@ -51,7 +51,8 @@ class Understood:
     minutes of the service in that month, without and with this entry. `share` has three numbers of billable minutes for
     the meter: those approved in that month, those not approved yet, and those of this entry. `instead` is another
     meaning that a bare number may have, or "". `seen` are the parts of the invoice row that the customer will see
-    (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing.
+    (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing. `work_date` is the day of
+    the work once the billable minutes can be counted.
     """
 
     wrong: str = ""

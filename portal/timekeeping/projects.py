@@ -148,9 +148,10 @@ group by s.contract_id
 
 
 async def used_by_contract(customer_id: int, day: date) -> dict[int, Usage]:
-    """Return the usage of each contract in the month of `day`, by contract id; contracts without time are left out.
+    """Return the usage of each contract of the customer in the month of `day`, by contract id.
 
-    An entry counts as soon as it is logged, and no longer counts once it is rejected.
+    Contracts without time in that month are left out. An entry counts as soon as it is logged, but not once it is
+    rejected.
     """
     rows = await current().fetch(_USED, customer_id, day)
     return {row["contract_id"]: Usage(row["approved"], row["pending"]) for row in rows}

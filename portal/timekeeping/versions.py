@@ -159,7 +159,7 @@ async def of_entry(entry_id: int) -> list[Version]:
 
 
 async def of_entries(entry_ids: Sequence[int]) -> dict[int, list[Version]]:
-    """Return all versions of several entries by the id of the entry, oldest first, read by one query."""
+    """Return all versions of each of these entries, the oldest first, by entry id. They are read by one query."""
     rows = await current().fetch(
         "select t.entry_id, t.verb, t.by_id, h.name as by, t.at, t.columns, t.note from entry_version t join agent h on h.id = t.by_id"
         " where t.entry_id = any($1) order by t.id",

@@ -119,10 +119,10 @@ order by d.day desc, c.number limit {MOST + 1}
 
 
 async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
-    """Return each case and day of the last `DAYS` days on which the reader worked and logged no time, latest first.
+    """Return the reader's work of the last `DAYS` days without logged time, by day and case, the latest day first.
 
-    At most `MOST` + 1 are returned. Days are those of the reader's time zone. Left out are today, cases for which the
-    reader has a timer that has not ended, and suggestions that the reader has dismissed.
+    At most `MOST` + 1 suggestions are returned. Days are those of the reader's time zone. Left out are today, cases for
+    which the reader has a timer that has not ended, and suggestions that the reader has dismissed.
     """
     return await _found(reader, at, "not", None)
 
@@ -185,7 +185,7 @@ async def dismiss(reader: AgentReader, picks: Iterable[Pick], *, at: datetime) -
 
 
 async def suggest_again(reader: AgentReader, pick: Pick) -> None:
-    """Undo the reader's dismissal of a case and day. If there is no such dismissal, nothing changes."""
+    """Undo the reader's dismissal of the suggestion `pick`. If there is no such dismissal, nothing changes."""
     case = await Case.find(pick.number, reader)
     await current().execute(
         "delete from forgotten_dismissal f using cases m where m.id = f.case_id and f.agent_id = $1 and f.work_date = $3"

@@ -71,14 +71,14 @@ class TimerLine:
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
     def minutes(self, at: datetime) -> int:
-        """Return the minutes to log: the nearest whole minute, and at least one."""
+        """Return the minutes to log for the timer at `at`: rounded to the nearest minute, and at least 1."""
         return max(1, (self.elapsed(at) + timedelta(seconds=30)) // timedelta(minutes=1))
 
     def asks_at(self, zone: ZoneInfo) -> datetime | None:
         """Return the instant from which a running timer counts as forgotten; None while it is paused.
 
-        The timer then runs `BEYOND` longer than the agent's working day, or past midnight and for `OVERNIGHT`,
-        whichever comes first.
+        At that instant, the running stretch is `BEYOND` longer than the agent's working day, or has passed midnight and
+        lasted for `OVERNIGHT`, whichever comes first.
         """
         if self.since is None:
             return None
