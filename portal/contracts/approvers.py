@@ -92,7 +92,7 @@ where d.agent_id = $1 order by folded(s.name), folded(c.name), s.id
 
 
 async def services_of(agent_id: int) -> list[str]:
-    """Return the names of the services for which the agent is designated, each with the customer's name, sorted."""
+    """Return the services for which the agent is designated, as texts such as `Helpdesk (Acme)`, sorted by name."""
     rows = await current().fetch(_SERVICES, agent_id)
     return [row["name"] for row in rows]
 

@@ -28,7 +28,7 @@ class CaseTypeFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CaseType(Endable, Table, tablename="case_type"):
-    """A kind of case, such as Incident. `billable` is the default for time that is logged on such a case.
+    """A kind of case, such as Incident. `billable` says whether time on such a case is billable by default.
 
     The person who opens a case chooses its type; contacts may choose only types with `for_contacts`. A case type that
     has ended can no longer be chosen, but cases that have it keep it. `ended_at` is None while the case type can be
@@ -99,7 +99,7 @@ class CaseType(Endable, Table, tablename="case_type"):
         await super().end(at)
 
     async def _is_last_for_contacts(self) -> bool:
-        """Return whether this is the only type that contacts can choose. Lock the table until the transaction ends."""
+        """Lock the table until the transaction ends. Return whether this is the only type that contacts can choose."""
         await current().execute("lock table case_type in share row exclusive mode")
         return [one.id for one in await CaseType.offered_to_contacts()] == [self.id]
 

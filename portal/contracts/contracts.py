@@ -247,7 +247,7 @@ async def _refuse_past_renewal(values: dict[str, Any], at: datetime) -> None:
 def _coin(currency: str | None) -> Callable[[str], Decimal]:
     """Return a function that reads the coin to which sums are rounded: one of `COINS` that exists in the currency.
 
-    If `currency` is None, because that field is bad, any of `COINS` is accepted.
+    If `currency` is None, because the form has no valid currency, any of `COINS` is accepted.
     """
 
     def read(text: str) -> Decimal:

@@ -24,8 +24,8 @@ class Logo(Table, tablename="logo"):
 async def change(content: bytes) -> None:
     """Render an uploaded image as a new PNG, and store that PNG as the logo. Issued invoices keep their old logo.
 
-    `content` is the uploaded file, a PNG or an SVG. Raise `Invalid` (`logo`) if it cannot be rendered, `Conflict` if
-    the company has not been set up.
+    `content` is the uploaded file, a PNG or an SVG. Raise `Invalid` (`logo`) if the file cannot be rendered, `Conflict`
+    if the company has not been set up.
     """
     try:
         png = await documents.logo(content)

@@ -36,7 +36,7 @@ class TaskFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class TaskChoice(NamedTuple):
     """A task that can be chosen for a time entry.
 
-    `service` is the name of the task's service. `billable` is whether an entry with the task is billable by default.
+    `service` is the name of the task's service. `billable` says whether an entry with the task is billable by default.
     """
 
     id: int
@@ -47,7 +47,7 @@ class TaskChoice(NamedTuple):
 
 
 class Task(Endable, Table, tablename="task"):
-    """A kind of work within a service. `billable` is whether time entries with the task are billable by default.
+    """A kind of work within a service. `billable` says whether time entries with the task are billable by default.
 
     With a `fixed_fee`, each billable entry costs that amount, however long it took. Otherwise its price is by the hour.
 

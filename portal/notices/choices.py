@@ -23,7 +23,7 @@ DIGEST_HOUR = 8
 
 
 class Mail(StrEnum):
-    """How a notice is mailed."""
+    """When a notice is mailed: at once, in the daily digest, or never."""
 
     AT_ONCE = "at_once"
     DIGEST = "digest"
@@ -31,7 +31,7 @@ class Mail(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the text that people read."""
+        """Return the text that people read on the page of choices, such as `Mail at once`."""
         return {"at_once": "Mail at once", "digest": "In the daily digest", "never": "No mail"}[self.value]
 
 

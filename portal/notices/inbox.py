@@ -68,11 +68,11 @@ class Told:
     minutes and the day of the first entry. A reminder has an `amount`, such as the minutes that are missing, and its
     `day`.
 
-    The kind of a warning is in `warned`. It has the `name` of the service, voucher or contract, its ids, its `day`, and
-    in `amount` the minutes that were left. `renews` says whether the contract renews itself unless notice is given
-    `notice_days` before its end. The notice of a payment has the amount `paid`, negative if it was paid back, and the
-    `currency`. The notice of a corrected statement has the id of the correction, the minutes that the correction gives
-    back to the customer, and the `name` of the contract. Its `day` is the day up to which the statement is.
+    The notice of a warning has the kind of the warning (`warned`), the `name` of the service, voucher or contract, its
+    ids, the `day`, and in `amount` the minutes that were left. `renews` says whether the contract renews itself unless
+    notice is given `notice_days` before its end. The notice of a payment has the amount `paid`, negative if it was paid
+    back, and the `currency`. The notice of a corrected statement has the id of the correction, the minutes that the
+    correction gives back to the customer, the `name` of the contract, and the `day` up to which the statement goes.
     """
 
     id: int

@@ -196,7 +196,7 @@ async def credential_of(contact_id: int) -> int | None:
 
 
 async def end(mail_id: int, state: MailState | None, at: datetime, reason: str = "") -> None:
-    """Record the outcome of a mail, and make open pages of its invoice update. Run as `SYSTEM`.
+    """Record the outcome of a mail, and make the open pages of the invoice update. Run as `SYSTEM`.
 
     If `state` is None, the mail is withdrawn: its recipient must no longer get it. `reason` says why the mail was not
     sent. A mail that was sent or withdrawn keeps its state.
@@ -290,9 +290,10 @@ async def history(invoice: Invoice) -> list[Any]:
     """Return a row for each mail of an invoice, and for each contact who has opened the invoice, in order of time.
 
     `state` is "seen" in a row for a contact who has opened the invoice. `contact_id` and `name` are those of the
-    recipient; `name` may be the accounts address. `asked_by` is None if nobody asked for the mail. `credit_number` is
-    the number of the credit note that the mail brings, or None. `at` is when the mail was sent or failed, or is due, or
-    when the invoice was opened. The other columns are `reason`, `asked_at` and `due_at`.
+    recipient or of this contact; for a mail to the accounts address, `name` is that address. `asked_by` is None if
+    nobody asked for the mail. `credit_number` is the number of the credit note that the mail brings, or None. `at` is
+    when the mail was sent or failed, or is due, or when the invoice was opened. The other columns are `reason`,
+    `asked_at`, `due_at` and `id`, which is 0 for an opened invoice.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

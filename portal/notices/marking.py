@@ -30,9 +30,9 @@ async def read(
 
 
 async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
-    """Undo the marking of notices as read that the reader did at the instant `read_at`. A repeat changes nothing.
+    """Make notices unread again: those that the reader marked as read at the instant `read_at`.
 
-    Notices that the app does not show stay read.
+    Notices that the app does not show stay read. A repeat changes nothing.
     """
     marked = await current().fetch(
         "update notice set read_at = null where credential_id = $1 and read_at = $2 and in_app returning id",

@@ -78,7 +78,7 @@ async def _due(kind: Kind, told: list[int]) -> list[Due]:
 
 
 async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Check whether prepaid hours of these customers run out (`warnings.of_hours`), and return the notices to make.
+    """Record the warnings about prepaid hours of these customers (`warnings.of_hours`), and return their notices.
 
     A failure for one customer is logged and stops no other notice. Raise `Unavailable` if the failure may be temporary.
     """

@@ -23,8 +23,8 @@ class On(NamedTuple):
 
     `id` identifies it in forms and URLs: `case-1042` has the case's number, `service-7` the service's row id. `about`
     tells things of the same name apart by customer, service and contract. `service_id` is the default service of a new
-    time entry. `billable` is whether a new entry is billable by default; None if the service or the task decides that.
-    `confidential` is True for a confidential case.
+    time entry. `billable` says whether a new entry is billable by default; None if the service or the task decides
+    that. `confidential` is True for a confidential case.
     """
 
     id: str
