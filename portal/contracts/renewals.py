@@ -87,8 +87,8 @@ async def renew(contract_id: int, today: date, at: datetime) -> bool:
 def later(day: date, months: int) -> date:
     """Return the day `months` months after `day`, or the last day of that month if the month is too short.
 
-    For a contract, `day` is the first day that it no longer covers. So a contract whose last day is the last of a month
-    ends at the end of a month after its renewal too.
+    The end of a contract is the first day that it no longer covers. So a contract whose last day is the last of a month
+    still ends on the last of a month after its renewal.
     """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -137,8 +137,8 @@ def prepaid(text: str) -> int:
 def of_voucher(text: str) -> int:
     """Return, in minutes, the hours of a voucher that is to be sold, or that an offer or a template has, from `text`.
 
-    Raise `ValueError` for an empty field, and for less than 1 h: when an offer is tried on the time of a year, smaller
-    vouchers would be too many.
+    Raise `ValueError` for an empty field, and for less than 1 h, because trying an offer on the time of a year would
+    need too many vouchers of that size.
     """
     if not text.strip():
         raise ValueError("Write how many hours the voucher has, such as 10h.")

@@ -53,7 +53,10 @@ _MARKDOWN.core.ruler.push("lower_headings", _lower_headings)
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:
-    """Return `value` to keep an attribute, or None to remove it: the URL of an image or a link that is not allowed."""
+    """Return `value` to keep an attribute, or None to remove the attribute.
+
+    It is removed if it is the URL of an image or a link, and this URL is not allowed.
+    """
     if attribute == "src":
         return value if _OWN.fullmatch(value) else None
     if attribute == "href":

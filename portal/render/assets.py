@@ -56,7 +56,7 @@ def digest_of(content: bytes) -> str:
 def address(root: Path, name: str) -> str:
     """Return the URL `/static/NAME?v=HASH` of a file or bundle below `root`.
 
-    Raise `FileNotFoundError` if there is none.
+    Raise `FileNotFoundError` if there is no such file or bundle.
     """
     return f"/static/{name}?v={asset(root, name).digest}"
 
