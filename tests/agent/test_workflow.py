@@ -67,7 +67,7 @@ async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(n
 
 
 async def test_an_admin_orders_statuses_and_stops_offering_one(noor: Browser, case: Case) -> None:
-    """S3.18: Noor moves a status up, and ends it so that it is not offered; ending the last one of a category gets 409."""
+    """S3.18: Noor moves a status up, ends it, and offers it again; ending the last status of a category gets 409."""
     await noor.send_form(HERE, {"name": "In progress", "category": "open"})
     found = await statuses()
     for _ in range(2):

@@ -52,7 +52,7 @@ async def test_only_the_sum_to_pay_is_rounded() -> None:
 
 
 async def test_a_draft_follows_its_contract_and_an_issued_invoice_does_not() -> None:
-    """If the smallest coin of a contract changes, the sum to pay of its draft follows; that of an issued invoice stays."""
+    """If the smallest coin of a contract changes, the sum to pay of its draft follows, and that of an invoice stays."""
     async with transaction(MAX):
         id = await draft_of(37)
         assert (await billing.Invoice.find_draft(id, MAX)).payable == Decimal("73.38")

@@ -34,11 +34,11 @@ Act = Callable[[Any], Awaitable[Any]]
 
 
 async def prepare() -> None:
-    """Store what the acts work on.
+    """Store the data on which the acts of these tests work.
 
     There are a held and an open entry of a service that holds time, time of a subscription, and approved time that no
-    document has settled. An issued invoice has sold a voucher and is paid; a draft sells another voucher and has an hour
-    of work.
+    document has settled. An issued invoice has sold a voucher and is paid; a draft sells another voucher and has an
+    hour of work.
     """
     async with transaction(MAX):
         holds = await a_service(ACME, ACME_CONTRACT, "Holds", **VOUCHER | {"overflow": "hold"})

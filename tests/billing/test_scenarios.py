@@ -31,7 +31,7 @@ def test_our_documents_are_there() -> None:
 
 
 def covered() -> set[object]:
-    """Return every kind, rate source, reason, settlement and rollup that occurs in our documents."""
+    """Return every kind of allocation and line, rate source, reason, settlement and rollup that occurs in our documents."""
     found: set[object] = set()
     for path in OURS.glob("*.out.json"):
         out = output_of(path)

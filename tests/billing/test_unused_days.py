@@ -68,7 +68,7 @@ async def test_a_repeated_credit_finds_nothing_and_no_fee_is_due_again() -> None
 
 
 async def test_an_earlier_end_credits_only_what_is_still_missing() -> None:
-    """After 300.00 for the end on 12 November, the end on 6 November credits 100.00 more."""
+    """After a credit of 300.00 for an end on 12 November, an end on 6 November credits 100.00 more."""
     async with transaction(MAX):
         _, november = await billed_in_advance()
         await ended("2026-11-12")
