@@ -71,7 +71,10 @@ async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one()
 
 
 async def test_an_entry_has_one_open_question() -> None:
-    """R94: of two questions about an entry at once, one is stored; a later one is refused with the number of its case."""
+    """R94: of two questions about an entry at once, one is stored; while it is open, a later one is refused.
+
+    A question about a row that the invoice does not have, and one without a text, are refused too.
+    """
     invoice = await invoiced()
 
     async def try_it() -> str:

@@ -31,7 +31,10 @@ def test_our_documents_are_there() -> None:
 
 
 def covered() -> set[object]:
-    """Return every kind of allocation and line, rate source, reason, settlement and rollup that occurs in our documents."""
+    """Return every kind, rate source, reason, settlement and rollup that occurs in our documents.
+
+    The kinds are those of allocations and of invoice lines.
+    """
     found: set[object] = set()
     for path in OURS.glob("*.out.json"):
         out = output_of(path)
