@@ -154,7 +154,7 @@ async def test_the_pdf_is_set_in_inter() -> None:
 
 
 async def test_hostile_text_stays_text() -> None:
-    """Markup that somebody typed into any field is shown as text in the PDF (R64)."""
+    """Markup that somebody typed into a field that an invoice prints is shown as text in the PDF (R64)."""
     async with transaction(MAX) as tx:
         await tx.execute("update customer set legal_name = $1, street = $1 where id = $2", HOSTILE, ACME)
         await tx.execute("update company set legal_name = $1, bank_name = $1", HOSTILE)

@@ -121,7 +121,7 @@ async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billi
 @pytest.mark.usefixtures("invoice")
 @pytest.mark.parametrize("reader", [ALAN, GIL, INES, None], ids=["without the right", "stranger", "agent", "anonymous"])
 async def test_nobody_else_finds_anything_there(app: Gate, reader: Any) -> None:
-    """R25: contacts without the right, other customers and agents get 404 on invoices and statements.
+    """R25: contacts without the right to invoices, other customers and agents get 404 on invoices and statements.
 
     The response is the same as for a missing invoice, and no reading is recorded. Visitors are sent to the sign-in
     page.
