@@ -44,8 +44,9 @@ class RunForm(Struct, kw_only=True):
 async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
     """Show what a billing run up to the date `?until=` would bill and what it would skip.
 
-    Each of the two lists has pages: `?documents=` and `?skipped=` are page numbers. The sums are those of all pages. If
-    the date is refused, show the error message and the preview up to the default date.
+    The documents and the skipped entries are two lists, of which `?documents=` and `?skipped=` are the page numbers;
+    the sums are those of all pages. If the date is refused, show the error message and the preview up to the default
+    date.
     """
     try:
         return await _show(request, until=request.query_params.get("until", ""))

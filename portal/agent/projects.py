@@ -71,7 +71,7 @@ class NewProject(SentProject, kw_only=True):
 async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show one page of the list of projects, ordered by customer.
 
-    `?state=` names the state of the projects to list. Without it, open projects are listed; if it names no state,
+    `?state=` names the state of the listed projects. Without `?state=`, open projects are listed; with any other text,
     projects in every state. `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
     """
     return await agent_page(request, reader, "agent/projects/list.html", **await listed(request, "/agent/projects"))

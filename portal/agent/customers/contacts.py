@@ -249,7 +249,10 @@ async def remove_second_factor(
 async def try_contacts_mail_again(
     reader: NamedDependency[AgentReader], customer: FromPath[int], contact: FromPath[int]
 ) -> Response[Any]:
-    """Let the portal mail a contact again whose mail address a mail server has refused, and redirect to the contact."""
+    """Forget that a mail server has refused a contact's mail address, and redirect to the contact.
+
+    From now on, the portal sends mails to this mail address again.
+    """
     async with transaction(reader):
         await try_mail_again(await Contact.find(contact, reader, customer=customer, hold=True))
     return see_other(f"/agent/customers/{customer}/contacts/{contact}")

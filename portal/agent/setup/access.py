@@ -48,7 +48,7 @@ async def sign_out_everywhere(person: Agent | Contact, at: datetime) -> None:
 
 
 async def try_mail_again(person: Agent | Contact) -> None:
-    """Let the portal mail a person again although a mail server has refused the person's mail address. Idempotent."""
+    """Forget that a mail server has refused the person's mail address, so that mails go there again. Idempotent."""
     await refusals.forget((await person.credential())["email"])
 
 

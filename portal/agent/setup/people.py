@@ -301,7 +301,10 @@ async def remove_agents_factors(
 
 @post("/setup/agents/{agent:int}/mail-refusal/removal", guards=[admin_only])
 async def try_agents_mail_again(reader: NamedDependency[AgentReader], agent: FromPath[int]) -> Response[Any]:
-    """Let the portal mail an agent again whose mail address a mail server has refused, and redirect to the agent."""
+    """Forget that a mail server has refused an agent's mail address, and redirect to the agent.
+
+    From now on, the portal sends mails to this mail address again.
+    """
     async with transaction(reader):
         await try_mail_again(await Agent.find(agent))
     return see_other(f"/agent/setup/agents/{agent}")

@@ -1,4 +1,4 @@
-"""Serve the agents' pages for time: lists of one's own entries, lists of the entries of a case or task, and forms."""
+"""Serve the agents' pages for time: lists of an agent's own entries and of those of a case or task, and forms."""
 
 from typing import Any
 

@@ -16,7 +16,10 @@ from portal.web.visit import Web, visit_of
 
 @get("/time/day")
 async def show_day(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the entries of one day in order of time, with the gaps between them. `?on=` is the day, by default today."""
+    """Show the signed-in agent's entries of one day in order of time, with the gaps between the entries.
+
+    `?on=` is the day, by default today.
+    """
     present = today(reader.time_zone, visit_of(request).at)
     day = day_in(request.query_params.get("on", "")) or present
     targets = await WorkingHours.targets(reader.id, day, 1)

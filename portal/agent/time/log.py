@@ -141,9 +141,9 @@ async def log_time(
     form: NamedDependency[Form],
     at: NamedDependency[datetime],
 ) -> Response[Any]:
-    """Create a time entry (S1.20, S2.18), and redirect to the page on which the form was opened.
+    """Create a time entry (S1.20, S2.18). If the form was opened for a timer, end the timer.
 
-    If the form was opened for a timer, the timer ends with the entry.
+    For htmx, return a message with an undo button; otherwise redirect to the page on which the form was opened.
     """
     fields = form.into(Logged)
     async with transaction(reader):

@@ -68,9 +68,9 @@ async def take_submission_back(
     at: NamedDependency[datetime],
     submission: FromPath[int],
 ) -> Response[Any]:
-    """Undo a submission, so that its entries can be changed and submitted again, and redirect to the list.
+    """Undo a submission, so that its entries can be changed and submitted again, and redirect to the list `back`.
 
-    Entries on which a manager has decided stay submitted.
+    Entries on which a manager has decided are left as they are.
     """
     back = safe_path(form.into(Back).back)
     async with transaction(reader):

@@ -55,9 +55,9 @@ async def _hours(request: Web, *, agent: int, **again: Any) -> Response[str]:
 async def change_hours(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], agent: FromPath[int]
 ) -> Response[Any]:
-    """Save an agent's working hours from a given day on, and redirect to the agent.
+    """Save an agent's working hours, which apply from a given day on, and redirect to the agent.
 
-    The agent's target hours, and how long a typed `1d` is, follow from the working hours.
+    The working hours determine the agent's target hours, and how long a typed `1d` is.
     """
     async with transaction(reader):
         await Agent.find(agent, hold=True)
