@@ -163,8 +163,8 @@ class Appointment(Table, tablename="appointment"):
     ) -> None:
         """Mark the appointment as held or cancelled: set the column `column` to `at`, and add a log line of this kind.
 
-        Do nothing if the column is set already. `other` is the value of the other column (`done_at` or `cancelled_at`);
-        raise `Conflict` if it is not None.
+        Do nothing if this column is set already. `other` is the value of the other one of the columns `done_at` and
+        `cancelled_at`; raise `Conflict` if that is not None.
         """
         if other is not None:
             raise Conflict("This appointment was held or called off in the meantime.")

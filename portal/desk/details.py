@@ -162,13 +162,17 @@ class Details:
     def others(self, reader: ContactReader) -> list[str]:
         """Return the names of the customer's contacts who can read the case, except `reader`.
 
-        Two contacts may have the same name, so the reader is not looked for by name.
+        The reader is not removed by name, because two contacts may have the same name: `colleagues` lacks the reader
+        already.
         """
         return self.colleagues if self.case.contact_id == reader.id else self.readers
 
     @property
     def readers(self) -> list[str]:
-        """Return the names of all contacts of the customer who can read the case."""
+        """Return the names of the customer's contacts who can read the case.
+
+        A contact who reads the page is left out, like in `colleagues`, unless they are the contact of the case.
+        """
         return ([self.contact_name] if self.contact_reads and self.contact_has_mail else []) + self.colleagues
 
     @property

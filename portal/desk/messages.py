@@ -107,11 +107,11 @@ def problems_of(subject: str, text: str) -> dict[str, str]:
 async def written_before(writing: Writing, by: Reader, kind: str = "reply", case_id: int | None = None) -> int | None:
     """Return the id of the case on which `by` has already sent the form `writing.form_key`, or None if it was not sent.
 
-    An advisory lock on the form, held until the transaction ends, makes simultaneous requests with this form wait for
-    each other. Raise `SentBefore` if the form was sent with another text or as another `kind` of message; for a note,
-    also if the form was sent as a reply that has not gone out. With `case_id`, raise `SentBefore` also if the form was
-    sent on another case. People send a form again after the browser's Back button: they have to know that the new text
-    is not stored.
+    Without a `form_key`, return None. An advisory lock on the form, held until the transaction ends, makes simultaneous
+    requests with this form wait for each other. Raise `SentBefore` if the form was sent with another text or as another
+    `kind` of message; for a note, also if the form was sent as a reply that has not gone out. With `case_id`, raise
+    `SentBefore` also if the form was sent on another case. People send a form again after the browser's Back button:
+    they have to know that the new text is not stored.
     """
     if writing.form_key is None:
         return None

@@ -131,7 +131,7 @@ class Calendar:
         return self._before[index] + min(point, self._ends[index]) - self._begins[index]
 
     def instant(self, position: int, after: datetime) -> datetime | None:
-        """Return the first instant at which `position` microseconds of working time have passed since the fixed one.
+        """Return the first instant whose position is `position`, in microseconds (see `Calendar`).
 
         `after` is an instant that is not later than the result. Return None if there is no such instant within
         `FARTHEST` days.

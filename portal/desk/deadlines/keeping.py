@@ -104,7 +104,7 @@ async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: d
 
 
 async def follow_statuses(case_ids: Sequence[int], at: datetime) -> None:
-    """Begin and end the pauses of open cases as their statuses now require. The caller has locked the rows.
+    """Begin and end the pauses of these open cases as their statuses now require. The caller has locked their rows.
 
     This is needed after an admin has changed whether a status pauses the clock; `keep` handles all other changes.
     """

@@ -98,10 +98,11 @@ def picture_of(head: bytes) -> str | None:
 
 
 def clean_name(name: str) -> str:
-    """Return the file name without folders, invisible characters and characters that cannot be stored (R54, R55).
+    """Return the file name without folders and invisible characters, so that every system can store it (R54, R55).
 
-    The result may be "". It has at most `MAX_NAME` bytes; a longer name is shortened before its extension. A name that
-    Windows reserves for a device, such as `con.txt`, gets a `_` in front. The function is idempotent.
+    Signs that Windows does not allow become `_`. The result may be "". It has at most `MAX_NAME` bytes; a longer name
+    is shortened before its extension. A name that Windows reserves for a device, such as `con.txt`, gets a `_` in
+    front. The function is idempotent.
     """
     name = re.split(r"[/\\]", name)[-1]
     # Removing an invisible character can bring characters together that NFC then joins, and NFC can produce new

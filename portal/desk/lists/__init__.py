@@ -202,7 +202,7 @@ async def named_elsewhere(text: str, listed: Listed, reader: Reader) -> Case | N
 
     Such a case is in another view, on another page, or left out by a filter. For the number of a merged case, return
     the case into which it was merged, even if the page shows that case. The `status_word` of the returned case is the
-    name that agents read. Return None if the text is not a number, or if there is no such case.
+    name that agents read. Return None if the text is no number, or if the reader may see no such case.
     """
     number = quoted_number(text)
     if number is None or any(row.number == number for row in listed.rows):

@@ -17,8 +17,8 @@ from portal.desk.workflow.moves import RANK
 class Groups(NamedTuple):
     """The groups of cases that have the same status, agent or customer, by which a list can be sorted.
 
-    `rows` is the SQL of the groups. Its columns are `id` and `key`, and the groups are sorted by `key`. `column` is the
-    SQL of the id of the group to which a case `c` belongs.
+    `rows` is the SQL of the groups, with the `id` of each and the `key` by which a list sorts them. `column` is the SQL
+    of the id of the group to which a case `c` belongs.
     """
 
     rows: str

@@ -129,7 +129,7 @@ class Question:
         return bool(self.text or self.project_id or self.due or self.own_fields or any(self.chosen.values()))
 
     def address(self, **changes: Any) -> str:
-        """Return the query string of the URL for this list with `changes`, which are new values of fields by name.
+        """Return the query string of the URL for this list with `changes`, which are new values of attributes, by name.
 
         Unless `page` is among the changes, the URL is that of the first page.
         """

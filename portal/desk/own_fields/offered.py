@@ -144,9 +144,10 @@ def _shape(shape: Any, keys: tuple[str, ...]) -> Any:
 
 
 def refuse_withdrawn(names: Iterable[str], fields: Sequence[OfferedField]) -> None:
-    """Raise `Invalid` if `names`, the form fields of a request, include an own field that is no longer offered.
+    """Raise `Invalid` if `names`, the form fields of a request, include one for an own field that is no longer offered.
 
-    `fields` are those offered to the sender. The page then shows the form without that field, with all other values.
+    `fields` are the own fields that are offered to the sender. After the refusal, the page shows the form without the
+    withdrawn field, and with all other values.
     """
     if {name for name in names if _KEY.fullmatch(name)} - {field.key for field in fields}:
         raise Invalid({"": "A field of this form was withdrawn in the meantime. Look at it, and send it again."})

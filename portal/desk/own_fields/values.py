@@ -88,7 +88,7 @@ async def values_of(case_id: int) -> dict[int, Value]:
 async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value]) -> None:
     """Store the values of own fields that were entered when the case was opened.
 
-    `values` maps ids of fields to values.
+    `values` maps ids of own fields to their values.
     """
     for field in fields:
         if field.id in values:

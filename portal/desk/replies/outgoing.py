@@ -37,7 +37,7 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
 
     `case_number` is the number of its case when it was sent; the case may have been merged since. `then_status` is the
     status that the reply sets, if any, and `seen_status` the status of the case when it was sent. `withdrawn_at` is
-    when it was withdrawn. `problem` says why the reply cannot go out: it was refused, or its author has left.
+    when the reply was withdrawn. `problem` says why the reply cannot go out: it was refused, or its author has left.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

@@ -25,7 +25,7 @@ class Piece(NamedTuple):
 
 
 def marked(text: str, parts: Sequence[Part]) -> list[Piece]:
-    """Return the text in pieces, in which the words of the search are marked. Joined, they are the text."""
+    """Return the text as pieces, and mark those that are words of the search. Joined, the pieces are the text."""
     exact = {word for part in parts for word in part.words}
     beginnings = tuple(part.words[-1] for part in parts if part.is_beginning)
     pieces, end = list[Piece](), 0
@@ -38,7 +38,7 @@ def marked(text: str, parts: Sequence[Part]) -> list[Piece]:
 
 
 def excerpt(text: str, parts: Sequence[Part]) -> list[Piece]:
-    """Cut the text around the first word of the search out of a message, and return it as marked pieces.
+    """Cut the text around the first word of the search out of a message, and return it as pieces (see `marked`).
 
     This excerpt is one line without Markdown. It has at most `LONGEST` characters, not counting a "…" at its ends.
     """

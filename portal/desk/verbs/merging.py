@@ -62,7 +62,7 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
     waits and one of `sources` is new or open, `target` becomes open too. If only `sources` have an agent, a project or
     a value of an own field, `target` gets it. `target` gets the watchers of `sources`, and is confidential if one of
-    the cases was. `target` has the clock that began first after that (see `take_clock`).
+    the cases was. Of the clocks of all these cases, `target` has the one that began first (see `take_clock`).
     """
     lines: list[LogLine] = []
     for source in sources:

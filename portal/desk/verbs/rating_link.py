@@ -56,8 +56,8 @@ class RatingLink:
 async def rating_link(number: int | None, receiver: Reader, at: datetime) -> RatingLink | None:
     """Return the link for a mail to `receiver` about the case with this number. Run in a transaction of the receiver.
 
-    Return None if there is nothing to rate: the receiver is not a contact, the case is not solved, it was solved too
-    long ago, or it is rated already.
+    Return None if there is nothing to rate: there is no number, the receiver is not a contact, the case is not solved,
+    it was solved too long ago, or it is rated already.
     """
     if number is None or not isinstance(receiver, ContactReader):
         return None

@@ -89,7 +89,7 @@ async def watchers_of(case: "Case") -> list[Offered]:
 
 
 async def watch(case: "Case", contact_id: int | None, *, by: Reader, at: datetime) -> None:
-    """Make a contact of the same customer a watcher, and notify them. Do nothing if they watch the case already.
+    """Make a contact of the case's customer a watcher, and notify them. Do nothing if they watch the case already.
 
     Raise `Invalid` at the field `contact` if `contact_id` is None, the contact of the case, a contact of another
     customer, or one whose access has ended. Raise `NotFound` if `by` may not choose watchers.
