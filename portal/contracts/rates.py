@@ -131,8 +131,8 @@ async def role_priced_first(contract: Contract, on: date) -> int | None:
 async def create_role(facts: RoleFacts, at: datetime) -> Role:
     """Add a billing role and, if an hourly rate is given, its first rate. Return the role.
 
-    With an hourly rate, `effective_from` is required. Raise `Invalid` for a bad field or a name that is taken, `Conflict`
-    if an hourly rate is given before the company has been set up.
+    With an hourly rate, `effective_from` is required. Raise `Invalid` for a bad field or a name that is taken, and
+    `Conflict` if an hourly rate is given before the company has been set up.
     """
     role = await Role.create(facts.name)
     if facts.hourly_rate.strip():

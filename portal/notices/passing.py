@@ -96,7 +96,8 @@ async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
 
     A notice is skipped if it exists already, if its recipient has switched off notices of this kind, or if the
     recipient's access has ended. If the customer wants invoices mailed to contacts, the mail that brings the invoice
-    replaces the mail of its notice. `at` is the present instant. With `mails=False`, no notice is mailed.
+    replaces the mail of its notice, for contacts who want this mail at once. `at` is the present instant. With
+    `mails=False`, no notice is mailed.
     """
     choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
     by_mail = await invoice_mails.mailed_to_contacts(

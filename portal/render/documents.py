@@ -127,9 +127,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 async def logo(content: bytes) -> bytes:
     """Return an uploaded logo (PNG or SVG) rendered as a new PNG (R59).
 
-    It is rendered in a child process of its own, with limits of time and memory. The new PNG contains only what is
-    visible: no script, no link, no metadata. Raise `ValueError` with an error message if the file is too large, cannot
-    be rendered, or is neither PNG nor SVG.
+    The file is rendered in a child process of its own, with limits of time and memory. The new PNG contains only what
+    is visible: no script, no link, no metadata. Raise `ValueError` with an error message if the file is too large,
+    cannot be rendered, or is neither PNG nor SVG.
     """
     is_png = content.startswith(_PNG)
     if not is_png and b"<svg" not in content[:4096]:

@@ -158,9 +158,9 @@ def meter(
 
     `entry` is the time entry that a form shows. The rest of the bar is empty. All values are in the same unit; if
     `used`, `pending` and `entry` together exceed `total`, they fill the bar in proportion. For a deadline, `paused` is
-    the start and the end of a time during which its clock was stopped; it is hatched. `height` is in pixels, and
-    `tone`, the colour, is `accent`, `soon` or `late`. Screen readers skip the bar, because a sentence under it says the
-    same.
+    the start and the end of a time during which the clock of the deadline was stopped; this part is hatched. `height`
+    is in pixels, and `tone`, the colour, is `accent`, `soon` or `late`. Screen readers skip the bar, because a sentence
+    under it says the same.
     """
     whole = max(total, used + pending + entry) or 1
     parts, start = [], 0.0

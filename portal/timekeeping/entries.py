@@ -240,8 +240,8 @@ class TimeEntry(Table, tablename="time_entry"):
 
         The callers check that: `change`, and billing, which also withdraws any approval (D34). A change is recorded as
         a version of the entry, in the log of the case and in the outbox; if nothing differs, nothing is stored. Raise
-        `Invalid` for content that breaks a rule, and `Conflict` if somebody changed the entry since `version`, if it is
-        approved, or if time tracking is off.
+        `Invalid` for content that breaks a rule, and `Conflict` if somebody changed the entry since `version`, if the
+        entry is approved, or if time tracking is off.
         """
         if self.project_id and work.service_id != self.service_id:
             raise Invalid({"service": PROJECT_SERVICE})

@@ -108,7 +108,7 @@ class Filter:
 
     @property
     def query(self) -> str:
-        """Return the query string of the list, with its question mark, or "" if the filter has no further limit."""
+        """Return the query string of the list, with its question mark, or "" if the scope is the only condition."""
         return f"?{urlencode(self.asked_for)}" if self.asked_for else ""
 
     @property

@@ -224,10 +224,11 @@ async def mark_reopened(
     by: AgentReader,
     at: datetime,
 ) -> list[Row]:
-    """Set entries whose rejection was undone to their former state, with the former start of their editing window.
+    """Give entries whose rejection was undone the `state` and the `window_from` that they had before the rejection.
 
-    `choices` maps the id of each to its version. `rejected_version` is the version that an earlier rejection was about,
-    or None. Return their rows. Raise `Conflict` if an entry has another version or state.
+    `choices` maps the id of each entry to its version. `rejected_version` is the version that an earlier rejection was
+    about, or None. Return the rows of these entries. Raise `Conflict` if an entry has another version or is not
+    rejected.
     """
     rows = await _step(
         choices, {EntryState.REJECTED}, state, window_from=window_from, reopens=True, rejected_version=rejected_version

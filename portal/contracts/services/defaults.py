@@ -30,7 +30,10 @@ class DefaultsShown(Struct, forbid_unknown_fields=True, kw_only=True):
 
     @classmethod
     def of(cls, services: dict[int | None, int]) -> "DefaultsShown":
-        """Return a result of `DefaultService.of` with JSON keys: ids of case types become text, and None becomes ""."""
+        """Return the default services with keys for JSON: ids of case types become text, and None becomes "".
+
+        `services` is a result of `DefaultService.of`.
+        """
         return cls(services={str(case_type or ""): service for case_type, service in services.items()})
 
     def choice(self, case_type: int | None) -> DefaultChoice:

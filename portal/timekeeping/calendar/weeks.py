@@ -24,8 +24,8 @@ _KEY = re.compile(r"(case|project|service|general)-(\d{1,15})\.(\d{1,15})\.(\d{1
 class RowKey(NamedTuple):
     """Identifies a row of the grid by what its time is logged on: a case, project, service or kind of general time.
 
-    `number` is the case number or the row id of the project, service or kind. `service` and `task` are row ids, 0 for
-    none. `general` with the number 0 is general time without a kind.
+    `kind` is `case`, `project`, `service` or `general`. `number` is the case number or the row id of the project,
+    service or kind of general time; 0 for general time without a kind. `service` and `task` are row ids, 0 for none.
     """
 
     kind: str
