@@ -153,7 +153,10 @@ class Appointment(Table, tablename="appointment"):
         await self._become("cancelled_at", self.done_at, case, "appointment.cancelled", by, at)
 
     async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Make an appointment that took place or was cancelled a planned one again. If it is planned, do nothing."""
+        """Make an appointment that took place or was cancelled a planned one again. If it is planned, do nothing.
+
+        Its time may have passed, and its agent may have left: neither is checked.
+        """
         if self.done_at or self.cancelled_at:
             await self._set({"done_at": None, "cancelled_at": None})
             await self._record(case, "appointment.planned", by, at)

@@ -81,7 +81,8 @@ _LISTS = {
     "waiting": (_WAITING, "c.updated_at desc, c.id desc"),
     # The index cases_in_work_of_customer has this order.
     "in_work": (_IN_WORK, "(c.status = 'waiting_for_others'), c.due_at, c.updated_at desc, c.id desc"),
-    # No case was resolved after its latest change, so the index cases_by_customer ends the search.
+    # No case was resolved after its latest change. So the condition on `updated_at` leaves out no case, and with it the
+    # search in the index cases_by_customer ends early.
     "solved": (
         f"c.status = 'resolved' and c.resolved_at > {_SINCE} and c.updated_at > {_SINCE}",
         "c.updated_at desc, c.id desc",

@@ -190,7 +190,7 @@ async def customers_list(reader: ContactReader, *, everything: bool, text: str =
         f" order by c.updated_at desc, c.id desc limit {PAGE + 1}"
     )
     skipped = [(page - 1) * PAGE] if page > 1 else []
-    # Left out on the first page: without a value, PostgreSQL would plan the query anew each time.
+    # The first page has no offset, because with this parameter PostgreSQL would plan the query anew each time.
     found += f" offset ${len(values) + 1}" if skipped else ""
     listing = _listing(found, _total(condition), for_contact=True, unread=unread_sql("p", reader))
     rows = await current().fetch(listing, *values, *skipped)

@@ -25,7 +25,10 @@ GROUPS = {
     "time": ("Time and appointments", ("time.", "appointment.")),
     "facts": ("Everything else", ()),
 }
-"""The groups by which a log can be filtered: the label of each, and the prefixes of its kinds of events, by key."""
+"""The groups by which a log can be filtered: the label of each, and the prefixes of its kinds of events, by key.
+
+The group without prefixes has all other kinds.
+"""
 
 
 class Line(NamedTuple):

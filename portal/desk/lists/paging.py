@@ -92,7 +92,7 @@ def sorting(order: Order, *, is_falling: bool, is_back: bool) -> str:
     With `is_back`, the order is reversed, because the caller reverses the rows later.
     """
     way = "desc" if is_falling is not is_back else "asc"
-    # Left out for expressions that are never null: it would keep PostgreSQL from using their indexes.
+    # Left out for expressions that are never null, because it would keep PostgreSQL from using their indexes.
     missing = f" nulls {'first' if is_back else 'last'}" if order.may_lack else ""
     return ", ".join([*(f"{expression} {way}{missing}" for expression in order.expressions), f"c.id {way}"])
 

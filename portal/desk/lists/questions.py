@@ -232,7 +232,7 @@ class Question:
             rule = self.rule.long if is_long and is_usual and not self.is_filtered else ""
             sql.append(filled_in(rule or self.rule.condition, reader.id, self.at, values))
         if self._may_be_done:
-            # Merged cases are done. Left out for open cases, because an index alone may answer the rest.
+            # Merged cases are done. Lists of open cases do without this condition, so that an index alone may answer.
             sql.append(Case.visible_sql(reader, "c"))
         if self.due:
             sql.append(filled_in(self.due.condition, reader.id, self.at, values))

@@ -53,7 +53,7 @@ class Tag(Table, tablename="tag"):
     @classmethod
     async def find(cls, tag: int, *, hold: bool = False) -> Self:
         """Return the tag with this id; with `hold`, lock its row. Raise `NotFound` for an unknown id."""
-        if hold:  # The strongest lock, for which whoever is adding the tag to a case is waited for.
+        if hold:  # The strongest lock: it also waits for transactions that are adding the tag to a case.
             await current().execute("select from tag where id = $1 for update", in_range(tag))
         return await one(cls.objects().where(cls.id == in_range(tag)))
 

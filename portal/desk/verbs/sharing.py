@@ -26,7 +26,10 @@ WATCHING = """
 (select coalesce(array_agg(x.name order by folded(x.name), x.id), '{}') from case_watcher w join contact x on x.id = w.contact_id
  where w.case_id = c.id and x.id <> c.contact_id and x.ended_at is null)
 """
-"""SQL expression for the names of the contacts who watch the case `c`."""
+"""SQL expression for the names of the contacts who watch the case `c`.
+
+The contact of the case, and contacts whose access has ended, are left out.
+"""
 
 
 class CaseWatcher(Table, tablename="case_watcher"):
