@@ -14,7 +14,7 @@ from portal.agent.flow.sending import Written, add_to_reply, draft_addresses, fo
 from portal.agent.pages import agent_page
 from portal.billing import feed_with_time, standing_of
 from portal.database import transaction
-from portal.desk import Attachment, Case, Details, Feed, feed_of
+from portal.desk import Case, Details, Feed, feed_of
 from portal.desk.lists.walking import walk_of
 from portal.desk.replies import canned
 from portal.desk.verbs.snoozing import offered
@@ -27,7 +27,7 @@ from portal.timekeeping.feed import CaseTime
 from portal.web import drafts, previews
 from portal.web.forms import Form
 from portal.web.notices import about_to_read, read_when_sent, reads_notices
-from portal.web.pages import download, on_refusal, page, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, visit_of, wants_fragment
 
 
@@ -164,15 +164,10 @@ async def note(
 
 @get("/cases/{number:str}/files/{file:uuid}")
 async def show_file(
-    reader: NamedDependency[AgentReader],
-    storage: NamedDependency[Storage],
-    number: FromPath[str],
-    file: FromPath[uuid.UUID],
+    request: Web, storage: NamedDependency[Storage], number: FromPath[str], file: FromPath[uuid.UUID]
 ) -> Response[Any]:
     """Serve a file of the case as a download."""
-    case = await Case.find(number, reader)
-    found = await Attachment.find(file, case.id)
-    return download(storage.read(found.key), found.name, size=found.size)
+    return await previews.whole(request, storage, number, file)
 
 
 @get("/cases/{number:str}/files/{file:uuid}/picture.webp")

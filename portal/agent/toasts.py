@@ -89,7 +89,7 @@ def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """
     count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
     if lifted:
-        return {"words": f"{plural(lifted, 'entry', 'entries')} is no longer flagged."}
+        return {"words": f"{plural(lifted, 'entry is', 'entries are')} no longer flagged."}
     if gone:
         return {"words": f"{spoken(gone)} deleted."}
     if back:

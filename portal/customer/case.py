@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from portal.database import transaction
-from portal.desk import Attachment, Case, Details, feed_of, files_of
+from portal.desk import Case, Details, feed_of, files_of
 from portal.desk.appointments import appointments_of
 from portal.desk.verbs.sharing import may_choose, owns
 from portal.people.readers import ContactReader
@@ -19,7 +19,7 @@ from portal.web import drafts, previews
 from portal.web.files import case_zip
 from portal.web.forms import Form
 from portal.web.notices import about_to_read, read_when_sent
-from portal.web.pages import download, on_refusal, page, see_other
+from portal.web.pages import on_refusal, page, see_other
 from portal.web.visit import Web, visit_of, wants_fragment
 
 
@@ -116,15 +116,10 @@ async def reopen(
 
 @get("/cases/{number:str}/files/{file_id:uuid}")
 async def send_file(
-    reader: NamedDependency[ContactReader],
-    storage: NamedDependency[Storage],
-    number: FromPath[str],
-    file_id: FromPath[uuid.UUID],
+    request: Web, storage: NamedDependency[Storage], number: FromPath[str], file_id: FromPath[uuid.UUID]
 ) -> Response[Any]:
-    """Serve a file of the case, always as a download, so that the browser never displays it (R56, R57)."""
-    case = await Case.find(number, reader)
-    attachment = await Attachment.find(file_id, case.id)
-    return download(storage.read(attachment.key), attachment.name, size=attachment.size)
+    """Serve a file of the case as a download."""
+    return await previews.whole(request, storage, number, file_id)
 
 
 @get("/cases/{number:str}/files/{file_id:uuid}/picture.webp")

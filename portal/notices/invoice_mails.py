@@ -100,7 +100,7 @@ insert into invoice_mail (customer_id, invoice_id, email, asked_at, due_at)
 select u.id, o.record_id, u.email, $2, $2 from outbox o join customer u on u.id = o.customer_id
 where o.id = any($1) and u.email is not null and not exists (
   select from invoice_mail m join credential c on c.contact_id = m.contact_id
-  where m.invoice_id = o.record_id and m.credit_note_id is null and c.email = u.email)
+  where m.invoice_id = o.record_id and m.credit_note_id is null and lower(c.email) = lower(u.email))
 order by o.id on conflict do nothing
 """
 

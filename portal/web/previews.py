@@ -1,4 +1,4 @@
-"""Serve previews of the files of a case: thumbnails, images, pages of a PDF, and the beginning of a text."""
+"""Serve the files of a case and their previews: thumbnails, images, pages of a PDF, and the beginning of a text."""
 
 import uuid
 from datetime import datetime
@@ -16,9 +16,16 @@ from portal.numbers import number_in
 from portal.storage import Storage
 from portal.web.headers import SANDBOX
 from portal.web.limits import count_drawing
+from portal.web.pages import download
 from portal.web.visit import Web, visit_of
 
 LAST_PAGE = 10_000
+
+
+async def whole(request: Web, storage: Storage, number: str, file_id: uuid.UUID) -> Response[Any]:
+    """Return a file of the case, always as a download, so that the browser never displays it (R56, R57)."""
+    file = await _file(request, number, file_id)
+    return download(storage.read(file.key), file.name, size=file.size)
 
 
 async def picture(request: Web, storage: Storage, number: str, file_id: uuid.UUID, at: datetime) -> Response[bytes]:

@@ -146,6 +146,22 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
     assert "There is no open case to hand over." in (await max_.get(answer.headers["location"])).text
 
 
+async def test_more_open_cases_than_one_change_can_have_are_not_handed_over(
+    max_: Browser, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page of handovers says that the agent has too many open cases; nothing is prepared."""
+    monkeypatch.setattr("portal.desk.bulk.changes.MOST", 1)
+    await away_today(case)
+    async with transaction(ADA):
+        second = await Case.open(by=ADA, subject="Printer", text="It is dark.", case_type_id=INCIDENT, at=now())
+    async with transaction(MAX):
+        await (await Case.find(str(second.number), MAX, hold=True)).assign(INES.id, by=MAX, at=now())
+    answer = await max_.send_form(f"/agent/handovers/{INES.id}", {"to": str(NOOR.id)})
+    assert (answer.status_code, "open cases. Assign some of them" in answer.text) == (422, True)
+    async with transaction(MAX, readonly=True) as tx:
+        assert await tx.fetchval("select count(*) from bulk_change") == 0
+
+
 async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
     max_: Browser, noor: Browser, case: Case
 ) -> None:

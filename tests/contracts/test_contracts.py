@@ -17,6 +17,7 @@ from portal.database import current, transaction
 from portal.durations import Rounding, RoundingMode
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.customers import Customer
+from portal.periods import Cycle, period_of
 from tests.people.test_people import INITECH, but, refused
 from tests.world import (
     ACME,
@@ -150,17 +151,19 @@ async def test_a_contract_begins_its_periods_on_the_first_unless_told_otherwise(
 
 
 @pytest.mark.parametrize(
-    ("cycle", "typed", "anchor"),
+    ("cycle", "typed", "anchor", "first"),
     [
-        ("weekly", "", "2026-02-15"), ("weekly", "2026-02-16", "2026-02-16"), ("half_yearly", "", "2026-02-01"),
-        ("monthly", "2026-01-31", "2026-01-31"), ("yearly", "2024-02-29", "2024-02-29"),
+        ("weekly", "", "2026-02-15", "2026-02-15/2026-02-22"), ("weekly", "2026-02-16", "2026-02-16", "2026-02-09/2026-02-16"),
+        ("half_yearly", "", "2026-02-01", "2026-02-01/2026-08-01"), ("monthly", "2026-01-31", "2026-01-31", "2026-01-31/2026-02-28"),
+        ("yearly", "2024-02-29", "2024-02-29", "2025-02-28/2026-02-28"),
     ],
 )  # fmt: skip
-async def test_a_contract_is_billed_by_any_cycle_from_any_day(cycle: str, typed: str, anchor: str) -> None:
+async def test_a_contract_is_billed_by_any_cycle_from_any_day(cycle: str, typed: str, anchor: str, first: str) -> None:
     """D13, S4.3: periods last from a week to a year and begin on any day of the month; weekly ones begin with the contract."""
     async with transaction(NOOR):
         contract = await Contract.create(await Customer.find(ACME, NOOR), but(YEARLY, cycle=cycle, anchor=typed), NOW)
         assert (contract.facts.cycle, contract.facts.anchor) == (cycle, anchor)
+        assert str(period_of(contract.anchor, Cycle(contract.cycle), contract.start_on)) == first
 
 
 @pytest.mark.parametrize(

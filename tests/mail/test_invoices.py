@@ -145,8 +145,10 @@ async def test_an_accounts_address_gets_the_invoice_without_a_sign_in(settings: 
         assert await tx.fetchval("select mail from notice where kind = 'invoice.issued'") == "at_once"
 
 
-async def test_an_address_that_is_also_a_contacts_gets_the_invoice_once(settings: Settings) -> None:
-    await delivered(email=ADA.email)
+@pytest.mark.parametrize("address", [ADA.email, "Ada@ACME.example"])
+async def test_an_address_that_is_also_a_contacts_gets_the_invoice_once(settings: Settings, address: str) -> None:
+    """S2.43: the contact gets the invoice, and the accounts address that is the contact's in any spelling does not."""
+    await delivered(email=address)
     await issued()
     assert await states() == [(ADA.id, "waiting")]
 

@@ -94,6 +94,10 @@ class Progress:
         return self.waiting + self.changed + self.same + self.refused
 
 
+class NoCases(Invalid):
+    """Raised if a change of many cases is to be prepared, and no case matches."""
+
+
 class BulkChange(Table, tablename="bulk_change"):
     """A change of many cases. It is shown only to the agent `agent_id`, who prepared it.
 
@@ -137,7 +141,7 @@ class BulkChange(Table, tablename="bulk_change"):
 
         No case is changed yet. If `numbers` is given, the stored change has the cases with these numbers instead,
         whether or not they match `question`; merged cases are left out. `value` is the new value, or None if it is not
-        chosen yet. Raise `Invalid` at the field `case` if there are no cases or more than `MOST`.
+        chosen yet. Raise `NoCases` if there are no cases, and `Invalid` at the field `case` if there are more than `MOST`.
         """
         condition, values = question.conditions(by)
         if numbers is not None:
@@ -148,7 +152,7 @@ class BulkChange(Table, tablename="bulk_change"):
         made = await cls._insert(verb, query, by, at, value=value)
         count = await current().execute(_members(verb, condition, len(values)), *values, made)
         if (found := int(count.split()[-1])) == 0:
-            raise Invalid({"case": "Tick at least one case."})
+            raise NoCases({"case": "Tick at least one case."})
         if found > MOST:
             raise Invalid({"case": f"These are more than {MOST:,} cases. Narrow the list with a filter first."})
         return await cls.find(made, by)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal.database import current, transaction
-from portal.desk.bulk.changes import BulkChange
+from portal.desk.bulk.changes import MOST, BulkChange, NoCases
 from portal.desk.bulk.verbs import NOBODY, Verb
 from portal.desk.cases import Case
 from portal.desk.dispatch.dispatching import dispatch
@@ -13,6 +13,8 @@ from portal.desk.lists.questions import Question
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
 from portal.words import CaseView
+
+TOO_MANY = f"These are more than {MOST:,} open cases. Assign some of them in the list of cases first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,10 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
     """Prepare to give each open case of the agent `leaving` to `successor`.
 
     If `successor` is None, the rules of dispatch choose an agent for each case. Return the bulk change, or None if
-    there is no open case, or if there are more than `changes.MOST`. A manager begins the change after seeing who gets
+    there is no open case. A manager begins the change after seeing who gets
     each case, and `portal.desk.bulk.running` carries it out. A case that cannot be handed over does not stop the
     others. A case that was assigned to somebody else meanwhile stays with that agent. Raise `Invalid` at the field `to`
-    if `successor` is `leaving` or has left.
+    if `successor` is `leaving` or has left, or if there are more than `changes.MOST` cases.
     """
     if successor == leaving:
         raise Invalid({"to": "Choose a colleague."})
@@ -55,10 +57,10 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
         async with transaction(by):  # A savepoint: without cases, the change is rolled back.
             await verb.rule.check(value)
             change = await BulkChange.prepare(verb, question, None, by=by, at=at, value=value)
+    except NoCases:
+        return None
     except Invalid as refusal:
-        if "case" in refusal.fields:
-            return None
-        raise Invalid({"to": refusal.sentence}) from None
+        raise Invalid({"to": TOO_MANY if "case" in refusal.fields else refusal.sentence}) from None
     if verb is Verb.DISPATCH:
         await _plan(change, leaving, by, at)
     return change
