@@ -9,7 +9,7 @@ from portal.web.visit import now
 
 
 async def go_out(at: datetime | None = None) -> None:
-    """Run the jobs of all held replies; `at` is the instant at which the replies go out."""
+    """Run the jobs of all held replies as at the instant `at`, or if it is None ten seconds from now."""
     async with transaction(SYSTEM):
         held = [row["id"] for row in await current().fetch("select id from outgoing_reply order by id")]
     for one in held:

@@ -101,7 +101,7 @@ async def test_a_contact_opens_a_case_and_gets_a_number() -> None:
 
 
 async def test_the_service_follows_the_type_then_the_customer_then_there_is_none() -> None:
-    """A new case gets the customer's default service for its type, or else the customer's default service, or else none."""
+    """A new case gets the customer's default service for its type, or else the default for all types, or else none."""
     async with transaction(INES) as tx:
         await tx.execute("insert into service select 3, 1, 1, 'Projects', settlement, rollup, taxable, exemption_reason, effective_start,"
                          " rounding_minimum, rounding_increment, rounding_mode, created_at from service where id = 1")  # fmt: skip

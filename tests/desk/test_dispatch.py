@@ -68,7 +68,7 @@ async def log(case: Case, kind: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_a_case_is_assigned_when_a_contact_opens_it_and_its_log_says_by_which_rule() -> None:
-    """S3.8: a rule assigns Ada's case to an agent, who is notified; only agents read in its log which rule it was."""
+    """S3.8: a rule assigns Ada's case to Ines, who is notified. The log of the case names the rule, to agents only."""
     await rule("Everything", department_id=SUPPORT)
     case = await opened()
     assert (case.agent_id, case.department_id, case.stands) == (INES.id, SUPPORT, Status.NEW)
@@ -247,7 +247,10 @@ async def test_trying_the_rules_says_who_would_get_a_case_and_changes_nothing() 
 
 
 async def handed(to: int | None) -> tuple[Progress, list[Refused]]:
-    """Hand over Ines's open cases as Max; return how many were handed over, and the cases that were not."""
+    """Hand over Ines's open cases as Max, to the agent `to`, or by the rules if it is None.
+
+    Return how many were handed over, and the cases that were refused.
+    """
     async with transaction(MAX):
         change = await hand_over(INES.id, to, by=MAX, at=NOW)
         if change is None:
@@ -321,7 +324,7 @@ async def test_a_case_that_somebody_takes_while_it_is_handed_over_stays_with_the
 
 
 async def test_a_contact_can_dispatch_no_case_and_the_database_agrees() -> None:
-    """D52: `dispatch` refuses Ada, the database does not dispatch Gil's case for her, and she reads no table of dispatch."""
+    """D52: `dispatch` refuses Ada. The database does not dispatch Gil's case for her, and lets her read no dispatch table."""
     case, other = await opened(), await opened(GIL)
     await rule(agent_id=MAX.id)
     async with transaction(ADA) as tx:

@@ -110,7 +110,10 @@ async def test_a_preview_saves_nothing(app: Gate) -> None:
 
 
 async def test_a_new_article_is_saved_before_pictures_are_added_to_it(app: Gate) -> None:
-    """S2.45: the form of a new article leads to its pictures; a refused form saves nothing."""
+    """S2.45: a button in the form of a new article saves the article and leads to its pictures.
+
+    If the title is missing, the form is refused and nothing is saved.
+    """
     async with await Browser.of(app, INES, at=NOW) as ines:
         typed = {"title": "Set up", "text": "## Here", "audience": "agents", "then": "pictures"}
         assert 'value="pictures"' in (await ines.get("/agent/help/new")).text
@@ -157,7 +160,10 @@ async def test_a_published_article_is_not_deleted() -> None:
 
 
 async def test_two_agents_who_write_at_once_get_two_addresses() -> None:
-    """S2.45: titles with the same words get different slugs, and a slug stays when the title changes."""
+    """S2.45: two articles with the same words in the title, written at once, get different slugs.
+
+    The slug of an article stays when its title changes. It has only small letters, digits and hyphens.
+    """
     first, second = await asyncio.gather(article("Wi-Fi?"), article("Wi Fi!"))
     assert {first.slug, second.slug} == {"wi-fi", "wi-fi-2"}
     async with transaction(INES):
@@ -206,7 +212,10 @@ async def test_each_reader_finds_what_is_meant_for_them(app: Gate, reader: Reade
 
 
 async def test_the_search_finds_all_words_with_titles_first() -> None:
-    """S2.45: a search ignores case and accents; an article has to contain every word."""
+    """S2.45: a search finds the articles that contain every word, regardless of case and accents.
+
+    Articles with the words in the title come first.
+    """
     await article("Printers", text="The VPN is not needed for Größe.")
     await article("VPN", text="Install it.")
     assert await titles(None, "vpn") == ["VPN", "Printers"]
@@ -245,7 +254,10 @@ async def test_articles_are_suggested_while_a_subject_is_typed(app: Gate, monkey
 
 
 async def test_views_count_each_signed_in_reader_once_a_day(app: Gate) -> None:
-    """S2.45: each signed-in reader is counted once a day; the next day, the readers are forgotten and the number stays."""
+    """S2.45: each signed-in reader of an article is counted once a day.
+
+    Who read it on earlier days is deleted, and the number of views stays.
+    """
     made = await article()
     async with (
         Browser(app) as nobody,
@@ -337,7 +349,10 @@ async def test_an_uploaded_picture_is_drawn_again_and_named_for_the_text(app: Ga
 
 
 async def test_a_form_of_a_picture_that_is_sent_again_adds_the_picture_chosen_last(app: Gate) -> None:
-    """S2.45: a form that is sent again after Back, with the same key, adds the image that was chosen last."""
+    """S2.45: a form that is sent again after Back, with the same key and another image, adds that image too.
+
+    A file that is not an image is refused, and no upload is left of it.
+    """
     here, key = f"/agent/help/{(await article(is_out=False)).id}", {"form_key": str(uuid.uuid4())}
     sent = (("notes.png", b"MARK", 422), ("first.png", png(), 303), ("second.png", png(), 303))
     async with await Browser.of(app, INES, at=NOW) as ines:
@@ -378,7 +393,10 @@ async def test_an_article_has_a_limited_number_of_pictures(monkeypatch: pytest.M
 
 
 async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
-    """S2.45: an article links to the form of a new case, even for a visitor who signs in first; the log names the article."""
+    """S2.45: an article links to the form of a new case, also for a visitor, who then signs in first.
+
+    The log of the case names the article; once the article is withdrawn, its name is no link any more.
+    """
     made, hidden = await article(), await article("For agents", audience="agents")
     async with (
         Browser(app) as nobody,
@@ -418,7 +436,7 @@ async def test_a_case_that_begins_at_an_article_names_it(app: Gate) -> None:
 
 
 async def test_an_unknown_article_is_not_found() -> None:
-    """S2.45: ids and slugs that no article has get 404."""
+    """S2.45: reading or finding an article by an id or a slug that no article has raises `NotFound`."""
     async with transaction(INES, readonly=True):
         for wrong in (reading.read("gone", INES), reading.as_written(7), Article.find(7)):
             with pytest.raises(NotFound):

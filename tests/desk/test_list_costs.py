@@ -61,9 +61,9 @@ async def at(filled: tuple[str, datetime]) -> AsyncIterator[datetime]:
 
 @contextmanager
 def explained(tx: Transaction) -> Iterator[list[tuple[str, float]]]:
-    """Yield a list to which each scan of the table of cases in the block is added: its kind, and how many rows it read.
+    """Yield a list, to which each scan of the table `cases` adds its kind and how many rows it read, during the block.
 
-    Each query runs a second time for that.
+    Each query runs twice for that.
     """
     scans: list[tuple[str, float]] = []
     fetch, fetchrow = tx.fetch, tx.fetchrow
@@ -91,10 +91,10 @@ def explained(tx: Transaction) -> Iterator[list[tuple[str, float]]]:
 
 
 async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at: datetime) -> None:
-    """A page of a list reads at most 2,000 of 30,000 cases, in each view sorted by each column, in both directions.
+    """A page of a list reads fewer than 2,000 of 30,000 cases, in each view sorted by each column, in both directions.
 
-    Sorted by customer, it may read all cases of one customer, and four small views sorted by status or agent read
-    themselves. The cases that end soon, latest deadline first, are left out.
+    It may read up to 8,000 when it is sorted by customer or, in a small view, by status or agent. The cases that are due
+    soon are not tested with the latest deadline first.
     """
     async with transaction(AGENT, readonly=True) as tx:
         for view, rule in VIEWS.items():
@@ -115,7 +115,7 @@ async def test_each_view_in_each_order_reads_hardly_more_cases_than_it_shows(at:
 
 
 async def test_the_counts_of_the_views_stop_and_the_large_ones_come_from_indexes_alone(at: datetime) -> None:
-    """Each count reads at most 2,000 cases, and that of a view with several thousand cases only entries of an index."""
+    """The count of each view stops at 1,001 and reads fewer than 2,000 cases; of a large view, it reads only an index."""
     async with transaction(AGENT, readonly=True) as tx:
         for view, counting in countings(AGENT, at).items():
             with explained(tx) as scans:
@@ -128,7 +128,7 @@ async def test_the_counts_of_the_views_stop_and_the_large_ones_come_from_indexes
 
 
 async def test_the_cases_beside_one_are_found_by_reading_few(at: datetime) -> None:
-    """To find the neighbours of a case in a long list, at most 2,000 of 30,000 cases are read, half of them to count them."""
+    """To find the previous and the next case in a list of 30,000, fewer than 2,000 cases are read, in each of seven orders."""
     async with transaction(AGENT, readonly=True) as tx:
         case = await Case.find("20002", AGENT)
         for sort in (Sort.UPDATED, Sort.NUMBER, Sort.SUBJECT, Sort.CUSTOMER, Sort.STATUS, Sort.PRIORITY, Sort.AGENT):
@@ -139,9 +139,9 @@ async def test_the_cases_beside_one_are_found_by_reading_few(at: datetime) -> No
 
 
 async def test_the_pages_of_a_contact_read_hardly_more_cases_than_they_show(at: datetime) -> None:
-    """The list and the home page of a contact, whose customer has 3,000 cases, count up to 1,001 by an index alone.
+    """The list and the home page of a contact, whose customer has 3,000 cases, count up to 1,001 of them in an index alone.
 
-    Besides that they read fewer than 400 cases.
+    Besides these counts, each page reads fewer than 400 cases.
     """
     async with transaction(CONTACT, readonly=True) as tx:
         for counts, page in (

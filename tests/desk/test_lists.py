@@ -268,7 +268,7 @@ async def test_an_address_asks_and_a_nonsense_one_breaks_nothing() -> None:
 
 
 async def test_a_contact_lists_the_customers_cases_or_only_own_ones(five: None) -> None:
-    """R26: a contact's list and its count contain only cases that the contact may see."""
+    """R26: a contact's list and its count contain only cases that the contact may see, and closed ones only if asked for."""
 
     async def listed(reader: Any, everything: bool) -> list[int]:
         async with transaction(reader):

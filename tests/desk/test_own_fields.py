@@ -33,7 +33,7 @@ SITE = "Site\nHamburg\nBerlin"
 
 
 async def made(name: str, kind: str = "text", *, hidden: bool = False, choices: str = "", **facts: Any) -> CaseField:
-    """Create an own field of cases as Noor, change the given facts of it, and return it."""
+    """Create an own field of cases as Noor, set its other `facts`, and return it."""
     async with transaction(NOOR):
         field = await CaseField.create(
             NewField(name=name, kind=kind, choices=choices, for_contacts="no" if hidden else "yes")
@@ -74,9 +74,9 @@ async def listed(query: str) -> list[int]:
 
 
 async def test_a_contact_fills_in_shown_fields_and_sees_no_hidden_one() -> None:
-    """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals; hidden fields she cannot read or fill in.
+    """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals. She can neither read nor fill in others.
 
-    The database also hides these fields from her, and refuses values for them and for fields of Alan's case.
+    The database also hides the other fields from her, and refuses values of them and values of Alan's case.
     """
     serial, hours = await made("Serial number"), await made("Power draw", "number")
     secret, since = await made("Warranty until", "date", hidden=True), await made("Bought on", "date")
@@ -127,9 +127,9 @@ async def test_numbers_are_read_as_the_reader_writes_them() -> None:
 
 
 async def test_each_change_has_a_line_and_hidden_ones_reach_no_contact() -> None:
-    """Each changed field has a line in the log; contacts learn of a change of a hidden field in no way.
+    """Each changed field has a line in the log of the case. Contacts do not learn that a hidden field was changed.
 
-    A repeat changes nothing.
+    A repeated change writes nothing.
     """
     site = await made("Site", "choice", choices="Hamburg\nBerlin")
     secret = await made("Warranty", hidden=True)
@@ -228,7 +228,10 @@ async def test_a_case_is_not_resolved_without_what_that_requires() -> None:
 
 
 async def test_a_field_and_a_choice_in_use_stay_and_what_is_unused_goes() -> None:
-    """The kind of a field in use cannot be changed, not even by SQL; cases keep choices that are no longer offered."""
+    """The kind of a field in use cannot be changed, not even by SQL; a case keeps a choice that is no longer offered.
+
+    Fields and choices in use cannot be deleted, unused ones can.
+    """
     site, empty = await made("Site", "choice", choices="Hamburg\nBerlin"), await made("Unused", "number")
     case = await opened(ADA)
     async with transaction(INES):
@@ -270,7 +273,7 @@ async def test_two_agents_who_fill_in_the_same_field_wait_for_each_other() -> No
 
 
 async def test_what_is_deleted_while_somebody_fills_it_in_is_said_in_a_sentence() -> None:
-    """S3.18: a choice or a field that is deleted after a form was read is refused, and the case keeps what it has."""
+    """S3.18: if a field or a choice is deleted after an agent has loaded the form, the value for it is refused."""
     site, serial = await made("Site", "choice", choices="Hamburg\nBerlin"), await made("Serial number")
     case = await opened(ADA)
     async with transaction(INES):
@@ -307,7 +310,7 @@ async def test_a_field_with_ten_thousand_values_is_renamed_hidden_filtered_and_k
         )
         for part in range(
             11
-        ):  # One statement for all of them may take a plan that reads the search words once for each.
+        ):  # One statement for all values may take a plan that reads all search words for each of them.
             await tx.execute(
                 "insert into case_field_value (case_id, customer_id, field_id, kind, choice_id)"
                 " select id, 1, $1, 'choice', (select min(id) from case_field_choice) from chosen where part = $2",

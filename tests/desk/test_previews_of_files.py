@@ -97,7 +97,10 @@ async def test_a_person_who_has_had_too_many_drawings_made_waits(app: Gate, monk
 
 
 async def test_a_text_is_shown_as_text_whatever_it_contains(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.12, R56: a text file in UTF-8 or UTF-16 is shown escaped; if it is long, its beginning is shown with a note."""
+    """S3.12, R56: a text file in UTF-8 or UTF-16 is shown escaped; of a long one, the page shows the beginning and says so.
+
+    An HTML file is not shown.
+    """
     files = {
         "client.log": b"08:12 <script>alert(1)</script>\r\nno route",
         "wide.txt": "Größe".encode("utf-16"),
@@ -159,7 +162,7 @@ async def test_old_drawings_are_deleted(app: Gate) -> None:
 
 
 async def test_the_kind_of_a_file_decides_how_it_is_shown() -> None:
-    """R56: images are recognized by content, PDF and text files by extension; any other file is only a download."""
+    """R56: PNG images are recognized by content, PDF and text files by extension; SVG and HEIC files are only downloads."""
     octets = "application/octet-stream"
     files = (("a.bin", "image/png"), ("A.PDF", octets), ("a.log", octets), ("a.svg", octets), ("a.heic", "image/heic"))
     shapes = [shape_of(*one) for one in files]

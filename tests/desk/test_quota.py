@@ -36,7 +36,10 @@ async def test_files_beyond_the_customers_share_are_refused_and_the_text_is_not_
 
 @pytest.mark.usefixtures("dsn")
 async def test_one_person_leaves_only_so_many_files_without_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R58: once Ada has uploaded the allowed number of files without a message, she has to wait; Gil need not."""
+    """R58: once Ada has uploaded the allowed number of files without a message, she waits until the first is an hour old.
+
+    Gil need not wait.
+    """
     monkeypatch.setattr(attachments, "MAX_PENDING", 2)
 
     async def announce(reader: ContactReader, minutes: int) -> None:

@@ -116,7 +116,10 @@ async def test_a_rating_keeps_every_text_without_what_nobody_sees(app: Gate, clo
 
 
 async def test_a_contact_who_does_not_see_the_case_cannot_rate_it(app: Gate, clock: Any) -> None:
-    """R22, D52: another customer, and a colleague who sees only their own cases, get 404, and nothing is stored."""
+    """R22, D52: a contact of another customer, a colleague who sees only their own cases, and an agent cannot rate a case.
+
+    The contacts get 404 for the page and the form, and nothing is stored.
+    """
     case = await solved()
     for reader in (GIL, ALAN):
         async with await Browser.of(app, reader, at=NOW) as browser:
@@ -265,7 +268,7 @@ async def test_the_rating_costs_the_page_no_statement(dsn: str) -> None:
 
 
 async def test_the_link_of_a_case_that_was_merged_rates_the_case_that_it_is_part_of(app: Gate, settings: Settings, clock: Any) -> None:  # fmt: skip
-    """D53: after a merge, the rating link of the merged case opens the form of the other case, and rates that case."""
+    """D53: the rating link of a merged case opens the form of the case that it was merged into, and rates that one."""
     case, into = await solved(), await solved()
     link = await linked(case, settings)
     async with transaction(INES):

@@ -106,7 +106,7 @@ async def test_a_case_with_the_words_in_its_subject_is_better_than_a_newer_one(d
 
 
 async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
-    """R23, R26, D51: contacts find cases that they may see, by replies but never by notes or their files."""
+    """R23, R26, D51: contacts find only cases that they may see, by words of replies but not of notes or files of notes."""
     marker = await opened(GIL, "Zebrafish", "Quagga", files=[])
     for typed in ("vpn", "acme", "tunnel", "raised tunnel", "#1001", "ada", "monday"):
         assert 1001 not in await numbers(typed, GIL), typed
@@ -137,7 +137,7 @@ async def test_nobody_finds_what_they_may_not_see(desk: list[Case]) -> None:
 
 
 async def test_contacts_cannot_read_the_words_themselves(desk: list[Case]) -> None:
-    """R23: contacts cannot read the tables of the search index except through its function."""
+    """R23: contacts can neither read the table of the search index nor call the search function of the agents."""
     for sql in ("select * from case_words", "select * from agent_case_hits('vpn', null)"):
         with pytest.raises(Exception, match="permission denied"):
             async with transaction(ADA, readonly=True) as tx:
@@ -152,7 +152,7 @@ async def test_files_are_found_by_their_names(desk: list[Case]) -> None:
 
 
 async def test_the_words_follow_every_change(desk: list[Case]) -> None:
-    """The index replaces words of a former subject and contact; a merge moves the words to the other case (D53)."""
+    """Words of a former subject or contact leave the index; a merge moves the words of the messages along (D53)."""
     vpn, printer, _ = desk
     async with transaction(INES) as tx:
         await tx.execute("update cases set subject = 'Gateway', contact_id = $2 where id = $1", vpn.id, ALAN.id)
@@ -240,7 +240,7 @@ async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None
 
 
 async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_merge(desk: list[Case]) -> None:
-    """R52: a text whose characters fold to words, and which a row of the index cannot hold, is stored and merged."""
+    """R52: a text whose search words are much longer than itself, too long for a row of the index, is stored and merged."""
     vpn, printer, _ = desk
     async with transaction(INES):
         for turn, length in enumerate((30_000, 9_000), 1):

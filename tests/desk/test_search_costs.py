@@ -43,9 +43,10 @@ async def _connected(filled: str) -> AsyncIterator[None]:
 
 
 async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
-    """For a rare word, also with a common word, unfinished or with a customer, it reads fewer than 100 more than it finds.
+    """A search for a rare word, also half typed or beside common words, reads fewer than 100 rows more than it finds cases.
 
-    For common words, it reads at most the newest 8,192 of 12,000 cases in the index, and 1,100 of the table.
+    A search that finds nothing reads nothing. A search for common words stops at 1,001 cases, for which it reads at most
+    8,192 of 12,000 rows of the index and fewer than 1,100 cases.
     """
     async with transaction(AGENT, readonly=True) as tx:
         for typed in ("rareword", "nobody rareword", "rareword nobody", "nobody rarew", "halfword nobody rareword "):
@@ -64,9 +65,11 @@ async def test_a_search_reads_hardly_more_cases_than_it_finds() -> None:
 
 
 async def test_the_index_is_not_asked_for_a_common_word_beside_a_rare_one() -> None:
-    """The list of a common word in the index is as long as there are cases, so common words are checked on found rows.
+    """A common word beside a rare one is not looked up in the index, but checked on the rows with the rare word.
 
-    R23: a contact is not told which words are common in notes, although each case here has a note with the word.
+    The index lists every case for the common word. If all words of a search are common, they are looked up.
+
+    R23: the database tells a contact that a word is common in replies, but not that it is common in notes.
     """
     for reader in (AGENT, CONTACT):
         async with transaction(reader, readonly=True):

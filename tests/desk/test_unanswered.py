@@ -80,7 +80,7 @@ async def test_a_case_is_reminded_of_and_closed_as_the_reminder_announced() -> N
 
 
 async def test_an_answer_a_new_question_and_a_changed_rule_end_what_was_announced() -> None:
-    """S3.18: an answered case is not closed, and neither is any case once the rule has no days until closing.
+    """S3.18: an answered case is not closed, nor is any case once the rule no longer says after how many days to close.
 
     A further reply of an agent starts the time until the reminder again.
     """

@@ -23,7 +23,10 @@ TARGETS = TargetFacts(
 
 
 async def promise(targets: TargetFacts = TARGETS, hours: HoursFacts = HOURS, service_id: int | None = None) -> None:
-    """Store business hours and targets as an admin does, the usual targets or those of a service."""
+    """Store business hours and targets as an admin does, and enqueue the job that computes deadlines again.
+
+    The targets are those of the service `service_id`, or the usual ones if it is None.
+    """
     async with transaction(NOOR):
         await recounting.begin()
         await save_hours(hours)
@@ -31,7 +34,7 @@ async def promise(targets: TargetFacts = TARGETS, hours: HoursFacts = HOURS, ser
 
 
 async def deadlines(case: Any) -> dict[str, Any]:
-    """Return the stored deadlines of a case by duty."""
+    """Return the stored deadlines of a case as rows, by duty (`reply` or `solve`)."""
     async with transaction(NOOR) as tx:
         rows = await tx.fetch("select * from deadline where case_id = $1", case.id)
     return {row["duty"]: row for row in rows}

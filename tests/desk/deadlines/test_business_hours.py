@@ -20,7 +20,7 @@ BERLIN = Hours(zone="Europe/Berlin", windows=WITH_LUNCH, country="DE", region="H
 
 
 def at(text: str, zone: str = "Europe/Berlin") -> datetime:
-    """Return the instant at which a clock in `zone` shows `text`, in UTC."""
+    """Return, in UTC, the instant at which a clock in `zone` shows `text`."""
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
@@ -37,7 +37,8 @@ def due(hours: Hours, start: str, minutes: int, *pauses: tuple[str, str | None])
 def open_minutes(hours: Hours, start: datetime) -> Iterator[bool]:
     """Yield for each minute from `start` on whether the business is open; `start` is a whole minute.
 
-    A window begins when the clock has reached its begin on that day, and ends when it has reached its end.
+    A window begins when the clock first reaches its begin on that day, and ends when the clock first reaches its end,
+    even if the clock is set back afterwards.
     """
     zone, reached = ZoneInfo(hours.zone), dict[date, int]()
     for step in count(-26 * 60):
@@ -49,7 +50,7 @@ def open_minutes(hours: Hours, start: datetime) -> Iterator[bool]:
 
 
 def slow_due(hours: Hours, start: datetime, minutes: int, pauses: list[Stretch], most: int) -> datetime | None:
-    """Walk through at most `most` minutes, and return what `Calendar.due` returns, or None if they do not suffice."""
+    """Compute what `Calendar.due` returns by counting each minute; return None if `most` minutes are not enough."""
     left = minutes
     for step, is_open in zip(range(most), open_minutes(hours, start), strict=False):
         now = start + step * MINUTE
@@ -97,7 +98,8 @@ def compare(hours: Hours, day: date, begin: int, minutes: int, pauses: list[tupl
     """Assert that the fast and the slow computation find the same deadline.
 
     The clock starts `begin` minutes after midnight UTC of `day`. Each pause is a pair: how many minutes after that start
-    it begins, and its length in minutes, or None without an end. The slow computation gives up after `days` days.
+    it begins, and its length in minutes, or None without an end. The slow computation gives up after `days` days; the
+    fast one must then find no deadline or a later one.
     """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC) + begin * MINUTE
     stretches = [
@@ -118,7 +120,10 @@ CASES = (business(), some.sampled_from(DAYS), some.integers(0, A_DAY), some.inte
 def test_a_deadline_is_the_one_that_counting_each_minute_finds(
     hours: Hours, day: date, begin: int, minutes: int, pauses: list[tuple[int, int | None]]
 ) -> None:
-    """D49: with windows, holidays, own days off, clock changes and pauses, counting each minute gives the same deadline."""
+    """D49: `Calendar` finds the deadline that counting each minute finds.
+
+    The examples have windows, holidays, own days off, clock changes and pauses.
+    """
     compare(hours, day, begin, minutes, pauses, 3)
 
 
@@ -166,7 +171,10 @@ def test_a_day_counts_as_long_as_it_is_when_clocks_change() -> None:
 
 
 def test_a_pause_moves_a_deadline_by_its_business_hours() -> None:
-    """D49: a pause from Friday to Monday moves the deadline by the working time between, and not by the weekend."""
+    """D49: a pause from Friday to Monday moves the deadline by the working time between, and not by the weekend.
+
+    While a pause lasts, only a deadline that is reached before it or as it begins can be computed.
+    """
     assert due(BERLIN, "2026-11-20 09:00", 240, ("2026-11-20 10:00", "2026-11-23 10:00")) == "2026-11-23 14:00"
     assert due(BERLIN, "2026-11-20 09:00", 240, ("2026-11-20 10:00", None)) is None
     assert due(BERLIN, "2026-11-20 09:00", 60, ("2026-11-20 10:00", None)) == "2026-11-20 10:00"
@@ -198,7 +206,10 @@ def test_a_deadline_within_known_days_asks_for_no_further_days(monkeypatch: pyte
 
 
 def test_public_holidays_are_known_for_the_countries_that_forms_offer() -> None:
-    """D49: forms offer countries with known holidays, and the regions that have holidays of their own."""
+    """D49: forms offer only countries whose holidays are known, and regions that have holidays of their own.
+
+    Reformation Day is a holiday in Hamburg but not in all of Germany; an unknown country has no holidays.
+    """
     assert offered_countries().keys() <= countries().keys()
     assert len(offered_countries()) > 200
     assert "HH" in regions_of("DE")

@@ -62,7 +62,10 @@ async def test_without_targets_no_case_has_a_deadline() -> None:
 
 
 async def test_a_service_has_its_own_targets() -> None:
-    """S3.20: the targets of a service replace all usual ones for its cases, even those that the service does not have."""
+    """S3.20: if a service has any target, the usual targets do not apply to its cases, not even where it has none.
+
+    When the case is taken out of the service, the usual targets apply to it.
+    """
     await promise()
     await promise(type(TARGETS)(solve_high="1h"), service_id=HELPDESK)
     case = await opened()
@@ -98,7 +101,7 @@ async def test_only_a_reply_of_an_agent_that_the_customer_reads_is_a_response() 
 
 
 async def test_what_was_kept_stays_kept() -> None:
-    """D49: a priority, a pause or a target that is changed after the reply does not move the deadline of the reply."""
+    """D49: neither a pause nor a change of priority after the reply moves the deadline of the reply."""
     await promise()
     case = await opened(priority=Priority.NORMAL)
     async with transaction(INES):
@@ -109,7 +112,7 @@ async def test_what_was_kept_stays_kept() -> None:
 
 
 async def test_a_reply_before_anything_was_promised_is_neither_kept_nor_late() -> None:
-    """D49: targets that are set later do not apply to a reply that was sent before."""
+    """D49: targets do not apply to a reply that was sent before they were set; the solution has a deadline."""
     case = await opened()
     async with transaction(INES):
         await case.reply(by=INES, text="Yes.", at=at("20 16:30"))
@@ -121,7 +124,7 @@ async def test_a_reply_before_anything_was_promised_is_neither_kept_nor_late() -
 
 
 async def test_a_case_that_waits_has_no_deadline_and_goes_on_with_what_was_left() -> None:
-    """D49: while a case waits, its deadlines do not run; each pause is stored with its cause, and moves the deadline."""
+    """D49: while a case waits, no deadline runs. Each pause is stored with its cause, and moves the one of the solution."""
     await promise()
     case = await opened()
     async with transaction(INES):
@@ -157,7 +160,10 @@ async def test_a_case_that_waits_from_the_beginning_has_no_running_deadline() ->
 
 
 async def test_a_solved_case_has_kept_its_deadline_until_it_is_opened_again() -> None:
-    """D49: the time in which a case was resolved does not count once it is open again."""
+    """D49: a resolved case has met the deadline of its solution.
+
+    After the case is opened again, the time in which it was resolved or closed does not count.
+    """
     await promise()
     case = await opened()
     async with transaction(INES):
@@ -183,7 +189,7 @@ async def test_a_passed_deadline_is_not_moved_by_a_pause_after_it() -> None:
 
 
 async def test_merged_cases_go_on_with_the_clock_that_began_first() -> None:
-    """D49, D53: after a merge, the other case has the deadlines of the case opened first; the merged case has none."""
+    """D49, D53: after a merge, the case that remains has the deadlines of the one opened first; the merged case has none."""
     await promise()
     first, second = await opened(at=at("20 10:00")), await opened(at=at("20 11:00"))
     async with transaction(INES):
@@ -221,7 +227,7 @@ async def test_a_case_that_is_split_off_is_due_from_when_the_contact_wrote_it() 
 
 
 async def test_a_repeated_change_writes_nothing() -> None:
-    """D49: a change of the case that moves no deadline writes no row of a deadline."""
+    """D49: assigning a case moves no deadline, and so writes no row of a deadline."""
     await promise()
     case = await opened()
     async with transaction(INES) as tx:
@@ -231,7 +237,7 @@ async def test_a_repeated_change_writes_nothing() -> None:
 
 
 async def recounted() -> recounting.Recount | None:
-    """Run the job that was enqueued last to its end, and return its progress."""
+    """Run the newest job that computes deadlines again to its end, and return its progress."""
     async with transaction(SYSTEM):
         latest: Any = await recounting.latest()
         while await recounting.recount(latest.version, NOW):
@@ -240,7 +246,7 @@ async def recounted() -> recounting.Recount | None:
 
 
 async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.20, D49: the job computes the deadlines of open cases again; deadlines that were met or missed stay as they are."""
+    """S3.20, D49: the job computes the deadlines of open cases again. Met ones and those of closed cases stay as they are."""
     monkeypatch.setattr(recounting, "BATCH", 2)
     await promise()
     cases = [await opened() for _ in range(3)]
@@ -274,7 +280,7 @@ async def test_a_case_that_breaks_keeps_its_deadlines_and_stops_no_other(dsn: st
 
 
 async def test_a_recount_waits_for_a_lock_and_leaves_no_case_out(dsn: str) -> None:
-    """If a lock is not free in time, the batch is undone as a whole, so that the job handles it again."""
+    """If a lock is not free in time, the batch is undone as a whole; the next run of the job computes all its cases."""
     await promise()
     cases = [await opened() for _ in range(2)]
     await promise(hours=type(HOURS)(hours_friday="9-11:30", hours_monday="9-17", time_zone="Europe/Berlin"))

@@ -23,7 +23,10 @@ def due(duty: Duty, due_at: datetime | None, **more: object) -> Deadline:
 
 
 def line(shown: Clock) -> Line | None:
-    """Return what a list shows to Ada, who is in Berlin, with plain spaces instead of no-break spaces."""
+    """Return the line about deadlines that a list of cases shows at NOW to Ada, who is in Berlin; None if it shows none.
+
+    No-break spaces are replaced by plain ones.
+    """
     with reading(ADA, SimpleNamespace(time_zone="UTC"), NOW):
         found = shown.line(NOW)
     return found and found._replace(words=found.words.replace(NBSP, " "))
@@ -50,7 +53,10 @@ def test_a_deadline_names_the_duty_and_how_near_it_is(due_at: datetime, words: s
 
 
 def test_the_pie_shows_the_share_of_the_working_time_that_is_used() -> None:
-    """S3.20: on Friday at 11:00, none of the promised four hours is used for a deadline at 15:00, and 75 % for one at 12:00."""
+    """S3.20: on Friday at 11:00, with four promised hours, 0 % are used for a deadline at 15:00, and 75 % for one at 12:00.
+
+    If more working hours are left than were promised, 0 % are used.
+    """
     shares = [found.used for hours in (4, 1) if (found := line(clock(due(Duty.SOLVE, NOW + hours * HOUR))))]
     assert shares == [0, 0.75]
     weekend = line(clock(due(Duty.SOLVE, NOW + 3 * DAY)))
@@ -61,7 +67,10 @@ def test_the_pie_shows_the_share_of_the_working_time_that_is_used() -> None:
 @pytest.mark.parametrize("cause", ["customer", "others", "done"])
 @pytest.mark.parametrize("passed", [HOUR, -HOUR, None])
 def test_what_waits_or_is_done_is_neither_near_nor_late(cause: str, passed: timedelta | None) -> None:
-    """D49: a case that waits or is done is shown neither as `soon` nor as `late`, even if a deadline has passed."""
+    """D49: of a case that waits, a list shows only since when it waits, and of a case that is done nothing.
+
+    Neither is shown as `soon` or `late`, even if a deadline has passed.
+    """
     pause = Pause(cause=cause, began_at=NOW - 2 * DAY)
     found = line(clock(due(Duty.REPLY, passed and NOW + passed), due(Duty.SOLVE, passed and NOW + passed), pause=pause))
     assert found is None if cause == "done" else found == Line("Paused since Wed", sign="paused")
