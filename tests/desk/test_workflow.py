@@ -66,7 +66,7 @@ async def test_a_configured_status_is_shown_by_its_name_to_both_sides_and_filter
 
 
 async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.18, R81: a new status is refused if the allowed number of statuses is in use."""
+    """S3.18, R81: while as many statuses are offered as allowed, none can be added, and no ended one can be resumed."""
     monkeypatch.setattr("portal.desk.workflow.statuses.MOST", 7)
     await added()
     with pytest.raises(Invalid, match="which is the most"):
@@ -82,7 +82,7 @@ async def test_there_are_no_more_statuses_than_a_menu_shows(monkeypatch: pytest.
 
 
 async def test_the_log_names_the_status_as_each_side_reads_it() -> None:
-    """S3.18: the log names a status by the name for agents or for contacts, or by its category if the event has no name."""
+    """S3.18: the log shows agents and contacts the name of a status for them, or its category if the event has no name."""
     details = {"from": "open", "to": "waiting_for_customer", "name": "Ask them", "customer_name": "Ask you"}
     for for_contact, words in ((False, "Ines set the status to Ask them"), (True, "Ines set the status to Ask you")):
         assert words_of("status", "Ines", details, for_contact=for_contact, zone=None) == words  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ async def test_the_log_names_the_status_as_each_side_reads_it() -> None:
 
 
 async def test_agents_set_only_what_may_follow_and_the_customer_may_always_answer_and_close() -> None:
-    """S3.18: agents can set only statuses that may follow the present one; contacts can always reply and close."""
+    """S3.18: agents can set only statuses that may follow the present one; a contact can close the case nevertheless."""
     case, status = await opened(), await added()
     await set_to(case, Status.OPEN)
     first = await of(Status.OPEN)
@@ -171,7 +171,10 @@ async def test_two_admins_cannot_end_the_last_two_statuses_at_once() -> None:
 
 
 async def test_the_clock_follows_the_flag_of_the_status_also_for_cases_that_have_it() -> None:
-    """S3.18, S3.20: if a status starts or stops pausing deadlines, the job also changes the pauses of cases that have it."""
+    """S3.18, S3.20: if a status starts or stops pausing deadlines, pauses of the cases that have it begin or end too.
+
+    The job that computes deadlines again does this.
+    """
     async with transaction(NOOR):
         await save_targets(TargetFacts(solve_normal="8h"))
     case = await opened()
@@ -192,7 +195,7 @@ async def test_the_clock_follows_the_flag_of_the_status_also_for_cases_that_have
 
 
 async def test_two_agents_set_statuses_of_one_category_at_once_and_one_gets_a_conflict() -> None:
-    """S3.18: of two agents who set different statuses of the same category at once, the second gets a conflict."""
+    """S3.18: of two agents who have loaded a case and set different statuses of one category, the second gets a conflict."""
     case, first, second = await opened(), await added("In progress", "open"), await added("Planned", "open")
     mine, theirs = await reread(case), await reread(case)
     await set_to(mine, first.id)

@@ -62,7 +62,7 @@ async def test_the_record_cannot_be_altered() -> None:
 
 
 async def test_settled_time_says_what_can_be_done_about_it() -> None:
-    """C2: time on a draft cannot be changed: Max is told to take it off the draft, and Ines that a manager can do so.
+    """C2: time on the draft of an invoice cannot be changed: Max is told to take it off, and Ines that a manager can do so.
 
     For time on an issued invoice, Noor is told that the time must be credited first.
     """
@@ -101,7 +101,7 @@ async def test_time_on_a_statement_says_so() -> None:
     ("text", "minutes"), [("24h", 1440), ("24h 1m", 1441), ("30:00", 1800), ("48h", 2880), ("0", 0), ("0m", 0)]
 )
 async def test_an_override_may_be_48_hours(text: str, minutes: int) -> None:
-    """D8: an override of the billable minutes may be up to 48 hours, twice the 24 hours of the longest entry."""
+    """D8: `parse_counted` reads an override of the billable minutes of up to 48 hours, twice the longest entry."""
     assert parse_counted(text) == minutes
 
 

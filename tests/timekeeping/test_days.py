@@ -51,7 +51,7 @@ def summed(*spans: tuple[int, int]) -> list[tuple[int | None, int, int, int]]:
     ],
 )
 def test_gaps_and_overlaps_of_a_day(spans: list[tuple[int, int]], expected: list[Any]) -> None:
-    """S1.21: at least five minutes without any entry are a gap; time shared with an earlier entry is an overlap."""
+    """S1.21: five minutes or more between two entries are a gap; minutes shared with an earlier entry are an overlap."""
     assert summed(*spans) == expected
 
 

@@ -308,7 +308,10 @@ async def test_an_old_day_stays_when_something_else_is_changed(case: Any) -> Non
 
 
 async def test_authors_delete_their_entry_and_the_log_keeps_that_it_was_there(entry: TimeEntry) -> None:
-    """S2.22: an author can delete an entry once; the log of the case keeps a line about the deletion."""
+    """S2.22: an author can delete their entry, and the log of the case keeps a line about it.
+
+    Deleting the entry again raises `Conflict`.
+    """
     async with transaction(INES) as tx:
         await entry.discard(INES, version=1, at=NOW)
         assert await tx.fetchval("select kind from case_event order by id desc limit 1") == "time.deleted"

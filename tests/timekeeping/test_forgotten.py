@@ -84,7 +84,7 @@ async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
 
 @pytest.mark.parametrize("of", ["an entry", "a timer"])
 async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -> None:
-    """If Ines has an entry for that day or a timer on the case, nothing is suggested; Max's entries do not count."""
+    """If Ines has an entry of that day or a timer on the case, nothing is suggested to her. An entry of Max does not count."""
     work = Work(minutes=5, work_date=DAY, service_id=HELPDESK)
     async with transaction(MAX):
         await TimeEntry.log(MAX, work, at=NOW, case=worked)
@@ -98,7 +98,7 @@ async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -
 
 
 async def test_a_suggestion_is_logged_once(worked: Case) -> None:
-    """A suggestion that Ines logs becomes one draft of that day under the case's service; logging it again is refused."""
+    """A suggestion that Ines logs becomes one entry of that day under the case's service; logging it again is refused."""
     pick = Pick(worked.number, DAY)
     async with transaction(INES):
         first = await log_forgotten(INES, [pick, pick], at=NOW)

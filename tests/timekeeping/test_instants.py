@@ -120,7 +120,10 @@ async def test_editing_the_end_moves_neither_the_start_nor_what_was_worked_other
 
 @pytest.mark.usefixtures("dsn")
 async def test_a_duration_is_rounded_and_no_instant() -> None:
-    """D5: in a time zone with a half-hour offset too, rounding to an hour counts 60 minutes and moves no instant."""
+    """D5: rounding to an hour makes 45 minutes count as 60, and moves neither beginning nor end of the entry.
+
+    This also holds in a time zone with a half-hour offset.
+    """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update service set rounding_increment = 60 where id = $1", HELPDESK)
         await tx.execute("update agent set time_zone = 'Asia/Kolkata' where id = $1", INES.id)

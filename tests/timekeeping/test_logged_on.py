@@ -18,7 +18,7 @@ async def found(text: str) -> list[str]:
 
 
 async def test_everything_is_found_by_its_words_in_any_order(case: Any) -> None:
-    """S0.6: cases, services and kinds of general time are found by words in any order, open cases first."""
+    """S0.6: cases, services and kinds of general time are found by words in any order, cases before services."""
     one = f"case-{case.number}"
     for text in (str(case.number), f"#{case.number}", "vpn", "DROPS vpn", "acme drops"):
         assert await found(text) == [one], text

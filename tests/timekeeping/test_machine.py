@@ -135,7 +135,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, place=PLACES)
     def edit(self, by: AgentReader, place: int) -> None:
-        """Change an entry as its form does."""
+        """Try to change an entry as `by`, as its form does."""
         entry = self.one(place)
         minutes = entry.minutes % 300 + 1
 
@@ -154,7 +154,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: len(self.entries) > 1)
     @rule(by=PEOPLE, place=PLACES)
     def delete(self, by: AgentReader, place: int) -> None:
-        """Delete an entry as its form does."""
+        """Try to delete an entry as `by`, as its form does."""
         entry = self.one(place)
 
         async def verb() -> None:
@@ -188,7 +188,7 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, places=SOME)
     def submit(self, by: AgentReader, places: list[int]) -> None:
-        """Submit some entries at once."""
+        """Submit some entries at once as `by`; agents who are not managers can submit only their own."""
         chosen = self.some(places)
         outcome = self.tried(by, lambda: submit(by, chosen, at=self.at))
         expected = {id for id, entry in chosen.items() if entry.is_open and (by is not INES or entry.author is by)}

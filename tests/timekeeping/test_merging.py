@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def pair(by: Any = ADA) -> tuple[Case, Case]:
-    """Open two cases of Acme, the first by `by` and the second by Ada; the tests merge the first into the second."""
+    """Open and return two cases, the first by `by` and the second by Ada; most tests merge the first into the second."""
     return await opened(by, subject="Printer offline", text="It beeps."), await opened(subject="Printer jams")
 
 
@@ -64,7 +64,7 @@ async def broken() -> dict[str, list[str]]:
 
 
 async def words(case: Case, reader: Any = INES) -> list[tuple[str, int | None]]:
-    """Return the texts of the events in a case's feed, each with the number of the merged case that it comes from."""
+    """Return the texts of the events in a case's feed, each with the number of its merged case, or None for its own ones."""
     async with transaction(reader, readonly=True):
         feed = await feed_of(case, reader, files_at="/", company="Halden IT", customer="Acme")
     return [(item.words, item.number) for item in feed.items if item.shape == "event"]
@@ -187,7 +187,7 @@ async def test_earlier_notices_lead_to_the_other_case_and_are_read_there() -> No
 
 
 async def test_timers_follow_and_links_move_without_doubles() -> None:
-    """D53, D54: a timer on the merged case goes on for the other case, and other cases' links move without duplicates.
+    """D53, D54: a timer on the merged case goes on for the other case, and links to third cases move without duplicates.
 
     A link between the two cases is deleted.
     """
@@ -206,7 +206,7 @@ async def test_timers_follow_and_links_move_without_doubles() -> None:
 
 
 async def test_an_approval_stays_and_settled_time_keeps_the_number_of_its_document() -> None:
-    """D53: approved time stays approved on the other case; a draft still names the merged case's number."""
+    """D53: approved time stays approved on the other case; the draft of an invoice still names the merged case's number."""
     old, new = await pair()
     async with transaction(SYSTEM):
         settled, approved = await log(60, case_id=old.id), await log(45, case_id=old.id)
@@ -269,9 +269,9 @@ async def test_merging_into_a_closed_case_opens_it_again_if_work_is_left() -> No
 async def test_a_question_that_nobody_has_answered_does_not_end_in_a_case_that_waits(
     remains: Status, goes: Status, then: Status
 ) -> None:
-    """D53: if the customer waits for a reply on the merged case and not on the other case, the other case becomes open.
+    """D53: a case that waits becomes open if a new or open case is merged into it.
 
-    Otherwise the other case keeps its status.
+    A resolved case becomes open if the merged case is not done. Otherwise the case that remains keeps its status.
     """
     old, new = await pair()
     async with transaction(INES):
@@ -313,7 +313,7 @@ async def test_merging_again_changes_nothing() -> None:
 
 
 async def test_a_refused_merge_changes_nothing() -> None:
-    """A merge of two customers' cases, of one case or of eleven is refused, and so is one of an unknown or merged case.
+    """A merge of two customers' cases, of a case with itself or of eleven cases, or of an unknown or merged case is refused.
 
     A contact cannot merge cases either. Nothing changes.
     """
@@ -399,7 +399,7 @@ async def test_the_database_refuses_to_change_a_merged_case_or_a_message() -> No
 
 
 class Gate:
-    """Holds a merge in its open transaction until somebody else waits for one of its locks."""
+    """Holds a merge in its open transaction until the step beside it waits for one of its locks or has ended."""
 
     def __init__(self, old: Case, new: Case) -> None:
         self.old, self.new = old, new
@@ -572,7 +572,7 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
 
 
 async def test_of_two_merges_at_once_the_second_is_refused() -> None:
-    """A merge that waited for a merge of the same case is refused if it names a third case or the opposite direction.
+    """A merge that waits for another merge of the same case is refused, be it into a third case or in the other direction.
 
     Repeating the first merge changes nothing.
     """
@@ -659,7 +659,10 @@ async def test_a_refused_split_changes_nothing() -> None:
 
 
 async def test_a_link_is_seen_from_both_cases_and_by_customers_only_if_they_see_both() -> None:
-    """R23, R29: contacts see a link only if they see both cases. Agents see the link on both cases and in the log."""
+    """R23, R29: agents see a link on both cases and in the log; contacts see it only if they see both cases, and in no log.
+
+    Adding or removing a link twice changes nothing more, and no case is linked with itself.
+    """
     hers, his, theirs = await opened(), await opened(ALAN), await opened(GIL)
     async with transaction(INES):
         for other in (his, theirs, his):

@@ -92,7 +92,7 @@ class TestSwitches:
         assert await count() == 1
 
     async def test_without_time_on_cases_the_rest_stays_open(self, case: SimpleNamespace) -> None:
-        """S1.6: without time on cases, Ines can log other time and correct the time that she has logged on cases."""
+        """S1.6: while time on cases is switched off, Ines can log other time and correct her earlier time on cases."""
         entry = await log(case=case)
         await set_rules(on_cases="")
         assert (await refused(case=case)).keys() == {"on"}

@@ -23,7 +23,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 async def test_several_entries_are_submitted_at_once(case: Any) -> None:
-    """S0.24-S0.26: several entries are submitted together, and one outbox row is written for each case."""
+    """S0.24-S0.26: three entries on a case are submitted together, and one outbox row is written for the case."""
     async with transaction(INES) as tx:
         ids = [(await TimeEntry.log(INES, WORK, at=NOW, case=case)).id for _ in range(3)]
         result = await states.submit(INES, ids, at=LATER)

@@ -279,7 +279,7 @@ async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
 
 
 async def test_a_step_up_gives_a_new_token_and_the_page_after_it_works(app: Gate) -> None:
-    """R14, R17: setting up a second factor gives the session a new token.
+    """R14, R17: setting up a second factor gives Ada's session a new token and ends her other session.
 
     The page that shows the recovery codes has the CSRF token of the renewed session, so its form works.
     """
@@ -496,9 +496,9 @@ async def test_signing_in_as_somebody_else_opens_no_session_until_the_second_fac
 
 
 async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(app: Gate) -> None:
-    """R9, R17: after the password was changed, an earlier second step uses up no recovery code.
+    """R9, R17: if Ada's password is changed after she has typed the old one, her recovery code is not used up.
 
-    The person is told to begin signing in again.
+    She is redirected to sign in again.
     """
     codes = await with_factor(app, ADA)
     async with Browser(app) as browser:

@@ -31,7 +31,7 @@ def test_a_browser_gets_the_coding_that_it_takes(header: str, coding: str | None
 
 
 async def test_a_page_is_compressed_and_says_so(app: Gate, clock: None) -> None:
-    """A list of 25 cases is sent as less than a fifth of its size (br) or less than a quarter (gzip)."""
+    """The page with a list of 25 cases is compressed to less than a fifth of its size (br) or a quarter (gzip)."""
     for number in range(25):
         async with transaction(ADA):
             await Case.open(by=ADA, subject=f"Case {number}", text="Text.", case_type_id=INCIDENT, at=NOW)

@@ -105,7 +105,7 @@ async def test_a_page_that_is_not_there_for_a_visitor_leads_back_to_it_after_sig
 async def test_the_address_of_a_form_leads_to_the_page_that_it_stands_on(app: Gate) -> None:
     """A GET of a form's target URL redirects to the form's page.
 
-    The target stays in the browser's address bar after a refusal, where a reload requests it.
+    After a refusal, the browser's address bar shows the target URL, and a reload requests it.
     """
     async with await Browser.of(app, ADA) as browser:
         answer = await browser.get("/cases/1001/replies")

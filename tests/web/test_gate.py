@@ -337,7 +337,10 @@ async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate
 
 
 async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends_nothing(app: Gate) -> None:
-    """R37: a form of a page that was loaded before the last sign-in is kept as a draft and not carried out."""
+    """R37: a form of a page that Ada loaded before her last sign-in is kept as her draft and not carried out.
+
+    If Gil sends the form, he gets 403.
+    """
     async with await Browser.of(app, ADA) as old, await Browser.of(app, ADA) as new, await Browser.of(app, GIL) as gil:
         form = {"csrf": await old.csrf(), "subject": "VPN", "description": "It drops."}
         files = {"files": ("a.log", b"not kept", "text/plain")}
@@ -357,7 +360,7 @@ async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends
     "path", ["/agent/help/%D9%A1", "/agent/services/%EF%BC%91", "/invoices/%D9%A1", "/agent/time/1%D9%A1"]
 )
 async def test_a_number_in_other_digits_than_those_of_ascii_is_no_number_in_a_path(app: Gate, path: str) -> None:
-    """R28: `/agent/help/١` is no other spelling of `/agent/help/1`."""
+    """R28: a path with a number in other digits gets 404: `/agent/help/١` is no other spelling of `/agent/help/1`."""
     await furnished(app.storage)
     async with await Browser.of(app, NOOR) as noor:
         assert (await noor.get("/agent/help/1")).status_code == 200
