@@ -117,7 +117,7 @@ async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIt
 
 @pytest.fixture
 def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Return the URL of the shared portal, or of one for this test if it has another database or more variables."""
+    """Return the URL of the shared portal, or of an own one if the test uses another database or has `served_with`."""
     shared = dsn == workbench and not served_with
     url: str = request.getfixturevalue("shared_site" if shared else "own_site")
     return url

@@ -14,7 +14,7 @@ CHOSEN = "a horse that reads the manual"
 
 @pytest.mark.parametrize("served_with", [{"PORTAL_SMTP_URL": ""}], ids=["without a mail server"])
 async def test_an_administrator_invites_grades_and_ends_a_colleague(visitors: Visitors) -> None:
-    """S3.15, R7: Ada invites Bea, who accepts; Ada then lets her see invoices, and later ends her access.
+    """S3.15, R7: Ada, Acme's administrator, invites Bea, then lets her see invoices, and later ends her access.
 
     Each change takes effect on the next page that Bea opens.
     """

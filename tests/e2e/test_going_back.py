@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow]
 async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(
     visitors: Visitors, settings: Settings
 ) -> None:
-    """Going back to a list ticks exactly the rows that were ticked by hand before."""
+    """After going back to a list, each row is ticked or not as it was left, also the row that was changed by hand."""
     await furnished(open_storage(settings.storage_url), datetime.now(UTC))
     page = await visitors.signed_in(MAX.email)
     for address in ("/agent/approvals", "/agent/cases?view=all", "/agent/invoices"):

@@ -70,7 +70,7 @@ async def fill(page: Page, form: str = "main form", **fields: str | bool) -> Non
 
 
 async def press(page: Page, button: str, within: str = "main") -> None:
-    """Click the button or link with this label."""
+    """Click the first button or link with this label inside the element `within`."""
     place = page.locator(within)
     await place.get_by_role("button", name=button).or_(place.get_by_role("link", name=button)).first.click()
 
@@ -85,7 +85,7 @@ async def sign_in(page: Page, email: str) -> None:
 
 @pytest.fixture
 def served_with() -> dict[str, str]:
-    """Serve the portal without a mail server, so that the pages show invitation links to copy."""
+    """Return the variables of a portal without a mail server, whose pages therefore show invitation links to copy."""
     return {"PORTAL_SMTP_URL": ""}
 
 

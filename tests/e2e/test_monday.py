@@ -23,7 +23,7 @@ from generate_series(1, 300) n
 
 
 async def test_three_hundred_entries_are_decided_on_by_keyboard(visitors: Visitors) -> None:
-    """S0.29, C3, D35: Max flags one of 300 entries, approves the 287 that are not odd, undoes that and repeats it.
+    """S0.29, C3, D35: Max flags one of 300 entries, approves the 287 that are not odd, undoes the approval and repeats it.
 
     The 13 odd entries still wait. Ines finds the flag's question in her list and answers it.
     """

@@ -71,7 +71,7 @@ async def test_what_comes_while_one_looks_at_it_is_read(visitors: Visitors) -> N
 
 
 async def test_a_colleague_is_mentioned_by_keyboard(visitors: Visitors) -> None:
-    """In a note, "@" and some letters offer names; in a reply they do not."""
+    """In a note, "@" and some letters offer names; Max, whom Ines chooses with Enter, gets a notice of being mentioned."""
     case = await a_case_of_ada()
     page = await shown(visitors, INES.email, f"/agent/cases/{case.number}", "/agent/live")
     await expect(page.locator("html[data-keys]")).to_be_attached()

@@ -37,7 +37,10 @@ async def test_an_invoice_is_printed_with_its_reasons_and_a_case_without_its_ver
 
 @pytest.mark.slow
 async def test_the_printed_list_shows_subjects_and_late_cases_in_dark_letters(visitors: Visitors) -> None:
-    """On A4, the list shows whole subjects, and late cases in dark letters, because backgrounds are not printed."""
+    """On A4, the list shows whole subjects, and late cases in dark letters, because backgrounds are not printed.
+
+    On screens from 1120 to 1366 px, a subject has at least 260 px.
+    """
     subject = "The accounting software of the branch does not start after the update"
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject=subject, text="x", case_type_id=INCIDENT, priority=2, at=NOW)

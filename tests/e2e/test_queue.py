@@ -28,7 +28,7 @@ class Keyboard:
 
 
 async def test_ten_cases_are_answered_with_at_most_five_keys_each_besides_the_text(visitors: Visitors) -> None:
-    """From the list, Enter opens the first case; R, Ctrl+Enter and J answer each case and open the next of the list.
+    """From the list, J and Enter open the first case; R, Ctrl+Enter and J answer each case and open the next of the list.
 
     The eleventh case stays unchanged. A shortcut key that is typed into the text does nothing else.
     """
@@ -64,9 +64,9 @@ async def test_ten_cases_are_answered_with_at_most_five_keys_each_besides_the_te
 
 
 async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_one_key(visitors: Visitors) -> None:
-    """A placeholder that the case has no value for is selected, to be typed over.
+    """`/` and some letters offer a canned reply. Its placeholder without a value is selected, to be typed over.
 
-    After `Z`, which takes back the sent reply, its text is in the field again, and the field has the focus.
+    `Z` takes back the reply that was just sent: its text is in the field again, and the field has the focus.
     """
     async with transaction(INES):
         await CannedReply.create(CannedFacts(name="Restart", text="Hello {first name}, restart {service}."), INES)
@@ -90,9 +90,9 @@ async def test_a_canned_reply_is_found_by_typing_and_a_sent_reply_comes_back_by_
 
 
 async def test_a_case_changes_by_one_key_each_without_leaving_the_page(visitors: Visitors) -> None:
-    """S3.8, S3.9, S3.19: M, V, P and S change the case without leaving the page; the log records each change.
+    """S3.8, S3.9, S3.19: M and V assign the case, and P and S change its priority and status, without leaving the page.
 
-    Text that is being written stays.
+    A half-written reply stays in its field.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="Help.", case_type_id=INCIDENT, at=NOW)
@@ -177,9 +177,10 @@ async def test_a_case_of_a_colleague_is_taken_over_on_the_form_that_names_them(v
 
 
 async def test_snooze_and_changes_of_many_cases_work_by_keyboard(visitors: Visitors) -> None:
-    """`Z` opens a menu at *Tomorrow*, snoozes the case in place and keeps the list; another `Z` undoes it.
+    """On a case, `Z` opens the snooze menu with the focus on *Tomorrow*; after a choice, another `Z` ends the snooze.
 
-    `P` on a ticked case leads to a choice that is empty at first.
+    The half-written reply and the way to the next case of the list stay. On a list, `P` opens the choice of a new
+    priority for the ticked case, which is empty at first.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN drops", text="x", case_type_id=INCIDENT, priority=2, at=NOW)

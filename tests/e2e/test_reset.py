@@ -59,7 +59,7 @@ async def mails(sink: Sink, count: int) -> list[str]:
 async def test_somebody_who_forgot_their_password_gets_in_again(
     visitors: Visitors, sink: tuple[Sink, int], worker: None
 ) -> None:
-    """R7, R17: the mailed link sets a new password once; the person signs in with it and gets a mail about that."""
+    """R7, R17: the mailed link sets a new password once. Ada signs in with that password and gets a mail about the change."""
     page = await visitors.page()
     await page.goto("/sign-in")
     await page.get_by_role("link", name="Forgot your password?").click()

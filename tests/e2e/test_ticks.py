@@ -56,7 +56,10 @@ async def test_keys_stay_alive_after_the_head_box_is_ticked(visitors: Visitors) 
 
 
 async def test_ticks_made_by_hand_are_there_again_when_one_turns_back(visitors: Visitors) -> None:
-    """Ticks count for one page of a list; going back to that page shows them again, until its form was sent."""
+    """Ticks count for one page of a list: going back to the page shows them again, until its form is sent.
+
+    The tick of a case on another page is still there after that.
+    """
     for number in range(27):
         await open_case(f"Case {number}")
     page = await visitors.signed_in(MAX.email)

@@ -25,9 +25,9 @@ async def timesheet(visitors: Visitors) -> Page:
 
 
 async def test_a_timesheet_is_worked_by_keyboard(visitors: Visitors) -> None:
-    """S2.34, S2.39: by keyboard, Max approves ticked entries and rejects one with a reason; `L` opens general time.
+    """S2.34, S2.39: by keyboard, Max approves ticked entries and, after undoing that by a button, rejects one with a reason.
 
-    A button undoes the approval.
+    `L` opens the panel for logging general time.
     """
     page = await timesheet(visitors)
     ticked = page.locator("[data-ticked]").first

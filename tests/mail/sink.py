@@ -12,10 +12,10 @@ class Sink:
     """The handler of the test SMTP server. It keeps the received mails in `messages`.
 
     `receivers` has the replies that refuse the next receivers, such as "550 No such mailbox", and `answers` the replies
-    to the contents of the next mails; each is used once. `hangs` says where the server stops
-    answering: "" nowhere, "at the greeting", or, for any other text, after the content of the mail. If `drops` is set,
-    the server keeps the mail and then breaks the connection. `commands` has the names of the SMTP commands received. A
-    test that stops the server sets `stopped`.
+    to the contents of the next mails; each reply is used once. `hangs` says where the server stops answering: "" nowhere,
+    "at the greeting", or, for any other text, after the content of the mail. If `drops` is set, the server keeps the mail
+    and then breaks the connection. `commands` has the names of the SMTP commands received. A test that stops the server
+    sets `stopped`.
     """
 
     def __init__(self) -> None:

@@ -81,7 +81,7 @@ async def test_metrics_report_refused_sign_ins_and_the_queue(watched: Gate) -> N
 @pytest.mark.slow
 @pytest.mark.long
 async def test_whichever_process_is_asked_tells_of_all_and_of_none_that_is_gone(dsn: str, tmp_path: Path) -> None:
-    """Each of two processes reports the counts of both. If one is killed, its counts stay, without its open streams."""
+    """Each of two processes reports the counts of both. If one is killed, the other reports its counts, but no open streams."""
     name = 'portal_request_seconds_count{method="GET",route="/sign-in",status="2xx"}'
     async with served(dsn, tmp_path, PORTAL_WORKERS="2", PORTAL_METRICS_TOKEN=TOKEN) as portal:
 

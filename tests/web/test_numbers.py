@@ -50,7 +50,7 @@ async def test_no_rate_is_made_of_what_is_no_amount(app: Gate, dsn: str, typed: 
 async def test_no_time_is_logged_of_what_is_no_duration(app: Gate, dsn: str, typed: str) -> None:
     """R50: a duration that is malformed, zero or over 24 hours is refused with 422, and Ines's time is not stored.
 
-    What she typed may be kept as a draft.
+    Only the unsent text that she typed may be kept.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="It drops.", case_type_id=INCIDENT, at=NOW)
@@ -80,7 +80,10 @@ async def test_no_contract_is_changed_by_what_is_no_number(app: Gate, dsn: str, 
 
 
 async def test_a_search_is_cut_to_what_can_be_searched_and_every_query_has_its_time(dsn: str) -> None:
-    """R52, R81: overlong search texts and page numbers are cut, and queries have the server's statement timeout."""
+    """R52, R81: a search text is cut to a number of characters and of words, and a page number to 10,000.
+
+    Each transaction has a statement timeout of 20 s and a lock timeout of 5 s, whoever its reader is.
+    """
     asked = Question.read([("text", "%_\\ " * 10_000), ("page", "9" * 9)])
     assert len(asked.text) == LONGEST_TEXT
     conditions, values = Question.read([("text", " ".join("abcdefghijklmnopqrstuvwxyz"))]).conditions(INES)

@@ -46,7 +46,7 @@ def test_a_page_without_heartbeat_counts_as_closed(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_contact_ever_hears_who_looks_at_a_case() -> None:
-    """D51: a contact gets no event about presence, not even its name."""
+    """D51: if Max writes on a case, an agent's page gets an event about that; a contact's page gets none."""
     said = notice("max-page", "writes", MAX) | {"customer": ADA.customer_id, "contact_may_know": False}
     assert names(ADA, said) == []
     assert names(INES, said) == ["presence-7"]

@@ -68,7 +68,7 @@ async def test_a_form_that_arrives_after_its_session_was_ended_is_kept_and_not_c
 async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: a form is not carried out if its sender's access ends while its body arrives."""
+    """R12: if the access of an agent is ended while the body of their form arrives, the form is not carried out."""
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 
     async def end_ines() -> None:
@@ -147,7 +147,7 @@ async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gat
 
 
 async def test_of_two_changes_of_a_password_at_once_one_is_made(app: Gate) -> None:
-    """R17: if Ada changes her password in two browsers at once, one change succeeds and ends the other's session."""
+    """R17: if Ada changes her password in two browsers at once, one change succeeds and ends the other browser's session."""
     others = ("seven walnut kites over Rugby", FRESH)
     async with await Browser.of(app, ADA) as one, await Browser.of(app, ADA) as two:
         forms_of_both = [{"current_password": PASSWORD, "password": fresh, "again": fresh} for fresh in others]
