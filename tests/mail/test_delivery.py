@@ -124,7 +124,7 @@ async def test_a_refusal_of_the_sender_or_of_the_content_does_not_stop_other_mai
 
 
 async def test_a_reset_link_is_mailed_even_to_a_refused_address(settings: Settings, sink: tuple[Sink, Server]) -> None:
-    """A reset link is mailed even to a refused address; if the server accepts it, the address gets other mails again."""
+    """A reset link is mailed even to a refused address; if the server accepts this mail, the address gets other mails again."""
     async with transaction(SYSTEM):
         await refusals.record(ADA.email, "mail_notices", "550 No", NOW)
     await mail.deliver(mail.Delivery(1, "mail_password_reset", {"credential": ADA.credential_id}, NOW, NOW), settings)
@@ -268,7 +268,7 @@ async def test_a_server_elsewhere_that_speaks_in_the_clear_gets_nothing(
 
 
 async def test_a_server_that_takes_no_such_letters_refuses_the_address_with_a_sentence(settings: Settings) -> None:
-    """A server without SMTPUTF8 gets no mail to "müller@": it is refused at once, and the person's page says why."""
+    """A server without SMTPUTF8 gets no mail to "müller@". The mail counts as refused, and the address too."""
     server = Controller(Sink(), hostname="127.0.0.1", port=free_port(), enable_SMTPUTF8=False)
     server.start()
     try:

@@ -42,7 +42,7 @@ async def queued() -> list[int]:
 
 
 async def written(settings: Settings) -> EmailMessage:
-    """Return the mail with the only link that waits."""
+    """Enqueue the mail of the only link that waits, and return the mail as it would be sent."""
     (invitation,) = await queued()
     message = await mail.invitation(invitation, settings, now())
     assert message is not None
@@ -146,7 +146,7 @@ async def test_a_contact_with_a_password_is_mailed_a_link_for_a_new_password(app
 
 
 async def test_a_link_that_is_mailed_again_ends_the_one_before(app: Gate, settings: Settings) -> None:
-    """R7, R76: only the newest link is valid, after two requests as well as after a mail that was sent twice."""
+    """R7, R76: two requests at once leave one link to mail. If its mail is written twice, only the second link is valid."""
     async with await Browser.of(app, ADA) as ada:
         page = await ada.get(f"/contacts/{ALAN.id}")
         await asyncio.gather(*(send(ada, page, f"/contacts/{ALAN.id}/invitations") for _ in range(2)))

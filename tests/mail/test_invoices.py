@@ -39,7 +39,7 @@ PAGE = "/agent/invoices/2026-0147"
 
 
 async def delivered(*, by_mail: bool = True, email: str = "", csv: bool = False) -> None:
-    """Set how Acme's invoices are delivered."""
+    """Set whether Acme's contacts get invoices by mail, which accounts address gets them, and whether CSV is attached."""
     async with transaction(SYSTEM):
         customer = await Customer.find(ACME, SYSTEM)
         await customer.deliver(DeliveryFacts(invoices_by_mail=by_mail, email=email, invoices_with_csv=csv))
@@ -133,7 +133,10 @@ async def test_the_csv_goes_with_the_mail_only_if_the_customer_wants_it(settings
 
 
 async def test_an_accounts_address_gets_the_invoice_without_a_sign_in(settings: Settings) -> None:
-    """S2.43, C7: the accounts address gets the mail; contacts get none if the customer does not want that."""
+    """S2.43, C7: if the customer wants invoices mailed only to the accounts address, only that address gets the PDF.
+
+    Ada gets a mail with the notice instead.
+    """
     await delivered(by_mail=False, email=ACCOUNTS)
     await issued()
     (message,) = (await composed(settings)).values()
@@ -184,7 +187,7 @@ async def test_a_contact_who_switched_mails_off_in_between_gets_nothing(settings
 
 
 async def test_a_contact_who_lost_the_right_in_between_gets_nothing(settings: Settings) -> None:
-    """R12, R26: the receivers' rights and the accounts address are looked up when the mail is written."""
+    """R12, R26: no mail is written if Ada loses the right to see invoices, or the accounts address changes, just before."""
     await delivered(email=ACCOUNTS)
     await issued()
     assert len(await begun()) == 2

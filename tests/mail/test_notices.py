@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def opened(by: Reader = ALAN, subject: str = "VPN drops") -> Case:
-    """Open a case that is assigned to Ines."""
+    """Open a case a day before NOW, let Ines take it, delete the notices about both, and return the case."""
     async with transaction(by):
         case = await Case.open(
             by=by, subject=subject, text="It drops.", case_type_id=INCIDENT, at=NOW - timedelta(days=1)
@@ -130,7 +130,8 @@ async def test_the_replies_of_the_next_five_minutes_are_one_mail(settings: Setti
 async def test_each_of_many_threads_of_a_person_is_one_batch() -> None:
     """Two people with 3 replies on each of 50 cases each get one mail per case.
 
-    The mail to a person who was mailed about a case just before begins a minute later. The query uses an index.
+    If a person was mailed about a case four minutes before, the mail about this case begins a minute later than the
+    others. The query uses an index.
     """
     readers = [ALAN.credential_id, ADA.credential_id]
     async with transaction(SYSTEM) as tx:

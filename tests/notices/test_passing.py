@@ -39,7 +39,7 @@ async def pass_on(most: int = 500) -> int:
 
 
 async def told() -> set[tuple[str, str]]:
-    """Pass on what is in the outbox, and return who has been notified of what since the last call."""
+    """Pass on the outbox, delete all notices, and return who was notified and of what kind of event."""
     while await pass_on():
         pass
     async with transaction(SYSTEM) as tx:

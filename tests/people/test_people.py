@@ -211,7 +211,10 @@ async def test_a_changed_grade_holds_for_the_session_that_is_open() -> None:
 
 
 async def test_a_job_reads_an_agent_with_the_rights_of_now_and_a_former_one_only_where_it_asks() -> None:
-    """A job gets the agent for whom it runs with the present grade (R33), and an agent who has left only on request."""
+    """`reader_of_agent` returns to a job the agent for whom it runs, with the present grade (R33).
+
+    It returns an agent who has left only if `even_left` is set, and None for an unknown agent.
+    """
     async with transaction(NOOR):
         assert await reader_of_agent(MAX.id) == MAX
         bo = await Agent.create(but(TOM, email="bo@desk.example"), NOW)

@@ -72,9 +72,9 @@ async def proves(password: str = PASSWORD) -> list[int]:
 
 
 async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app: Gate) -> None:
-    """Before Ada accepts the access to Globex, the page of that contact says that she has not signed in yet.
+    """Before Ada accepts the access to Globex, Noor reads on the contact's page there that Ada has not signed in yet.
 
-    Her sessions and second factors at Acme are shown there only after she has accepted.
+    That page shows nothing of Ada's session and second factors at Acme until she has accepted.
     """
     async with Browser(app) as ada, await Browser.of(app, NOOR, at=now()) as noor:
         await sign_in(ada, ADA)
@@ -137,7 +137,7 @@ async def facts_of_globex() -> Any:
 
 
 async def test_switching_keeps_the_age_of_the_session_and_ends_the_old_one(app: Gate) -> None:
-    """R14, R16, R20: switching gives a new token; the beginning of the session and the time of the password stay.
+    """R14, R16, R20: switching gives a new token, but does not change when the session began and the password was typed.
 
     A form of a page that was loaded before the switch is refused, so that nothing is sent to the wrong customer.
     """

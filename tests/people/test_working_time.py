@@ -68,7 +68,7 @@ class TestWorkingHours:
             assert await WorkingHours.of(MAX.id) == UNSET
 
     async def test_new_hours_move_no_targets_of_earlier_days(self) -> None:
-        """Working hours that Noor sets for Ines count from their first day on; the targets of earlier days stay.
+        """Working hours that Noor sets for Ines count from their first day on; the minutes due on earlier days stay.
 
         Hours that begin on an earlier day replace those that begin later. Before the first working hours, the usual
         ones count.
@@ -235,7 +235,7 @@ class TestCostRates:
             assert await CostRate.listed(INES.id) == []
 
     async def test_a_report_joins_the_cost_of_each_entrys_day(self) -> None:
-        """S2.6, D8: the cost of an entry follows from the rate on its work date and from its actual minutes."""
+        """S2.6, D8: a report joins to each entry its agent's cost rate on the work date, or null if there is none."""
         async with transaction(NOOR) as tx:
             ines = await Agent.find(INES.id)
             for cost, since in (("60", "2026-01-01"), ("66", "2026-11-20")):
