@@ -88,9 +88,10 @@ async def _migrated(dsn: str) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """Yield the URL of a PostgreSQL server for an owner of databases: PORTAL_TEST_DATABASE_URL, if it is set.
+    """Yield the URL of a PostgreSQL server, with a role that may create databases.
 
-    Otherwise start an embedded server for this test process, yield its URL, and remove the server afterwards.
+    This is PORTAL_TEST_DATABASE_URL, if it is set. Otherwise start an embedded server for this test process, yield its
+    URL, and remove the server afterwards.
     """
     given = os.environ.get("PORTAL_TEST_DATABASE_URL")
     if given:

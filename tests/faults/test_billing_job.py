@@ -68,7 +68,7 @@ select count(distinct customer_id) from (select i.customer_id from invoice i joi
 
 
 async def shown(app: Gate, run_id: int) -> int:
-    """Return the number of billed customers on the page of the run; assert that it is right and that all invariants hold."""
+    """Return how many customers the run has billed. Assert that its page shows that number, and that all invariants hold."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = " ".join((await browser.get(f"/agent/billing/runs/{run_id}")).text.split())
     progress = re.search(r'<progress max="2" value="(\d)"', page)
@@ -101,7 +101,10 @@ async def books() -> list[tuple[object, ...]]:
 async def killed_at(
     app: Gate, environment: dict[str, str], mode: Mode, step: int, expected: list[tuple[object, ...]], issues: bool
 ) -> bool:
-    """Kill the job at a step, carry it out again, and return whether it was killed; fail unless the books are as `expected`."""
+    """Begin a run, carry out its job with the fault `mode` at a step, and then carry the job out again without a fault.
+
+    Fail unless the books are then as `expected`. Return whether the fault killed the job.
+    """
     run_id = await begun(issues)
     steps = await asyncio.to_thread(carry_out, environment, run_id, mode, step)
     await shown(app, run_id)
@@ -114,7 +117,10 @@ async def killed_at(
 async def undisturbed(
     app: Gate, environment: dict[str, str], connections: Connections, issues: bool
 ) -> tuple[int, list[tuple[object, ...]]]:
-    """Carry out the job without a fault, and return the number of its steps and the books; then empty the database."""
+    """Carry out the job of a run without a fault, then empty the database.
+
+    Return the number of the job's steps, and the books as they were before the database was emptied.
+    """
     run_id = await begun(issues)
     assert await shown(app, run_id) == 0
     steps = await asyncio.to_thread(carry_out, environment, run_id)

@@ -47,7 +47,7 @@ async def test_every_step_of_every_write(children: Children, verb: str, mode: Mo
 async def test_a_connection_that_is_lost_at_the_commit_is_answered_and_done_once(children: Children, verb: str) -> None:
     """R84: if the connection is lost at the commit, the sender gets a response, and sending again saves exactly once.
 
-    In this case nobody can know whether the commit succeeded.
+    The portal cannot know then whether the commit succeeded.
     """
     last = await steps_of(children, verb)
     for mode in ("connection lost before", "connection lost after"):

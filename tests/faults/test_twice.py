@@ -51,7 +51,10 @@ async def everybody_came(at: datetime) -> None:
 async def test_numbers_and_days_of_invoices_rise_together_whatever_the_clock_says(
     children: Children, jump: timedelta
 ) -> None:
-    """R94: invoice numbers and instants of issue rise together; a clock that was set back reuses the last instant."""
+    """R94: invoice numbers and instants of issue rise together. An invoice has at least the instant of the one before.
+
+    This also holds after the clock was set back.
+    """
     assert children.send(await issue())["status"] == 303
     second = await issue()
     await everybody_came(NOW + jump)

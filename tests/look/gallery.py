@@ -132,7 +132,7 @@ def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
 
 
 def main() -> None:
-    """Save screenshots of all pages, or of those named on the command line, in the folder."""
+    """Save screenshots in the folder that the command line names: of the pages and mails named after it, or of all."""
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     with served() as (address, names), sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""Test the warnings: hours run out, vouchers expire, contracts end; agents and contacts each get a warning once."""
+"""Test the warnings: hours run out, vouchers expire, contracts end; managers and contacts each get a warning once."""
 
 import asyncio
 import contextvars
@@ -64,7 +64,7 @@ async def work(minutes: int, service: int, on: date = TODAY) -> Any:
 
 
 async def test_both_sides_are_warned_once_at_80_percent_and_once_at_the_end() -> None:
-    """S2.3: agents and contacts are warned once when 80 % of the hours are used, and once when none is left."""
+    """S2.3: managers and contacts are warned once when 80 % of the hours are used, and once when none is left."""
     care = await plan()
     await work(475, care)
     assert await told() == []
@@ -103,7 +103,10 @@ async def test_each_period_causes_warnings_of_its_own() -> None:
 
 
 async def test_each_voucher_causes_warnings_of_its_own_that_link_to_its_page(app: Gate) -> None:
-    """S2.3: a voucher causes a warning at 80 % and one at its end; they link to its page in the reader's own area."""
+    """S2.3: people are warned when 80 % of a voucher are used and when it is used up.
+
+    Each warning links to the voucher's page, in the customer's area for Ada and in the agents' area for Max.
+    """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care, hours="2h")
@@ -125,7 +128,7 @@ async def test_each_voucher_causes_warnings_of_its_own_that_link_to_its_page(app
 
 
 async def test_a_voucher_that_open_time_uses_up_when_it_is_sold_causes_a_warning_at_once() -> None:
-    """S2.3: if time that was approved earlier uses up a voucher at its sale, the warning needs no further approval."""
+    """S2.3: if time that was approved earlier uses a voucher up when it is sold, people are warned at once."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
     await work(120, care, date(2026, 10, 20))
@@ -196,7 +199,7 @@ async def test_approved_general_time_has_no_customer_and_stops_no_other_notice()
 
 
 async def test_hours_that_cannot_be_read_stop_no_other_notice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the hours of one customer cannot be read, only the warnings about these hours are missing."""
+    """If reading the hours fails, no warning about hours is made, but the notice of the issued invoice still is."""
     care = await plan()
     monkeypatch.setattr(warnings, "standings", None)
     await issued()

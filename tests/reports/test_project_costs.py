@@ -80,7 +80,10 @@ async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_the_cost_stands_against_the_budget_for_managers_only(app: Gate) -> None:
-    """S2.6: Max sees the cost, budget, charged amount and margin of a project; Ines sees no cost and gets 403 for the list."""
+    """S2.6: Max sees the cost and the rest of the budget on a project's page, and more sums in the list of project costs.
+
+    On the page of the project Ines sees no cost, and she gets 403 for the list.
+    """
     project = await planned()
     await costs(INES, "50", date(2026, 1, 1))
     entry = await logged(project, 120)
