@@ -153,11 +153,13 @@ class Appointment(Table, tablename="appointment"):
         await self._become("cancelled_at", self.done_at, case, "appointment.cancelled", by, at)
 
     async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
-        """Make an appointment that took place or was cancelled a planned one again. If it is planned, do nothing.
+        """Make an appointment that took place or was cancelled a planned one again, even if its time has passed.
 
-        Its time may have passed, and its agent may have left: neither is checked.
+        If it is planned, do nothing. Raise `Conflict` if its agent has left.
         """
         if self.done_at or self.cancelled_at:
+            if not await _works_here(self.agent_id):
+                raise Conflict("The agent of this appointment has left. Plan another one instead.")
             await self._set({"done_at": None, "cancelled_at": None})
             await self._record(case, "appointment.planned", by, at)
 
@@ -217,15 +219,17 @@ async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int 
     starts_at = checked("begins", lambda _: _instant(on, begins, zone), "")
     ends_at = checked("ends", lambda _: _instant(on + timedelta(days=ends <= begins), ends, zone), "")
     checked.done()
-    if agent != known_agent:
-        await _refuse_who_left(agent)
+    if agent != known_agent and not await _works_here(agent):
+        raise Invalid({"agent_id": WHO_WORKS})
     return {"kind": kind, "starts_at": starts_at, "ends_at": ends_at, "agent_id": agent, "note": note}
 
 
-async def _refuse_who_left(agent: int) -> None:
-    # Lock the agent's row. Otherwise the agent could leave before the appointment is stored: nobody would hand it over.
-    if not await current().fetchval("select id from agent where id = $1 and ended_at is null for share", agent):
-        raise Invalid({"agent_id": WHO_WORKS})
+async def _works_here(agent: int) -> bool:
+    """Return whether the agent has not left, and lock the agent's row.
+
+    Otherwise the agent could leave before the appointment is stored, and nobody would hand it over.
+    """
+    return bool(await current().fetchval("select id from agent where id = $1 and ended_at is null for share", agent))
 
 
 def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:

@@ -16,6 +16,7 @@ from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.forms import form_of
+from tests.owner import connected
 from tests.world import ADA, ALAN, GIL, HELPDESK, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -145,6 +146,17 @@ async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: st
     assert (await ines.send_form(f"{page}/holding")).status_code == 409
     (row,) = await rows()
     assert (row["done_at"], row["cancelled_at"]) == (None, NOW)
+
+
+async def test_an_appointment_of_an_agent_who_has_left_is_not_planned_again(ines: Browser, here: str, dsn: str) -> None:
+    """Once its agent has left, a cancelled appointment stays cancelled: the button gets 409 and says why."""
+    page = await planned(ines, here, agent_id=str(MAX.id))
+    assert (await ines.send_form(f"{page}/cancellation")).status_code == 303
+    async with connected(dsn) as owner:
+        await owner.execute("update agent set ended_at = $1 where id = $2", NOW, MAX.id)
+    refused = await ines.send_form(f"{page}/resumption")
+    assert (refused.status_code, "The agent of this appointment has left." in refused.text) == (409, True)
+    assert (await rows())[0]["cancelled_at"] == NOW
 
 
 async def test_time_is_logged_on_an_appointment_with_its_length(

@@ -44,10 +44,10 @@ async def hand_over(leaving: int, successor: int | None, *, by: AgentReader, at:
     """Prepare to give each open case of the agent `leaving` to `successor`.
 
     If `successor` is None, the rules of dispatch choose an agent for each case. Return the bulk change, or None if
-    there is no open case. A manager begins the change after seeing who gets
-    each case, and `portal.desk.bulk.running` carries it out. A case that cannot be handed over does not stop the
-    others. A case that was assigned to somebody else meanwhile stays with that agent. Raise `Invalid` at the field `to`
-    if `successor` is `leaving` or has left, or if there are more than `changes.MOST` cases.
+    there is no open case. A manager begins the change after seeing who gets each case, and `portal.desk.bulk.running`
+    carries it out. A case that cannot be handed over does not stop the others. A case that was assigned to somebody
+    else meanwhile stays with that agent. Raise `Invalid` at the field `to` if `successor` is `leaving` or has left, or
+    if there are more than `changes.MOST` cases.
     """
     if successor == leaving:
         raise Invalid({"to": "Choose a colleague."})
