@@ -197,7 +197,10 @@ def build(static: Path) -> bool:
 
 
 def _assets() -> ModuleType:
-    """Import the module that lists the bundles without its package, whose dependencies are missing in a build."""
+    """Return the module `portal/render/assets.py`, which lists the bundles, without importing the package `portal`.
+
+    The dependencies of the package are missing in a build.
+    """
     spec = importlib.util.spec_from_file_location("portal_assets", ROOT / "portal" / "render" / "assets.py")
     if spec is None or spec.loader is None:
         raise SystemExit("portal/render/assets.py is missing.")

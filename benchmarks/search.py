@@ -104,7 +104,10 @@ async def _search(typed: str, reader: Reader) -> None:
 
 
 async def measured(owner_url: str, cases: int, runs: int) -> dict[str, tuple[Took, Took, Took]]:
-    """Return what a search by an agent, a search by a contact and plain SQL cost, by the key in `ASKED`."""
+    """Migrate the database, fill it with `cases` cases, and measure the search for each text in `ASKED`.
+
+    Return what a search by an agent, a search by a contact and plain SQL cost, by the key in `ASKED`.
+    """
     await schema.migrate(owner_url)
     await fill(owner_url, cases)
     plain = await asyncpg.connect(owner_url)

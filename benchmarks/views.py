@@ -84,10 +84,10 @@ async def insert(connection: asyncpg.Connection, cases: int, customers: int) -> 
 
 
 def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[str]]]]:
-    """Return a function that fills a migrated, empty database with `cases` cases, of which 20 have messages.
+    """Return a function that fills a migrated, empty database with `cases` cases, of which 21 have messages.
 
-    In the result of that function, `case` has the numbers of these 20 cases, `long case` the number of a case with
-    10,000 messages, and `behind` the cursor of a page in the middle of the list.
+    In the result of that function, `case` has the numbers of 20 cases with five messages, `long case` the number of the
+    case with 10,000 messages, and `behind` the cursor of a page in the middle of the list.
     """
 
     async def fill(owner_url: str) -> dict[str, list[str]]:

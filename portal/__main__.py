@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A refusal is printed as one line on standard error. A full disk or a database that goes down is reported in the same
     way, without a traceback, because neither is a programming error. Wrong arguments end the process with status 2.
-    Without `arguments`, the arguments of this process are read.
+    Without `arguments`, the arguments of this process are read. `portal simulate` has its own statuses and messages.
     """
     given = _parser().parse_args(arguments)
     if given.command == "simulate":
@@ -69,7 +69,7 @@ def command() -> NoReturn:
 def _leave(*_: Any) -> None:
     """Handle SIGTERM: raise `SystemExit`, so that the usual clean-up runs before the process ends.
 
-    `serve` replaces this handler by one that stops its child processes first.
+    `portal serve` and `portal demo` replace this handler by one that stops their child processes first.
     """
     raise SystemExit(128 + signal.SIGTERM)
 
@@ -165,7 +165,10 @@ def _demo(given: argparse.Namespace) -> None:
 
 
 def _fill_demo(settings: "Settings") -> None:
-    """Fill the database with the invented data of the demo, unless it has data already, and print the progress."""
+    """Fill the database with the invented data of the demo, and print the progress.
+
+    If the database has a company already, only set the passwords of the people who can sign in.
+    """
     from datetime import UTC, datetime
 
     import uvloop

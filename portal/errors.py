@@ -1,4 +1,4 @@
-"""Refusals: expected errors, each with an error message for the person who made the request and an HTTP status.
+"""Refusals: expected errors. Each has an HTTP status, and an error message for the person who made the request.
 
 Functions of all packages raise them; the handlers in `portal/web/errors.py` turn them into a page or a fragment.
 """

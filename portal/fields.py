@@ -63,14 +63,14 @@ def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
 
 
 def one_line(text: str) -> str:
-    """Return the visible text on one line, with one space instead of each run of white space."""
+    """Return the text on one line, without invisible characters and with one space for each run of white space."""
     return " ".join(visible(text).split())
 
 
 def _plain(text: str, without: str = "") -> str:
-    """Return a typed number in ASCII, without the characters in `without`.
+    """Return a typed number, date or code in ASCII, without the characters in `without`.
 
-    Other digits, dashes and spaces, such as fullwidth ones, become those of ASCII.
+    Digits, letters, dashes and spaces in other forms, such as fullwidth ones, become those of ASCII.
     """
     return str(clean(unicodedata.normalize("NFKC", one_line(text)), without))
 

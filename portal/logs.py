@@ -68,9 +68,10 @@ def _without_words(_: Any, __: str, event: Any) -> Any:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """Return an exception as log fields: class, traceback as `file:line function`, SQLSTATE, table and constraint.
+    """Return an exception as log fields: its class, and its traceback as `file:line function`.
 
-    The exception that caused it is described in the field `cause`.
+    An error of the database also has the fields SQLSTATE, table and constraint. If another exception caused the
+    exception, the field `cause` describes that one in the same way.
     """
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     told: dict[str, Any] = {

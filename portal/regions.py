@@ -1,4 +1,4 @@
-"""The countries, currencies, time zones and locales that forms offer, and functions that read a chosen one."""
+"""The countries, currencies, time zones and locales that forms offer, and functions that check which one was chosen."""
 
 import re
 from functools import cache
@@ -90,7 +90,7 @@ def zones() -> dict[str, str]:
 
 @cache
 def _zone_names() -> dict[str, str]:
-    """Return the canonical name for each accepted name of a time zone. The keys are in lower case and include aliases."""
+    """Return the canonical name of each time zone, by every name that is accepted for it, in lower case."""
     aliases = {alias: zone for alias, zone in get_global("zone_aliases").items() if zone in zones()}
     utc = dict.fromkeys(("Etc/UTC", "Etc/UCT", "Etc/GMT", "Etc/Zulu", "GMT", "UCT", "Zulu"), "UTC")
     return {name.lower(): zone for name, zone in {**aliases, **utc, **{zone: zone for zone in zones()}}.items()}

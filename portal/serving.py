@@ -85,7 +85,8 @@ def serve(
     `database` is the embedded server, which already runs, or None. `app` names the factory of the ASGI app, as
     `module:function`, and `worker` is the command of the worker process; if it is None, jobs are left to a worker that
     runs elsewhere. `ready` is called once, when the app responds. Logging is set up for this process. Raise `CannotStart`
-    if the app does not respond in time. Call this from the main thread only.
+    if the web process ends before the app has responded, or the app does not respond in time. Call this from the main
+    thread only.
     """
     logs.set_up(settings.log_level)
     environment = {**_inherited(os.environ), **settings.as_environment()}

@@ -1,4 +1,4 @@
-"""Read the settings from environment variables and check them. An invalid value stops the start with one line (R86)."""
+"""Read the settings from environment variables and check them. The portal does not start with an invalid one (R86)."""
 
 import contextlib
 import os

@@ -126,7 +126,7 @@ class Storage:
 def _is_out_of_room(error: BaseException) -> bool:
     """Return whether a write failed because of a full disk, a quota or a limit on file sizes.
 
-    The storage library's own errors only quote the text of the operating system's error.
+    The errors of the storage library have no error number; it is looked for in their text.
     """
     numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError) and error.errno in numbers:

@@ -177,7 +177,7 @@ def _again_later() -> Iterator[None]:
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
-    """Return the same job with logging: it logs one line for each run."""
+    """Return a job that does the same as `run`, and also logs one line for each run."""
 
     @wraps(run)
     async def told(job: Job) -> None:

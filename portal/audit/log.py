@@ -168,9 +168,9 @@ def _about(kind: str, id: int, place: Any) -> str:
 
 
 def _mentions(kind: str, id: str, place: Any) -> Iterator[str]:
-    """Yield SQL conditions for changes that mention a row of this kind, each of which an index serves.
+    """Yield SQL conditions, any of which is true for a change that mentions one row of this kind.
 
-    `id` is SQL for the id of the row.
+    There is an index for each condition. `id` is SQL for the id of the row.
     """
     columns = [column for column, refers_to in REFERENCES.items() if refers_to == kind]
     tables = [table for table, column in _SUBJECTS.items() if column in columns]

@@ -164,8 +164,9 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     transaction of the same reader, only open a savepoint in that transaction. Raise `Unavailable` if no connection is
     free within `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the
     `lock_timeout`. Raise `Conflict` if the block writes to a case that was merged at the same moment, or in the name of
-    a contact who was erased. Raise `RuntimeError` inside a transaction of another reader, for a transaction that may
-    write inside one that is read-only, and if the block caught a database error and went on.
+    a contact who was erased. Raise `RuntimeError` inside a transaction of another reader and, unless `readonly` is
+    True, inside a read-only transaction. Raise it also if the block may write, has caught a database error, and went
+    on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:
@@ -197,7 +198,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """Return the refusal to raise for a database error that is temporary or meant for the reader.
+    """Return the refusal to raise for a database error that is temporary, or whose text is meant for the reader.
 
     Return None for every other error.
     """

@@ -42,8 +42,9 @@ async def fill(now: datetime, password: str, storage: Storage, say: Callable[[st
 
     If the database has a company already, only set the password of the people in `ACCOUNTS`. The demo is written in one
     transaction: if the process is killed, the database stays empty and the next start begins again. Two short
-    transactions follow, for a contact's question and for its notices. `say` is called with progress messages. `storage`
-    receives the attachments and documents. The same `now` always makes the same demo.
+    transactions follow: in the first, a contact asks about time on an invoice; in the second, the notices of this
+    question are made. `say` is called with progress messages. `storage` receives the attachments and documents. The
+    same `now` always makes the same demo.
     """
     async with transaction(SYSTEM):
         is_empty = await Company.find() is None

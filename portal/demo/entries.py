@@ -156,10 +156,11 @@ async def _submit(scenario: Scenario, at: datetime) -> None:
 
 
 async def _approve(scenario: Scenario, at: datetime) -> None:
-    """Let the manager Max decide on the submitted time of all other agents, and the admin Noor on Max's.
+    """Let the manager Max approve submitted time of all other agents, and the admin Noor that of Max.
 
-    Entries with the target `corrected` are first rejected, corrected by their agents and submitted again. Raise
-    `RuntimeError` if an approval is refused.
+    Only time with the target `approved`, `corrected` or, after nine days, `late` is approved. Entries with the target
+    `corrected` are first rejected, corrected by their agents and submitted again. Raise `RuntimeError` if an approval
+    is refused.
     """
     for by in (scenario.agent("Max Herrmann"), scenario.agent("Noor Haddad")):
         is_others = by.name == "Max Herrmann"

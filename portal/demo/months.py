@@ -73,7 +73,7 @@ async def _pay(scenario: Scenario, at: datetime) -> None:
 
 
 async def _credit(scenario: Scenario, at: datetime) -> None:
-    """Credit a quarter of an hour of the first charged entry of more than that on Acme's latest invoice.
+    """Credit a quarter of an hour of one entry on Acme's latest invoice: the first charged one that is longer.
 
     The credited time is written off: it is not billed again.
     """

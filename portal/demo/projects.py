@@ -80,7 +80,7 @@ async def _found(plan: Plan, customer: DemoCustomer, agents: dict[str, AgentRead
 
 
 def connect(scenario: Scenario) -> None:
-    """Plan that the latest cases of each project's customer are connected to the project yesterday evening."""
+    """Plan for yesterday evening that the latest cases of each project's customer are connected to the project."""
     at = scenario.calendar.instant(scenario.calendar.yesterday, 18 * 60 + 20)
     for planned in scenario.projects.values():
         scenario.timeline.plan(at, partial(_connect, scenario, planned.project))

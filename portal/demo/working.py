@@ -58,7 +58,7 @@ async def arrange(agents: dict[str, AgentReader], start: date, third_month: date
 
 
 def plan(scenario: Scenario) -> None:
-    """Plan that three absences are entered yesterday evening.
+    """Plan for yesterday evening that three absences are entered.
 
     An agent is ill from today on, a manager with a deputy is away next week, and another agent two weeks later.
     """
@@ -68,7 +68,7 @@ def plan(scenario: Scenario) -> None:
 
 
 def plan_statuses(scenario: Scenario) -> None:
-    """Plan that a status for hardware that was sent in is added, and set on the latest case that waits for others."""
+    """Plan that a status "Waiting for the manufacturer" is added, and given to the last case that waits for others."""
 
     async def wait(at: datetime) -> None:
         facts = NewStatus(name="Waiting for the manufacturer", category=Status.WAITING_FOR_OTHERS.value)

@@ -51,7 +51,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 def reaches(account: Account | None, path: Path) -> bool:
     """Return whether the account can read `path` and enter all folders above it.
 
-    For None, the current user, return True without a check.
+    If `account` is None, which means the current user, return True without a check.
     """
     if account is None:
         return True
@@ -163,7 +163,7 @@ def socket_folder(database: Path) -> Path:
 
 
 def is_temporary(folder: Path) -> bool:
-    """Return whether this is a socket folder in /tmp, which is deleted when the server stops."""
+    """Return whether `folder` is a socket folder in /tmp. Such a folder is deleted when the server stops."""
     return folder.parent == _TEMPORARY.parent and folder.name.startswith(_TEMPORARY.name)
 
 

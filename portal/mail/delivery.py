@@ -81,7 +81,7 @@ class Delivery:
     async def drop(self) -> None:
         """Delete the record of a mail that is not sent because its recipient has lost access or has switched it off.
 
-        If the kind of mail has a `note`, that the mail is obsolete is recorded there too.
+        If the kind of mail has a `note`, call it with the state None, which stands for an obsolete mail.
         """
         async with transaction(SYSTEM):
             await outgoing.drop(self.job_id)
@@ -91,7 +91,7 @@ class Delivery:
     async def _record(self, to: Addressee, state: MailState, reason: str, *, tries: int = 0) -> bool:
         """Record the state of the mail, and return whether it was recorded, as `outgoing.record` does.
 
-        If the kind of mail has a `note`, every recorded state but `waiting` is passed to it too.
+        If the kind of mail has a `note`, also call it with every recorded state except `waiting`.
         """
         is_recorded = await outgoing.record(self.job_id, self.kind, self.ids, to, state, reason, self.at, tries=tries)
         if is_recorded and self.letter.note and state is not MailState.WAITING:

@@ -70,10 +70,11 @@ async def _reset(settings: Settings, receiver: Reader, token: str, at: datetime)
 
 
 async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Mail | None:
-    """Make the token of a link that somebody asked the portal to mail, and return the mail with it.
+    """Make a link that somebody asked the portal to mail, and return the mail with it.
 
-    Return None if the link was mailed, has ended or has expired, or if the recipient's access has ended. Each mail has
-    a new Message-ID, because a mail that is sent again has a new link.
+    The link is for an invitation or for a new password. Return None if it was mailed already, has ended or has expired,
+    or if the recipient's access has ended. Each mail has a new Message-ID, because a mail that is sent again has a new
+    link.
     """
     async with transaction(None) as tx:
         made = await invitations.renew(invitation_id, at)
@@ -248,10 +249,10 @@ async def _owner(credential_id: int) -> Reader | None:
 
 
 async def _owner_of_login(tx: Any, login_id: int) -> Reader | None:
-    """Return the owner of a login, as the reader of a credential that has been accepted; None if there is none.
+    """Return the owner of a login, as the reader of a credential whose invitation was accepted; None if there is none.
 
-    `login_id` may also be another credential of the person, because a login moves when the credential that holds it is
-    erased.
+    `login_id` is the id of any credential of the person: when the credential that holds the login is erased, the login
+    moves to another.
     """
     row = await tx.fetchrow(
         "select p.* from credential c cross join lateral person_of(c.id) p"

@@ -124,7 +124,7 @@ async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: Zo
 async def delete_redacted(storage: Storage) -> None:
     """Delete the bytes of redacted files.
 
-    Call this after the commit; the next run of the job deletes any bytes that are left.
+    Call this after the commit. If it fails, the next run of the regular job deletes the bytes.
     """
     async with transaction(SYSTEM):
         await sweep_uploads(storage, _LONG_AGO)

@@ -107,10 +107,11 @@ async def earned(
 ) -> list[tuple[Place, Earned]]:
     """Return revenue and cost of the days from `since` to `until`, both included, for each service and month.
 
-    The same service and month can have several items, because each kind of invoice line and each currency of the cost
-    has an item of its own; `grouped` adds them up. The items are sorted by currency, by the names of customer, contract
-    and service, and by month. `customer` is the id of the only customer to include, or None. General time, which has no
-    customer, and rejected time are left out. Raise `Forbidden` if the reader is not a manager.
+    An item is a place (the customer, contract, service and month) and what was earned or spent there. The same place
+    can have several items, because each kind of invoice line and each currency of the cost has an item of its own;
+    `grouped` adds them up. The items are sorted by currency, by the names of customer, contract and service, and by
+    month. `customer` is the id of the only customer to include, or None. General time, which has no customer, and
+    rejected time are left out. Raise `Forbidden` if the reader is not a manager.
     """
     if not reader.is_manager:
         raise Forbidden("Only managers see revenue and profit.")
