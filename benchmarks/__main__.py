@@ -36,7 +36,7 @@ PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of the command line: database sizes, numbers of connections, seconds and runs."""
+    """Return the options of the command line, with the database sizes and numbers of connections that they imply."""
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="a list of objects instead of a table")
     parser.add_argument("--quick", action="store_true", help="1,000 cases, 16 at once, pages that are read only")
@@ -186,7 +186,7 @@ def benchmark(
     """Measure all pages with a database of one size.
 
     Return the rows of the table, and the memory of both web workers together in MB, taken after all measurements.
-    `size` is a number of cases or, for `--approvals`, of unbilled entries.
+    `size` is a number of cases or, for `--approvals` and `--timesheets`, of time entries.
     """
     rows: list[dict[str, Any]] = []
     with temporary_server() as (server, folder):

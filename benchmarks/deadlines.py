@@ -1,7 +1,7 @@
 """`python -m benchmarks.deadlines`: measure how long the deadlines of 100,000 open cases take to compute.
 
 For comparison, two statements of plain SQL move as many deadlines by an hour in a copy of the database, for a twentieth
-of the cases at a time. The job continues between them, so that both are measured under the same load.
+of the cases at a time. Between two twentieths, the job continues, so that both are measured under the same load.
 """
 
 import argparse

@@ -90,7 +90,7 @@ Flow = Callable[[Connection], Awaitable[None]]
 
 
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:
-    """Return the flow of a page or form. Each call of the flow uses the next case of `numbers`.
+    """Return the flow of a page or form. Each call of the flow puts the next values of `numbers` into the paths.
 
     Each call also appends the size of the page and its compressed size, in bytes, to `sizes`. A response with an
     unexpected status raises `AssertionError`.

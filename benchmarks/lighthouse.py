@@ -145,8 +145,8 @@ def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
     """Run a command for `LONGEST_TRY` seconds at most; return its exit status and its output on both streams.
 
-    The command has a process group of its own, which is killed afterwards, because a failed Lighthouse leaves its
-    Chromium running.
+    If the command prints nothing to standard output or takes longer, the status is 1. The command has a process group
+    of its own, which is killed afterwards, because a failed Lighthouse leaves its Chromium running.
     """
     started = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -1,8 +1,9 @@
 """`python -m benchmarks.runs`: measure a billing run into drafts, the issuing of invoices, and a large approval.
 
 For comparison with the run, plain SQL inserts the same rows into a copy of the database with the same constraints and
-triggers: one statement for each table, for a twentieth of the customers at a time. The run continues between these, so
-that both are measured under the same load. The memory is the process's peak during the run minus its peak before.
+triggers: one statement for each table, for a twentieth of the customers at a time. Between two twentieths, the run
+continues, so that both are measured under the same load. The memory is the process's peak during the run minus its peak
+before.
 """
 
 import argparse

@@ -58,7 +58,7 @@ class Checked:
 
 
 def optional(read: Callable[[str], T]) -> Callable[[str], T | None]:
-    """Return a function that gives None for an empty field and calls `read` for any other text."""
+    """Return a function that returns None for an empty text, and for any other text what `read` returns."""
     return lambda text: read(text) if text.strip() else None
 
 

@@ -22,7 +22,7 @@ _FRAMES = 30
 def set_up(level: str) -> None:
     """Set up logging from `level` upwards for this process and its libraries: JSON lines, or plain text on a terminal.
 
-    Libraries log warnings and errors only.
+    Messages of libraries below the level `warning` are never logged.
     """
     number = getattr(logging, level.upper())
     shared: list[Any] = [

@@ -51,9 +51,9 @@ def hourly_amount(minutes: int, hourly_rate: Decimal, digits: int) -> Decimal:
 
 
 def total(amounts: Iterable[Decimal], digits: int) -> Decimal:
-    """Return the exact sum with `digits` decimals; 0 if there are no amounts.
+    """Return the sum of the amounts with `digits` decimals; 0 if there are none.
 
-    The sum is rounded only if an amount has more decimals.
+    The sum is calculated exactly. It is rounded at the end, which changes it only if an amount has more decimals.
     """
     result = Decimal(0)
     for amount in amounts:
@@ -67,7 +67,7 @@ def percent_of(base: Decimal, percent: Decimal, digits: int) -> Decimal:
 
 
 def cash_amount(amount: Decimal, step: Decimal, digits: int) -> Decimal:
-    """Return the multiple of `step` that is nearest to `amount`, half away from zero.
+    """Return the multiple of `step` that is nearest to `amount`. Halfway between two, it is the one further from zero.
 
     For CHF with the step 0.05, 12.33 becomes 12.35.
     """

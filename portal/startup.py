@@ -79,7 +79,7 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 def settings_for(data: str | None) -> "Settings":
     """Return the settings from the environment; with `data`, those of the portal in that data folder.
 
-    With `data`, the environment is `demo` unless the variable `PORTAL_ENVIRONMENT` says otherwise.
+    With `data`, the setting `environment` is `demo` unless the variable `PORTAL_ENVIRONMENT` says otherwise.
     """
     from portal.settings import Settings
 

@@ -63,8 +63,8 @@ class Storage:
     async def store(self, key: str, chunks: AsyncIterator[bytes], *, limit: int) -> Stored:
         """Store a stream of chunks under `key`. When this returns, the file survives a power failure.
 
-        Raise `TooLarge` as soon as more than `limit` bytes have arrived, and `Full` if the disk is nearly full. If the
-        stream is interrupted, the part that has arrived is deleted.
+        Raise `TooLarge` as soon as more than `limit` bytes have arrived, and `Full` if the disk is nearly full. If
+        storing fails or is cancelled, the part of the file that was stored is deleted.
         """
         _checked(key)
         await self._refuse_full_disk()

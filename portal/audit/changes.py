@@ -21,7 +21,7 @@ from portal.render import formats
 _PLACE = re.compile(r"\{(\w+)(’s)?\}")
 _OPTIONAL = re.compile(r"\[(.*?)\]")
 GONE = "something that is deleted"
-"""What a sentence calls a row that has been deleted since the change."""
+"""What a sentence calls a row that has been deleted since the change, or a value that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,10 @@ class Change:
     """One row of the audit log.
 
     `table` is the changed table and `verb` is `insert`, `update`, `delete` or `export`. `changes` maps each changed
-    column to its old and new value, or to None if the log does not store the values. `facts` holds the present values
-    of the changed row that the sentence contains. `address` is the IP address from which the change was made, and
-    `request` the request id. `names` holds the names and pages of everything that the change mentions.
+    column to its old and new value, or to None if the log does not store the values. `facts` has the values that take
+    the places in templates: those of the change and, for columns that it did not change, those of the row as it is now.
+    `address` is the IP address from which the change was made, and `request` the request id. `names` holds the names
+    and pages of everything that the change mentions.
     """
 
     id: int
@@ -156,7 +157,10 @@ class Change:
             yield from (Part("changed "), *self._subject())
 
     def _changed(self, name: str, old: Any, new: Any) -> Iterator[Part]:
-        """Yield the clause for a column without a template: from which value to which it was changed."""
+        """Yield the clause for a column without a template: from which value to which it was changed.
+
+        If the new value is True or False, the clause says that the column was switched on or off.
+        """
         label = labels.label(self.table, name)
         if isinstance(new, bool):
             yield Part(f"switched {'on' if new else 'off'} “{label}” {self._preposition} ")
@@ -212,7 +216,7 @@ class Change:
         """Return the value of the column `name` as the sentence shows it.
 
         A value that refers to a row is shown as the name of the row, with a link to its page; other values are
-        formatted.
+        formatted. If the row or the value is missing, `GONE` is shown.
         """
         if name in REFERENCES and value is not None:
             named = self.names.get((REFERENCES[name], value), Part(GONE))
@@ -222,7 +226,10 @@ class Change:
         return Part(GONE if value is None else self._formatted(name, value))
 
     def _formatted(self, name: str, value: Any) -> str:
-        """Return a value of the column `name` in the format that `FORMATS` gives for it."""
+        """Return a value of the column `name` in the format that `FORMATS` gives for the column.
+
+        In other columns, True and False are shown as yes and no, and other values unchanged.
+        """
         write = _WRITERS.get(FORMATS.get(name, ""))
         if write:
             return write(value)

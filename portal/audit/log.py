@@ -187,7 +187,7 @@ async def latest(wanted: Filter, before: int | None = None, *, most: int = PAGE)
     """Return one page of changes, the latest first, and the cursor of the next page.
 
     The cursor is the id of the last change on this page, or None on the last page. Pass the cursor as `before` to get
-    the next page. `most` is the length of the page.
+    the next page. `most` is the maximum number of changes on the page.
     """
     values: list[Any] = [most + 1]
     sql = _READ + wanted.conditions(values)

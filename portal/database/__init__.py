@@ -165,8 +165,7 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     free within `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the
     `lock_timeout`. Raise `Conflict` if the block writes to a case that was merged at the same moment, or in the name of
     a contact who was erased. Raise `RuntimeError` inside a transaction of another reader and, unless `readonly` is
-    True, inside a read-only transaction. Raise it also if the block may write, has caught a database error, and went
-    on.
+    True, inside a read-only transaction. Raise it also if a block that may write catches a database error and goes on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:

@@ -84,7 +84,7 @@ class Finder:
         return [self.within] if self.of else []
 
     async def suggest(self, typed: str, after: int | None = None) -> Suggestions:
-        """Return the rows whose names contain every word of `typed`; "" matches all rows.
+        """Return the rows whose column `by`, usually the name, contains every word of `typed`; "" matches all rows.
 
         Order of the words, case and accents are ignored. `after` is the id after which to continue, from an earlier
         `Suggestions`.

@@ -123,10 +123,12 @@ def _endings(scenario: Scenario, ages: Sequence[int]) -> list[Ending]:
 
 
 def _cut(turns: Sequence[Turn], ending: Ending, scenario: Scenario, is_whole: bool) -> list[Turn]:
-    """Return the turns of a story up to a random point at which its case can have the status `ending`.
+    """Return the turns of a story that a case of this story has if it reaches the status `ending`.
 
-    If `is_whole`, as for the stories that happen only once, return all turns. A new case always has the first turn
-    only. A case that waits for others ends with a reply from `WAITING`, unless `is_whole`.
+    A new case has the first turn only. A resolved or closed case has all turns. So has a case with any other status if
+    `is_whole`, as for the stories that happen only once. Otherwise, a case that is open or waits for the customer has
+    the turns up to a random one after which it can have this status, and a case that waits for others has the first
+    turns and then a reply from `WAITING`.
     """
     if ending == "new":
         return list(turns[:1])

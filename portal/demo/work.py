@@ -73,7 +73,7 @@ MEETINGS = ("Team meeting", "Training: new firewall", "Own office work", "Planni
 def plan(scenario: Scenario) -> None:
     """Plan work outside cases until the demo has `ENTRIES` time entries in total.
 
-    Planned entries of today or later are dropped first. Raise `RuntimeError` if there are more than `ENTRIES` already.
+    Planned entries of today or later are dropped first. Raise `RuntimeError` if more than `ENTRIES` would be planned.
     """
     scenario.pieces[:] = [
         piece

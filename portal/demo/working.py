@@ -38,7 +38,7 @@ HOURS = {
 """The working hours of the agents who do not work 8 h from Monday to Friday."""
 
 VPN, SWITCH = "VPN drops every 20 minutes since the Windows update", "Replace the core switch, window on Saturday"
-"""The subjects of two cases of Ines's, with a timer and appointments."""
+"""The subjects of two cases of the agent Ines. Both have an appointment, and a timer runs on the first."""
 CONFIRMED = "Saturday at 09:00 is in the calendar now. I bring the new switch and both cables."
 """What Ines replies on the second case once its appointment is planned."""
 

@@ -139,7 +139,10 @@ class EmbeddedPostgres:
         return self.url(name)
 
     def remove(self) -> None:
-        """Stop the server, and delete the database with its log and lock. Other files in the data folder stay."""
+        """Stop the server, and delete the database with its log, its lock and the other files that belong to it.
+
+        Other files in the data folder stay.
+        """
         self.stop()
         folder = place.known_folder(self.data)
         shutil.rmtree(folder, ignore_errors=True)

@@ -36,7 +36,8 @@ async def _letter(
 ) -> Mail:
     """Return a mail, as `composing.letter` does, signed with the name in PORTAL_MAIL_FROM or else that of the company.
 
-    Replies go to `answers_to`, or else to the mail address of the company; the text of the mail says so.
+    Before the company is set up, the signature is "the support portal". Replies go to `answers_to`, or else to the mail
+    address of the company; the text of the mail says so.
     """
     async with transaction(SYSTEM, readonly=True):
         company = await Company.find()
@@ -49,10 +50,9 @@ async def _letter(
 
 
 async def password_reset(login_id: int, settings: Settings, at: datetime) -> Mail | None:
-    """Create a password-reset link, and return the mail with it.
+    """Create a link to reset the password of a login, and return the mail with the link.
 
-    Return None if the account is unknown or its access has ended. Earlier password-reset links of this account stop
-    working.
+    Earlier such links of the login stop working. Return None if the login is unknown or its owner has lost access.
     """
     async with transaction(None) as tx:
         receiver = await _owner_of_login(tx, login_id)
@@ -96,9 +96,9 @@ async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Ma
 
 
 async def password_changed(login_id: int, changed_at: datetime, settings: Settings, at: datetime) -> Mail | None:
-    """Return the mail that tells the owner of an account that its password was changed at `changed_at` (R17).
+    """Return the mail that tells the owner of a login that its password was changed at `changed_at` (R17).
 
-    Return None if the account is unknown or its access has ended.
+    Return None if the login is unknown or its owner has lost access.
     """
     async with transaction(None, readonly=True) as tx:
         receiver = await _owner_of_login(tx, login_id)
@@ -113,9 +113,9 @@ async def password_changed(login_id: int, changed_at: datetime, settings: Settin
 async def factor_changed(
     login_id: int, change: FactorChange, changed_at: datetime, settings: Settings, at: datetime
 ) -> Mail | None:
-    """Return the mail that tells the owner of an account how its second factors were changed at `changed_at` (R17).
+    """Return the mail that tells the owner of a login how its second factors were changed at `changed_at` (R17).
 
-    Return None if the account is unknown or its access has ended.
+    Return None if the login is unknown or its owner has lost access.
     """
     async with transaction(None, readonly=True) as tx:
         receiver = await _owner_of_login(tx, login_id)
@@ -223,7 +223,9 @@ async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None
 
 
 async def _accounts(customer_id: int) -> Accounts | None:
-    """Return the accounts address of a customer, or None if it has none or the company is not set up.
+    """Return the accounts mail address of a customer as the recipient of a mail.
+
+    Return None if the customer has no such address or the company is not set up.
 
     Run as `SYSTEM`.
     """
@@ -239,7 +241,7 @@ WHAT: dict[FactorChange, str] = {
     "codes_renewed": "new recovery codes were made, and the earlier ones no longer work",
     "all_removed": "an administrator removed it, so that you sign in with your password alone",
 }
-"""What happened to the second factors of an account, as a clause of the mail."""
+"""What happened to the second factors of a login, as a clause of the mail."""
 
 
 async def _owner(credential_id: int) -> Reader | None:

@@ -59,18 +59,19 @@ class Drawing:
 
 
 async def draw_picture(content: bytes, side: int) -> Drawing:
-    """Render the image in `content` no larger than `side` pixels each way.
+    """Return the image in `content` as a new image no larger than `side` pixels each way.
 
-    Call it within a `turn`. Raise `CannotDraw` if that is not possible, and `Unavailable` if it takes too long.
+    Call this within a `turn`. Raise `CannotDraw` if the image cannot be rendered, and `Unavailable` if that takes too
+    long.
     """
     return await _draw("picture", content, side, 1)
 
 
 async def draw_page(content: bytes, side: int, number: int) -> Drawing:
-    """Render the page `number`, counted from 1, of the PDF in `content` no larger than `side` pixels each way.
+    """Return the page `number`, counted from 1, of the PDF in `content` as an image of at most `side` pixels each way.
 
-    Call it within a `turn`. Raise `CannotDraw` if that is not possible, for example because there is no such page, and
-    `Unavailable` if it takes too long.
+    Call this within a `turn`. Raise `CannotDraw` if the page cannot be rendered, for example because it does not exist,
+    and `Unavailable` if that takes too long.
     """
     return await _draw("pdf", content, side, number)
 

@@ -1,10 +1,10 @@
-"""Draw a picture or a page of a PDF again, in a process of its own with limits (R59): `python -I child.py KIND SIDE PAGE`.
+"""Render an image or a page of a PDF again, in a process with limits (R59): `python -I child.py KIND SIDE PAGE`.
 
-KIND is `picture` or `pdf`, SIDE the largest width and height of the result in pixels, PAGE the number of a page from 1
-on. The file is read from standard input. To standard output the process writes one line, `WIDTH HEIGHT PAGES`, and then
-the drawn picture as WebP, which contains what is seen and nothing else: no script, no link, no metadata. The process
-ends with a status other than 0 if the file cannot be drawn. It imports nothing of the portal, reads no other file and
-cannot write one.
+KIND is `picture` or `pdf`, SIDE the largest width and height of the new image in pixels, PAGE the number of a page from
+1 on. The file is read from standard input. To standard output the process writes one line, `WIDTH HEIGHT PAGES`, and
+then the new image as WebP, which contains what is seen and nothing else: no script, no link, no metadata. The process
+ends with a status other than 0 if the file cannot be rendered. It imports nothing of the portal, reads no other file
+and cannot write one.
 """
 
 import io

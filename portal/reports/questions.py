@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
     @property
     def word(self) -> str:
-        """Return the name of the timesheet."""
+        """Return the name of this kind of timesheet, as the page shows it."""
         return {"desk": "Help desk", "project": "Projects", "all": "All time"}[self.value]
 
 

@@ -129,9 +129,9 @@ async def decidable(
     """Return the entries of the timesheet that the reader may decide on now, the oldest first, at most `MOST`.
 
     Only drafts and submitted entries of other agents can be decided on. An admin may decide on each. Another manager
-    may decide on an entry as its designated approver, or as the deputy of that approver on `day` (C10, D33). `among`
-    limits the result to these ids. With `approved`, approved entries that no document has settled are included, because
-    they can be flagged.
+    may decide on an entry as its designated approver, or as the deputy of that approver on `day` (C10, D33). With
+    `among`, only entries with these ids are returned. With `approved`, approved entries that no document has settled
+    are included, because they can be flagged.
     """
     values: list[Any] = [reader.id, day]
     condition = question.conditions(reader, values)
@@ -188,7 +188,7 @@ async def _lines(ids: Sequence[int]) -> dict[int, ListedEntry]:
 async def _picked(
     reader: AgentReader, question: Question, group: Group, after: GroupCursor | None, size: int
 ) -> list[Any]:
-    """Return the ids of the entries of one page, with their groups, and one more if another page follows."""
+    """Return the ids of the entries of one page, with their groups, and one more entry if another page follows."""
     values: list[Any] = []
     condition = question.conditions(reader, values)
     if group is Group.DAY:

@@ -1,9 +1,9 @@
 """Parse the stories of the demo: invented support cases, written as short scripts.
 
 A story begins with `# subject | type priority`. Each further line is one turn: `c:` is a message of the contact, `a:`
-the agent's reply, `n:` an internal note, `w 45:` 45 minutes of work with the comment that the customer reads, `f:` a
-file attached to the message before it. An indented line continues the line above. A placeholder such as `{server}` is
-replaced by a random name, the same one throughout a case.
+the agent's reply, `n:` an internal note, and `w 45:` 45 minutes of work with the comment that the customer reads. A
+line with `f:` is no turn: it names a file that is attached to the message before it. An indented line continues the
+line above. A placeholder such as `{server}` is replaced by a random name, the same one throughout a case.
 """
 
 import re
@@ -115,7 +115,7 @@ _SPEAKERS: dict[str, Literal["contact", "agent", "note"]] = {"c": "contact", "a"
 
 @cache
 def ordinary_stories() -> tuple[Story, ...]:
-    """Return the stories that are used for several cases, each time with other names for the placeholders."""
+    """Return the stories that are used for several cases, each time with random names for the placeholders."""
     return tuple(parse("\n".join((network.STORIES, servers.STORIES, workplace.STORIES, accounts.STORIES))))
 
 
