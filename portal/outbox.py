@@ -105,7 +105,7 @@ async def told_lately() -> list[Any]:
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-"""The maximum number of changes to send to a page that opens its event stream. With more, the page fetches everything."""
+"""The maximum number of changes that a page gets when it opens its event stream. With more, it fetches everything."""
 MOST_TRANSACTIONS = 10_000
 """The maximum age of a snapshot in transactions, so that an old one does not cause a scan of the whole outbox."""
 

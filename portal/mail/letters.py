@@ -72,9 +72,8 @@ async def _reset(settings: Settings, receiver: Reader, token: str, at: datetime)
 async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Mail | None:
     """Make a link that somebody asked the portal to mail, and return the mail with it.
 
-    The link is for an invitation or for a new password. Return None if it was mailed already, has ended or has expired,
-    or if the recipient's access has ended. Each mail has a new Message-ID, because a mail that is sent again has a new
-    link.
+    The link is for an invitation or a new password. Return None if it was mailed already, has ended or expired, or if
+    the recipient has lost access. Each mail has a new Message-ID, because a mail that is sent again has a new link.
     """
     async with transaction(None) as tx:
         made = await invitations.renew(invitation_id, at)
@@ -223,11 +222,9 @@ async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None
 
 
 async def _accounts(customer_id: int) -> Accounts | None:
-    """Return the accounts mail address of a customer as the recipient of a mail.
+    """Return the accounts mail address of a customer as the recipient of a mail. Run as `SYSTEM`.
 
     Return None if the customer has no such address or the company is not set up.
-
-    Run as `SYSTEM`.
     """
     customer, company = await Customer.find(customer_id, SYSTEM), await Company.find()
     return Accounts(customer.email, customer.name, company.time_zone) if customer.email and company else None
