@@ -44,9 +44,10 @@ def _queries() -> Any:
 
 
 async def enqueue(name: str, **ids: int | str) -> int:
-    """Enqueue the job `name`, a function in `portal/worker.py`, with these ids as its arguments, and return the job's id.
+    """Enqueue the job `name`, a key of `WORDS`, with these ids as its arguments, and return the job's id.
 
-    The job runs after the commit. If a worker fails, the job may run again, so it must be idempotent.
+    The worker (`portal/worker.py`) runs the job after the commit. If a worker fails, the job may run again, so it must
+    be idempotent.
     """
     (job,) = await _queries().enqueue(name, msgspec.json.encode(ids))
     return int(job)

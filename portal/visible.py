@@ -1,4 +1,4 @@
-"""Remove invisible characters from text, except joiners that change how a word or an emoji looks (R54)."""
+"""Remove invisible characters from text, except those that change how a word or an emoji looks (R54)."""
 
 import re
 import unicodedata

@@ -157,7 +157,7 @@ class Change:
             yield from (Part("changed "), *self._subject())
 
     def _changed(self, name: str, old: Any, new: Any) -> Iterator[Part]:
-        """Yield the clause for a column without a template: from which value to which it was changed.
+        """Yield the clause for a column without a template: that it was set, changed or removed, with its values.
 
         If the new value is True or False, the clause says that the column was switched on or off.
         """
