@@ -7,9 +7,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def on_every(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
-    """Return a decorator that turns a test whose argument is one file into one test of all `paths`.
+    """Return a decorator that turns a test of one file, its argument, into one test of all `paths` without arguments.
 
-    The test fails once, with a message for each file that fails.
+    That test runs on all files and then fails with a message for each file on which it failed.
     """
 
     def decorate(test: Callable[[Path], None]) -> Callable[[], None]:

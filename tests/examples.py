@@ -18,7 +18,7 @@ One = TypeVar("One")
 
 
 def turns(every: Sequence[One], number: int = 1) -> list[One]:
-    """Return the `number` elements whose turn it is today, so that each has a turn after a while; with `--all`, all."""
+    """Return `number` elements, other ones each day, so that each has a turn after some days; with `--all`, return all."""
     if ALL or number >= len(every):
         return list(every)
     return [every[(TURN * number + step) % len(every)] for step in range(number)]

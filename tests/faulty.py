@@ -11,9 +11,9 @@ LOCKED = "55P03"
 
 @contextlib.asynccontextmanager
 async def refusing(dsn: str, table: str, when: str, code: str = "P0001") -> AsyncIterator[None]:
-    """Make the database refuse rows of `table` that meet the SQL condition `when` on `new`, until the block ends.
+    """Make the database refuse to write rows of `table` for which the SQL condition `when` holds, until the block ends.
 
-    The error has the SQLSTATE `code`. No code of the portal handles the default SQLSTATE.
+    The condition names the row to write `new`. The error has the SQLSTATE `code`; the portal does not handle the default.
     """
     connection = await asyncpg.connect(dsn)
     try:

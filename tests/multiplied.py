@@ -78,7 +78,10 @@ order by c.relname, i.indnatts, i.indexrelid
 
 
 async def multiply() -> dict[str, str]:
-    """Copy every row `COPIES` times, without firing triggers. Return the error for each table whose copies are refused."""
+    """Copy every row `COPIES` times, without firing triggers, except in the tables `FEW`.
+
+    Return the error for each table whose copies are refused.
+    """
     refused = {}
     owner = await asyncpg.connect(_Server.dsn)
     try:
@@ -106,9 +109,10 @@ async def multiply() -> dict[str, str]:
 
 
 def _difference(index: list[asyncpg.Record]) -> dict[str, str]:
-    """Return the column of a unique index in which copies can differ, and the copy's value for it.
+    """Choose the column of a unique index in which copies are to differ; return it with the SQL of its value in a copy.
 
-    A reference to another table is used only if there is no other column.
+    Return an empty dict if no column has a usable type. A reference to another table is chosen only if there is no other
+    column.
     """
     order = list(_TYPES)
     usable = [column for column in index if column["type"] in _TYPES]

@@ -238,7 +238,7 @@ async def _prepaid(at: datetime) -> int:
 
 
 async def _helped(at: datetime) -> dict[str, dict[str, Any]]:
-    """Write a published help article with an image for everybody, and two drafts.
+    """Write three help articles: a published one with an image, which everybody may read, and two drafts.
 
     Return the parameters of their URLs by the beginning of the route.
     """

@@ -47,9 +47,9 @@ _tables: list[str] = []
 async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
     """Return what `create` returned, with the rows and files that it created.
 
-    The first call for a `key` runs `create`; later calls write a snapshot of the database and of the storage `folder`,
-    which takes a tenth of the time. If the numbers of rows before the call differ from those of all earlier calls,
-    `create` runs again. It also runs each time if the owner is not a superuser, who alone can turn triggers off.
+    The first call for a `key` runs `create`. Later calls write a snapshot of the database and of the storage `folder`
+    instead, which takes a tenth of the time. If the numbers of rows before a call differ from those before all earlier
+    calls, `create` runs again. It runs each time if the owner is not a superuser, who alone can turn triggers off.
 
     Nobody may be signed in before the call, because the snapshot of another test would replace the session.
     """

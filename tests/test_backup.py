@@ -121,7 +121,7 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
 async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
     dsn: str, server: str, elsewhere: Path
 ) -> None:
-    """R95: restoring a damaged or incomplete backup is refused and changes nothing."""
+    """R95: restoring a damaged or incomplete backup, or one of a newer portal, is refused and changes nothing."""
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}

@@ -131,7 +131,10 @@ ALL_STREAMS = [
     ],
 )
 def test_closed_and_full_streams_change_no_other_status(name: str, streams: str, data: Path, tmp_path: Path) -> None:
-    """Closed or full streams do not change a command's exit status; only messages on closed streams are lost."""
+    """If its output is lost on a closed or full stream, a command has the exit status that `printing` names.
+
+    If only its messages to standard error are lost, a command that succeeds has the status 0.
+    """
     command, typed, status = printing(data, tmp_path)[name]
     expected = status if streams.startswith(">") or name == "restore" else 0
     assert closed(data, streams, *command, typed=typed) == expected

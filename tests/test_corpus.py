@@ -231,7 +231,8 @@ async def _fill(
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
     """Log, approve and bill time with `text` as its comments; return the issued invoice and the id of the statement.
 
-    If every form was filled in with `text` before, both documents also contain it in place of every name.
+    A part of each document is credited, with `text` as the reason. If every form was filled in with `text` before, the
+    documents also contain it in place of every name.
     """
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):

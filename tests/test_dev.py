@@ -123,7 +123,7 @@ def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
 ) -> None:
     """Outside CI, `./dev test` skips the infrastructure tests if they have passed with the present files.
 
-    It also skips them if the files are as cloned, because these have passed in CI.
+    It also skips them if the files are as cloned, because they have passed in CI then. In CI, it always runs them.
     """
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PORTAL_INFRASTRUCTURE_STAMP", "")

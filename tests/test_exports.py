@@ -90,7 +90,10 @@ NS = {"s": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 
 def cells_of(book: bytes) -> list[dict[str, tuple[str, str]]]:
-    """Return the cells of each row of the first worksheet, by column letter: the type of the cell and its text."""
+    """Return, for each row of the first worksheet, the type and the text of each cell, by its column letter.
+
+    Fail if the worksheet has a formula or a link.
+    """
     with zipfile.ZipFile(io.BytesIO(book)) as archive:
         page = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
     assert page.findall(".//s:f", NS) == []
