@@ -43,7 +43,10 @@ BREAKS = ["\r\n", "\n", "\r", "\t", "\v", "\f", "\x1c", "\x85", "\u2028", "\u202
 
 
 async def test_every_column_of_one_line_refuses_line_breaks() -> None:
-    """The check on names, subjects, labels and addresses refuses every kind of line break and control character."""
+    """Each text column refuses every kind of line break and control character, or is in `LONG`, `COPIED` or `OWN`.
+
+    A text of one line is accepted, whatever its letters and signs.
+    """
     async with transaction(SYSTEM, readonly=True) as tx:
         checks = {row["name"]: row["sql"] for row in await tx.fetch(
             "select conrelid::regclass::text || '.' || a.attname as name, pg_get_constraintdef(c.oid) as sql from pg_constraint c"

@@ -89,7 +89,8 @@ async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -
 async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster) -> None:
     """R24, R86, R88: `portal serve` refuses to start if the database or its role is unsuitable, with one error message.
 
-    It then starts no process and prints no traceback. After the commands of docs/operations.md it starts.
+    It then starts no process and prints no traceback. After the commands of docs/operations.md, it still refuses the owner
+    of the tables as its role, and a database that lacks a migration.
     """
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"

@@ -85,7 +85,10 @@ async def _find(places: Places) -> Case:
 
 
 async def _bill(turn: int, case_id: int) -> None:
-    """Create an issued invoice, a statement, a draft invoice, and an approved time entry that no run has billed."""
+    """Bill three entries and state one, each in a run of its own, and approve a time entry that no run bills.
+
+    In every second turn, the invoices are issued; in the others, they stay drafts.
+    """
     for kind in ("billable", "no_charge", "billable", "billable"):
         entry = await log(15, billing=kind, comment=f"{kind} {turn}", case_id=case_id)
         assert not (await billing.approve([entry.choice], by=MAX, at=NOW)).refused
@@ -97,7 +100,7 @@ async def _bill(turn: int, case_id: int) -> None:
 
 
 async def _set_up(places: Places, turn: int) -> None:
-    """Create one more object of every kind that admins set up, for the same customer."""
+    """Create one more object of every kind that admins set up; those of a customer are created for the same one each time."""
     zone, day = "Europe/Berlin", "2026-01-01"
     home = await Customer.find(places.values["/agent/customers/"]["customer"], SYSTEM)
     await Customer.create(

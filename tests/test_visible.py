@@ -26,7 +26,7 @@ def test_joiners_inside_words_and_emoji_stay(text: str) -> None:
 
 @pytest.mark.parametrize("text", [one for one in SHOWN if "\n" not in one])
 def test_names_and_names_of_files_follow_the_same_rule(text: str) -> None:
-    """Names and file names keep joiners as other texts do, and are stored in Unicode form NFC."""
+    """Names and file names keep the zero-width joiners that shape a word or an emoji, and are stored in Unicode form NFC."""
     assert line(text) == unicodedata.normalize("NFC", text)
     assert check_file(f"{text}.txt", b"words")[0] == unicodedata.normalize("NFC", f"{text}.txt")
 

@@ -40,7 +40,7 @@ def test_everything_says_own_field_and_not_custom_field() -> None:
 
 
 def test_texts_say_mail_and_not_email() -> None:
-    """Texts say "mail" and not "email", as *Words* of CONTRIBUTING.md asks; `email` is only the name of a field."""
+    """Templates say "mail" and not "email", as *Words* of CONTRIBUTING.md asks; `email` is only the name of a field."""
     folder = Path(__file__).parent.parent / "templates"
     texts = {path: re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.DOTALL) for path in folder.rglob("*.*")}
     wrong = {path.name: re.findall(r"(?i)\be-mails?\b|[>\"] ?emails?\b[ <]", text) for path, text in texts.items()}

@@ -48,9 +48,9 @@ async def test_a_contact_cannot_enqueue_a_job() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_what_nobody_needs_any_more_goes_and_the_rest_stays(files: Path) -> None:
-    """The job `tidy` deletes a session of 9 days ago, a notice of 91 and a passed-on outbox row of 8 days ago.
+    """The job `tidy` deletes a session of 9 days, a notice of 91 days and an outbox row of 8 days ago that was passed on.
 
-    R76: an outbox row that was not passed on is kept, however old it is. A second run deletes nothing more.
+    R76: an outbox row of 8 days ago that was not passed on is kept. A second run deletes nothing more.
     """
     storage = open_storage(f"file://{files}")
     async with transaction(None):
