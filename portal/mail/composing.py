@@ -1,45 +1,22 @@
 """Compose a mail: its headers, and its plain-text and HTML parts, which are rendered from templates."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
-from typing import Any, Protocol
+from typing import Any
 
+from portal.contracts.company import Company
+from portal.database import transaction
+from portal.mail.receivers import Receiver
 from portal.mailboxes import for_mail
+from portal.people.readers import SYSTEM
 from portal.render import render
 from portal.settings import Settings
 
 NOBODY = "portal@localhost"
 """The sender's mail address if no sender is configured. Mails from this address are kept and not sent."""
-
-
-class Receiver(Protocol):
-    """The recipient of a mail: a person who signs in, or a mail address with which nobody signs in."""
-
-    @property
-    def email(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def locale(self) -> str: ...
-    @property
-    def time_zone(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """The accounts mail address of a customer, as the recipient of a mail.
-
-    `name` is the name of the customer, `time_zone` that of the company.
-    """
-
-    email: str
-    name: str
-    time_zone: str
-    locale: str = "en_GB"
 
 
 class Mail(EmailMessage):
@@ -51,7 +28,32 @@ class Mail(EmailMessage):
     credential_id: int | None = None
 
 
-def letter(
+async def compose(
+    settings: Settings,
+    receiver: Receiver,
+    name: str,
+    subject: str,
+    at: datetime,
+    *,
+    answers_to: str = "",
+    **context: Any,
+) -> Mail:
+    """Return a mail, as `_letter` does, signed with the name in PORTAL_MAIL_FROM or else that of the company.
+
+    Before the company is set up, the signature is "the support portal". Replies go to `answers_to`, or else to the mail
+    address of the company; the text of the mail says so.
+    """
+    async with transaction(SYSTEM, readonly=True):
+        company = await Company.find()
+    sender = _name_in(settings) or (company.name if company else "the support portal")
+    answers_to = answers_to or (company.email if company else "")
+    message = _letter(settings, receiver, name, subject, at, sender=sender, answers_to=answers_to, **context)
+    if answers_to:
+        message["Reply-To"] = for_mail(answers_to)
+    return message
+
+
+def _letter(
     settings: Settings,
     receiver: Receiver,
     name: str,
@@ -92,7 +94,13 @@ def letter(
     return message
 
 
-def name_in(settings: Settings) -> str:
+def let_stop(message: Mail, stop: str) -> None:
+    """Add the headers by which mail programs offer to unsubscribe with one click (RFC 8058), with the link `stop`."""
+    message["List-Unsubscribe"] = f"<{stop}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+
+def _name_in(settings: Settings) -> str:
     """Return the name in PORTAL_MAIL_FROM, or "" if it has only a mail address."""
     return parseaddr(settings.mail_from or NOBODY)[0]
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal.mail.letters import WHAT
+from portal.mail.accounts import WHAT
 from portal.notices.inbox import Told
 from portal.notices.kinds import KINDS, Kind
 from portal.notices.mailing import Item

@@ -16,7 +16,7 @@ import pytest
 
 from portal import jobs, mail
 from portal.database import transaction
-from portal.mail.letters import WHAT
+from portal.mail.accounts import WHAT
 from portal.people import invitations, sessions
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
