@@ -44,8 +44,8 @@ def _is_invisible(sign: str) -> bool:
 def for_mail(address: str) -> str:
     """Return a mail address with its domain in ASCII (`xn--`), which every mail server accepts.
 
-    Non-ASCII characters before the @ have no ASCII form; a server without SMTPUTF8 refuses such mail. Raise
-    `ValueError` for text that is not a mail address.
+    Non-ASCII characters before the @ stay as they are, because they have no ASCII form; a server without SMTPUTF8
+    refuses mail to such an address. Raise `ValueError` for text that is not a mail address.
     """
     checked = _checked(address)
     return f"{checked.local_part}@{checked.ascii_domain}"

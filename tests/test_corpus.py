@@ -231,8 +231,8 @@ async def _fill(
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
     """Log, approve and bill time with `text` as its comments; return the issued invoice and the id of the statement.
 
-    A part of each document is credited, with `text` as the reason. If every form was filled in with `text` before, the
-    documents also contain it in place of every name.
+    Also credit a part of the invoice and correct the statement, with `text` as the reason. If the caller has entered
+    `text` as every name (of the customer, the service and so on) before, the documents contain it there too.
     """
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):

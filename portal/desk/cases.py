@@ -138,8 +138,9 @@ class Case(Table, tablename="cases"):
         """Return the case with the number `number`, or the case into which it was merged.
 
         With `hold`, lock the row of the returned case until the transaction ends; rows that refer to the case can still
-        be inserted. With `itself`, raise `Conflict` if the case was merged, because a new status or fact is meant for
-        the case that the page showed. Raise `NotFound` if there is no such case or the reader may not see it.
+        be inserted. With `itself`, raise `Conflict` if the case was merged: callers that change the status or a fact use
+        this, because their change is meant for the case on the page, not for the one into which it was merged. Raise
+        `NotFound` if there is no such case or the reader may not see it.
         """
         query = cls.visible_to(reader).where(WhereRaw(f"cases.id = {numbered('{}')}", number_of(number)))
         query = query.lock_rows("NO KEY UPDATE") if hold else query

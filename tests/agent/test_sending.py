@@ -289,7 +289,10 @@ async def test_a_reply_that_the_text_box_has_no_room_for_is_not_taken_back(ines:
 
 
 async def test_a_text_that_was_taken_back_and_lost_is_put_back_by_a_repeated_request(ines: Browser, case: Case) -> None:
-    """If another page has saved its text over the withdrawn reply, withdrawing it again puts the reply above that text."""
+    """A withdrawn reply becomes the draft. If another page then overwrites the draft, a repeated withdrawal restores it.
+
+    The reply is put above the new text, and only once however often the withdrawal is repeated.
+    """
     here = f"/agent/cases/{case.number}"
     form = reply("It is here")
     await ines.send_form(f"{here}/replies", form)

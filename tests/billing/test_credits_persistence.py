@@ -374,9 +374,9 @@ async def test_of_a_voucher_only_the_undrawn_share_is_credited() -> None:
 
 
 async def test_minutes_of_a_voucher_are_credited_and_the_others_can_still_be_drawn() -> None:
-    """D38: of a voucher of 10 h for 900.00, of which 2:30 h are drawn, 2 h are credited for 180.00, and 5:30 h stay.
+    """D38: a voucher has 10 h for 900.00, and 2:30 h are drawn; crediting 2 h gives 180.00 and leaves 5:30 h.
 
-    Another hour is drawn, so that 4:30 h are left to credit, for 405.00. More is refused.
+    Another hour is drawn; crediting the remaining 4:30 h gives 405.00. Crediting more than is left is refused.
     """
     async with transaction(MAX) as tx:
         desk = await a_service(ACME, ACME_CONTRACT, "Hours", settlement="voucher", overflow="bill")

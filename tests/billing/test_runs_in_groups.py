@@ -203,7 +203,11 @@ async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
 
 
 async def test_a_run_in_one_transaction_locks_its_customers_in_order(blocker: asyncpg.Connection) -> None:
-    """R94: a run that waits for a customer has locked no later one, so it cannot deadlock with a decision on both."""
+    """R94: a run locks its customers in the order of their ids, whatever the order in which they were chosen.
+
+    While it waits for one, those with higher ids are not locked yet, so it cannot deadlock with a decision that locks
+    two of them in the same order.
+    """
     await begun()
 
     async def run() -> billing.Run | None:

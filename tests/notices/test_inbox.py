@@ -248,7 +248,10 @@ async def test_the_agents_list_says_what_happened_to_their_time(ines: Browser) -
 
 
 async def test_choices_are_kept_and_decide_what_comes_next(ines: Browser) -> None:
-    """Each kind of notice can be switched off in the app, and its mail set to at once, in the digest or never."""
+    """Ines gets the mail of one kind of notice in the digest, and switches another kind off in the app.
+
+    The next notices follow her choices.
+    """
     fields = await chosen(ines, case_opened_mail="digest", quiet_from="22", quiet_to="7", digest_hour="9")
     del fields["case_replied_app"]
     assert (await ines.post("/account/notices", data=fields)).status_code == 303

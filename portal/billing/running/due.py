@@ -115,9 +115,9 @@ async def customers_due(until: date) -> dict[int, int]:
     The result maps each id to the number of the customer's entries that `load_books` reads, some of which may be of
     later days.
 
-    Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher, sold
-    before `until` and not elsewhere, that is not billed yet; a subscription that has begun by `until`. Only the engine
-    finds out whether a fee of the subscription is due.
+    Such a customer has at least one of these: open billable or no-charge time of days before `until`; a voucher that
+    was sold before `until` and is not billed yet, unless it was sold elsewhere; a subscription that has begun by
+    `until`. Only the engine finds out whether a fee of the subscription is due.
     """
     return {row["customer_id"]: row["entries"] for row in await current().fetch(_DUE, until)}
 

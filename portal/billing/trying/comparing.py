@@ -20,7 +20,7 @@ class Comparison:
     history: History
     trials: tuple[tuple[ServiceTemplate, Trial], ...]
     left_out: tuple[ServiceTemplate, ...]
-    """The templates that cannot be tried (`offer_of`), such as vouchers without hours and a price."""
+    """The templates that cannot be tried. `offer_of` decides which, such as a voucher without its hours or its price."""
 
 
 async def compare(customer_id: int, year: Period) -> list[Comparison]:

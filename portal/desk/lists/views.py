@@ -96,10 +96,11 @@ class ViewRule:
     """What one view of the list of cases shows.
 
     `condition` is the SQL for its cases, and `sort` the order until another one is chosen. `has_count` is True if the
-    navigation shows the number of cases, and `has_agents` if the cases may be assigned to several agents, so that a
-    filter by agent is offered. `empty` is the sentence that an empty list shows. A long list is read group by group if
-    it is sorted by a member of `grouped`, for which there is an index. `long` is a condition with the same meaning that
-    lets PostgreSQL read the first cases of a long list in the order `sort`.
+    navigation shows the number of cases, and `has_agents` if different cases of the view may have different agents, so
+    that a filter by agent is offered. `empty` is the sentence that an empty list shows. `grouped` are the orders in
+    which a long list is read one group after the other, such as all cases with one status, because an index has the
+    cases of each group in order. `long` selects the same cases as `condition`, written so that PostgreSQL can read the
+    first cases of a long list in the order `sort`.
     """
 
     condition: str

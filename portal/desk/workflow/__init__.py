@@ -27,7 +27,7 @@ class Status(StrEnum):
 
     @property
     def customer_word(self) -> str:
-        """Return the name for contacts. "Waiting for customer" is "Waiting for you" to them."""
+        """Return the name of the status as contacts read it: "Waiting for you" instead of "Waiting for customer"."""
         return "Waiting for you" if self is Status.WAITING_FOR_CUSTOMER else self.word
 
     @property

@@ -145,12 +145,12 @@ async def use(credential_id: int, answer: str, relying_party: RelyingParty, chal
 
 
 async def remove(credential_id: int, passkey: int) -> None:
-    """Remove one passkey of a person. Run as the sign-in role."""
+    """Remove one passkey of a person. The caller's transaction must run as the sign-in role."""
     await Passkey.delete().where((Passkey.credential_id == credential_id) & (Passkey.id == passkey))
 
 
 async def remove_all(credential_id: int) -> None:
-    """Remove all passkeys of a person. Run as the sign-in role."""
+    """Remove all passkeys of a person. The caller's transaction must run as the sign-in role."""
     await Passkey.delete().where(Passkey.credential_id == credential_id)
 
 

@@ -42,7 +42,10 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
-    """Show the page again after a refusal, with the QR code of the sent secret, or of a new one if that is too old."""
+    """Show the page again after a refusal.
+
+    The QR code is that of the sealed secret in the form, or of a new secret if the one in the form is no longer valid.
+    """
     try:
         secret = _opened(request, form.get("sealed"))
     except Invalid:
