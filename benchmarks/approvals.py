@@ -1,6 +1,7 @@
-"""`./dev bench --approvals`: measure pages of a manager, beside their floors, with growing numbers of unbilled entries.
+"""`./dev bench --approvals`: measure pages of a manager with growing numbers of unbilled entries.
 
-Half of the unbilled entries are submitted, half are approved.
+Each page is measured beside its floor (`benchmarks/floor.py`). Half of the unbilled entries are submitted, half are
+approved.
 """
 
 from collections.abc import Callable, Coroutine

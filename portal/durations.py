@@ -43,10 +43,11 @@ _TOO_SHORT = "Time is at least one minute."
 class Duration:
     """A typed duration and how it was understood.
 
-    `minutes` is the total. `began` and `ended` are the clock times if two were typed (`9-10:45`), else None. If `ended`
-    is earlier than `began`, it is on the next day. That the clock may be changed between the two, for daylight-saving
-    time, is ignored. `added` is the part of `minutes` that came after a plus sign. `instead` is another meaning that a
-    bare number may have had, such as `2h` for `2`, or empty.
+    - `minutes`: the total.
+    - `began` and `ended`: the clock times if two were typed (`9-10:45`), else None. If `ended` is earlier than `began`,
+      it is on the next day. A change to or from daylight-saving time between the two is ignored.
+    - `added`: the part of `minutes` that came after a plus sign.
+    - `instead`: another meaning that a bare number may have had, such as `2h` for `2`, or "".
     """
 
     minutes: int

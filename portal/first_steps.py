@@ -1,7 +1,7 @@
 """The first steps of an admin, from an empty database to the first invoice, and which of them are done.
 
-Whether a step is done follows from the rows in the database; nothing else is stored about it. The list is no longer
-shown once the first invoice is issued or an admin hides it.
+Whether a step is done follows from the rows in the database; nothing else is stored about it. The steps are no longer
+shown once the first invoice is issued or an admin hides them.
 """
 
 from collections.abc import Iterator

@@ -48,13 +48,17 @@ async def tell(
 ) -> None:
     """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
 
-    `subject_id` is the id of what has changed (see `KINDS`). `contact_may_know=False` hides the change from the
-    customer (notes, time). `contact_id` is the contact of the case that has changed; the database adds the other
-    participants: watchers of the case, and the contacts of cases merged into it. Participants learn of the change and,
-    unless the case is confidential, so do contacts with the right to see all cases. `actor` is who made the change.
-    `record_id` is the id of the row that records what happened, for notices: the message, the event of the case, the
-    invoice, the payment, the question about an invoice or the renewal of a contract. `agent_id` is the agent to whom a
-    case was assigned. Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
+    - `subject_id`: the id of what has changed (see `KINDS`).
+    - `contact_may_know`: False hides the change from the customer, as for notes and time.
+    - `actor`: the person who made the change, or None.
+    - `contact_id`: if a case has changed, its contact. The database adds the other participants: watchers of the case,
+      and the contacts of cases merged into it. Participants learn of the change and, unless the case is confidential,
+      so do contacts with the right to see all cases.
+    - `record_id`: the id of the row from which the notice is made: the message, the event of the case, the invoice, the
+      payment, the question about an invoice, or the renewal of a contract.
+    - `agent_id`: the agent to whom a case was assigned.
+
+    Raise `ValueError` for an unknown kind, or for a change to a case without a `contact_id`.
     """
     if kind not in KINDS or (kind.startswith("case.") and contact_id is None):
         raise ValueError(kind)
@@ -77,8 +81,8 @@ async def tell_of(
     """Record one change of the same kind for each of several subjects in the outbox, by one statement.
 
     `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
-    customers. `record_id` is the id of a row that records what happened, for notices: a rejection, a flag or a version
-    of a time entry; `agent_id` is the author of a time entry that may have been deleted. Raise `ValueError` for an
+    customers. `record_id` is the id of the row from which the notice is made: a rejection, a flag or a version of a
+    time entry. `agent_id` is the author of the time entry, which may have been deleted. Raise `ValueError` for an
     unknown kind or for changes to cases.
     """
     if kind not in KINDS or kind.startswith("case."):

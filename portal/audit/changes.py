@@ -28,11 +28,12 @@ GONE = "something that is deleted"
 class Change:
     """One row of the audit log.
 
-    `table` is the changed table and `verb` is `insert`, `update`, `delete` or `export`. `changes` maps each changed
-    column to its old and new value, or to None if the log does not store the values. `facts` has the values that take
-    the places in templates: those of the change and, for columns that it did not change, those of the row as it is now.
-    `address` is the IP address from which the change was made, and `request` the request id. `names` holds the names
-    and pages of everything that the change mentions.
+    - `address`: the IP address from which the change was made, and `request`: the request id; "" without a request.
+    - `table`: the changed table, and `verb`: `insert`, `update`, `delete` or `export`.
+    - `changes`: for each changed column its old and new value, or None if the log does not store the values.
+    - `facts`: the values that templates may contain, by column: those of the change and, for columns that it did not
+      change, those of the row as it is now.
+    - `names`: the names and pages of everything that the change mentions.
     """
 
     id: int

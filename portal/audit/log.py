@@ -210,7 +210,7 @@ async def how_many(wanted: Filter) -> int:
 
 
 def _read(row: Any) -> dict[str, Any]:
-    """Return the fields of a `Change`, except for the names, from a row of `_READ`."""
+    """Return all fields of a `Change` except `names`, by name, from a row of `_READ`."""
     changes: dict[str, list[Any] | None] = json.loads(row["changes"], parse_float=Decimal)
     table, _, verb = row["what"].partition(".")
     told = {name: values for name, values in changes.items() if values}

@@ -161,11 +161,13 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     """Run the block in a transaction as `reader`, or as the login role if `reader` is None.
 
     Commit at the end of the block, then run the hooks of `on_commit`; roll back if the block raises. Inside another
-    transaction of the same reader, only open a savepoint in that transaction. Raise `Unavailable` if no connection is
-    free within `ACQUIRE_SECONDS`, if the server is down, or if another transaction holds a lock for longer than the
-    `lock_timeout`. Raise `Conflict` if the block writes to a case that was merged at the same moment, or in the name of
-    a contact who was erased. Raise `RuntimeError` inside a transaction of another reader and, unless `readonly` is
-    True, inside a read-only transaction. Raise it also if a block that may write catches a database error and goes on.
+    transaction of the same reader, only open a savepoint in that transaction. Raise
+
+    - `Unavailable` if no connection is free within `ACQUIRE_SECONDS`, if the server is down, or if another transaction
+      holds a lock for longer than the `lock_timeout`;
+    - `Conflict` if the block writes to a case that was merged at the same moment, or in the name of an erased contact;
+    - `RuntimeError` inside a transaction of another reader and, unless `readonly` is True, inside a read-only one, and
+      if a block that may write catches a database error and goes on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:

@@ -63,11 +63,13 @@ class Found:
 class Finder:
     """A search for rows of one kind by their names.
 
-    `what` is the noun for a row, used in error messages. `sql` is a query for the columns id, name, about and is_last,
-    which must not contain anything that a person typed; rows with `is_last` come last. `by` is the column that is
-    searched, if it is another one than the name, and `sought_in` says in error messages what it contains. `read` converts
-    a typed text into the text to search for. If `of` names a column with an id, only the rows with the id `within`
-    are found, such as the contacts of one customer.
+    - `what`: the noun for a row, used in error messages.
+    - `sql`: a query for the columns id, name, about and is_last. It must not contain anything that a person typed. Rows
+      with `is_last` come last.
+    - `by`: the column that is searched. `sought_in` is what error messages call that column.
+    - `read`: converts a typed text into the text to search for.
+    - `of`: the name of a column with an id, or "". If it is set, only rows with the id `within` in this column are
+      found, such as the contacts of one customer.
     """
 
     what: str

@@ -31,7 +31,7 @@ class Calendar:
 
     @cached_property
     def first(self) -> date:
-        """Return the first day of the demo's history."""
+        """Return the first day of the demo's history: the same day of the month five months ago, at most the 28th."""
         year, month = divmod(self.today.year * 12 + self.today.month - 1 - MONTHS, 12)
         return date(year, month + 1, min(self.today.day, 28))
 

@@ -25,12 +25,13 @@ Ids = dict[str, int | str]
 class Letter:
     """A kind of mail.
 
-    `word` is the name of the kind for admins. `write` returns the mail for the ids with which the job was enqueued, or
-    None if the mail has become obsolete. A mail that was due longer than `tried_for` ago is given up. With `has_link`,
-    the mail has a link by which its reader signs in. Such a mail is never shown to admins, and is sent even to a
-    refused address. `note` also records the outcome elsewhere, such as in the row of the invitation, in the same
-    transaction. It gets the ids, the state (None for an obsolete mail), the reason and the instant. `recheck` gets the
-    ids and the instant before each attempt to send the mail. It removes what the recipient has switched off.
+    - `word`: the name of the kind for admins.
+    - `write`: returns the mail for the ids with which the job was enqueued, or None if it has become obsolete.
+    - `tried_for`: a mail that was due longer ago is given up.
+    - `has_link`: the mail has a link to sign in. Admins never see such a mail. It is sent even to a refused address.
+    - `note`: records the outcome elsewhere too, such as in the row of the invitation, in the same transaction. It gets
+      the ids, the state (None for an obsolete mail), the reason and the instant.
+    - `recheck`: gets the ids and the instant before each attempt, and removes what the recipient has switched off.
     """
 
     word: str

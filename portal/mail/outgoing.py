@@ -28,7 +28,10 @@ KEPT = timedelta(days=30)
 
 
 class OutgoingMail(Table, tablename="outgoing_mail"):
-    """The record of one mail as it is stored. `kind` is a name in `LETTERS`, `ids` are the ids it is composed from."""
+    """The record of one mail as it is stored.
+
+    `kind` is a name in `LETTERS`, and `ids` are the ids from which the mail is composed.
+    """
 
     id: BigSerial = BigSerial(primary_key=True)
     job_id = BigInt(default=None)

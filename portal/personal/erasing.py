@@ -31,7 +31,7 @@ class Held:
 
 
 async def held_of(contact: Contact) -> Held:
-    """Count the data about a contact. Run as an admin."""
+    """Return how many items of each kind belong to a contact. Run as an admin."""
     return Held(**await current().fetchrow(_HELD, contact.id, await _credential_of(contact)))
 
 

@@ -1,8 +1,8 @@
 """Redact a case: destroy a text or a file of it for good, and show in its place who redacted it, when and why.
 
-The database function `redact` (`m0475`) destroys the text wherever it is stored, and its copies on the same case. The
-bytes of a file are deleted by `sweep_uploads`, a regular job. It finds them even if this process dies right after the
-commit.
+The database function `redact` (`m0475`) destroys the text wherever it is stored, and its copies on the same case. After
+the commit, `sweep_uploads` deletes the bytes of a file. A regular job calls it too, so that the bytes are deleted even
+if this process dies right after the commit.
 """
 
 import html
