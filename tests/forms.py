@@ -57,7 +57,7 @@ class _Reader:
             self.text = (given["name"], [])
 
     def _control(self, form: PageForm, tag: str, given: dict[str, str]) -> None:
-        """Add an input or a button to `form`: it is inside the form or names the form in its attribute `form`."""
+        """Add an input or a button to `form`, which contains it or which it names in its attribute `form`."""
         if tag == "input":
             self._input(form, given)
             return

@@ -151,7 +151,7 @@ def with_text(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
 async def test_every_text_prints_in_its_script(text: str) -> None:
-    """Texts in each of these scripts are printed with a font that has the script, and no letter is replaced."""
+    """A text in each script of `SCRIPTS` is printed with a font that has the script, and no letter is replaced."""
     assert letters.printable(text) == text
     pdf = PdfReader(io.BytesIO(await documents.pdf("invoice.typ", with_text(text))))
     fonts = {str(font["/BaseFont"]) for font in pdf.pages[0]["/Resources"]["/Font"].get_object().values()}  # type: ignore[index, union-attr]
@@ -201,7 +201,7 @@ async def test_any_text_makes_a_document(texts: list[str]) -> None:
 
 @pytest.mark.slow
 async def test_every_letter_of_the_list_has_a_glyph() -> None:
-    """Every letter in the list beside the fonts has a glyph that PDF/A accepts."""
+    """Every letter of `letters.txt`, the list beside the fonts, has a glyph that PDF/A accepts."""
     ranges = (line.split("-") for line in (folder("static") / "vendor" / "ttf" / "letters.txt").read_text().split())
     known = [chr(code) for start, end in ranges for code in range(int(start, 16), int(end, 16) + 1)]
     for at in range(0, len(known), 8000):

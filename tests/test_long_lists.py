@@ -106,7 +106,7 @@ async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> 
 async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
     """R81: on a page with two lists, the links to further pages of one list keep the page of the other.
 
-    Each link leads back to its own list. A page with a refused form still shows the same page of its list.
+    Each link leads back to its own list. After a refused form, the list still shows the page that it showed before.
     """
     places = await crowded(app.storage)
     customer = places.address("/agent/customers/{customer}")

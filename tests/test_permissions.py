@@ -812,8 +812,8 @@ async def test_reading_changes_nothing_and_head_is_get_without_its_body(app: Gat
     """R34, R36: HEAD responds as GET does but without a body, and no request that reads changes the database.
 
     The tables in `READING` may change. Event streams do not support HEAD, and the length of a ZIP file is not known
-    before it is written. Litestar answers OPTIONS for all routes alike, so a fifth of the routes is
-    asked each day; `./dev test --all` asks each.
+    before it is written. Litestar answers OPTIONS for all routes alike, so it is requested for a fifth of the routes each
+    day; `./dev test --all` requests it for each.
     """
     places, wrong = await furnished(app.storage), []
     asked = turns(rows("GET"), len(rows("GET")) // 5)

@@ -322,7 +322,7 @@ async def _files(ada: httpx.AsyncClient) -> None:
 
 
 async def _live(ada: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
-    """Check that a change saved by one portal reaches the event streams of both; nginx distributes streams to them."""
+    """Check that a change saved by one portal reaches two event streams, which nginx divides between the two portals."""
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     async def listen() -> None:

@@ -213,7 +213,10 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
 def test_children_read_the_same_settings_and_believe_no_proxy(
     tree: Callable[..., Tree], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R6: a forged header does not change the client's IP address; child processes get only the parent's settings."""
+    """R6: a forged header does not change the client's IP address.
+
+    Child processes get only the settings of the parent process, and no `DATABASE_URL` of its environment.
+    """
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/else")
     running = tree().until_ready()
     assert running.get("/environment").strip() == "test"

@@ -164,7 +164,10 @@ async def until(sql: str, *, seconds: int = 60) -> None:
 @pytest.mark.slow
 @pytest.mark.long
 async def test_a_job_whose_worker_was_killed_runs_again_and_one_that_fails_is_held(dsn: str, tmp_path: Path) -> None:
-    """R91, R93: a job whose worker was killed runs again; a job that fails is kept with its error and logged by ids."""
+    """R91, R93: a job whose worker was killed runs again; a job that fails is kept with the name of its error.
+
+    The log has that name too, but not the message of the error.
+    """
     async with transaction(SYSTEM):
         await jobs.enqueue("endless")
         await jobs.enqueue("broken", credential=7)

@@ -9,7 +9,7 @@ from portal.web.visit import now
 
 
 async def go_out(at: datetime | None = None) -> None:
-    """Run the jobs of all held replies as at the instant `at`, or if it is None ten seconds from now."""
+    """Run the jobs of all held replies. The present instant is `at`, or ten seconds from now if `at` is None."""
     async with transaction(SYSTEM):
         held = [row["id"] for row in await current().fetch("select id from outgoing_reply order by id")]
     for one in held:

@@ -238,7 +238,7 @@ async def test_an_outbox_row_names_the_contact_of_the_case_at_that_moment() -> N
 
 
 async def test_without_a_reader_there_is_no_case_and_a_foreign_one_cannot_be_made() -> None:
-    """R24: row-level security hides another customer's cases, and refuses to insert a message on them, in raw SQL.
+    """R24: even in raw SQL, row-level security hides another customer's cases and refuses a message on them.
 
     A transaction without a reader cannot read cases at all.
     """
@@ -381,7 +381,7 @@ async def test_of_two_agents_who_take_a_case_at_once_one_gets_a_conflict_that_na
 
 
 async def test_rows_that_refer_to_a_held_case_are_inserted_without_waiting(dsn: str) -> None:
-    """A transaction with a lock on a case delays changes of the case, but not the insertion of rows that refer to it."""
+    """While a transaction holds the lock of a case, others cannot change the case, but can insert rows that refer to it."""
     case, other = await opened(), await asyncpg.connect(dsn)
     try:
         async with transaction(INES):

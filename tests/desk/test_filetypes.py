@@ -140,7 +140,10 @@ def test_an_empty_file_is_refused_and_nothing_is_renamed_to_nothing() -> None:
     ],
 )
 def test_a_name_loses_what_could_mislead(given: str, clean: str) -> None:
-    """R54, R55: folders, direction marks, reserved names and forbidden characters are removed from a file name."""
+    """R54, R55: a file name loses its folders and invisible characters, and is cut to 255 bytes before its extension.
+
+    Forbidden characters are replaced by `_`, and a name that Windows reserves gets `_` in front.
+    """
     assert clean_name(given) == clean
 
 

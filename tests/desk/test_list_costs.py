@@ -61,7 +61,7 @@ async def at(filled: tuple[str, datetime]) -> AsyncIterator[datetime]:
 
 @contextmanager
 def explained(tx: Transaction) -> Iterator[list[tuple[str, float]]]:
-    """Yield a list, to which each scan of the table `cases` adds its kind and how many rows it read, during the block.
+    """Yield a list. During the block, each scan of the table `cases` adds its kind and the number of rows that it read.
 
     Each query runs twice for that.
     """

@@ -87,7 +87,7 @@ async def test_cases_are_found_as_people_type(desk: list[Case]) -> None:
 
 
 async def test_the_place_is_shown_with_its_words_marked(desk: list[Case]) -> None:
-    """A result shows the message that has most of the searched words, with these words marked and its HTML as plain text.
+    """A result shows the message that has most of the searched words, with these words marked and typed HTML as text.
 
     If only the subject matches, the words are marked there, and no message is shown.
     """
@@ -204,7 +204,7 @@ async def test_common_words_find_the_newest_and_pages_lead_to_all(
 
 
 async def test_ranges_of_ids_find_the_same_as_one_query(desk: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With many cases, the search goes through ranges of ids from the newest to the oldest, and finds the same cases."""
+    """With many cases, the search goes through ranges of ids, from the newest on, and finds the same cases as one query."""
     expected = {typed: await numbers(typed) for typed in ("vpn", "tun", "drops", "acme", "1001", "print")}
     async with transaction(INES) as tx:
         late = await tx.fetchval(
@@ -240,7 +240,7 @@ async def test_no_phrase_goes_on_into_the_next_message(desk: list[Case]) -> None
 
 
 async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_merge(desk: list[Case]) -> None:
-    """R52: a text whose search words are much longer than itself, too long for a row of the index, is stored and merged."""
+    """R52: a message can be stored, and its case merged, even if folding makes its words too long for a row of the index."""
     vpn, printer, _ = desk
     async with transaction(INES):
         for turn, length in enumerate((30_000, 9_000), 1):

@@ -47,7 +47,7 @@ async def told(case: Case) -> list[tuple[str, bool]]:
 async def test_a_snoozed_case_leaves_the_working_views_and_comes_back_on_top_by_itself() -> None:
     """S3.18: a snoozed case leaves the working views and is woken once, even if the worker is late.
 
-    Contacts learn nothing of it.
+    Contacts do not learn that the case is snoozed or woken.
     """
     case = await snoozed()
     before = (await reread(case)).updated_at

@@ -117,7 +117,7 @@ async def own_site(dsn: str, data: Path, served_with: dict[str, str]) -> AsyncIt
 
 @pytest.fixture
 def site(dsn: str, workbench: str, served_with: dict[str, str], request: pytest.FixtureRequest) -> str:
-    """Return the URL of the shared portal, or of an own one if the test uses another database or has `served_with`."""
+    """Return the URL of the shared portal, or of one for this test if it has another database or sets `served_with`."""
     shared = dsn == workbench and not served_with
     url: str = request.getfixturevalue("shared_site" if shared else "own_site")
     return url
@@ -157,7 +157,7 @@ class Visitors:
             self.complaints.append(f"{url}: {text}")
 
     async def signed_in(self, email: str, **options: bool | int) -> Page:
-        """Open a window with a session of the person with this mail address, and return it at the person's home page.
+        """Open a window with a session of the person with this mail address; return its page, which shows their home page.
 
         The session begins without the sign-in page, which takes longer than many tests.
         """

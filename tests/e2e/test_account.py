@@ -193,7 +193,7 @@ async def test_an_agent_who_needs_a_second_factor_gets_nowhere_without(visitors:
 
 
 async def test_somebody_sees_where_they_are_signed_in_and_ends_it(visitors: Visitors) -> None:
-    """R17: Ada sees her two sessions in her account and ends the other session; its window then shows the sign-in page."""
+    """R17: Ada sees her two sessions in her account and ends the other one. That window then shows the sign-in page."""
     page, other = await visitors.signed_in(ADA.email), await visitors.signed_in(ADA.email, width=390)
     await page.goto("/account")
     await expect(page.locator("#sessions li")).to_have_count(2)

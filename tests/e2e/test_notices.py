@@ -46,7 +46,7 @@ async def reply(case: Any) -> None:
 
 
 async def test_the_bell_counts_live_and_what_is_read_in_one_tab_is_gone_in_the_other(visitors: Visitors) -> None:
-    """S3.4: on any page, a contact's bell counts a new reply at once; reading it in another tab empties the bell."""
+    """S3.4: the bell of Ada's page counts a new reply at once; when she reads the reply in another tab, it is empty again."""
     case = await a_case_of_ada()
     page = await shown(visitors, ADA.email, "/notices", "/live")
     await expect(page.get_by_role("heading", name="Nothing has happened yet")).to_be_visible()
@@ -90,7 +90,7 @@ async def test_a_colleague_is_mentioned_by_keyboard(visitors: Visitors) -> None:
 
 
 async def test_the_notices_that_a_person_gets_are_chosen_on_one_page(visitors: Visitors) -> None:
-    """A contact switches notices of replies off, in the app and by mail, and gets none of the next reply."""
+    """Ada switches notices of replies off, in the app and by mail, and then gets no notice of the next reply."""
     case = await a_case_of_ada()
     page = await visitors.signed_in(ADA.email, width=390)
     await page.goto("/account")

@@ -130,7 +130,7 @@ async def sideways(page: Page) -> list[str]:
 
 
 async def look(page: Page, wire: Wire, address: str) -> tuple[int, dict[str, int]]:
-    """Open the page. Return the HTTP status, and the number of bytes fetched, by path, without what `later` names."""
+    """Open the page. Return its HTTP status, and the number of bytes fetched by path, except for the paths of `later`."""
     wire.clear()
     answer = await page.goto(address)
     assert answer is not None

@@ -31,7 +31,7 @@ async def back(minutes: int) -> None:
 
 
 async def seconds(page: Page) -> int:
-    """Return the seconds that the bar shows."""
+    """Return the time of the running timer that the bar of the page shows, in seconds."""
     hours, minutes, rest = (await page.locator(RUNNING).inner_text()).split(":")
     return int(hours) * 3600 + int(minutes) * 60 + int(rest)
 

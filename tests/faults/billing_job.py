@@ -17,7 +17,7 @@ from tests.faults.steps import FAULT, Mode, install
 def run(environment: dict[str, str], run_id: int, at: datetime, mode: Mode, step: int, said: str) -> None:
     """Carry out the job of the billing run `run_id` as the worker does, with the fault `mode` at the step `step`.
 
-    0 means no fault. If the process is not killed, it writes the number of its steps to the file `said`.
+    A step of 0 means no fault. If the process is not killed, it writes the number of its steps to the file `said`.
     """
     install()
     asyncio.run(_run(environment, run_id, at, mode, step, said))

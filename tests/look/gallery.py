@@ -3,7 +3,7 @@
 Usage: `python -m tests.look.gallery FOLDER [name ...]`. This renders the templates of `tests/look/pages/` with the
 invented readers of `tests/look/mock.py`, and serves them with the product's content security policy. Each screenshot is
 taken at widths of 1440 and 390 px, light and dark. The screenshots of the mails of `tests/look/mails.py` are 600 and 360 px
-wide. It prints the errors that the browser reports.
+wide. The command prints the errors that the browser reports.
 """
 
 import shutil
@@ -64,7 +64,7 @@ def sizes_of(name: str) -> dict[str, tuple[int, int]]:
 
 
 def written(target: Path) -> list[str]:
-    """Render all pages and mails to `target/<name>.html`, and copy the static files there; return the names."""
+    """Render all pages and mails to `target/<name>.html`, link the static files there, and return the names."""
     environment = ENVIRONMENT.overlay(
         loader=ChoiceLoader([FileSystemLoader(PAGES), FileSystemLoader(folder("templates"))])
     )
@@ -110,7 +110,7 @@ def executable() -> str:
 
 
 def taken(browser: Browser, address: str, name: str, target: Path) -> list[str]:
-    """Take four screenshots of one page.
+    """Take four screenshots of one page or mail.
 
     Return the browser's errors and warnings, and the widths at which the page scrolls sideways.
     """

@@ -150,7 +150,7 @@ async def test_an_accounts_address_gets_the_invoice_without_a_sign_in(settings: 
 
 @pytest.mark.parametrize("address", [ADA.email, "Ada@ACME.example"])
 async def test_an_address_that_is_also_a_contacts_gets_the_invoice_once(settings: Settings, address: str) -> None:
-    """S2.43: the contact gets the invoice, and the accounts address that is the contact's in any spelling does not."""
+    """S2.43: if the accounts address is Ada's mail address in any spelling, the invoice is mailed once, to Ada."""
     await delivered(email=address)
     await issued()
     assert await states() == [(ADA.id, "waiting")]

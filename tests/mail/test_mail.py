@@ -116,9 +116,9 @@ async def test_a_hostile_name_stays_text_and_cannot_add_a_header(settings: Setti
 
 
 async def test_the_link_sets_a_password_once_and_ends_everything_else(app: Gate, settings: Settings) -> None:
-    """R7, R17: a reset link sets a password once.
+    """R7, R17: a reset link sets a new password once.
 
-    That ends the account's sessions, its older reset links and its open invitation.
+    The new password ends the account's sessions, older reset links and open invitation.
     """
     _, older = await letter(settings)
     async with transaction(SYSTEM):

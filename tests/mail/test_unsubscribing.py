@@ -43,9 +43,9 @@ async def choice(reader: Reader, kind: str = "case.replied") -> Choice | None:
 async def test_one_click_in_the_mail_program_stops_mails_of_this_kind_for_this_person(
     app: Gate, settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """R37: the POST of RFC 8058 needs no session, CSRF token or Origin, and may be repeated.
+    """R37: the one-click POST of RFC 8058 stops mails of this kind, without a session, CSRF token or Origin.
 
-    Nobody else's settings change.
+    It may be repeated. Mails of other kinds and other people's settings stay as they are.
     """
     await mail.send(await mailed(settings), str(settings.smtp_url))
     (got,) = sink[0].messages

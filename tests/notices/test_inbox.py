@@ -298,10 +298,7 @@ async def test_the_choices_say_that_no_mail_goes_out_without_a_server(app: Gate,
 
 
 async def test_only_managers_see_settings_of_the_notices_that_only_managers_get(ines: Browser, app: Gate) -> None:
-    """The notice settings list the kinds of notices that only managers get to managers only.
-
-    What a manager chooses for these kinds is stored.
-    """
+    """Only managers find settings for the kinds of notices that only managers get, and what they choose is stored."""
     assert "time_waiting_app" not in (await ines.get("/account/notices")).text
     async with await Browser.of(app, MAX, at=NOW) as browser:
         fields = await chosen(browser, time_waiting_mail="digest")

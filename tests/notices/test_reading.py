@@ -98,7 +98,7 @@ async def test_another_page_leaves_a_warning_unread(app: Gate, places: Places) -
 
 
 async def test_only_what_the_rights_of_a_contact_let_them_be_told_is_offered_and_kept(app: Gate) -> None:
-    """S3.4, R26: the settings of a contact without the right to invoices and hours list no kinds of notices about them.
+    """S3.4, R26: a contact who may see neither invoices nor hours finds no kinds of notices about these in the settings.
 
     A forged choice of such a kind changes nothing.
     """

@@ -81,7 +81,7 @@ async def test_both_sides_are_warned_once_at_80_percent_and_once_at_the_end() ->
 
 
 async def test_usage_that_falls_and_rises_again_is_not_told_again() -> None:
-    """If a withdrawn approval lowers usage below 80 % and it rises again in the same period, nobody is warned again."""
+    """If a withdrawn approval lowers the usage below 80 %, and new time raises it again, nobody is warned again."""
     care = await plan()
     entry = await work(600, care)
     assert [minutes for _, minutes in await told()] == [0] * 3, "80 % and the end at once are one warning"

@@ -129,7 +129,7 @@ async def test_another_installation_cannot_use_the_secret_and_recovery_codes_are
 
 
 async def test_a_replaced_secret_goes_on_by_the_former_one_and_is_sealed_anew(dsn: str) -> None:
-    """R87: an authenticator secret encrypted with the former key works, and using it encrypts it with the new key."""
+    """R87: an authenticator secret encrypted with the former key still works; its first use encrypts it with the new key."""
     await set_up()
     rotated = Sealer("quite another secret of an installation", "a secret of the tests, 32 characters at least")
     assert await factors.check_code(ADA.credential_id, code(NOW + STEP), rotated, NOW + STEP) == "authenticator"

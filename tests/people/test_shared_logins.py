@@ -93,8 +93,8 @@ async def test_the_page_of_an_access_that_waits_speaks_of_that_access_alone(app:
 async def test_a_second_customer_is_accepted_with_the_password_that_the_person_has(app: Gate) -> None:
     """S3.15, R7, R24: Ada accepts the invitation to Globex with her existing password, and can then switch customers.
 
-    After accepting, Globex is the open customer. From the next request on, row-level security lets her see only the
-    cases of the open customer.
+    After she has accepted, Globex is the open customer. From the next request on, row-level security lets her see only
+    the cases of the open customer.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Acme's VPN", text="Drops.", case_type_id=INCIDENT, at=now())

@@ -61,7 +61,7 @@ async def everything(dsn: str) -> str:
 
 
 async def test_nothing_tells_who_an_erased_contact_was_and_cases_stay(app: Gate, dsn: str) -> None:
-    """D58: after Ada was erased, no table contains her telephone number, IP address, draft or unsent file.
+    """D58: after Ada was erased, no table contains her telephone number, IP address, unsent text or unsent file.
 
     Her messages are signed "Former contact", the log of cases no longer names her, and the invoice is still there.
     """

@@ -34,7 +34,7 @@ def read(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 async def test_a_contact_gets_what_they_wrote_and_nothing_of_others(app: Gate) -> None:
-    """D58, R27: the file that Ada downloads about herself has her personal data, messages, files, drafts and sign-ins.
+    """D58, R27: the file that Ada downloads about herself has her personal data, messages, files, unsent text and sign-ins.
 
     It contains nothing internal and nothing of other people.
     """

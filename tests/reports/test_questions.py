@@ -37,8 +37,8 @@ def test_nonsense_counts_as_missing(query: dict[str, str]) -> None:
     ).filter(lambda asked: asked.since <= asked.until)
 )  # fmt: skip
 def test_what_is_written_is_read_as_the_same(asked: Question) -> None:
-    """A question that is written to a query string and read again stays the same.
+    """A `Question` that is written to a query string and read again stays the same.
 
-    A job depends on that, because it reads the question of the page that started it.
+    The job that makes a file depends on that, because it reads the question of the page on which the file was ordered.
     """
     assert Question.read(asked.values, TODAY) == asked

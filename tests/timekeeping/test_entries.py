@@ -22,7 +22,7 @@ WORK = Work(minutes=50, work_date=TODAY, service_id=HELPDESK, external_comment="
 
 
 async def test_time_is_logged_on_a_case(case: Any) -> None:
-    """S1.1, S0.23: an entry that Ines logs on a case is a draft with the minutes worked and the billable minutes.
+    """S1.1, S0.23: an entry that Ines logs on a case has the state draft, the minutes worked and the billable minutes.
 
     The outbox and the log of the case have a row about it that contacts may not see.
     """

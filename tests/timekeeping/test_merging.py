@@ -100,7 +100,7 @@ async def test_messages_appointments_and_time_move_together_and_the_log_stays() 
 
 
 async def test_the_page_shows_the_logs_of_all_merged_cases_with_their_numbers() -> None:
-    """D53, S3.10: the page shows the log of each case that was merged into it, also over two merges in a row."""
+    """D53, S3.10: the page of a case shows the logs of all cases that were merged into it, also over two merges in a row."""
     first, second = await pair()
     third = await opened(subject="Third")
     await merged(first, into=second)

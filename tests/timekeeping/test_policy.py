@@ -392,9 +392,9 @@ class TestGuards:
         assert shown.odd == ("This overlaps with time that is logged from 9:00 to 10:00.",)
 
     async def test_the_preview_reads_clock_times_in_the_time_zone_of_who_worked(self) -> None:
-        """D10: when Max, in Lisbon, previews time of Ines, in Berlin, its clock times are read in Berlin's time zone.
+        """D10: when Max, in Lisbon, previews time of Ines, in Berlin, the clock times are read in Berlin's time zone.
 
-        They overlap with her entry.
+        The preview therefore says that they overlap with an entry of hers.
         """
         await log(minutes=None, began=time(9), ended=time(10))
         async with transaction(MAX):

@@ -82,7 +82,7 @@ async def test_a_rejected_entry_opens_for_24_hours_and_is_submitted_again(case: 
 
 
 async def test_a_manager_may_approve_a_draft(case: Any) -> None:
-    """C4: if a manager approves a draft, it counts as submitted at the same instant and keeps its version."""
+    """C4: an entry that a manager approves as a draft counts as submitted at the same instant and keeps its version."""
     async with transaction(MAX):
         entry = await TimeEntry.log(MAX, WORK, at=NOW, case=case, agent_id=INES.id)
         await states.mark_approved({entry.id: 1}, by=MAX, at=LATER)

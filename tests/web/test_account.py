@@ -263,7 +263,7 @@ async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secr
 
 
 async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
-    """If Ada's session has ended when she sends a form with passwords, codes or sealed values, no draft is kept of it."""
+    """If Ada's session has ended when she sends a form with passwords, codes or sealed values, nothing of it is kept."""
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None):
@@ -480,7 +480,7 @@ async def test_a_new_address_or_grade_of_somebody_else_needs_the_admins_password
 
 
 async def test_signing_in_as_somebody_else_opens_no_session_until_the_second_factor(app: Gate) -> None:
-    """R9, R14: signing in as another person ends the present session before the second factor is asked."""
+    """R9, R14: when Gil signs in where Ada is signed in, her session ends before he is asked for his second factor."""
     await with_factor(app, GIL)
     async with await Browser.of(app, ADA) as browser:
         assert (await sign_in(browser, GIL)).headers["location"] == "/sign-in/second-factor"

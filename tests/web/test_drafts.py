@@ -99,7 +99,7 @@ async def test_twelve_files_are_ten_and_a_sentence_for_each_of_the_others(app: G
 
 
 async def test_a_file_is_kept_as_it_is_chosen_and_can_be_taken_off(app: Gate, settings: Settings) -> None:
-    """R60: a file is stored with the draft as soon as it is chosen; removing it deletes its row and its file."""
+    """R60: a file is stored with the draft as soon as it is chosen. When Ada removes the file, its content is deleted."""
     form = {"form_key": str(uuid.uuid4())}
     async with await Browser.of(app, ADA) as browser:
         for name in ("one.log", "two.log"):

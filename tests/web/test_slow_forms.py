@@ -86,9 +86,9 @@ async def test_a_form_that_arrives_after_its_sender_has_ended_is_not_carried_out
 async def test_a_form_that_arrives_after_its_senders_rights_changed_is_not_carried_out_with_the_ones_of_before(
     app: Gate, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R12: a form whose sender's rights change while its body arrives is kept as a draft, not carried out.
+    """R12: if Ada's rights change while the body of her form arrives, the form is kept as a draft and not carried out.
 
-    Sent again, it is judged by the new rights.
+    If she sends it again, her new rights decide.
     """
     monkeypatch.setattr(receiving, "SLOW", timedelta(0))
 

@@ -173,7 +173,7 @@ def test_a_day_counts_as_long_as_it_is_when_clocks_change() -> None:
 def test_a_pause_moves_a_deadline_by_its_business_hours() -> None:
     """D49: a pause from Friday to Monday moves the deadline by the working time between, and not by the weekend.
 
-    While a pause lasts, only a deadline that is reached before it or as it begins can be computed.
+    While a pause lasts, there is a deadline only if it is reached before the pause begins or at that instant.
     """
     assert due(BERLIN, "2026-11-20 09:00", 240, ("2026-11-20 10:00", "2026-11-23 10:00")) == "2026-11-23 14:00"
     assert due(BERLIN, "2026-11-20 09:00", 240, ("2026-11-20 10:00", None)) is None
@@ -192,7 +192,7 @@ def test_a_calendar_without_working_time_has_no_deadline() -> None:
 
 
 def test_a_deadline_within_known_days_asks_for_no_further_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deadlines of a hundred cases of one week make the calendar check once which days it lacks."""
+    """Computing the deadlines of a hundred cases of one week makes the calendar check only once whether it lacks days."""
     asked, calendar = list[datetime](), Calendar(BERLIN)
     cover = Calendar._cover
 

@@ -77,7 +77,7 @@ async def test_a_service_has_its_own_targets() -> None:
 
 
 async def test_a_change_of_priority_counts_from_the_opening() -> None:
-    """D49: after a change of priority, the deadlines are those of a case that was opened with the new priority."""
+    """D49: a change of priority changes the deadlines to those of a case opened at the same instant with the new priority."""
     await promise()
     case = await opened(priority=Priority.NORMAL)
     async with transaction(INES):
@@ -124,7 +124,7 @@ async def test_a_reply_before_anything_was_promised_is_neither_kept_nor_late() -
 
 
 async def test_a_case_that_waits_has_no_deadline_and_goes_on_with_what_was_left() -> None:
-    """D49: while a case waits, no deadline runs. Each pause is stored with its cause, and moves the one of the solution."""
+    """D49: while a case waits, no deadline runs. Each pause is stored with its cause and moves the deadline of the solution."""
     await promise()
     case = await opened()
     async with transaction(INES):
@@ -246,7 +246,7 @@ async def recounted() -> recounting.Recount | None:
 
 
 async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S3.20, D49: the job computes the deadlines of open cases again. Met ones and those of closed cases stay as they are."""
+    """S3.20, D49: a job computes the deadlines of open cases again; deadlines that were met and those of closed cases stay."""
     monkeypatch.setattr(recounting, "BATCH", 2)
     await promise()
     cases = [await opened() for _ in range(3)]
