@@ -56,6 +56,19 @@ async def test_a_contact_gets_what_they_wrote_and_nothing_of_others(app: Gate) -
         assert secret not in whole, secret
 
 
+async def test_a_file_that_is_redacted_during_the_download_is_empty_in_it(app: Gate) -> None:
+    """D58: the file's content is deleted after its row was read; everything else is in the ZIP file."""
+    await furnished(app.storage)
+    async with transaction(SYSTEM) as tx:
+        keys = [row["key"] for row in await tx.fetch("select key from attachment")]
+    for key in keys:
+        await app.storage.delete(key)
+    archive = await file_of(app, ADA)
+    assert archive.testzip() is None
+    (picture,) = [name for name in archive.namelist() if name.endswith("/screen.png")]
+    assert (archive.read(picture), len(read(archive, "person"))) == (b"", 1)
+
+
 async def test_an_agent_gets_their_time_and_messages(app: Gate) -> None:
     """D58: the file that Ines, an agent, downloads about herself has her time, her notes and her appointments."""
     await furnished(app.storage)
