@@ -80,7 +80,10 @@ async def test_a_contact_rates_a_solved_case_on_its_page_and_agents_read_it(
 
 
 async def test_a_rating_is_refused_before_the_solution_and_two_weeks_after_it(dsn: str) -> None:
-    """A case can be rated only while it is solved, and within 14 days after its solution; the database checks that too."""
+    """A case can be rated only while it is solved, and within 14 days after its solution.
+
+    The database, too, refuses to rate a case that is open again.
+    """
     case = await solved()
     await rate(case, GOOD, at=NOW + WITHIN - timedelta(seconds=1))
     for rated in (BAD, GOOD):

@@ -33,7 +33,10 @@ async def test_two_cases_are_merged_by_keyboard_while_the_customer_looks_on(visi
 
 
 async def test_a_case_is_merged_and_linked_with_one_that_is_found_by_its_subject(visitors: Visitors) -> None:
-    """Typing a word of the subject suggests the case; the chosen case is linked by Enter, or added to the merge at once."""
+    """Typing a word of a subject suggests the case, on the page of links and on that of a merge.
+
+    On the page of links, Enter links the case once it is chosen; choosing it for a merge adds it at once.
+    """
     first, second = await open_case("Printer offline"), await open_case("Toner is empty")
     page = await visitors.signed_in(INES.email)
     await page.goto(f"/agent/cases/{first.number}/links")

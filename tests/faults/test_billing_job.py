@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.infra, pytest.mark.usefixtures("cloc
 async def begun(issues: bool = True) -> int:
     """Begin a run for Acme and Globex without billing anybody yet; return its id.
 
-    It bills time, a fee, the sale of a voucher that pays for time, and a statement. If it `issues` its invoices, it bills
-    each customer in a transaction of its own, otherwise both in one.
+    The run will bill time, a fee, the sale of a voucher that pays for time, and a statement. If it `issues` its
+    invoices, it bills each customer in a transaction of its own, otherwise both in one.
     """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"included_minutes": 30})

@@ -396,7 +396,7 @@ async def test_without_a_mail_server_an_invoice_is_not_mailed_later(
 async def test_a_credit_note_is_mailed_where_the_invoice_goes(settings: Settings) -> None:
     """S2.43, D38: Ada and the accounts address get the stored PDF and CSV of a credit note by mail.
 
-    Passing on its outbox row again mails nothing more, and the invoice's page lists the mails.
+    Passing on the outbox row of the credit note again mails nothing more, and the invoice's page lists the mails.
     """
     await delivered(email="accounts@acme.example", csv=True)
     async with transaction(SYSTEM) as tx:

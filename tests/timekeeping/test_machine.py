@@ -218,7 +218,7 @@ class Clockwork(DatabaseMachine):
     def take_submission_back(self, by: AgentReader, place: int) -> None:
         """Try to undo a submission as `by`; only the person who made it can.
 
-        Those of its entries on which no manager has decided get their former state back.
+        The entries of the submission on which no manager has decided get their former state back.
         """
         submission, made_by = self.submissions[place % len(self.submissions)]
         outcome = self.tried(by, lambda: take_back(submission, by=by, at=self.at))
