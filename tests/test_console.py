@@ -142,7 +142,7 @@ def test_closed_and_full_streams_change_no_other_status(name: str, streams: str,
 
 @pytest.mark.parametrize("streams", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", ">/dev/full 2>/dev/full"])
 def test_a_bad_document_has_its_status_whatever_streams_there_are(streams: str, data: Path, tmp_path: Path) -> None:
-    """A malformed document ends `simulate` with exit status 2, whatever streams are closed."""
+    """A malformed document ends `simulate` with exit status 2, whatever streams are closed or full."""
     assert closed(data, streams, "simulate", simulated(tmp_path, changed(("vat.rate", "x")))) == 2
 
 

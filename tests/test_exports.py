@@ -121,7 +121,10 @@ def test_a_workbook_has_real_numbers_dates_and_durations_and_no_formula() -> Non
 
 
 def test_xml_names_its_elements_after_the_columns() -> None:
-    """D55: in XML, dates are ISO 8601, numbers have a decimal point, and an empty cell has no element."""
+    """D55: in XML, the elements of cells are named after the columns, and an empty cell has no element.
+
+    Dates are ISO 8601, and numbers have a decimal point.
+    """
     root = etree.fromstring(write("xml", EVERY_KIND, totals=True))
     assert (root.tag, root.get("title"), [child.tag for child in root]) == (
         "sheet",

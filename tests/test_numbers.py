@@ -36,14 +36,17 @@ def test_anything_but_a_uuid_is_no_uuid() -> None:
 
 @pytest.mark.parametrize("text", ["", None, "x", "2026-02-30", "0001-01-05", "9999-12-27", "²026-01-01", "\x00"])
 def test_a_day_that_has_no_weeks_around_it_is_no_day(text: str | None) -> None:
-    """R50: a day in a URL at an end of the calendar is read as None, so that pages can compute the weeks around days."""
+    """R50: a day in a URL is read as None if it is malformed or at an end of the calendar.
+
+    Pages can thus compute the weeks around each day that is read.
+    """
     assert day_in(text) is None
     assert day_in("2026-11-20") == date(2026, 11, 20)
 
 
 @pytest.mark.parametrize("since", ["9" * 10, "9" * 12, "9" * 40])
 def test_no_instant_in_a_url_is_beyond_the_calendar(since: str) -> None:
-    """R50: a `since` in a URL that no date can represent is ignored; the page then counts as opened now."""
+    """R50: a `since` in a URL that is too large for any date is read as None."""
     assert Seen.read({"since": since}).since is None or len(since) == 10
 
 

@@ -152,7 +152,7 @@ async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: A
 async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> None:
     """Exactly the listed functions run with the owner's privileges, each callable only by the listed roles.
 
-    Functions of triggers cannot be called at all.
+    Functions of triggers need not be listed, because nobody can call them.
     """
     rows = await owner.fetch(
         "select p.proname, p.prorettype = 'trigger'::regtype as of_trigger, p.proconfig::text as settings,"
@@ -191,7 +191,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
 
 
 async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> None:
-    """R88: contacts have no privilege to write whether a question is ended, by whom and how."""
+    """R88: contacts can insert a question without the columns about its end, and cannot change or delete questions."""
     columns = await owner.fetch(
         "select attname from pg_attribute where attrelid = 'entry_question'::regclass and attnum > 0 and not attisdropped"
         " and has_column_privilege('portal_contact', attrelid, attnum, 'insert') order by 1"
@@ -262,7 +262,10 @@ class TestVerbs:
                         await tx.execute(f"update {table} set ended_at = {changed}")
 
     async def test_agents_still_invite_end_and_see_access(self) -> None:
-        """R17, R18: Noor can invite Alan, end his access, change Ada's mail address, and see who has a password."""
+        """R17, R18: Noor can invite Alan, disable his account, change Ada's mail address, and see which agents have accepted.
+
+    As the last admin, she cannot end her own access.
+    """
         async with transaction(NOOR):
             token = await invitations.invite(ALAN.credential_id, NOW)
             assert all(row["accepted_at"] for row in await Agent.listed())

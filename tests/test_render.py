@@ -151,7 +151,7 @@ def test_a_meter_never_passes_its_whole() -> None:
 
 
 def test_drawings_need_no_style_attribute_and_escape_names() -> None:
-    """R39, R45: charts have no style attribute, and the names in them are escaped."""
+    """R39, R45: drawings such as avatars and charts have no style attribute, and the names in them are escaped."""
     svg = (
         drawings.avatar('<script> "b', ours=True)
         + drawings.meter(5, used=1)

@@ -418,7 +418,7 @@ async def test_every_uniqueness_of_the_database_has_an_answer_for_a_second_perso
 
 
 async def outcome(verb: Verb, by: AgentReader) -> str:
-    """Call the function in a transaction of its own. Return `done`, or the class name of the refusal."""
+    """Call `verb(by)` in a transaction of its own. Return `done`, or the class name of the refusal."""
     try:
         async with transaction(by):
             await verb(by)

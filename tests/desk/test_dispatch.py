@@ -141,7 +141,8 @@ async def test_a_rule_fits_by_customer_service_type_priority_and_words_of_the_su
 async def test_the_first_rule_that_fits_decides_and_one_with_a_priority_alone_lets_the_next_choose() -> None:
     """S3.8, S3.19: after a rule that only sets the priority, the next rules are tried, with that priority.
 
-    The log names the rule that chose the agent and the rule that set the priority.
+    A later rule does not set the priority again. The log names the rule that chose the agent and the rule that set the
+    priority.
     """
     await rule("Down", words="down", sets_priority=4)
     await rule("Urgent", for_priority=4, agent_id=NOOR.id, sets_priority=1)

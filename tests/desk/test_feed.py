@@ -114,7 +114,7 @@ async def test_every_change_has_its_sentence() -> None:
 
 
 async def test_what_the_portal_did_is_done_by_the_company_for_contacts() -> None:
-    """S3.10: where agents read "Portal", contacts read the name of the company, and the text addresses them as "you"."""
+    """S3.10: where agents read "Portal", contacts read the name of the company; the log addresses contacts as "you"."""
     case = await opened()
     async with transaction(SYSTEM):
         await record(

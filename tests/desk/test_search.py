@@ -82,7 +82,7 @@ TYPED = {
 
 
 async def test_cases_are_found_as_people_type(desk: list[Case]) -> None:
-    """One search finds numbers, subjects, messages, notes, customers, contacts, telephone numbers and file names."""
+    """One search finds cases by number, subject, message, note, customer, contact, telephone number and file name."""
     assert {typed: await numbers(typed) for typed in TYPED} == TYPED
 
 
@@ -250,7 +250,10 @@ async def test_a_text_that_grows_when_it_is_folded_stops_neither_message_nor_mer
 
 
 async def test_text_of_any_kind_is_searched_or_refused_with_a_sentence(desk: list[Case]) -> None:
-    """R52: quotation marks, operators, wildcards and any Unicode in a searched text never cause a server error."""
+    """R52: quotation marks, operators, wildcards and any Unicode in a searched text never cause a server error.
+
+    A text that is too long, or has neither letters nor digits, gets an error message.
+    """
     texts = [*CORPUS.values(), "' | '", "a & b", "!!", ":*", "vpn:*", "\\", "'", '"', '""', "<->", "%", "_", "#", "# 1", "()", "'N'",
              "a" * LONGEST, "1" * LONGEST, " ".join("abcdefghij"[n % 10] for n in range(100)), "\0", "東京", "%00", '"a', "#１"]  # fmt: skip
     for text, reader in itertools.product(texts, (INES, ADA)):

@@ -121,7 +121,10 @@ async def attached(page: Page, name: str) -> bytes:
 
 
 async def set_up_the_portal(page: Page) -> dict[str, str]:
-    """Step 0: set up company, role and rate, an agent, a manager and a customer. Return the invitation links."""
+    """Step 0: set up the company, a role with its rate, an agent, a manager and two customers with a contact each.
+
+    Return the invitation links by first name.
+    """
     month = (date.today().replace(day=1) - timedelta(days=40)).isoformat()  # noqa: DTZ011 - any day well before today will do
     links = {}
     await page.goto("/agent/setup")

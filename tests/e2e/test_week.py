@@ -27,7 +27,7 @@ def last_monday() -> date:
 
 
 async def worked() -> list[tuple[object, ...]]:
-    """Return the case or kind, the day of the week (0 for Monday) and the minutes of each entry."""
+    """Return for each entry the id of its case or general kind, its day of the week (0 for Monday) and its minutes."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch(
             "select coalesce(case_id, general_kind_id) as on_id, work_date, actual_minutes from time_entry order by id"

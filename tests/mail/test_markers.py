@@ -98,8 +98,8 @@ async def test_nothing_internal_is_in_any_mail_or_notice_of_a_contact(
 ) -> None:
     """R27, R77, S3.16, D57: no mail and no page of notices for a contact has internal text or actual time.
 
-    This is tested for each kind of notice. Each mail goes to one person, names no colleague of theirs, links to the
-    portal and has no attachment.
+    This is tested with Ada for each kind of notice. Each mail to her links to the portal, has no attachment, and
+    contains the mail address of no colleague and of no agent.
     """
     await everything_that_contacts_are_told()
     assert await kinds_of(ADA.credential_id) == FOR_CONTACTS

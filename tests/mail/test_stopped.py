@@ -59,7 +59,7 @@ async def test_a_waiting_mail_is_not_sent_to_a_person_who_stopped_mails_of_its_k
 async def test_a_mail_that_waits_leaves_out_only_the_kinds_that_were_stopped(
     settings: Settings, sink: tuple[Sink, Server]
 ) -> None:
-    """A waiting mail still brings the status of the case after the replies in the same mail were switched off."""
+    """If Alan switches mails of replies off, a waiting mail is sent without the reply, but with the case's status."""
     case = await opened()
     await reply(case, "First.")
     async with transaction(SYSTEM) as tx:

@@ -160,7 +160,7 @@ async def test_the_contact_is_notified_of_a_status_and_the_agent_if_a_contact_se
 
 
 async def test_the_agent_and_the_manager_of_the_department_are_notified_of_a_bad_rating() -> None:
-    """Nobody is notified of a good rating; the agent and the manager are notified once of a change to a bad one."""
+    """Nobody is notified of a good rating; the agent and the manager are notified when it is changed to a bad one."""
     case = await opened()
     async with transaction(INES):
         await case.take(by=INES, at=NOW)

@@ -284,7 +284,10 @@ async def test_the_database_refuses_a_department_below_itself() -> None:
 
 
 async def test_departments_form_a_tree_without_knots() -> None:
-    """S3.38: a department can be created below another one and moved, but never below itself."""
+    """S3.38: a department can be created below another one and moved, but never below itself.
+
+    A name that another department has, in whatever case, and an unknown parent are refused.
+    """
     async with transaction(NOOR):
         onsite = await Department.create(DepartmentFacts(name="On site", parent_id=str(SUPPORT)))
         support = await Department.find(SUPPORT)

@@ -57,7 +57,7 @@ async def test_a_contact_gets_what_they_wrote_and_nothing_of_others(app: Gate) -
 
 
 async def test_a_file_that_is_redacted_during_the_download_is_empty_in_it(app: Gate) -> None:
-    """D58: the file's content is deleted after its row was read; everything else is in the ZIP file."""
+    """D58: files whose content is no longer in the storage are empty in the ZIP file; everything else is there."""
     await furnished(app.storage)
     async with transaction(SYSTEM) as tx:
         keys = [row["key"] for row in await tx.fetch("select key from attachment")]
@@ -70,7 +70,10 @@ async def test_a_file_that_is_redacted_during_the_download_is_empty_in_it(app: G
 
 
 async def test_an_agent_gets_their_time_and_messages(app: Gate) -> None:
-    """D58: the file that Ines, an agent, downloads about herself has her time, her notes and her appointments."""
+    """D58: the ZIP file that Ines, an agent, downloads about herself has her time, replies, notes and appointments.
+
+    It has no cost rates.
+    """
     await furnished(app.storage)
     archive = await file_of(app, INES)
     assert len(read(archive, "time")) == 10

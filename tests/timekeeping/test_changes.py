@@ -128,7 +128,10 @@ async def test_an_entry_that_counts_for_more_than_a_day_can_be_stored() -> None:
 
 @pytest.mark.parametrize("days", [-1, 0, 30, 59, 60, 61])
 async def test_the_warning_and_the_approval_agree_on_every_day(days: int) -> None:
-    """The form warns of a day before the service or after its contract exactly when the approval of such time is refused."""
+    """The form warns of days before the service begins and after its contract ends.
+
+    These are exactly the days whose time cannot be approved.
+    """
     begins, ends = date(2026, 8, 1), date(2026, 9, 30)
     day = begins + timedelta(days=days)
     async with transaction(MAX):

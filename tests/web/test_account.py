@@ -37,7 +37,7 @@ def code(steps: int = 0) -> str:
 
 
 def token_of(browser: Browser) -> str:
-    """Return the session token of the last cookie that the browser received."""
+    """Return the token in the last session cookie that the browser received."""
     return [cookie.value or "" for cookie in browser.cookies.jar if cookie.name == "sid"][-1]
 
 
@@ -91,7 +91,7 @@ async def test_a_changed_password_ends_every_other_session_and_renews_this_one(a
 async def test_a_password_that_is_refused_changes_nothing(
     app: Gate, dsn: str, typed: dict[str, str], sentence: str
 ) -> None:
-    """R3, R4: a refused new password changes nothing, and the page that shows the refusal contains no password."""
+    """R3, R4: a refused new password changes nothing, and the page with the error message does not repeat it."""
     async with await Browser.of(app, ADA) as browser:
         page = await browser.get("/account/password")
         before = await checksums(dsn, READING)

@@ -66,7 +66,8 @@ async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
 async def test_a_fragment_without_a_session_leads_back_to_its_page(app: Gate) -> None:
     """If a fragment is requested after the session has ended, signing in leads to the page that contains it.
 
-    Requests that a page makes by itself get 204 and no redirect, because somebody may be typing on the page.
+    After a boosted link, signing in leads to the page of that link. Requests that a page makes by itself get 204 and no
+    redirect, because somebody may be typing on the page.
     """
     async with Browser(app) as browser:
         page = "/agent/cases/1?view=mine"

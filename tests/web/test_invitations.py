@@ -47,7 +47,7 @@ async def test_a_used_an_old_and_an_unknown_link_are_the_same_404(app: Gate) -> 
 
 
 async def test_a_refused_password_comes_back_and_the_link_stays(app: Gate) -> None:
-    """R3, R4: a weak password is refused with an error message, and the invitation link stays valid."""
+    """R3, R4: a weak password, or two that differ, get an error message, and the invitation link stays valid."""
     path = await link()
     async with Browser(app) as browser:
         short = await browser.send_form(path, {"password": "short", "again": "short"})

@@ -18,9 +18,10 @@ PARTS = 12
 
 
 async def left_out_of_each_form(app: Gate, actor: str, part: int | None) -> list[Any]:
-    """Send each form of each page of the person once without each field; return the forms that got a server error.
+    """Send each form on the pages of `actor` once for each of its fields, without that field.
 
-    `part` chooses a part of the fields, None all of them.
+    If `part` is not None, only one in `PARTS` of these fields is left out; `part` chooses which. Return action, field
+    and status of each request that got a server error.
     """
     places, wrong, seen = await furnished(app.storage), [], set[tuple[str, str]]()
     async with await browser_of(app, actor) as browser:

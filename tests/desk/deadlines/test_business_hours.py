@@ -78,7 +78,10 @@ ZONES = [
 
 @some.composite
 def business(draw: some.DrawFn) -> Hours:
-    """Draw business hours with none to three windows a day, on some days of the week."""
+    """Draw business hours with none to three windows on each of at least three weekdays.
+
+    They have a time zone, perhaps a country, and up to two days that the company itself has set as closed or open.
+    """
     windows = list[tuple[int, int, int]]()
     for weekday in draw(some.sets(some.integers(1, 7), min_size=3)):
         ends = sorted(draw(some.sets(some.integers(0, A_DAY // 15).map(lambda n: n * 15), max_size=6)))

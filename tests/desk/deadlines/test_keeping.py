@@ -203,7 +203,7 @@ async def test_merged_cases_go_on_with_the_clock_that_began_first() -> None:
 
 
 async def test_a_merge_with_a_closed_case_takes_no_clock_from_it() -> None:
-    """D49: a merge with an earlier case that is closed already does not change the deadlines."""
+    """D49: merging an earlier case that is closed already does not change the deadlines of the case that remains."""
     await promise()
     done, case = await opened(at=at("18 10:00")), await opened()
     async with transaction(INES):
