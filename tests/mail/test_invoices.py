@@ -232,8 +232,8 @@ async def test_a_mail_that_was_given_up_can_be_sent_and_one_that_was_sent_stays_
 async def test_send_again_mails_once_for_each_press(app: Gate, settings: Settings) -> None:
     """S2.43: Max sees whether an invoice was mailed, and mails it again; sending the same form twice mails it once.
 
-    The timeline says who asked for the mail and when. An agent who is no manager is refused, and so is a receiver without the
-    right to invoices.
+    The timeline says who asked for the mail. An agent who is no manager is refused, and so is a receiver without the
+    right to see invoices.
     """
     await issued()
     (mail_id,) = await begun()
