@@ -39,13 +39,18 @@ async def pass_on(most: int = 500) -> int:
 
 
 async def told() -> set[tuple[str, str]]:
-    """Pass on the outbox, delete all notices, and return who was notified and of what kind of event."""
+    """Pass on the outbox, delete all notices, and return who was notified and of what kind of event.
+
+    Assert that nobody got two notices of one kind.
+    """
     while await pass_on():
         pass
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select credential_id, kind from notice order by id")
         await tx.execute("delete from notice")
-    return {(EVERYBODY[row["credential_id"]], row["kind"]) for row in rows}
+    found = [(EVERYBODY[row["credential_id"]], row["kind"]) for row in rows]
+    assert len(found) == len(set(found)), found
+    return set(found)
 
 
 async def test_the_database_knows_the_same_kinds_as_the_registry() -> None:

@@ -1,6 +1,6 @@
 """Test revenue, cost and profit: in every grouping they equal the sums of the documents and the cost of the time."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -90,15 +90,19 @@ async def test_there_is_no_profit_where_a_cost_is_not_known() -> None:
 
 
 async def test_credit_notes_lower_the_revenue_of_their_own_day() -> None:
-    """S3.27: if half an hour of two invoiced hours is credited, revenue is the invoices minus the credit notes."""
+    """S3.27: if half an hour of two invoiced hours is credited, revenue is the invoices minus the credit notes.
+
+    Up to the day before the credit note, revenue is that of the invoice.
+    """
     async with transaction(MAX):
         invoice = await invoiced(60, 60)
-        await credited(invoice, Chosen(minutes={1: 30}))
-        its = await sums()
+        await credited(invoice, Chosen(minutes={1: 30}), at=NOW + timedelta(days=2))
+        before, its = await sums(until=NOW.date() + timedelta(days=1)), await sums()
         net = await current().fetchval("select sum(net) from invoice") - await current().fetchval(
             "select sum(net) from credit_note"
         )
     assert (its.time, its.credited, its.revenue) == (Decimal("240.00"), Decimal("60.00"), net)
+    assert (before.credited, before.revenue) == (0, Decimal("240.00"))
 
 
 async def test_every_grouping_has_the_sum_of_all_documents() -> None:
