@@ -58,7 +58,11 @@ class Kind:
 
     @property
     def about(self) -> str:
-        """Return the type of a notice's subject: `case`, `time`, `invoice`, `statement`, `contract`, `warning`, or `day`."""
+        """Return what the `subject_id` of a notice identifies.
+
+        This is `case`, `time`, `invoice`, `statement`, `contract` or `warning`; for reminders, which no change in the
+        outbox causes, it is `day`.
+        """
         if self.is_warning:
             return "warning"
         return self.name.partition(".")[0] if self.told_as else "day"

@@ -129,9 +129,9 @@ def why_fixed(
 ) -> str | None:
     """Return why `by` may not change or delete an entry at the instant `at`; None if `by` may (S2.21-S2.25, C5).
 
-    Authors may change their entry for `hours` elapsed hours from `window_from` (D15). This ignores invoices and
-    statements that have settled the entry, and locked periods. Billing changes submitted and approved entries, and
-    withdraws the approval first.
+    Managers may always do so; authors may change their entry for `hours` elapsed hours from `window_from` (D15) while
+    it is neither submitted nor approved. This function ignores invoices and statements that have settled the entry, and
+    locked periods.
     """
     if by.is_manager:
         return None

@@ -97,9 +97,9 @@ async def _drawing(
 ) -> previews.Drawing | None:
     """Return the stored drawing of a page, or draw and store it; None if it cannot be drawn.
 
-    The transaction of the request ends before anything is drawn, because drawing takes a while (R84). A failure is
-    stored only for page 1, because a URL can name any number of pages that a PDF does not have. Raise `TooMany` if the
-    reader has had too many previews drawn.
+    `count_drawing` ends the transaction of the request, so that none is open while the page is drawn (R84). A failure
+    is stored only for page 1, because a URL can name any number of pages that a PDF does not have. Raise `TooMany` if
+    the reader has had too many previews drawn.
     """
     if showing.shape_of(file.name, file.media_type) not in (Shape.PICTURE, Shape.PDF):
         return None

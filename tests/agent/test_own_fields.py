@@ -96,7 +96,7 @@ async def test_a_field_is_edited_in_place_and_a_form_of_one_field_leaves_the_oth
 
     Without JavaScript, a link leads to the form with all fields. Saving redirects to the case, and a repeat changes
     nothing. If somebody else has changed the field, the error message names the field. An unknown field gets 404, and
-    Ada gets 404 for each form.
+    Ada, a contact, gets 404 for the form.
     """
     serial, power = await made("Serial number"), await made("Power draw", "number", hidden=True)
     await filled(case, {serial.id: "SN-1", power.id: Decimal("12.5")})

@@ -209,7 +209,7 @@ async def test_two_agents_of_one_name_are_two_lines() -> None:
 
 
 async def test_a_service_without_tax_is_exempt_with_its_reason() -> None:
-    """A service that is not taxable is exempt, with its reason; tax is computed on the sum of each rate (D42, D41)."""
+    """A service that is not taxable is exempt, with its reason; the other one is taxed at 19 % (D42, D41)."""
     async with transaction(MAX) as tx:
         service = await a_service(
             ACME, ACME_CONTRACT, "Training", taxable=False, exemption_reason="Education, section 4 no. 21 UStG"

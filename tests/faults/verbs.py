@@ -252,7 +252,10 @@ VERBS: dict[str, Callable[[], Awaitable[Prepared]]] = {
 
 
 async def missing_files(storage: Any) -> list[str]:
-    """Return the storage keys of attachments whose file is missing or incomplete."""
+    """Return the storage keys of attachments whose file has another content than was sent.
+
+    Raise `NotFound` if a file does not exist.
+    """
     async with transaction(SYSTEM):
         rows = await current().fetch("select key, sha256 from attachment")
     missing = []

@@ -262,9 +262,9 @@ class TestBetweenThePageAndItsStream:
     async def test_what_somebody_may_not_know_is_not_counted_either(
         self, listener: Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """R26, R27: changes that the reader may not know of do not count towards the limit of events to catch up on.
+        """R26, R27: of many missed changes, only those that the reader may know of count towards `MOST_TOLD`.
 
-        Otherwise the event that tells a page to fetch everything again would reveal that such changes exist.
+        Beyond that number, a page is told to fetch everything again, and this would reveal that hidden changes exist.
         """
         monkeypatch.setattr(outbox, "MOST_TOLD", 3)
         case, then = await open_case(ALAN), await snapshot()

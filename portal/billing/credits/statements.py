@@ -55,7 +55,10 @@ _BACK = "select detail_position, sum(minutes)::int as minutes, 0::numeric as amo
 
 
 async def correctable(statement: Statement) -> list[Left]:
-    """Return what is left to correct of each row of a statement's time detail that is not wholly corrected."""
+    """Return the rows of a statement's time detail with the minutes that can still be corrected.
+
+    Rows without such minutes are left out.
+    """
     rows = await detail.copied(statement_id=statement.id)
     back = {row["detail_position"]: row for row in await current().fetch(_BACK, statement.id)}
     return list(left_of(rows, back))

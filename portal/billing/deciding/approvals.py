@@ -281,12 +281,12 @@ async def _decide(
     decision: uuid.UUID,
     together: Callable[[list[int]], dict[int, Refusal]] = lambda ids: {},
 ) -> Outcome:
-    """Run `step` through `by_customer` for the entries that are not refused, and return the outcome.
+    """Decide on the entries that are not refused, and return the outcome.
 
-    `refusal` returns the reason why a row must not be decided on, or None. `together` gets the ids of all entries that
-    would be decided on, and returns, by entry id, the refusals that depend on the other entries. `seen` holds the ids
-    of all chosen entries; entries without a row were deleted in the meantime. `decision` is the id by which the
-    decision can be undone.
+    `step` decides on some rows of one customer; `by_customer` calls it for each customer. `refusal` returns the reason
+    why a row must not be decided on, or None. `together` gets the ids of all entries that would be decided on, and
+    returns, by entry id, the refusals that depend on the other entries. `seen` holds the ids of all chosen entries;
+    entries without a row were deleted in the meantime. `decision` is the id by which the decision can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

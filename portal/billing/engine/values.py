@@ -92,10 +92,11 @@ class Entry:
         return replace(self, billable_minutes=minutes, is_override=True, stretches=tuple(tail))
 
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
-        """Return the entry without the minutes of `pieces`, which are allocations of the entry.
+        """Return the entry without the minutes of `pieces`, which are allocations of the entry, as an override.
 
-        Charged allocations go first: each removes minutes with its rate of the schedule, or without such a rate if it
-        has none, the last minutes first. Any other allocation removes the first of the remaining minutes.
+        A charged allocation removes minutes that have its rate of the schedule (or no rate, if it has none), from the
+        end of the entry on; if these do not suffice, from the begin on. After the charged ones, each other allocation
+        removes minutes from the begin on.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):

@@ -48,11 +48,12 @@ NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The data of a service that vouchers and entries need.
+    """What the readers of vouchers and of entries must know of a service.
 
-    `settlement` and `taxable` are None if they could not be read. `rounding` is the rule for single entries; it changes
-    nothing if the service rounds by day. `fixed_fees` has every task of the service with its fixed fee, or None for a
-    task that is priced by the hour.
+    `settlement` and `taxable` are None if they could not be read. `rounding` is the rule for single entries; of a
+    service that rounds by day, it is a rule that leaves minutes as they are. `schedule` is None if the service has no
+    factors or prices by time of day. `fixed_fees` has every task of the service with its fixed fee, or None for a task
+    that is priced by the hour.
     """
 
     settlement: Settlement | None
@@ -120,11 +121,11 @@ def _service(fields: Fields, contract_start: date | None, offers: Offers) -> Ser
 
 
 def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
-    """Return the values of the keys that only some settlements allow, by their names in `ServiceTerms`.
+    """Read the keys that only some settlements allow, and return them as arguments of `ServiceTerms`, by name.
 
-    Values that are missing or null are left out. Record an error for a missing value that `settlement` requires, and
-    for a key that `settlement` does not allow. If `settlement` is None, because it could not be read, record no such
-    errors.
+    Except `changes`, a value that is missing or null is left out. Record an error for a missing value that `settlement`
+    requires, and for a key that `settlement` does not allow. If `settlement` is None, because it could not be read,
+    record no such errors.
     """
     scalars = _prices(dialect) | {"overflow": dialect.choice(Overflow), "due": choice(Due), "included_from": text}
     found: dict[str, Any] = {}

@@ -191,13 +191,13 @@ class Service(Table, tablename="service"):
     async def change(self, facts: ServiceFacts) -> None:
         """Replace every field of the service. Logged minutes and approved prices do not change.
 
-        What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Raise `Invalid`:
+        Time that is not billed yet may then be paid for by something else: the caller must lock the customer before,
+        and recompute the allocations afterwards. Raise `Invalid`:
 
         - for a bad field, or if the contract has another service of that name;
-        - for another settlement if time, fees, vouchers or price changes depend on the present one;
-        - for another settlement or tax if another service draws included hours from this service;
-        - for another tax if the service shares a voucher with other services.
+        - if the settlement changes, and time, fees, vouchers or price changes depend on the present one;
+        - if the settlement or the tax changes, and another service draws included hours from this service;
+        - if the tax changes, and the service shares a voucher with other services.
         """
         values = await columns_of(facts, await Contract.find(self.contract_id, SYSTEM), self)
         try:

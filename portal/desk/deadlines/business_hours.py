@@ -204,9 +204,9 @@ def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
 
 
 def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
-    """Return the position at the begin of each stretch.
+    """Return how much business time has passed at the begin of each stretch, counted from any fixed instant.
 
-    `position` is the position at the begin of the first stretch.
+    `position` is that amount at the begin of the first stretch.
     """
     found = []
     for begin, end in zip(begins, ends, strict=True):

@@ -143,7 +143,7 @@ async def save_hours(facts: HoursFacts) -> None:
 
 
 async def add_day(facts: DayFacts, *, since: date) -> None:
-    """Add one of the company's own days. If there is one with this date already, replace it.
+    """Add a day on which the company is closed or open other than usual, or replace the one with this date.
 
     Raise `Invalid` with a message for each field that is not valid, and for a day before `since`. The caller must have
     called `recounting.begin` in the same transaction, so that the deadlines are computed again.
@@ -159,7 +159,7 @@ async def add_day(facts: DayFacts, *, since: date) -> None:
 
 
 async def remove_day(on: date) -> None:
-    """Delete one of the company's own days. Idempotent."""
+    """Delete the day on which the company is closed or open other than usual. Do nothing if there is none."""
     await current().execute("delete from business_day where day = $1", on)
 
 

@@ -46,9 +46,9 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
 
     `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the
     deadline had passed before the pause. `met_at` is when the duty was done. `soon_at` is when the deadline comes near,
-    and `warn_at` when the next warning of the deadline is due. `soon_told` is the value of `due_at` at the warning that
-    the deadline comes near, and `late_told` its value at the warning that the deadline has passed. Each is None before
-    its warning.
+    and `warn_at` when the next warning of the deadline is due. There are two warnings: that the deadline comes near,
+    and that it has passed. `soon_told` and `late_told` are the deadlines (`due_at`) of which they warned, so that a
+    deadline that moves is warned of again; they are None before their warning.
     """
 
     duty: Duty

@@ -21,8 +21,8 @@ _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 class Wanted(NamedTuple):
     """A filter by an own field: its value, and the name of its URL parameter, such as `field_3` or `field_3_from`.
 
-    If the URL has several values for an own field, a case must have one of them. For the ends of a range, a case must
-    meet all filters.
+    Several filters by values of one own field are alternatives: a case must have one of the values. The two ends of a
+    range must both hold.
     """
 
     name: str

@@ -30,8 +30,8 @@ class Rule(Protocol):
     def lines(self, service: ServiceTerms, work: Sequence[Work], digits: int) -> Iterator[Line]:
         """Yield the invoice lines for the time of `service`.
 
-        `work` holds the entries of the service that this run settles, in the order of entries; `digits` is the number
-        of decimals of the currency.
+        `work` has those entries of the service that the run settles, sorted by `Entry.order`; `digits` is the number of
+        decimals of the currency.
         """
 
 
