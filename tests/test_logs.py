@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -41,14 +40,21 @@ async def logged(portal: Portal, event: str, **values: object) -> None:
     raise AssertionError(f"no line of the log has {event!r} with {values}")
 
 
-@pytest.fixture
-async def portal(dsn: str, tmp_path: Path) -> AsyncIterator[Portal]:
+@pytest.fixture(scope="module")
+async def running(workbench: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Portal]:
+    """Yield a portal whose log has requests and jobs. The tests here share it, because it takes long to start."""
     more = {
         "PORTAL_LOG_LEVEL": "info", "PORTAL_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
         "PORTAL_MAIL_FROM": "Support <support@desk.example>",
     }  # fmt: skip
-    async with served(dsn, tmp_path, **more) as running:
-        yield running
+    async with served(workbench, tmp_path_factory.mktemp("portal"), **more) as portal:
+        yield portal
+
+
+@pytest.fixture
+def portal(running: Portal, dsn: str) -> Portal:
+    """Return the portal, with the people of tests/world.py in its database."""
+    return running
 
 
 async def _use(client: httpx.AsyncClient) -> None:

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from portal.database import transaction
 from tests.e2e.conftest import Visitors
-from tests.e2e.test_pages import faults_of
+from tests.e2e.test_pages import FRAME, faults_of
 from tests.world import ADA, INES, PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -27,7 +27,7 @@ def code(secret: str, *, steps: int = 0) -> str:
 
 
 async def looked_at(page: Page, name: str) -> None:
-    """Assert that `faults_of` finds no fault in the page.
+    """Assert that `faults_of` finds no fault in the page, except in the frame that it has in common with others.
 
     If PORTAL_PICTURES names a folder, save screenshots there at two widths in light and dark; their file names begin
     with `name`.
@@ -40,7 +40,7 @@ async def looked_at(page: Page, name: str) -> None:
                 await page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
         await page.emulate_media(color_scheme="light")
         await page.set_viewport_size({"width": 1440, "height": 900})
-    assert await faults_of(page, name) == []
+    assert await faults_of(page, name, FRAME) == []
 
 
 async def type_password(page: Page, email: str) -> None:
