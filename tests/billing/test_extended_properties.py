@@ -18,6 +18,7 @@ from portal.billing.engine import (
     BillingState,
     Credit,
     Document,
+    DocumentKind,
     EntryBilling,
     Key,
     LineKind,
@@ -172,10 +173,11 @@ class Office(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 20), part=st.integers(0, 20), minutes=st.integers(1, 130), write_off=st.booleans())
     def credit(self, number: int, part: int, minutes: int, *, write_off: bool) -> None:
-        """Credit a whole document, one of its lines, or some minutes of one of its entries."""
-        if not self.documents:
+        """Credit a whole invoice or statement, one of its lines, or some minutes of one of its entries."""
+        billed = [made for made in self.documents if made.kind is not DocumentKind.CREDIT_NOTE]
+        if not billed:
             return
-        of = self.documents[number % len(self.documents)]
+        of = billed[number % len(billed)]
         credit = Credit(self.state, of, write_off=write_off)
         if part == 0:
             credit.take_all()
