@@ -52,7 +52,7 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a message to standard error, as one line that is cut off after `MOST_SAID` characters."""
+    """Write a message to standard error, as one line of at most `MOST_SAID` characters; a longer one is cut off."""
     line = " ".join(sentence.split())
     sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
     sys.stderr.flush()

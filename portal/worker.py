@@ -168,7 +168,8 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 def _again_later() -> Iterator[None]:
     """Have the job that runs the block tried again later if the block raises `Unavailable`.
 
-    It does if another transaction holds a lock that the job needs, or if the database is briefly unavailable.
+    `Unavailable` means, for example, that another transaction holds a lock that the job needs, or that the database is
+    briefly unavailable.
     """
     try:
         yield

@@ -62,8 +62,8 @@ class Change:
     def sentence(self) -> list[Part]:
         """Return what happened as one sentence without a full stop.
 
-        If nobody was signed in, the sentence about some kinds of changes (`sentences.PASSIVE`) is in the passive and
-        does not say who made the change.
+        If a visitor who was not signed in made the change, the sentence about some kinds of changes
+        (`sentences.PASSIVE`) is in the passive and does not say who made it.
         """
         if self.credential_id is None and self.address:
             for key in (*(f"{self.table}.{column}" for column in self.changes), self._what):
@@ -104,8 +104,9 @@ class Change:
     def _what(self) -> str:
         """Return the key in `sentences.ACTIONS` for this change: the table and the verb, such as `session.insert`.
 
-        If there is such a key that ends with ` own`, return it for a change that people made to their own credential.
-        Otherwise, return the key that ends with the row's `kind`, if there is one.
+        If there is such a key that ends with ` own`, return it for a change that people made to something that belongs
+        to their own credential, such as their own session. Otherwise, return the key that ends with the row's `kind`,
+        if there is one.
         """
         what, of_kind = f"{self.table}.{self.verb}", f"{self.table}.{self.verb} {self.facts.get('kind')}"
         mine = self.names.get(("credential", self.facts.get("credential_id", 0)))
@@ -216,8 +217,8 @@ class Change:
     def _part(self, name: str, value: Any) -> Part:
         """Return the value of the column `name` as the sentence shows it.
 
-        A value that refers to a row is shown as the name of the row, with a link to its page; other values are
-        formatted. If the row or the value is missing, `GONE` is shown.
+        A value that refers to a row is shown as the name of the row, or as the text from `sentences.NAMELESS`, with a
+        link to the page of the row; other values are formatted. If the name or the value is missing, `GONE` is shown.
         """
         if name in REFERENCES and value is not None:
             named = self.names.get((REFERENCES[name], value), Part(GONE))

@@ -78,7 +78,7 @@ class CaseType(Endable, Table, tablename="case_type"):
         return case_type
 
     async def change(self, facts: CaseTypeFacts) -> None:
-        """Replace every field of the case type. Existing time entries and cases do not change.
+        """Replace the name, `billable` and `for_contacts`. Existing time entries and cases do not change.
 
         Raise `Invalid` for a bad field, if another case type has the name, or if contacts could not choose any type
         afterwards.

@@ -132,8 +132,8 @@ class Contract(Table, tablename="contract"):
         - for a bad field;
         - for another currency if the contract has services, because their time is priced in the old currency;
         - for other billing periods if fees or included minutes of the present periods are billed;
-        - if the renewal is switched on or the last day of a contract with renewal changes, and the contract would
-          already have ended at `at`.
+        - for a contract that is to be renewed, if the renewal is switched on or the last day changes, although the
+          (new) last day has passed already at `at`.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:

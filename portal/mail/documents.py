@@ -18,8 +18,9 @@ from portal.settings import Settings
 async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None:
     """Return the mail with an invoice or credit note: PDF, link, and the CSV if the customer wants it (C7, R77).
 
-    The files are those that were stored when the document was issued. Return None if the contact was erased, has no
-    access or may not see invoices any more, or if the customer has changed the accounts address.
+    The files are those that were stored when the document was issued. Return None if the mail was withdrawn, if the
+    contact was erased, has no access or may not see invoices any more, or if the customer has changed the accounts
+    address.
     """
     async with transaction(SYSTEM, readonly=True):
         due = await invoice_mails.find(mail_id)

@@ -17,8 +17,9 @@ async def told(batch: int, settings: Settings, at: datetime) -> Mail | None:
     """Return the mail with those notices of a batch (`portal.notices.mailing`) that its recipient may see now.
 
     Mails about one case, entry or invoice refer to the same Message-ID, so that mail programs show them as one thread.
-    A mail about one solved case has a link to rate the solution. Return None if the batch does not exist, or if the
-    recipient no longer has access to the portal or may see none of the notices any more.
+    A mail to a contact about one solved case has a link to rate the solution, for as long as `rating_link` returns one.
+    Return None if the batch does not exist, or if the recipient no longer has access to the portal or may see none of
+    the notices any more.
     """
     async with transaction(SYSTEM, readonly=True):
         found = await mailing.find(batch)

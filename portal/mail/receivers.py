@@ -35,14 +35,15 @@ class Accounts:
 
 
 async def owner(credential_id: int) -> Reader | None:
-    """Return the person who owns this credential; None if the credential is unknown or the person's access has ended."""
+    """Return the person who owns this credential; None if the credential is unknown or its access has ended."""
     async with transaction(None) as tx:
         return await receiver_of(tx, credential_id)
 
 
 async def owner_of_login(tx: Any, login_id: int) -> Reader | None:
-    """Return the owner of a login, as the reader of a credential whose invitation was accepted; None if there is none.
+    """Return the owner of a login, as the reader of one of the login's credentials.
 
+    The invitation of this credential was accepted, and its access has not ended. Return None if there is none.
     `login_id` is the id of any credential of the person: when the credential that holds the login is erased, the login
     moves to another.
     """

@@ -150,8 +150,8 @@ on conflict do nothing
 async def begin(at: datetime) -> None:
     """Enqueue a job for each mail that is due at `at`. Run as `SYSTEM`.
 
-    Before that, withdraw the mails to contacts who have switched off mails about new invoices since, except mails that
-    an agent asked for.
+    Before that, withdraw the due mails to contacts who have switched off mails about new invoices since, except mails
+    that an agent asked for.
     """
     await current().execute(_NOT_WANTED, at)
     for row in await current().fetch(_BEGIN, at):

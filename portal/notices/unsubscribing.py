@@ -65,7 +65,7 @@ class Unsubscription:
         return [side.word for kind in kinds if (side := kind.side(of_contact=self.of_contact))]
 
     async def carry_out(self) -> None:
-        """Switch the mails off for the person. The app still shows the notices. A repeat changes nothing.
+        """Switch the mails off for the person. What the app shows does not change. A repeat changes nothing.
 
         Call this function outside a transaction: it opens its own, as the person. Do nothing for a person whose access
         has ended.

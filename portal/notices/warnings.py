@@ -47,7 +47,7 @@ class Reached(NamedTuple):
 
 
 async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Record a warning for prepaid hours of these customers of which `FULL` percent or all are used.
+    """Record warnings for the prepaid hours of these customers of which at least `FULL` percent are used.
 
     The included hours of the present billing period and of the previous one are checked, because time is often approved
     late. Return the notices for the warnings that were not recorded before. Run as `SYSTEM`, after time was approved or

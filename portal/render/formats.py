@@ -254,7 +254,10 @@ def iso_day(on: date | datetime | None) -> str:
 
 
 def days_late(due_on: date) -> int:
-    """Return how many days ago, in the company's time zone, a payment was due; negative if it is due in the future."""
+    """Return how many days ago, in the company's time zone, a payment was due; negative if it is due in the future.
+
+    Return 0 if the current instant is not known.
+    """
     now = _reading.get()
     return (now.now.astimezone(now.company_zone).date() - due_on).days if now.now else 0
 

@@ -1,8 +1,9 @@
 """Flags: a question about a time entry, by a manager or by its customer.
 
 The author can answer; the entry is not billed until the flag is lifted. A flagged entry keeps its state and its
-allocations (C3). `portal.billing` flags entries, and checks who may lift a flag: only managers who may decide on the
-entry. This module stores the author's answer, lifts flags for `portal.billing`, and reads open flags for lists.
+allocations (C3). `portal.billing` flags entries, and checks who may lift a flag: a manager who may decide on the entry
+or, if a customer's question set the flag, any manager who ends the question. This module stores the author's answer,
+lifts flags for `portal.billing`, and reads open flags for lists.
 """
 
 import json

@@ -26,8 +26,9 @@ class Open:
     ids of the agent's draft and rejected time entries; `submitted` is the number of the agent's entries that wait for
     approval; `timers` are the agent's timers that are neither logged nor discarded. `departments` and `services` are
     the names of the departments and services for which the agent is a designated approver. `waiting` is the number of
-    colleagues' submitted entries that the agent may approve as a designated approver; 0 unless the agent is a manager.
-    `unapproved` are the names of agents whose time nobody could approve after this agent has left.
+    colleagues' submitted entries that the agent may approve as a designated approver; 0 unless the agent has the grade
+    `manager` (not `admin`). `unapproved` are the names of agents whose time nobody could approve after this agent has
+    left.
     """
 
     cases: list[Case]

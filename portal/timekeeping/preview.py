@@ -228,7 +228,10 @@ def _used(service: str, day: date, used: int, pending: int, counts: int) -> str:
 
 
 def _factors(stretches: str | None) -> str:
-    """Return a sentence about the factors of the service's schedule that apply to an entry, or "" if none can apply."""
+    """Return a sentence about the factors or prices that the service's schedule sets for parts of an entry.
+
+    Return "" if no schedule applies to the entry.
+    """
     words = factors(stretches)
     return f"{words[:1].upper()}{words[1:]}." if words else ""
 

@@ -111,7 +111,8 @@ class Day:
     def ticks(self) -> list[tuple[str, str]]:
         """Return the labels of the time line as pairs: the place in per cent of the width, and the hour to print.
 
-        A time line of at most 12 hours shows every hour, one of at most 24 every second, and a longer one every fourth.
+        A time line of at most 12 hours has a label at every hour, one of at most 24 hours at every second hour, and a
+        longer one at every fourth hour.
         """
         if self.hours is None:
             return []

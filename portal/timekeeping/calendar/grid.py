@@ -76,11 +76,11 @@ def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[We
 async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Report[str, None]:
     """Save the fields of the week that were changed, each independently of the others (D35).
 
-    A field that was emptied deletes its entry, another change to a field with an entry changes the minutes of the
-    entry, and an empty field that was filled in logs a draft.
-    The report has the names of the fields that were saved, and the reasons why others were not. A field is not saved if
-    its text is not a duration, if `TimeEntry.log`, `change` or `discard` refuses, or if the entry of its cell was
-    added, changed, submitted or deleted since the page was loaded.
+    A field that was emptied deletes its entry, another change to a field with an entry changes the duration of the
+    entry, and an empty field that was filled in logs a draft. The report has the names of the fields that were saved,
+    and the reasons why others were not. A field is not saved if its text is not a duration, if `TimeEntry.log`,
+    `change` or `discard` refuses, or if the entry of its cell was added, changed, submitted or deleted since the page
+    was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
