@@ -227,7 +227,7 @@ async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int 
 async def _works_here(agent: int) -> bool:
     """Return whether the agent has not left, and lock the agent's row.
 
-    Otherwise the agent could leave before the appointment is stored, and nobody would hand it over.
+    Without the lock, the agent could leave before the appointment is stored, and nobody would hand it over.
     """
     return bool(await current().fetchval("select id from agent where id = $1 and ended_at is null for share", agent))
 

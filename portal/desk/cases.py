@@ -39,16 +39,17 @@ class Case(Table, tablename="cases"):
     Rows change only through the methods below. `contact_id` is the contact who asks, and `agent_id` the agent to whom
     the case is assigned. `department_id` is the department to which a rule of dispatch or an agent gave the case.
     `opened_by_agent_id` is None if the contact opened the case. `status` is the category of the status `status_id`.
-    `updated_at` is the instant of the latest reply or change to a column. `first_replied_at` is when the contact got
-    the first reply of an agent.
+    `updated_at` is the instant of the latest reply or change to a column; deadlines, reminders and the begin of a
+    snooze do not count. `first_replied_at` is when the contact got the first reply of an agent.
 
     `merged_into_id` is the case into which this case was merged: pages and lists show that case instead, and the number
     of this case leads to it. `follows_id` is the closed case that this case continues. `clock_from` is when the clock
-    began, if the case got it from another case; otherwise None. `due_at` is the first deadline that is not met, and
-    `soon_at` when that deadline comes near; both are None while the clock is paused. `waits_since` is since when the
-    case waits for an answer of the customer, and `reminded_at` when the customer was reminded to answer. `closes_at` is
-    when the case closes if nobody answers, as the customer was told. `snoozed_until` is when a snoozed case returns to
-    the working views. Of the customer's contacts, only the contact and the watchers of a `confidential` case see it.
+    began, if a merge or a split has set this; None means that the clock began when the case was opened. `due_at` is the
+    first deadline that is not met, and `soon_at` when that deadline comes near; both are None while the clock is
+    paused. `waits_since` is since when the case waits for an answer of the customer, and `reminded_at` when the
+    customer was reminded to answer. `closes_at` is when the case closes if nobody answers, as the customer was told.
+    `snoozed_until` is when a snoozed case returns to the working views. Of the customer's contacts, only the contact
+    and the watchers of a `confidential` case see it.
     """
 
     id: BigSerial = BigSerial(primary_key=True)

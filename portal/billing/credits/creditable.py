@@ -38,8 +38,8 @@ class Creditable:
     - `nets`: by position of a line that is not for time, the net amount left of it. For a voucher, this is the share of
       the price for minutes that are neither drawn nor reserved.
     - `groups`: the base and the tax that are left, by VAT category and rate.
-    - `due_again`: the lines for fees and for wholly undrawn vouchers of which nothing has been credited. These fees and
-      vouchers can become due again.
+    - `due_again`: the lines of which nothing has been credited, for fees and for vouchers of which no minutes are drawn
+      or reserved. These fees and vouchers can become due again.
     - `vouchers`: the sold vouchers, by line.
     - `unused`: by line of a fee, the part that can be credited because it is for days after the end of the contract.
     """
@@ -109,7 +109,7 @@ async def creditable(invoice: Invoice) -> Creditable:
 
 
 def _rest(line: Row, vouchers: Mapping[int, SoldVoucher], credited: Mapping[int, Decimal]) -> Decimal:
-    """Return the net amount left to credit of a line that is not for time. It is negative for a discount."""
+    """Return the net amount left to credit of a line that is not for time; negative for a discount not yet credited."""
     if voucher := vouchers.get(line["position"]):
         return voucher.amount(voucher.left)
     rest: Decimal = line["net"] - credited.get(line["position"], Decimal(0))

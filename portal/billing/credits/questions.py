@@ -97,7 +97,8 @@ def _words(about: AskedTime, text: str) -> str:
 async def _case(about: AskedTime, text: str, by: ContactReader, at: datetime) -> int:
     """Write `text` as a message on a case, and return the number of the case.
 
-    This is the case on which the time was logged or, if there is none that `by` may see, a new case.
+    This is the case on which the time was logged or, if there is none that `by` may see, a new case. If the case was
+    closed too long ago, it is a new case that follows it (`Case.answer`).
 
     Raise `Invalid` (`body`) if no case can be opened because there is no case type.
     """

@@ -57,7 +57,7 @@ _BACK = "select detail_position, sum(minutes)::int as minutes, 0::numeric as amo
 async def correctable(statement: Statement) -> list[Left]:
     """Return the rows of a statement's time detail with the minutes that can still be corrected.
 
-    Rows without such minutes are left out.
+    Rows that were corrected wholly are left out. A row that never had billable minutes is included, with 0 minutes.
     """
     rows = await detail.copied(statement_id=statement.id)
     back = {row["detail_position"]: row for row in await current().fetch(_BACK, statement.id)}

@@ -51,7 +51,7 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
     - It is the manager's own time (D33), or `by` is no admin and not designated for its department or service (C10).
     - It is flagged (C3), or somebody changed or decided on it in the meantime.
-    - Its day is before the start of its service or after the end of the contract (D19).
+    - Its day is before the start of its service or its contract, or after the end of the contract (D19).
     - There is no rate for it (D19), or its service is billed by role and its agent has no role.
     - Prepaid hours do not cover it wholly, and its service refuses such time (C8).
     - It would be too long after rounding by day, or its contract would have more to bill than one document can hold.

@@ -44,7 +44,8 @@ class PrintedLine:
     - `minutes`: the printed minutes; None on a line that is not for time.
     - `quantity`: the hours that give the amount when multiplied by the price (`printed_hours`); 1 on a line that is not
       for time.
-    - `unit_price`: None if the entries of the line have different rates or fixed fees, or if nothing is charged.
+    - `unit_price`: None if the entries of the line have different rates, if one has a fixed fee, or if nothing is
+      charged.
     - `rounding`: why the amount is not minutes times price; "" if it is.
     - `entries`: the rows of the time detail that belong to the line.
     """

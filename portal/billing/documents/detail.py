@@ -1,8 +1,9 @@
 """Read and export the time detail of a document: what its customer may see of the time (S0.19, D55, D57).
 
 There is one row for each allocation, then one for each invoice line that is not for time, so that the amounts sum to
-the net of the invoice. An entry with 0 billable minutes has no allocation, but it has a row. A row has the role of the
-agent instead of the name; worked minutes, internal descriptions and time that is not billable are not even read.
+the net of the invoice. An entry without an allocation, because it has 0 billable minutes, has a row too. A row has the
+role of the agent instead of the name; worked minutes, internal descriptions and time that is not billable are not even
+read.
 """
 
 import asyncio
@@ -93,7 +94,7 @@ class DetailRow(NamedTuple):
         return self.covered_by == COVERED_BY["fixed_fee"]
 
 
-# An entry with 0 billable minutes has no allocation, and still gets a row with the amount 0.
+# An entry with 0 billable minutes may have no allocation, and still gets a row with the amount 0.
 _TIME = """
 select e.id, l.position as line, e.work_date, c.number, s.name as service_name, p.role_name, e.external_comment, e.stretches,
        coalesce(a.kind, 'no_charge') as kind, coalesce(a.minutes, 0) as minutes, case when a.kind = 'charged' then a.hourly_rate end as hourly_rate,

@@ -59,8 +59,9 @@ def price_until(
 
     `end` is the first day that the contract does not cover; `days` end on this day or later. `others` maps the other
     billed days of the period to the amounts charged. The result is the price of all days before `end` together, less
-    the amounts charged for the other days, so that the sum is right to the cent. It cannot be computed if a day before
-    `end` is not billed, if other billed days extend beyond `end`, or if `days` begin after `end`.
+    the amounts charged for the other days before `end`, so that the sum is right to the cent. It cannot be computed if
+    a day before `end` is not billed, if a stretch of other billed days begins before `end` and ends after it, or if
+    `days` begin after `end`.
     """
     period = period_of(contract.anchor, contract.cycle, days.start)
     first = max(period.start, contract.start, service.effective_start)

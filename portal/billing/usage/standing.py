@@ -28,7 +28,8 @@ FULL = 80
 class Forecast:
     """A plain projection of the minutes of a period to its end.
 
-    `so_far` are the minutes in the first `elapsed` days of the period, and `minutes` those to expect in all its `days`.
+    Only days on which the service is active count. `so_far` are the minutes in the first `elapsed` days of the period,
+    and `minutes` those to expect in all its `days`. Minutes at no charge are left out.
 
     `beyond` is `minutes` less the prepaid minutes and less the minutes that are already charged or held. It is 0 if
     this difference is negative, or if the service has no prepaid minutes.
@@ -163,7 +164,7 @@ async def standings(
 
     `on` is a day in the company's time zone. `service_ids` are the wanted services; None means all whose contract has
     not ended. Services that the reader may not see are left out, so a contact gets an empty list for another customer.
-    The function sends four queries, or six if minutes of any service roll over.
+    The function sends at most four queries, or six if minutes of any service roll over.
     """
     terms = await book.load_terms(customer_id)
     places = {service.id: service for contract, _ in terms for service in contract.services}

@@ -39,9 +39,10 @@ class BulkMember(Table, tablename="bulk_member"):
     """One case of a bulk change. `member_id` is the id of the case. The primary key consists of both ids.
 
     `state` is `waiting`, `changed`, `same` (the case had the value already) or `refused`. `former` is the value of the
-    case when the change was prepared, and `reason` why the case was refused. `became` is the value that the case got.
-    While the case waits, `became` is the value planned for this case alone, in an undo or when the rules of dispatch
-    choose agents; otherwise it is None.
+    case when the change was prepared; in an undo, it is the value that the undone change set. `reason` says why the
+    case was refused. Once the case is changed or the same, `became` is the value that it has then. Before, `became` is
+    the value planned for this case alone: in an undo, unless the value is a tag, and for each of the first `LISTED`
+    cases of a handover by the rules of dispatch. Otherwise it is None.
     """
 
     change_id = UUID(primary_key=True, default=None)

@@ -179,7 +179,7 @@ async def _remove_tag(case: Case, value: str, by: AgentReader, at: datetime) -> 
 
 
 async def _known(value: str) -> Tag:
-    """Return the tag with the id `value`. Raise `Conflict` if it was deleted after the bulk change was begun."""
+    """Return the tag with the id `value`. Raise `Conflict` if it has been deleted."""
     try:
         return await Tag.find(int(value))
     except NotFound:

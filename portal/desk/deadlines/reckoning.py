@@ -44,11 +44,11 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """The deadline of one duty.
 
-    `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the
-    deadline had passed before the pause. `met_at` is when the duty was done. `soon_at` is when the deadline comes near,
-    and `warn_at` when the next warning of the deadline is due. There are two warnings: that the deadline comes near,
-    and that it has passed. `soon_told` and `late_told` are the deadlines (`due_at`) of which they warned, so that a
-    deadline that moves is warned of again; they are None before their warning.
+    `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the duty
+    is done or the deadline had passed before the pause. `met_at` is when the duty was done. `soon_at` is when the
+    deadline comes near, and `warn_at` when the next warning of the deadline is due. There are two warnings: that the
+    deadline comes near, and that it has passed. `soon_told` and `late_told` are the deadlines (`due_at`) of which they
+    warned, so that a deadline that moves is warned of again; they are None before their warning.
     """
 
     duty: Duty

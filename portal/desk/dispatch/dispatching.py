@@ -18,11 +18,11 @@ async def dispatch(
 ) -> None:
     """Give the case to the agent and the department that the rules choose, and record the rule in the log of the case.
 
-    Nothing changes if there are no rules or the case is done. If a rule matches but nobody of its department is
-    available, the case becomes unassigned. `opening` says that the case is just being opened. Only then may a rule set
-    the priority, and the deadlines are computed after that. `leaving` is the id of an agent who must not get the case.
-    An agent who is absent today, in their time zone, never gets a case. Raise `NotFound` if a contact dispatches a case
-    without opening it.
+    Nothing changes if there are no rules or the case is done. If no rule chooses an agent, or nobody whom the rule may
+    choose is available, the case becomes unassigned. If no rule chooses a department, the case keeps its department.
+    `opening` says that the case is just being opened. Only then may a rule set the priority, and the deadlines are
+    computed after that. `leaving` is the id of an agent who must not get the case. An agent who is absent today, in
+    their time zone, never gets a case. Raise `NotFound` if a contact dispatches a case without opening it.
     """
     if not opening:
         agents_only(by)

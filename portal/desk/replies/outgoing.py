@@ -36,8 +36,9 @@ class OutgoingReply(Table, tablename="outgoing_reply"):
     """A reply that an agent has sent and that has not gone out.
 
     `case_number` is the number of its case when it was sent; the case may have been merged since. `then_status` is the
-    status that the reply sets, if any, and `seen_status` the status of the case when it was sent. `withdrawn_at` is
-    when the reply was withdrawn. `problem` says why the reply cannot go out: it was refused, or its author has left.
+    category of the status that the reply sets, if any, and `seen_status` the category of the case's status when the
+    reply was sent. `withdrawn_at` is when the reply was withdrawn. `problem` says why the reply cannot go out: it was
+    refused, or its author has left.
     """
 
     id: BigSerial = BigSerial(primary_key=True)
@@ -230,9 +231,9 @@ async def take_back(case: Case, held: Held, *, by: AgentReader, at: datetime) ->
 async def go_out(reply_id: int, at: datetime) -> None:
     """Write a held reply on its case, in a job of the worker. Do nothing if it has gone out or was withdrawn.
 
-    The status that the agent chose is set, unless the status of the case has changed since the reply was sent, or a
-    contact has written since. If the author has left (R12) or the reply is refused, it does not go out, and its
-    `problem` says why on the page of the case. Raise `Unavailable` if the database is not available.
+    The status that the agent chose is set, unless the category of the case's status has changed since the reply was
+    sent, or a contact has written since. If the author has left (R12) or the reply is refused, it does not go out, and
+    its `problem` says why on the page of the case. Raise `Unavailable` if the database is not available.
     """
     async with transaction(SYSTEM) as tx:
         agent_id = await tx.fetchval(

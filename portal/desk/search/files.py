@@ -43,8 +43,9 @@ def _of_name(reader: Reader) -> Callable[..., str]:
 async def found_files(asked: Asked, reader: Reader, after: str = "", *, limit: int) -> Found[FoundFile]:
     """Return one page of the files whose names contain all words, newest first.
 
-    The `total` of the result is the number of cases that have such files. `after` is the cursor from an earlier page;
-    any other text means the first page. Row-level security hides the files of notes from contacts.
+    The `total` of the result is the number of cases in whose file names all words occur, even if each word occurs in
+    the name of another file. `after` is the cursor from an earlier page; any other text means the first page. Row-level
+    security hides the files of notes from contacts.
     """
     if not asked.parts:
         return Found()

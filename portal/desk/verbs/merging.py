@@ -56,13 +56,16 @@ async def hold_to_merge(target: "Case", sources: Sequence["Case"]) -> None:
 
 
 async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, at: datetime) -> None:
-    """Merge the locked `sources` into the locked `target`. Their messages, files, appointments, tags and links move.
+    """Merge the locked `sources` into the locked `target`.
+
+    The messages, files, appointments, tags and links of `sources` move to `target`, and a rating if `target` has none.
 
     Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
-    waits and one of `sources` is new or open, `target` becomes open too. If only `sources` have an agent, a project or
-    a value of an own field, `target` gets it. `target` gets the watchers of `sources`, and is confidential if one of
-    the cases was. Of the clocks of all these cases, `target` has the one that began first (see `take_clock`).
+    waits and one of `sources` is new or open, `target` becomes open too. If only `sources` have an agent who has not
+    left, a project or a value of an own field, `target` gets it. `target` gets the watchers of `sources`, and is
+    confidential if one of the cases was. Of the clocks of the cases that are not done, `target` gets the one that began
+    first (see `take_clock`).
     """
     lines: list[LogLine] = []
     for source in sources:

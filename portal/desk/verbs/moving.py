@@ -57,7 +57,10 @@ async def put_back(case: "Case", status_id: int, *, by: AgentReader, at: datetim
 
 
 async def close(case: "Case", *, by: Reader, at: datetime) -> None:
-    """Close the case. Agents and contacts may do this, whatever its status is. If it is closed already, do nothing."""
+    """Close the case. Agents and contacts may do this, whatever its status is. If it is closed already, do nothing.
+
+    Raise `Conflict` if the category of its status has changed since the case was loaded.
+    """
     await _move(case, Status.CLOSED, by, at)
 
 

@@ -31,8 +31,9 @@ async def split(case: "Case", message_ids: Collection[int], subject: str, *, by:
     The cases are linked. The new case has the type, priority, values of own fields, service, project and agent of the
     old case; without an agent, the rules of dispatch choose one. Its contact is chosen by `_opened`. If exactly these
     messages were split off already with this subject, return the case to which they were moved. Raise `Invalid` at the
-    field `subject` if it is not valid, and at the field `message` unless at least one reply is moved and one stays.
-    Raise `Conflict` if a message is on another case now.
+    field `subject` if it is not valid, and at the field `message` unless at least one reply is moved and one reply
+    stays. Raise `Conflict` if a message is on another case now, or if these messages were split off with another
+    subject.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)
