@@ -175,7 +175,8 @@ async def assign(
         case = await Case.find(number, reader, hold=True, itself=True)
         holder = Holder(agent=case.agent_id, department=case.department_id)
         if form.get("take"):
-            # If the form showed that a colleague has the case, the agent may take it; if not, `take` raises `Conflict`.
+            # If the form showed the agent who has the case now, the case may be taken over. If it showed another agent
+            # or nobody, `take` refuses to take the case from a colleague.
             seen = seen_in(form, Holder)
             knows = seen is not None and seen.agent == case.agent_id
             await (case.assign(reader.id, by=reader, at=at) if knows else case.take(by=reader, at=at))

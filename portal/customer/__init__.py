@@ -1,6 +1,6 @@
-"""The contacts' area, mounted at /. Everything in it needs a signed-in contact, except the front page.
+"""The contacts' area, mounted at /. Everything in it needs a signed-in contact.
 
-The front page redirects agents to their own area.
+Only the front page may be requested by an agent too, whom it redirects to the agents' area.
 """
 
 from litestar import Router

@@ -76,7 +76,7 @@ async def _asked(request: Web, reader: ContactReader) -> tuple[AskedTime, str]:
 async def send(
     request: Web, reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Send the question about the time entry that the URL names, and redirect to the case that contains it."""
+    """Send the question about the time that the URL names, and redirect to the case that contains the question."""
     fields = form.into(QuestionForm)
     async with transaction(reader):
         about, _ = await _asked(request, reader)

@@ -209,8 +209,8 @@ async def without_approver(leaving: int = 0) -> list[str]:
     """Return the names of the agents whose time nobody may approve (C10).
 
     Nobody may approve their own time: each agent needs another agent who is an admin, or a manager designated for the
-    agent's department. The agent with the id `leaving` is treated as if they had left, to show the effect of their
-    departure; 0 means nobody.
+    agent's department or for one above it. The agent with the id `leaving` is treated as if they had left, to show the
+    effect of their departure; 0 means nobody.
     """
     return [row["name"] for row in await current().fetch(UNAPPROVED, leaving)]
 

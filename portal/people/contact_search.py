@@ -90,8 +90,9 @@ order by folded(t.name), t.id limit $5
 async def named(queries: Sequence[tuple[str, str, str]], reader: Reader) -> list[Named]:
     """Return, for each word of a search, the customers and contacts that match the word, in the order of the words.
 
-    A word is a tuple: a tsquery for names, the `mail_part` of the word and its `telephone_digits`. For a contact, only
-    names are searched, because the portal does not show contacts the mail address and telephone number of everybody.
+    A word is a tuple: a tsquery for names, the `mail_part` of the word and its `telephone_digits`. If the reader is a
+    contact, only names are searched, because the portal does not show contacts the mail address and telephone number of
+    everybody.
     """
     words, mails, digits = zip(*queries, strict=True) if queries else ((), (), ())
     if reader.is_contact:

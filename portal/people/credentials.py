@@ -176,8 +176,9 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
 
     Only contacts of different customers can have the same mail address. The person's open invitation and password-reset
     links end, because they were sent to the old mail address. If the person has access to other customers too, or if a
-    contact of another customer has the new mail address, database triggers take the credential out of its login. Then
-    the password stays with the other credentials, and the person has to be invited at the new mail address.
+    contact of another customer has the new mail address, database triggers take the credential out of its login and end
+    its sessions. Only the person's other credentials keep the old password then, and the person has to be invited at
+    the new mail address.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):

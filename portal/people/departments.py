@@ -27,7 +27,8 @@ class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Branch:
     """A department in the tree. `depth` is 0 at the top.
 
-    `managers` are the names of those designated for this department itself, without those designated for one above it.
+    `managers` are the names of those designated for this department itself, without those who have left. Managers
+    designated only for a department above are not among them.
     """
 
     id: int

@@ -66,8 +66,8 @@ async def say(case_id: int, page: str, state: str, reader: AgentReader) -> None:
     """Report to every process what a page of `reader` does with a case.
 
     `page` is the id of the page. `state` is `looks` (the page was opened), `still` (a heartbeat), `writes`, `pauses`
-    (its agent stopped writing) or `left` (the page was closed). If the database does not respond, this report is lost;
-    the next heartbeat makes up for it.
+    (its agent stopped writing) or `left` (the page was closed). If the database does not respond, this report is lost.
+    The next heartbeat then reports that the page is open, but not whether its agent writes.
     """
     said = {
         "kind": KIND, "subject": case_id, "page": page, "agent": reader.id, "name": reader.name, "state": state,

@@ -48,7 +48,8 @@ async def shown(request: Web, storage: Storage, number: str, file_id: uuid.UUID,
 
     `drawing` is None if the file cannot be drawn. `text` is the beginning of a text file, and None for any other file.
     `pages` are the numbers of the PDF's pages that are shown at once, from `?page=` on, and `next_page` is the number
-    of the page after them, or None. Raise `NotFound` for a file that has no preview or that the reader may not see.
+    of the page after them, or None. Raise `NotFound` for a file that has no preview or that the reader may not see, and
+    `TooMany` if the reader has had too many previews drawn.
     """
     file = await _file(request, number, file_id)
     first, shape = _page_of(request, file), showing.shape_of(file.name, file.media_type)

@@ -30,8 +30,8 @@ class Results:
     `asked` is the parsed search text. `case` is the case whose number was typed. `cases` and `files` are pages of
     results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number, each as
     its path, without the prefix of the area, and its number. If no text was typed, `lately` are the cases that the
-    reader has lately opened. `more` holds, by kind, the results that only one area has, such as the customers that only
-    agents find.
+    reader has lately read or written on. `more` holds, by kind, the results that only one area has, such as the
+    customers that only agents find.
     """
 
     asked: Asked
@@ -46,10 +46,11 @@ class Results:
 
     @classmethod
     async def of(cls, request: Web, reader: Reader) -> Self:
-        """Search for the text `?q=`, and return the results. Without a text, return the cases that were lately opened.
+        """Search for the text `?q=`, and return the results.
 
-        `?in=` is the one kind to search for; then the case with the typed number, the help articles and the documents
-        are left out. `?after=` is the cursor of a further page of results.
+        Without a text, the results are the cases that the reader has lately read or written on. `?in=` is the one
+        kind to search for; then the case with the typed number, the help articles and the documents are left out.
+        `?after=` is the cursor of a further page of results.
         """
         query = request.query_params
         asked = await Asked.read(query.get("q", ""), reader)
@@ -81,9 +82,9 @@ class Results:
 
     @property
     def lately_customers(self) -> dict[int, str]:
-        """Return the names of the customers of the cases that were lately opened, by id.
+        """Return the names of the customers of the cases in `lately`, by id.
 
-        The customer of the case that was opened last comes first.
+        The customer of the latest case comes first.
         """
         return {case.customer_id: case.customer for case in self.lately}
 
@@ -105,7 +106,7 @@ async def leads(text: str, reader: Reader) -> tuple[list[Lead], str]:
     """Return the cases to suggest below the search field, and a sentence to show if there are none.
 
     The suggestions are the case whose number is `text`, and the first `MOST_LEADS` cases that match. If nothing is
-    typed, they are the cases that the reader has lately opened.
+    typed, they are the cases that the reader has lately read or written on.
     """
     if not text.strip():
         return [_lead(case.number, case.subject, case.customer, reader) for case in await lately(reader)], ""

@@ -82,7 +82,7 @@ async def add(
     """Create a contact and invite them, by mail or with a link that the response shows once.
 
     A contact without a mail address is not invited: redirect to the customer. One with a mail address requires the
-    admin's password (R20).
+    admin's password, unless the admin typed it recently (R20).
     """
     facts = form.into(ContactForm)
     if facts.email.strip():
@@ -114,8 +114,8 @@ async def change(
 ) -> Response[Any]:
     """Save changed data of a contact, and redirect to the customer.
 
-    New rights apply from the contact's next request on. A new mail address requires the admin's password, because
-    whoever receives mail there can get access to the account.
+    New rights apply from the contact's next request on. A new mail address requires the admin's password, unless the
+    admin typed it recently, because whoever receives mail there can get access to the account.
     """
     async with transaction(reader, readonly=True):
         before = await (await Contact.find(contact, reader, customer=customer)).facts()

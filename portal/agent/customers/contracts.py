@@ -101,7 +101,7 @@ async def change_contract(
     customer: FromPath[int],
     contract: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed contract, allocate the customer's time again, and redirect to the customer.
+    """Save a changed contract, allocate the customer's open time again, and redirect to the customer.
 
     Time that was approved or billed keeps its price.
     """
@@ -198,9 +198,9 @@ async def change_service(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Save a changed service and its approvers, allocate the customer's time again, and redirect to the customer.
+    """Save a changed service and its approvers, and redirect to the customer.
 
-    Existing time entries keep their billable minutes.
+    The customer's open time is allocated again. Existing time entries keep their billable minutes.
     """
     where = {"customer": customer, "contract": contract}
     async with transaction(reader), billing.changing_terms(customer):

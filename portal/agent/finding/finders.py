@@ -65,7 +65,11 @@ async def suggest_departments(request: Web) -> Response[str]:
 
 @get("/finders/callers")
 async def suggest_callers(request: Web) -> Response[str]:
-    """Serve contacts whose names, telephone numbers or mail addresses match the text, and a link for a new contact."""
+    """Serve contacts who match the typed text, and a link for a new contact.
+
+    Each word of the text has to occur in the contact's name, telephone number or mail address, or in the customer's
+    name.
+    """
     return await suggested(request, CALLERS, adds="/agent/cases/new?new=")
 
 

@@ -155,7 +155,8 @@ async def _value(change: BulkChange, form: Form, at: datetime) -> str:
     """Return the new value that the form chooses, as text, or `NOBODY` if it chooses nobody or if rules choose.
 
     A tag is chosen by its typed name, and the value is its id; to add a tag with a new name, create the tag. Raise
-    `Invalid` if no value is chosen.
+    `Invalid` if no value is chosen. If no tag to remove is chosen, return "" instead, which
+    `BulkChange.begin` refuses.
     """
     fields = form.into(Value)
     if change.does is Verb.TAG:

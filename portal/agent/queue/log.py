@@ -40,7 +40,7 @@ async def show(request: Web, number: FromPath[str]) -> Response[str]:
 async def export(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], number: FromPath[str]
 ) -> Response[Any]:
-    """Serve the log of a case as CSV, filtered as on the page, and record the download in the audit log."""
+    """Serve all lines of the log that match the filter of the page as CSV, and record the download in the audit log."""
     async with exporting(request):
         case = await Case.find(number, reader)
         with reading(reader, None, at):

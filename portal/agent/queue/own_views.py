@@ -69,7 +69,7 @@ async def save_view(
 async def own_view(request: Web, view: FromPath[int]) -> Response[str]:
     """Show the form that renames and shares a view.
 
-    If the URL has filters, the form also replaces the filters of the view with those of the URL.
+    If the URL has other filters than the view, the agent can choose in the form to save these filters in the view.
     """
     return await _own_view(request, view=view)
 

@@ -62,7 +62,7 @@ class NewCaller(Struct, kw_only=True):
     async def known(self, customer: int) -> Known | None:
         """Return the customer's contact who has the typed mail address, else the one with the typed telephone number.
 
-        Return None if no contact has either of them.
+        Return None if no contact has either of them. Contacts who have left are not considered.
         """
         digits, address = telephone_digits(self.new_phone), mail_part(self.new_email)
         for field, value, sql in (("new_email", address, _SAME_ADDRESS), ("new_phone", digits, _SAME_NUMBER)):

@@ -33,7 +33,7 @@ async def personal_data(request: Web, credential_id: int) -> Response[Any]:
 async def data_of_caller(request: Web, contact: Contact) -> Response[Any]:
     """Return a ZIP file as `personal_data` does, for a contact without a mail address, who has no credential.
 
-    Only admins are offered it.
+    Call this only for admins.
     """
     async with exporting(request):
         await export.record_contact(contact.id)

@@ -65,7 +65,8 @@ async def read(request: Web) -> None:
 def _refuse_unread(visit: Visit) -> None:
     """Raise `Forbidden`, without reading the body, if this request can have no valid CSRF token.
 
-    Each token is bound to a session or, for people without a session, to a cookie. This request has neither.
+    Each token is bound to a session or, for people without a session, to a cookie. A request that has neither is
+    refused.
     """
     if visit.session is None and not visit.anonymous:
         raise Forbidden(TOO_OLD)
@@ -91,7 +92,7 @@ async def _find_session_again(form: Form, visit: Visit, request: Web, at: dateti
 async def _keep(form: Form, visit: Visit, request: Web) -> None:
     """Save the text of the form as the reader's draft, and note in the visit that the form was not processed.
 
-    Save nothing if nobody is signed in, or if the request itself only saves a draft.
+    Save nothing if nobody is signed in, or if the request is itself about a draft (its path begins with `/drafts`).
     """
     if visit.reader and not request.scope["path"].startswith("/drafts"):
         await drafts.keep(
@@ -104,7 +105,7 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     """Save the text of a form that was sent with an ended session, and redirect to the sign-in page.
 
     The text becomes a draft of the person to whom the session belonged. After signing in, the person is redirected to
-    the page of the form. Files are not kept, nor is a form that only saves a draft or signs out.
+    the page of the form. Files are not kept, nor is a form that signs out or is itself about a draft (`/drafts`).
     """
     request: Web = Request(scope, receive, send)
     form = Form()
