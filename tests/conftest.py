@@ -174,9 +174,10 @@ class Connections:
         database._Server.pool, database._Server.dsn = self.pool, self.dsn
 
     async def take_back(self) -> None:
-        """Take the shared pool away from `transaction()`. If a test still uses a connection of it, terminate the pool.
+        """Take the shared pool away from `transaction()`.
 
-        If a test has replaced the shared pool by another one, close that other pool.
+        If the pool is closing, or a test still uses a connection of it, terminate the pool. If a test has replaced the
+        shared pool by another one, close that other pool.
         """
         if database._Server.pool is not self.pool:
             await database.stop()

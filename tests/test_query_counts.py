@@ -85,9 +85,10 @@ async def _find(places: Places) -> Case:
 
 
 async def _bill(turn: int, case_id: int) -> None:
-    """Bill three entries and state one, each in a run of its own, and approve a time entry that no run bills.
+    """Bill four entries, each in a run of its own, and approve a fifth one, which no run bills.
 
-    In every second turn, the invoices are issued; in the others, they stay drafts.
+    Three entries make an invoice each, and the one at no charge makes a statement. In every second turn, the invoices
+    are issued; in the others, they stay drafts.
     """
     for kind in ("billable", "no_charge", "billable", "billable"):
         entry = await log(15, billing=kind, comment=f"{kind} {turn}", case_id=case_id)

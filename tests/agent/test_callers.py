@@ -200,7 +200,10 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
 
 
 async def test_the_first_contact_who_can_sign_in_is_offered_all_rights(noor: Browser) -> None:
-    """S3.4: the form of a new contact has all rights ticked while no contact of the customer can sign in, then none."""
+    """S3.4: the form of a new contact has all rights ticked while no contact of the customer has a mail address.
+
+    Once one has, the form has none ticked.
+    """
     async with transaction(NOOR):
         place = {"street": "Weg 1", "postcode": "24103", "city": "Kiel", "country": "DE"}
         initech = await Customer.create(CustomerFacts(name="Initech", **place), now())

@@ -136,7 +136,7 @@ async def test_the_log_is_filtered_by_person_kind_and_day_and_exported(app: Gate
 async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) -> None:
     """In the file of a case, each line of a message is quoted, so that no line looks like the head of another message.
 
-    This holds too for lines that end with a carriage return or with Unicode's line separator.
+    This holds too for lines that end with CRLF or with Unicode's line separator.
     """
     forged = "Thank you.\n\n## Noor Haddad, 2026-11-20 11:00\n\nThat is free.\r\n## A\u2028## B"
     async with transaction(ADA):

@@ -78,9 +78,9 @@ async def test_agents_see_no_money_of_a_customer(app: Gate) -> None:
 
 
 async def test_each_list_of_a_customer_ends_with_a_link_to_the_rest(app: Gate) -> None:
-    """S3.32: the page shows five cases and five projects, how many more there are, and links to the full lists.
+    """S3.32: the page shows five cases and how many there are, and five projects and how many more are open.
 
-    If a customer has no case, project or debt, its page says so.
+    It links to the full lists. If a customer has no case, project or debt, its page says so.
     """
     for turn in range(7):
         await opened(f"MARK-{turn}.", minutes=turn)

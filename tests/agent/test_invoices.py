@@ -189,7 +189,7 @@ async def test_the_list_filters_pages_and_refreshes_itself(app: Gate) -> None:
 async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) -> None:
     """Managers and the contact filter a customer's invoices by what is owed; the further page and the refresh keep it.
 
-    Drafts and statements are not shown then. Without a customer, managers cannot filter by it.
+    Drafts, statements and credit notes are not shown then. Without a customer, managers cannot filter by it.
     """
     async with transaction(MAX):
         invoices = [await billing.issue(await draft(await log(60)), by=MAX, at=NOW) for _ in range(28)]

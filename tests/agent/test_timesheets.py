@@ -331,9 +331,10 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
-    """S0.29, D35: Max approves all 123 entries that match a filter at once; one that changed meanwhile is reported.
+    """S0.29, D35: Max decides on the 123 entries that match a filter at once: 122 are approved.
 
-    If he rejects without a reason, he gets 422 and the same page.
+    The one that changed since the page was opened is not, and the page says why. If he rejects without a reason, he
+    gets 422 and the same page.
     """
     async with transaction(SYSTEM):
         await many(120)

@@ -92,7 +92,8 @@ async def test_waiting_time_is_filtered_by_department_and_service(
 ) -> None:
     """S0.28: Max filters waiting time by service, and by department together with the departments below it.
 
-    The page for a decision on all entries applies the same filters. A value that is not a number is ignored.
+    The page for a decision on all entries applies the same filters. A department that is not a number and a service
+    that does not exist are ignored; a department that does not exist has no entries.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update department set parent_id = $1 where id = $2", SUPPORT, MOVE)
@@ -144,7 +145,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
 
 
 async def test_after_a_decision_on_all_ticked_entries_new_ones_are_ticked_too(max_: Browser) -> None:
-    """If Max decides on the ticked entries, which are all without a warning, later entries are ticked by default."""
+    """After Max has decided on all entries without a warning, which are ticked, later ones are ticked by default."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)

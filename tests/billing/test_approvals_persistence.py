@@ -205,7 +205,7 @@ async def test_without_a_role_time_by_role_is_not_approved() -> None:
 
 
 async def test_an_admin_may_approve_all_but_own_time() -> None:
-    """An admin may approve a colleague's time of a department without approver, but not the own time (C10, D33)."""
+    """An admin may approve a colleague's time in a department without approver, but not their own (C10, D33)."""
     async with transaction(NOOR) as tx:
         await tx.execute("update agent set department_id = $1", MOVE)
         entry, own = await log(), await log(who=NOOR)

@@ -110,7 +110,7 @@ def credit(invoice: Invoice, chosen: Chosen = Chosen(everything=True), seen: Any
 async def test_two_managers_at_once_never_undo_or_double_what_the_other_does() -> None:
     """R94, D47: of two managers who act at once, at least one succeeds; the other is refused or acts on what is left.
 
-    They pay, credit, issue, delete, bill or withdraw. All invariants hold afterwards.
+    They pay, credit, issue, add a line, delete, bill or withdraw. All invariants hold afterwards.
     """
     line = ExtraLineFacts(what="charge", service=HELPDESK, label="Cable", amount="20")
 

@@ -84,7 +84,7 @@ def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
 
 
 def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
-    """D26: if a contract that was to end on 13 January is extended, the rest of January's fee in arrears is due later.
+    """D26: if a contract whose last day was 12 January is extended, the rest of January's fee in arrears is due.
 
     It is due on 1 February, and no earlier.
     """

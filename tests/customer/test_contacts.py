@@ -215,8 +215,8 @@ async def test_a_new_mail_address_asks_for_the_password_of_the_administrator(app
 async def test_the_database_refuses_contacts_without_the_right() -> None:
     """R27, R88: with the database role of administrators, Alan, who may not manage contacts, can change nothing.
 
-    Ada, who may manage them, cannot insert a contact of another customer or a password reset. She can insert an
-    invitation only for another contact of her customer.
+    Ada, who may manage them, cannot insert a contact of another customer, a password reset whose token she can know,
+    or an invitation for a contact of another customer or for an agent.
     """
     forged = replace(ALAN, manages_contacts=True).as_administrator()
     async with transaction(forged) as tx:

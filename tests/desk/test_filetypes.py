@@ -140,9 +140,10 @@ def test_an_empty_file_is_refused_and_nothing_is_renamed_to_nothing() -> None:
     ],
 )
 def test_a_name_loses_what_could_mislead(given: str, clean: str) -> None:
-    """R54, R55: a file name loses its folders and invisible characters, and is cut to 255 bytes before its extension.
+    """R54, R55: a file name loses its folders and invisible characters.
 
-    Forbidden characters are replaced by `_`, and a name that Windows reserves gets `_` in front.
+    It is shortened to at most 255 bytes, but keeps its extension. Forbidden characters are replaced by `_`, and a name
+    that Windows reserves gets `_` in front.
     """
     assert clean_name(given) == clean
 

@@ -162,7 +162,10 @@ async def test_old_drawings_are_deleted(app: Gate) -> None:
 
 
 async def test_the_kind_of_a_file_decides_how_it_is_shown() -> None:
-    """R56: PNG images are recognized by content, PDF and text files by extension; SVG and HEIC files are only downloads."""
+    """R56: PNG images are recognized by media type, PDF and text files by extension.
+
+    SVG and HEIC files are only downloads.
+    """
     octets = "application/octet-stream"
     files = (("a.bin", "image/png"), ("A.PDF", octets), ("a.log", octets), ("a.svg", octets), ("a.heic", "image/heic"))
     shapes = [shape_of(*one) for one in files]

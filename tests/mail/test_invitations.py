@@ -125,9 +125,10 @@ async def test_admins_invite_agents_and_contacts_by_mail(app: Gate, settings: Se
 
 
 async def test_a_contact_with_a_password_is_mailed_a_link_for_a_new_password(app: Gate, settings: Settings) -> None:
-    """R7, R9: because Alan has a password, a button on the page about him mails him a link to set a new one, for an hour.
+    """R7, R9: because Alan has a password, a button on the page about him mails him a link to set a new one.
 
-    Ada, who presses the button, is not asked for her own password. Alan's session lasts until he has chosen a new one.
+    The link is valid for an hour. Ada, who presses the button, is not asked for her own password. Alan's session
+    lasts until he has chosen a new password.
     """
     async with await Browser.of(app, ADA, at=now() - timedelta(minutes=20)) as ada, await Browser.of(app, ALAN) as alan:
         page = await ada.get(f"/contacts/{ALAN.id}")

@@ -264,7 +264,7 @@ class TestBetweenThePageAndItsStream:
     ) -> None:
         """R26, R27: of many missed changes, only those that the reader may know of count towards `MOST_TOLD`.
 
-        Beyond that number, a page is told to fetch everything again, and this would reveal that hidden changes exist.
+        Beyond that number, a page is told to fetch everything again. If hidden changes counted, this would reveal them.
         """
         monkeypatch.setattr(outbox, "MOST_TOLD", 3)
         case, then = await open_case(ALAN), await snapshot()
