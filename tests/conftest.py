@@ -264,16 +264,20 @@ async def new_database(server: str, template: str) -> AsyncIterator[str]:
     """Create a migrated, empty database, yield its owner's URL, and drop the database when the block ends."""
     name = f"portal_empty_{os.getpid()}_{next(_numbers)}"
     await _run(server, f"create database {name} template {template}")
-    yield _of(server, name)
-    await _drop(server, name)
+    try:
+        yield _of(server, name)
+    finally:
+        await _drop(server, name)
 
 
 @asynccontextmanager
 async def in_use(dsn: str) -> AsyncIterator[None]:
     """Connect the connection pool to this database as the app's role until the block ends."""
     await database.start(dsn, role="portal_app", size=4)
-    yield
-    await database.stop()
+    try:
+        yield
+    finally:
+        await database.stop()
 
 
 @pytest.fixture

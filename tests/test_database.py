@@ -151,8 +151,8 @@ def without_broken_pipes() -> Iterator[None]:
     reports = loop.get_exception_handler()
 
     def report(of: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if not isinstance(context.get("exception"), OSError) and reports is not None:
-            reports(of, context)
+        if not isinstance(context.get("exception"), OSError):
+            reports(of, context) if reports else of.default_exception_handler(context)
 
     loop.set_exception_handler(report)
     try:

@@ -199,7 +199,7 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
         assert (await ada.send_form(here, fields)).status_code == 404
 
 
-async def test_the_first_contact_who_can_sign_in_is_offered_all_rights(noor: Browser) -> None:
+async def test_the_first_contact_with_a_mail_address_is_offered_all_rights(noor: Browser) -> None:
     """S3.4: the form of a new contact has all rights ticked while no contact of the customer has a mail address.
 
     Once one has, the form has none ticked.

@@ -56,7 +56,7 @@ async def test_a_contact_gets_what_they_wrote_and_nothing_of_others(app: Gate) -
         assert secret not in whole, secret
 
 
-async def test_a_file_that_is_redacted_during_the_download_is_empty_in_it(app: Gate) -> None:
+async def test_a_file_whose_content_is_gone_is_empty_in_the_download(app: Gate) -> None:
     """D58: files whose content is no longer in the storage are empty in the ZIP file; everything else is there."""
     await furnished(app.storage)
     async with transaction(SYSTEM) as tx:
