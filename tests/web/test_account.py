@@ -58,6 +58,18 @@ async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) ->
     return await browser.send_form("/sign-in", {"email": reader.email, "password": password, "next": "/cases"})
 
 
+async def test_a_session_forgets_the_factor_that_was_the_last(app: Gate) -> None:
+    """R9: Ines signed in with her app and removes it: her session is asked for a factor once the settings require one."""
+    await with_factor(app, INES)
+    async with await Browser.of(app, INES) as browser:
+        async with transaction(None) as tx:
+            await tx.execute("update session set factor = 'authenticator'")
+        assert (await browser.send_form("/account/authenticator/removal")).status_code == 303
+        app.settings = replace(app.settings, require_second_factor=True)
+        answer = await browser.get("/agent/cases")
+    assert "Set up a second factor" in answer.text
+
+
 async def test_a_changed_password_ends_every_other_session_and_renews_this_one(app: Gate) -> None:
     """R14, R17: when Ada changes her password, her other sessions end and this browser's session gets a new token.
 

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response
 
 from portal.database import current
-from portal.people import sessions
+from portal.people import factors, sessions
 from portal.web.errors import SignInNeeded
 from portal.web.pages import page
 from portal.web.sessionless.sign_in import open_session
@@ -52,10 +52,12 @@ async def renew_session(request: Web, credential_id: int, at: datetime, *, facto
     """End all sessions of this person and begin a new one in this browser (R14, R17).
 
     Call this in a transaction with the sign-in role. `factor` is the second factor that was just proved; None keeps the
-    factor of the ended session.
+    factor of the ended session, as long as the person has any.
     """
     visit = visit_of(request)
     before = visit.session.factor if visit.session else None
+    if before and not await factors.are_set_up(login_of(request)):
+        before = None
     await sessions.end_all_of_login(login_of(request), at)
     token = await open_session(request, credential_id, at, factor=factor or before)
     found = await sessions.find(token, at)
