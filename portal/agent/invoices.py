@@ -76,8 +76,8 @@ async def _list(
     issued: int = 0,
 ) -> Response[str]:
     customer = await asked(request, "customer", CUSTOMERS)
-    after = turned(request, "after", "drafts", "statements", "credits")
     unpaid = bool(customer.id) and request.query_params.get("show") == "unpaid"
+    after = turned(request, *(("after",) if unpaid else ("after", "drafts", "statements", "credits")))
     found: dict[str, Any] = {
         "drafts": await list_drafts(reader, customer_id=customer.id, after=after.get("drafts")),
         "issued": await list_issued(reader, customer_id=customer.id, after=after.get("after"), unpaid=unpaid),

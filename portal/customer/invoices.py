@@ -40,12 +40,13 @@ from portal.web.visit import Web, wants_fragment
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Show the customer's issued invoices, credit notes and statements, newest first, and how invoices are mailed.
 
-    With `?show=unpaid`, show of the invoices only those on which something is still owed. When a document is issued,
+    With `?show=unpaid`, show only the invoices on which something is still owed. When a document is issued,
     the open page fetches its list again through htmx, and gets only the list. Raise `NotFound` for a contact without
     the right to see invoices.
     """
     refuse_without_right(reader)
-    after, unpaid = turned(request, "after", "statements", "credits"), request.query_params.get("show") == "unpaid"
+    unpaid = request.query_params.get("show") == "unpaid"
+    after = turned(request, *(("after",) if unpaid else ("after", "statements", "credits")))
     template = "customer/invoices/_list.html" if wants_fragment(request) else "customer/invoices/list.html"
     return page(
         request, template, after=after, unpaid=unpaid, customer=await Customer.find(reader.customer_id, reader),

@@ -21,7 +21,7 @@ from portal import outbox
 from portal.database import current
 from portal.desk import events
 from portal.desk.cases import Case
-from portal.desk.names import WHO_WORKS, agent_name
+from portal.desk.names import WHO_WORKS, agent_name, works
 from portal.errors import Conflict, Invalid, NotFound
 from portal.fields import Checked, clock_time, day, identifier, one_of
 from portal.people.readers import AgentReader, Reader
@@ -105,7 +105,7 @@ class Appointment(Table, tablename="appointment"):
             sent = await cls.objects().where((cls.case_id == case.id) & (cls.form_key == form_key)).first()
             if sent:
                 return sent
-        values = await _checked(facts, by.zone)
+        values = await _checked(facts, by.zone, at)
         made = cls(customer_id=case.customer_id, case_id=case.id, created_at=at, form_key=form_key, **values)
         await made.save()
         await made._record(case, "appointment.planned", by, at)
@@ -127,7 +127,7 @@ class Appointment(Table, tablename="appointment"):
         """
         if self.done_at or self.cancelled_at:
             raise Conflict("This appointment was held or called off in the meantime.")
-        values = await _checked(facts, by.zone, known_agent=self.agent_id)
+        values = await _checked(facts, by.zone, at, known_agent=self.agent_id)
         shown = ("kind", "starts_at", "ends_at", "agent_id")
         is_moved = any(getattr(self, name) != values[name] for name in shown)
         await self._set(values)
@@ -155,10 +155,10 @@ class Appointment(Table, tablename="appointment"):
     async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
         """Make an appointment that took place or was cancelled a planned one again, even if its time has passed.
 
-        If it is planned, do nothing. Raise `Conflict` if its agent has left.
+        If it is planned, do nothing. Raise `Conflict` if it is to come and its agent has left.
         """
         if self.done_at or self.cancelled_at:
-            if not await _works_here(self.agent_id):
+            if self.starts_at > at and not await works(self.agent_id, hold=True):
                 raise Conflict("The agent of this appointment has left. Plan another one instead.")
             await self._set({"done_at": None, "cancelled_at": None})
             await self._record(case, "appointment.planned", by, at)
@@ -201,11 +201,14 @@ class Appointment(Table, tablename="appointment"):
         )  # fmt: skip
 
 
-async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int | None = None) -> dict[str, Any]:
+async def _checked(
+    facts: AppointmentFacts, zone: ZoneInfo, at: datetime, *, known_agent: int | None = None
+) -> dict[str, Any]:
     """Validate the form fields of an appointment, and return its column values.
 
     Raise `Invalid` with a message for each field that is not valid. `zone` is the time zone of the typed clock times.
-    `known_agent` is the id of the agent whom the appointment has already: they are accepted even if they have left.
+    `known_agent` is the id of the agent whom the appointment has already: they are accepted even if they have left, unless the
+    appointment is to come after `at`.
     """
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
@@ -219,17 +222,9 @@ async def _checked(facts: AppointmentFacts, zone: ZoneInfo, *, known_agent: int 
     starts_at = checked("begins", lambda _: _instant(on, begins, zone), "")
     ends_at = checked("ends", lambda _: _instant(on + timedelta(days=ends <= begins), ends, zone), "")
     checked.done()
-    if agent != known_agent and not await _works_here(agent):
+    if (agent != known_agent or starts_at > at) and not await works(agent, hold=True):
         raise Invalid({"agent_id": WHO_WORKS})
     return {"kind": kind, "starts_at": starts_at, "ends_at": ends_at, "agent_id": agent, "note": note}
-
-
-async def _works_here(agent: int) -> bool:
-    """Return whether the agent has not left, and lock the agent's row.
-
-    Without the lock, the agent could leave before the appointment is stored, and nobody would hand it over.
-    """
-    return bool(await current().fetchval("select id from agent where id = $1 and ended_at is null for share", agent))
 
 
 def _instant(on: date, clock: time, zone: ZoneInfo) -> datetime:

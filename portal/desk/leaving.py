@@ -44,7 +44,7 @@ async def hand_appointments(agent_id: int, successor_id: int | None, *, by: Agen
     Lock the cases and the appointments. The log of each case records the change, and the customer can read it there.
     Raise `Invalid` at the field `appointments` if the successor has left or does not exist.
     """
-    if successor_id is not None and not await works(successor_id):
+    if successor_id is not None and not await works(successor_id, hold=True):
         raise Invalid({"appointments": WHO_WORKS})
     for planned, number in await appointments_to_come(agent_id, at):
         case = await Case.find(str(number), by, hold=True)

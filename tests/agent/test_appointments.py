@@ -149,14 +149,25 @@ async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: st
 
 
 async def test_an_appointment_of_an_agent_who_has_left_is_not_planned_again(ines: Browser, here: str, dsn: str) -> None:
-    """Once its agent has left, a cancelled appointment stays cancelled: the button gets 409 and says why."""
+    """Once its agent has left, a cancelled appointment that is to come stays cancelled: its page offers another one.
+
+    A past one can be planned again, because it may have been marked as held by mistake, but not moved to a later day.
+    """
     page = await planned(ines, here, agent_id=str(MAX.id))
-    assert (await ines.send_form(f"{page}/cancellation")).status_code == 303
+    past = await planned(ines, here, agent_id=str(MAX.id), day="2026-11-19")
+    for one, step in ((page, "cancellation"), (past, "holding")):
+        assert (await ines.send_form(f"{one}/{step}")).status_code == 303
     async with connected(dsn) as owner:
         await owner.execute("update agent set ended_at = $1 where id = $2", NOW, MAX.id)
+    text = (await ines.get(page)).text
+    assert ("Plan another one" in text, "Plan it again" in text) == (True, False)
     refused = await ines.send_form(f"{page}/resumption")
     assert (refused.status_code, "The agent of this appointment has left." in refused.text) == (409, True)
-    assert (await rows())[0]["cancelled_at"] == NOW
+    assert (await ines.send_form(f"{past}/resumption")).status_code == 303
+    moved = await ines.send_form(past, VISIT | {"agent_id": str(MAX.id), "day": "2026-11-24"})
+    assert (moved.status_code, "Choose an agent who works here." in moved.text) == (422, True)
+    first, second = await rows()
+    assert (first["cancelled_at"], second["done_at"], second["starts_at"].day) == (NOW, None, 19)
 
 
 async def test_time_is_logged_on_an_appointment_with_its_length(

@@ -186,39 +186,65 @@ async def test_the_list_filters_pages_and_refreshes_itself(app: Gate) -> None:
         assert 'hx-trigger="invoices from:body' in fragment.text
 
 
-async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) -> None:
-    """Managers and the contact filter a customer's invoices by what is owed; the further page and the refresh keep it.
+async def pay(invoice: billing.Invoice, amount: str = "") -> None:
+    """Record a payment of this amount, or of all that is owed."""
+    paid = amount or f"{(await billing.balance_of(invoice))['open']:.2f}"
+    await billing.record_payment(invoice, billing.PaymentFacts(amount=paid, paid_on="2026-11-18"), by=MAX, at=NOW)
 
-    Drafts, statements and credit notes are not shown then. Without a customer, managers cannot filter by it.
+
+UNPAID = [(MAX, f"/agent/invoices?customer={ACME}"), (ADA, "/invoices?")]
+"""Who reads the invoices of Acme, and where."""
+
+
+async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) -> None:
+    """Managers and the contact filter a customer's invoices by what is owed; further pages and the refresh keep the filter.
+
+    A partly paid invoice is listed, a paid or a credited one is not, nor are drafts, statements and credit notes. Without
+    a customer, managers cannot filter by it.
     """
     async with transaction(MAX):
-        invoices = [await billing.issue(await draft(await log(60)), by=MAX, at=NOW) for _ in range(28)]
-        for invoice in (invoices[0], invoices[27]):
-            owed = (await billing.balance_of(invoice))["open"]
-            await billing.record_payment(
-                invoice, billing.PaymentFacts(amount=f"{owed:.2f}", paid_on="2026-11-18"), by=MAX, at=NOW
-            )
+        free = await log(30, billing="no_charge")
+        await billing.approve([free.choice], by=MAX, at=NOW)
+        assert await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
+        invoices = [await billing.issue(await draft(await log(60)), by=MAX, at=NOW) for _ in range(29)]
+        await pay(invoices[0])
+        await pay(invoices[1], "10.00")
+        await billing.issue_credit(
+            invoices[28], billing.Chosen(everything=True), reason="Agreed.", freed=False, by=MAX, at=NOW
+        )
         await draft(await log(30))
-    for reader, address in ((MAX, f"/agent/invoices?customer={ACME}&"), (ADA, "/invoices?")):
+    others = ("/drafts/", "/statements/", "/credit-notes/")
+    for reader, address in UNPAID:
         async with await Browser.of(app, reader, at=NOW) as browser:
-            first = (await browser.get(f"{address}show=unpaid")).text
-            assert f'hx-get="{address}show=unpaid&' in first.replace("&amp;", "&")
-            assert ["2026-0174<" in first, "2026-0173<" in first, "/agent/drafts/" in first] == [False, True, False]
-            assert f"{address}show=unpaid&after=2026-0149" in first.replace("&amp;", "&")
-            last = (await browser.get(f"{address}show=unpaid&after=2026-0149")).text
-            assert ["2026-0148<" in last, "2026-0147<" in last] == [True, False]
-            assert "2026-0174<" in (await browser.get(address)).text
-    async with transaction(MAX):
-        for invoice in invoices[1:27]:
-            owed = (await billing.balance_of(invoice))["open"]
-            await billing.record_payment(
-                invoice, billing.PaymentFacts(amount=f"{owed:.2f}", paid_on="2026-11-18"), by=MAX, at=NOW
-            )
+            every = (await browser.get(address)).text
+            assert [other in every for other in others] == [reader is MAX, True, True]
+            first = (await browser.get(f"{address}&show=unpaid")).text.replace("&amp;", "&")
+            assert ["2026-0175<" in first, "2026-0174<" in first] == [False, True]
+            assert [other in first for other in others] == [False, False, False]
+            assert re.search(r'hx-get="[^"]*show=unpaid&', first)
+            assert re.search(r'href="[^"]*show=unpaid&after=2026-0150"', first)
+            assert re.search(r'show=unpaid" aria-current="page">To pay', first)
+            last = (await browser.get(f"{address}&show=unpaid&after=2026-0150")).text
+            assert ["2026-0149<" in last, "2026-0148<" in last, "2026-0147<" in last] == [True, True, False]
     async with await Browser.of(app, MAX, at=NOW) as browser:
-        assert "Nothing to pay" in (await browser.get(f"/agent/invoices?customer={ACME}&show=unpaid")).text
-        assert "2026-0174<" in (await browser.get("/agent/invoices?show=unpaid")).text
-    async with await Browser.of(app, ADA, at=NOW) as browser:
-        assert "Nothing to pay" in (await browser.get("/invoices?show=unpaid")).text
+        assert "2026-0175<" in (await browser.get("/agent/invoices?show=unpaid")).text
+
+
+async def test_nothing_is_to_be_paid_only_if_no_page_has_an_invoice(app: Gate) -> None:
+    """An emptied further page of what is owed leads back to the first one; only an empty first page says that all is paid."""
+    async with transaction(MAX):
+        invoice = await billing.issue(await draft(await log(60)), by=MAX, at=NOW)
+    for reader, address in UNPAID:
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            for cursor in (f"after={invoice.number}", "after=of-nobody"):
+                text = (await browser.get(f"{address}&show=unpaid&{cursor}")).text
+                assert ["Nothing to pay" in text, "No further invoices" in text] == [False, True]
+            assert "2026-0147<" in (await browser.get(f"{address}&show=unpaid&statements=1")).text
+    async with transaction(MAX):
+        await pay(invoice)
+    for reader, address in UNPAID:
+        async with await Browser.of(app, reader, at=NOW) as browser:
+            assert "Nothing to pay" in (await browser.get(f"{address}&show=unpaid")).text
 
 
 async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:

@@ -32,7 +32,7 @@ NO_OPTIMISATION = "--js-flags=--no-opt --no-maglev --always-sparkplug"
 With it, axe takes only 60 % of the CPU time.
 """
 FEW_PROCESSES = ["--renderer-process-limit=1", "--in-process-gpu", "--disable-gpu-compositing"]
-"""Flags of Chromium with which it starts no process for each window and none for drawing: a tenth of its CPU time."""
+"""Flags of Chromium with which it starts no process for each window and none for drawing, which saves a tenth of its CPU time."""
 
 
 async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
