@@ -127,7 +127,7 @@ class Appointment(Table, tablename="appointment"):
         """
         if self.done_at or self.cancelled_at:
             raise Conflict("This appointment was held or called off in the meantime.")
-        values = await _checked(facts, by.zone, at, known_agent=self.agent_id)
+        values = await _checked(facts, by.zone, at, known=self)
         shown = ("kind", "starts_at", "ends_at", "agent_id")
         is_moved = any(getattr(self, name) != values[name] for name in shown)
         await self._set(values)
@@ -202,13 +202,13 @@ class Appointment(Table, tablename="appointment"):
 
 
 async def _checked(
-    facts: AppointmentFacts, zone: ZoneInfo, at: datetime, *, known_agent: int | None = None
+    facts: AppointmentFacts, zone: ZoneInfo, at: datetime, *, known: Appointment | None = None
 ) -> dict[str, Any]:
     """Validate the form fields of an appointment, and return its column values.
 
     Raise `Invalid` with a message for each field that is not valid. `zone` is the time zone of the typed clock times.
-    `known_agent` is the id of the agent whom the appointment has already: they are accepted even if they have left, unless the
-    appointment is to come after `at`.
+    `known` is the appointment that is changed: its agent stays even if they have left, unless it is moved to an instant
+    after `at`.
     """
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)
@@ -222,7 +222,8 @@ async def _checked(
     starts_at = checked("begins", lambda _: _instant(on, begins, zone), "")
     ends_at = checked("ends", lambda _: _instant(on + timedelta(days=ends <= begins), ends, zone), "")
     checked.done()
-    if (agent != known_agent or starts_at > at) and not await works(agent, hold=True):
+    is_kept = known is not None and agent == known.agent_id and (starts_at <= at or starts_at == known.starts_at)
+    if not is_kept and not await works(agent, hold=True):
         raise Invalid({"agent_id": WHO_WORKS})
     return {"kind": kind, "starts_at": starts_at, "ends_at": ends_at, "agent_id": agent, "note": note}
 
