@@ -67,14 +67,18 @@ async def invitation(invitation_id: int, settings: Settings, at: datetime) -> Ma
     )  # fmt: skip
 
 
+async def _owner(login_id: int) -> Reader | None:
+    """Return the owner of a login, as `owner_of_login` does, in a transaction of its own."""
+    async with transaction(None, readonly=True) as tx:
+        return await owner_of_login(tx, login_id)
+
+
 async def password_changed(login_id: int, changed_at: datetime, settings: Settings, at: datetime) -> Mail | None:
     """Return the mail that tells the owner of a login that its password was changed at `changed_at` (R17).
 
     Return None if the login is unknown or its owner has lost access.
     """
-    async with transaction(None, readonly=True) as tx:
-        receiver = await owner_of_login(tx, login_id)
-    if receiver is None:
+    if (receiver := await _owner(login_id)) is None:
         return None
     return await compose(
         settings, receiver, "password_changed", "Your password was changed", at, changed_at=changed_at,
@@ -89,9 +93,7 @@ async def factor_changed(
 
     Return None if the login is unknown or its owner has lost access.
     """
-    async with transaction(None, readonly=True) as tx:
-        receiver = await owner_of_login(tx, login_id)
-    if receiver is None:
+    if (receiver := await _owner(login_id)) is None:
         return None
     return await compose(
         settings, receiver, "factor_changed", "Your second factor was changed", at, changed_at=changed_at, what=WHAT[change],
