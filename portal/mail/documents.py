@@ -29,7 +29,7 @@ async def invoice(mail_id: int, settings: Settings, at: datetime) -> Mail | None
         accounts = await _accounts(due.customer_id) if due.contact_id is None else None
         credential = await invoice_mails.credential_of(due.contact_id) if due.contact_id else None
     receiver: Reader | Accounts | None = await owner(credential) if credential else accounts
-    if receiver is None or (due.email and due.email.lower() != receiver.email.lower()):
+    if receiver is None or (due.email and due.email != receiver.email):
         return None
     reader = SYSTEM if isinstance(receiver, Accounts) else receiver
     try:

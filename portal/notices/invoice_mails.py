@@ -100,7 +100,7 @@ insert into invoice_mail (customer_id, invoice_id, email, asked_at, due_at)
 select u.id, o.record_id, u.email, $2, $2 from outbox o join customer u on u.id = o.customer_id
 where o.id = any($1) and u.email is not null and not exists (
   select from invoice_mail m join credential c on c.contact_id = m.contact_id
-  where m.invoice_id = o.record_id and m.credit_note_id is null and lower(c.email) = lower(u.email))
+  where m.invoice_id = o.record_id and m.credit_note_id is null and c.email = u.email)
 order by o.id on conflict do nothing
 """
 
@@ -120,7 +120,7 @@ async def mail_credits(told: Collection[int], at: datetime) -> None:
     for row in rows:
         chosen = choices.get(row["credential_id"])
         choice = chosen.of(kind) if chosen else None
-        to = (row["credit_note_id"], row["email"].lower())
+        to = (row["credit_note_id"], row["email"])
         if row["credential_id"] is None and to not in reached:
             due.append((row["customer_id"], row["invoice_id"], row["credit_note_id"], None, row["email"], at))
         elif chosen and choice and choice.mail is not Mail.NEVER:
