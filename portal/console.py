@@ -68,6 +68,10 @@ def run(command: Callable[[], int]) -> NoReturn:
     """Prepare the standard streams, call `command`, and exit with the status that it returns.
 
     Exit with 1 and a one-line message if the output of a successful command could not be written.
+
+    The process ends without finalizing the interpreter. A thread of the storage library may still wait for the GIL when
+    its last transfer is complete; CPython before 3.14 ends such a thread during finalization, which Rust answers by
+    aborting the whole process (SIGABRT), so that a backup that was made would seem to have failed.
     """
     prepare()
     try:
@@ -80,11 +84,5 @@ def run(command: Callable[[], int]) -> NoReturn:
         if status == 0:
             say(f"The output cannot be written: {error.strerror}.")
             status = 1
-        _drop_output()
-    sys.exit(status)
-
-
-def _drop_output() -> None:
-    """Discard the output that could not be written. Otherwise the interpreter would try to write it again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -226,3 +226,12 @@ def test_a_server_runs_where_nobody_hears_it(streams: str, data: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
+
+
+def test_a_command_keeps_its_status_whatever_happens_in_other_threads_when_the_interpreter_ends() -> None:
+    """R95: the process ends without finalizing the interpreter, when a thread of the storage library could abort it."""
+    ends = "import atexit, os; from portal import console; atexit.register(os._exit, 134); "
+    for returned, said in (("0", ""), ("print('made') or 1", "made\n")):
+        program = f"{ends}console.run(lambda: {returned})"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (int(returned[-1]), said)
