@@ -44,6 +44,9 @@ from portal.contracts.vouchers import Voucher, VoucherService
 from portal.desk.appointments import Appointment
 from portal.desk.bulk.changes import BulkChange, BulkMember
 from portal.desk.cases import Case
+from portal.desk.custom_fields.choices import FieldChoice
+from portal.desk.custom_fields.fields import CaseField
+from portal.desk.custom_fields.values import CaseFieldValue
 from portal.desk.deadlines.calendars import BusinessCalendar, BusinessDay, BusinessWindow
 from portal.desk.deadlines.keeping import StoredDeadline, StoredPause
 from portal.desk.deadlines.targets import DeadlineTarget
@@ -58,9 +61,6 @@ from portal.desk.lists.own_views import OwnView
 from portal.desk.looking import CaseLook
 from portal.desk.mentions import Mention
 from portal.desk.messages import Message
-from portal.desk.own_fields.choices import FieldChoice
-from portal.desk.own_fields.fields import CaseField
-from portal.desk.own_fields.values import CaseFieldValue
 from portal.desk.replies.canned import CannedReply
 from portal.desk.replies.outgoing import OutgoingReply
 from portal.desk.tagging.tags import CaseTag, Tag

@@ -25,6 +25,10 @@ from portal.desk import Case, Question
 from portal.desk.appointments import Appointment, AppointmentFacts
 from portal.desk.bulk.changes import BulkChange
 from portal.desk.bulk.verbs import Verb
+from portal.desk.custom_fields.choices import FieldChoice
+from portal.desk.custom_fields.fields import CaseField, NewField
+from portal.desk.custom_fields.offered import offered
+from portal.desk.custom_fields.values import change_values
 from portal.desk.deadlines.calendars import DayFacts, add_day
 from portal.desk.deadlines.targets import TargetFacts, save_targets
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
@@ -32,10 +36,6 @@ from portal.desk.help import pictures
 from portal.desk.help.articles import Article, HelpFacts
 from portal.desk.lists.own_views import OwnView, ViewFacts
 from portal.desk.messages import Writing
-from portal.desk.own_fields.choices import FieldChoice
-from portal.desk.own_fields.fields import CaseField, NewField
-from portal.desk.own_fields.offered import offered
-from portal.desk.own_fields.values import change_values
 from portal.desk.replies import outgoing as outgoing_replies
 from portal.desk.replies.canned import CannedFacts, CannedReply
 from portal.desk.tagging.tags import Tag, add_tag
@@ -388,7 +388,7 @@ async def _billed(entries: dict[str, TimeEntry], at: datetime) -> tuple[billing.
 
 
 async def _fields(case: Case, at: datetime) -> dict[str, Any]:
-    """Add an own field of cases that customers see and one that only agents see, and fill in both on the case.
+    """Add a custom field of cases that customers see and one that only agents see, and fill in both on the case.
 
     Return the ids of the first field and of its chosen value by the keys `field` and `choice`.
     """

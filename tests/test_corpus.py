@@ -21,8 +21,8 @@ from pypdf import PdfReader
 
 from portal import billing, logs, mail
 from portal.database import transaction
+from portal.desk.custom_fields import choices
 from portal.desk.lists import own_views
-from portal.desk.own_fields import choices
 from portal.desk.tagging import tags
 from portal.desk.workflow import statuses
 from portal.people.working.hours import WEEKDAYS

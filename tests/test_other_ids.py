@@ -34,7 +34,7 @@ HARMLESS = (
 """Routes that remove something that the other object does not have: like a repeated request, they change nothing."""
 
 OF_ALL = ("GET /agent/cases/{number}/fields/{field}", "POST /agent/cases/{number}/fields/{field}")
-"""Routes whose second id is that of an own field in the set-up, which all cases have."""
+"""Routes whose second id is that of a custom field in the set-up, which all cases have."""
 
 
 async def test_no_object_is_reached_through_another_one(app: Gate, dsn: str) -> None:

@@ -24,12 +24,12 @@ from portal.contracts.services.defaults import DefaultService
 from portal.contracts.tasks import Task, TaskFacts
 from portal.database import current, transaction
 from portal.desk import Case
+from portal.desk.custom_fields.fields import CaseField, NewField
 from portal.desk.deadlines import calendars, recounting
 from portal.desk.deadlines.targets import TargetFacts, save_targets
 from portal.desk.dispatch.rules import DispatchRule, RuleFacts
 from portal.desk.help.articles import Article, HelpFacts
 from portal.desk.lists.own_views import OwnView, ViewFacts
-from portal.desk.own_fields.fields import CaseField, NewField
 from portal.desk.tagging.tags import Tag
 from portal.desk.workflow.statuses import CaseStatus, NewStatus
 from portal.errors import Refusal

@@ -1,4 +1,4 @@
-"""Serve the forms that change the values that a case has in own fields."""
+"""Serve the forms that change the values that a case has in custom fields."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,8 +14,8 @@ from portal.agent.flow.places import place_of
 from portal.agent.pages import agent_page
 from portal.database import transaction
 from portal.desk import Case, Details
-from portal.desk.own_fields.offered import OfferedField, Value, offered, refuse_withdrawn, typed_in, with_fields
-from portal.desk.own_fields.values import change_values, values_of
+from portal.desk.custom_fields.offered import OfferedField, Value, offered, refuse_withdrawn, typed_in, with_fields
+from portal.desk.custom_fields.values import change_values, values_of
 from portal.errors import NotFound
 from portal.fields import Checked
 from portal.people.readers import AgentReader
@@ -26,12 +26,12 @@ from portal.web.visit import Web, visit_of
 
 
 class Fields(Struct, kw_only=True):
-    """Form with the own fields of a case; `with_fields` adds a form field for each own field."""
+    """Form with the custom fields of a case; `with_fields` adds a form field for each custom field."""
 
 
 @get("/cases/{number:str}/fields")
 async def show_fields(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form that changes the values that a case has in own fields."""
+    """Show the form that changes the values that a case has in custom fields."""
     return await _fields(request, number=number)
 
 
@@ -43,7 +43,7 @@ async def _fields(
     fields = await offered(reader, case_id=details.case.id, case_type_id=details.case.case_type_id)
     stored = _stored(fields, await values_of(details.case.id), reader)
     return await agent_page(
-        request, reader, "agent/cases/own_fields.html", details=details, fields=fields,
+        request, reader, "agent/cases/custom_fields.html", details=details, fields=fields,
         names={field.key: field.name for field in fields}, seen=as_seen(stored),
         shown={field.key: getattr(stored, field.key) for field in fields}, typed=typed or {}, errors=errors or {},
     )  # fmt: skip
@@ -60,10 +60,10 @@ def _stored(fields: Sequence[OfferedField], values: Mapping[int, Value], reader:
 async def show_field(
     request: Web, reader: NamedDependency[AgentReader], number: FromPath[str], field: FromPath[int]
 ) -> Response[str]:
-    """Serve the form that changes the value of one own field of a case.
+    """Serve the form that changes the value of one custom field of a case.
 
     The case page requests this form when the agent opens the menu beside the value. Raise `NotFound` if the case does
-    not have this own field.
+    not have this custom field.
     """
     case = await Case.find(number, reader)
     fields = await offered(reader, case_id=case.id, case_type_id=case.case_type_id)
@@ -72,7 +72,7 @@ async def show_field(
         raise NotFound
     stored = _stored(chosen, await values_of(case.id), reader)
     return page(
-        request, "agent/cases/own_field.html", case=case, field=chosen[0], seen=as_seen(stored),
+        request, "agent/cases/custom_field.html", case=case, field=chosen[0], seen=as_seen(stored),
         value=getattr(stored, chosen[0].key), query=f"?{request.url.query}" if request.url.query else "",
     )  # fmt: skip
 
@@ -86,9 +86,9 @@ async def change_fields(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save the changed values of a case's own fields, record each change in its log, and redirect to the case.
+    """Save the changed values of a case's custom fields, record each change in its log, and redirect to the case.
 
-    Values of own fields that the form does not have stay as they are. Raise `Invalid` if the form has an own field that
+    Values of custom fields that the form does not have stay as they are. Raise `Invalid` if the form has a custom field that
     was withdrawn since the form was shown.
     """
     async with transaction(reader):

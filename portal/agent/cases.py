@@ -25,10 +25,10 @@ from portal.desk import (
     searched,
 )
 from portal.desk.bulk.verbs import Verb
+from portal.desk.custom_fields.offered import offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.lists.filters import filters_of
 from portal.desk.lists.own_views import OwnView
 from portal.desk.messages import Writing, written_before
-from portal.desk.own_fields.offered import offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.tagging.tags import TAGS
 from portal.desk.workflow import priorities
 from portal.errors import Conflict, NotFound
@@ -208,7 +208,7 @@ async def _new(
         customer=customer, caller=caller, newcomer=NewCaller.sought(query.get("new", "")), new=query.get("new", ""),
         sought_for=query.get("caller_typed", ""), contacts=await Contact.selectable(customer.id) if customer.id else [], people=people,
         none_yet=not (customer.id or await Customer.offered()),
-        types=choices(await case_types()), priorities=await priorities.offered(to_contact=False), own_fields=await offered(reader),
+        types=choices(await case_types()), priorities=await priorities.offered(to_contact=False), custom_fields=await offered(reader),
         sends_mails=bool(visit_of(request).settings.smtp_url),
     )  # fmt: skip
 
@@ -225,10 +225,10 @@ async def open_case(
     If the form describes a new contact, create the contact first.
     """
     async with transaction(reader):
-        own_fields = await offered(reader)
+        custom_fields = await offered(reader)
         await settle(form, "contact", known_contacts_of(number_in(form.get("customer")) or 0))
-        refuse_withdrawn(form.fields, own_fields)
-        fields = form.into(with_fields(NewCase, own_fields))
+        refuse_withdrawn(form.fields, custom_fields)
+        fields = form.into(with_fields(NewCase, custom_fields))
         contact = fields.instead or fields.contact
         if fields.customer and fields.is_given and not fields.instead:
             writing = Writing(fields.body, form.files, form.key)
@@ -237,7 +237,7 @@ async def open_case(
         case = await Case.open(
             by=reader, contact_id=contact, customer_id=fields.customer, subject=fields.subject, text=fields.body,
             case_type_id=fields.case_type or 0, priority=fields.priority or 0, files=form.files, at=at, form_key=form.key,
-            taken=fields.to == "me", called=fields.called, own=typed_in(fields, own_fields),
+            taken=fields.to == "me", called=fields.called, own=typed_in(fields, custom_fields),
         )  # fmt: skip
         if fields.then == "wait" and case.stands is Status.NEW:
             await case.wait_for_customer(by=reader, at=at)

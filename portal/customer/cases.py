@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.desk import Case, CaseType, customers_list, named_elsewhere, problems_of, searched
+from portal.desk.custom_fields.offered import OfferedField, offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.help import reading
 from portal.desk.lists.questions import quoted_number
-from portal.desk.own_fields.offered import OfferedField, offered, refuse_withdrawn, typed_in, with_fields
 from portal.desk.verbs.changing import LogLine
 from portal.desk.workflow import priorities
 from portal.errors import Invalid, NotFound, TooMany
@@ -42,14 +42,14 @@ class NewCase(Struct, kw_only=True):
     form_key: str = ""
 
     @classmethod
-    def sent(cls, form: Form, own_fields: list[OfferedField]) -> "NewCase":
-        """Return the fields of the sent form, including the fields `own_fields` that an admin has added to cases.
+    def sent(cls, form: Form, custom_fields: list[OfferedField]) -> "NewCase":
+        """Return the fields of the sent form, including the fields `custom_fields` that an admin has added to cases.
 
         If a field is refused, raise `Invalid` with the error messages of all fields at once, also those for subject and
         text.
         """
         try:
-            return cast(NewCase, form.into(with_fields(cls, own_fields)))
+            return cast(NewCase, form.into(with_fields(cls, custom_fields)))
         except Invalid as refusal:
             raise Invalid(problems_of(form.get("subject"), form.get("body")) | refusal.fields) from None
 
@@ -92,7 +92,7 @@ async def _form(
         request, "customer/cases/new.html", typed=draft.typed, article=article, errors=errors or {}, draft=draft,
         unsent=await drafts.unsent(reader, "/cases/new"),
         types=choices(await CaseType.offered_to_contacts()), priorities=await priorities.offered(to_contact=True),
-        own_fields=await offered(reader),
+        custom_fields=await offered(reader),
     )  # fmt: skip
 
 
@@ -124,19 +124,19 @@ async def open_case(
     """Create a case and redirect to its page.
 
     If the contact came from a help article, the log of the case names the article. Raise `Invalid` if the form has an
-    own field that an admin has withdrawn in the meantime.
+    custom field that an admin has withdrawn in the meantime.
     """
     async with transaction(reader):
-        own_fields = await offered(reader)
-        refuse_withdrawn(form.fields, own_fields)
-        fields = NewCase.sent(form, own_fields)
+        custom_fields = await offered(reader)
+        refuse_withdrawn(form.fields, custom_fields)
+        fields = NewCase.sent(form, custom_fields)
         article = await _article(fields.article, reader)
         after: list[LogLine] = [("read_article", {"title": article.title, "slug": article.slug})] if article else []
         case = await Case.open(
             by=reader, subject=fields.subject, text=fields.body, case_type_id=fields.case_type or 0,
             priority=fields.priority or 0, files=form.files, at=at, form_key=form.key, after=after,
             confidential=fields.confidential,
-            own=typed_in(fields, own_fields),
+            own=typed_in(fields, custom_fields),
         )  # fmt: skip
     return see_other(f"/cases/{case.number}")
 

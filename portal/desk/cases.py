@@ -19,12 +19,12 @@ from piccolo.table import Table
 from portal.database import current
 from portal.database.rows import insert_whole
 from portal.desk import messages, opening
+from portal.desk.custom_fields import values as own_values
+from portal.desk.custom_fields.offered import offered, read_all
 from portal.desk.dispatch import dispatching
 from portal.desk.files.attachments import StoredFile
 from portal.desk.messages import Writing
 from portal.desk.names import contact_name
-from portal.desk.own_fields import values as own_values
-from portal.desk.own_fields.offered import offered, read_all
 from portal.desk.verbs import assigning, changing, editing, following, moving, rating, sharing, snoozing
 from portal.desk.verbs import writing as writes
 from portal.desk.workflow import Priority, Status
@@ -189,8 +189,8 @@ class Case(Table, tablename="cases"):
         what this contact said on the phone, and the text is stored as the contact's message. Without `called`, an
         agent's text is a reply, so no first reply is owed (D49). `after` are further log lines, added after the line
         `opened`. `follows` is the closed case that the new case continues; its watchers also watch the new case.
-        `confidential` hides the new case from the contact's colleagues. `own` is what was typed into own fields, by the
-        id of the field; None if the form has no own fields. Sending the same `form_key` again returns the case that was
+        `confidential` hides the new case from the contact's colleagues. `own` is what was typed into custom fields, by the
+        id of the field; None if the form has no custom fields. Sending the same `form_key` again returns the case that was
         opened with it. Raise `Invalid` with a message for each field that is not valid (`subject`, `body`, `case_type`,
         `priority`, `contact`, `files`, `field_1`). Raise `TooMany` if a contact opens more than 30 cases in an hour.
         """

@@ -8,9 +8,9 @@ from portal.contracts.naming import shown_service
 from portal.database import current
 from portal.desk import tagging
 from portal.desk.cases import Case, number_of, numbered
+from portal.desk.custom_fields.values import Shown, read_shown, shown_sql
 from portal.desk.deadlines.promises import Clock, clock_sql
 from portal.desk.looking import unread_sql
-from portal.desk.own_fields.values import Shown, read_shown, shown_sql
 from portal.desk.replies.outgoing import LAST_REPLY, OUTGOING, Outgoing
 from portal.desk.tagging import ShownTag
 from portal.desk.verbs import sharing
@@ -54,7 +54,7 @@ class Details:
     withdrawn, and `tags` the tags; both are empty for contacts. `last_reply` is the id of the newest reply.
     `reopens_until` is until when a reply reopens the case, None for always. `status_word` is the name of the status for
     the reader, and `priority_word` the name of the priority. `moves` and `priorities` are the statuses and the
-    priorities that an agent may set. `rating` is the customer's rating of the solution. `own` are the own fields that
+    priorities that an agent may set. `rating` is the customer's rating of the solution. `own` are the custom fields that
     the reader sees, and `is_unread` says whether there is something new for the reader.
     """
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from piccolo.columns import JSONB, BigInt, BigSerial, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
-from portal.desk.own_fields import value_of
+from portal.desk.custom_fields import value_of
 from portal.desk.workflow import Priority, Status
 from portal.durations import spoken
 from portal.people.readers import Reader, System
@@ -143,7 +143,7 @@ def words_of(kind: str, actor: str, details: Mapping[str, Any], *, for_contact: 
     """Return the sentence for an event, without a full stop, worded for a contact or for an agent.
 
     `actor` is the name of the person who caused the event, and `details` are the details that `record` stored. Times
-    are written in the reader's time zone `zone`. Numbers and dates of own fields are written for the reader whom the
+    are written in the reader's time zone `zone`. Numbers and dates of custom fields are written for the reader whom the
     caller has set with `formats.reading`.
     """
     to, side = details.get("to"), "your" if for_contact else "the customer's"
@@ -219,7 +219,7 @@ def _moment(text: str, zone: ZoneInfo) -> str:
 
 
 def _field_words(kind: str, actor: str, details: Mapping[str, Any]) -> str:
-    """Return the sentence for a change of an own field: set or emptied by somebody, or decided by a merge.
+    """Return the sentence for a change of a custom field: set or emptied by somebody, or decided by a merge.
 
     In a merge, the value of the merged case is either taken over or left out.
     """

@@ -37,7 +37,7 @@ class Redactable:
     """A text or a file of a case that an admin may redact.
 
     `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or
-    the name of the file; `about` is its author, or the name of the own field. `is_internal` is True if only agents can
+    the name of the file; `about` is its author, or the name of the custom field. `is_internal` is True if only agents can
     read it. `why_not` is the error message if it cannot be redacted, or "".
     """
 
@@ -182,7 +182,7 @@ from case_field f join lateral (
 }
 """By key of `NOUNS`, the SQL for the texts or files of that kind that can be redacted in the case `$1`.
 
-If an own field is empty now, but the log of the case still has values that it had, the newest of these can be redacted.
+If a custom field is empty now, but the log of the case still has values that it had, the newest of these can be redacted.
 """
 _ONE: dict[str, tuple[str, Callable[[str], Any]]] = {
     what: (f"select * from ({sql}) x ({_COLUMNS}) where x.id = $2", str)  # noqa: S608

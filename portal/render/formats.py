@@ -87,7 +87,7 @@ def number(value: Decimal | int | None, most: int = 4) -> str:
 
 
 def own_value(value: str | Decimal | date | None) -> str:
-    """Return the value of an own field of a case: a text as it is, a number or a day in the reader's format."""
+    """Return the value of a custom field of a case: a text as it is, a number or a day in the reader's format."""
     if isinstance(value, Decimal):
         return number(value, 6)
     return value if isinstance(value, str) else day_long(value)

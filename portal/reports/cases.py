@@ -70,7 +70,7 @@ def _head(details: Details, reader: Reader) -> str:
         "Opened": f"{case.opened_at.astimezone(reader.zone):%Y-%m-%d %H:%M}",
         "Includes": ", ".join(f"#{number}" for number in details.merged),
     }  # fmt: skip
-    with reading(reader, None, None):  # An own field may have the name of a fact.
+    with reading(reader, None, None):  # A custom field may have the name of a fact.
         own = [(one.name, own_value(one.value)) for one in details.own if one.text is not None]
     lines = "".join(f"- {name}: {value}\n" for name, value in [*facts.items(), *own] if value)
     return f"# #{case.number} {case.subject}\n\n{lines}- All times in {reader.time_zone}\n"

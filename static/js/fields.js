@@ -40,7 +40,7 @@
     if (event.key === "+" && event.target.matches?.("[name=duration], [data-duration]")) event.target.setSelectionRange(event.target.value.length, event.target.value.length);
   });
 
-  // an own field of some case types is shown only while one of them is chosen
+  // a custom field of some case types is shown only while one of them is chosen
   const fit = () => {
     const type = document.querySelector("select[name='case_type']")?.value;
     for (const field of document.querySelectorAll("[data-of-types]")) field.hidden = type !== undefined && !field.dataset.ofTypes.split(" ").includes(type);

@@ -73,7 +73,7 @@
   };
   // The form of a field comes once its menu is open; from then on it is typed into.
   document.addEventListener("htmx:after:swap", () => {
-    const menu = document.querySelector(".own-field:popover-open");
+    const menu = document.querySelector(".custom-field:popover-open");
     if (!menu?.contains(document.activeElement)) menu?.querySelector("form :is(input:not([type=hidden]), select)")?.focus();
   });
   addEventListener("submit", (event) => event.target.closest(".menu:popover-open")?.hidePopover());

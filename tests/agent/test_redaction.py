@@ -13,9 +13,9 @@ from portal import notices
 from portal.billing.invariants import violations
 from portal.database import transaction
 from portal.desk import Case, Details, Status
+from portal.desk.custom_fields.fields import CaseField
 from portal.desk.files.attachments import sweep_uploads
 from portal.desk.messages import Writing
-from portal.desk.own_fields.fields import CaseField
 from portal.desk.replies import outgoing
 from portal.desk.verbs.rating import Rated
 from portal.errors import Conflict, Invalid, NotFound
@@ -30,7 +30,7 @@ from portal.web.gate import Gate
 from tests import owner
 from tests.browser import Browser
 from tests.desk.files import upload
-from tests.desk.test_own_fields import filled, made
+from tests.desk.test_custom_fields import filled, made
 from tests.places import furnished
 from tests.world import ADA, GIL, HELPDESK, INCIDENT, INES, MAX, NOOR, NOW
 
@@ -202,7 +202,7 @@ async def copies(dsn: str, case: Case, text: str) -> None:
 async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Storage) -> None:
     """Redacting a message also removes its text from all other texts of the case except messages that quote it.
 
-    The texts here are a held reply, an appointment, a timer, an own field, a flag and a rejection of time. Other cases
+    The texts here are a held reply, an appointment, a timer, a custom field, a flag and a rejection of time. Other cases
     stay as they are. A repeat is refused and changes nothing.
     """
     field = await made("Site")
@@ -243,10 +243,10 @@ async def test_a_held_reply_that_goes_out_at_this_moment_is_not_waited_for(dsn: 
     assert "outgoing_reply" not in await kept(dsn)
 
 
-async def test_an_own_field_is_redacted_with_every_value_that_its_log_has(
+async def test_an_custom_field_is_redacted_with_every_value_that_its_log_has(
     app: Gate, dsn: str, storage: Storage
 ) -> None:
-    """Noor redacts the text of an own field: the case, its log and the search lose each value that the field ever had.
+    """Noor redacts the text of a custom field: the case, its log and the search lose each value that the field ever had.
 
     An empty field can be redacted too, for its lines in the log. Lines with a former name of the field are included.
     Of two admins at once, one redacts and the other gets `NotFound`; a repeat gets 404.

@@ -1,16 +1,16 @@
-"""Add own fields to the demo, and fill them in on open cases."""
+"""Add custom fields to the demo, and fill them in on open cases."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
 from portal.desk.cases import Case
+from portal.desk.custom_fields.choices import FieldChoice
+from portal.desk.custom_fields.fields import CaseField, NewField
+from portal.desk.custom_fields.offered import Value, offered
+from portal.desk.custom_fields.values import change_values
 from portal.desk.lists import agents_list
 from portal.desk.lists.questions import Question
-from portal.desk.own_fields.choices import FieldChoice
-from portal.desk.own_fields.fields import CaseField, NewField
-from portal.desk.own_fields.offered import Value, offered
-from portal.desk.own_fields.values import change_values
 from portal.desk.workflow import Status
 from portal.people.readers import AgentReader
 

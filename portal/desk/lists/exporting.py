@@ -4,12 +4,12 @@ from typing import Any
 
 from portal.database import current
 from portal.desk import tagging
+from portal.desk.custom_fields import FieldKind
+from portal.desk.custom_fields.fields import CaseField
+from portal.desk.custom_fields.values import read_shown, shown_sql
 from portal.desk.lists.pages import joined
 from portal.desk.lists.paging import sorting
 from portal.desk.lists.questions import Question
-from portal.desk.own_fields import FieldKind
-from portal.desk.own_fields.fields import CaseField
-from portal.desk.own_fields.values import read_shown, shown_sql
 from portal.desk.workflow.moves import name_sql
 from portal.desk.workflow.priorities import priority_sql
 from portal.errors import Invalid

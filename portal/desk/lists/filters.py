@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from portal.database import current
+from portal.desk.custom_fields.offered import OfferedField, offered
 from portal.desk.lists.questions import NOBODY, Question
-from portal.desk.own_fields.offered import OfferedField, offered
 from portal.desk.workflow import Status
 from portal.desk.workflow.moves import RANK
 from portal.people.readers import AgentReader
@@ -47,7 +47,7 @@ class Filters:
 
     `words` and `choices` have the name and the choices of each filter, by its name in the URL. `chips` has one item for
     each value that is set. Customers, agents and tags are found by typing, so their choices are only those that are
-    set, and for agents also "Nobody". `own` are the own fields of cases, by which a list can be filtered too.
+    set, and for agents also "Nobody". `own` are the custom fields of cases, by which a list can be filtered too.
     """
 
     words: Mapping[str, str]
@@ -95,7 +95,7 @@ async def filters_of(question: Question, reader: AgentReader) -> Filters:
     own = await offered(reader)
     fields = {field.id: field for field in own}
     with reading(reader, None, None):
-        chips += [Chip(one.words(fields.get(one.field)), question.without(*one)) for one in question.own_fields]
+        chips += [Chip(one.words(fields.get(one.field)), question.without(*one)) for one in question.custom_fields]
     if question.text:
         chips.append(Chip(f"Search: {question.text}", question.without("text")))
     return Filters(WORDS, choices, chips, own)

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from portal.database.counting import Counting
 from portal.desk.cases import Case, numbered
-from portal.desk.lists import own_fields
-from portal.desk.lists.own_fields import Wanted
+from portal.desk.lists import custom_fields
+from portal.desk.lists.custom_fields import Wanted
 from portal.desk.lists.paging import Cursor
 from portal.desk.lists.views import ORDERS, VIEWS, Due, Order, Sort, ViewRule, filled_in
 from portal.desk.workflow import Priority, Status
@@ -44,8 +44,8 @@ class Question:
     for none), customers, departments, types and tags are ids. `text` is the search text. `turned` reverses the usual
     direction of `sort`. `at` is the present instant, with which deadlines are compared. `page` is the number of the
     page, `after` the cursor of the row after which it begins, and `before` the cursor of the row before which it ends.
-    `own` is the id of the saved view on which the list is based; the list may have other filters by now. `own_fields`
-    are the filters by own fields.
+    `own` is the id of the saved view on which the list is based; the list may have other filters by now. `custom_fields`
+    are the filters by custom fields.
     """
 
     view: CaseView = CaseView.ALL
@@ -66,7 +66,7 @@ class Question:
     before: str = ""
     own: int | None = None
     tags: tuple[int, ...] = ()
-    own_fields: tuple[Wanted, ...] = ()
+    custom_fields: tuple[Wanted, ...] = ()
 
     @classmethod
     def read(cls, query: Iterable[tuple[str, str]]) -> Self:
@@ -98,7 +98,7 @@ class Question:
             after=one.get("behind", "")[:LONGEST_CURSOR],
             before=one.get("ahead", "")[:LONGEST_CURSOR],
             own=number_in(one.get("own")),
-            own_fields=own_fields.wanted_of(many),
+            custom_fields=custom_fields.wanted_of(many),
         )
 
     def asked_at(self, at: datetime) -> Self:
@@ -126,7 +126,7 @@ class Question:
     @property
     def is_filtered(self) -> bool:
         """Return whether a search or a filter limits the list to a part of its view."""
-        return bool(self.text or self.project_id or self.due or self.own_fields or any(self.chosen.values()))
+        return bool(self.text or self.project_id or self.due or self.custom_fields or any(self.chosen.values()))
 
     def address(self, **changes: Any) -> str:
         """Return the query string of the URL for this list with `changes`, which are new values of attributes, by name.
@@ -141,7 +141,7 @@ class Question:
             "view": asked.view.value,
             "text": asked.text,
             **asked.chosen,
-            **{name: [text for one, text in asked.own_fields if one == name] for name, _ in asked.own_fields},
+            **{name: [text for one, text in asked.custom_fields if one == name] for name, _ in asked.custom_fields},
             "project": asked.project_id,
             "due": asked.due and asked.due.value,
             "sort": asked.sort.value if asked.sort is not VIEWS[asked.view].sort else "",
@@ -156,11 +156,11 @@ class Question:
     def without(self, filter_name: str, value: int | str | None = None) -> str:
         """Return the query string of the URL for this list without one value of a filter.
 
-        `filter_name` is a name in the URL: that of a filter with several values or of an own field, or `text`,
+        `filter_name` is a name in the URL: that of a filter with several values or of a custom field, or `text`,
         `project` or `due`.
         """
-        if (filter_name, value) in self.own_fields:
-            return self.address(own_fields=tuple(one for one in self.own_fields if one != (filter_name, value)))
+        if (filter_name, value) in self.custom_fields:
+            return self.address(custom_fields=tuple(one for one in self.custom_fields if one != (filter_name, value)))
         if filter_name in _SINGLE:
             return self.address(**_SINGLE[filter_name])
         field = _FIELDS[filter_name]
@@ -250,7 +250,7 @@ class Question:
                 ask(f"{column} = ?", chosen[0])
             elif chosen:
                 ask(f"{column} = any(?)", list(chosen))
-        for condition, several in own_fields.conditions_of(self.own_fields):
+        for condition, several in custom_fields.conditions_of(self.custom_fields):
             parts = condition.split("?")
             sql.append(parts[0] + "".join(f"${len(values) + place}{part}" for place, part in enumerate(parts[1:], 1)))
             values += several

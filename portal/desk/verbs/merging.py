@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from portal.database import current
+from portal.desk.custom_fields import values
 from portal.desk.deadlines.keeping import take_clock
 from portal.desk.names import agent_name, works
-from portal.desk.own_fields import values
 from portal.desk.tagging import COPY
 from portal.desk.verbs.changing import LogLine, change, finish, lock_all
 from portal.desk.verbs.linking import move_links
@@ -63,7 +63,7 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
     Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
     waits and one of `sources` is new or open, `target` becomes open too. If only `sources` have an agent who has not
-    left, a project or a value of an own field, `target` gets it. `target` gets the watchers of `sources`, and is
+    left, a project or a value of a custom field, `target` gets it. `target` gets the watchers of `sources`, and is
     confidential if one of the cases was. Of the clocks of the cases that are not done, `target` gets the one that began
     first (see `take_clock`).
     """

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from portal.desk.own_fields.values import refuse_unfilled
+from portal.desk.custom_fields.values import refuse_unfilled
 from portal.desk.verbs.changing import LogLine, agents_only, change, lock
 from portal.desk.workflow import Status, columns_of
 from portal.desk.workflow.follow_ups import is_too_late

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from portal.database import current
 from portal.database.rows import insert_whole
+from portal.desk.custom_fields import values
 from portal.desk.deadlines.keeping import copy_clock
 from portal.desk.facts import checked_subject
-from portal.desk.own_fields import values
 from portal.desk.tagging import COPY
 from portal.desk.verbs.changing import agents_only, finish, lock
 from portal.desk.verbs.linking import link
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def split(case: "Case", message_ids: Collection[int], subject: str, *, by: AgentReader, at: datetime) -> "Case":
     """Move messages of the case, with their files, to a new case with this subject, and return it.
 
-    The cases are linked. The new case has the type, priority, values of own fields, service, project and agent of the
+    The cases are linked. The new case has the type, priority, values of custom fields, service, project and agent of the
     old case; without an agent, the rules of dispatch choose one. Its contact is chosen by `_opened`. If exactly these
     messages were split off already with this subject, return the case to which they were moved. Raise `Invalid` at the
     field `subject` if it is not valid, and at the field `message` unless at least one reply is moved and one reply

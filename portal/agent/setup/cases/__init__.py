@@ -1,4 +1,4 @@
-"""Serve the set-up pages of cases: dispatch, own fields, priorities, tags and the workflow. Only admins may open them."""
+"""Serve the set-up pages of cases: dispatch, custom fields, priorities, tags and the workflow. Only admins may open them."""
 
 from typing import Any
 

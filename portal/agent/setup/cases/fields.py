@@ -1,6 +1,6 @@
-"""Serve the set-up pages for own fields of cases and their choices. Only admins may open them.
+"""Serve the set-up pages for custom fields of cases and their choices. Only admins may open them.
 
-In this module, a field is an own field of cases, and a choice is one of the values of a field of the kind `CHOICE`.
+In this module, a field is a custom field of cases, and a choice is one of the values of a field of the kind `CHOICE`.
 """
 
 from datetime import datetime
@@ -14,9 +14,9 @@ from msgspec import Struct
 from portal.agent.setup.pages import form_page
 from portal.database import transaction
 from portal.desk import CaseType
-from portal.desk.own_fields import FieldKind
-from portal.desk.own_fields.choices import ChoiceName, FieldChoice, add_choices
-from portal.desk.own_fields.fields import CaseField, FieldFacts, NewField
+from portal.desk.custom_fields import FieldKind
+from portal.desk.custom_fields.choices import ChoiceName, FieldChoice, add_choices
+from portal.desk.custom_fields.fields import CaseField, FieldFacts, NewField
 from portal.errors import Conflict
 from portal.people.readers import AgentReader
 from portal.web.edits import edited
@@ -30,7 +30,7 @@ KINDS = [(kind.value, kind.word) for kind in FieldKind]
 
 
 class Place(Struct, kw_only=True):
-    """Form that moves the own field with the id `field` directly above the own field with the id `above`."""
+    """Form that moves the custom field with the id `field` directly above the custom field with the id `above`."""
 
     field: int
     above: int
@@ -38,7 +38,7 @@ class Place(Struct, kw_only=True):
 
 @get("/setup/fields", guards=[admin_only])
 async def fields(request: Web) -> Response[str]:
-    """Show the own fields of cases in their order, and the form that adds a field."""
+    """Show the custom fields of cases in their order, and the form that adds a field."""
     return await _fields(request)
 
 
@@ -52,7 +52,7 @@ async def _fields(request: Web, **again: Any) -> Response[str]:
 @post("/setup/fields", guards=[admin_only])
 @on_refusal(_fields)
 async def add_field(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Create an own field of cases, as the last in their order, and redirect to the page of the new field."""
+    """Create a custom field of cases, as the last in their order, and redirect to the page of the new field."""
     async with transaction(reader):
         field = await CaseField.create(form.into(NewField))
     return see_other(f"{HERE}/{field.id}")
@@ -60,7 +60,7 @@ async def add_field(reader: NamedDependency[AgentReader], form: NamedDependency[
 
 @post("/setup/fields/order", guards=[admin_only])
 async def move_field(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Move an own field directly above another own field, and redirect to the list of fields."""
+    """Move a custom field directly above another custom field, and redirect to the list of fields."""
     place = form.into(Place)
     async with transaction(reader):
         await (await CaseField.find(place.field)).move_above(place.above)
@@ -69,7 +69,7 @@ async def move_field(reader: NamedDependency[AgentReader], form: NamedDependency
 
 @get("/setup/fields/{field:int}", guards=[admin_only])
 async def field(request: Web, field: FromPath[int]) -> Response[str]:
-    """Show the form that changes an own field of cases, and the choices of the field."""
+    """Show the form that changes a custom field of cases, and the choices of the field."""
     return await _field(request, field=field)
 
 
@@ -91,7 +91,7 @@ async def _field(
 async def change_field(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], field: FromPath[int]
 ) -> Response[Any]:
-    """Save the changed settings of an own field, but not its choices, and redirect to the list of fields."""
+    """Save the changed settings of a custom field, but not its choices, and redirect to the list of fields."""
     async with transaction(reader):
         found = await CaseField.find(field, hold=True)
         await found.change(edited(form, FieldFacts, found.facts))
@@ -102,7 +102,7 @@ async def change_field(
 async def end_field(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], field: FromPath[int]
 ) -> Response[Any]:
-    """End an own field, so that forms no longer offer it, and redirect to the list of fields.
+    """End a custom field, so that forms no longer offer it, and redirect to the list of fields.
 
     Cases keep their values in the field.
     """
@@ -113,7 +113,7 @@ async def end_field(
 
 @post("/setup/fields/{field:int}/resumption", guards=[admin_only])
 async def resume_field(reader: NamedDependency[AgentReader], field: FromPath[int]) -> Response[Any]:
-    """Resume an ended own field, so that forms offer it again, and redirect to the list of fields."""
+    """Resume an ended custom field, so that forms offer it again, and redirect to the list of fields."""
     async with transaction(reader):
         await (await CaseField.find(field)).resume()
     return see_other(HERE)
@@ -122,7 +122,7 @@ async def resume_field(reader: NamedDependency[AgentReader], field: FromPath[int
 @post("/setup/fields/{field:int}/deletion", guards=[admin_only])
 @on_refusal(_field, Conflict)
 async def delete_field(reader: NamedDependency[AgentReader], field: FromPath[int]) -> Response[Any]:
-    """Delete an own field, and redirect to the list of fields. Raise `Conflict` if a case has a value in the field."""
+    """Delete a custom field, and redirect to the list of fields. Raise `Conflict` if a case has a value in the field."""
     async with transaction(reader):
         await (await CaseField.find(field, hold=True)).discard()
     return see_other(HERE)
@@ -133,7 +133,7 @@ async def delete_field(reader: NamedDependency[AgentReader], field: FromPath[int
 async def add_choice(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], field: FromPath[int]
 ) -> Response[Any]:
-    """Add a choice to an own field, as the last of its choices, and redirect to the choices."""
+    """Add a choice to a custom field, as the last of its choices, and redirect to the choices."""
     async with transaction(reader):
         found = await CaseField.find(field, hold=True)
         await add_choices(found.id, [form.into(NewChoice).choice], as_field="choice")
@@ -141,14 +141,14 @@ async def add_choice(
 
 
 class NewChoice(Struct, kw_only=True):
-    """Form that adds a choice to an own field of cases. `choice` is the name of the new choice."""
+    """Form that adds a choice to a custom field of cases. `choice` is the name of the new choice."""
 
     choice: str
 
 
 @get("/setup/fields/{field:int}/choices/{choice:int}", guards=[admin_only])
 async def choice(request: Web, field: FromPath[int], choice: FromPath[int]) -> Response[str]:
-    """Show the forms that rename, end and delete a choice of an own field."""
+    """Show the forms that rename, end and delete a choice of a custom field."""
     return await _choice(request, field=field, choice=choice)
 
 
@@ -164,7 +164,7 @@ async def _choice(request: Web, *, field: int, choice: int, **again: Any) -> Res
 async def rename_choice(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """Rename a choice of an own field. Cases that have this choice show the new name."""
+    """Rename a choice of a custom field. Cases that have this choice show the new name."""
     async with transaction(reader):
         found = await FieldChoice.find(field, choice, hold=True)
         await found.rename(edited(form, ChoiceName, found.facts))
@@ -175,7 +175,7 @@ async def rename_choice(
 async def end_choice(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """End a choice of an own field, so that forms no longer offer it. Cases that have the choice keep it."""
+    """End a choice of a custom field, so that forms no longer offer it. Cases that have the choice keep it."""
     async with transaction(reader):
         await (await FieldChoice.find(field, choice)).end(at)
     return see_other(f"{HERE}/{field}#choices")
@@ -185,7 +185,7 @@ async def end_choice(
 async def resume_choice(
     reader: NamedDependency[AgentReader], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """Resume an ended choice of an own field, so that forms offer it again."""
+    """Resume an ended choice of a custom field, so that forms offer it again."""
     async with transaction(reader):
         await (await FieldChoice.find(field, choice)).resume()
     return see_other(f"{HERE}/{field}#choices")
@@ -196,7 +196,7 @@ async def resume_choice(
 async def delete_choice(
     reader: NamedDependency[AgentReader], field: FromPath[int], choice: FromPath[int]
 ) -> Response[Any]:
-    """Delete a choice of an own field. Raise `Conflict` if a case has this choice."""
+    """Delete a choice of a custom field. Raise `Conflict` if a case has this choice."""
     async with transaction(reader):
         await (await FieldChoice.find(field, choice)).discard()
     return see_other(f"{HERE}/{field}#choices")

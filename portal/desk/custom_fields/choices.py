@@ -1,4 +1,4 @@
-"""Store the choices of an own field: admins add, rename and delete them, or stop offering them."""
+"""Store the choices of a custom field: admins add, rename and delete them, or stop offering them."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from portal.errors import Conflict, Invalid
 from portal.fields import Checked, in_range, line
 
 LONGEST = 60
-"""The maximum number of characters of the name of an own field or a choice, so that the name fits a column."""
+"""The maximum number of characters of the name of a custom field or a choice, so that the name fits a column."""
 MOST = 100
-"""The maximum number of choices of an own field."""
+"""The maximum number of choices of a custom field."""
 
 
 class ChoiceName(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -25,7 +25,7 @@ class ChoiceName(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldChoice(Endable, Table, tablename="case_field_choice"):
-    """A choice of the own field `field_id`. After it has ended, nobody can choose it; cases that have it keep it."""
+    """A choice of the custom field `field_id`. After it has ended, nobody can choose it; cases that have it keep it."""
 
     id = BigSerial(primary_key=True)
     field_id = BigInt(default=None)
@@ -35,12 +35,12 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @classmethod
     async def listed(cls, field: int) -> list["FieldChoice"]:
-        """Return all choices of an own field in the order in which they were added, also those that have ended."""
+        """Return all choices of a custom field in the order in which they were added, also those that have ended."""
         return await cls.objects().where(cls.field_id == field).order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, field: int, choice: int, *, hold: bool = False) -> "FieldChoice":
-        """Return the choice with the id `choice` of the own field with the id `field`; with `hold`, lock its row.
+        """Return the choice with the id `choice` of the custom field with the id `field`; with `hold`, lock its row.
 
         Raise `NotFound` if there is no such choice.
         """
@@ -49,7 +49,7 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
     async def rename(self, facts: ChoiceName) -> None:
         """Rename the choice, also on the cases that have it.
 
-        Raise `Invalid` at the form field `name` for a name that is not valid or that another choice of the own field
+        Raise `Invalid` at the form field `name` for a name that is not valid or that another choice of the custom field
         has.
         """
         checked = Checked()
@@ -72,7 +72,7 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
 
 async def add_choices(field: int, names: Sequence[str], *, as_field: str = "name") -> None:
-    """Add choices with these names to an own field, after those that it has. The caller has locked its row.
+    """Add choices with these names to a custom field, after those that it has. The caller has locked its row.
 
     Raise `Invalid` at the form field `as_field` for a name that is not valid or is taken, and for too many choices.
     """

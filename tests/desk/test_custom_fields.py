@@ -1,4 +1,4 @@
-"""Test own fields, which admins add to cases (S3.18): who fills in and sees them, their log, search, export and changes."""
+"""Test custom fields, which admins add to cases (S3.18): who fills in and sees them, their log, search, export and changes."""
 
 import asyncio
 import contextvars
@@ -13,11 +13,11 @@ import pytest
 
 from portal.database import current, transaction
 from portal.desk import Case, Details, Question, Status, agents_list
+from portal.desk.custom_fields.choices import ChoiceName, FieldChoice, add_choices
+from portal.desk.custom_fields.fields import SOME, CaseField, NewField
+from portal.desk.custom_fields.offered import offered, read_number
+from portal.desk.custom_fields.values import change_values, values_of
 from portal.desk.lists.exporting import sheet_of
-from portal.desk.own_fields.choices import ChoiceName, FieldChoice, add_choices
-from portal.desk.own_fields.fields import SOME, CaseField, NewField
-from portal.desk.own_fields.offered import offered, read_number
-from portal.desk.own_fields.values import change_values, values_of
 from portal.desk.verbs.splitting import split
 from portal.errors import Conflict, Invalid
 from portal.people.readers import SYSTEM
@@ -33,7 +33,7 @@ SITE = "Site\nHamburg\nBerlin"
 
 
 async def made(name: str, kind: str = "text", *, hidden: bool = False, choices: str = "", **facts: Any) -> CaseField:
-    """Create an own field of cases as Noor, set its other `facts`, and return it."""
+    """Create a custom field of cases as Noor, set its other `facts`, and return it."""
     async with transaction(NOOR):
         field = await CaseField.create(
             NewField(name=name, kind=kind, choices=choices, for_contacts="no" if hidden else "yes")

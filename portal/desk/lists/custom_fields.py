@@ -1,4 +1,4 @@
-"""Limit the list of cases by own fields: a choice, a part of a text, or a range of numbers or days."""
+"""Limit the list of cases by custom fields: a choice, a part of a text, or a range of numbers or days."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,22 +6,22 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from portal.desk.own_fields import FieldKind
-from portal.desk.own_fields.offered import OfferedField
+from portal.desk.custom_fields import FieldKind
+from portal.desk.custom_fields.offered import OfferedField
 from portal.fields import one_line
 from portal.numbers import number_in
 from portal.render.formats import day, number
 
 LONGEST = 200
 MOST = 50
-"""How many values of own fields a URL may have; the others are ignored."""
+"""How many values of custom fields a URL may have; the others are ignored."""
 _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 
 
 class Wanted(NamedTuple):
-    """A filter by an own field: its value, and the name of its URL parameter, such as `field_3` or `field_3_from`.
+    """A filter by a custom field: its value, and the name of its URL parameter, such as `field_3` or `field_3_from`.
 
-    Several filters by values of one own field are alternatives: a case must have one of the values. The two ends of a
+    Several filters by values of one custom field are alternatives: a case must have one of the values. The two ends of a
     range must both hold.
     """
 
@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
     @property
     def field(self) -> int:
-        """Return the id of the own field."""
+        """Return the id of the custom field."""
         return int(self.name.split("_")[1])
 
     @property
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
         return self.name.partition("_")[2].partition("_")[2]
 
     def words(self, field: OfferedField | None) -> str:
-        """Return the text of the chip for this filter. `field` is the own field; None if it does not exist any more."""
+        """Return the text of the chip for this filter. `field` is the custom field; None if it does not exist any more."""
         if field is None:
             return "Unknown field"
         value: Any = self.text
@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
 
 
 def wanted_of(many: Mapping[str, Sequence[str]]) -> tuple[Wanted, ...]:
-    """Return the filters by own fields in a query string, each once, at most `MOST`.
+    """Return the filters by custom fields in a query string, each once, at most `MOST`.
 
     `many` maps the names of the parameters of the query string to their values.
     """

@@ -1,4 +1,4 @@
-"""Find the own fields that a form offers, and read the texts entered into them."""
+"""Find the custom fields that a form offers, and read the texts entered into them."""
 
 import json
 import re
@@ -13,13 +13,13 @@ import msgspec
 from babel.numbers import NumberFormatError, format_decimal, parse_decimal
 
 from portal.database import current
-from portal.desk.own_fields import FieldKind
+from portal.desk.custom_fields import FieldKind
 from portal.errors import Invalid
 from portal.fields import day, line, one_line
 from portal.people.readers import Reader
 
 Value = str | Decimal | date | int
-"""A value of an own field: a text, a number, a day, or the id of a choice."""
+"""A value of a custom field: a text, a number, a day, or the id of a choice."""
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 LARGEST, DECIMALS = Decimal(10**15), 6
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-+\u2212]?[0-9][0-9.,]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class OfferedField:
-    """An own field that a form offers. `types` are the ids of the case types whose cases have it; () means all."""
+    """A custom field that a form offers. `types` are the ids of the case types whose cases have it; () means all."""
 
     id: int
     name: str
@@ -42,7 +42,7 @@ class OfferedField:
 
     @property
     def key(self) -> str:
-        """Return the name of the form field for this own field."""
+        """Return the name of the form field for this custom field."""
         return f"field_{self.id}"
 
     def fits(self, case_type_id: int) -> bool:
@@ -90,7 +90,7 @@ def read_number(text: str, locale: str) -> Decimal:
 
 
 async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int | None = None) -> list[OfferedField]:
-    """Return the own fields that `by` may fill in, in their order.
+    """Return the custom fields that `by` may fill in, in their order.
 
     Fields that have ended, and with `case_type_id` fields that cases of this type do not have, are left out, unless the
     case with the id `case_id` has a value in them. A choice that has ended is left out unless the case has it. A field
@@ -111,11 +111,11 @@ async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int |
 def read_all(
     fields: Sequence[OfferedField], typed: Mapping[int, str], by: Reader, case_type_id: int
 ) -> tuple[dict[int, Value], dict[str, str]]:
-    """Return the values of own fields for a new case, and the error messages for texts that are not valid.
+    """Return the values of custom fields for a new case, and the error messages for texts that are not valid.
 
-    `typed` maps the ids of own fields to the texts in the form. The values are by the same ids, the error messages by
-    the name of the form field. Own fields that cases of this type do not have are left out. If `by` is a contact, an
-    own field with `required_to_open` must not be empty.
+    `typed` maps the ids of custom fields to the texts in the form. The values are by the same ids, the error messages by
+    the name of the form field. Custom fields that cases of this type do not have are left out. If `by` is a contact, an
+    custom field with `required_to_open` must not be empty.
     """
     values, problems = dict[int, Value](), dict[str, str]()
     for field in fields:
@@ -134,7 +134,7 @@ def read_all(
 
 
 def with_fields(shape: type[Shape], fields: Sequence[OfferedField]) -> Any:
-    """Return the type of a form that has the form fields of `shape`, and a form field for each of these own fields."""
+    """Return the type of a form that has the form fields of `shape`, and a form field for each of these custom fields."""
     return _shape(shape, tuple(field.key for field in fields))
 
 
@@ -144,9 +144,9 @@ def _shape(shape: Any, keys: tuple[str, ...]) -> Any:
 
 
 def refuse_withdrawn(names: Iterable[str], fields: Sequence[OfferedField]) -> None:
-    """Raise `Invalid` if `names`, the form fields of a request, include one for an own field that is no longer offered.
+    """Raise `Invalid` if `names`, the form fields of a request, include one for a custom field that is no longer offered.
 
-    `fields` are the own fields that are offered to the sender. After the refusal, the page shows the form without the
+    `fields` are the custom fields that are offered to the sender. After the refusal, the page shows the form without the
     withdrawn field, and with all other values.
     """
     if {name for name in names if _KEY.fullmatch(name)} - {field.key for field in fields}:
@@ -154,7 +154,7 @@ def refuse_withdrawn(names: Iterable[str], fields: Sequence[OfferedField]) -> No
 
 
 def typed_in(form: Any, fields: Sequence[OfferedField]) -> dict[int, str]:
-    """Return the texts in `form` for these own fields, by field id. `with_fields` has returned the type of `form`."""
+    """Return the texts in `form` for these custom fields, by field id. `with_fields` has returned the type of `form`."""
     return {field.id: getattr(form, field.key) for field in fields}
 
 

@@ -1,4 +1,4 @@
-"""Own fields of cases, such as a serial number, which admins define.
+"""Custom fields of cases, such as a serial number, which admins define.
 
 `fields.py` stores the fields, and `choices.py` the choices of fields of the kind `choice`. `offered.py` finds the
 fields that a form offers and reads the texts entered. `values.py` stores and shows the values of a case.
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class FieldKind(StrEnum):
-    """The kinds of values of own fields. `word` is the name of the kind on pages."""
+    """The kinds of values of custom fields. `word` is the name of the kind on pages."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -23,7 +23,7 @@ class FieldKind(StrEnum):
 
 
 def value_of(kind: str, text: str) -> str | Decimal | date:
-    """Return the value of an own field of this kind from the text in which the log and the database write it."""
+    """Return the value of a custom field of this kind from the text in which the log and the database write it."""
     if kind == FieldKind.NUMBER:
         return Decimal(text)
     return date.fromisoformat(text) if kind == FieldKind.DATE else text

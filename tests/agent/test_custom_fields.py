@@ -1,4 +1,4 @@
-"""Test own fields, which admins add to cases: in the set-up, in forms of a new case, on a case, in lists, and in files."""
+"""Test custom fields, which admins add to cases: in the set-up, in forms of a new case, on a case, in lists, and in files."""
 
 import io
 import re
@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from portal.database import transaction
 from portal.desk import Case
-from portal.desk.own_fields.choices import FieldChoice
-from portal.desk.own_fields.fields import CaseField
+from portal.desk.custom_fields.choices import FieldChoice
+from portal.desk.custom_fields.fields import CaseField
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.agent.test_cases import numbers
 from tests.browser import Browser, text_of
-from tests.desk.test_own_fields import filled, hide, made, shown
+from tests.desk.test_custom_fields import filled, hide, made, shown
 from tests.forms import form_of, send
 from tests.world import ADA, INCIDENT, INES, NOOR, NOW
 
@@ -22,7 +22,7 @@ HERE = "/agent/setup/fields"
 
 
 async def test_an_admin_adds_a_field_with_choices_and_the_changes_say_so(app: Gate) -> None:
-    """S3.18, R89: Noor adds, changes and deletes an own field and its choices; the audit log describes these changes.
+    """S3.18, R89: Noor adds, changes and deletes a custom field and its choices; the audit log describes these changes.
 
     Wrong input, such as a field name that exists already, gets an error message.
     """
@@ -245,7 +245,7 @@ async def _of(location: str) -> Case:
 
 
 async def test_a_type_that_is_no_number_is_refused_beside_one_that_is(app: Gate) -> None:
-    """If one of the case types for which an own field is meant is not a number, the form of the field gets 422."""
+    """If one of the case types for which a custom field is meant is not a number, the form of the field gets 422."""
     field = await made("Site")
     async with await Browser.of(app, NOOR) as noor:
         answer = await noor.send_form(

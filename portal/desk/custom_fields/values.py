@@ -1,4 +1,4 @@
-"""Store and show the values that cases have in own fields."""
+"""Store and show the values that cases have in custom fields."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -12,8 +12,8 @@ from piccolo.table import Table
 from portal.database import current
 from portal.database.uniqueness import unless_gone
 from portal.desk import events
-from portal.desk.own_fields import FieldKind, value_of
-from portal.desk.own_fields.offered import OfferedField, Value
+from portal.desk.custom_fields import FieldKind, value_of
+from portal.desk.custom_fields.offered import OfferedField, Value
 from portal.desk.verbs.changing import agents_only, change, finish, lock
 from portal.errors import Invalid
 from portal.people.readers import AgentReader
@@ -25,7 +25,7 @@ _COLUMN = {FieldKind.TEXT: "text", FieldKind.NUMBER: "number", FieldKind.DATE: "
 
 
 class CaseFieldValue(Table, tablename="case_field_value"):
-    """The value of an own field of a case. It is in one of the last four columns, as `kind` requires.
+    """The value of a custom field of a case. It is in one of the last four columns, as `kind` requires.
 
     The primary key consists of the ids of the case and the field.
     """
@@ -41,7 +41,7 @@ class CaseFieldValue(Table, tablename="case_field_value"):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """An own field as the page of a case shows it. `text` is its value as text, None if it is empty."""
+    """A custom field as the page of a case shows it. `text` is its value as text, None if it is empty."""
 
     id: int
     name: str
@@ -60,7 +60,7 @@ _JOINED = "left join case_field_choice o on o.field_id = v.field_id and o.id = v
 
 
 def shown_sql(case: str, *, for_contact: bool) -> str:
-    """Return the SQL expression for the own fields of the case with the alias `case`, as JSON that `read_shown` reads.
+    """Return the SQL expression for the custom fields of the case with the alias `case`, as JSON that `read_shown` reads.
 
     Agents also see the fields of the case type that are empty and have not ended, so that they can fill them in.
     Contacts see only fields with `for_contacts` that have a value.
@@ -75,20 +75,20 @@ def shown_sql(case: str, *, for_contact: bool) -> str:
 
 
 def read_shown(text: str) -> list[Shown]:
-    """Return the own fields in the JSON of `shown_sql`."""
+    """Return the custom fields in the JSON of `shown_sql`."""
     return msgspec.json.decode(text, type=list[Shown])
 
 
 async def values_of(case_id: int) -> dict[int, Value]:
-    """Return the values of a case in its own fields, by the id of the own field."""
+    """Return the values of a case in its custom fields, by the id of the custom field."""
     rows = await current().fetch("select * from case_field_value where case_id = $1", case_id)
     return {row["field_id"]: row[_COLUMN[FieldKind(row["kind"])]] for row in rows}
 
 
 async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value]) -> None:
-    """Store the values of own fields that were entered when the case was opened.
+    """Store the values of custom fields that were entered when the case was opened.
 
-    `values` maps ids of own fields to their values.
+    `values` maps ids of custom fields to their values.
     """
     for field in fields:
         if field.id in values:
@@ -96,9 +96,9 @@ async def store_new(case: "Case", fields: Sequence[OfferedField], values: Mappin
 
 
 async def _write(sql: Mapping[FieldKind, str], case: "Case", field: OfferedField, value: Value) -> None:
-    """Store a value of an own field.
+    """Store a value of a custom field.
 
-    Raise `Invalid` at the form field if an admin has deleted the own field or the choice since the form offered it.
+    Raise `Invalid` at the form field if an admin has deleted the custom field or the choice since the form offered it.
     """
     async with unless_gone(field.key, f"“{field.name}”, or what was chosen there, was deleted in the meantime.") as tx:
         await tx.execute(sql[field.kind], case.id, case.customer_id, field.id, field.kind.value, value)
@@ -107,9 +107,9 @@ async def _write(sql: Mapping[FieldKind, str], case: "Case", field: OfferedField
 async def change_values(
     case: "Case", fields: Sequence[OfferedField], values: Mapping[int, Value | None], *, by: AgentReader, at: datetime
 ) -> None:
-    """Change the values of own fields of a case, and add a line to the log of the case for each changed value.
+    """Change the values of custom fields of a case, and add a line to the log of the case for each changed value.
 
-    `values` are by the id of the own field; None empties it. Nothing is done for a value that the case has already. If
+    `values` are by the id of the custom field; None empties it. Nothing is done for a value that the case has already. If
     contacts see none of the changed fields, they see neither the lines nor that the case was changed.
     """
     agents_only(by)
@@ -136,14 +136,14 @@ async def change_values(
 
 
 async def refuse_unfilled(case: "Case") -> None:
-    """Raise `Invalid` at the field `status` if an own field is empty that is required to resolve or close the case."""
+    """Raise `Invalid` at the field `status` if a custom field is empty that is required to resolve or close the case."""
     names = await current().fetchval(_UNFILLED, case.id, case.case_type_id)
     if names:
         raise Invalid({"status": f"Fill in {names} first: a case is not resolved without it."})
 
 
 async def take_over(target: "Case", source: "Case", *, by: AgentReader, at: datetime) -> None:
-    """Move the values of own fields that only `source` has to `target`, into which `source` is merged.
+    """Move the values of custom fields that only `source` has to `target`, into which `source` is merged.
 
     The log of `target` records the moved values. It also records each value of `source` that is dropped because
     `target` has another value in this field.

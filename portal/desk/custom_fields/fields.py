@@ -1,4 +1,4 @@
-"""Store the own fields of cases, which admins define, order, and stop offering."""
+"""Store the custom fields of cases, which admins define, order, and stop offering."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from piccolo.table import Table
 from portal.database import current
 from portal.database.rows import Endable, next_position, one
 from portal.database.uniqueness import unless_taken
-from portal.desk.own_fields import FieldKind
-from portal.desk.own_fields.choices import add_choices, short
+from portal.desk.custom_fields import FieldKind
+from portal.desk.custom_fields.choices import add_choices, short
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, identifier, in_range, line, one_of, optional, yes_or_no
 
 MOST = 40
-"""The maximum number of own fields that have not ended, so that a form can show them all."""
+"""The maximum number of custom fields that have not ended, so that a form can show them all."""
 FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 EVERY, SOME = "every", "some"
 """The values of `FieldFacts.for_types`: cases of every type have the field, or only those of the types in `types`."""
@@ -24,7 +24,7 @@ _UNSEEN = "Customers cannot fill in a field that they do not see."
 
 
 class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a new own field as typed. `choices` has one choice per line, for the kind `choice`."""
+    """Form fields of a new custom field as typed. `choices` has one choice per line, for the kind `choice`."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class NewField(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Form fields for changing an own field, as typed.
+    """Form fields for changing a custom field, as typed.
 
     `for_contacts` and the two fields after it are `yes` or `no`. `types` has ids of case types.
     """
@@ -49,7 +49,7 @@ class FieldFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CaseField(Endable, Table, tablename="case_field"):
-    """An own field of cases. Contacts see the field only with `for_contacts`.
+    """A custom field of cases. Contacts see the field only with `for_contacts`.
 
     `case_type_ids` are the ids of the case types whose cases have the field; None if cases of all types have it. With
     `required_to_open`, contacts have to fill in the field when they open a case; with `required_to_resolve`, agents
@@ -69,22 +69,22 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def listed(cls) -> list["CaseField"]:
-        """Return all own fields in the order of their positions, also those that have ended."""
+        """Return all custom fields in the order of their positions, also those that have ended."""
         return await cls.objects().order_by(cls.position).order_by(cls.id)
 
     @classmethod
     async def find(cls, field: int, *, hold: bool = False) -> "CaseField":
-        """Return the own field with this id. With `hold`, lock its row. Raise `NotFound` for an unknown id."""
+        """Return the custom field with this id. With `hold`, lock its row. Raise `NotFound` for an unknown id."""
         if hold:  # The strongest lock: it also waits for transactions that store a value of the field.
             await current().execute("select from case_field where id = $1 for update", in_range(field))
         return await one(cls.objects().where(cls.id == in_range(field)))
 
     @classmethod
     async def create(cls, facts: NewField) -> "CaseField":
-        """Add an own field after all others, with its choices, and return it.
+        """Add a custom field after all others, with its choices, and return it.
 
-        Raise `Invalid` for a form field that is not valid, if another own field has the same name, and if there are
-        `MOST` own fields that have not ended.
+        Raise `Invalid` for a form field that is not valid, if another custom field has the same name, and if there are
+        `MOST` custom fields that have not ended.
         """
         checked = Checked()
         if await cls._is_full():
@@ -106,10 +106,10 @@ class CaseField(Endable, Table, tablename="case_field"):
         return field
 
     async def change(self, facts: FieldFacts) -> None:
-        """Replace everything but the choices of this own field. Cases keep their values. The caller has locked its row.
+        """Replace everything but the choices of this custom field. Cases keep their values. The caller has locked its row.
 
         If `facts.kind` is empty, the field keeps its kind. Raise `Invalid` for a form field that is not valid, if
-        another own field has the same name, and if the kind would change although cases have values of this field.
+        another custom field has the same name, and if the kind would change although cases have values of this field.
         """
         checked = Checked()
         values: dict[str, Any] = {
@@ -135,7 +135,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @classmethod
     async def _is_full(cls) -> bool:
-        """Return whether there are `MOST` own fields that have not ended.
+        """Return whether there are `MOST` custom fields that have not ended.
 
         The table is locked, so that two people who add a field at once cannot exceed `MOST`.
         """
@@ -143,19 +143,19 @@ class CaseField(Endable, Table, tablename="case_field"):
         return await cls.count().where(cls.ended_at.is_null()) >= MOST
 
     async def resume(self) -> None:
-        """Offer the field again. Raise `Conflict` if there are `MOST` other own fields that have not ended."""
+        """Offer the field again. Raise `Conflict` if there are `MOST` other custom fields that have not ended."""
         if self.ended_at and await CaseField._is_full():
             raise Conflict(FULL)
         await super().resume()
 
     async def is_used(self) -> bool:
-        """Return whether any case has a value in this own field."""
+        """Return whether any case has a value in this custom field."""
         return bool(
             await current().fetchval("select exists (select from case_field_value where field_id = $1)", self.id)
         )
 
     async def discard(self) -> None:
-        """Delete this own field with its choices. Raise `Conflict` if a case has a value in it.
+        """Delete this custom field with its choices. Raise `Conflict` if a case has a value in it.
 
         The caller has locked the row of the field.
         """
@@ -164,7 +164,7 @@ class CaseField(Endable, Table, tablename="case_field"):
         await CaseField.delete().where(CaseField.id == self.id)
 
     async def move_above(self, other: int) -> None:
-        """Move this own field to the place directly above the one with the id `other`, unless that was deleted.
+        """Move this custom field to the place directly above the one with the id `other`, unless that was deleted.
 
         The table is locked until the transaction ends.
         """
@@ -176,7 +176,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @property
     def facts(self) -> FieldFacts:
-        """Return the settings of this own field (name, kind, case types), as the form that edits it has them."""
+        """Return the settings of this custom field (name, kind, case types), as the form that edits it has them."""
         flags = {name: "yes" if getattr(self, name) else "no" for name in _FLAGS}
         types = [str(one) for one in self.case_type_ids or ()]
         return FieldFacts(
