@@ -32,17 +32,27 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Record that the infrastructure tests passed with the current files, so that `./dev test` may skip them next time.
+    """Record that the tests that `./dev test` may spare passed with the current files, so that it skips them next time.
 
-    PORTAL_INFRASTRUCTURE_STAMP has the path of the file to write and a digest of the current files, as `path=digest`.
+    PORTAL_TEST_STAMPS has the paths of the files to write, each with a digest of the current files, as
+    `path=digest:path=digest`.
     """
-    stamp, _, digest = os.environ.get("PORTAL_INFRASTRUCTURE_STAMP", "").partition("=")
-    if stamp and exitstatus == 0 and not hasattr(session.config, "workerinput"):
-        Path(stamp).write_text(digest)
+    stamps = os.environ.get("PORTAL_TEST_STAMPS", "")
+    if stamps and exitstatus == 0 and not hasattr(session.config, "workerinput"):
+        for stamp in stamps.split(os.pathsep):
+            path, _, digest = stamp.partition("=")
+            Path(path).write_text(digest)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the browser tests, which take longest, so that no worker is idle at the end while another runs one."""
+    """Mark the tests that drive a browser, before `-m` chooses by the marks, and begin with them.
+
+    They take longest, so no worker is idle at the end while another runs one.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 

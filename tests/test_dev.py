@@ -118,15 +118,15 @@ def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became
     assert became[6:] == ["-m", "not long", "tests/test_money.py", "-x"]
 
 
-def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
+def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their_files(
     dev: ModuleType, became: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Outside CI, `./dev test` skips the infrastructure tests if they have passed with the present files.
+    """Outside CI, `./dev test` skips the tests in a browser, or of the infrastructure, that passed with the present files.
 
     It also skips them if the files are as cloned, because they have passed in CI then. In CI, it always runs them.
     """
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("PORTAL_INFRASTRUCTURE_STAMP", "")
+    monkeypatch.setenv("PORTAL_TEST_STAMPS", "")
 
     def chosen() -> str:
         became.clear()
@@ -134,18 +134,34 @@ def test_the_infrastructure_is_tested_in_ci_and_after_a_change_of_its_files(
         return became[-1]
 
     monkeypatch.setattr(dev, "is_as_cloned", lambda *_: True)
-    assert chosen() == "not long and not infra"
+    assert chosen() == "not long and not (infra) and not (browser)"
     monkeypatch.setattr(dev, "is_as_cloned", lambda *_: False)
     assert chosen() == "not long"
-    stamp, _, digest = os.environ["PORTAL_INFRASTRUCTURE_STAMP"].partition("=")
-    assert stamp == str(tmp_path / "infrastructure")
-    Path(stamp).write_text(digest)
-    assert chosen() == "not long and not infra"
+    stamps = dict(stamp.split("=") for stamp in os.environ["PORTAL_TEST_STAMPS"].split(os.pathsep))
+    assert list(stamps) == [str(tmp_path / mark) for mark in ("infra", "browser")]
+    for path, digest in stamps.items():
+        Path(path).write_text(digest)
+    assert chosen() == "not long and not (infra) and not (browser)"
+    assert os.environ["PORTAL_TEST_STAMPS"] == ""
     monkeypatch.setenv("CI", "true")
     assert chosen() == "not long"
     monkeypatch.delenv("CI")
-    Path(stamp).write_text("another")
+    (tmp_path / "browser").write_text("another")
+    assert chosen() == "not long and not (infra and not browser)"
+    assert os.environ["PORTAL_TEST_STAMPS"].startswith(f"{tmp_path / 'browser'}=")
+    (tmp_path / "infra").write_text("another")
     assert chosen() == "not long"
+
+
+def test_each_pattern_of_spared_tests_finds_files_and_git_understands_it_alike(dev: ModuleType) -> None:
+    """A pattern without files, or one that git reads otherwise, would spare tests whose files have changed."""
+    for pattern in {pattern for patterns in dev.SPARED.values() for pattern in patterns}:
+        found = {str(path.relative_to(dev.ROOT)) for path in dev.ROOT.glob(pattern) if path.is_file()}
+        listed = subprocess.run(
+            ["git", "ls-files", "--", f":(glob){pattern}"], cwd=dev.ROOT, capture_output=True, text=True, check=True
+        )
+        assert found, pattern
+        assert set(listed.stdout.split("\n")) - {""} <= found, pattern
 
 
 def test_a_clone_has_the_files_of_its_remote_until_one_is_changed(

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_pages import FRAME, faults_of
 from tests.world import ADA, INES, PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def code(secret: str, *, steps: int = 0) -> str:

@@ -7,7 +7,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_pages import faults_of
 from tests.world import ADA
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 CHOSEN = "a horse that reads the manual"
 

@@ -9,7 +9,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_pages import faults_of
 from tests.world import INES, MAX, NOOR
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("served_with", [{"PORTAL_SMTP_URL": ""}], ids=["without a mail server"])

@@ -12,7 +12,7 @@ from tests.agent.test_cases import open_case
 from tests.e2e.conftest import Visitors
 from tests.world import GIL, NOW
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.e2e.conftest import Visitors
 from tests.e2e.test_main_job import ZONE, dsn, fill, picture, press
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 __all__ = ["dsn"]
 
 

@@ -11,7 +11,7 @@ from tests.e2e.conftest import Visitors
 from tests.places import furnished
 from tests.world import ADA, MAX
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 async def test_going_back_ticks_the_rows_that_were_ticked_by_hand_and_no_other(

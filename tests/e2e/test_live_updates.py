@@ -15,7 +15,7 @@ from tests.desk.deadlines.promises import promise
 from tests.e2e.conftest import Visitors
 from tests.world import ADA, MAX, NOOR
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 async def shown(visitors: Visitors, address: str, **options: bool | int) -> Page:

@@ -12,7 +12,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_finder import AXE
 from tests.world import GIL, INES, MAX
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 class Typist:

@@ -23,7 +23,7 @@ from tests.desk.held import go_out
 from tests.e2e.conftest import Visitors
 from tests.world import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ZONE = "Europe/Berlin"
 SECRET = "internal-marker"

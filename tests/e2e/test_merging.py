@@ -7,7 +7,7 @@ from tests.agent.test_cases import open_case
 from tests.e2e.conftest import Visitors
 from tests.world import ADA, INES
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 async def test_two_cases_are_merged_by_keyboard_while_the_customer_looks_on(visitors: Visitors) -> None:

@@ -11,7 +11,7 @@ from portal.people.readers import SYSTEM
 from tests.e2e.conftest import Visitors
 from tests.world import INES, MAX
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 WAITING = """
 insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,

@@ -14,7 +14,7 @@ from tests.agent.test_cases import open_case
 from tests.e2e.conftest import Visitors
 from tests.world import ADA, INES, MAX
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 async def told() -> None:

@@ -23,7 +23,7 @@ from tests.pages import MORE, NO_PAGES, STEPS, pages_of
 from tests.places import furnished
 from tests.test_permissions import MATRIX
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 RULES = """exclude => axe.run({exclude}, {

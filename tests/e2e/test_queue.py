@@ -12,7 +12,7 @@ from tests.desk.test_tags import tagged
 from tests.e2e.conftest import Visitors
 from tests.world import ACME, ADA, INCIDENT, INES, MAX, NOOR, NOW
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = pytest.mark.slow
 
 
 class Keyboard:

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Visitors
 from tests.places import furnished
 from tests.world import ADA, INCIDENT
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 STREAM = "**/agent/live?*"
 PAUSE_MS = 6_000

@@ -159,7 +159,6 @@ async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(a
 
 
 @pytest.mark.slow
-@pytest.mark.browser
 async def test_a_browser_shows_each_kind_of_refusal_and_loses_no_word(
     visitors: Visitors, settings: Settings, tmp_path: Path
 ) -> None:

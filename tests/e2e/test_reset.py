@@ -16,7 +16,7 @@ from tests.mail.sink import Server, Sink
 from tests.served import free_port
 from tests.world import ADA
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 FRESH = "violet kettle under seven bridges"
 

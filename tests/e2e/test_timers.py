@@ -13,7 +13,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_logging import at, violations
 from tests.world import INES
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 RUNNING = "#timer-bar time[data-since]"
 
 

@@ -12,7 +12,7 @@ from tests.billing.work import log
 from tests.e2e.conftest import Visitors
 from tests.world import MAX
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 async def timesheet(visitors: Visitors) -> Page:

@@ -18,7 +18,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_logging import violations
 from tests.world import HELPDESK, INES
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def last_monday() -> date:

@@ -93,7 +93,6 @@ async def test_the_main_job_is_done_by_plain_forms(app: Gate) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.browser
 async def test_what_opens_by_script_stands_in_the_page_without_one(visitors: Visitors, settings: Settings) -> None:
     """Without JavaScript, pages show the menus and dialog forms that scripts otherwise open."""
     places = await furnished(open_storage(settings.storage_url))

@@ -13,7 +13,7 @@ from tests.desk.files import attached, opened
 from tests.e2e.conftest import Visitors
 from tests.world import ADA, INES, NOW
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = pytest.mark.slow
 
 COPY = """async (kinds) => {
   const canvas = document.createElement("canvas");

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Visitors
 from tests.e2e.test_main_job import fill, press
 from tests.world import ACME, ACME_CONTRACT, ADA, HELPDESK, MAX
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 async def the_year() -> list[str]:
