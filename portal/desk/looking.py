@@ -48,11 +48,15 @@ def unread_sql(case: str, reader: Reader) -> str:
     """Return the SQL condition that the case with the alias `case` has a message that is new for `reader`.
 
     New is what somebody else has written since the reader last looked at the case or, if they never looked at it, since
-    the instant that the database function `unread_since` returns. Notes are new for agents only.
+    the instant that the database function `unread_since` returns. Notes are new for agents only, and what a
+    caller said is not new for the agent who wrote it down.
     """
-    own, shown = ("contact_id", " and x.kind = 'reply'") if reader.is_contact else ("agent_id", "")
+    if reader.is_contact:
+        others = f"x.kind = 'reply' and x.contact_id is distinct from {int(reader.id)}"
+    else:
+        others = f"x.agent_id is distinct from {int(reader.id)} and x.taken_by_id is distinct from {int(reader.id)}"
     return (
-        f"exists (select from message x where x.case_id = {case}.id{shown} and x.{own} is distinct from {int(reader.id)}"  # noqa: S608
+        f"exists (select from message x where x.case_id = {case}.id and {others}"  # noqa: S608
         f" and x.at > coalesce((select l.looked_at from case_look l where l.case_id = {case}.id"
         f" and l.credential_id = {int(reader.credential_id)}), (select unread_since())))"
     )

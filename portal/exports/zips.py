@@ -1,6 +1,14 @@
 """Write ZIP files as a stream, in memory that does not grow with their length."""
 
 import re
+import zipfile
+from collections.abc import AsyncIterator
+
+import structlog
+
+from portal.errors import NotFound
+
+log = structlog.get_logger("portal.exports")
 
 
 class Sink:
@@ -19,6 +27,24 @@ class Sink:
     def take(self) -> bytes:
         parts, self._parts = self._parts, []
         return b"".join(parts)
+
+
+async def write_file(
+    archive: zipfile.ZipFile, sink: Sink, name: str, key: str, chunks: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """Add a stored file to `archive`, which writes to `sink`, as the member `name`, and yield what is written meanwhile.
+
+    `key` is the key of the file in the storage, and `chunks` its content as `Storage.read` returns it. If the storage has no
+    such file, because it was redacted after its name was read or because it is lost, the member is empty and a warning is
+    logged.
+    """
+    with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as out:
+        try:
+            async for chunk in chunks:
+                out.write(chunk)
+                yield sink.take()
+        except NotFound:
+            log.warning("a file is missing in the storage and empty in a ZIP file", key=key)
 
 
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')

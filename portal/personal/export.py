@@ -6,14 +6,12 @@ others. It contains no password hash, token or key, and nothing that others wrot
 
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from portal.database import current, transaction
 from portal.desk.workflow.priorities import priority_sql
-from portal.errors import NotFound
-from portal.exports.zips import Sink
+from portal.exports.zips import Sink, write_file
 from portal.people.readers import SYSTEM
 from portal.storage import Storage
 
@@ -91,11 +89,9 @@ async def write_zip(person: Person, storage: Storage, drafts: Sequence[str]) -> 
                 out.write(b"\n]\n")
         archive.writestr("drafts.json", "[\n" + ",\n".join(drafts) + "\n]\n")
         async for file in _files(person):
-            member = zipfile.ZipInfo(f"files/{file['id']}/{file['name']}")
-            with archive.open(member, "w") as out, suppress(NotFound):  # It may have been redacted in the meantime.
-                async for chunk in storage.read(file["key"]):
-                    out.write(chunk)
-                    yield sink.take()
+            name = f"files/{file['id']}/{file['name']}"
+            async for written in write_file(archive, sink, name, file["key"], storage.read(file["key"])):
+                yield written
     yield sink.take()
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from portal.database import current, transaction
 from portal.desk import Details
-from portal.errors import NotFound
 from portal.exports import Column, Kind, Sheet
-from portal.exports.zips import Sink, member_name
+from portal.exports.zips import Sink, member_name, write_file
 from portal.people.readers import AgentReader, Reader
 from portal.render.formats import own_value, reading
 from portal.storage import Storage
@@ -52,13 +51,8 @@ async def write_zip(
         for name, content in tables:
             archive.writestr(name, content)
         for name, key in files:
-            with archive.open(zipfile.ZipInfo(f"files/{name}"), "w", force_zip64=True) as out:
-                try:
-                    async for chunk in storage.read(key):
-                        out.write(chunk)
-                        yield sink.take()
-                except NotFound:  # The file was redacted in the meantime.
-                    continue
+            async for written in write_file(archive, sink, f"files/{name}", key, storage.read(key)):
+                yield written
     yield sink.take()
 
 

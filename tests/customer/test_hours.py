@@ -82,6 +82,14 @@ async def test_earlier_periods_can_be_read(app: Gate, care: dict[str, int]) -> N
             assert (await browser.get(f"/hours/services/{care['plan']}")).status_code == 404
 
 
+async def test_after_the_end_of_a_contract_the_period_before_is_its_last(app: Gate, care: dict[str, int]) -> None:
+    """S2.3: the link to earlier periods of a service skips the months between the end of its contract and today."""
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update contract set end_on = '2026-10-16' where id = $1", ACME_CONTRACT)
+    page = f"/hours/services/{care['plan']}?on="
+    assert f"{page}2026-10-15" in await text_of(app, ADA, f"{page}2027-03-01")
+
+
 async def test_hours_are_on_the_home_page_and_in_the_panel_of_a_case(app: Gate, care: dict[str, int]) -> None:
     """Ada's home page, and for agents the panel of a case, show the meter of a prepaid service and what is left.
 

@@ -13,7 +13,7 @@ from portal.web.gate import Gate
 from portal.web.visit import now
 from tests.browser import Browser
 from tests.desk.test_cases import opened
-from tests.world import ADA, ALAN, INES, MAX, NOW
+from tests.world import ADA, ALAN, INCIDENT, INES, MAX, NOW
 
 pytestmark = pytest.mark.usefixtures("dsn")
 LATER = NOW + timedelta(hours=1)
@@ -56,6 +56,16 @@ async def test_what_somebody_else_wrote_is_new_until_the_reader_looks() -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transaction(ALAN) as tx:
             await tx.execute("insert into case_look values ($1, $2, $3)", ADA.credential_id, case.id, NOW)
+
+
+async def test_what_a_caller_said_is_not_new_for_the_agent_who_wrote_it_down() -> None:
+    """S3.7: a call that Ines writes down as Ada's message is new for other agents, and not for Ines or Ada."""
+    async with transaction(INES):
+        case = await Case.open(
+            by=INES, contact_id=ADA.id, called=True, subject="Printer", text="It is dead.", case_type_id=INCIDENT, priority=3,
+            at=NOW + timedelta(minutes=1),
+        )  # fmt: skip
+    assert (await unread(INES), await unread(ADA), await unread(MAX)) == ([], [], [case.number])
 
 
 async def test_opening_a_case_clears_its_mark_in_both_areas(app: Gate) -> None:

@@ -6,7 +6,7 @@ Pending time is logged but not approved. It draws no prepaid minutes, and is sho
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from portal.billing.allocating import book, rolling
@@ -126,10 +126,13 @@ class Standing:
 
     @property
     def earlier(self) -> date | None:
-        """Return the last day of the previous period, or None if the service began after that day."""
+        """Return a day of the latest period before this one in which the service could be used, or None if none is.
+
+        After the end of the contract, that is the last day of the contract.
+        """
         whole = self.contract.active(self.service)
-        day = self.period.start - timedelta(days=1)
-        return day if whole is not None and whole.start <= day else None
+        before = whole.within(Period(date.min, self.period.start)) if whole else None
+        return before.last if before else None
 
     @property
     def waits_for_decision(self) -> bool:
