@@ -238,7 +238,7 @@ async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what
 ) -> None:
     """S1.21: without JavaScript, one button saves what Ines typed and adds a row; another copies the rows of the week before.
 
-    If no work matches the text for the new row, she gets 422.
+    A cell that is refused does not keep last week's rows away. If no work matches the text for the new row, she gets 422.
     """
     await logged(case, work_date=day(-7), minutes=10)
     await logged(None, work_date=day(-6), minutes=10, general_kind_id=2, description="Course")
@@ -253,6 +253,13 @@ async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what
     shown = form_of(page.text, HERE).fields
     assert shown["row"] == [f"case-{case.number}.1.0", "general-2.0.0"]
     assert shown[cell(case, 0)] == ["1:00"]
+    part = await save(ines, fields | {"seen": "{}"}, **{cell(case, 1): "soon"}, then="copy")
+    shown = form_of(part.text, HERE).fields
+    assert (part.status_code, shown["row"], shown[cell(case, 1)]) == (
+        422,
+        [f"case-{case.number}.1.0", "general-2.0.0"],
+        ["soon"],
+    )
     nothing = await save(ines, fields | {"seen": "{}"}, on_typed="no such thing", then="row")
     assert nothing.status_code == 422
     assert "No case, project or service has “no such thing”" in html.unescape(nothing.text)

@@ -52,11 +52,12 @@ async def _week(
     errors: dict[str, str] | None = None,
     typed: dict[str, Any] | None = None,
     saved: int = 0,
+    more: Iterable[RowKey] = (),
 ) -> Response[str]:
     visit = visit_of(request)
     reader: Any = visit.reader
     first = _first(request, reader, (typed or {}).get("from", ""))
-    week = await week_of(reader, first, visit.at, more=_rows_asked(request))
+    week = await week_of(reader, first, visit.at, more=[*_rows_asked(request), *more])
     done = saved or number_in(request.query_params.get("saved", ""))
     return await agent_page(
         request, reader, "agent/time/week.html", week=week, today=today(reader.time_zone, visit.at), form_key=uuid.uuid4(),
@@ -109,17 +110,18 @@ async def save_week(
 ) -> Response[Any]:
     """Save the changed cells; then add a row, copy the rows of last week, or show the week again, as the button says.
 
-    Each cell is saved on its own. If some cells are refused, only save the others, and show the page with the reasons
-    and with what was typed in the refused cells.
+    Each cell is saved on its own. If some cells are refused, only save the others, and show the page with the reasons,
+    with what was typed in the refused cells, and with the added or copied rows.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader):
         await grid.lock_week(reader, first)
         week = await week_of(reader, first, at, more=_rows_asked(request))
         report = await grid.save(reader, week, typed, at=at)
-        rows = [typed.with_task(key) for key in _rows_asked(request)] + await _rows_wanted(reader, form, first)
+        wanted = await _rows_wanted(reader, form, first)
     if report.refused:
-        return await _refused(request, reader, form, report)
+        return await _refused(request, reader, form, report, wanted)
+    rows = [*map(typed.with_task, _rows_asked(request)), *wanted]
     return see_other(_address(first, rows, saved=len(report.done)))
 
 
@@ -138,15 +140,17 @@ async def _rows_wanted(reader: AgentReader, form: Form, first: date) -> list[Row
     return [RowKey.of(sought.on)]
 
 
-async def _refused(request: Web, reader: AgentReader, form: Form, report: Report[str, None]) -> Response[str]:
-    """Return the page with an error message for each refused cell.
+async def _refused(
+    request: Web, reader: AgentReader, form: Form, report: Report[str, None], more: Iterable[RowKey]
+) -> Response[str]:
+    """Return the page with an error message for each refused cell, and with the additional rows `more`.
 
     The refused cells keep what was typed in them; the other cells show what is stored.
     """
     errors = {name: grid.sentence_of(refusal) for name, refusal in report.refused.items()}
     kept = {name: form.get(name) for name in form.fields if name in errors or _OF_ROW.fullmatch(name) or name == "from"}
     async with transaction(reader, readonly=True):
-        response = await _week(request, errors=errors, typed=kept, saved=len(report.done))
+        response = await _week(request, errors=errors, typed=kept, saved=len(report.done), more=more)
     response.status_code = 200 if report.done else max(refusal.status for refusal in report.refused.values())
     return response
 
