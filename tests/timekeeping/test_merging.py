@@ -302,6 +302,21 @@ async def test_the_case_that_remains_gets_the_agent_and_the_project_that_it_lack
     } <= set(await words(new))
 
 
+async def test_a_case_that_is_opened_again_gets_an_agent_who_has_not_left() -> None:
+    """S3.39: a resolved case of Max, who has left, becomes open and Ines's if an open case of Ines is merged into it."""
+    old, new = await pair()
+    async with transaction(INES):
+        await old.take(by=INES, at=NOW)
+    async with transaction(MAX):
+        await new.take(by=MAX, at=NOW)
+        await new.change_status(Status.RESOLVED, by=MAX, at=NOW)
+    async with transaction(SYSTEM) as tx:
+        await tx.execute("update agent set ended_at = $1 where id = $2", NOW, MAX.id)
+    await merged(old, into=new)
+    found = await reread(new)
+    assert (found.agent_id, found.stands) == (INES.id, Status.OPEN)
+
+
 async def test_merging_again_changes_nothing() -> None:
     """Merging the same two cases again, in either direction, changes nothing."""
     old, new = await pair()

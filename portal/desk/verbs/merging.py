@@ -76,13 +76,14 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
         await move_watchers(source.id, target.id)
         await values.take_over(target, source, by=by, at=at)
     replied = [case.first_replied_at for case in (target, *sources) if case.first_replied_at]
-    columns, inherited = await _inherited(target, sources)
+    opens = _opens(target.stands, [source.stands for source in sources])
+    columns, inherited = await _inherited(target, sources, opens=opens)
     if not target.confidential and any(source.confidential for source in sources):
         columns |= {"confidential": True}
         lines.append(("confidential", {"to": True}))
     columns |= {"first_replied_at": target.first_replied_at or min(replied, default=None)}
     columns, lines = columns | await take_clock(target, sources), lines + inherited
-    if _opens(target.stands, [source.stands for source in sources]):
+    if opens:
         reopened, status_line = await moved(target, Status.OPEN, at)
         columns, lines = columns | reopened, lines + status_line
     await change(target, columns, lines, by, at)
@@ -98,16 +99,17 @@ def _opens(target: Status, sources: Collection[Status]) -> bool:
     return not target.is_ours and any(source.is_ours for source in sources)
 
 
-async def _inherited(target: "Case", sources: Sequence["Case"]) -> tuple[dict[str, Any], list[LogLine]]:
+async def _inherited(target: "Case", sources: Sequence["Case"], *, opens: bool) -> tuple[dict[str, Any], list[LogLine]]:
     """Return the columns and log lines for what `target` takes over from `sources`.
 
-    If `target` has no agent, it gets an agent of `sources` who has not left. If `target` has no project, it gets a
+    If `target` has no agent, it gets an agent of `sources` who has not left. It also gets one if its own agent has left
+    and the merge opens it (`opens`). If `target` has no project, it gets a
     project of `sources`.
     """
     columns, lines = dict[str, Any](), list[LogLine]()
     agents = [source.agent_id for source in sources if source.agent_id and await works(source.agent_id)]
     projects = [source.project_id for source in sources if source.project_id]
-    if agents and not target.agent_id:
+    if agents and (not target.agent_id or (opens and not await works(target.agent_id))):
         columns["agent_id"] = agents[0]
         lines.append(("assigned", {"to": await agent_name(agents[0])}))
     if projects and not target.project_id:
