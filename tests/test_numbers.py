@@ -44,10 +44,11 @@ def test_a_day_that_has_no_weeks_around_it_is_no_day(text: str | None) -> None:
     assert day_in("2026-11-20") == date(2026, 11, 20)
 
 
-@pytest.mark.parametrize("since", ["9" * 10, "9" * 12, "9" * 40])
+@pytest.mark.parametrize("since", ["9" * 12, "9" * 40])
 def test_no_instant_in_a_url_is_beyond_the_calendar(since: str) -> None:
     """R50: a `since` in a URL that is too large for any date is read as None."""
-    assert Seen.read({"since": since}).since is None or len(since) == 10
+    assert Seen.read({"since": since}).since is None
+    assert Seen.read({"since": "9" * 10}).since is not None
 
 
 def test_a_cursor_of_time_with_a_number_too_large_leads_to_the_first_page() -> None:

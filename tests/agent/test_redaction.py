@@ -243,7 +243,7 @@ async def test_a_held_reply_that_goes_out_at_this_moment_is_not_waited_for(dsn: 
     assert "outgoing_reply" not in await kept(dsn)
 
 
-async def test_an_custom_field_is_redacted_with_every_value_that_its_log_has(
+async def test_a_custom_field_is_redacted_with_every_value_that_its_log_has(
     app: Gate, dsn: str, storage: Storage
 ) -> None:
     """Noor redacts the text of a custom field: the case, its log and the search lose each value that the field ever had.

@@ -43,7 +43,7 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
         assert "Waiting for the manufacturer" in (await ada.get(path)).text, path
 
 
-async def test_an_admin_limits_what_may_follow_and_a_colleagues_change_is_kept(noor: Browser, case: Case) -> None:
+async def test_an_admin_limits_what_may_follow_and_an_old_form_undoes_no_change(noor: Browser, case: Case) -> None:
     """S3.18: Noor limits which statuses may follow Open, and then renames Open.
 
     If she sends a form that she opened before, with another new name, she gets 409. The audit log describes the
