@@ -21,7 +21,7 @@ from benchmarks.site import Site, served
 from portal import database
 from portal.database import schema, transaction
 from portal.embedded import EmbeddedPostgres
-from portal.people import sessions
+from portal.people.access import sessions
 
 FIGURES = "rps p50_ms p99_ms cpu_app_ms cpu_db_ms".split()
 """The figures that are measured in each run, first for a page and then for its floor."""

@@ -75,18 +75,18 @@ from portal.mail.refusals import MailRefusal
 from portal.notices.choices import NoticeChoice
 from portal.notices.inbox import Notice
 from portal.notices.invoice_mails import InvoiceMail
+from portal.people.access.attempts import Attempt
+from portal.people.access.credentials import Credential
+from portal.people.access.invitations import Invitation
+from portal.people.access.sessions import SessionRow
 from portal.people.agents import Agent
-from portal.people.attempts import Attempt
 from portal.people.contacts import Contact
-from portal.people.credentials import Credential
 from portal.people.customers import Customer
 from portal.people.departments import Department, Designation
 from portal.people.factors.authenticator import Authenticator
 from portal.people.factors.passkeys import Passkey
 from portal.people.factors.recovery import RecoveryCode
-from portal.people.invitations import Invitation
 from portal.people.roles import Role
-from portal.people.sessions import SessionRow
 from portal.people.working.absences import Absence
 from portal.people.working.costs import CostRate
 from portal.people.working.hours import WorkingHours

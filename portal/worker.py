@@ -31,7 +31,7 @@ from portal.errors import Unavailable
 from portal.jobs import EACH_MINUTE
 from portal.mail import outgoing, refusals
 from portal.notices import invoice_mails, mailing
-from portal.people import attempts, invitations, sessions
+from portal.people.access import attempts, invitations, sessions
 from portal.people.readers import SYSTEM
 from portal.reports import files
 from portal.settings import Settings

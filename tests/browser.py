@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from portal.database import transaction
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.readers import Reader
 from portal.web.gate import Gate
 from portal.web.visit import new_csrf_token

@@ -47,7 +47,7 @@ from portal.mail import Ids, outgoing
 from portal.mail.delivery import NO_SERVER
 from portal.mail.outgoing import Addressee
 from portal.notices.unsubscribing import Unsubscription
-from portal.people import invitations, sessions
+from portal.people.access import invitations, sessions
 from portal.people.agents import Agent, AgentFacts
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.contacts.calling import NewCaller

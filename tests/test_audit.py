@@ -13,7 +13,7 @@ from portal import audit, billing
 from portal.contracts.company import Company
 from portal.contracts.rates import Rate, RateFacts
 from portal.database import transaction
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.factors import authenticator, recovery

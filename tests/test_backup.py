@@ -15,7 +15,7 @@ import pytest
 from portal import database
 from portal.database import transaction
 from portal.embedded import EmbeddedPostgres
-from portal.people import credentials
+from portal.people.access import credentials
 from portal.people.readers import SYSTEM
 from portal.storage import open_storage
 from tests.desk.files import upload

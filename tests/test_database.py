@@ -14,7 +14,7 @@ from portal.database import current, transaction
 from portal.database.rows import insert_all
 from portal.desk import Case
 from portal.errors import Unavailable
-from portal.people.attempts import Attempt
+from portal.people.access.attempts import Attempt
 from portal.people.readers import SYSTEM
 from tests.world import ACME, ADA, ALAN, GIL, INCIDENT, INES, NOW
 

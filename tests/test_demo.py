@@ -18,7 +18,7 @@ from portal.demo.calendar import Calendar
 from portal.demo.stories import ordinary_stories, unique_stories
 from portal.desk.workflow import Status
 from portal.errors import Invalid
-from portal.people import credentials
+from portal.people.access import credentials
 from portal.people.readers import SYSTEM
 from portal.storage import Storage, open_storage
 from portal.timekeeping.clock.forgotten import forgotten_by

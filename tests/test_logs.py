@@ -14,7 +14,7 @@ import pytest
 from portal import jobs
 from portal.database import transaction
 from portal.logs import described
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.readers import SYSTEM
 from tests.conftest import tidy
 from tests.served import Portal, csrf, free_port, served, sign_in

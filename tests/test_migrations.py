@@ -15,7 +15,7 @@ from piccolo.apps.migrations.commands import forwards
 from portal import database
 from portal.billing import violations
 from portal.database import schema, transaction
-from portal.people import invitations, sessions
+from portal.people.access import invitations, sessions
 from portal.people.readers import SYSTEM
 from tests.conftest import _drop, _of, _run
 from tests.examples import turns

@@ -11,7 +11,7 @@ import pytest
 
 from portal.database import transaction
 from portal.errors import Conflict
-from portal.people import credentials, invitations, sessions
+from portal.people.access import credentials, invitations, sessions
 from portal.people.agents import Agent
 from portal.people.readers import SYSTEM
 from tests.world import ADA, ALAN, GIL, INES, MAX, NOOR, NOW

@@ -15,7 +15,7 @@ from portal import jobs, mail
 from portal.database import transaction
 from portal.errors import Unavailable
 from portal.jobs import EACH_MINUTE
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
 from portal.storage import open_storage

@@ -14,7 +14,7 @@ from portal.desk.leaving import end_contact, open_cases_of_contact
 from portal.errors import Conflict
 from portal.mail import refusals
 from portal.numbers import number_in
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.contact_search import known_contacts_of
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.contacts.administration import administering, refuse_own_end, refuse_own_loss

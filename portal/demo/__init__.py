@@ -17,7 +17,7 @@ from portal.demo.files import DemoFiles, picture
 from portal.demo.scenario import Scenario
 from portal.demo.stories import articles, fields, queue
 from portal.demo.timeline import Timeline
-from portal.people import passwords
+from portal.people.access import passwords
 from portal.people.readers import SYSTEM, ContactReader
 from portal.render import documents
 from portal.storage import Storage

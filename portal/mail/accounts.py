@@ -6,7 +6,7 @@ from portal.contracts.company import Company
 from portal.database import transaction
 from portal.mail.composing import Mail, compose
 from portal.mail.receivers import owner_of_login, receiver_of
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.factors.notices import FactorChange
 from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings

@@ -13,7 +13,7 @@ from portal.mail.composing import Mail
 from portal.mail.documents import invoice
 from portal.mail.notices import told
 from portal.notices import invoice_mails, mailing
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.factors.notices import FactorChange
 from portal.settings import Settings
 from portal.words import MailState

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portal.database import transaction
+from portal.people.access.sessions import reader_of
 from portal.people.readers import Reader
-from portal.people.sessions import reader_of
 
 
 class Receiver(Protocol):

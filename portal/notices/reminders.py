@@ -13,8 +13,8 @@ from portal.database import current
 from portal.notices import warnings
 from portal.notices.kinds import KINDS, Due
 from portal.notices.passing import make
+from portal.people.access.sessions import reader_of
 from portal.people.readers import AgentReader
-from portal.people.sessions import reader_of
 from portal.people.working.hours import WorkingHours
 from portal.timekeeping.calendar.weeks import monday_of
 from portal.timekeeping.policy.switches import TimeRules

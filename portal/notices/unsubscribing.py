@@ -13,8 +13,8 @@ from portal.database import transaction
 from portal.errors import NotFound
 from portal.notices.choices import Choice, Choices, Mail, own_choices, save
 from portal.notices.kinds import KINDS
+from portal.people.access.sessions import reader_of
 from portal.people.readers import Reader
-from portal.people.sessions import reader_of
 from portal.sealing import Broken, Sealer
 
 DIGEST = "digest"

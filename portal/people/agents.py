@@ -13,13 +13,13 @@ from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, identifier, in_range, line, one_of, optional
-from portal.people import credentials, passwords
-from portal.people.credentials import Person
+from portal.people.access import credentials, passwords
+from portal.people.access.persons import Person
+from portal.people.access.sessions import reader_of
 from portal.people.departments import Department, DepartmentFacts, designate, designations_of
 from portal.people.offered import Known, Offered, few, known, offered
 from portal.people.readers import AgentReader
 from portal.people.roles import Role
-from portal.people.sessions import reader_of
 from portal.regions import locale, time_zone
 
 GRADES = ("agent", "manager", "admin")

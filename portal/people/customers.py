@@ -14,7 +14,7 @@ from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import Endable, one
 from portal.database.uniqueness import unless_taken
 from portal.fields import Checked, email, in_range, optional, vat_id
-from portal.people import credentials, invitations, sessions
+from portal.people.access import credentials, invitations, sessions
 from portal.people.contact_search import BY_MAIL, BY_NAME, BY_TELEPHONE, PUNCTUATION, mail_part, telephone_digits
 from portal.people.offered import Offered, offered
 from portal.people.parties import PartyFacts, read_party

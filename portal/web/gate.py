@@ -18,7 +18,7 @@ from portal.contracts.company import BRIEF
 from portal.database import ORIGIN, transaction
 from portal.errors import BadRequest, Forbidden, NotFound, Refusal
 from portal.numbers import is_ascii_where_numbers_are
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.settings import Settings
 from portal.storage import Storage
 from portal.timekeeping.policy.switches import RULES, Rules

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from portal.database import transaction
-from portal.people import attempts
+from portal.people.access import attempts
 from portal.web.visit import Web, visit_of
 
 _MINUTE = timedelta(minutes=1)

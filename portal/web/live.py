@@ -22,9 +22,9 @@ from litestar.response import Stream
 from portal import database, outbox
 from portal.errors import TooMany, Unavailable
 from portal.numbers import number_in
-from portal.people import sessions
+from portal.people.access import sessions
+from portal.people.access.sessions import Session
 from portal.people.readers import AgentReader, ContactReader, Reader
-from portal.people.sessions import Session
 from portal.web import presence
 from portal.web.guards import agent_only, contact_only
 from portal.web.monitoring.metrics import OPEN_STREAMS

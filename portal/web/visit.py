@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from litestar import Request
 from litestar.connection import ASGIConnection
 
+from portal.people.access.sessions import Membership, Session
 from portal.people.readers import Reader
-from portal.people.sessions import Membership, Session
 from portal.sealing import key_of
 from portal.settings import Settings
 from portal.storage import Storage

@@ -15,9 +15,9 @@ from portal.desk import Case, Status
 from portal.desk.workflow import unanswered
 from portal.errors import Conflict
 from portal.notices.invoice_mails import receivers
+from portal.people.access.credentials import USED
 from portal.people.contacts import Contact
 from portal.people.contacts.calling import NewCaller
-from portal.people.credentials import USED
 from portal.people.customers import Customer, CustomerFacts
 from portal.people.readers import SYSTEM
 from portal.personal import export

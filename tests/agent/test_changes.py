@@ -19,7 +19,7 @@ from portal.contracts.price_list.templates import ServiceTemplate, TemplateFacts
 from portal.contracts.rates import Rate, RateFacts
 from portal.database import transaction
 from portal.desk.leaving import end_contact
-from portal.people import credentials, invitations
+from portal.people.access import credentials, invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.customers import Customer

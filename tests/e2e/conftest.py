@@ -18,7 +18,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from portal.database import transaction
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.settings import Settings
 from tests.look.gallery import FLAGS, executable
 from tests.served import free_port

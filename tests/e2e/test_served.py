@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from portal.database import transaction
-from portal.people import sessions
+from portal.people.access import sessions
 from tests.world import ADA
 
 pytestmark = pytest.mark.slow

@@ -27,7 +27,7 @@ from portal.billing import violations
 from portal.database import transaction
 from portal.embedded import EmbeddedPostgres
 from portal.errors import Unavailable
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.readers import SYSTEM, Reader
 from portal.storage import open_storage
 from portal.timekeeping.states import submit

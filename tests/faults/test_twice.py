@@ -7,7 +7,7 @@ import pytest
 
 from portal.billing import violations
 from portal.database import transaction
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.readers import SYSTEM
 from portal.web.gate import Gate
 from tests.browser import Browser

@@ -12,7 +12,7 @@ from portal.database import current, transaction
 from portal.desk import Case
 from portal.desk.messages import Writing
 from portal.desk.replies import outgoing
-from portal.people import credentials, invitations, sessions
+from portal.people.access import credentials, invitations, sessions
 from portal.people.readers import SYSTEM, Reader
 from tests.billing.work import NOVEMBER, log
 from tests.faults.child import FormToSend

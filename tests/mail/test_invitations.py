@@ -10,7 +10,7 @@ import pytest
 
 from portal import mail
 from portal.database import transaction
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.contacts import Contact
 from portal.people.readers import SYSTEM
 from portal.settings import Settings

@@ -17,7 +17,7 @@ import pytest
 from portal import jobs, mail
 from portal.database import transaction
 from portal.mail.accounts import WHAT
-from portal.people import invitations, sessions
+from portal.people.access import invitations, sessions
 from portal.people.readers import SYSTEM
 from portal.settings import Settings
 from portal.storage import open_storage

@@ -14,7 +14,7 @@ from portal.desk import Case, Status
 from portal.desk.verbs.rating import Rated
 from portal.notices import passing
 from portal.notices.kinds import KINDS
-from portal.people import credentials
+from portal.people.access import credentials
 from portal.people.readers import SYSTEM, Reader
 from portal.timekeeping import flags
 from portal.timekeeping.entries import TimeEntry

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from portal.database import transaction
-from portal.people import credentials, passwords
+from portal.people.access import credentials, passwords
 
 
 async def change_password(credential_id: int, password: str, at: datetime) -> None:

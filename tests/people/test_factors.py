@@ -9,7 +9,8 @@ import pytest
 
 from portal.database import transaction
 from portal.errors import Conflict, Invalid, TooMany
-from portal.people import factors, sessions
+from portal.people import factors
+from portal.people.access import sessions
 from portal.people.factors import authenticator, recovery
 from portal.sealing import Sealer
 from tests.world import ADA, ALAN, GIL, INES, NOOR

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from portal.people import passwords
-from portal.people.passwords import LEAST, MOST, chosen, hashed, matches, refuse_weak, renewed
+from portal.people.access import passwords
+from portal.people.access.passwords import LEAST, MOST, chosen, hashed, matches, refuse_weak, renewed
 
 KNOWN = ["Halden IT", "Halden IT GmbH", "Acme", "Ada Lindqvist", "ada@acme.example"]
 

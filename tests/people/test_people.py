@@ -7,7 +7,7 @@ import pytest
 
 from portal.database import current, transaction
 from portal.errors import Conflict, Invalid, NotFound
-from portal.people import credentials, invitations, passwords, sessions
+from portal.people.access import credentials, invitations, passwords, sessions
 from portal.people.agents import Agent, AgentFacts, create_admin, reader_of_agent, without_approver
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer, CustomerFacts

@@ -11,7 +11,7 @@ from portal import mail
 from portal.database import current, transaction
 from portal.desk import Case
 from portal.errors import Conflict, Invalid, NotFound
-from portal.people import credentials, invitations, sessions
+from portal.people.access import credentials, invitations, sessions
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.contacts.administration import administering
 from portal.people.customers import Customer

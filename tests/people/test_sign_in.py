@@ -11,7 +11,7 @@ import pytest
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
 from portal.mailboxes import canonical, for_mail
-from portal.people import attempts, credentials, passwords
+from portal.people.access import attempts, credentials, passwords
 from portal.people.readers import SYSTEM
 from tests.world import ADA, ALAN, INES, NOW, PASSWORD
 

@@ -14,7 +14,7 @@ from portal.desk import Case
 from portal.desk.leaving import end_contact
 from portal.desk.workflow import Status
 from portal.errors import Conflict, NotFound
-from portal.people import credentials, invitations, sessions
+from portal.people.access import credentials, invitations, sessions
 from portal.people.contacts import Contact, ContactFacts
 from portal.people.customers import Customer
 from portal.people.factors import recovery

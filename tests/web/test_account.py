@@ -10,7 +10,8 @@ import pyotp
 import pytest
 
 from portal.database import transaction
-from portal.people import credentials, factors, invitations, sessions
+from portal.people import factors
+from portal.people.access import credentials, invitations, sessions
 from portal.people.customers import Customer
 from portal.people.factors import authenticator
 from portal.people.readers import Reader
@@ -241,7 +242,7 @@ async def test_an_invitation_does_not_pass_the_second_factor_by(app: Gate) -> No
 
     Until then she is not signed in.
     """
-    from portal.people import invitations
+    from portal.people.access import invitations
 
     await with_factor(app, INES)
     async with transaction(NOOR):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from portal.database import transaction
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.web import gate
 from portal.web.bodies import arriving
 from portal.web.gate import Gate

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from portal.database import transaction
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.web.gate import Gate
 from tests.browser import Browser
 from tests.world import ADA, NOOR

@@ -12,7 +12,7 @@ import pytest
 from portal import outbox
 from portal.database import transaction
 from portal.errors import TooMany
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.readers import SYSTEM, Reader
 from portal.settings import Settings
 from portal.storage import open_storage

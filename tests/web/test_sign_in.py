@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from portal.database import current, transaction
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.readers import Reader
 from portal.web.gate import Gate
 from portal.web.visit import safe_path

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from portal.database import transaction
-from portal.people import credentials, factors, sessions
+from portal.people import factors
+from portal.people.access import credentials, sessions
 from portal.people.factors import authenticator
 from portal.people.readers import SYSTEM
 from portal.web.bodies import receiving

@@ -6,7 +6,8 @@ from typing import Any
 from portal.database import transaction
 from portal.errors import Conflict
 from portal.mail import refusals
-from portal.people import factors, sessions
+from portal.people import factors
+from portal.people.access import sessions
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.people.readers import AgentReader

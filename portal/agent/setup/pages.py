@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response
 
 from portal.agent.pages import agent_page
-from portal.people import invitations
+from portal.people.access import invitations
 from portal.people.agents import Agent
 from portal.people.contacts import Contact
 from portal.web.finding import Finder, people_in

@@ -12,8 +12,8 @@ from portal.database import current, transaction
 from portal.desk.cases import Case
 from portal.desk.verbs.rating import may_rate, rated_until
 from portal.errors import NotFound
+from portal.people.access.sessions import reader_of
 from portal.people.readers import ContactReader, Reader
-from portal.people.sessions import reader_of
 from portal.sealing import Broken, Sealer
 
 _PURPOSE = "rating"

@@ -13,8 +13,8 @@ from portal.database.pages import SIZE, Page, page_of
 from portal.database.rows import one
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, email, in_range, line, optional, phone
-from portal.people import credentials
-from portal.people.credentials import Person
+from portal.people.access import credentials
+from portal.people.access.persons import Person
 from portal.people.customers import Customer
 from portal.people.offered import SELECTABLE, Offered
 from portal.people.readers import SYSTEM, Reader, System

@@ -11,7 +11,7 @@ from typing import Literal
 
 from portal.database import current, transaction
 from portal.errors import Conflict, Invalid
-from portal.people import attempts, sessions
+from portal.people.access import attempts, sessions
 from portal.people.factors import authenticator, notices, passkeys, recovery
 from portal.people.factors.authenticator import Authenticator
 from portal.people.factors.passkeys import ListedPasskey, Passkey

@@ -10,7 +10,7 @@ from piccolo.table import Table
 
 from portal.errors import Conflict, Invalid
 from portal.fields import Checked, line
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.people.factors import notices, recovery
 
 MOST = 20

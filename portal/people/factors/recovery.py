@@ -10,7 +10,7 @@ from hashlib import sha256
 from piccolo.columns import BigInt, Bytea
 from piccolo.table import Table
 
-from portal.people import sessions
+from portal.people.access import sessions
 
 COUNT = 10
 _BYTES = 10

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
-from portal.people import credentials, sessions
+from portal.people.access import credentials, sessions
 from portal.web.account.pages import account_page
 from portal.web.errors import Detour
 from portal.web.forms import Form

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from portal.database import transaction
 from portal.errors import NotFound
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.web.account.pages import account_page, hold_session
 from portal.web.forms import Form
 from portal.web.guards import signed_in

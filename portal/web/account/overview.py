@@ -9,7 +9,8 @@ from litestar.params import FromQuery
 
 from portal.database import transaction
 from portal.mail import refusals
-from portal.people import factors, sessions
+from portal.people import factors
+from portal.people.access import sessions
 from portal.web.account.pages import account_page, login_of
 from portal.web.guards import signed_in
 from portal.web.pages import see_other

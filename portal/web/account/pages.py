@@ -6,7 +6,8 @@ from typing import Any
 from litestar import Response
 
 from portal.database import current
-from portal.people import factors, sessions
+from portal.people import factors
+from portal.people.access import sessions
 from portal.web.errors import SignInNeeded
 from portal.web.pages import page
 from portal.web.sessionless.sign_in import open_session

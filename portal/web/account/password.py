@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
-from portal.people import credentials, passwords
-from portal.people.passwords import Proven
+from portal.people.access import credentials, passwords
+from portal.people.access.passwords import Proven
 from portal.people.readers import ContactReader, Reader
 from portal.web.account.pages import account_page, hold_session, renew_session
 from portal.web.forms import Form

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from portal.database import transaction
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.web.account.pages import login_of
 from portal.web.guards import signed_in
 from portal.web.pages import see_other

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from portal.errors import BadRequest, TooLarge, TooMany, TooSlow
-from portal.people import attempts
+from portal.people.access import attempts
 from portal.web.visit import Visit
 
 READ_PAST, READ_PAST_SECONDS = 25 * 1024 * 1024, 5.0

@@ -12,7 +12,7 @@ from portal.database import transaction
 from portal.desk import RefusedEnding
 from portal.desk.files import attachments, draft_files, filetypes
 from portal.errors import BadRequest, Forbidden, Full, Invalid, TooLarge, TooMany, TooSlow
-from portal.people import sessions
+from portal.people.access import sessions
 from portal.storage import new_key
 from portal.web import drafts
 from portal.web.bodies.arriving import READ_PAST, Arriving, arriving

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.errors import Conflict, Invalid, NotFound, TooMany
-from portal.people import credentials, invitations
+from portal.people.access import credentials, invitations
 from portal.web.bodies.receiving import read
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other

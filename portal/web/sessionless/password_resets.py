@@ -12,7 +12,7 @@ from portal import jobs
 from portal.database import transaction
 from portal.errors import NotFound, TooMany
 from portal.fields import Checked, email
-from portal.people import attempts, credentials, invitations
+from portal.people.access import attempts, credentials, invitations
 from portal.web.bodies.receiving import read
 from portal.web.forms import Form
 from portal.web.pages import on_refusal, page, see_other

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from portal.database import transaction
 from portal.errors import Invalid, TooMany
-from portal.people import credentials, factors
+from portal.people import factors
+from portal.people.access import credentials
 from portal.people.factors import passkeys
 from portal.web.bodies.receiving import read
 from portal.web.challenges import challenge_of, new_challenge, relying_party_of

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from portal.database import current, transaction
 from portal.errors import TooMany
-from portal.people import credentials, factors, sessions
-from portal.people.passwords import Proven
+from portal.people import factors
+from portal.people.access import credentials, sessions
+from portal.people.access.passwords import Proven
 from portal.web import cookies
 from portal.web.forms import Form
 from portal.web.monitoring.metrics import REFUSED_SIGN_INS

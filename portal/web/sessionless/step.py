@@ -5,7 +5,7 @@ There is no session yet, so a sealed (encrypted) cookie holds what is remembered
 
 from datetime import datetime, timedelta
 
-from portal.people.passwords import Proven
+from portal.people.access.passwords import Proven
 from portal.sealing import Broken
 from portal.web import cookies
 from portal.web.visit import Web, safe_path, visit_of

@@ -18,8 +18,8 @@ from portal import jobs
 from portal.database import current, transaction
 from portal.database.rows import insert_one
 from portal.errors import Conflict, NotFound
-from portal.people import passwords, sessions
-from portal.people.passwords import Proven, mark_of
+from portal.people.access import passwords, sessions
+from portal.people.access.passwords import Proven, mark_of
 
 Kind = Literal["invitation", "reset"]
 
