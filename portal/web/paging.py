@@ -23,15 +23,30 @@ def in_pages(request: Web, rows: Sequence[Any], name: str = "page") -> TurnedPag
     id, because the links to the other pages lead to that element. After a refused form, and when htmx reloads a part of
     the page, the parameter is taken from the URL of the page that the reader has open.
     """
-    own = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    is_open = request.method == "GET" and not wants_fragment(request)
-    here = urlsplit(own if is_open or page_of(request) == "/" else page_of(request))
-    query = parse_qsl(here.query)
-    page = TurnedPage.cut(rows, number_in(dict(query).get(name)))
+    page = TurnedPage.cut(rows, turned_to(request, name))
+    page.pages = links_of(request, page, name)
+    return page
+
+
+def turned_to(request: Web, name: str = "page") -> int | None:
+    """Return the page number in the query parameter `name` of the page that the reader has open, or None."""
+    return number_in(dict(_open(request)[1]).get(name))
+
+
+def links_of(request: Web, page: Page, name: str = "page") -> dict[str, Any]:
+    """Return the variables of `shared/_pages.html` for `page`: links that change only the query parameter `name`."""
+    path, query = _open(request)
     others = urlencode([(key, value) for key, value in query if key != name])
-    links = page.links(f"{here.path}?{others}{'&' if others else ''}{name}=")
+    links = page.links(f"{path}?{others}{'&' if others else ''}{name}=")
     if name != "page":
         turned = {side: f"{links[side]}#{name}" for side in ("previous", "next") if links[side]}
         links |= {"of": name, **turned}
-    page.pages = links
-    return page
+    return links
+
+
+def _open(request: Web) -> tuple[str, list[tuple[str, str]]]:
+    """Return path and query of the page that the reader has open, also after a refused form or for a part of the page."""
+    own = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    is_open = request.method == "GET" and not wants_fragment(request)
+    here = urlsplit(own if is_open or page_of(request) == "/" else page_of(request))
+    return here.path, parse_qsl(here.query)

@@ -28,6 +28,7 @@ from portal.web.guards import admin_only
 from portal.web.limits import searching
 from portal.web.notices import reads_notices
 from portal.web.pages import on_refusal, see_other
+from portal.web.paging import links_of, turned_to
 from portal.web.visit import Web, visit_of
 
 
@@ -88,10 +89,10 @@ async def _show(request: Web, *, reader: AgentReader, customer: int, **again: An
     types, defaults, contacts = (
         await CaseType.listed(),
         await DefaultService.of(found.id),
-        await Contact.listed(found.id, number_in(request.query_params.get("page"))),
+        await Contact.listed(found.id, turned_to(request)),
     )
     return await agent_page(
-        request, reader, "agent/customers/show.html", customer=found, contacts=contacts, pages=contacts.links(f"/agent/customers/{found.id}?page="),
+        request, reader, "agent/customers/show.html", customer=found, contacts=contacts, pages=links_of(request, contacts),
         refused=await refusals.of_addresses([found.email or "", *(one["email"] or "" for one in contacts)]),
         defaults=defaults, seen=as_seen(DefaultsShown.of(defaults)), case_types=types,
         type_choices=choices(one for one in types if not one.ended_at), service_choices=await Service.offered(found.id),
