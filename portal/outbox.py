@@ -26,11 +26,13 @@ KINDS = frozenset(
 )  # fmt: skip
 """The kinds of changes. The word before the dot says what `subject_id` refers to.
 
-For `case` it is a case (`case.changed_internally`: something about it that only agents see, such as a reply that can
-still be taken back); for `time` the case of the time entry, or the entry if it has no case; for `timer` and
-`export` their agent; for `invoice`, `contract` and `voucher` the invoice, contract or voucher itself; for `statement`
-the billing run or, if the statement corrects another one, its `told_id`; for `notice` the credential of the person
-whose notices have changed.
+- `case`: the case. The kind `case.changed_internally` is for changes that only agents see, such as a reply that can
+  still be taken back.
+- `time`: the case of the time entry, or the time entry if it has no case.
+- `timer`, `export`: the agent to whom the timer or export belongs.
+- `invoice`, `contract`, `voucher`: the invoice, contract or voucher.
+- `statement`: the billing run or, if the statement corrects another one, the `told_id` of the correction.
+- `notice`: the credential of the person whose notices have changed.
 """
 
 
@@ -46,7 +48,7 @@ async def tell(
     record_id: int | None = None,
     agent_id: int | None = None,
 ) -> None:
-    """Record one change in the outbox, so that open pages of people who may know of it update after the commit.
+    """Record one change in the outbox, so that after the commit the open pages of people who may see it are updated.
 
     - `subject_id`: the id of what has changed (see `KINDS`).
     - `contact_may_know`: False hides the change from the customer, as for notes and time.

@@ -80,10 +80,10 @@ _MONTHS = {Cycle.MONTHLY: 1, Cycle.QUARTERLY: 3, Cycle.HALF_YEARLY: 6, Cycle.YEA
 _WEEK = 7
 
 PLAIN_CYCLES = (Cycle.MONTHLY, Cycle.QUARTERLY, Cycle.YEARLY)
-"""The cycles that plain documents of `portal simulate` may have."""
+"""The billing cycles that the input of the command `portal simulate` may have without the extended dialect."""
 
 LAST_ANCHOR_DAY = 28
-"""The last day of a month on which the anchor of a plain document may be. Every month has a 28th."""
+"""The last day of a month on which the anchor of a contract may be in that input. Every month has a 28th."""
 
 
 def period_of(anchor: date, cycle: Cycle, day: date) -> Period:

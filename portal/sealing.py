@@ -16,7 +16,7 @@ class Broken(ValueError):
 
 
 class Sealer:
-    """Seals with the first of its secrets and opens with any of them, so that the secret can be rotated."""
+    """Encrypts and signs text with the first secret, and accepts text of any of the secrets, so that they can be rotated."""
 
     def __init__(self, *secrets: str) -> None:
         self._secrets = secrets
@@ -46,7 +46,7 @@ class Sealer:
     def sign(self, purpose: str, text: str) -> str:
         """Return the text with its signature, in characters that are safe in a URL. Anybody can read the text.
 
-        The result is the same each time, unlike that of `seal`.
+        The same text always gives the same result, unlike with `seal`.
         """
         return f"{_encoded(text.encode())}.{_encoded(_signature(self._secrets[0], purpose, text))}"
 

@@ -77,7 +77,7 @@ def _embedded(settings: "Settings") -> "EmbeddedPostgres | None":
 
 
 def settings_for(data: str | None) -> "Settings":
-    """Return the settings from the environment; with `data`, those of the portal in that data folder.
+    """Return the settings from the environment variables. If `data` is given, it is the path of the data folder.
 
     With `data`, the setting `environment` is `demo` unless the variable `PORTAL_ENVIRONMENT` says otherwise.
     """
@@ -90,7 +90,7 @@ def settings_for(data: str | None) -> "Settings":
 def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bool = True) -> "Settings":
     """Start the embedded server unless it is running, migrate the database, and return the settings with both URLs.
 
-    If `migrate` is False (to restore a backup), do not migrate; both URLs are then that of the owner of the tables.
+    If `migrate` is False (to restore a backup), do not migrate; then both URLs connect as the owner of the tables.
     """
     from portal.database import schema
 
@@ -109,8 +109,8 @@ def _prepared(embedded: "EmbeddedPostgres", settings: "Settings", *, migrate: bo
 def database_of(settings: "Settings", *, migrate: bool = True) -> "Iterator[Settings]":
     """Yield the settings with the URL of a database that responds.
 
-    That is the external database of the settings or, if there is none, the embedded one, which is started for the
-    duration of the block unless `portal serve` is running it. With `migrate`, the embedded database is migrated first.
+    If the settings contain no URL of an external database, use the embedded one: migrate it first if `migrate` is True,
+    and run it for the duration of the block, unless `portal serve` runs it already.
     """
     embedded = _embedded(settings)
     if embedded is None:

@@ -1,8 +1,8 @@
 """Put the notices that are due into batches, each of which becomes one mail, and read the contents of a batch.
 
-A batch holds notices of one person. A batch that is mailed at once is about one case, entry or invoice, so that mail
-programs show its mails as one thread; a digest holds notices about everything. The contents are read when the mail is
-sent, with the rights that its recipient has at that moment.
+A batch holds notices of one person. Outside the digest, all notices of a batch are about the same case, time entry or
+invoice, so that mail programs show the mails about it as one thread. The digest is a batch of notices about
+everything. The contents are read when the mail is sent, with the rights that the recipient has at that moment.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from portal.notices.inbox import Told, told_in_batch
 from portal.people.readers import Reader
 
 APART = timedelta(minutes=5)
-"""The minimum time between two mails to a person, outside the digest, about one case, entry or invoice.
+"""The minimum time between two mails to one person about the same case, time entry or invoice.
 
-Notices that are made in between are mailed together.
+Notices that are made in between are mailed together. The digest does not count as such a mail.
 """
 
 
@@ -53,7 +53,7 @@ async def begin_mails(at: datetime) -> int:
 
 
 async def leave_out_stopped(batch: int) -> None:
-    """Remove from a batch the notices of kinds for which the recipient has switched mails off since.
+    """Remove the notices from a batch for whose kind the recipient has switched off mails since the batch was made.
 
     Run as `SYSTEM`.
     """
@@ -94,7 +94,7 @@ update notice n set mail = null, mail_due_at = null where n.mail_due_at <= $1 an
 _STOPPED = f"""
 update notice n set mail = null, mail_due_at = null, mail_batch = null, mail_begun_at = null where n.mail_batch = $1 and {_IS_STOPPED}
 """  # noqa: S608
-# The first part of its kind says what a notice is about, such as a case, time or an invoice.
+# The part of a notice's kind before the dot says what the notice is about, such as a case, time or an invoice.
 _BEGIN = """
 with due as (
   select n.id, n.credential_id, n.mail, case n.mail when 'at_once' then split_part(n.kind, '.', 1) || n.subject_id else '' end as thread

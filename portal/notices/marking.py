@@ -17,11 +17,11 @@ async def read(
     about: tuple[str, int] | None = None,
     newest: int | None = None,
 ) -> int:
-    """Mark notices of the reader as read, make the reader's other pages update, and return how many were marked.
+    """Mark notices of the reader as read, update the reader's other open pages, and return how many were marked.
 
-    A repeat changes nothing. Each argument that is given limits the notices further: to the ids `notice_ids`, to one
-    thing (`about`, such as `("case", 7)`), or to ids up to `newest`, so that a notice that was made after the list was
-    shown stays unread.
+    A repeat changes nothing. Each argument that is given limits the notices further. `notice_ids` are the ids of the
+    notices. `about` is what the notices are about, such as `("case", 7)`. `newest` is the highest id of a notice on the
+    page, so that notices made after the page was shown stay unread.
     """
     what, subject_id = about or (None, None)
     marked = await current().fetch(_READ, reader.credential_id, at, notice_ids, kinds_about(what), subject_id, newest)
@@ -30,9 +30,9 @@ async def read(
 
 
 async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
-    """Make notices unread again: those that the reader marked as read at the instant `read_at`.
+    """Mark the notices as unread again that the reader marked as read at the instant `read_at`.
 
-    Notices that the app does not show stay read. A repeat changes nothing.
+    Notices that are only mailed and that the app does not show stay read. A repeat changes nothing.
     """
     marked = await current().fetch(
         "update notice set read_at = null where credential_id = $1 and read_at = $2 and in_app returning id",
@@ -42,7 +42,7 @@ async def read_no_more(reader: Reader, read_at: datetime, at: datetime) -> None:
 
 
 async def _tell_own_pages(count: int, reader: Reader, at: datetime) -> None:
-    """Make the reader's other pages update because `count` of the reader's notices have changed; do nothing for 0."""
+    """Update the reader's other open pages if `count`, the number of the reader's notices that changed, is not 0."""
     if count:
         await outbox.tell(
             kind="notice.changed", subject_id=reader.credential_id, customer_id=reader.customer_id,

@@ -22,7 +22,7 @@ BATCH = 500
 
 
 USING = ("time.approved", "invoice.issued", "invoice.paid", "voucher.sold")
-"""The kinds of outbox rows after which more or less of the prepaid hours may be used."""
+"""The kinds of outbox rows that can change how much of a customer's prepaid hours is used."""
 
 
 async def pass_on(at: datetime, *, mails: bool = True, most: int = BATCH) -> int:
@@ -66,7 +66,7 @@ returning n.credential_id
 
 
 async def _due(kind: Kind, told: list[int]) -> list[Due]:
-    """Return the notices of a kind that the outbox rows `told` (ids) cause, except to the person who made the change."""
+    """Return the notices of one kind for the outbox rows with the ids `told`, without those to whoever made the change."""
     if not told:
         return []
     sql = f"with told as (select * from outbox where id = any($1)) {kind.audience}"  # noqa: S608
@@ -92,12 +92,12 @@ async def _of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
 
 
 async def make(due: Sequence[Due], at: datetime, *, mails: bool = True) -> None:
-    """Insert these notices, in the caller's transaction, and make the open pages of their recipients update.
+    """Insert these notices, in the caller's transaction, and update the open pages of their recipients.
 
     A notice is skipped if it exists already, if its recipient has switched off notices of this kind, or if the
-    recipient's access has ended. If the customer wants invoices mailed to contacts, the mail that brings the invoice
-    replaces the mail of its notice, for contacts who want this mail at once. `at` is the present instant. With
-    `mails=False`, no notice is mailed.
+    recipient's access has ended. If the customer has issued invoices mailed to its contacts, a contact who wants the
+    notice mailed at once gets one mail, the mail with the invoice, and no separate mail for the notice. `at` is the
+    present instant. With `mails=False`, no notice is mailed.
     """
     choices, rows, letters = await choices_of({one.credential_id for one in due}), [], []
     by_mail = await invoice_mails.mailed_to_contacts(
@@ -135,7 +135,7 @@ on conflict (credential_id, kind, record_id) do nothing returning credential_id
 
 
 async def tell_pages(credential_ids: Collection[int], at: datetime) -> None:
-    """Add outbox rows that make the unread counts on the open pages of these people update."""
+    """Add outbox rows that update the number of unread notices on the open pages of these people."""
     if credential_ids:
         await current().execute(_TELL, list(set(credential_ids)), at)
 

@@ -1,9 +1,9 @@
-"""Make reminders at fixed times: of time that waits for approval, and of time of last week that is missing.
+"""Remind managers of time that waits for approval, and agents of time that they have not logged for last week.
 
-Reminders are made in the morning, in the time zone of the recipient. Reminders of approvals are made on each working
-day, and a reminder of missing time once a week, from the first working day on. The `record_id` of a reminder is a day
-as a number, so that nobody gets the same reminder twice: for approvals, it is the present day, and for missing time,
-the Monday of last week.
+Reminders are made in the morning, in the time zone of the recipient. Managers are reminded on each working day. Agents
+are reminded at most once a week, on the first working day on which time of last week is missing. The `record_id` of a
+reminder is a day as a number, so that nobody gets the same reminder twice: the present day for a reminder of approvals,
+the Monday of last week for a reminder of missing time.
 """
 
 from datetime import date, datetime, timedelta
@@ -66,9 +66,10 @@ _TOLD = "select kind from notice where credential_id = $1 and (kind, record_id) 
 
 
 async def _missing(agent: AgentReader, monday: date) -> int | None:
-    """Return the minutes that the agent has not logged in the week from `monday`; 0 if only the submission is missing.
+    """Return how many minutes of the target the agent has not logged in the week that begins on `monday`.
 
-    Return None if nothing is missing, or if the agent has never logged time.
+    Return 0 if the target is reached, but entries are still to be submitted (drafts or rejected entries). Return None
+    if nothing is missing, or if the agent has never logged time.
     """
     target = sum((await WorkingHours.targets(agent.id, monday)).values())
     row = await current().fetchrow(_LOGGED, agent.id, monday, monday + timedelta(days=WEEK))

@@ -1,8 +1,8 @@
 """Links in mails that switch off further mails of the same kinds, without a sign-in (RFC 8058).
 
-A link identifies a person and what to switch off: kinds of notices, or the digest. It is signed, so that nobody can
-make a link for somebody else. Because people keep mails, it works for as long as the secret of the installation is
-accepted.
+A link identifies a person and what to switch off: kinds of notices, or the digest. The link is signed, so that nobody
+can make a link for somebody else. Because people keep mails, the link does not expire: it works as long as the secret
+with which the installation signed it is accepted.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ _CONTACT, _AGENT = "contact", "agent"
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """What the link in a mail switches off for one person: mails of the kinds `names`, or of the digest (`DIGEST`)."""
+    """What the link in a mail switches off for one person. `names` are kinds of notices, or only `DIGEST`."""
 
     credential_id: int
     of_contact: bool

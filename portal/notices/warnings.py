@@ -19,10 +19,11 @@ from portal.words import Settlement
 
 DAY = timedelta(days=1)
 AHEAD = 30
-"""How many days before the end of a voucher or contract people are warned, or fewer if it is short.
+"""The maximum number of days before the end of a voucher or contract on which people are warned.
 
-People are warned no earlier than a quarter of its length before the end. For a contract that renews itself, the days
-are counted back from the last day on which notice can be given.
+If a voucher or contract is so short that a quarter of its term has fewer days, people are warned when a quarter of the
+term is left. For a contract that renews itself, the days are counted back from the last day on which notice can be
+given.
 """
 MORNING = 8
 """The hour of the day, in the company's time zone, from which people are warned of what ends."""
@@ -32,9 +33,10 @@ _NOTICES = {"low": "hours.low", "used_up": "hours.low", "expiring": "hours.expir
 
 
 class Reached(NamedTuple):
-    """Something of which people are to be warned once. `kind` is a key of `_NOTICES`.
+    """A reason to warn people once: prepaid hours that run out, a voucher that expires or a contract that ends.
 
-    `minutes` are the minutes that are left. All other fields are columns of the table `warning`.
+    `kind` is a key of `_NOTICES`. `minutes` are the prepaid minutes that are left. All other fields are columns of the
+    table `warning`.
     """
 
     customer_id: int
@@ -47,11 +49,12 @@ class Reached(NamedTuple):
 
 
 async def of_hours(customer_ids: Collection[int], at: datetime) -> list[Due]:
-    """Record warnings for the prepaid hours of these customers of which at least `FULL` percent are used.
+    """Record a warning for prepaid hours of these customers that are used up or nearly so, and return its notices.
 
-    The included hours of the present billing period and of the previous one are checked, because time is often approved
-    late. Return the notices for the warnings that were not recorded before. Run as `SYSTEM`, after time was approved or
-    a voucher became usable.
+    Prepaid hours are vouchers and the hours included in a contract. People are warned when at least `FULL` percent are
+    used. The included hours of the present billing period and of the previous one are checked, because time is often
+    approved late. A warning that was recorded before has no notices. Run as `SYSTEM`, after time was approved or a
+    voucher became usable.
     """
     company = await Company.find()
     rows = await current().fetch(_PREPAID, list(customer_ids)) if company and customer_ids else []
@@ -67,7 +70,7 @@ _PREPAID = (
 
 
 async def _of_customer(customer_id: int, on: date) -> list[Reached]:
-    """Return the included hours and vouchers of a customer of which, on the day `on`, at least `FULL` percent are used.
+    """Return the customer's included hours and vouchers that are used to at least `FULL` percent on the day `on`.
 
     The included hours are those of the present billing period and of the previous one.
     """

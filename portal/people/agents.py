@@ -282,7 +282,10 @@ MANAGERS = Finder(
     "manager",
     "select id, name, '' as about, ended_at is not null as is_last from agent where grade = 'manager'",
 )
-"""Type-ahead search of the agents with the grade manager, for the fields of `people_in` and `settle`."""
+"""Type-ahead search of the agents with the grade manager, for form fields (`people_in` and `settle` in `web.finding`).
+
+It also finds managers who have left, as `people_in` and `settle` require.
+"""
 
 COLLEAGUES = choosable(AGENTS)
 """Type-ahead search of the agents who have not left, for assigning cases and for mentioning them in a note."""

@@ -19,12 +19,15 @@ BY_NAME = "strpos(folded(name), (select folded(?))) > 0"
 BY_MAIL = "id in (select contact_id from credential where strpos(email, ?) > 0)"
 # Only the digits of a telephone number are compared, without `(0)`: `040 555 12` finds `+49 (0)40 555 12`.
 BY_TELEPHONE = r"strpos(regexp_replace(replace(phone, '(0)', ''), '\D', '', 'g'), ?) > 0"
-"""SQL conditions on the columns of `contact`; `?` stands for the name, for `mail_part` or for `telephone_digits`."""
+"""SQL conditions on the columns of `contact`.
+
+The parameter `?` is a part of the name, a result of `mail_part` and a result of `telephone_digits`, respectively.
+"""
 
 PUNCTUATION = ".,;:!?()[]\"'„“”‚‘’«»"
 """Punctuation marks that are ignored around a word of a search text."""
 _FEWEST_DIGITS = 5
-"""The minimum number of digits for a search among telephone numbers; fewer digits occur in too many of them."""
+"""The minimum number of digits for a search among telephone numbers: fewer digits occur in too many numbers."""
 
 
 def telephone_digits(text: str) -> str:
@@ -154,6 +157,6 @@ def contacts_of(customer: int) -> Finder:
 def known_contacts_of(customer: int) -> Finder:
     """Return the type-ahead search for all contacts of a customer, even those who have left.
 
-    `people_in` and `settle` require such a search.
+    `people_in` and `settle` in `web.finding` require a search that also finds people who have left.
     """
     return replace(_CONTACTS_OF, within=customer)

@@ -22,7 +22,7 @@ from portal.people.readers import Reader, System
 
 
 class CustomerFacts(PartyFacts, kw_only=True):
-    """Form fields of a customer as typed, not validated yet: those of any party, and the VAT number."""
+    """Form fields of a customer as typed, not validated yet: the fields of `PartyFacts`, and the VAT number."""
 
     vat_id: str = ""
 
@@ -41,7 +41,7 @@ class DeliveryFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Customer(Endable, Table, tablename="customer"):
-    """One customer. Each table whose rows the contacts of a customer may see has a column `customer_id` with its id.
+    """One customer. Every table with rows that contacts may see has a column `customer_id` with the customer's id.
 
     `email`, `invoices_by_mail` and `invoices_with_csv` say how invoices are mailed, as in `DeliveryFacts`.
     """

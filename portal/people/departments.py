@@ -27,8 +27,8 @@ class DepartmentFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class Branch:
     """A department in the tree. `depth` is 0 at the top.
 
-    `managers` are the names of those designated for this department itself, without those who have left. Managers
-    designated only for a department above are not among them.
+    `managers` are the names of the managers designated for this department itself who have not left. Managers who are
+    designated only for a department above are left out.
     """
 
     id: int

@@ -1,8 +1,8 @@
 """Readers: the signed-in person, or the portal itself, on whose behalf a query runs.
 
 Queries filter by `visible_to(reader)`. Transactions run as the PostgreSQL role `database_role` of the reader, so that
-row-level security checks the customer of each row a second time. Only the queries check the rights `sees_all_cases` and
-`sees_invoices` when a contact reads cases or invoices.
+row-level security checks the customer of each row a second time. When a contact reads cases or invoices, row-level
+security does not check the rights `sees_all_cases` and `sees_invoices`: only the queries do.
 """
 
 from dataclasses import asdict, dataclass

@@ -21,7 +21,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person whose data are exported. Of an agent, `contact_id` is None; of a contact, `agent_id` is None.
+    """The person whose data are exported. An agent has no `contact_id`, and a contact has no `agent_id` (None).
 
     A contact without a mail address has no credential, and so no login.
     """
@@ -47,9 +47,9 @@ class Section:
 
 
 async def record(credential_id: int) -> None:
-    """Record in the audit log that the reader downloads the data of this person.
+    """Record in the audit log that the current user downloads the personal data of the person with `credential_id`.
 
-    The database allows this to admins and to the person only.
+    The database refuses this unless the current user is that person or an admin.
     """
     await current().execute("select record_personal_export($1)", credential_id)
 

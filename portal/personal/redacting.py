@@ -1,8 +1,8 @@
 """Redact a case: destroy a text or a file of it for good, and show in its place who redacted it, when and why.
 
-The database function `redact` (`m0475`) destroys the text wherever it is stored, and its copies on the same case. After
-the commit, `sweep_uploads` deletes the bytes of a file. A regular job calls it too, so that the bytes are deleted even
-if this process dies right after the commit.
+The database function `redact` (`m0475`) destroys the text wherever it is stored, and the copies of the text on the same
+case. After the commit, `sweep_uploads` deletes the bytes of a file. A regular job calls `sweep_uploads` too, so that
+the bytes are deleted even if this process dies right after the commit.
 """
 
 import html
@@ -36,9 +36,9 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=1)
 class Redactable:
     """A text or a file of a case that an admin may redact.
 
-    `what` is a key of `NOUNS`, and `key` identifies it in forms and URLs, such as `message-7`. `text` is the text, or
-    the name of the file; `about` is its author, or the name of the custom field. `is_internal` is True if only agents can
-    read it. `why_not` is the error message if it cannot be redacted, or "".
+    `what` is a key of `NOUNS`. `key` identifies the text or file in forms and URLs, such as `message-7`. `text` is the
+    text, or the name of the file. `about` is the author, or the name of the custom field. `is_internal` is True if only
+    agents can read the text or file. `why_not` is the error message if redaction is not allowed, or "".
     """
 
     what: str
@@ -99,10 +99,10 @@ async def check(case: Case, key: str, reason: str, *, by: AgentReader) -> tuple[
 async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
     """Destroy the text or the file with this key, and return what it was. This cannot be undone.
 
-    `zone` is the company's time zone, for the day that is shown. Raise `Invalid` at the field `reason` if the reason is
-    missing or too long. Raise `Invalid` for the whole form without a key, and for the text of a time entry that is on a
-    document. Raise `NotFound` unless the reader is an admin, and if somebody else has redacted the text or file in the
-    meantime.
+    The text that replaces it names the present day in the time zone `zone`, the company's. Raise `Invalid` at the field
+    `reason` if the reason is missing or too long. Raise `Invalid` for the whole form if `key` is empty, or if a time
+    entry is on a document, such as an invoice. Raise `NotFound` if `by` is not an admin, or if somebody else has
+    redacted the text or file in the meantime.
     """
     await lock(case, by)
     chosen, reason = await check(case, key, reason, by=by)
@@ -180,17 +180,18 @@ from case_field f join lateral (
 ) x on true where f.kind = 'text'
 """,
 }
-"""By key of `NOUNS`, the SQL for the texts or files of that kind that can be redacted in the case `$1`.
+"""For each key of `NOUNS`, the SQL that selects the texts or files of that kind in the case `$1` for redaction.
 
-If a custom field is empty now, but the log of the case still has values that it had, the newest of these can be redacted.
+If a custom field is empty now, but the log of the case still shows earlier values of it, the newest of these values can
+be redacted.
 """
 _ONE: dict[str, tuple[str, Callable[[str], Any]]] = {
     what: (f"select * from ({sql}) x ({_COLUMNS}) where x.id = $2", str)  # noqa: S608
     for what, sql in _REDACTABLE.items()
-} | {  # A case may have ten thousand of these, so only the row itself is read.
+} | {  # A case may have ten thousand messages, files or time entries, so only the row itself is read.
     "message": (f"{_REDACTABLE['message']} and m.id = $2", number_in),
     "file": (f"{_REDACTABLE['file']} and a.id = $2", uuid_in),
     "time": (f"{_REDACTABLE['time']} and e.id = $2", number_in),
 }
-"""By key of `NOUNS`, the SQL for the row with the id `$2`, and the function that reads the id of a `Redactable.key`."""
+"""For each key of `NOUNS`, the SQL that selects the row with the id `$2`, and the function that converts that id."""
 _EACH_REDACTABLE = f"{' union all '.join(_REDACTABLE.values())} order by at, what desc, id"

@@ -55,7 +55,8 @@ _MARKDOWN.core.ruler.push("lower_headings", _lower_headings)
 def _allowed(tag: str, attribute: str, value: str) -> str | None:
     """Return `value` to keep an attribute, or None to remove the attribute.
 
-    It is removed if it is the URL of an image or a link, and this URL is not allowed.
+    `src` is removed unless the URL is a picture of an article. `href` is removed unless the URL has a scheme of
+    `SCHEMES`. All other attributes stay.
     """
     if attribute == "src":
         return value if _OWN.fullmatch(value) else None

@@ -1,9 +1,9 @@
 """Static files: their URLs with a hash, the bundles that pages load, and the compressed copies of the build.
 
 Pages load the bundles `style.css` and `script.js`, each joined from the files in `BUNDLES`. The build
-(`hatch_build.py`) minifies and compresses them into `static/built`. It loads this module by its path, so this module
-imports the standard library only. If `static/built` was not made from the current sources, as in development, a bundle
-is joined on the first request for it.
+(`hatch_build.py`) minifies and compresses them into `static/built`. The build loads this module by its path, so this
+module imports the standard library only. If `static/built` was not made from the current sources, as in development, a
+bundle is joined on the first request for it.
 """
 
 import re

@@ -121,7 +121,7 @@ def money(value: Decimal | None, currency: str) -> str:
 def _pattern(locale: Locale, digits: int) -> Any:
     """Return the pattern of an amount of money with this many decimals.
 
-    Babel's own numbers of decimals are not used, because they are those of daily life: none for the Serbian dinar.
+    Babel's own numbers of decimals are not used, because they follow daily life: none for the Serbian dinar.
     """
     pattern = copy(locale.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
@@ -232,7 +232,7 @@ def ago(at: datetime | None) -> str:
 
 
 def full(at: date | datetime | None) -> str:
-    """Return date, time and time zone (of a day, only the date), for a `title` attribute: 20 Nov 2026, 14:47 CET."""
+    """Return the date, time and time zone of an instant, or the date of a day, for `title`: 20 Nov 2026, 14:47 CET."""
     if not isinstance(at, datetime):
         return day_long(at)
     local = _reading.get().local(at)

@@ -38,7 +38,7 @@ def link_addresses(state: StateCore) -> None:
 
 
 def _split(text: Token) -> list[Token]:
-    """Split a text token at its URLs, and return tokens: those of the text, and those of a link for each URL."""
+    """Replace each URL in a text token by the tokens of a link, and return all tokens in order."""
     pieces, rest = [], 0
     for found in _ADDRESS.finditer(text.content):
         address = _trimmed(found[0])
@@ -51,7 +51,7 @@ def _split(text: Token) -> list[Token]:
 def _trimmed(address: str) -> str:
     """Return a URL without the punctuation marks of the sentence that follow it.
 
-    A closing bracket stays if the URL contains its opening one.
+    A closing bracket stays if the URL contains the opening bracket.
     """
     unopened = address.count(")") - address.count("(")
     end = len(address)
@@ -101,8 +101,8 @@ def plain(text: str) -> str:
 def words_of(tokens: list[Token]) -> str:
     """Return the words of a parsed Markdown text on one line, as `plain` does.
 
-    A middle dot separates headings, paragraphs, items of lists and cells of tables. After a punctuation mark, a space
-    does.
+    Headings, paragraphs, items of lists and cells of tables are separated by a middle dot, or by a space if the words
+    before end with a punctuation mark.
     """
     words = number = ""
     for token in tokens:

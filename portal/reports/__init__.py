@@ -1,1 +1,1 @@
-"""Reports: what was worked, by whom and for whom, what it cost and what it earned; and their files."""
+"""Reports on the work: who worked for whom, what the work cost and what it earned. They are pages and files."""

@@ -146,8 +146,8 @@ async def record(reader: AgentReader, format: str) -> None:
 async def make(export_id: int, settings: Settings, storage: Storage, at: datetime) -> None:
     """Make and store a file that an agent asked for, and mark it as ready.
 
-    Mark the file as failed instead if the agent has left, or if an error occurs; raise the error unless it is a
-    `Refusal`. The agent's open pages update. This runs as a job. A second run changes nothing if the file is ready or
+    This runs as a job. If the agent has left or an error occurs, mark the file as failed; raise the error unless it is a
+    `Refusal`. In either case, the agent's open pages are updated. A second run changes nothing if the file is ready or
     failed. If a worker is stopped before that, the next worker makes the file.
     """
     async with transaction(SYSTEM):

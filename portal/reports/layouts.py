@@ -125,10 +125,11 @@ INVOICING = (
     Column("Amount", Kind.MONEY),
     Column("Document"),
 )
-"""The columns of the invoicing layout: billable time, rate and amount, with a row for each allocation of an entry.
+"""The columns of the invoicing layout: billable time, rate and amount.
 
-An entry without allocations has one row; general time is left out. Minutes worked are never shown (D55). An entry that
-is not approved has no price yet (C12), and so no rate.
+An approved entry has one row for each of its allocations (a piece of its minutes, and what pays for them). Any other
+entry has one row, without a rate, because only approved entries have a price (C12). General time is left out. Minutes
+worked are never shown (D55).
 """
 
 

@@ -12,12 +12,12 @@ from portal.timekeeping.entries import VISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The work of one agent or of several, in minutes. Rejected minutes are counted in `rejected` only.
+    """The work of one agent or of several, in minutes.
 
-    `worked` is the sum of `approved` and `waiting` (not submitted, or not decided on yet). `billable` is the part of
-    `worked` that is marked as billable, and `counts` are the billable minutes of that part, after rounding. `entries`
-    is the number of entries, and `cases` the number of cases on which the agent logged time; rejected entries are
-    counted in `entries` and `cases` too.
+    `worked` is the sum of `approved` and `waiting` (drafts and submitted entries); rejected minutes are counted in
+    `rejected` only. `billable` is the part of `worked` whose entries are marked as billable, and `counts` are the
+    billable minutes of these entries, after rounding. `entries` is the number of entries, and `cases` the number of
+    cases on which the agent logged time; rejected entries are counted in `entries` and `cases` too.
     """
 
     entries: int = 0

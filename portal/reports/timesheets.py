@@ -26,7 +26,7 @@ SUMMED = 5_000
 MOST = 20_000
 """The maximum number of entries in one decision. If there are more, the manager decides on the others afterwards."""
 NAMELESS = 0
-"""The id of the group of all entries that belong to no other, such as general time in a timesheet by customer."""
+"""The id of the group for entries that belong to no other group, such as general time in a timesheet by customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Sums:
 class Rows:
     """A group on the page: its name or its day, the sums of all its entries, and its entries on the page (`lines`).
 
-    `id` is the id of the group: that of the customer in a timesheet by customer, and so on. In a timesheet by day,
-    `day` is set, `id` is 0 and `name` is "".
+    `id` is the id of what the entries are grouped by, such as the customer. In a timesheet by day, `day` is set, `id`
+    is 0 and `name` is "".
     """
 
     id: int
@@ -62,8 +62,8 @@ class Timesheet:
     """One page of a timesheet. `next` is the cursor of the next page, or None on the last page.
 
     `sums` are the sums of all entries of the timesheet, on all pages. `decidable` has the ids of the entries on this
-    page that the reader may decide on. Approved entries are included until a document settles them, because they can be
-    flagged.
+    page that the reader may approve, reject or flag. An approved entry is included until it is on a document, because
+    until then it can be flagged.
     """
 
     groups: list[Rows]
@@ -128,10 +128,10 @@ async def decidable(
 ) -> list[billing.Choice]:
     """Return the entries of the timesheet that the reader may decide on now, the oldest first, at most `MOST`.
 
-    Only drafts and submitted entries of other agents can be decided on. An admin may decide on each. Another manager
-    may decide on an entry as its designated approver, or as the deputy of that approver on `day` (C10, D33). With
-    `among`, only entries with these ids are returned. With `approved`, approved entries that no document has settled
-    are included, because they can be flagged.
+    To decide is to approve or reject a draft or submitted entry of another agent. An admin may decide on all of them. A
+    manager may decide on an entry as its designated approver, or as the deputy of that approver on `day` (C10, D33).
+    With `among`, only entries with these ids are returned. With `approved`, approved entries are returned too if they
+    are on no document, because they can be flagged.
     """
     values: list[Any] = [reader.id, day]
     condition = question.conditions(reader, values)

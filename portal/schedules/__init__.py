@@ -16,7 +16,7 @@ from portal.durations import spoken
 from portal.money import EXACT, divide_half_up
 
 HOLIDAY = 7
-"""The day of a window that stands for the holidays of the schedule; 0 to 6 are Monday to Sunday."""
+"""The number that means holidays among the days of a window; 0 to 6 mean Monday to Sunday."""
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 

@@ -1,7 +1,7 @@
 """Read the windows of a service: lines that say at which hours time counts more or less, or has its own price (D27).
 
-Forms, pages and the audit log show the text that is stored. It has one window a line, such as
-`Mon-Fri 18:00-22:00 x1.5` or `Sat, Sun at 150`.
+The stored text has one window a line, such as `Mon-Fri 18:00-22:00 x1.5` or `Sat, Sun at 150`. Forms, pages and the
+audit log show this text.
 """
 
 import re
@@ -66,7 +66,7 @@ def schedule_of(
 ) -> Schedule | None:
     """Return the schedule of a service from its stored texts, or None if it has no windows.
 
-    The hours of the windows are those of `time_zone`. `calendar` are further holidays, such as those of the company.
+    The hours of the windows are local times in `time_zone`. `calendar` are further holidays, such as the company's.
     """
     if not windows:
         return None

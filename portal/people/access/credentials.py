@@ -32,11 +32,11 @@ USED = "Somebody signs in with this address already."
 class Credential(Table, tablename="credential"):
     """The access of exactly one agent, or of one contact to their customer.
 
-    `login_id` is the id of the credential that holds the login: its own, or that of another contact with the same mail
-    address. Only that credential has second factors and a `password_hash`, which is None until the person sets a
-    password. `accepted_at` is the instant at which the person accepted this access, or None: until then, the person is
-    only invited. `disabled_at` is the instant at which the access ended, or None; contacts of a customer that has ended
-    cannot sign in either.
+    `login_id` is the id of the credential that holds the login: this one, or the credential of another contact with the
+    same mail address. Only the credential that holds the login has second factors and a `password_hash`, which is None
+    until the person sets a password. `accepted_at` is the instant at which the person accepted this access, or None:
+    until then, the person is only invited. `disabled_at` is the instant at which the access ended, or None; contacts of
+    a customer that has ended cannot sign in either.
     """
 
     id = BigSerial(primary_key=True)
@@ -57,12 +57,12 @@ async def verify(email: str, password: str, *, address: str, at: datetime, joini
     """Check a mail address and a password, and return the proof that they belong to a login.
 
     Raise `Invalid` for a wrong password, an unknown mail address, a person whose access has ended, and a person without
-    a password; the error message and the work are the same for all, so that the response does not reveal who has an
-    account (R5). Raise `TooMany` after too many wrong passwords from this IP address (`address`, R6), and `Unavailable`
-    if too many passwords are being hashed. The right password resets the count, and its hash is renewed if the hash
-    parameters are outdated. The credential with the id `joining`, which the person is about to accept, counts as
-    accepted. Call this function outside a transaction: it opens short ones, so that attempts are counted even if the
-    sign-in is refused, and no database connection is held while a password is hashed.
+    a password; the error message and the response time are the same for all, so that the response does not reveal who
+    has an account (R5). Raise `TooMany` after too many wrong passwords from this IP address (`address`, R6), and
+    `Unavailable` if too many passwords are being hashed. The right password resets the count of wrong ones, and is
+    hashed again if the stored hash has outdated parameters. The credential with the id `joining`, which the person is
+    about to accept, counts as accepted. Call this function outside a transaction: it opens short ones, so that attempts
+    are counted even if the sign-in is refused, and no database connection is held while a password is hashed.
     """
     source = f"sign-in {attempts.source(address)}"
     # Wait for a hashing slot before counting, so that only a few attempts are in progress that are not counted yet.
@@ -104,7 +104,7 @@ async def hold(proven: Proven, *, joining: int | None = None) -> None:
 
 
 async def memberships(login_id: int) -> list[int]:
-    """Return the ids of those credentials of a login that were accepted and give access now.
+    """Return the ids of the credentials of a login that the person has accepted and that still give access.
 
     The credential that was used or accepted last comes first.
     """
@@ -177,8 +177,8 @@ async def change_email(credential: int, email: str, at: datetime) -> None:
     Only contacts of different customers can have the same mail address. The person's open invitation and password-reset
     links end, because they were sent to the old mail address. If the person has access to other customers too, or if a
     contact of another customer has the new mail address, database triggers take the credential out of its login and end
-    its sessions. Only the person's other credentials keep the old password then, and the person has to be invited at
-    the new mail address.
+    its sessions. Then only the person's other credentials keep the old password, and the person has to be invited again
+    at the new mail address.
     """
     other = (Credential.id == credential) & (Credential.email != email)
     async with unless_taken("email", USED):
@@ -222,7 +222,7 @@ async def enable(credential: int) -> None:
 def account_of(email: str) -> str:
     """Return the part of a rate-limit key that stands for an account, the same for all spellings of its mail address.
 
-    It is a hash, because somebody may have typed a password in place of the mail address, and it must not be stored.
+    The part is a hash, because somebody may have typed a password as the mail address, and no password may be stored.
     """
     return hashlib.sha256((_canonical(email) or email).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,7 +1,7 @@
 """Links by which people set a password: an invitation, valid for 72 hours, and a reset, valid for one hour (R7).
 
-Each link works once. The worker mails it, and makes a new token when it does so. An invitation can also be handed over
-by hand.
+Each link works once. The worker makes a new token when it mails a link, and puts that token in the mail. An invitation
+can also be handed over by hand.
 """
 
 import re
@@ -110,7 +110,7 @@ async def begin_mails(at: datetime) -> None:
 class Renewed:
     """A link whose token has just been made, to be mailed to the person with this credential.
 
-    `made_by_id` is the credential of the person who asked the portal to mail it, or None.
+    `made_by_id` is the credential of the person who asked the portal to mail the link, or None.
     """
 
     kind: Kind
@@ -244,7 +244,7 @@ async def accept(
     return Proven(login, mark_of(password_hash))
 
 
-# If the credential that holds the login is not accepted yet, the one that is accepted now holds it from now on.
+# If the credential that holds the login has not been accepted, the login moves to the credential that is accepted now.
 _ACCEPT = """
 with kept_at as (
   select case when h.accepted_at is null then c.id else h.id end as id, h.id as before

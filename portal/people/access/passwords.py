@@ -145,7 +145,7 @@ _NOBODYS_HASH = (
 )
 """The dummy hash that `matches` checks if there is no account: salt and hash are zeros, which no password yields.
 
-It has the current parameters, so that the check takes as long as that of an account.
+The dummy hash has the current parameters, so that checking it takes as long as checking the hash of an account.
 """
 
 _LEAST_UNGUESSED = 5
@@ -182,8 +182,9 @@ _LOOKALIKES = str.maketrans("@4301!|5$7+8", "aaeoiiisstt" + "b")
 def _unguessed(password: str, words: set[str]) -> int:
     """Return how many different characters remain once everything is removed that an attacker would guess.
 
-    That is common words, `words`, and whatever else `_without` removes. It is removed from the password as typed and
-    from the password with lookalikes replaced (such as "4" by "a"); the smaller number is returned.
+    An attacker would guess common words, `words`, and the other patterns that `_without` removes. The characters are
+    counted twice: in the password as typed, and with lookalikes replaced (such as "4" by "a"). The smaller number is
+    returned.
     """
     lower = unicodedata.normalize("NFKC", password).lower()
     guessed = sorted({*_GUESSED_FIRST, *words}, key=len, reverse=True)

@@ -30,7 +30,7 @@ KEPT = timedelta(days=7)
 class SessionRow(Table, tablename="session"):
     """One session as it is stored. `ended_at` is None until the session is ended, and stays None if it only expires.
 
-    `address` is the IP address and `browser` the user agent of the sign-in. `confirmed_at` and `factor` are those of
+    `address` is the IP address and `browser` the user agent of the sign-in. `confirmed_at` and `factor` are as in
     `Session`.
     """
 
@@ -227,7 +227,7 @@ async def end(session_id: int, at: datetime) -> None:
 
 
 async def end_all(credential_id: int, at: datetime) -> None:
-    """End all sessions with this credential, because the access that it gives ends (R12).
+    """End all sessions with this credential, because the credential no longer gives access (R12).
 
     The person's sessions for other customers continue. The login is locked until the transaction ends.
     """
@@ -255,7 +255,7 @@ async def confirm(session: Session, at: datetime) -> None:
 async def end_own(login_id: int, session_id: int, at: datetime) -> None:
     """End the session with this id, which must belong to the person with this login. A repeat changes nothing.
 
-    Raise `NotFound` for an unknown session or one of somebody else.
+    Raise `NotFound` for an unknown session, or for a session of somebody else.
     """
     own = f"select exists (select from session where id = $2 and {_OF_LOGIN})"  # noqa: S608
     if not await current().fetchval(own, login_id, session_id):

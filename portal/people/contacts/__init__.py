@@ -118,11 +118,11 @@ class Contact(Person, Table, tablename="contact"):
     ) -> "Contact":
         """Create a contact. A contact with a mail address sets a password later, through an invitation link.
 
-        The customer is locked, so that nobody can end the customer before the transaction ends. If `by` is a contact,
-        the customer is not locked, because the database role of contacts may not do that; if the customer ends at the
-        same moment, the new contact cannot sign in. Raise `Invalid` for a field that is not valid, for a mail address
-        that somebody else has and, if `by` is a contact, for a missing mail address. Raise `Conflict` if the customer
-        has ended.
+        If an agent creates the contact, the customer is locked, so that nobody can end the customer before the
+        transaction ends. If `by` is a contact, the customer is not locked, because the database role of contacts may
+        not do that; should the customer end at the same moment, the new contact cannot sign in. Raise `Invalid` for a
+        field that is not valid or a mail address that somebody else has. If `by` is a contact, raise it also for a
+        missing mail address. Raise `Conflict` if the customer has ended.
         """
         values, address = _read(facts)
         if by.is_contact and address is None:
@@ -140,8 +140,9 @@ class Contact(Person, Table, tablename="contact"):
         """Replace every field of the contact. New rights take effect with the contact's next request (R33).
 
         If the mail address changes, the contact's open invitation and reset links end. A contact who gets a first mail
-        address can be invited from then on, unless they have left. Raise `Invalid` for a field that is not valid, for a
-        mail address that somebody else has, and if `facts` has no mail address although the contact has one.
+        address can be invited from then on, unless they have left. Raise `Invalid` for a field that is not valid or a
+        mail address that somebody else has. Raise it also if `facts` would remove the contact's mail address, because
+        the contact signs in with it.
         """
         values, address = _read(facts)
         credential = await self.credential_or_none()

@@ -39,6 +39,6 @@ def refuse_own_end(contact: Contact, by: ContactReader) -> None:
 
 
 def refuse_own_loss(contact: Contact, facts: ContactFacts, by: ContactReader) -> None:
-    """Raise `Invalid` if `contact` is the administrator `by`, and `facts` lacks the right to manage contacts."""
+    """Raise `Invalid` if the administrator `by` would lose the right to manage contacts by changing `contact`."""
     if contact.id == by.id and not facts.manages_contacts:
         raise Invalid({"manages_contacts": OWN_RIGHT})

@@ -1,7 +1,7 @@
 """Create a contact for a caller who is not a contact yet, in the form that opens the caller's case.
 
-A caller is known by telephone number or by mail address. The forms of one customer run one after the other, so that two
-agents who take calls of the same person do not create the contact twice.
+A caller is known by telephone number or by mail address. Forms that create a contact of the same customer are handled
+one after the other, so that two agents who take calls of the same person do not create the contact twice.
 """
 
 from datetime import datetime
@@ -32,8 +32,8 @@ class Known(NamedTuple):
 class NewCaller(Struct, kw_only=True):
     """Form fields of a contact who does not exist yet.
 
-    `new_invited` says that the contact is to be mailed an invitation, `new_beside` that the new contact shares the
-    telephone number of an existing contact, as behind a switchboard.
+    If `new_invited`, an invitation is mailed to the contact. If `new_beside`, the new contact may have the telephone
+    number of an existing contact, because several people can have a telephone number in common.
     """
 
     new_name: str = ""
@@ -73,9 +73,9 @@ class NewCaller(Struct, kw_only=True):
     async def create(self, customer: int, *, by: AgentReader, at: datetime) -> Contact:
         """Create the contact for the customer with this id. With `new_invited`, also mail the contact an invitation.
 
-        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, for an invitation without
-        a mail address, and for the mail address of another contact of the customer. Without `new_beside`, raise it also
-        for the telephone number of another contact. The message names the other contact.
+        The contact sees only their own cases. Raise `Invalid` for a field that is not valid, or for `new_invited`
+        without a mail address. Raise it also, with a message that names the other contact, if another contact of the
+        customer has the mail address or, without `new_beside`, the telephone number.
         """
         await current().execute("select pg_advisory_xact_lock(hashtextextended('new callers', $1))", customer)
         known = await self.known(customer)
@@ -101,7 +101,8 @@ _SAME_ADDRESS = """
 select t.id, t.name from contact t join credential c on c.contact_id = t.id
 where c.email = $1 and t.customer_id = $2 and t.ended_at is null
 """
-# One of two spellings of a number may lack the country code or the area code, so the shorter one ends the longer one.
+# A number may be written without the country code or the area code. So two spellings belong to the same number if the
+# longer one ends with the shorter one.
 _SAME_NUMBER = r"""
 select t.id, t.name from contact t
 cross join lateral (select ltrim(regexp_replace(replace(t.phone, '(0)', ''), '\D', '', 'g'), '0') as digits) d

@@ -108,9 +108,9 @@ async def forget_tries(login_id: int) -> None:
 async def remove(login_id: int, at: datetime, *, passkey: int | None, keep_one: bool) -> bool:
     """Remove the passkey with the id `passkey`, or the authenticator app if `passkey` is None.
 
-    If this was the last factor, the recovery codes are removed too; with `keep_one`, raise `Conflict` instead and
-    remove nothing. A mail tells the person of the removal. Return whether the person had this factor. Run as the
-    sign-in role. The credential is locked, so that simultaneous calls run one after the other.
+    Return whether the person had this factor. If it is the person's last factor, the recovery codes are removed too. If
+    it is the last one and `keep_one` is set, remove nothing and raise `Conflict`. A mail tells the person of the
+    removal. Run as the sign-in role. The credential is locked, so that simultaneous calls run one after the other.
     """
     await sessions.take_turns(login_id)
     found = await of(login_id)

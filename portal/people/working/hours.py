@@ -1,4 +1,4 @@
-"""Working hours: how many minutes an agent works on each weekday, and the target hours of a week that result."""
+"""Working hours: how many minutes an agent works on each weekday, and the resulting target for a day or a week."""
 
 import json
 from dataclasses import dataclass
@@ -52,10 +52,10 @@ class Week:
         return self.minutes[day.weekday()]
 
     def workday(self, day: date) -> int:
-        """Return the minutes that a typed `1d` means on `day`: those of its weekday.
+        """Return the minutes that a typed `1d` means on `day`: the minutes that the agent works on that weekday.
 
-        On a weekday without work, return those of the agent's longest working day, or `WORKDAY` for an agent who works
-        on no weekday.
+        If the agent does not work on that weekday, return the minutes of the agent's longest working day. If the agent
+        works on no weekday, return `WORKDAY`.
         """
         return self.on(day) or max(self.minutes) or WORKDAY
 

@@ -40,6 +40,6 @@ left join lateral (select hourly_cost, currency from cost_rate where agent_id = 
 
 
 async def working_time(agent_id: int, day: date) -> WorkingTime:
-    """Return the agent's working hours, the absence of `day` or else the next one, and the cost of an hour on `day`."""
+    """Return the agent's working hours and cost of an hour on `day`, and the first absence that ends on `day` or later."""
     row = dict(await current().fetchrow(_SUMMARY, agent_id, day))
     return WorkingTime(week=Hours.read(row.pop("hours")).week(day), **row)

@@ -76,11 +76,10 @@ def as_typed(week: Week, typed: Typed, workdays: Mapping[date, int]) -> tuple[We
 async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Report[str, None]:
     """Save the fields of the week that were changed, each independently of the others (D35).
 
-    A field that was emptied deletes its entry, another change to a field with an entry changes the duration of the
-    entry, and an empty field that was filled in logs a draft. The report has the names of the fields that were saved,
-    and the reasons why others were not. A field is not saved if its text is not a duration, if `TimeEntry.log`,
-    `change` or `discard` refuses, or if the entry of its cell was added, changed, submitted or deleted since the page
-    was loaded.
+    If a field was emptied, its entry is deleted. If another duration was typed, its entry gets this duration. If an
+    empty field was filled in, a draft is logged. The report has the names of the fields that were saved, and for each
+    other field the reason why it was not saved: its text is not a duration, `TimeEntry.log`, `change` or `discard`
+    refuses, or the entry was added, changed, submitted or deleted since the page was loaded.
     """
     hours = await WorkingHours.of(by.id)
     cells = {cell.name: (row, cell) for row in week.rows for cell in row.cells if typed.was_changed(cell)}
@@ -93,7 +92,7 @@ async def save(by: AgentReader, week: Week, typed: Typed, *, at: datetime) -> Re
 
 
 def sentence_of(refusal: Refusal) -> str:
-    """Return one error message for a refusal: its first field message if it is `Invalid`, otherwise its sentence."""
+    """Return one error message for a refusal: the first field message of an `Invalid`, else the refusal's sentence."""
     return next(iter(refusal.fields.values())) if isinstance(refusal, Invalid) else refusal.sentence
 
 
@@ -165,7 +164,7 @@ async def _log(by: AgentReader, row: Row, cell: Cell, length: Work, typed: Typed
 def _again(entry: TimeEntry, length: Work) -> Work:
     """Return the work of the entry with the duration in `length`; everything else stays the same.
 
-    If `length` has clock times, they replace those of the entry.
+    If `length` has clock times, they replace the clock times of the entry.
     """
     times = entry.span.clock_times() if entry.span and not length.began else (length.began, length.ended)
     return replace(

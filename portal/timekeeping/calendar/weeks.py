@@ -169,7 +169,7 @@ def monday_of(day: date) -> date:
 
 
 async def week_of(reader: AgentReader, first: date, at: datetime, *, more: Iterable[RowKey] = ()) -> Week:
-    """Return the reader's week from the Monday `first` on, with a row for each key under which time is logged in it.
+    """Return the reader's week from the Monday `first` on, with a row for each key under which the reader logged time.
 
     `more` are the keys of further rows. A key whose case, project, service or kind does not exist gets no row.
     """

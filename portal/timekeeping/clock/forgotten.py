@@ -128,7 +128,7 @@ async def forgotten_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
 
 
 async def dismissed_by(reader: AgentReader, at: datetime) -> list[Forgotten]:
-    """Return the suggestions that the reader has dismissed in the last day, so that the reader can restore them."""
+    """Return the suggestions that the reader dismissed within the last 24 hours, so that the reader can restore them."""
     return await _found(reader, at, "", at - timedelta(days=1))
 
 

@@ -115,10 +115,10 @@ class Timer(Table, tablename="timer"):
             await _tell(by, at)
 
     async def keep(self, minutes: int, by: AgentReader, *, at: datetime) -> None:
-        """Pause a timer that was left running by mistake, as of `minutes` after it was last started or resumed.
+        """Pause a timer that was left running by mistake, and keep only `minutes` since it was last started or resumed.
 
-        The time since then does not count. Raise `Conflict` if the timer is no longer running, and `Invalid` (`keep`)
-        if `minutes` is not positive or the timer has not run for that long.
+        Raise `Conflict` if the timer is no longer running, and `Invalid` (`keep`) if `minutes` is not positive or the
+        timer has not run for that long.
         """
         since = await current().fetchval(
             "select began_at from timer_segment where timer_id = $1 and ended_at is null", self.id
