@@ -47,7 +47,7 @@ def _is_to_come(letter: str) -> bool:
 def _joins(text: str, at: int) -> bool:
     """Return whether the joiner at the position `at` affects how the text looks.
 
-    At the end of a word it does so only after a virama, as in Bengali.
+    A joiner at the end of a word does so only after a virama, as in Bengali.
     """
     before, after = text[at - 1 : at], text[at + 1 : at + 2]
     return _is_joined(before) and (_is_joined(after) or unicodedata.combining(before) == 9)

@@ -1,7 +1,7 @@
 """Time entries: the class `TimeEntry`, and what authors and managers may do with an entry.
 
 The methods run in the caller's transaction. Submitted and approved entries are changed and deleted through
-`portal.billing`, which withdraws the approval first. The functions that billing calls to do so (`revise`,
+`portal.billing`, which withdraws the approval first. The functions that `portal.billing` calls for this (`revise`,
 `mark_withdrawn` and others) are here and in `states.py`.
 """
 
@@ -39,7 +39,7 @@ PROJECT_SERVICE = "Time on a project is logged under the project's service."
 VISIBLE = {"portal_agent": "true"}
 """SQL condition for the entries that a reader may see, by the reader's database role, for the raw SQL of lists.
 
-The role of contacts is missing: they read copies on their documents, and approved time from a view of its own.
+The role of contacts has no condition: contacts read only copies of entries on documents, and the view `approved_time`.
 """
 
 
@@ -193,8 +193,8 @@ class TimeEntry(Table, tablename="time_entry"):
     def _check_repeated(self, work: Work, case: "Case | None", project: Project | None, agent_id: int) -> None:
         """Raise `Invalid` if the entry's form is sent a second time with different content.
 
-        The different content is not stored anywhere, so the agent has to be told. Nothing is raised if the entry was
-        changed since it was created, because its content may differ from the form then.
+        The different content is not stored anywhere, so the agent has to be told. If the entry was changed since it was
+        created, nothing is raised, because then even the same form differs from the entry.
         """
         same = says_the_same(
             self,

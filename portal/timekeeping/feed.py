@@ -19,8 +19,8 @@ class CaseTime:
     """Sums of the time on one case, in minutes.
 
     `entries` is the number of all entries, and `worked` are the minutes worked in them. `counts` are the billable
-    minutes without those of rejected entries. `draft`, `submitted` and `rejected` are the minutes worked in entries of
-    that state.
+    minutes of all entries that are not rejected. `draft`, `submitted` and `rejected` are the minutes worked in entries
+    of that state.
     """
 
     entries: int
@@ -48,7 +48,7 @@ order by created_at desc, id desc limit $5
 
 
 async def with_time(feed: Feed, case_id: int, reader: AgentReader, *, before: str = "") -> tuple[Feed, CaseTime]:
-    """Return the feed with the time entries of the period that it covers, and the sums of all time on the case.
+    """Add the case's time entries of the period that the feed covers, and return the feed and the sums of all time.
 
     `before` is the cursor with which the feed was read. At most `WINDOW` entries are added, the latest ones. If there
     are more, the returned feed begins with the oldest entry that was added; messages and events before it are left out.

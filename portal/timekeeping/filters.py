@@ -25,7 +25,7 @@ SCOPES: dict[Scope, str] = {
 """SQL conditions on the entry `e` and its agent `a`, by scope; $1 is the id of the case, agent, service and so on."""
 
 WORDS = "($2::text is null or e.state = $2) and ($3::bigint is null or e.agent_id = $3) and ($4::text is null or e.billing = $4)"
-"""SQL conditions for state, agent and billing. `e` is an entry, or a row of `time_sum`, which stores sums by these."""
+"""SQL conditions for state, agent and billing. `e` is a time entry, or a row of `time_sum` with the sums of entries."""
 DAYS = "($5::date is null or e.work_date >= $5) and ($6::date is null or e.work_date <= $6)"
 
 CONDITIONS = {scope: f"{condition} and {WORDS} and {DAYS}" for scope, condition in SCOPES.items()}

@@ -1,9 +1,9 @@
-"""Flags: a question about a time entry, by a manager or by its customer.
+"""Flags: a manager or the customer asks a question about a time entry, and the entry's author can answer.
 
-The author can answer; the entry is not billed until the flag is lifted. A flagged entry keeps its state and its
-allocations (C3). `portal.billing` flags entries, and checks who may lift a flag: a manager who may decide on the entry
-or, if a customer's question set the flag, any manager who ends the question. This module stores the author's answer,
-lifts flags for `portal.billing`, and reads open flags for lists.
+The entry is not billed until the flag is lifted, but keeps its state and its allocations (C3). `portal.billing` flags
+entries, and checks who may lift a flag. A manager's flag is lifted by a manager who may approve or reject the entry. A
+flag that a customer's question has set is lifted by any manager who ends the question. This module stores the author's
+answer, lifts flags for `portal.billing`, and reads open flags for lists.
 """
 
 import json
@@ -75,7 +75,7 @@ class OpenFlag:
 
 
 CUSTOMER = "The customer"
-"""Who asked, if a customer's question flags the time. Pages begin a sentence with this."""
+"""The name that pages show for who asked if a customer's question has flagged the time. It begins a sentence."""
 
 OPEN_FLAG = f"""
 (select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', coalesce(h.name, '{CUSTOMER}'), 'at', f.flagged_at,
@@ -154,7 +154,7 @@ async def _lift(sql: str, whose: object, by: AgentReader, at: datetime) -> None:
 class Question:
     """A question about time that the agent who worked has not answered yet.
 
-    `by` is the name of the manager who asked, or `CUSTOMER`. `minutes` and `work_date` are those of the time entry.
+    `by` is the name of the manager who asked, or `CUSTOMER`. `minutes` and `work_date` are as in the time entry.
     """
 
     entry_id: int
@@ -204,7 +204,7 @@ async def answered(manager_id: int) -> list[Answered]:
 def checked(field: str, text: str, empty: str) -> str:
     """Return a question, an answer or a reason without invisible characters and surrounding blanks.
 
-    Raise `Invalid` at `field` if the text is too long, or, with the error message `empty`, if the text is empty.
+    Raise `Invalid` at `field` if the text is empty or too long. The error message for an empty text is `empty`.
     """
     text = visible(text).strip()
     if not text:

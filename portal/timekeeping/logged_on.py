@@ -44,12 +44,12 @@ class On(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Return the URL path of the page of the case, project or service; for general time, of the agent's own list."""
+        """Return the URL path of the case, project or service; for general time, the path of the agent's own list."""
         return address_of(self.id)
 
 
 def address_of(id: str) -> str:
-    """Return the URL path of the page for an id such as `case-1042`; for general time, of the agent's own list."""
+    """Return the URL path for an id such as `case-1042`; for general time, the path of the agent's own list."""
     kind, _, number = id.partition("-")
     area = {"case": "cases", "project": "projects", "service": "services"}.get(kind)
     return f"/agent/{area}/{number}" if area else "/agent/time"
@@ -57,10 +57,10 @@ def address_of(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The result of a choice or of a text in the search field of the form for time.
+    """What the search field of the form for time refers to, by an earlier choice or by the typed text.
 
-    `on` is what was found, and `name` its name. If the text means no thing or several things, `on` is None, `name` is
-    the text of the field, `problem` is the error message, and `choices` are the things that the text may mean.
+    `on` is what was found, and `name` is the name of `on`. If nothing or several things were found, `on` is None,
+    `name` is the typed text, `problem` is the error message, and `choices` are the things that were found.
     """
 
     on: On | None = None
@@ -149,12 +149,12 @@ async def suggest(reader: AgentReader, typed: str, after: int = 0) -> Suggestion
 
 
 def _suggesting(conditions: list[str], count: int, *, with_names: bool) -> str:
-    """Return the SQL for suggestions: the cases that meet the first condition, things other than cases, further cases.
+    """Return the SQL for suggestions, in this order: cases, things other than cases, and further cases.
 
-    `conditions` are SQL conditions on cases with `count` parameters; further cases are those that meet the second one,
-    if there is one. Three parameters follow: the limit of cases, the words, and the number of rows to skip. With
-    `with_names`, the other things are the projects, services and kinds of general time that contain all words; without
-    it, they are all kinds of general time.
+    `conditions` are one or two SQL conditions: the first chooses the cases, the second the further cases. With
+    `with_names`, the things other than cases are the projects, services and kinds of general time whose names contain
+    all words; otherwise, they are all kinds of general time. The conditions have `count` parameters. The parameters
+    after these are the limit of cases, the words, and the number of rows to skip.
     """
     limit, words, skipped = (f"${count + place}" for place in (1, 2, 3))
     is_in = "strpos(folded(x.name || ' ' || x.about), folded(word)) > 0"
@@ -181,9 +181,10 @@ def _cases(condition: str, limit: str) -> str:
 async def find(reader: AgentReader, id: str, typed: str | None) -> Sought:
     """Return the thing on which time is to be logged, for the id of an earlier choice and the text in the search field.
 
-    The id counts if the name of its thing contains the text. Otherwise only the text counts, because without JavaScript
-    the old id is sent with a new text. The text means the case with that number, the thing with exactly that name, or
-    the only suggestion for the text. `typed` is None if only the id was sent, as in a link.
+    If the name of the thing with this id contains the text, return that thing. Otherwise the id is ignored, because
+    without JavaScript the id of an earlier choice is sent with a new text. The text then means the case with that
+    number, the thing with exactly that name, or the only suggestion for the text. `typed` is None if only the id was
+    sent, as in a link.
     """
     chosen = await named(id) if id else None
     text = one_line(typed or "")[:LONGEST]

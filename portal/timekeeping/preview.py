@@ -45,14 +45,17 @@ GENERAL = "General time: nothing of it counts."
 class Understood:
     """Preview of a time entry whose form is being filled in.
 
-    `wrong` is the error message if the duration cannot be read or counts too many minutes, `warning` a sentence if a
-    manager could not approve the entry; otherwise they are "". `odd` are further warnings, such as an overlap or a
-    closed case. `text` and `rounding` explain how many minutes are billable; `used` is a sentence about the billable
-    minutes of the service in that month, without and with this entry. `share` has three numbers of billable minutes for
-    the meter: those approved in that month, those not approved yet, and those of this entry. `instead` is another
-    meaning that a bare number may have, or "". `seen` are the parts of the invoice row that the customer will see
-    (comment, role, minutes as h:min, "no charge"); empty if the customer will see nothing. `work_date` is the day of
-    the work once the billable minutes can be counted.
+    - `wrong`: the error message if the duration cannot be read or counts too many minutes, or "".
+    - `warning`: a sentence if a manager could not approve the entry, or "".
+    - `odd`: further warnings, such as an overlap or a closed case.
+    - `text`, `rounding`: sentences that explain how many minutes are billable.
+    - `used`: a sentence about the billable minutes of the service in that month, without and with this entry.
+    - `share`: three numbers of billable minutes for the meter: approved in that month, not approved yet, and of this
+      entry.
+    - `instead`: another duration that a number without a unit may mean, such as `2h`, or "".
+    - `work_date`: the day of the work; None until the billable minutes can be counted.
+    - `seen`: the parts of the invoice row that the customer will see (comment, role, minutes as h:min, "no charge");
+      empty if the customer will see nothing.
     """
 
     wrong: str = ""
@@ -133,9 +136,9 @@ async def _odd(where: Where, read: Duration, day: date, span: Span | None) -> tu
 
 
 async def _zone_of(by: AgentReader, agent_id: int) -> str:
-    """Return the time zone in which the form's clock times are read: that of the agent who worked.
+    """Return the time zone of the agent who worked, in which the clock times of the form are read.
 
-    If there is no such agent, return the time zone of `by`.
+    If there is no agent with the id `agent_id`, return the time zone of `by`.
     """
     if agent_id == by.id:
         return by.time_zone

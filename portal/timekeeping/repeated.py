@@ -15,8 +15,8 @@ def says_the_same(
 ) -> bool:
     """Return whether `work`, logged for this agent on this case or project, would give the content of `entry`.
 
-    If the form leaves to a rule whether the time is billable, that is not compared. If the form does not override the
-    billable minutes, only the absence of an override is compared.
+    If `work.billing` is None, a rule has decided whether the entry is billable, and `billing` is not compared. If
+    `work.counts` is None, the form has not overridden the billable minutes, and the entry must have no override either.
     """
     general = case_id is None and work.service_id is None
     said: dict[str, Any] = {
@@ -38,7 +38,7 @@ def says_the_same(
 
 
 def _as_long(entry: "TimeEntry", work: Work) -> bool:
-    """Return whether the clock times and minutes of `work` are those of the entry."""
+    """Return whether `work` has the same clock times and minutes as the entry."""
     span = entry.span
     if (work.began, work.ended) != (span.clock_times() if span else (None, None)):
         return False

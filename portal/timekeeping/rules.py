@@ -12,7 +12,7 @@ from portal.visible import visible
 from portal.words import EntryBilling, EntryState
 
 MOST_COUNTED = 2 * LONGEST
-"""The maximum number of billable minutes of one entry. With rounding or an override they may exceed those worked."""
+"""The maximum number of billable minutes of an entry. Rounding or an override can make them more than were worked."""
 TOO_MUCH = f"An entry counts at most {spoken(MOST_COUNTED)}."
 
 
@@ -129,9 +129,9 @@ def why_fixed(
 ) -> str | None:
     """Return why `by` may not change or delete an entry at the instant `at`; None if `by` may (S2.21-S2.25, C5).
 
-    Managers may always do so; authors may change their entry for `hours` elapsed hours from `window_from` (D15) while
-    it is neither submitted nor approved. This function ignores invoices and statements that have settled the entry, and
-    locked periods.
+    Managers may always change an entry. Authors may change their own entry for `hours` elapsed hours from `window_from`
+    (D15), while the entry is a draft or rejected. This function ignores invoices and statements that have settled the
+    entry, and locked periods.
     """
     if by.is_manager:
         return None

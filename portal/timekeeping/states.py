@@ -6,7 +6,7 @@ who may approve or reject, and writes the approval or the rejection. They raise 
 or version than expected.
 
 None of these functions checks whether time tracking is on, because the time of an agent who leaves can be submitted
-while time tracking is off. The guards of the routes do.
+while time tracking is off. The guards of the routes check that.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -78,10 +78,10 @@ async def submit_all(by: AgentReader, which: Filter, *, newest: int, at: datetim
 
 
 async def take_back(submission_id: int, *, by: AgentReader, at: datetime) -> Submission:
-    """Undo a submission of `by`: its entries are drafts again, or rejected as before.
+    """Undo a submission that `by` made: each entry becomes a draft again or, if it was rejected before, rejected.
 
-    Entries that a manager has decided on since do not change and are reported in `refused`. Raise `NotFound` if `by`
-    made no such submission, and `Conflict` if nothing of it is left to undo.
+    Entries that a manager has approved or rejected since do not change and are reported in `refused`. Raise `NotFound`
+    if `by` made no such submission, and `Conflict` if none of its entries can be taken back any more.
     """
     rows = await current().fetch(_OF_SUBMISSION, submission_id, by.id)
     if not rows:

@@ -1,4 +1,4 @@
-"""Record changes of time entries in the log of the case, for agents only, and in the outbox, so that pages update."""
+"""Record changes of time entries: in the log of the case, which only agents see, and in the outbox, for open pages."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -24,8 +24,8 @@ async def leave(
     """Record in the log of the entry's case, if it has one, and in the outbox what `by` did to the entry.
 
     `kind` is `time.logged`, `time.changed` or `time.deleted`. `changes` maps each changed column to its old and its new
-    value (D34). `version_id` is the id of the stored version (`versions.keep_content`): if somebody else did this, the
-    notice to the author is made from that version.
+    value (D34). `version_id` is the id of the stored version (`versions.keep_content`). If `by` is not the entry's
+    author, a notice to the author is made from that version.
     """
     if entry.case_id is not None and entry.customer_id is not None:
         details = {

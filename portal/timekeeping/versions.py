@@ -46,7 +46,7 @@ class Verb(StrEnum):
     """What can happen to a time entry.
 
     `taken_back` undoes `submitted`, `withdrawn` undoes `approved`, and `reopened` undoes `rejected`. `released` means
-    that held time is to be charged after all; `held_again` undoes that.
+    that a manager decided to charge held time, which prepaid hours do not cover; `held_again` undoes that.
     """
 
     LOGGED = "logged"

@@ -175,7 +175,7 @@ from agent a left join service s on s.id = $2 left join task t on t.id = $4 wher
 def schedule_on(day: date, row: Any, zone: str) -> Schedule | None:
     """Return the schedule of a service for work on a day, or None if the service has none.
 
-    `row` has the columns `windows`, `holidays` and `calendar`. The hours are those of the time zone `zone`.
+    `row` has the columns `windows`, `holidays` and `calendar`. The schedule has the local times of the time zone `zone`.
     """
     calendar = Calendar.read(row["calendar"]).hours.days_off(day) if row["calendar"] else ()
     return schedule_of(row["windows"], row["holidays"], zone, calendar=calendar)

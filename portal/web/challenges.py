@@ -19,7 +19,7 @@ TOO_OLD = "This took longer than five minutes. Try again."
 
 
 def relying_party_of(request: Web) -> RelyingParty | None:
-    """Return the site to which passkeys are bound: that of the setting `base_url`.
+    """Return the site to which passkeys are bound: the site of the setting `base_url`.
 
     If the host of `base_url` is this machine, return `localhost` with the port of the request. In this case, return
     None for a request whose Host header is an IP address, because browsers bind passkeys to host names only.

@@ -61,7 +61,7 @@ class Compressor:
 
 
 def _compressed(start: Any, message: Any, coding: str, encode: Callable[[bytes], bytes]) -> Any:
-    """Return `message` with its body compressed, and adapt the headers in `start` to it.
+    """Return `message` with its body compressed, and set the content coding and length in the headers of `start`.
 
     Return `message` unchanged if its body is short, or if more parts of the body follow.
     """

@@ -30,7 +30,7 @@ STREAMS = ("/live", "/agent/live")
 BY_ITSELF = ("/bar", "/bell", "/counts", "/feed", "/presence", "/standing")
 """The last parts of the URLs that a page requests by itself, and not because of what its reader did.
 
-Without a session they get 204, which htmx ignores: the page stays, because somebody may be typing on it.
+Without a session, these requests get 204, which htmx ignores. The page stays, because somebody may be typing on it.
 """
 
 
@@ -105,9 +105,9 @@ def http_response(request: Web, error: HTTPException) -> Response[str]:
 def failure_response(request: Web, error: Exception) -> Response[str]:
     """Log an unexpected error with its traceback and the request id, and return a 500 page without the traceback.
 
-    If the database is away, busy or full, return 503 and log no error; for an error whose text a trigger wrote for the
-    reader, return 409. `transaction` turns such an error into a refusal, but only where the transaction ends: that of a
-    read-only request ends after the handler, so the error itself arrives here.
+    Two kinds of database errors are not logged: if the database is away, busy or full, return 503, and if a trigger
+    raised the error with a text for the reader, return 409. Usually `transaction` turns these errors into refusals when
+    the transaction ends. But the transaction of a read-only request ends after the handler, so its errors arrive here.
     """
     if refusal := refusal_of(error):
         return refusal_response(request, refusal)
@@ -188,7 +188,7 @@ def _response(request: Web, status: int, sentence: str, headers: dict[str, str])
         headers = {**headers, "HX-Reswap": "none"}  # The region keeps its content; js/live.js fetches it again.
     path = request.scope["path"]
     back = page_of(request) if request.method == "POST" else ""
-    # What is not there for somebody who is signed out may be there afterwards.
+    # A page that is not found without a session may be found after signing in.
     query = request.scope["query_string"].decode("latin-1")  # `request.url` would fail for a host that is no host.
     asked = safe_path(f"{path}?{query}" if query else path)
     html = error_page(

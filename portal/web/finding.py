@@ -36,11 +36,12 @@ async def suggested(
     adds: str = "",
     describe: Callable[[Web, Sequence[Suggestion]], Awaitable[list[Suggestion]]] | None = None,
 ) -> Response[str]:
-    """Return the options that a search field shows below what is typed: the rows whose names match `?text=`.
+    """Return the options that a search field shows below the typed text: the rows whose names match the text.
 
-    `?after=` is the id of the last option that is already shown; the response continues after it. With `adds`, the last
-    option is a link to the form for a new row, whose URL is `adds` and the typed text. `describe` returns the found
-    rows with another text (`about`) beside each name.
+    The query parameter `text` is the typed text. The query parameter `after` is the id of the last option that is shown
+    already; the response continues after that option. With `adds`, the last option is a link to the form for a new row,
+    whose URL is `adds` and the typed text. `describe` returns the found rows with another text (`about`) beside each
+    name.
     """
     typed = request.query_params.get("text", "")
     found = await finder.suggest(typed, number_in(request.query_params.get("after")))
@@ -54,7 +55,7 @@ async def suggested(
 async def asked(request: Web, name: str, finder: Finder) -> Found:
     """Return what is chosen in the search field `name`, according to the query string.
 
-    `?NAME=` is the id of the chosen row and `?NAME_typed=` the text in the field.
+    The query parameter `<name>` is the id of the chosen row, and `<name>_typed` is the text in the field.
     """
     query = request.query_params
     return await finder.find(number_in(query.get(name)), query.get(f"{name}_typed"))
@@ -63,10 +64,11 @@ async def asked(request: Web, name: str, finder: Finder) -> Found:
 async def asked_several(request: Web, finders: Mapping[str, Finder]) -> tuple[list[tuple[str, str]], dict[str, Found]]:
     """Return the query string as pairs of name and value with the new choices, and what each search field shows.
 
-    Each search field adds one value to a filter that may have several values. Of the pairs with the filter's name, the
-    last one is from the search field and holds an id; the others were chosen before. If the id or the typed text finds
-    a row, the id of that row replaces the last pair, and the field is shown empty. Otherwise the last pair is removed,
-    and the field shows what was typed. A search field without `?NAME_typed=` is shown empty, and its pairs stay.
+    Each search field adds one value to a filter that may have several values. Of the query parameters with the filter's
+    name, the last one comes from the search field and holds an id; the others were chosen before. If the id or the
+    typed text finds a row, the id of that row replaces the last parameter, and the field is shown empty. Otherwise the
+    last parameter is removed, and the field shows the typed text. If the query string has no parameter `<name>_typed`,
+    the field is shown empty, and all parameters stay.
     """
     pairs, shown = list(request.query_params.multi_items()), dict.fromkeys(finders, Found())
     for name, finder in finders.items():
@@ -99,7 +101,7 @@ async def chosen(values: Mapping[str, Any], finders: Mapping[str, Finder]) -> di
     found = await shown(values, finders)
     problems = {name: one.problem for name, one in found.items() if one.problem}
     for name, one in found.items():
-        # Only an id was sent, without the text beside it, and no row has it.
+        # Only an id was sent, without the text beside it, and no row has this id.
         if one.id is None and values.get(name) and f"{name}_typed" not in values:
             problems[name] = "Choose one from the list."
     if problems:
@@ -144,11 +146,10 @@ async def _person(values: Mapping[str, Any], name: str, finder: Finder) -> Found
 
 
 async def settle(form: Form, name: str, finder: Finder, stored: int | None = None) -> None:
-    """Replace what a search field for people sent with the id of the chosen person, which is what a select field sends.
+    """Replace the values that a search field for people sent by the id of the chosen person, as a select field sends it.
 
-    `finder` is as in `people_in`. A person who has left is not found, unless their id is `stored` and the form still
-    has it: then they stay chosen. A form that has a select field instead is not changed. Raise `Invalid` as `chosen`
-    does.
+    `finder` is as in `people_in`. A person who has left is not found, but stays chosen if their id is `stored` and the
+    form still sends this id. A form that has a select field instead is not changed. Raise `Invalid` as `chosen` does.
     """
     if f"{name}_typed" not in form.fields:
         return

@@ -34,7 +34,10 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 BY_MACHINES = ("/health", "/metrics")
 """Paths that load balancers and monitoring request without a session, and by IP address instead of host name."""
 ONE_CLICK = "/unsubscriptions/"
-"""Where mail programs unsubscribe with one click (RFC 8058): the only form that may come from another site (R37)."""
+"""Prefix of the paths where mail programs unsubscribe with one click (RFC 8058).
+
+This is the only form that may be sent from another site (R37).
+"""
 SESSIONLESS = ("/sign-in", "/sign-out", "/invitations/", "/password-resets", "/ratings/", ONE_CLICK)
 """Prefixes of paths whose forms work without a session or with an ended one. Their text is never saved as a draft."""
 SAID_ONCE = (b"host", b"origin", b"sec-fetch-site", b"content-type", b"x-csrf-token")
@@ -45,9 +48,9 @@ If one occurred twice, a proxy might use the first and the app the last.
 
 
 TAKEN_SECONDS, TAKEN_RATE = 60.0, 8 * 1024
-"""A client has this many seconds to read a piece of a response, plus one second for each `TAKEN_RATE` bytes of it.
+"""How long a client may take to read one piece of a response before the connection is closed.
 
-After that the connection is closed.
+A client has `TAKEN_SECONDS`, and one more second for each `TAKEN_RATE` bytes of the piece.
 """
 
 
@@ -161,11 +164,11 @@ class Gate:
 
         A GET of a signed-in reader runs in one read-only transaction, which ends before the first byte of the response
         is sent. For other methods no transaction is open: the handler opens one. A GET without a session gets a cookie
-        to which the CSRF tokens of its forms are bound.
+        to which the CSRF tokens of the forms in the response are bound.
 
-        If a form arrives after its session has ended, the app is not called: the text is saved as a draft, and the
-        response redirects to the sign-in page. After a form was processed (status 303), its draft is emptied. Raise
-        `Forbidden` for a form of another site.
+        If a form arrives after the session has ended, the app is not called: the text is saved as a draft, and the
+        response redirects to the sign-in page. After a form was processed (status 303), the draft of the form is
+        emptied. Raise `Forbidden` for a form of another site.
         """
         found = cookies.read(given.get(b"cookie", ""), self.settings)
         visit.anonymous, visit.step = found.get(cookies.ANONYMOUS, ""), found.get(cookies.STEP, "")

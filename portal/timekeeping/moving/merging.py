@@ -21,8 +21,9 @@ async def to_merge(numbers: Sequence[int], into: int, reader: AgentReader) -> tu
     """Return the case with the number `into`, called the target, and a list of the cases to merge into the target.
 
     The list has the cases of `numbers` that are not part of the target yet; it may be empty. Raise `NotFound` for an
-    unknown number, and `Invalid` (`case`) for more than `MOST` numbers. If the list is not empty, raise `Conflict` if
-    the case with one of these numbers was merged into another case before.
+    unknown number, and `Invalid` (`case`) for more than `MOST` numbers. Raise `Conflict` if the case with one of the
+    numbers was merged into another case before. Do not raise it if every case is part of the target already, so that
+    the request can be repeated.
     """
     if len({into, *numbers}) > merging.MOST:
         raise Invalid({"case": merging.TOO_MANY})
@@ -121,7 +122,7 @@ _TIME = f"select {entries.COLUMNS} from time_entry e where e.case_id = any($1) o
 async def _follow(source_ids: Sequence[int], target: Case, by: AgentReader, at: datetime) -> None:
     """Move the timers of the merged cases to `target`.
 
-    Write an outbox row for each agent whose timer among them has not ended, so that the agent's open pages show this.
+    Write an outbox row for each agent who has one of these timers still open, so that the agent's pages show the move.
     """
     rows = await current().fetch(
         "update timer set case_id = $1 where case_id = any($2) returning agent_id, ended_at", target.id, source_ids

@@ -39,7 +39,7 @@ class Warned:
 class PlannedTime:
     """Time that is about to be stored, as far as it is known.
 
-    `minutes` are the minutes worked. `entry_id` is the entry that is changed, which is not compared with itself.
+    `minutes` are the minutes worked. `entry_id` is the id of the entry that is changed, or None for a new entry.
     """
 
     agent_id: int

@@ -1,7 +1,7 @@
 """The rules of time tracking that admins set (S1.6-S1.24).
 
-They are the switches, for whom a grade may log time, required fields, how long authors may change their entries, and
-the lock of past days.
+They say whether time is tracked at all and on cases, for whom the agents of each grade may log time, which fields are
+required, how long authors may change their entries, and which past days are locked.
 """
 
 from datetime import date, datetime, timedelta

@@ -44,7 +44,7 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 async def _again(request: Web, *, reader: Reader, form: Form, **again: Any) -> Response[str]:
     """Show the page again after a refusal.
 
-    The QR code is that of the sealed secret in the form, or of a new secret if the one in the form is no longer valid.
+    The QR code shows the sealed secret from the form, or a new secret if the sealed one is no longer valid.
     """
     try:
         secret = _opened(request, form.get("sealed"))

@@ -53,8 +53,8 @@ def ask_for_password(request: Web) -> None:
 async def confirm_person(request: Web, password: str, at: datetime) -> None:
     """Check `password`, and record that the reader typed it now. Do nothing if they typed it within `CONFIRMED_FOR`.
 
-    Raise `Invalid` at the field `password` if it is wrong or was tried too often. Use this for forms that have a
-    password field of their own.
+    Raise `Invalid` at the field `password` if the password is wrong, or after too many attempts. Use this for forms
+    that have a password field.
     """
     try:
         await _confirm(request, password, at)

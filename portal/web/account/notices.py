@@ -68,7 +68,7 @@ def _shown(choices: Choices, kinds: Sequence[Kind]) -> msgspec.Struct:
 
 
 def _chosen(form: msgspec.Struct, stored: Choices, kinds: Sequence[Kind]) -> Choices:
-    """Return `stored` with the choices for these kinds, and the hours, replaced by those of the submitted form.
+    """Return a copy of `stored` in which the submitted form replaces the hours and the choices for these kinds.
 
     Raise `Invalid` for a value that the form does not offer.
     """

@@ -31,9 +31,9 @@ async def show(request: Web, reader: NamedDependency[Any]) -> Response[str]:
 
 
 def must_keep_one(request: Web) -> bool:
-    """Return whether the reader may not remove their last second factor.
+    """Return whether the reader must keep at least one second factor.
 
-    That is so for an agent if the settings require a second factor of all agents.
+    Agents must if the settings require a second factor of them; contacts need not.
     """
     visit = visit_of(request)
     return visit.settings.require_second_factor and visit.reader is not None and visit.reader.is_agent

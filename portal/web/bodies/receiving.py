@@ -105,7 +105,8 @@ async def keep_and_sign_in(visit: Visit, scope: Any, receive: Any, send: Any) ->
     """Save the text of a form that was sent with an ended session, and redirect to the sign-in page.
 
     The text becomes a draft of the person to whom the session belonged. After signing in, the person is redirected to
-    the page of the form. Files are not kept, nor is a form that signs out or is itself about a draft (`/drafts`).
+    the page of the form. The files are discarded. Nothing is saved for a form that signs out, or for a request that is
+    itself about a draft (`/drafts`).
     """
     request: Web = Request(scope, receive, send)
     form = Form()

@@ -30,7 +30,7 @@ LATE = timedelta(hours=1)
 NEVER = ("csrf", "password", "again", "current_password", "code", "answer", "sealed")
 """Fields that no draft contains: passwords, and values that prove or create a second factor."""
 FILES_AGAIN = "files_again"
-"""The field of a draft that says that its files were lost, because the session had ended, and must be chosen again."""
+"""The field of a draft which records that the form's files were lost with the session and must be chosen again."""
 
 
 class KeptDraft(Table, tablename="draft"):
@@ -78,7 +78,8 @@ class Unsent:
 def address_of(request: Web, form_key: uuid.UUID | None = None) -> str:
     """Return the path under which the draft of this request is stored.
 
-    If the URL of the request has `?draft=<key>`, the path ends with it; `form_key`, if given, replaces this key.
+    If the URL of the request has the query string `?draft=<key>`, return it with the path. `form_key`, if given,
+    replaces the key.
     """
     path, key = request.scope["path"], _key(request.query_params.get("draft", ""))
     return f"{path}?draft={form_key or key}" if key else path
@@ -110,8 +111,8 @@ async def keep(
 async def store(credential_id: int, address: str, texts: dict[str, str], at: datetime) -> bool:
     """Save a draft in place of the one with the same address, in the caller's transaction. Return whether it is saved.
 
-    It is not saved if this form has been sent already or has more than `LARGEST` bytes. If the person then has more
-    than `MOST` drafts, delete the oldest ones.
+    A draft is not saved if its form has been sent already, or if it has more than `LARGEST` bytes. If the person then
+    has more than `MOST` drafts, delete the oldest ones.
     """
     if _is_too_large(texts):
         return False

@@ -39,9 +39,9 @@ async def keep_typed(
 
 @post("/drafts/files")
 async def keep_files(request: Web, form: NamedDependency[Form]) -> Response[str]:
-    """Return the HTML list of a form's files, after one was added: it was stored while this request was read.
+    """Return the HTML list of a form's files, including the new file, which was stored while this request was read.
 
-    `?form=` is the address of the form's draft. Raise `Invalid` if the new file was refused.
+    The query parameter `form` is the address of the form's draft. Raise `Invalid` if the new file was refused.
     """
     if form.problems:
         raise Invalid(form.problems)
@@ -57,10 +57,10 @@ async def take_off(
     storage: NamedDependency[Storage],
     file: FromPath[uuid.UUID],
 ) -> Response[Any]:
-    """Remove an uploaded file from a form; `?form=` is the address of the form's draft.
+    """Remove an uploaded file from a form. The query parameter `form` is the address of the form's draft.
 
     For htmx, return the HTML list of the form's other files. Without JavaScript, the browser sends the form's text too:
-    save it as a draft, and redirect to the form's page.
+    save the text as a draft, and redirect to the form's page.
     """
     address = _asked(request)
     await draft_files.take_off(file, storage, by=reader)
@@ -85,7 +85,7 @@ async def preview(request: Web, form: NamedDependency[Form]) -> Response[str]:
 
 @post("/drafts/removal")
 async def discard(request: Web, reader: NamedDependency[Any]) -> Response[Any]:
-    """Discard the draft with the address `?form=`, and redirect to the form's page.
+    """Discard a draft, and redirect to the page of its form. The query parameter `form` is the address of the draft.
 
     The worker deletes the files of the draft later.
     """
