@@ -1,6 +1,7 @@
-"""The fixed sets of values that several packages, forms and pages share, each value with the text that people read.
+"""Define the fixed sets of values that several packages, forms and pages share, each value with the text for people.
 
-The values are stored in tables and appear in the documents of `portal simulate`, so do not change an existing value.
+The values are stored in tables and appear in the documents that `portal simulate` reads and writes, so never change an
+existing value.
 """
 
 from enum import StrEnum
@@ -10,7 +11,10 @@ from portal.periods import Cycle
 
 
 class Settlement(StrEnum):
-    """How time of a service is paid for. Each member has a module in `billing/engine/settlements`."""
+    """How the time of a service is paid for: minute by minute, by prepaid vouchers, or by a subscription with a fee.
+
+    Each member has a module in `billing/engine/settlements`.
+    """
 
     TIME_SPENT = "time_spent"
     VOUCHER = "voucher"
@@ -53,7 +57,10 @@ class Unit(StrEnum):
 
 
 class Rollup(StrEnum):
-    """How charged time becomes invoice lines. Each member has a module in `billing/engine/rollups`."""
+    """What each invoice line sums up: one time entry (`NONE`), or all time of an agent (`RESOURCE`), role or service.
+
+    Each member has a module in `billing/engine/rollups`.
+    """
 
     NONE = "none"
     RESOURCE = "resource"
@@ -67,7 +74,7 @@ class Rollup(StrEnum):
 
 
 class Balance(StrEnum):
-    """The rule that decides who of a department gets the next case, among those who are not away."""
+    """The rule that decides which agent of a department gets the next case. Agents who are away get none."""
 
     LOAD = "load"
     TURN = "turn"
@@ -79,9 +86,9 @@ class Balance(StrEnum):
 
 
 class Overflow(StrEnum):
-    """What happens to a time entry of which included hours and vouchers cover only a part (C8, D24).
+    """What happens to a time entry if included hours or vouchers cover only a part of its minutes (C8, D24).
 
-    Either the rest is charged, or the whole entry waits for a decision, or its approval is refused.
+    Either the rest of the minutes is charged, or the whole entry waits for a decision, or its approval is refused.
     """
 
     BILL = "bill"
@@ -119,7 +126,7 @@ class RoundingPer(StrEnum):
 
 
 class UsableOnce(StrEnum):
-    """From when a voucher pays for time: as soon as it is sold, or once the invoice of its sale is issued or paid (D25)."""
+    """From when a voucher pays for time: once it is sold, or once the invoice for its sale is issued or paid (D25)."""
 
     SOLD = "sold"
     ISSUED = "issued"
@@ -177,7 +184,7 @@ class ProjectState(StrEnum):
 class MailState(StrEnum):
     """The state of a mail.
 
-    `kept` means that there was no mail server, `given_up` that none accepted the mail in time.
+    `kept` means that no mail server was configured. `given_up` means that no mail server accepted the mail in time.
     """
 
     WAITING = "waiting"

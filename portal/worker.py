@@ -1,4 +1,4 @@
-"""Run the jobs that `portal/jobs.py` enqueued and those at fixed times, and make notices from the outbox.
+"""Run enqueued jobs (`portal/jobs.py`) and jobs at fixed times, and make notices from the outbox.
 
 `portal serve` runs a worker as a child process; `portal worker` runs one alone.
 """
@@ -45,9 +45,9 @@ OUTBOX_KEPT = timedelta(days=7)
 JOB_LOG_KEPT = timedelta(days=30)
 READERS_KEPT = timedelta(days=1)
 LOOK_AGAIN = 10.0
-"""After this many seconds without a notification, the worker looks for rows of the outbox that it was not notified of."""
+"""After this many seconds without a notification, the worker looks for outbox rows, as it may have missed one."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=15)
-"""The first and the longest pause between two attempts to send a mail. Other jobs always wait for the first pause."""
+"""The first and the longest pause between two attempts to send a mail. All other jobs wait `FIRST_PAUSE` each time."""
 
 
 async def tidy(storage: Storage, at: datetime) -> None:
@@ -81,9 +81,10 @@ async def tidy(storage: Storage, at: datetime) -> None:
 
 
 def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) -> PgQueuer:
-    """Return a queue that runs enqueued and scheduled jobs, over one database connection with the agents' role.
+    """Return a queue that runs the jobs, enqueued or scheduled, over one database connection with the agents' role.
 
-    The jobs are the functions below and one for each kind of mail. A job that fails for good is kept with its error.
+    There is one job for each kind of mail, and one for each decorated function below. A job that fails for good is kept
+    with its error.
     """
     jobs = PgQueuer(AsyncpgDriver(connection))
 
@@ -166,7 +167,7 @@ def queue(connection: asyncpg.Connection, settings: Settings, storage: Storage) 
 
 @contextlib.contextmanager
 def _again_later() -> Iterator[None]:
-    """Have the job that runs the block tried again later if the block raises `Unavailable`.
+    """Turn `Unavailable`, raised in the block, into `RetryRequested`, so that the queue tries the job again later.
 
     `Unavailable` means, for example, that another transaction holds a lock that the job needs, or that the database is
     briefly unavailable.
@@ -178,7 +179,7 @@ def _again_later() -> Iterator[None]:
 
 
 def _told(run: Callable[[Job], Awaitable[None]]) -> Callable[[Job], Awaitable[None]]:
-    """Return a job that does the same as `run`, and also logs one line for each run."""
+    """Return a job that does the same as `run`, and also writes one line to the log each time."""
 
     @wraps(run)
     async def told(job: Job) -> None:
@@ -232,7 +233,7 @@ async def make_notices() -> None:
 
 
 async def begin_mails(at: datetime) -> None:
-    """Enqueue the jobs that send the mails that are due: those with a link, with notices or with an invoice."""
+    """Enqueue jobs for all mails that are due: mails with an invitation link, with notices, or with an invoice."""
     async with transaction(SYSTEM):
         await invitations.begin_mails(at)
         await mailing.begin_mails(at)
@@ -242,7 +243,7 @@ async def begin_mails(at: datetime) -> None:
 async def pass_all_on(at: datetime) -> None:
     """Make the notices of all rows of the outbox that have not been passed on yet.
 
-    Each call of `notices.pass_on` processes some of the rows, in a transaction of its own.
+    `notices.pass_on` processes some of the rows in each call. Each call has a transaction of its own.
     """
     while await _pass_on(at):
         pass

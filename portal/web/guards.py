@@ -1,8 +1,8 @@
 """Route guards, which decide who may make a request.
 
-People who are not signed in are redirected to the sign-in page. A page of the other area or of another customer gets
-404, except that the page of a case or document redirects its readers to their own area. An agent whose grade is too low
-gets 403.
+People who are not signed in are redirected to the sign-in page. A URL of the other area or of another customer gets
+404. Exception: if the URL of the other area leads to a case or document that the reader may see, the reader is
+redirected to the page of this case or document in their own area. An agent whose grade is too low gets 403.
 """
 
 from typing import Any
@@ -76,7 +76,8 @@ async def contact_only(connection: Connection, _: BaseRouteHandler) -> None:
 async def administrator_only(connection: Connection, handler: BaseRouteHandler) -> None:
     """Allow only contacts who manage the contacts of their customer.
 
-    Other contacts get 404, as on an unknown page. For everybody else, `contact_only` decides.
+    Other contacts get 404, as on an unknown page. Agents and people who are not signed in are treated as by
+    `contact_only`.
     """
     await contact_only(connection, handler)
     reader: Any = visit_of(connection).reader

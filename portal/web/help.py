@@ -77,7 +77,7 @@ async def _count(article_id: int, reader: Reader, day: date) -> None:
 
 @get("/{slug:str}/pictures/{name:str}")
 async def show_picture(request: Web, slug: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    """Serve an image of an article to whoever may read the article, and to agents also an image of a draft.
+    """Serve an image of an article to everybody who may read the article. Agents also get the images of drafts.
 
     Only an image that everybody may see may be cached; the response with such an image sets no cookie
     (`headers.for_every_answer`).

@@ -60,7 +60,7 @@ async def searching(request: Web, text: str, limit: attempts.Limit | None = None
 
 
 def suggesting(request: Web, text: str) -> AbstractAsyncContextManager[None]:
-    """Count a search for suggestions, and run the block, as `searching` does, with the limit `SUGGESTIONS`."""
+    """Do the same as `searching`, but count with the limit `SUGGESTIONS`."""
     return searching(request, text, SUGGESTIONS)
 
 

@@ -36,18 +36,19 @@ log = structlog.get_logger("portal.live")
 HEARTBEAT = 20.0
 """After this many seconds without an event, a stream sends a heartbeat and checks that its session is still valid."""
 LOOK_AGAIN = 5.0
-"""Before an event, a stream checks session and rights again if the last check is this many seconds ago (R12)."""
+"""A stream checks session and rights again before an event if the last check is more than these seconds ago (R12)."""
 UNREAD = 100
-"""The maximum number of notifications that wait for a client that does not read.
+"""The maximum number of notifications that are queued for a client that does not read its stream.
 
-One `REFRESH` replaces them if there are more.
+If there are more, one `REFRESH` replaces them all.
 """
 MOST_STREAMS = 30
 """The maximum number of streams of one person in one process, so that nobody uses up the connections that all share."""
 OWN = {"timer": "timer", "export": "files", "notice": "notices"}
-"""The events that are sent to one person only: the name of each event, by what has changed.
+"""The names of the events that are sent to one person only, by the first part of the notification's kind.
 
-The `subject` of the notification is that person's agent id, or for `notice` the id of the person's credential.
+The `subject` of a `timer` or `export` notification is the person's agent id. The `subject` of a `notice` is the
+person's credential id.
 """
 PAGE = re.compile(r"[a-zA-Z0-9_-]{8,40}", re.ASCII)
 REFRESH = "refetch"
@@ -114,8 +115,8 @@ class Listener:
     def _tell(self, notice: dict[str, Any] | None) -> None:
         """Put a notification, or None to end the streams, into the queue of each stream.
 
-        Leave out a notification of presence that changes nothing. A queue that is too long is emptied first and gets
-        one `REFRESH` instead of the notification.
+        Ignore a presence notification that changes nothing. A queue that is too long is emptied, and gets one
+        `REFRESH` instead of the notification.
         """
         if notice and notice["kind"] == presence.KIND and not self.present.hear(notice):
             return  # a heartbeat that changes nothing

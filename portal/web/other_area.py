@@ -1,7 +1,7 @@
-"""Redirect people to their own area's page of a case, invoice or statement.
+"""Redirect people who open a case or document in the other area to the same case or document in their own area.
 
-A case has two URLs, `/cases/1401` for its contacts and `/agent/cases/1401` for agents, and people send each other
-both. A person who opens the URL of the other area is redirected to their own page, if they may see the case.
+For example, a case has the URL `/cases/1401` for contacts and `/agent/cases/1401` for agents. Contacts and agents send
+each other their URLs, so either may open the URL of the other area.
 """
 
 import re
@@ -25,10 +25,11 @@ _FINDERS: dict[str, Callable[[Any, Reader], Awaitable[Any]]] = {
 
 
 async def redirect_to_own_area(connection: ASGIConnection[Any, Any, Any, Any], reader: Reader) -> None:
-    """Raise `Detour` to the page that the reader's own area has for the case or document in this URL.
+    """Raise `Detour` to the page of the case or document in this URL that belongs to the reader's own area.
 
-    The URL of a part that only one area has, such as a file, leads to the page of the whole case or document. Raise
-    `NotFound` if the reader may not see the case or document, and for every other URL and every form.
+    A longer URL, such as the URL of a file of a case, also leads to the page of the whole case or document. Raise
+    `NotFound` if the reader may not see the case or document, if the URL is not about one, or if the request is not a
+    GET.
     """
     found = re.match("(?:/agent)?/(cases|invoices|statements|credit-notes)/", connection.scope["path"])
     given = next(iter(connection.path_params.values()), None)

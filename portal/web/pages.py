@@ -78,8 +78,8 @@ async def form_values(
 def turned(request: Web, *lists: str) -> dict[str, str]:
     """Return the query parameter of the one list on this page that is past its first page, such as `{"drafts": "12"}`.
 
-    `lists` are the names of the lists on the page. The value is the keyset cursor, the row after which the list
-    continues. The result is empty if all lists are on their first page.
+    `lists` are the names of the lists on the page, which are also the names of their query parameters. The value is the
+    paging cursor: the row after which the list continues. The result is empty if all lists are on their first page.
     """
     return next(({name: value} for name in lists if (value := request.query_params.get(name))), {})
 
@@ -90,15 +90,15 @@ def on_refusal(
     only: Collection[str] | None = None,
     **fixed: Any,
 ) -> Callable[[Handler], Handler]:
-    """Return a decorator for the route handler of a form: after a refusal, the form's page is shown again.
+    """Return a decorator for the route handler of a form: if the handler refuses the form, its page is shown again.
 
-    The page is shown if the handler raises `Invalid` or one of the types in `also`. The page is `show(request,
+    The handler refuses the form by raising `Invalid` or one of the types in `also`. The page is `show(request,
     errors=..., typed=..., **fixed)`, as `refused` describes. If `show` and the handler have a parameter in common, such
-    as the id in the URL, the reader or the form, `show` gets the same value. Write this decorator below Litestar's
-    `@post`.
+    as the id in the URL, the reader or the form, `show` gets the same value as the handler. Write this decorator below
+    Litestar's `@post`.
 
-    For a form with passwords or codes, `only` lists the fields that may be shown again. No other field is shown, no
-    draft is saved, and `show` runs without a transaction if nobody is signed in.
+    For a form with passwords or codes, `only` lists the fields whose values may be shown again. Then no other value is
+    shown, no draft is saved, and `show` runs without a transaction if nobody is signed in.
     """
     wanted = inspect.signature(show).parameters.keys() - {"request"}
     expected: tuple[type[Refusal], ...] = (Invalid, *also)
@@ -134,9 +134,9 @@ async def refused(
     """Return the form's page again after a refusal, with the HTTP status of the refusal and what was typed.
 
     `show(request, errors=..., typed=..., **values)` makes the page and runs in a read-only transaction of the reader.
-    `errors` maps field names to error messages ("" is the whole form); `typed` holds the sent fields. A form with a key
-    is saved as a draft, with its files, so that the browser can reload the page. A form that was sent before gets a new
-    key.
+    `errors` maps field names to error messages; the key "" stands for the whole form. `typed` holds the sent fields. A
+    form with a key is saved as a draft, with its files, so that the text survives a reload of the page. If the same
+    form was sent before with other content (`SentBefore`), it gets a new key.
     """
     visit = visit_of(request)
     if visit.reader and form.key:

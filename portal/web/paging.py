@@ -16,12 +16,12 @@ class TurnedPage(Page):
 
 
 def in_pages(request: Web, rows: Sequence[Any], name: str = "page") -> TurnedPage:
-    """Return the page of `rows` whose number is the query parameter `name`; the first page without one.
+    """Return the page of `rows` whose number is the query parameter `name`; the first page if the parameter is missing.
 
-    Every template gets this function, for lists that are short enough to be read as a whole, such as the roles. On a
-    page with several lists, each list has its own `name`, and the element around the list must have this name as its
-    id, because the links to the other pages lead to that element. After a refused form, and when htmx reloads a part of
-    the page, the parameter is taken from the URL of the page that the reader has open.
+    Every template gets this function, for lists that are short enough to be read from the database as a whole, such as
+    the roles. If a page has several lists, each list has its own `name`, and the element around the list must have this
+    name as its id, because the links to the other pages of the list lead to that element. After a refused form, and
+    when htmx reloads a part of the page, the parameter is taken from the URL of the page that the reader has open.
     """
     page = TurnedPage.cut(rows, turned_to(request, name))
     page.pages = links_of(request, page, name)

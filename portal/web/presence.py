@@ -2,8 +2,8 @@
 
 An open page of a case reports itself by its event stream (`portal/web/live.py`): when the stream begins, with each
 heartbeat, and when the stream ends. When somebody on the page begins or stops writing, the page sends a form. The
-database passes each report on to every process (`NOTIFY`), and each process remembers it until the next heartbeat is
-overdue.
+database sends each report to every process (`NOTIFY`). Each process remembers a page until the next heartbeat of that
+page is overdue.
 """
 
 import json
@@ -26,8 +26,9 @@ MOST_NAMED = 5
 class Present:
     """Which pages show which cases.
 
-    Each key of `pages` is the id of a case and the id of a page that shows it. The value is the agent's id and name,
-    whether the agent writes, and until when this is assumed without another heartbeat, by the monotonic clock.
+    Each key of `pages` is the id of a case and the id of an open page that shows the case. The value is the agent's id,
+    the agent's name, whether the agent is writing, and the instant, by the monotonic clock, at which the page counts as
+    closed unless another heartbeat comes.
     """
 
     pages: dict[tuple[int, str], tuple[int, str, bool, float]] = field(default_factory=dict)
@@ -49,9 +50,9 @@ class Present:
         return bool(lost) or (known and known[:3]) != (present and present[:3])
 
     def others(self, case_id: int, reader: AgentReader) -> tuple[list[str], list[str]]:
-        """Return the names of the agents who write on a case, and the names of the agents who only look at it.
+        """Return the names of the agents who are writing on a case, and of those who only have the case open.
 
-        `reader` is left out. Each list has at most `MOST_NAMED` names.
+        The name of `reader` is left out. Each list has at most `MOST_NAMED` names.
         """
         now = monotonic()
         here = [
@@ -63,11 +64,12 @@ class Present:
 
 
 async def say(case_id: int, page: str, state: str, reader: AgentReader) -> None:
-    """Report to every process what a page of `reader` does with a case.
+    """Report to every process what happens on a page of `reader` that shows a case.
 
-    `page` is the id of the page. `state` is `looks` (the page was opened), `still` (a heartbeat), `writes`, `pauses`
-    (its agent stopped writing) or `left` (the page was closed). If the database does not respond, this report is lost.
-    The next heartbeat then reports that the page is open, but not whether its agent writes.
+    `page` is the id of the page. `state` is `looks` (the page was opened), `still` (a heartbeat), `writes` (the reader
+    began to write), `pauses` (the reader stopped writing) or `left` (the page was closed). If the database does not
+    respond, this report is lost. The next heartbeat then reports that the page is open, but not whether the reader is
+    writing.
     """
     said = {
         "kind": KIND, "subject": case_id, "page": page, "agent": reader.id, "name": reader.name, "state": state,

@@ -84,9 +84,9 @@ async def _file(request: Web, number: str, file_id: uuid.UUID) -> Attachment:
 
 
 def _page_of(request: Web, file: Attachment) -> int:
-    """Return the page number that the URL asks for, at most `LAST_PAGE`.
+    """Return the page number in the query parameter `page`, at most `LAST_PAGE`.
 
-    Return 1 for any file that is not a PDF, so that no URL makes a second drawing of an image.
+    For a file that is not a PDF, return 1, so that an image is not drawn and stored again for each page number.
     """
     if showing.shape_of(file.name, file.media_type) is not Shape.PDF:
         return 1
@@ -96,11 +96,11 @@ def _page_of(request: Web, file: Attachment) -> int:
 async def _drawing(
     request: Web, storage: Storage, file: Attachment, page: int, side: int, at: datetime
 ) -> previews.Drawing | None:
-    """Return the stored drawing of a page, or draw and store it; None if it cannot be drawn.
+    """Return the stored drawing of a page of a file, or draw and store the page. Return None if it cannot be drawn.
 
-    `count_drawing` ends the transaction of the request, so that none is open while the page is drawn (R84). A failure
-    is stored only for page 1, because a URL can name any number of pages that a PDF does not have. Raise `TooMany` if
-    the reader has had too many previews drawn.
+    `count_drawing` ends the transaction of the request, so that none is open while the page is drawn (R84). That a page
+    cannot be drawn is stored only for page 1, because URLs can name any number of pages that a PDF does not have. Raise
+    `TooMany` if the reader has had too many previews drawn.
     """
     if showing.shape_of(file.name, file.media_type) not in (Shape.PICTURE, Shape.PDF):
         return None

@@ -1,4 +1,4 @@
-"""Find what both areas can find: cases, files, help articles and documents, as far as the reader may see them."""
+"""Find what both contacts and agents can find: cases, files, help articles and documents that the reader may see."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -25,13 +25,13 @@ _LONGEST_NUMBER = 60
 
 @dataclass(slots=True)
 class Results:
-    """What the search found. `kind` is the one kind that the page shows, or "" if it shows all of them.
+    """What the search found. `kind` is the one kind of results that the page shows, or "" if it shows all kinds.
 
     `asked` is the parsed search text. `case` is the case whose number was typed. `cases` and `files` are pages of
-    results, `articles` the help articles. `documents` are the invoices and credit notes with the typed number, each as
-    its path, without the prefix of the area, and its number. If no text was typed, `lately` are the cases that the
-    reader has lately read or written on. `more` holds, by kind, the results that only one area has, such as the
-    customers that only agents find.
+    results, and `articles` are help articles. `documents` are the invoices and credit notes with the typed number: each
+    is a pair of its path, without the prefix of the area, and its number. If no text was typed, `lately` are the cases
+    that the reader has lately read or written on. `more` holds, by kind, the results that only one area has, such as
+    the customers that only agents find.
     """
 
     asked: Asked
@@ -48,9 +48,9 @@ class Results:
     async def of(cls, request: Web, reader: Reader) -> Self:
         """Search for the text `?q=`, and return the results.
 
-        Without a text, the results are the cases that the reader has lately read or written on. `?in=` is the one
-        kind to search for; then the case with the typed number, the help articles and the documents are left out.
-        `?after=` is the cursor of a further page of results.
+        Without a text, the results are the cases that the reader has lately read or written on. `?in=` limits the
+        search to one kind of results. If it is given, the case with the typed number, the help articles and the
+        documents are left out. `?after=` is the paging cursor of the results.
         """
         query = request.query_params
         asked = await Asked.read(query.get("q", ""), reader)
@@ -105,8 +105,8 @@ class Lead(NamedTuple):
 async def leads(text: str, reader: Reader) -> tuple[list[Lead], str]:
     """Return the cases to suggest below the search field, and a sentence to show if there are none.
 
-    The suggestions are the case whose number is `text`, and the first `MOST_LEADS` cases that match. If nothing is
-    typed, they are the cases that the reader has lately read or written on.
+    The suggestions are the case whose number is `text`, and the first `MOST_LEADS` cases that match `text`. If `text`
+    is blank, the suggestions are the cases that the reader has lately read or written on.
     """
     if not text.strip():
         return [_lead(case.number, case.subject, case.customer, reader) for case in await lately(reader)], ""
@@ -133,9 +133,9 @@ async def _found(find: Callable[..., Awaitable[Any]], *values: Any) -> Any:
 
 
 async def _documents(text: str, reader: Reader) -> list[tuple[str, str]]:
-    """Return the invoices and credit notes with this number that the reader may see.
+    """Return the path and the number of each invoice and credit note with this number that the reader may see.
 
-    Each is a pair of its path, without the prefix of the area, and its number.
+    The path is without the prefix of the area.
     """
     if len(text) > _LONGEST_NUMBER or not any(letter.isdigit() for letter in text):
         return []

@@ -27,7 +27,7 @@ Web = Request[Any, Any, Any]
 """The request type in annotations of route handlers; Litestar's type parameters (user, auth, state) are unused."""
 KEY = "portal.visit"
 LONGEST_PATH = 1000
-"""How many characters a path to return to after sign-in may have.
+"""The maximum length, in characters, of a path to which a person is redirected after signing in.
 
 A cookie holds the path, and browsers drop cookies of more than 4,096 bytes.
 """
@@ -53,8 +53,9 @@ async def _nothing() -> None:
 class Visit:
     """One request: when and from where it came, who is signed in, and the state that the layers of the app share.
 
-    `at` is the instant of the request, `address` the client's IP address. `session` is the browser's session, active or
-    ended, or None without one, and `reader` is None if nobody is signed in.
+    `at` is the instant of the request, and `address` is the client's IP address. `session` is the session of the
+    browser's cookie, even if that session has ended; it is None without such a cookie. `reader` is None if nobody is
+    signed in.
     """
 
     settings: Settings
@@ -65,7 +66,7 @@ class Visit:
     reader: Reader | None = None
     session: Session | None = None
     anonymous: str = ""
-    """The value of the cookie to which forms without a session, such as the sign-in form, are bound."""
+    """The value of the cookie to which the CSRF tokens of forms without a session, such as sign-in, are bound."""
     step: str = ""
     """The value of the cookie that remembers who typed the right password and must still prove a second factor."""
     rules: Rules = field(default_factory=lambda: Rules.read(None))
@@ -78,17 +79,17 @@ class Visit:
     A second call does nothing.
     """
     unread: int = 0
-    """How many unread notices the reader has when a page is requested; the bell shows the number."""
+    """The number of the reader's unread notices, which the bell shows."""
     reads: tuple[str, int] | None = None
-    """What the page shows, such as `("case", 7)`: the notices about it are marked as read once the page is sent."""
+    """The subject of the page, such as `("case", 7)`. The notices about it are marked as read once the page is sent."""
     looks_at: int | None = None
-    """The id of the case that the page shows, if it is unread; it is marked as read once the page is sent."""
+    """The id of the case that is marked as read for the reader once the page is sent, or None."""
     reads_notices: list[int] = field(default_factory=list)
-    """The ids of the notices that link to this page, which are marked as read once it is sent."""
+    """The ids of the notices that link to this page. They are marked as read once the page is sent."""
     new_cookies: list[str] = field(default_factory=list)
     """The values of the Set-Cookie headers that the response gets."""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    """The request id, by which the log, the audit log and the error page name this request."""
+    """The request id, which the log, the audit log and the error page show for this request."""
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     """The nonce of this page's scripts, for the content security policy."""
     form: Any = None
@@ -150,7 +151,7 @@ class Visit:
 def new_csrf_token(secret: str, bound_to: bytes) -> str:
     """Return a CSRF token that is bound to a session's token hash, or to the value of the cookie `csrf`.
 
-    The random salt makes each token differ, so that the length of a compressed page does not reveal it (BREACH).
+    The random salt makes each token differ. Otherwise the length of a compressed page could reveal the token (BREACH).
     """
     salt = secrets.token_hex(8)
     return f"{salt}.{_signature(secret, salt, bound_to)}"
@@ -188,14 +189,14 @@ def page_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 def last_part(request: Web) -> str:
-    """Return the last part of the URL's path, by which a handler of several URLs distinguishes them."""
+    """Return the last part of the URL's path. A handler of several URLs uses it to tell which of them was requested."""
     return request.url.path.rpartition("/")[2]
 
 
 def wants_fragment(request: ASGIConnection[Any, Any, Any, Any]) -> bool:
     """Return whether htmx inserts the response into the current page, so that it must be a fragment.
 
-    For a boosted link, and when the reader goes back in the history, htmx replaces the whole page.
+    Return False for a boosted link and when the reader goes back in the history, because htmx then replaces the page.
     """
     headers = request.headers
     return "hx-request" in headers and "hx-boosted" not in headers and "hx-history-restore-request" not in headers

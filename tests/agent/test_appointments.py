@@ -107,9 +107,9 @@ async def test_an_earlier_end_is_on_the_next_day(ines: Browser, here: str) -> No
 
 
 async def test_two_agents_who_change_an_appointment_keep_both_changes(ines: Browser, max_: Browser, here: str) -> None:
-    """Max moves the start of an appointment, and Ines changes its note in a form that she opened before: both stay.
+    """If Max changes the start of an appointment, and Ines its note in a form that she loaded before, both are saved.
 
-    When Ines then moves the start in that form, she gets 409. The log of the case records only Max's move.
+    If Ines then changes the start in that old form too, she gets 409. The log of the case records only Max's change.
     """
     page = await planned(ines, here)
     form = form_of((await ines.get(page)).text, page).fields
@@ -149,9 +149,10 @@ async def test_an_appointment_is_done_or_called_off_once(ines: Browser, here: st
 
 
 async def test_an_appointment_of_an_agent_who_has_left_is_not_planned_again(ines: Browser, here: str, dsn: str) -> None:
-    """Once its agent has left, a cancelled appointment that is to come stays cancelled: its page offers another one.
+    """A cancelled future appointment of an agent who has left cannot be planned again; its page offers a new one.
 
-    A past one can be planned again, because it may have been marked as held by mistake, but not moved to a later day.
+    A past appointment of this agent can be planned again, because it may have been marked as held by mistake. But it
+    cannot be moved to a later day.
     """
     page = await planned(ines, here, agent_id=str(MAX.id))
     past = await planned(ines, here, agent_id=str(MAX.id), day="2026-11-19")
@@ -238,8 +239,8 @@ async def test_time_on_another_case_is_not_time_on_the_appointment(ines: Browser
 async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: Browser, here: str, case: Case) -> None:
     """S1.11, D57: Ada sees kind, time and agent of an appointment on her case until Ines cancels the appointment.
 
-    She never sees its note, which PostgreSQL refuses to let contacts select. Alan and Gil, who may not see the case,
-    get 404.
+    She never sees the note of the appointment: PostgreSQL refuses contacts the column `note`. Alan and Gil, who may not
+    see the case, get 404.
     """
     page = await planned(ines, here)
     async with await Browser.of(app, ADA, at=NOW) as ada:
@@ -261,9 +262,9 @@ async def test_the_customer_reads_what_is_planned_and_no_note(app: Gate, ines: B
 
 
 async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: Browser, here: str) -> None:
-    """S1.11: Ines's list of appointments shows the planned ones from the earliest to the latest.
+    """S1.11: Ines's list of appointments shows her planned appointments from the earliest to the latest.
 
-    Another page has the held one. Max's appointment is in Max's list only.
+    Her held appointment is in the list of past appointments. Max's appointment is in Max's list only.
     """
     later = await planned(ines, here)
     sooner = await planned(ines, here, day="2026-11-21", note="Ring first")
@@ -282,7 +283,7 @@ async def test_an_agent_sees_own_appointments_in_one_list(ines: Browser, max_: B
 
 
 async def test_many_own_appointments_have_pages(ines: Browser, here: str) -> None:
-    """S1.11: the pages of Ines's list of appointments show each of 120 exactly once; so do those of the case's list."""
+    """S1.11: Ines's list of appointments and the case's list each show all 120 appointments once, on several pages."""
     page = await planned(ines, here)
     async with transaction(SYSTEM) as tx:
         await tx.execute(

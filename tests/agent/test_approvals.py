@@ -65,7 +65,7 @@ async def test_a_missing_rate_is_reported_before_an_approval_is_tried(app: Gate)
 
 
 async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
-    """D19: an entry that `approve` would refuse shows the reason instead of a price and counts in no sum.
+    """D19: for an entry that `approve` would refuse, the page shows the reason instead of a price.
 
     If Max tries to approve it, he gets 422 with the same reason.
     """
@@ -85,8 +85,8 @@ async def test_what_approving_refuses_has_no_price(app: Gate) -> None:
 async def test_what_is_ticked_is_approved(app: Gate) -> None:
     """S0.29: Max approves several ticked entries at once; sending the form again gets 409 and changes nothing.
 
-    After the approval, the page keeps its filter and shows how many entries were approved; no link on it repeats this
-    number.
+    After the approval, the page keeps its filter and shows how many entries were approved. The links on this page do
+    not have the query parameter `approved`, so that no other page repeats the message.
     """
     async with transaction(SYSTEM):
         entries = [await log(), await log(30)]
@@ -153,7 +153,7 @@ async def test_a_field_that_the_form_has_not_is_refused(app: Gate) -> None:
 
 
 async def test_a_rejection_needs_its_reason(app: Gate) -> None:
-    """C3: Max's rejection without a reason is refused with 422; with a reason, the entry is rejected and the reason stored."""
+    """C3: a rejection without a reason is refused with 422; a rejection with a reason is stored with this reason."""
     async with transaction(SYSTEM) as tx:
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as browser:

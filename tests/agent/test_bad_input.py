@@ -1,4 +1,4 @@
-"""Test bad input of billing over HTTP: each error is reported at its field, typed values are kept, and nothing is stored."""
+"""Test bad input in forms about billing over HTTP: each error is reported at its field, and nothing is stored."""
 
 from datetime import date
 from typing import Any
@@ -44,7 +44,7 @@ async def everything() -> dict[str, str]:
 
 @pytest.fixture
 async def prepared(dsn: str) -> dict[str, Any]:
-    """Sell a voucher to Acme, log an hour, issue an invoice, record a payment, and create a rate for the role Senior from December on.
+    """Create a voucher of Acme, an issued invoice with a payment, and a rate of the role Senior from December on.
 
     Return the ids of the voucher (`voucher`) and of a service of Globex that is paid by vouchers (`theirs`).
     """
@@ -91,7 +91,7 @@ SOLD = {"hours": "10h", "price": "900", "sold_on": "2026-11-20", "usable_once": 
 async def test_bad_input_has_one_sentence_at_its_field_and_changes_nothing(
     app: Gate, prepared: dict[str, Any], path: str, fields: dict[str, str], field: str, sentence: str
 ) -> None:
-    """D18, D45, D47: input that is invalid or conflicts with stored data gets one error message and changes nothing.
+    """D18, D45, D47: input that is invalid or conflicts with stored data gets 422 with one error, and changes nothing.
 
     The list of errors at the top of the page links to the field.
     """
@@ -106,7 +106,7 @@ async def test_bad_input_has_one_sentence_at_its_field_and_changes_nothing(
 
 
 async def test_a_voucher_of_another_customer_is_not_found(app: Gate, prepared: dict[str, Any]) -> None:
-    """R29, D31: under Globex's URL, a voucher of Acme is neither shown, changed nor removed."""
+    """R29, D31: under Globex's URL, a voucher of Acme gets 404 and is not changed."""
     before, here = await everything(), f"/agent/customers/{GLOBEX}/vouchers/{prepared['voucher']}"
     async with await Browser.of(app, NOOR, at=NOW) as browser:
         assert (await browser.get(here)).status_code == 404
@@ -115,7 +115,7 @@ async def test_a_voucher_of_another_customer_is_not_found(app: Gate, prepared: d
 
 
 async def test_time_without_a_rate_is_refused_with_a_sentence_that_names_agent_service_and_day(app: Gate) -> None:
-    """D19: if no rate fits, Max's approval is refused with an error that names agent, service and day; no table changes."""
+    """D19: if no rate fits, an approval is refused with an error that names agent, service and day. No table changes."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("delete from rate")
         entry = await log(60, on=date(2026, 10, 6))

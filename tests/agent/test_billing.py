@@ -31,7 +31,7 @@ async def october(dsn: str) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_says_what_becomes_of_each_customer_and_what_is_skipped(app: Gate) -> None:
-    """The preview that Max opens names each customer's documents and totals, and what it skips and why.
+    """The preview names each customer's documents and totals, and the entries that a run would skip, with the reason.
 
     The date field is prefilled with the first day of the current month. For a date inside a billing period,
     the preview warns; for a date before any time was logged, it says that nothing is left to bill.
@@ -92,7 +92,7 @@ async def test_a_run_makes_drafts_of_what_is_ticked_and_a_repeat_makes_nothing(a
 
 @pytest.mark.usefixtures("october")
 async def test_a_run_that_waits_for_a_customer_shows_its_page(app: Gate, dsn: str) -> None:
-    """S2.42: if another transaction locks the customer for too long, the page of the run shows that 0 of 1 customers are billed."""
+    """S2.42: if another transaction locks the customer for too long, the run's page shows 0 of 1 customers as billed."""
     async with await Browser.of(app, MAX, at=NOW) as browser, refusing(dsn, "settled_entry", "true", code="55P03"):
         made = await browser.send_form(f"{PATH}/runs", {"until": "2026-11-01", "customer": [str(ACME)]})
         assert (made.status_code, made.headers["location"].startswith(f"{PATH}/runs/")) == (303, True)
@@ -154,7 +154,7 @@ async def test_earlier_runs_have_a_next_page(app: Gate, dsn: str) -> None:
 
 
 async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
-    """D47: the list of entries that a run skipped has further pages and shows the number of all of them."""
+    """D47: the list of entries that a run skipped has further pages and shows how many entries there are in total."""
     async with transaction(MAX):
         await billing.approve([(await log(15)).choice], by=MAX, at=NOW)
         for number in range(51):
@@ -171,9 +171,9 @@ async def test_what_a_run_skipped_has_a_next_page(app: Gate) -> None:
 
 
 async def test_the_preview_has_pages_with_the_sums_of_all_and_bills_one_page_or_all(app: Gate) -> None:
-    """R81, D47: the preview shows 101 customers on two pages; a run bills those ticked on one page, or all 101.
+    """R81, D47: the preview shows 101 customers on two pages, each of which shows the sum of all 101 customers.
 
-    Each page shows the sum of all customers.
+    A run bills either the customers that are ticked on one page, or all 101.
     """
     async with transaction(SYSTEM) as tx:
         for table, where, changes in (

@@ -51,11 +51,11 @@ async def a_caller(ines: Browser) -> int:
 
 
 async def test_a_case_is_opened_for_a_caller_who_is_known_by_a_number_only(app: Gate, ines: Browser) -> None:
-    """S3.3, S3.4: the caller becomes a contact who cannot sign in and is the message's author; no mail goes to them.
+    """S3.3, S3.4: the caller becomes a contact, who cannot sign in, and the author of the message. They get no mail.
 
-    The same form sent again creates nothing. If the mail address and the telephone number are missing, or the name, or
-    the mail address for an invitation, the form gets 422 and says what is missing. Ada, who sees all cases of Acme,
-    sees this case; Alan does not.
+    The same form sent again creates nothing. The form gets 422 with an error if the name is missing, if both mail
+    address and telephone number are missing, if the mail address for an invitation is missing, or if the mail address
+    is not valid. Ada, who sees all cases of Acme, sees this case; Alan does not.
     """
     for wrong, said in [
         ({"new_phone": ""}, "Write a mail address or a telephone number"),
@@ -88,8 +88,8 @@ async def test_a_case_is_opened_for_a_caller_who_is_known_by_a_number_only(app: 
 async def test_a_number_that_a_contact_has_is_offered_and_not_created_twice(ines: Browser) -> None:
     """S3.3: if a contact has the entered telephone number, in any spelling, the form gets 422 and offers this contact.
 
-    Ines opens the case for this contact, or confirms that the caller is somebody else with the same number, who becomes
-    a new contact. If a contact has the entered mail address, the form gets 422 even with this confirmation.
+    Ines can choose the offered contact. Or she can confirm that the caller is another person with the same number: then
+    the form creates a new contact. If a contact has the entered mail address, the form gets 422 even if she confirms.
     """
     bea = await a_caller(ines)
     spellings = (
@@ -144,7 +144,7 @@ async def test_a_caller_is_found_by_number_and_stands_in_lists_with_words_for_th
 ) -> None:
     """S3.3: the search and the finder find a caller by telephone number.
 
-    Where pages show a contact's mail address, they say of a caller that there is none.
+    Pages that show the mail addresses of contacts say that this caller has none.
     """
     bea = await a_caller(ines)
     found = await ines.get("/agent/finders/callers", params={"text": "040 555 0199"})
@@ -200,9 +200,9 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
 
 
 async def test_the_first_contact_with_a_mail_address_is_offered_all_rights(noor: Browser) -> None:
-    """S3.4: the form of a new contact has all rights ticked while no contact of the customer has a mail address.
+    """S3.4: while no contact of the customer has a mail address, the form for a new contact has all rights ticked.
 
-    Once one has, the form has none ticked.
+    Once a contact of the customer has a mail address, the form has no right ticked.
     """
     async with transaction(NOOR):
         place = {"street": "Weg 1", "postcode": "24103", "city": "Kiel", "country": "DE"}
@@ -277,9 +277,10 @@ async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
 
 
 async def test_the_page_about_sharing_does_not_say_that_a_caller_sees_the_case(app: Gate, ines: Browser) -> None:
-    """S3.15: Ines and Ada read that of Acme only the watchers see a confidential case of a caller, who cannot sign in.
+    """S3.15: the page about sharing says that, at Acme, only the watchers see a confidential case of a caller.
 
-    Of a confidential case of Alan, who can sign in, Ada reads that Alan and the watchers see it.
+    The page does not name the caller, because the caller cannot sign in. For a confidential case of Alan, who can sign
+    in, the page says that Alan and the watchers see the case.
     """
     await a_caller(ines)
     page = text_of((await ines.get("/agent/cases/1001/sharing")).text)
@@ -367,9 +368,9 @@ async def test_nobody_is_reminded_of_a_case_that_only_a_caller_takes_part_in(ine
 
 
 async def test_an_invoice_is_not_mailed_to_a_contact_without_a_mail_address(noor: Browser, ines: Browser) -> None:
-    """S2.43: a contact who may see invoices but has no mail address is not among those to whom an invoice is mailed.
+    """S2.43: no invoice is mailed to a contact who may see invoices but has no mail address.
 
-    Mailing a link to this contact raises `Conflict`.
+    Mailing an invitation link to this contact raises `Conflict`.
     """
     bea = await a_caller(ines)
     async with transaction(SYSTEM) as tx:

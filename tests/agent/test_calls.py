@@ -64,7 +64,7 @@ async def test_a_caller_is_found_by_name_number_or_address(ines: Browser, typed:
 async def test_the_message_of_a_call_has_the_caller_as_author_and_names_who_took_the_call(
     ines: Browser, ada: Browser
 ) -> None:
-    """S3.3: the message of a call has the contact as its author and is no reply; the agent who took the call gets the case.
+    """S3.3: the contact is the author of a call's message, which is no reply; the agent who took the call gets the case.
 
     The same form sent again creates no second case. A form without a contact gets 422. A contact who sends the form
     gets 404.
@@ -104,7 +104,7 @@ async def test_somebody_new_becomes_a_contact_in_the_same_form(ines: Browser) ->
         assert (answer.status_code, said in answer.text) == (422, True), wrong
     async with transaction(SYSTEM):
         assert await current().fetchval("select count(*) from contact where name = 'Bea Roth'") == 0
-    for _ in range(2):  # The fields that were filled in mean somebody new, whoever is chosen above them.
+    for _ in range(2):  # If the fields of a new contact are filled in, the contact that is chosen above is ignored.
         answer = await ines.send_form("/agent/cases/new", call(**new | {"contact": str(ADA.id)}))
         assert answer.status_code == 303
     async with transaction(SYSTEM):

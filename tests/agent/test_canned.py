@@ -36,7 +36,7 @@ async def names(browser: Browser, case: Case, find: str = "") -> list[str]:
 async def test_agents_keep_their_own_replies_and_managers_those_for_everybody(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """Colleagues get 404 for a private canned reply; all agents can use a shared one, and only managers can change it."""
+    """Colleagues get 404 for a private canned reply; all agents can use a shared one, only managers can change it."""
     assert (await ines.send_form(HERE, facts("Mine"))).status_code == 303
     assert (await ines.send_form(HERE, facts("Shared", shared="yes"))).status_code == 403
     assert (await max_.send_form(HERE, facts("Shared", shared="yes"))).status_code == 303
@@ -114,7 +114,7 @@ async def test_a_search_for_what_no_text_can_contain_finds_nothing(ines: Browser
 
 
 async def test_a_long_list_of_canned_replies_has_pages_and_is_searched(ines: Browser) -> None:
-    """R81: a page shows a hundred canned replies and the number of all; a search finds a part of a reply's text."""
+    """R81: a page lists a hundred canned replies and shows their total number; a search finds a reply by its text."""
     async with transaction(INES):
         for place in range(103):
             await CannedReply.create(CannedFacts(name=f"Reply {place:03}", text=f"Text of {place}"), INES)

@@ -46,9 +46,10 @@ def opened(content: bytes) -> dict[str, str]:
 
 
 async def test_a_contact_downloads_what_they_see_and_an_agent_all_of_it(app: Gate) -> None:
-    """S3.17, D51, R56, R62, R89: a contact's ZIP file has no note, internal description or log; an agent's file has them.
+    """S3.17, D51, R56, R62, R89: only an agent's ZIP file of a case has the notes, internal descriptions and the log.
 
-    Both downloads are recorded in the audit log.
+    A contact's ZIP file has the messages, the time and the files that the contact may see. Both downloads are recorded
+    in the audit log.
     """
     case = await dialogue(app.storage)
     async with await Browser.of(app, ADA, at=NOW) as ada:
@@ -150,9 +151,9 @@ async def test_what_somebody_writes_never_looks_like_another_message(app: Gate) 
 async def test_a_long_log_is_filtered_before_it_is_cut_and_its_file_has_all_of_it(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3.10: the page of a long log shows only the newest lines, but its filters search all; the CSV file has all.
+    """S3.10: the page of a long log shows only the newest lines, but its filters search the whole log.
 
-    So has the CSV file inside the ZIP file of the case.
+    The CSV file has the whole log, and so has the CSV file inside the ZIP file of the case.
     """
     for module in ("portal.desk.lists.log", "portal.agent.queue.log"):
         monkeypatch.setattr(f"{module}.MOST", 3)

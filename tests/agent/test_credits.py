@@ -65,10 +65,10 @@ async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
 
 
 async def test_bad_input_keeps_what_was_typed(app: Gate) -> None:
-    """In the form that credits an invoice, too many minutes, a text that is not a duration and no reason get 422.
+    """The form that credits an invoice gets 422 for more minutes than are left, a wrong duration or a missing reason.
 
-    What was typed stays. Typed minutes with the choice "everything" are refused too, instead of crediting the whole
-    invoice.
+    The typed values stay in the form. If minutes are typed although "everything" is chosen, the form gets 422 too,
+    instead of crediting the whole invoice.
     """
     async with transaction(MAX):
         await issued(60, 30)
@@ -117,7 +117,7 @@ async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> No
 
 
 async def test_a_part_of_a_charge_is_typed_into_the_form(app: Gate) -> None:
-    """D38: Max credits a part of an extra line, which is not for time, by its amount.
+    """D38: to credit a part of an extra line, which is a charge that is not for time, Max types the amount.
 
     An amount larger than what is left, an amount with fractions of a cent and a text that is no amount are refused with
     422 at their field.

@@ -162,7 +162,7 @@ async def test_the_log_the_filters_and_the_zip_file_have_values_as_the_reader_wr
 
 
 async def test_lines_of_a_field_that_is_hidden_later_are_hidden_too(ines: Browser, ada: Browser, case: Case) -> None:
-    """S3.18: once a field is hidden or deleted, its log lines are on none of Ada's pages or files; agents read them all.
+    """S3.18: log lines of a hidden or deleted field are on none of Ada's pages or files; agents still see all of them.
 
     The agents' file of the log marks the lines that the customer does not see.
     """

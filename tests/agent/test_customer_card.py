@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("dsn", "clock")
 
 
 async def card(app: Gate, reader: AgentReader, customer: int = ACME) -> str:
-    """Return the HTML of the customer's page as `reader` gets it, with single blanks."""
+    """Return the HTML of the customer's page as `reader` gets it, with one space for each run of white space."""
     async with await Browser.of(app, reader, at=NOW) as browser:
         response = await browser.get(f"/agent/customers/{customer}")
         assert response.status_code == 200

@@ -196,9 +196,9 @@ async def test_the_list_is_sorted_and_filtered_by_what_ends_first(ines: Browser)
 
 
 async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Gate) -> None:
-    """D49: if Ines replies while Noor changes targets, the deadline of the reply is met.
+    """D49: if Ines replies while Noor has the form for targets open, computing the deadlines again keeps both changes.
 
-    The deadline of the solution follows the new target.
+    The deadline of the reply is met, and the deadline of the solution follows the new target.
     """
     await promise()
     case = await opened()
@@ -217,7 +217,10 @@ async def test_of_two_people_at_once_the_second_counts_on_from_the_first(app: Ga
 
 
 async def test_a_new_time_zone_of_the_company_begins_the_computation_again(noor: Browser) -> None:
-    """D49: a new time zone of the company, which business hours follow, has all deadlines computed again; a new city does not."""
+    """D49: changing the company's time zone starts a recomputation of all deadlines; changing its city does not.
+
+    Business hours follow the time zone of the company.
+    """
     before = await runs()
     for typed, more in (({"city": "Bremen"}, 0), ({"time_zone": "America/New_York"}, 1)):
         assert (await save(noor, "/agent/setup/company", **typed)).status_code == 303

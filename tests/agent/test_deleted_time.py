@@ -65,9 +65,9 @@ async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max
 
 
 async def test_the_list_is_limited_to_days_and_has_pages(max_: Browser) -> None:
-    """D56: each page but the last links to earlier deletions; a page says so if nothing was deleted on its days.
+    """D56: each page of the list except the last links to earlier deletions.
 
-    Invalid values in the URL are ignored.
+    If nothing was deleted on the chosen days, the page says so. Invalid values in the URL are ignored.
     """
     made = [await logged(None, minutes=10, general_kind_id=1, description=f"Call {n}") for n in range(deleted.PAGE + 2)]
     async with transaction(INES):

@@ -95,7 +95,7 @@ async def test_trying_the_rules_names_who_would_get_a_case(noor: Browser, case: 
 async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to_the_contact(
     noor: Browser, ada: Browser, rule: DispatchRule
 ) -> None:
-    """S3.8, S3.10: agents and the contact read who has a dispatched case; only agents read by which rule."""
+    """S3.8, S3.10: agents and the contact see who got a dispatched case; only agents see which rule made this choice."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Toner", text="Empty.", case_type_id=INCIDENT, at=now())
     page = (await noor.get(f"/agent/cases/{case.number}")).text
@@ -123,9 +123,10 @@ async def held_by(*cases: Case) -> list[int | None]:
 
 
 async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case: Case) -> None:
-    """S3.9: one page counts the open cases of agents who are away; on another, Max sees who gets which case.
+    """S3.9: the page of handovers counts the open cases of agents who are away.
 
-    There he hands the cases over. A repeated request changes nothing, and nothing is left to hand over.
+    The page of one handover shows Max which agent will get which case, and changes nothing until he confirms. Sending
+    the form again changes nothing. Afterwards, no case is left to hand over.
     """
     assert "Nobody is away today" in (await max_.get("/agent/handovers")).text
     await away_today(case)
@@ -165,10 +166,10 @@ async def test_more_open_cases_than_one_change_can_have_are_not_handed_over(
 async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
     max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """S3.9: with rules that take turns, the page of a handover lists 100 of 101 cases with agents, and changes nothing.
+    """S3.9: the page of a handover by rules that take turns lists 100 of 101 cases and the agents whom the rules choose.
 
-    After the handover, the page shows how many cases each agent got. If a second manager hands over the same cases,
-    nothing changes, and the page tells them that somebody else has changed this.
+    The page changes nothing before the handover is confirmed; afterwards it shows how many cases each agent got. If a
+    second manager then hands over the same cases, nothing changes, and the page says that somebody else was faster.
     """
     cases = [case]
     async with transaction(INES):

@@ -88,7 +88,10 @@ WITHOUT_A_PAGE_OF_THEIR_OWN = (
     "/agent/time/week",
     "/agent/timer/{timer}",
 )
-"""Edit forms that are part of another page, or whose fields decide who may open it again; separate tests prove that they undo nobody's change."""
+"""Edit forms that are part of another page, or whose fields decide who may open the form again.
+
+Separate tests prove that these forms undo nobody's change.
+"""
 OF_ONE_PERSON = ("/account/notices", "/agent/absences/{absence}")
 """Edit forms that only one person may open, so that no colleague can change the same values in the meantime."""
 CREATING = (
@@ -124,7 +127,7 @@ NO_EDITS = (
 """The last parts of the URLs of forms with prefilled fields that change no stored field.
 
 Their prefilled fields are a name for password managers, an encrypted secret, a version number or a sum that is
-compared, the id of the record on whose page the button of a timer is, or the position of a rule. A change of many
+compared, the id of the record whose page has the button of the timer, or the position of a rule. A change of many
 cases compares the value that each case had (tests/desk/test_bulk.py).
 """
 
@@ -209,10 +212,10 @@ FIXED = (
 )
 """Fields that the tests skip, because they cannot be changed alone or are not stored.
 
-One of two clock times needs the other, contracts with services keep their currency, and the first number stays once
-an invoice is issued. A `region` must be one of its country, and only a field that customers see can be
-`required_to_open`. `shared` decides who may open the form again. `back` is the URL to return to, `then` the button
-that was pressed, and `effective_from` the day from which the other fields hold. Not every settlement stores the
+Clock times are valid only in pairs. A contract with services keeps its currency, and the first number cannot be changed
+once an invoice is issued. A `region` must belong to the country, and only a field that customers see can be
+`required_to_open`. `shared` decides who may open the form again. `back` is the URL to return to, `then` is the button
+that was pressed, and `effective_from` is the day from which the other fields hold. Not every settlement stores the
 fields in `PREPAID`.
 """
 
@@ -331,7 +334,10 @@ async def test_every_edit_form_says_what_it_showed(app: Gate, places: Places, no
 
 EDITED = [path for path in PATHS if path not in WITHOUT_A_PAGE_OF_THEIR_OWN + OF_ONE_PERSON]
 CHOSEN = turns(EDITED, len(EDITED) // 3)
-"""The forms that `./dev test` tries today: a third of all, as the same code compares their fields. `--all` tries each."""
+"""The forms that `./dev test` tries today: a third of all, because the same code compares the fields of every form.
+
+`./dev test --all` tries each form.
+"""
 EACH = pytest.mark.parametrize(
     "path", [path if path in CHOSEN else pytest.param(path, marks=pytest.mark.long) for path in EDITED]
 )

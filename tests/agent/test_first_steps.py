@@ -44,7 +44,7 @@ async def test_the_map_has_every_page_of_the_set_up() -> None:
 
 
 async def test_each_page_has_the_name_that_the_map_gives_it(app: Gate) -> None:
-    """Title and heading of each set-up page are the name of its entry on the map, but for the heading of *System*."""
+    """Title and heading of each set-up page are the name of the page on the map, except for the heading of *System*."""
     # The heading of *System* is the state of the system.
     wrong: dict[str, tuple[str, str]] = {}
     async with await Browser.of(app, NOOR, at=NOW) as browser:

@@ -1,4 +1,4 @@
-"""Check the health of the portal: one word for load balancers, details for the admins' system page."""
+"""Check the health of the portal: one status for load balancers, and detailed checks for the admins' system page."""
 
 import asyncio
 import os
@@ -48,7 +48,8 @@ class Check:
 async def checks(storage: Storage, state: jobs.QueueState, at: datetime) -> list[Check]:
     """Check every part of the installation: database, schema, files, worker, mail and clock.
 
-    Return one result for each. `state` is the state of the job queue. `at` is compared with the clock of the database.
+    Return one result for each part. `at`, the present instant by the portal's clock, is compared with the clock of the
+    database.
     Call this in a transaction of an agent.
     """
     return [

@@ -1,8 +1,8 @@
-"""Serve metrics for Prometheus: counts of this machine's web processes, and what is queued in the database.
+"""Serve metrics for Prometheus: counts of this machine's web processes, and the state of the job queue.
 
-The processes of one `portal serve` share a folder (`PROMETHEUS_MULTIPROC_DIR`, set by the parent), so that any of them
-can report the metrics of all. If there are several machines, Prometheus scrapes each one directly, not through the
-proxy.
+The processes of one `portal serve` share a folder (`PROMETHEUS_MULTIPROC_DIR`, set by the parent process), so that each
+process can report the metrics of all of them. If there are several machines, Prometheus must scrape each machine
+directly, not through the proxy.
 """
 
 import contextlib
@@ -37,9 +37,9 @@ _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST"))
 
 
 def observe(scope: Any, status: int, seconds: float) -> None:
-    """Count one request that took this many seconds.
+    """Count one request, by route, method and status, and record how many seconds it took.
 
-    Only known routes become labels, so that unknown paths cannot create new time series.
+    A path without a route gets the label `-`, so that requests for unknown paths create no new time series.
     """
     method = scope["method"] if scope["method"] in _METHODS else "other"
     REQUESTS.labels(method, route_of(scope), f"{status // 100}xx").observe(seconds)

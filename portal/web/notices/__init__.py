@@ -1,4 +1,4 @@
-"""Serve the notices of a person: the bell, the list, and the redirect from a notice to what it is about.
+"""Serve the notices of a person: the bell, the list, and the redirect from a notice to the page that it is about.
 
 Both areas mount the same `handlers`, each under its own path and guard.
 """

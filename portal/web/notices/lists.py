@@ -47,7 +47,7 @@ def _area_path(reader: Reader) -> str:
 def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
     """Return the message that notices were marked as read, with the URL and the fields of its undo button.
 
-    `?read=` is the number of these notices. Return None without it.
+    The query parameter `read` is the number of these notices. Return None if it is missing or 0.
     """
     count = number_in(query.get("read"))
     if not count:
@@ -64,7 +64,8 @@ def _toast(query: Mapping[str, str], reader: Reader) -> dict[str, Any] | None:
 async def show_list(request: Web, reader: NamedDependency[Any], at: NamedDependency[datetime]) -> Response[str]:
     """Show the reader's notices by day, newest first. The open list refreshes itself through this URL.
 
-    `?show=unread` leaves out notices that were read, and `?after=` is the id after which the list continues.
+    `?show=unread` leaves out notices that were read. `?after=` is the paging cursor: the id of the last notice on the
+    page before.
     """
     query = request.query_params
     only_unread, after = query.get("show") == "unread", number_in(query.get("after"))

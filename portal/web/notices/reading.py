@@ -1,4 +1,4 @@
-"""Mark the notices about what a page shows as read, once the response is sent."""
+"""Mark notices as read once the response with the page that they are about is sent."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -20,8 +20,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response[Any]]])
 async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = False) -> None:
     """Note what the page shows, such as `("case", 7)`, so that `read_when_sent` marks the notices about it as read.
 
-    The bell of this page no longer counts these notices. With `looks`, `about` must be a case: once the page is sent,
-    lists no longer mark the case as unread for this reader.
+    The bell of this page no longer counts these notices. If `looks` is true, `about` must be a case, and
+    `read_when_sent` also marks the case itself as read for this reader.
     """
     visit = visit_of(request)
     if looks:
@@ -33,10 +33,11 @@ async def about_to_read(request: Web, about: tuple[str, int], *, looks: bool = F
 
 
 def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
-    """Return `response`; once it is sent, mark the notices about what the page shows as read.
+    """Return `response` with a background task, which marks notices as read once the response is sent.
 
-    `about_to_read` and `reads_notices` say which notices these are. After `about_to_read` with `looks`, also record
-    that the reader has looked at the case. If there is nothing to record, nothing is written.
+    These are the notices that `about_to_read` or `reads_notices` chose before. If `about_to_read` was called with
+    `looks`, the task also records that the reader has looked at the case. If there is nothing to record, there is no
+    task.
     """
     visit = visit_of(request)
     if visit.reader and (visit.reads or visit.reads_notices or visit.looks_at):
@@ -47,11 +48,11 @@ def read_when_sent(request: Web, response: Response[Any]) -> Response[Any]:
 
 
 def reads_notices(handler: Handler) -> Handler:
-    """Wrap a page's route handler, so that the page marks the reader's unread notices that link to its URL as read.
+    """Decorate a page's route handler: opening the page marks the unread notices that link to the page's URL as read.
 
     The notices are marked once the response is sent; the bell of the page no longer counts them. Notices about cases
-    are left out. Use this for pages whose notices cannot be found by their subject with `about_to_read`, such as a
-    customer's hours. Place the decorator below Litestar's `@get`; the handler must have a parameter `request`.
+    are left out. Use this for a page that is not about one subject that `about_to_read` could name, such as the page of
+    a customer's hours. Place the decorator below Litestar's `@get`; the handler must have a parameter `request`.
     """
 
     @functools.wraps(handler)

@@ -50,7 +50,7 @@ async def page_of_link(
     at: datetime,
     token: str,
 ) -> Response[str]:
-    """Return the page to which a link in a mail leads: made by `show` or, if the link is not valid, made by `ended`.
+    """Return the page to which a link in a mail leads: the result of `show` or, if the link is not valid, of `ended`.
 
     Raise `Conflict` if this browser is signed in.
     """
@@ -62,10 +62,10 @@ async def page_of_link(
 
 
 def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) -> Callable[[Web], Awaitable[Any]]:
-    """Return a function that reads the form, or returns the page made by `ended` if the link in the URL is not valid.
+    """Return a function for Litestar to run before the handler, so that the form is read only if the link is valid.
 
-    Litestar runs the function before the handler, so that the body of a request with a wrong link is never read. The
-    function raises `Conflict` if this browser is signed in.
+    If the link in the URL is not valid, the function returns the page that `ended` makes. It raises `Conflict` if this
+    browser is signed in.
     """
 
     async def find_first(request: Web) -> Response[str] | None:
@@ -84,10 +84,11 @@ def link_first(kind: invitations.Kind, ended: Callable[[Web], Response[str]]) ->
 async def link_page(
     request: Web, template: str, kind: invitations.Kind, *, at: datetime, token: str, **again: Any
 ) -> Response[str]:
-    """Return the page with the form to which the link leads. It asks for a new password, or for the one the person has.
+    """Return the page with the password form to which the link leads. Raise `NotFound` if the link is not valid.
 
-    The template gets the `Invited`, and the form's URL as `action`. Browsers do not send the URL as a referrer, because
-    it contains the secret token (R41). Raise `NotFound` if the link is not valid.
+    The form in `template` asks for a new password. If the person already signs in as a contact of another customer
+    (`Invited.joins`), another template is used, which asks for their present password. The template gets the `Invited`,
+    and the form's URL as `action`. Browsers do not send the URL as a referrer, because it contains the token (R41).
     """
     async with transaction(None, readonly=True):
         invited = await invitations.find(token, at, kind)
@@ -118,10 +119,10 @@ class Joining(Struct, forbid_unknown_fields=True, kw_only=True):
 async def accept(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Store the password of the invited person, or check their present one; then end the link and sign the person in.
+    """Store the new password of the invited person, or check the password that they have; end the link; sign them in.
 
-    If the link is no longer valid, return the page that says so. If the password was changed or the access ended at the
-    same moment, redirect to the sign-in page.
+    If the link is no longer valid, return the page that says so. If the password was changed or the access ended while
+    this request was processed, redirect to the sign-in page.
     """
     visit = visit_of(request)
     try:

@@ -94,8 +94,8 @@ async def choose(
 ) -> Response[Any]:
     """Store the new password and redirect to the sign-in page, which asks for the second factor as usual (R9).
 
-    After the change, earlier failed sign-ins no longer delay the next sign-in. If the link is no longer valid, return
-    the page that says so.
+    Failed sign-ins before the change no longer delay the next sign-in. If the link is no longer valid, return the page
+    that says so.
     """
     try:
         async with transaction(None, readonly=True):
@@ -104,7 +104,7 @@ async def choose(
         await invitations.accept(token, password, at, kind="reset", known=[visit_of(request).company.name])
     except NotFound:
         return _ended(request)
-    # Whoever forgot a password has usually tried several: with a reset link, the person need not wait because of that.
+    # Whoever forgot a password has usually tried several passwords, and must not have to wait because of these tries.
     async with transaction(None):
         await credentials.forget_tries(invited.email, visit_of(request).address)
     return see_other("/sign-in?changed=yes")

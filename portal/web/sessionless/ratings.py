@@ -37,10 +37,10 @@ def _ended(request: Web) -> Response[str]:
 
 
 async def _read_link(request: Web, token: str) -> tuple[RatingLink, ContactReader]:
-    """Return the contents of the link, and the contact to whom it was mailed.
+    """Return the contents of the link, and the contact to whom the link was mailed.
 
-    The transaction of the request is ended first, because it has the rights of the person who is signed in. Raise
-    `NotFound` if the link is not valid.
+    End the transaction of the request first, because that transaction has the rights of the person who is signed in,
+    who may be somebody else. Raise `NotFound` if the link is not valid.
     """
     visit = visit_of(request)
     await visit.end_reading()
@@ -87,9 +87,10 @@ async def _link_first(request: Web) -> Response[str] | None:
 async def rate(
     request: Web, form: NamedDependency[Form], at: NamedDependency[datetime], token: FromPath[str]
 ) -> Response[Any]:
-    """Store the rating with the rights that the contact has now, and thank the contact.
+    """Store the rating as the contact to whom the link was mailed, and return a page that thanks the contact.
 
-    If the rating is refused, show the form again. If the link is no longer valid, return the page that says so.
+    The rights that the contact has now are what counts, not those when the mail was sent. If the rating is refused,
+    show the form again. If the link is no longer valid, return the page that says so.
     """
     await count_rating(request)
     try:

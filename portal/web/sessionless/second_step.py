@@ -36,7 +36,7 @@ class Proof(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @get("/sign-in/second-factor")
 async def show(request: Web) -> Response[Any]:
-    """Show the second factors that the person can use.
+    """Show the form for a second factor, with the factors that the person has set up.
 
     Redirect to the sign-in page if no password was proved in the last ten minutes, or if this browser is signed in.
     """
@@ -82,8 +82,8 @@ async def _again(request: Web, **again: Any) -> Response[Any]:
 async def prove(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the second factor and, if it is right, begin the session and redirect to the page that the person wanted.
 
-    Redirect to the sign-in page if no password was typed before, if the password was changed since, or if this browser
-    is signed in already.
+    Redirect to the sign-in page if no password was proved in the last ten minutes, if the password was changed since
+    then, or if this browser is signed in already.
     """
     step = remembered_step(request)
     if step is None or visit_of(request).reader:

@@ -58,8 +58,8 @@ async def _again(request: Web, *, form: Form, **context: Any) -> Response[str]:
 async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency[datetime]) -> Response[Any]:
     """Check the password, begin a new session, and redirect to the path `next` of the form.
 
-    A person with a second factor is redirected to the second step instead. A session that the browser had before is
-    never used again (R14).
+    If the person has a second factor, redirect to the second step instead, before a session begins. A session that the
+    browser had before ends in any case (R14).
     """
     given = form.into(SignIn)
     proven = await credentials.verify(given.email, given.password, address=visit_of(request).address, at=at)
@@ -67,10 +67,11 @@ async def sign_in(request: Web, form: NamedDependency[Form], at: NamedDependency
 
 
 async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> Response[Any]:
-    """Begin a session for a person whose password is proved, or redirect to the second step if they have a factor (R9).
+    """Begin a session for a person whose password is proved, and redirect to `next_path`.
 
-    `next_path` is where the person gets to after signing in. The session that this browser had before ends. Raise
-    `Invalid` if the password was changed since it was proved, because that change has ended all sessions (R17).
+    If the person has a second factor, redirect to the second step instead (R9). The session that this browser had
+    before ends. Raise `Invalid` if the password was changed since it was proved, because a change of the password ends
+    all sessions (R17).
     """
     async with transaction(None):
         await credentials.hold(proven)
@@ -86,11 +87,12 @@ async def let_in(request: Web, proven: Proven, next_path: str, at: datetime) -> 
 async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, factor: str | None = None) -> str:
     """Begin a session of this person in this browser, and return the path to redirect to.
 
-    A contact of several customers is signed in to the customer that they used or accepted last, and redirected to a
-    page on which they can choose another customer before they get to `next_path`. But if this browser has an earlier
-    session of the contact, and `next_path` is not "/", the contact is signed in to the customer of that session and
-    redirected to `next_path` at once, because this page, or a draft on it, belongs to that customer. `factor` and the
-    transaction are as for `open_session`.
+    A contact of several customers is signed in to the customer that they used or accepted last. The returned path is
+    that of a page on which they can choose another customer before they go on to `next_path`.
+
+    Exception: if this browser has an earlier session of the same contact, and `next_path` is not "/", the contact is
+    signed in to the customer of that session, and `next_path` is returned, because the page, or a draft on the page,
+    belongs to that customer. `factor` and the required transaction are as for `open_session`.
     """
     first, *others = await credentials.memberships(login_id)
     before = visit_of(request).session
@@ -101,10 +103,10 @@ async def enter(request: Web, login_id: int, next_path: str, at: datetime, *, fa
 
 
 async def open_session(request: Web, credential_id: int, at: datetime, *, factor: str | None = None) -> str:
-    """Begin a session of this person in this browser, and return its token. The browser's old session ends (R14).
+    """Begin a session with this credential in this browser, and return its token. The browser's old session ends (R14).
 
-    `factor` is the second factor that was used, or None. Call this in a transaction with the sign-in role. The cookie
-    is set only after that transaction has committed.
+    `factor` is the second factor that was used, or None. Call this in `transaction(None)`, which has the database role
+    for sign-in. The cookie is set only after that transaction has committed.
     """
     visit = visit_of(request)
     if visit.session:
@@ -117,10 +119,10 @@ async def open_session(request: Web, credential_id: int, at: datetime, *, factor
 
 
 def hand_over(request: Web, token: str) -> None:
-    """Give this browser the cookie of a new session once the transaction has committed.
+    """Once the transaction has committed, give this browser the cookie of a new session.
 
-    The cookie to which forms without a session are bound is then deleted. If the transaction is rolled back, both
-    cookies stay as they are.
+    At the same time, delete the cookie to which forms without a session, such as the sign-in form, are bound. If the
+    transaction is rolled back, both cookies stay as they are.
     """
     visit = visit_of(request)
 
@@ -137,8 +139,8 @@ def hand_over(request: Web, token: str) -> None:
 async def sign_out(request: Web, at: NamedDependency[datetime]) -> Response[Any]:
     """End this session, make the browser clear its cache (R42), and redirect to the sign-in page.
 
-    The cookie of the ended session stays, although it signs nobody in. If another window of this browser still sends a
-    form, the cookie identifies the person, and the text of the form is saved as that person's draft.
+    The cookie of the ended session stays in the browser, although it signs nobody in. If another window of this browser
+    still sends a form, this cookie identifies the person, and the text of the form is saved as that person's draft.
     """
     visit = visit_of(request)
     if visit.session:

@@ -22,7 +22,7 @@ def remember_step(request: Web, proven: Proven, next_path: str, at: datetime) ->
 
 
 def remembered_step(request: Web) -> tuple[Proven, str] | None:
-    """Return whose password was proved, and the path to redirect to after the second step.
+    """Return the person whose password was proved, and the path to redirect to after the second step.
 
     Return None if no password was proved in this browser within the last ten minutes.
     """

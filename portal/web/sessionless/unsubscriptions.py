@@ -1,8 +1,8 @@
-"""Let people stop mails with the link in each mail, without signing in: with one click (RFC 8058), or on a page.
+"""Let people stop mails by the link in each mail, without signing in: by one click (RFC 8058), or on a page.
 
 For the one click, the mail program sends a POST without a session, a CSRF token or an Origin header. Only this URL
-accepts such a request (R37). The token in the URL is signed; it stops only mails of the kinds that it names, to the
-person whom it names.
+accepts such a request (R37). The signed token in the URL names one person and some kinds of mail; the request stops
+only mails of these kinds to this person.
 """
 
 from typing import Any
