@@ -1,4 +1,4 @@
-"""Write rows and files again that a function has created before, instead of calling the function for each test."""
+"""Restore rows and files from a snapshot, instead of calling the slow function that creates them for each test."""
 
 import copy
 import io
@@ -48,8 +48,9 @@ async def once(key: Any, folder: Path, create: Callable[[], Awaitable[T]]) -> T:
     """Return what `create` returned, with the rows and files that it created.
 
     The first call for a `key` runs `create`. Later calls write a snapshot of the database and of the storage `folder`
-    instead, which takes a tenth of the time. If the numbers of rows before a call differ from those before all earlier
-    calls, `create` runs again. It runs each time if the owner is not a superuser, who alone can turn triggers off.
+    instead, which takes a tenth of the time. If the tables have another number of rows before a call than before every
+    earlier call, `create` runs again. If the owner of the tables is not a superuser, `create` always runs, because only
+    a superuser can turn triggers off.
 
     Nobody may be signed in before the call, because the snapshot of another test would replace the session.
     """

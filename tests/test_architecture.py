@@ -50,7 +50,7 @@ def test_every_part_imports_downward_only() -> None:
 
 @on_every(AREAS)
 def test_the_areas_query_no_table_themselves(path: Path) -> None:
-    """R23: the modules of `agent` and `customer` contain no SQL, but call functions that take the reader."""
+    """R23: the modules of `agent` and `customer` contain no SQL; they call functions that take the current user."""
     queries = (
         r"(^|\.)(select|objects|raw|fetch|fetchrow|fetchval|execute|executemany|insert|update|delete|exists|count)$"
     )

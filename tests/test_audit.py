@@ -1,4 +1,4 @@
-"""Test the audit log: an important change adds a line in its transaction that cannot be omitted, forged or changed."""
+"""Test the audit log: each important change adds a line, in the same transaction, that nobody can forge or change."""
 
 import json
 import re
@@ -139,7 +139,7 @@ async def test_what_matters_is_recorded_with_who_and_what(
 ) -> None:
     """R89, D58: each important change adds an audit line with the person who made it and the values before and after.
 
-    About names, mail addresses and secrets the line says only that they changed.
+    If a name, a mail address, bank details or a secret changed, the line has the field but not its values.
     """
     before = await lines(dsn)
     await act()
@@ -196,7 +196,8 @@ async def test_not_even_the_owner_changes_it_by_mistake(dsn: str) -> None:
 async def test_what_was_said_and_stated_is_append_only(dsn: str, table: str) -> None:
     """R90: no database role of the app can change or delete messages, attachments, case events or statements.
 
-    Privileges on columns are not tested here: agents may move a message to another case of its customer (D53).
+    The test looks at privileges on whole tables. Agents may update one column, the case of a message, because they move
+    messages to another case of the same customer (D53).
     """
     owner = await asyncpg.connect(dsn)
     triggers = await owner.fetch("select tgname from pg_trigger where tgrelid = to_regclass($1)", table)

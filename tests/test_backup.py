@@ -1,4 +1,4 @@
-"""Test that `portal backup` and `portal restore` copy all data of one instant unchanged to another server (R95)."""
+"""Test that `portal backup` and `portal restore` copy all data, as of one instant, to another server (R95)."""
 
 import asyncio
 import json
@@ -121,7 +121,10 @@ async def test_a_restore_drill(dsn: str, elsewhere: Path) -> None:
 async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
     dsn: str, server: str, elsewhere: Path
 ) -> None:
-    """R95: restoring a damaged or incomplete backup, or one of a newer portal, is refused and changes nothing."""
+    """R95: restoring a backup that is damaged, incomplete or from a newer portal is refused and changes nothing.
+
+    A second backup into the same folder is refused too.
+    """
     here, backup = elsewhere / "here", elsewhere / "backup"
     await furnished(open_storage(f"file://{here}/files"), NOW)
     source = {"DATABASE_OWNER_URL": dsn, "PORTAL_DATA": str(here)}

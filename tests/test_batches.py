@@ -79,9 +79,9 @@ async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issue
 
 
 async def test_a_member_that_is_gone_is_reported_by_name_without_a_link(app: Gate) -> None:
-    """A draft invoice or case that no longer exists is reported by its name, without a link to its page.
+    """If a ticked draft invoice or case no longer exists, the error message names it but does not link to its page.
 
-    Another manager deleted the draft after the list was shown. The general message of 404 would not fit here.
+    This happens if somebody deletes a draft while the list of drafts is open in another browser.
     """
     first, _ = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -109,7 +109,10 @@ async def test_of_several_cases_one_that_breaks_keeps_no_other_from_being_taken(
 
 
 async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_approved(dsn: str) -> None:
-    """D35: if one customer's time cannot be allocated, none of it is approved, but other customers' time is."""
+    """D35: if the allocation of one customer's time fails, none of that customer's entries is approved.
+
+    The entries of other customers are approved. If only the approval of a single entry fails, all others are approved.
+    """
     async with transaction(MAX):
         first, second, other = await log(60), await log(30), await log(15, service=GLOBEX_HELPDESK)
     choices = [first.choice, second.choice, other.choice]
@@ -128,9 +131,9 @@ async def test_of_several_entries_one_that_breaks_keeps_no_other_from_being_appr
 
 
 async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed(app: Gate, dsn: str) -> None:
-    """If one customer's invoice cannot be stored, the run bills the others and records an error message for that customer.
+    """If one customer's invoice cannot be stored, the billing run shows an error for it and bills the other customers.
 
-    The next run bills that customer.
+    The next run bills the customer that failed.
     """
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]
@@ -150,10 +153,9 @@ async def test_a_customer_whose_documents_break_keeps_no_other_from_being_billed
 
 
 async def test_a_customer_whose_books_break_is_recorded_as_skipped_whether_ticked_or_not(app: Gate, dsn: str) -> None:
-    """If Globex cannot be billed, because an approval has lost its price, Max's run of Globex alone bills nothing.
+    """If an approval of Globex has lost its price, a billing run of Globex alone bills nothing and says so on its page.
 
-    The page of the run names Globex and its entry, and says what happened. A run of Acme succeeds and records that
-    entry as skipped.
+    A later run of Acme alone succeeds. It records the entry of Globex as skipped because Globex was not ticked.
     """
     async with transaction(MAX):
         entries = [await log(60), await log(30, service=GLOBEX_HELPDESK)]

@@ -16,7 +16,7 @@ def test_quick_is_one_size_at_sixteen_at_once() -> None:
 @pytest.mark.slow
 @pytest.mark.infra
 def test_every_page_and_flow_is_measured_with_all_its_figures() -> None:
-    """The benchmark measures every page and flow with all its figures; it fails if a page answers unexpectedly."""
+    """The benchmark measures every page and flow with all figures; it fails if a page has an unexpected response."""
     rows, memory = bench.benchmark(1_000, [2], 0.05, runs=2, pages=flows.PAGES, fill=partial(data.fill, cases=1_000))
     assert [row["page"] for row in rows] == [page.name for page in flows.PAGES]
     assert all(list(row) == bench.COLUMNS for row in rows)

@@ -87,7 +87,10 @@ def simulated(folder: Path, content: Any) -> str:
 
 
 def printing(data: Path, folder: Path) -> dict[str, tuple[tuple[str, ...], str, int]]:
-    """Return, for each command that ends by itself, its arguments, its input, and its exit status if its output is lost."""
+    """Return arguments, standard input, and exit status after a failed write to standard output, by command.
+
+    The commands that run until they are stopped, such as `serve`, are left out.
+    """
     number = len(list(folder.glob("backup*")))
     return {
         "migrate": (("migrate",), "", 0),
@@ -131,9 +134,10 @@ ALL_STREAMS = [
     ],
 )
 def test_closed_and_full_streams_change_no_other_status(name: str, streams: str, data: Path, tmp_path: Path) -> None:
-    """If its output is lost on a closed or full stream, a command has the exit status that `printing` names.
+    """If standard output is closed or full, a command exits with the status that `printing` names.
 
-    If only its messages to standard error are lost, a command that succeeds has the status 0.
+    If only standard error is closed or full, each command succeeds with status 0, except `restore`, which always fails
+    here.
     """
     command, typed, status = printing(data, tmp_path)[name]
     expected = status if streams.startswith(">") or name == "restore" else 0
@@ -229,7 +233,10 @@ def test_a_server_runs_where_nobody_hears_it(streams: str, data: Path) -> None:
 
 
 def test_a_command_keeps_its_status_whatever_happens_in_other_threads_when_the_interpreter_ends() -> None:
-    """R95: the process ends without finalizing the interpreter, when a thread of the storage library could abort it."""
+    """R95: `console.run` exits with the command's status and without finalizing the interpreter.
+
+    During finalization, a thread of the storage library could abort the process and so change the status.
+    """
     ends = "import atexit, os; from portal import console; atexit.register(os._exit, 134); "
     for returned, said in (("0", ""), ("print('made') or 1", "made\n")):
         program = f"{ends}console.run(lambda: {returned})"

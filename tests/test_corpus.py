@@ -1,7 +1,7 @@
-"""Test that a text that one form accepts is accepted everywhere later: each corpus text is typed into every field.
+"""Test that a text that a form accepts causes no error anywhere later: type each text of `CORPUS` into each field.
 
-No form is listed here: every form of every page is found and filled in. The database shows which of its columns the
-text reached. A text column that no text has reached and that is not in `EXEMPT` fails the test.
+The test finds the forms in the pages, so no form is listed here. It then looks up which columns of the database contain
+the text, and fails if a text column neither contains the text nor is listed in `EXEMPT`.
 """
 
 import csv
@@ -47,8 +47,7 @@ CAST = (
     "/agent/setup/agents/1", "/agent/setup/roles/1", "/agent/setup/departments/1", "/agent/setup/general-kinds/1", "/agent/customers/1/edit",
     "/agent/customers/1/contacts/1", "/agent/customers/1/contracts/1", "/agent/customers/1/contracts/1/services/1",
 )  # fmt: skip
-"""Forms that rename the people and things of tests/world.py, so that the copies of names in documents are tested too.
-"""
+"""Forms that rename the people and things of tests/world.py to the text, because documents copy these names."""
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 STRICT = {
@@ -140,7 +139,7 @@ SHORTER = {
     "case_status.customer_name": statuses.LONGEST, "case_status.name": statuses.LONGEST, "own_view.name": own_views.LONGEST_NAME,
     "tag.name": tags.LONGEST,
 }  # fmt: skip
-"""Text columns that take fewer characters than some texts of the corpus have, with how many they take."""
+"""The maximum length of each text column that is too short for some texts of the corpus."""
 
 TEXT_COLUMNS = """
 select c.relname, a.attname from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
@@ -149,7 +148,7 @@ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.
 order by 1, 2
 """
 AS_TYPED = ("draft.fields",)
-"""Columns that keep a text exactly as typed, because it is a draft that its author goes on writing."""
+"""Columns that keep a text exactly as typed: the unsent text of a form, which its author goes on writing."""
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that a person cannot see, or that reverse the order of letters (R54)."""
 
@@ -181,17 +180,15 @@ def filled(form: PageForm, text: str) -> dict[str, Any]:
 
 
 def _turn(target: str) -> tuple[bool, str]:
-    """Return the sort key of a form's target, largest first: flags come before rejections, and these before approvals.
-
-    Forms that lift a flag are not sent, so that the author of the entry can answer the flag later.
-    """
+    """Return the key by which the URLs of forms are sorted, largest first: flags, then rejections, then approvals."""
     return target.partition("?")[0] == "/agent/flags", target
 
 
 async def fill_every_form(app: Gate, places: Places, text: str) -> list[tuple[str, str, int]]:
     """Fill in and send every form of every page with `text`.
 
-    Return the path, fields and status of each form that was neither accepted nor refused with an error message.
+    Return the path, fields and status of each form that was neither accepted nor refused with an error message. Forms
+    that lift a flag are not sent, so that the author of the flagged time entry can answer the flag later.
     """
     wrong: list[tuple[str, str, int]] = []
     done: set[str] = set()
@@ -231,8 +228,8 @@ async def _fill(
 async def billed(text: str) -> tuple[billing.Invoice, Any]:
     """Log, approve and bill time with `text` as its comments; return the issued invoice and the id of the statement.
 
-    Also credit a part of the invoice and correct the statement, with `text` as the reason. If the caller has entered
-    `text` as every name (of the customer, the service and so on) before, the documents contain it there too.
+    Also credit a part of the invoice and correct the statement, with `text` as the reason. If the caller has renamed
+    the customer, the service and so on to `text` before, the documents contain it as these names too.
     """
     made = []
     for choice in (EntryBilling.BILLABLE, EntryBilling.NO_CHARGE):
@@ -272,7 +269,7 @@ def cells_of(content: bytes) -> Iterable[str]:
 
 @pytest.fixture
 def logging_again() -> Iterator[None]:
-    """Set up logging again after a test, because the logger keeps that test's captured stderr, which is then closed."""
+    """Set up logging again after a test, because the logger would go on writing to that test's closed stderr."""
     yield
     logs.set_up("warning")
 

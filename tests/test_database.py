@@ -99,7 +99,10 @@ class TestTransactions:
             assert await tx.fetchval("select array_agg(name) from role where name in ('kept', 'lost')") == ["kept"]
 
     async def test_a_lock_of_somebody_else_is_no_mistake_of_ours(self) -> None:
-        """R84: a transaction that waits too long for a lock gets 503; the same request may be sent again."""
+        """R84: a transaction that waits too long for a lock raises `Unavailable` (503).
+
+        Once the lock is released, the same transaction succeeds.
+        """
 
         async def wait_for_it() -> None:
             async with transaction(SYSTEM) as tx:
@@ -146,7 +149,7 @@ class TestTransactions:
 
 @contextlib.contextmanager
 def without_broken_pipes() -> Iterator[None]:
-    """Ignore the `OSError` of tasks in which asyncpg says goodbye to connections that the server has closed."""
+    """Ignore an `OSError` in asyncpg's background tasks, which write to connections that the server has closed."""
     loop = asyncio.get_running_loop()
     reports = loop.get_exception_handler()
 
@@ -165,7 +168,7 @@ class TestAway:
     async def test_after_the_server_ended_every_connection_the_next_transaction_works(self, dsn: str) -> None:
         """After the server has closed every pooled connection, the next transaction still succeeds.
 
-        It meets a closed connection only once, however many there are.
+        The first closed connection that it gets makes the pool replace all its connections.
         """
 
         async def wait() -> int:

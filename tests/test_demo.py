@@ -182,9 +182,10 @@ async def test_the_demo_can_begin_on_any_day(now: datetime, files: Path) -> None
 
 
 def test_every_story_can_be_told() -> None:
-    """Every placeholder in the texts of the demo has a value, and each case of the demo begins with a contact's message.
+    """Every placeholder in the demo's stories has a value, and each story begins with a contact's message.
 
-    Each kind of case that is used several times has an agent's reply and logged time.
+    A story is the course of a demo case. The stories that are used for several cases also have an agent's reply and
+    logged time.
     """
     for story in (*ordinary_stories(), *unique_stories()):
         told = story.filled(Random(1))  # noqa: S311 (chance for a story)

@@ -72,7 +72,10 @@ def test_what_was_made_and_is_gone_is_made_again(dev: ModuleType, tmp_path: Path
 
 
 def test_a_lock_is_renewed_before_anything_is_built_from_it(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`./dev lock` prepares only the tools, because the assets cannot be fetched while package.json is ahead of its lock."""
+    """`./dev lock` sets up only the tools and fetches no assets before it has renewed the lock files.
+
+    The assets cannot be fetched while package.json has changes that package-lock.json lacks.
+    """
     done: list[str] = []
     monkeypatch.setattr(dev, "set_up", lambda **given: done.append(str(given)))
     monkeypatch.setattr(dev, "run", lambda *command, **_: done.append(str(command[-1])))
@@ -121,9 +124,10 @@ def test_the_test_command_runs_all_but_the_long_versions(dev: ModuleType, became
 def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their_files(
     dev: ModuleType, became: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Outside CI, `./dev test` skips the tests in a browser, or of the infrastructure, that passed with the present files.
+    """Outside CI, `./dev test` skips the browser tests and the infrastructure tests if their files are unchanged.
 
-    It also skips them if the files are as cloned, because they have passed in CI then. In CI, it always runs them.
+    Unchanged means: since these tests passed last, or else since the clone, because CI ran them on the cloned files. A
+    change of the files of one kind runs the tests of that kind only. In CI, both kinds always run.
     """
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("PORTAL_TEST_STAMPS", "")
@@ -154,7 +158,10 @@ def test_browser_and_infrastructure_are_tested_in_ci_and_after_a_change_of_their
 
 
 def test_each_pattern_of_spared_tests_finds_files_and_git_understands_it_alike(dev: ModuleType) -> None:
-    """A pattern without files, or one that git reads otherwise, would spare tests whose files have changed."""
+    """Every pattern of `SPARED` matches files, and git finds no other files by it.
+
+    Otherwise `./dev test` would overlook a changed file and skip tests that depend on it.
+    """
     for pattern in {pattern for patterns in dev.SPARED.values() for pattern in patterns}:
         found = {str(path.relative_to(dev.ROOT)) for path in dev.ROOT.glob(pattern) if path.is_file()}
         listed = subprocess.run(

@@ -76,7 +76,7 @@ async def test_a_killed_process_is_replaced() -> None:
 
 
 async def test_a_document_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R64: a document that takes too long is refused, and the next document is made."""
+    """R64: typesetting that takes too long raises `Unavailable`, and the next document is typeset."""
     await documents.pdf("invoice.typ", invoice())
     monkeypatch.setattr(documents, "SECONDS", 0.05)
     with pytest.raises(Unavailable):
@@ -226,7 +226,7 @@ async def test_a_long_name_without_blanks_stays_in_its_column() -> None:
 
 @pytest.mark.parametrize("name", ["W" * 200, "Gesellschaft für Betreuung " * 7, "Halden IT GmbH"])
 async def test_the_foot_of_a_page_ends_above_its_edge_and_below_the_text(name: str) -> None:
-    """The foot of a page lies between its edge and the text, even if the seller's name, street and bank are very long."""
+    """The footer stands below the text and above the page's edge, even if the seller's name and bank are very long."""
     seller = PARTY | {"name": name, "address": [name, "20457 Hamburg"]}
     data = invoice(60, seller=seller, bank=[["Bank", name], ["IBAN", "DE02 1203 0000 0000 2020 51"]])
     feet, texts = list[float](), list[float]()

@@ -46,7 +46,7 @@ OWNER = textwrap.dedent("""
 
 
 def another_process(data: Path) -> tuple[subprocess.Popen[str], str, int]:
-    """Start a process that owns the data folder. Return it with the URL and the process id of its server."""
+    """Start a process that runs an embedded server. Return the process, and the URL and process id of the server."""
     process = subprocess.Popen([sys.executable, "-c", OWNER, str(data)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
@@ -198,10 +198,10 @@ def test_after_both_were_killed_the_next_start_recovers(data: Path) -> None:
 
 
 def test_a_server_that_outlived_its_owner_is_stopped_first(data: Path) -> None:
-    """An embedded server that outlived its owner is stopped before a new one starts.
+    """An embedded server that outlived the process that started it is stopped before a new server starts.
 
-    That happens if the kernel did not signal the owner's death or if the server is still shutting down; the test
-    suspends the server.
+    A server outlives that process if the kernel did not signal the end of the process, or while the server shuts down.
+    The test suspends the server, so that it cannot react to the signal.
     """
     process, url, pid = another_process(data)
     sql(url, "create table kept as select 42 as n")
@@ -275,7 +275,10 @@ def test_a_folder_for_a_socket_does_not_outlive_a_crash(data: Path) -> None:
 
 @AS_ROOT
 def test_below_a_folder_that_only_root_may_enter_the_data_go_elsewhere(data: Path) -> None:
-    """If only root may enter the parent of the data folder, the database is elsewhere; a note in the folder says where."""
+    """If only root may enter the parent of the data folder, the database is stored below `place.SYSTEM` instead.
+
+    The file `database.where` in the data folder contains the path.
+    """
     home = data / "home"
     home.mkdir(mode=0o700)
     within = home / "clone" / "data"

@@ -63,7 +63,7 @@ LISTS: list[Callable[[], Awaitable[list[str]]]] = [
 
 
 async def names(rows: Awaitable[Sequence[Any]]) -> list[str]:
-    """Return those of `NAMES` that the query returns, in its order."""
+    """Return the names that the query returns, in the order of the query, without names that are not in `NAMES`."""
     found = [row["name"] if isinstance(row, Record) else row.name for row in await rows]
     return [name for name in found if name in NAMES]
 
@@ -90,7 +90,7 @@ async def test_names_stand_where_people_look_for_them(dsn: str, listed: Callable
 
 
 def test_no_list_sorts_by_bare_names() -> None:
-    """Every query that orders by a name orders by its folded form."""
+    """Every query that sorts by a name sorts by `folded(name)`, without accents and capital letters."""
     found = [
         f"{path}: {line.strip()}"
         for path in Path("portal").rglob("*.py")

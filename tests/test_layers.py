@@ -1,4 +1,4 @@
-"""Test that the SQL of each package reads only its own tables and those of packages in lower layers."""
+"""Test that the SQL of each package reads only the package's own tables and tables of packages in lower layers."""
 
 import ast
 import re
@@ -51,7 +51,7 @@ def levels() -> dict[str, int]:
 
 
 def owners() -> dict[str, str]:
-    """Return the package that owns each table: that of its table class, or the one given in `WITHOUT_CLASS`."""
+    """Return the package that owns each table: the package of its table class, or the package in `WITHOUT_CLASS`."""
     found = {table: package for package, tables in WITHOUT_CLASS.items() for table in tables}
     for table in APP_CONFIG.table_classes:
         name = table._meta.tablename
@@ -77,8 +77,8 @@ def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def tables_read(tree: ast.AST, known: dict[str, str]) -> Iterator[tuple[int, str]]:
     """Yield the line and the name of each table of `known` that SQL in the module reads or writes.
 
-    If a piece of SQL in the module ends in a word such as `from`, a string that is only a table's name counts too,
-    because the two are joined later.
+    If a string in the module ends in a word such as `from`, each string that is only a table's name counts too, because
+    the module may put the two strings together.
     """
     found = list(strings(tree))
     is_composed = any(ENDS_BEFORE_A_TABLE.search(text) for _, text in found)
@@ -102,7 +102,7 @@ def test_no_package_reads_a_table_of_a_package_above_it() -> None:
 
 
 async def test_every_table_of_the_database_has_a_package(dsn: str) -> None:
-    """Every table of the database has a table class or a line in `WITHOUT_CLASS`, and each such line has its table."""
+    """Every table of the database has a table class or is listed in `WITHOUT_CLASS`, and every listed table exists."""
     async with transaction(SYSTEM) as tx:
         rows = await tx.fetch("select tablename from pg_tables where schemaname = 'public'")
     assert {row["tablename"] for row in rows} == set(owners())

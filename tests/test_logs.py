@@ -43,7 +43,7 @@ async def logged(portal: Portal, event: str, **values: object) -> None:
 
 @pytest.fixture(scope="module")
 async def running(workbench: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Portal]:
-    """Yield a portal whose log has requests and jobs. The tests here share it, because it takes long to start."""
+    """Yield a running portal that logs requests and jobs. The tests share it, because a portal takes long to start."""
     more = {
         "PORTAL_LOG_LEVEL": "info", "PORTAL_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
         "PORTAL_MAIL_FROM": "Support <support@desk.example>",

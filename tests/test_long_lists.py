@@ -20,17 +20,20 @@ from tests.test_permissions import MATRIX, OK, STREAMS
 from tests.world import ADA, NOOR, NOW
 
 CHOICES = ("option", "label")
-"""Elements of which a form shows all, because each is a value that can be chosen."""
+"""Elements of which a form may have more than 100, because each is a value that can be chosen."""
 ROWS = ("li", "tr")
-"""Elements that are rows of one list whatever their classes are. Other siblings are only if their classes are equal."""
+"""Elements that count as rows of one list even if their classes differ.
+
+Other sibling elements count as rows of one list only if their tags and classes are equal.
+"""
 VOID = ("br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "rect", "line", "polyline", "use")
 
 
 class Lists(HTMLParser):
     """Finds the elements of a page that have more than `SIZE` children of one kind, that is, rows of one list.
 
-    `too_long` maps a description of the element and of the kind to the number of children. A row of the class
-    `explained` belongs to the row above it and is not counted.
+    `too_long` maps a description of the element and of the kind of children to the number of these children. A row of
+    the class `explained` belongs to the row above it and is not counted.
     """
 
     def __init__(self, page: str) -> None:
@@ -59,9 +62,9 @@ class Lists(HTMLParser):
 
 
 async def crowded(storage: Storage) -> Places:
-    """Create more than a hundred rows in every table of which a page lists rows; return the objects with their URLs.
+    """Create more than 100 rows in every table whose rows a page lists, and return the objects with their URLs.
 
-    A snapshot shares them among the tests of this module.
+    Only the first test of this module creates the rows; the others restore them from a snapshot.
     """
     assert storage.folder is not None
 
@@ -104,9 +107,9 @@ async def test_no_page_lists_more_than_a_hundred_rows(app: Gate, actor: str) -> 
 
 @pytest.mark.usefixtures("clock")
 async def test_two_lists_of_a_page_are_turned_each_by_itself(app: Gate) -> None:
-    """R81: on a page with two lists, the links to further pages of one list keep the page of the other.
+    """R81: on a page with two lists, turning the pages of one list leaves the other list at its page.
 
-    Each link leads back to its own list. After a refused form, the list still shows the page that it showed before.
+    The links of the second list jump to that list. A refused form shows the page of the list that was open before.
     """
     places = await crowded(app.storage)
     customer = places.address("/agent/customers/{customer}")

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAP = ROOT / "docs" / "architecture.md"
 FULL = 14
-"""The maximum number of modules of a folder, as in `tests/test_architecture.py`, which allows a few folders more."""
+"""The maximum number of modules of a folder. For a few folders, `tests/test_architecture.py` allows more."""
 
 
 @cache

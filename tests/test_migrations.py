@@ -81,7 +81,7 @@ async def tables(dsn: str) -> int:
 
 
 async def test_migrations_that_are_killed_leave_nothing_and_run_again(bare: str) -> None:
-    """R96: if migrating is killed before, between or inside scripts, none of it is kept, and it can run again."""
+    """R96: if the process that migrates is killed, no change of any migration is kept, and migrating can run again."""
     for scripts in (0, 1, len(IDS) // 2, len(IDS) - 1):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", DYING, bare, str(scripts)), cwd=ROOT, stderr=asyncio.subprocess.PIPE

@@ -1,4 +1,4 @@
-"""Test statements of the mission as contacts, agents and managers experience them: over HTTP, mostly by real forms."""
+"""Test requirements as contacts, agents and managers experience them: over HTTP, mostly by real forms."""
 
 import csv
 import io
@@ -118,7 +118,7 @@ async def test_only_agents_submit_time(browsers: dict[str, Browser]) -> None:
 
 
 async def test_a_case_carries_time_on_several_services(browsers: dict[str, Browser]) -> None:
-    """S1.19: one case can carry time entries on two services, both services of the case's customer."""
+    """S1.19: one case can have time entries on two services of the case's customer."""
     case, service = await case_of(ADA), await second_service()
     for chosen in (HELPDESK, service):
         fields = {

@@ -36,9 +36,9 @@ def test_anything_but_a_uuid_is_no_uuid() -> None:
 
 @pytest.mark.parametrize("text", ["", None, "x", "2026-02-30", "0001-01-05", "9999-12-27", "²026-01-01", "\x00"])
 def test_a_day_that_has_no_weeks_around_it_is_no_day(text: str | None) -> None:
-    """R50: a day in a URL is read as None if it is malformed or at an end of the calendar.
+    """R50: a day in a URL is read as None if it is malformed or close to either end of the calendar (years 1 to 9999).
 
-    Pages can thus compute the weeks around each day that is read.
+    So pages can compute the weeks around any day that was read.
     """
     assert day_in(text) is None
     assert day_in("2026-11-20") == date(2026, 11, 20)

@@ -1,4 +1,4 @@
-"""Test that texts of one line have no line breaks: forms fold them, and the database refuses them (R75)."""
+"""Test that texts of one line have no line breaks: forms turn them into blanks, and the database refuses them (R75)."""
 
 import asyncpg
 import pytest
@@ -24,7 +24,7 @@ COPIED = {
     "detail_row.covered_by", "detail_row.performed_by", "detail_row.service_name", "invoice_line.exemption_reason", "invoice_line.label",
     "invoice_line.service_name", "invoice_mail.email", "mail_refusal.email", "outgoing_mail.email", "statement.contract_name",
 }  # fmt: skip
-"""Columns with a copy of, or words made from, texts of one line."""
+"""Columns whose text the portal copies or puts together from columns that refuse line breaks."""
 OWN = {
     "bulk_change.value", "bulk_member.became", "bulk_member.former", "bulk_member.reason",
     "agent.locale", "agent.time_zone", "allocation.rate_source", "attachment.media_type", "attachment.name", "attempt.key", "audit.address",
@@ -79,9 +79,9 @@ where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and a.atttypid
 
 @pytest.mark.parametrize("one", BREAKS)
 async def test_a_name_with_line_breaks_is_folded_by_the_form_and_refused_by_the_database(one: str) -> None:
-    """R75: a contact's name, which mail headers contain, has no line breaks: the form folds them into blanks.
+    """R75: the form turns a line break in a contact's name into a blank or removes it, and the database refuses it.
 
-    The database refuses them.
+    The name is written to mail headers, where a line break would begin another header.
     """
     facts = ContactFacts(name=f"Bea{one}Bcc: eve@evil.example", email="bea@acme.example", time_zone="Europe/Berlin")
     async with transaction(SYSTEM):

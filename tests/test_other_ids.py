@@ -23,7 +23,7 @@ OTHERS = {
     "/agent/help/": "select id from help_article where id::text <> $1 order by id limit 1",
     "/agent/drafts/": "select id from invoice where number is null and id::text <> $1 order by id limit 1",
 }
-"""By the beginning of the route, SQL that returns the first id of another object; $1 is the first id in the URL."""
+"""For each beginning of a route, a query for the id of another object of that kind. $1 is the first id in the URL."""
 HARMLESS = (
     "POST /cases/{number}/watchers/{contact}/removal",
     "POST /agent/cases/{number}/watchers/{contact}/removal",
@@ -31,14 +31,17 @@ HARMLESS = (
     "POST /agent/cases/{number}/links/{other}/removal",
     "POST /agent/help/{article}/pictures/{name}/removal",
 )
-"""Routes that remove something that the other object does not have: like a repeated request, they change nothing."""
+"""Routes that remove something that the other object does not have. They redirect and change nothing."""
 
 OF_ALL = ("GET /agent/cases/{number}/fields/{field}", "POST /agent/cases/{number}/fields/{field}")
-"""Routes whose second id is that of a custom field in the set-up, which all cases have."""
+"""Routes whose second id names a custom field. All cases have the same custom fields, so no case is a wrong parent."""
 
 
 async def test_no_object_is_reached_through_another_one(app: Gate, dsn: str) -> None:
-    """R28: each URL with two ids is refused, and changes nothing, if its first id is replaced with that of another object."""
+    """R28: a URL whose first id is replaced by the id of another object is refused and changes nothing.
+
+    The test tries each route with two ids.
+    """
     places, wrong, tried = await furnished(app.storage), [], 0
     browsers = {actor: await browser_of(app, actor) for actor in ("Noor", "Ada", "Max", "Ines")}
     before = await checksums(dsn, READING)

@@ -52,7 +52,7 @@ class Row:
 
 
 NOBODY = Row(404, 404, 404, 404, 404, 404, 404)
-"""For the metrics, which answer 404 without their token. tests/web/test_metrics.py tests them with it."""
+"""For the metrics, which answer 404 without their token. tests/web/test_metrics.py requests them with the token."""
 NO_LOGO = Row(404, 404, 404, 404, 404, 404, 404)
 """For the logo, which the company here does not have. tests/agent/test_logo.py shows that everybody can load one."""
 EVERYBODY = Row(OK, OK, OK, OK, OK, OK, OK)
@@ -659,18 +659,19 @@ READING = (
     "session.last_used_at", "invoice_seen", "export.fetched_at", "notice.read_at", "outbox where kind = 'notice.changed'", "attempt",
     "help_reading", "help_views", "file_preview", "case_look",
 )  # fmt: skip
-"""What a GET may write: the last use of the session, a rate limit (R83), and what the person has opened.
+"""What a GET may write: the last use of the session, a rate limit (R83), and that the person has opened something.
 
-That is an invoice, a file, a notice, an article or a case; a row of the outbox informs the person's other open pages.
+Opening is recorded for invoices, files, notices, articles and cases. After a notice was opened, a row of the outbox
+updates the other pages that the person has open.
 """
 ONE_CLICK = ("POST /unsubscriptions/{token}",)
 """The form that mail programs send without a session and from anywhere (RFC 8058), the only exception from R37."""
 TEXTS = {"POST /drafts": {"address": "/cases/new"}}
-"""By route, the fields without which it refuses a request as malformed."""
+"""The form fields without which a route refuses a request as malformed."""
 QUERIES = dict.fromkeys(
     ("POST /drafts/files", "POST /drafts/files/{file}/removal", "POST /drafts/removal"), "?form=/cases/new"
 )
-"""By route, the query string that it needs. `form` is the URL of the form to which the draft belongs."""
+"""The query string that each of these routes needs. `form` is the URL of the form whose unsent text is kept."""
 
 
 async def browser_of(app: Gate, actor: str) -> Browser:
@@ -689,7 +690,7 @@ def routes_of(app: Gate) -> set[str]:
 
 
 def rows(method: str = "") -> list[tuple[str, str, str, Row]]:
-    """Return name, HTTP method, path and expected answers of each row of the matrix, or of those of one method."""
+    """Return name, HTTP method, path and expected answers of the matrix's rows, or only of those with this method."""
     return [(name, *name.split(" "), row) for name, row in MATRIX.items() if name.startswith(method)]  # type: ignore[misc]
 
 
@@ -773,8 +774,8 @@ def variants(path: str) -> list[str]:
 async def test_no_other_spelling_and_no_other_method_gives_more(app: Gate, actor: str) -> None:
     """R34: a GET that is refused is also refused in every spelling of its path and with every other HTTP method.
 
-    OPTIONS may succeed if its response is empty. The spelling is resolved before the route is chosen, so each route is
-    requested in one of the spellings and methods, in another one each day; `./dev test --all` requests it in all of them.
+    OPTIONS may succeed if its response is empty. The spelling is resolved before the route is chosen, so one other
+    spelling or method proves enough for each route, a different one each day; `./dev test --all` tries all of them.
     """
     places, wrong, turn = await furnished(app.storage), [], TURN
     async with await browser_of(app, actor) as browser:
@@ -809,11 +810,11 @@ ALIKE = ("content-type", "content-disposition", "location", "cache-control", "re
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["nobody", "Ada", pytest.param("Max", marks=pytest.mark.long), "Noor"])
 async def test_reading_changes_nothing_and_head_is_get_without_its_body(app: Gate, dsn: str, actor: str) -> None:
-    """R34, R36: HEAD responds as GET does but without a body, and no request that reads changes the database.
+    """R34, R36: HEAD responds as GET does but without a body, and GET, HEAD and OPTIONS change nothing but `READING`.
 
-    The tables in `READING` may change. Event streams do not support HEAD, and the length of a ZIP file is not known
-    before it is written. Litestar answers OPTIONS for all routes alike, so it is requested for a fifth of the routes each
-    day; `./dev test --all` requests it for each.
+    Event streams do not support HEAD, and HEAD of a ZIP file has no content length, because the length is not known
+    before the file is written. Litestar answers OPTIONS for all routes alike, so the test sends OPTIONS to a fifth of
+    the routes each day, and with `./dev test --all` to all of them.
     """
     places, wrong = await furnished(app.storage), []
     asked = turns(rows("GET"), len(rows("GET")) // 5)
@@ -859,8 +860,8 @@ async def not_of_exports(dsn: str) -> int:
 async def test_no_form_counts_without_the_token_of_its_session(app: Gate, dsn: str, actor: str) -> None:
     """R37: every form is refused without a CSRF token, with another session's, from another site, or as text/plain.
 
-    The same code checks all forms before their handlers run, so each form is sent without a token and in one of the other
-    ways, in another one each day; `./dev test --all` sends it in all of them.
+    The same code checks all forms before their handlers run. So the test sends each form without a token and in one of
+    the other ways, a different one each day; `./dev test --all` sends each form in all ways.
     """
     places = await furnished(app.storage)
     async with await browser_of(app, actor) as browser, await browser_of(app, "Gil") as gil:

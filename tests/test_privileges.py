@@ -101,7 +101,7 @@ async def reads(owner: Any, role: str) -> set[str]:
 async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner: Any) -> None:
     """R24: the sign-in role, which serves pages without a session, reads only what signing in and the help need.
 
-    It reads no data of customers. Of the articles, row-level security shows it only those for everybody.
+    The sign-in role reads no data of customers. Row-level security shows it only the help articles for everybody.
     """
     assert await reads(owner, "portal_app") == {
         "attempt", "authenticator", "company", "credential", "draft",
@@ -115,7 +115,8 @@ async def test_the_sign_in_role_reads_how_people_sign_in_and_nothing_else(owner:
 async def test_contacts_read_what_their_pages_show_and_nothing_internal(owner: Any) -> None:
     """R27, D57: the contacts' role cannot read rates, approvals, time, the audit or details of agents.
 
-    Row-level security narrows the rest to the contact's own customer.
+    In the tables that the role can read, row-level security shows only the rows of the contact's own customer. Four
+    tables whose content is the same for every customer have no such restriction.
     """
     found = await reads(owner, "portal_contact")
     assert found == {
@@ -191,7 +192,7 @@ async def test_only_these_functions_run_with_the_owners_rights(owner: Any) -> No
 
 
 async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> None:
-    """R88: contacts can insert a question without the columns about its end, and cannot change or delete questions."""
+    """R88: contacts can ask questions about time, but can neither end nor change nor delete them in the database."""
     columns = await owner.fetch(
         "select attname from pg_attribute where attrelid = 'entry_question'::regclass and attnum > 0 and not attisdropped"
         " and has_column_privilege('portal_contact', attrelid, attnum, 'insert') order by 1"
@@ -205,7 +206,7 @@ async def test_contacts_write_only_what_they_ask_of_a_question(owner: Any) -> No
 
 @pytest.mark.usefixtures("dsn")
 class TestVerbs:
-    """Statements that the agents' role cannot run, and functions for agents that need more privileges than its own."""
+    """Test SQL that the agents' role may not run, and functions with which agents do what needs more privileges."""
 
     @pytest.mark.parametrize(
         "statement",

@@ -89,8 +89,8 @@ async def command(cluster: Cluster, *words: str, typed: str = "", **more: str) -
 async def test_serve_says_in_one_sentence_why_it_does_not_start(cluster: Cluster) -> None:
     """R24, R86, R88: `portal serve` refuses to start if the database or its role is unsuitable, with one error message.
 
-    It then starts no process and prints no traceback. After the commands of docs/operations.md, it still refuses the owner
-    of the tables as its role, and a database that lacks a migration.
+    It starts no process and prints no traceback. Once the database is set up as docs/operations.md says, `portal serve`
+    still refuses to start as the owner of the tables, or if the database lacks a migration.
     """
     serve = ("serve", "--port", str(free_port()))
     nowhere = "postgresql://portal@127.0.0.1:1/portal"
@@ -379,7 +379,7 @@ async def _slow_clients(site: Site) -> None:
 
 
 async def _one_portal_dies(site: Site, ada: httpx.AsyncClient) -> None:
-    """Check that after one portal died, the other serves its sessions, and that nginx shows a page if both died."""
+    """Kill one portal and check that the other serves Ada's session; kill both and check that nginx shows a page."""
     await site.portals[0].kill()
     for _ in range(5):
         assert (await ada.get("/cases")).status_code == 200

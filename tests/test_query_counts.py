@@ -48,11 +48,12 @@ MOST_OF = {
 }
 """The maximum for pages with many parts, such as everything about a customer (S3.32) and an invoice with its history.
 
-One statement of these looks for unread notices that lead to the page; a reader without unread notices does not send it.
+One of these statements looks for unread notices that lead to the page. It is not sent for a reader without unread
+notices.
 """
 MANY = 4
 LOOKED = "insert into case_look"
-"""The statement that records that a case was opened; a page sends it once, and only if something on it is new."""
+"""The statement that records that a case was opened. It is not counted, because a second request does not send it."""
 
 
 async def more(places: Places, storage: Storage) -> None:
@@ -101,7 +102,10 @@ async def _bill(turn: int, case_id: int) -> None:
 
 
 async def _set_up(places: Places, turn: int) -> None:
-    """Create one more object of every kind that admins set up; those of a customer are created for the same one each time."""
+    """Create one more object of every kind that admins set up.
+
+    Contacts and contracts are added to the same customer in every turn.
+    """
     zone, day = "Europe/Berlin", "2026-01-01"
     home = await Customer.find(places.values["/agent/customers/"]["customer"], SYSTEM)
     await Customer.create(

@@ -342,7 +342,7 @@ def test_a_quotation_has_the_words_without_the_marks() -> None:
 
 
 def test_events_of_several_kinds_stand_in_order_of_time() -> None:
-    """Events are sorted by their instants; one that has only a day comes last on that day in the reader's time zone."""
+    """Events are sorted by their instants. An event with only a date comes last on that day in the reader's zone."""
     late, early = {"at": datetime(2026, 11, 20, 23, 30, tzinfo=UTC)}, {"at": datetime(2026, 11, 20, 9, tzinfo=UTC)}
     between, paid = {"seen_at": datetime(2026, 11, 20, 12, tzinfo=UTC)}, {"paid_on": date(2026, 11, 20)}
     with formats.reading(Somebody(time_zone="Europe/Berlin"), None, NOW):

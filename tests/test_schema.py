@@ -49,7 +49,7 @@ async def test_a_table_mirrors_the_database(table: type[Table], dsn: str) -> Non
 
 
 def test_each_migration_has_an_id_of_its_own() -> None:
-    """Each migration has an id of its own: of two with the same id, the second would count as applied and never run."""
+    """No two migrations have the same id; otherwise the second one would count as applied and never run."""
     folder = Path(__file__).parent.parent / "migrations"
     ids = [re.search(r'^ID = "(.+)"$', path.read_text(), re.M)[1] for path in folder.glob("m*.py")]  # type: ignore[index]
     assert sorted(set(ids)) == sorted(ids)

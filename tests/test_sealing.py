@@ -1,4 +1,4 @@
-"""Test sealed texts, each of which can be opened for its own purpose only, and the keys behind them."""
+"""Test sealed (encrypted) texts: a text can be opened only for the purpose for which it was sealed."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Test that templates fail on missing names, have short lines, and contain no scripts and inline styles."""
+"""Test that templates fail on missing names, have short lines, and contain neither scripts nor inline styles."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""Test the outcome for the second of two people whose values violate a unique constraint."""
+"""Test what happens if two people save the same value of a unique constraint at the same time."""
 
 import asyncio
 import contextvars
@@ -102,7 +102,7 @@ async def _contact(_: AgentReader) -> None:
 
 
 async def _shared_login(by: AgentReader) -> None:
-    """Add the same person to Acme, if `by` is Noor, or else to Globex, so that both contacts share a login."""
+    """Add the person Bea Roth to Acme if `by` is Noor, and otherwise to Globex. Both contacts share one login."""
     facts = ContactFacts(name="Bea Roth", email="bea@acme.example", time_zone="Europe/Berlin")
     await Contact.create(await Customer.find(ACME if by == NOOR else GLOBEX, SYSTEM), facts, NOW)
 
@@ -453,7 +453,7 @@ async def test_of_two_people_who_save_the_same_at_once_the_second_gets_an_answer
 
 
 async def test_a_form_key_that_another_agent_has_used_is_free_for_the_next(app: Gate) -> None:
-    """Two agents may use the same form key over HTTP; each agent's repeated form is still carried out once."""
+    """Two agents may send forms with the same form key; each agent's form, although sent twice, creates one entry."""
     form = {
         "duration": "30m",
         "work_date": "2026-11-20",

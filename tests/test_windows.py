@@ -1,4 +1,4 @@
-"""Test the windows of a service as text: what may be typed, what is stored, and which schedule it describes."""
+"""Test how the windows of a service (hours of the week with a factor or a price) are typed, stored and used."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -56,7 +56,7 @@ def test_holidays_are_dates() -> None:
 
 
 def test_the_text_of_a_service_is_the_schedule_of_the_engine() -> None:
-    """D27: of 17:30 to 19:00 on a Friday in Berlin, the hour from 18:00 on counts one and a half times."""
+    """D27: for work from 17:30 to 19:00 on a Friday in Berlin, the hour after 18:00 counts one and a half times."""
     schedule = schedule_of("Mon-Fri 18:00-22:00 x1.5\nHolidays x2", "2026-11-13", "Europe/Berlin")
     assert schedule is not None
     assert [window.days for window in schedule.windows] == [frozenset(range(5)), frozenset({HOLIDAY})]
@@ -69,9 +69,9 @@ def test_the_text_of_a_service_is_the_schedule_of_the_engine() -> None:
 
 
 def test_windows_with_prices_are_a_schedule_with_rates() -> None:
-    """D27: of 17:30 to 19:00, the hour from 18:00 on counts once and has the price 150.
+    """D27: for work from 17:30 to 19:00, the hour after 18:00 counts as one hour and has the price 150.
 
-    The holidays of the company's calendar have their price too.
+    On a holiday of the company's calendar, the price of the window for holidays applies.
     """
     text = "Mon-Fri 18:00-22:00 at 150\nHolidays at 180.5"
     schedule = schedule_of(text, None, "Europe/Berlin", calendar=[date(2026, 12, 25)])

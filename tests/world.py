@@ -16,18 +16,21 @@ NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 PASSWORD = "correct horse battery staple"
 TEST_SECRET = "a secret of the tests, 32 characters at least"
-"""The secret of the portals of most tests; it signs links in mails."""
+"""The `PORTAL_SECRET` of most tests, which signs links in mails."""
 
 ACME, GLOBEX = 1, 2
 INCIDENT, QUESTION, INTERNAL = 1, 2, 3
 """The ids of the case types. Work on the first two is billable, work on the third is not."""
 SUPPORT, MOVE = 1, 2
-"""The ids of the departments. Ines, Max and Noor are in Support, whose time Max approves."""
+"""The ids of the departments. Ines, Max and Noor are in Support, and Max approves the time of Support."""
 SENIOR, CONSULTANT = 1, 2
-"""The ids of the billing roles, which cost 120.00 and 95.00 EUR an hour from 2026-01-01 on."""
+"""The ids of the billing roles, whose rates are 120.00 and 95.00 EUR an hour from 2026-01-01 on."""
 ACME_CONTRACT, GLOBEX_CONTRACT = 1, 2
 HELPDESK, GLOBEX_HELPDESK = 1, 2
-"""The ids of the default services of Acme and Globex: one invoice line per service, time in steps of 15 minutes."""
+"""The ids of the default services of Acme and Globex.
+
+Both are paid by time spent, with one invoice line for each service, and round time up to a multiple of 15 minutes.
+"""
 
 INES = AgentReader(
     id=1,

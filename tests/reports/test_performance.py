@@ -20,9 +20,9 @@ TODAY = NOW.date()
 
 
 async def worked() -> None:
-    """Insert three hours of Ines that are drafts, submitted or approved, and 45 minutes that are rejected.
+    """Insert three hours of Ines this month, as drafts, submitted or approved, and 45 minutes that are rejected.
 
-    Insert also a quarter of an hour of hers in October, and half an hour of Noor, who is moved to another department.
+    Also insert 15 minutes of Ines in October and 30 minutes of Noor today, and move Noor to another department.
     """
     async with transaction(SYSTEM) as tx:
         case, other = await a_case(), await a_case()

@@ -49,9 +49,9 @@ async def logged(project: Project, minutes: int, *, by: AgentReader = INES, on: 
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
-    """S2.6, D8: each entry costs its actual minutes at the rate of its day, rounded; rejected time costs nothing.
+    """S2.6, D8: an entry costs its actual minutes at the agent's cost rate of that day, rounded to cents.
 
-    Minutes without a rate are counted separately.
+    Rejected time costs nothing. Minutes on days for which the agent has no cost rate are counted separately.
     """
     project, other = await planned(), await planned("Move")
     await costs(INES, "40", date(2026, 1, 1))
@@ -80,9 +80,9 @@ async def test_the_cost_is_the_time_worked_at_the_rates_of_its_days() -> None:
 
 @pytest.mark.usefixtures("clock")
 async def test_the_cost_stands_against_the_budget_for_managers_only(app: Gate) -> None:
-    """S2.6: Max sees the cost and the rest of the budget on a project's page, and more sums in the list of project costs.
+    """S2.6: managers see a project's cost and what is left of the budget on its page and in the list of project costs.
 
-    On the page of the project Ines sees no cost, and she gets 403 for the list.
+    An agent who is no manager sees no cost on the page of the project, and gets 403 for the list.
     """
     project = await planned()
     await costs(INES, "50", date(2026, 1, 1))
@@ -115,7 +115,7 @@ async def test_a_budget_that_is_exceeded_says_by_how_much(app: Gate) -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_the_costs_of_a_list_are_those_of_its_projects(app: Gate) -> None:
-    """The costs of several projects that are read together equal those that are read one by one, to the cent."""
+    """Reading the costs of several projects together gives the same amounts as reading each project's costs alone."""
     projects = [await planned(f"Plan {turn}") for turn in range(3)]
     await costs(INES, "33.3333", date(2026, 1, 1))
     for turn, project in enumerate(projects):

@@ -1,4 +1,4 @@
-"""Test the record of managers' changes to time entries, and changes of entries on an invoice or a statement."""
+"""Test that managers' changes to time entries are recorded, and that entries on documents cannot be changed."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -62,9 +62,10 @@ async def test_the_record_cannot_be_altered() -> None:
 
 
 async def test_settled_time_says_what_can_be_done_about_it() -> None:
-    """C2: time on the draft of an invoice cannot be changed: Max is told to take it off, and Ines that a manager can do so.
+    """C2: time on a draft or an issued invoice cannot be changed, and the portal says what can be done instead.
 
-    For time on an issued invoice, Noor is told that the time must be credited first.
+    Max, a manager, is told to take the time off the draft, and Ines is told that a manager can. Noor is told to credit
+    the time on the issued invoice.
     """
     async with transaction(MAX):
         entry = await log()

@@ -217,7 +217,7 @@ async def test_a_form_with_clock_times_and_an_override_is_the_same_when_it_is_se
 async def test_a_form_that_was_sent_before_with_something_else_is_refused(case: Any) -> None:
     """A form that is sent again with other content is refused.
 
-    If it is sent again unchanged, after its entry was corrected, the corrected entry is returned.
+    If the form is sent again unchanged after its entry was corrected, `TimeEntry.log` returns the corrected entry.
     """
     key = uuid.uuid4()
     async with transaction(INES):

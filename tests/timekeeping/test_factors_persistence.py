@@ -153,9 +153,9 @@ async def test_windows_that_cannot_be_read_are_refused_at_their_field() -> None:
 
 
 async def test_the_database_keeps_windows_and_stretches_in_their_form(owner: asyncpg.Connection) -> None:
-    """D27: the database refuses malformed windows and stretches.
+    """D27: the database refuses malformed windows of a service and malformed stretches (an entry's minutes by factor).
 
-    It also refuses stretches of an entry without clock times, and those that do not sum to the worked minutes.
+    It also refuses stretches of an entry without clock times, and stretches that do not sum to the worked minutes.
     """
     async with transaction(INES):
         await logged(time(18), time(19))

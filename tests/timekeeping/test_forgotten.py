@@ -49,9 +49,9 @@ async def found(by: Any = INES, now: datetime = NOW) -> list[Any]:
 
 
 async def test_the_case_log_tells_what_was_done_without_time(worked: Case) -> None:
-    """Each quarter hour in which Ines replied or closed the case counts, so three of them suggest 45 minutes.
+    """The portal suggests 15 minutes for each quarter hour in which Ines replied or closed the case: here 45 minutes.
 
-    Nothing is suggested to Max.
+    Max has done nothing on the case, so nothing is suggested to him.
     """
     (one,) = await found()
     assert one.sentence == f"You replied four times and closed #{worked.number}"
@@ -84,7 +84,10 @@ async def test_a_day_is_a_day_in_the_agents_time_zone() -> None:
 
 @pytest.mark.parametrize("of", ["an entry", "a timer"])
 async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -> None:
-    """If Ines has an entry of that day or a timer on the case, nothing is suggested to her. An entry of Max does not count."""
+    """If Ines has an entry of that day or a timer on the case, nothing is suggested to her.
+
+    An entry of Max on that day does not end the suggestion to Ines.
+    """
     work = Work(minutes=5, work_date=DAY, service_id=HELPDESK)
     async with transaction(MAX):
         await TimeEntry.log(MAX, work, at=NOW, case=worked)

@@ -152,10 +152,10 @@ def _work(minutes: int) -> Work:
 
 @pytest.mark.slow
 async def test_a_list_of_more_than_ten_thousand_entries_costs_no_more(case: Any) -> None:
-    """D56: the sums of a list of 12,000 entries are exact.
+    """D56: without a filter by days, the sums of a list of 12,000 entries are exact, because they are stored.
 
-    If a filter by days matches more than 10,000 of them, the sums are marked as not exact. The sums of single days are
-    exact in every list.
+    If a filter by days matches more than 10,000 entries, the sums are marked as not exact. The sums of single days are
+    exact with and without a filter.
     """
     async with transaction(INES) as tx:
         await tx.execute(
@@ -184,8 +184,8 @@ _PLACES = (
 async def test_the_kept_sums_of_a_list_are_those_of_its_entries(case: Any) -> None:
     """D56: after each change, the stored sums of a list equal those computed from all of its entries.
 
-    The changes are logging, submitting, deciding, changing and deleting. The sums include those of the entries that can
-    be submitted.
+    The changes are logging, submitting, approving, rejecting, editing and deleting entries. The sums of the entries
+    that the reader can submit are compared too.
     """
 
     async def compare() -> None:

@@ -1,4 +1,4 @@
-"""Test the search for what time can be logged on: by number, subject, name, customer or contact."""
+"""Test the search for cases, services and kinds of general time on which an agent can log time."""
 
 from typing import Any
 

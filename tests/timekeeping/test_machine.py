@@ -31,7 +31,7 @@ from tests.world import ACME, HELPDESK, INES, MAX, NOOR, NOW
 DAY, UNTIL = date(2026, 10, 6), date(2026, 11, 1)
 PEOPLE = st.sampled_from([INES, INES, MAX, MAX, NOOR])
 PLACES = st.integers(0, 30)
-"""A strategy for numbers that choose an entry, submission or decision: its index is the number modulo their count."""
+"""A strategy for numbers that choose from the entries, submissions or decisions: the number modulo their count."""
 SOME = st.lists(PLACES, min_size=1, max_size=3, unique=True)
 
 
@@ -244,8 +244,8 @@ class Clockwork(DatabaseMachine):
         """Let `by` decide on some entries at once, compare with the rules, and return the entries that were decided on.
 
         `places` chooses the entries, as in `some`. `verb` is the function of `portal.billing` that makes the decision,
-        `kind` is that of the `Decision`, and `expected` returns whether the state of an entry permits it. If any entry
-        was decided on, the decision is added to `decisions`, so that a later step can undo it.
+        `kind` is the kind of the `Decision`, and `expected` returns whether an entry's state permits the decision. If
+        any entry was decided on, the decision is added to `decisions`, so that a later step can undo it.
         """
         chosen = self.some(places)
         outcome = self.tried(
@@ -370,7 +370,7 @@ class Clockwork(DatabaseMachine):
 
     @rule(by=st.sampled_from([MAX, NOOR]))
     def settle(self, by: AgentReader) -> None:
-        """Run billing for Acme: approved entries without a flag are on a draft then; nobody can change them (C2)."""
+        """Bill Acme: approved entries without a flag are on a draft afterwards, and nobody can change them (C2)."""
         self.tried(by, lambda: billing.run(UNTIL, [ACME], by=by, at=self.at))
         for entry in self.entries.values():
             entry.settled = entry.settled or (entry.state == "approved" and not entry.flagged)
@@ -398,7 +398,7 @@ class Clockwork(DatabaseMachine):
 
     @invariant()
     def the_portal_says_the_same(self) -> None:
-        """Compare every entry, its flag, its settlement and its whole history with the model; check all invariants."""
+        """Compare each entry's state, flag, draft and history with the model, and check all invariants."""
 
         async def look() -> tuple[Any, Any, Any]:
             async with transaction(MAX) as tx:

@@ -64,7 +64,10 @@ async def broken() -> dict[str, list[str]]:
 
 
 async def words(case: Case, reader: Any = INES) -> list[tuple[str, int | None]]:
-    """Return the texts of the events in a case's feed, each with the number of its merged case, or None for its own ones."""
+    """Return the text of each event in a case's feed, with the number of the merged case from which the event comes.
+
+    For an event of the case itself, the number is None.
+    """
     async with transaction(reader, readonly=True):
         feed = await feed_of(case, reader, files_at="/", company="Halden IT", customer="Acme")
     return [(item.words, item.number) for item in feed.items if item.shape == "event"]
@@ -136,9 +139,9 @@ async def test_the_old_number_leads_to_the_new_case_wherever_it_is_used() -> Non
 
 
 async def test_the_contact_of_a_merged_case_takes_part_in_the_other_one() -> None:
-    """D53, R23: Alan, who sees only his own cases, also sees the case that his was merged into.
+    """D53, R23: Alan, who sees only his own cases, also sees the case into which his case was merged.
 
-    He is notified of replies there.
+    He is notified of replies on that case.
     """
     old, new = await pair(ALAN)
     with pytest.raises(NotFound):
@@ -172,7 +175,7 @@ async def test_the_contact_of_a_merged_case_takes_part_in_the_other_one() -> Non
 
 
 async def test_earlier_notices_lead_to_the_other_case_and_are_read_there() -> None:
-    """D53: a notice about a merged case leads to the other case, and is marked as read with the other case."""
+    """D53: a notice about a merged case leads to the other case and is marked as read when that case is read."""
     old, new = await pair()
     async with transaction(INES):
         await old.reply(by=INES, text="On my way.", at=NOW)
@@ -328,9 +331,9 @@ async def test_merging_again_changes_nothing() -> None:
 
 
 async def test_a_refused_merge_changes_nothing() -> None:
-    """A merge of two customers' cases, of a case with itself or of eleven cases, or of an unknown or merged case is refused.
+    """A merge is refused if the cases are of two customers, the same, eleven, unknown or already merged.
 
-    A contact cannot merge cases either. Nothing changes.
+    A merge by a contact is refused too. No refused merge changes anything.
     """
     old, new = await pair()
     foreign, third = await opened(GIL), await opened()
@@ -414,7 +417,7 @@ async def test_the_database_refuses_to_change_a_merged_case_or_a_message() -> No
 
 
 class Gate:
-    """Holds a merge in its open transaction until the step beside it waits for one of its locks or has ended."""
+    """Keeps the transaction of a merge open until a concurrent step waits for a lock of the merge or has ended."""
 
     def __init__(self, old: Case, new: Case) -> None:
         self.old, self.new = old, new
@@ -487,9 +490,9 @@ async def test_a_status_that_is_set_during_the_merge_is_refused() -> None:
 
 
 async def test_a_page_that_locks_the_case_during_the_merge_finds_the_other_one() -> None:
-    """D53: a request that waits for the merge gets the other case, or a refusal if it needs the merged case itself.
+    """D53: a request that waits for the merge gets the other case.
 
-    The error message names both numbers.
+    If the request needs the merged case itself, it is refused with an error message that names both numbers.
     """
     for itself in (False, True):
         gate = await gated()
@@ -639,9 +642,10 @@ async def test_chosen_messages_become_a_new_case_that_is_linked() -> None:
 
 
 async def test_a_refused_split_changes_nothing() -> None:
-    """A split is refused if it has no message, no subject, only notes, all replies, messages of another case or approved time.
+    """A split is refused without a subject, or if approved time is chosen, or if the chosen messages do not fit.
 
-    A contact cannot split a case either. Nothing changes.
+    Messages do not fit if none is chosen, if only notes or all replies are chosen, or if one is of another case. A
+    split by a contact is refused too. No refused split changes anything.
     """
     case, foreign = await opened(), await opened(GIL)
     async with transaction(INES):
@@ -674,9 +678,10 @@ async def test_a_refused_split_changes_nothing() -> None:
 
 
 async def test_a_link_is_seen_from_both_cases_and_by_customers_only_if_they_see_both() -> None:
-    """R23, R29: agents see a link on both cases and in the log; contacts see it only if they see both cases, and in no log.
+    """R23, R29: agents see a link between two cases on both cases and in the log.
 
-    Adding or removing a link twice changes nothing more, and no case is linked with itself.
+    Contacts see the link on a case only if they may see both cases, and never in the log. Adding or removing a link
+    twice changes nothing more, and a link of a case with itself is refused.
     """
     hers, his, theirs = await opened(), await opened(ALAN), await opened(GIL)
     async with transaction(INES):

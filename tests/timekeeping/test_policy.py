@@ -166,7 +166,7 @@ class TestOwnWindow:
         assert line.why_fixed(INES, over + timedelta(seconds=1)) is not None
 
     async def test_managers_keep_their_right_to_change_time(self) -> None:
-        """S2.25: Max can change Ines's entry 30 days after it was logged, although her own hours are over."""
+        """S2.25: Max, a manager, can change Ines's entry after 30 days, when she herself no longer can."""
         await set_rules(own_edit_hours="1")
         entry = await log()
         work = Work(minutes=45, work_date=TODAY, service_id=HELPDESK)
@@ -394,7 +394,7 @@ class TestGuards:
     async def test_the_preview_reads_clock_times_in_the_time_zone_of_who_worked(self) -> None:
         """D10: when Max, in Lisbon, previews time of Ines, in Berlin, the clock times are read in Berlin's time zone.
 
-        The preview therefore says that they overlap with an entry of hers.
+        So the preview warns that the typed clock times overlap with Ines's entry from 9:00 to 10:00.
         """
         await log(minutes=None, began=time(9), ended=time(10))
         async with transaction(MAX):

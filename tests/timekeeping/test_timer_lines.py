@@ -27,8 +27,8 @@ def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
 ) -> None:
     """D54: an agent is asked about a timer after the hours of a working day plus two, or at midnight if that is earlier.
 
-    Midnight is that of Berlin, the agent's time zone. A timer that is younger than four hours at midnight is asked
-    about when it is four hours old.
+    It is midnight in Berlin, the agent's time zone. If a timer has run for less than four hours at midnight, the agent
+    is asked after four hours.
     """
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))
@@ -49,7 +49,10 @@ def line_since(since: datetime, hours: Hours = UNSET) -> TimerLine:
 def test_the_working_hours_of_the_agent_decide_when_a_timer_is_forgotten(
     began: tuple[int, ...], asked: tuple[int, ...]
 ) -> None:
-    """D54: a timer is asked about after that day's working hours plus two; on a day off, those of the longest day count."""
+    """D54: an agent is asked about a timer after the working hours of that weekday plus two.
+
+    On a day off, the working hours of the agent's longest working day count instead.
+    """
     part_time = Hours(((date(2026, 1, 1), Week((360, 360, 240, 240, 240, 0, 0))),))
     line = line_since(datetime(2026, 11, *began, tzinfo=BERLIN), part_time)
     assert line.asks_at(BERLIN) == datetime(2026, 11, *asked, tzinfo=BERLIN)

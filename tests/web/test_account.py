@@ -60,7 +60,10 @@ async def sign_in(browser: Browser, reader: Reader, password: str = PASSWORD) ->
 
 
 async def test_a_session_forgets_the_factor_that_was_the_last(app: Gate) -> None:
-    """R9: Ines signed in with her app and removes it: her session is asked for a factor once the settings require one."""
+    """R9: after Ines removed the app with which she signed in, her session no longer has a second factor.
+
+    Once the settings require a second factor, the session is redirected to the page that sets one up.
+    """
     await with_factor(app, INES)
     async with await Browser.of(app, INES) as browser:
         async with transaction(None) as tx:
@@ -104,7 +107,7 @@ async def test_a_changed_password_ends_every_other_session_and_renews_this_one(a
 async def test_a_password_that_is_refused_changes_nothing(
     app: Gate, dsn: str, typed: dict[str, str], sentence: str
 ) -> None:
-    """R3, R4: a refused new password changes nothing, and the page with the error message does not repeat it."""
+    """R3, R4: a refused new password changes nothing, and the page with the error message does not contain it."""
     async with await Browser.of(app, ADA) as browser:
         page = await browser.get("/account/password")
         before = await checksums(dsn, READING)
@@ -220,7 +223,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
 async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R17: if the password is changed between its check and the beginning of the session, no session begins."""
+    """R17: if the password is changed between the check of the typed one and the session's beginning, none begins."""
     verify = credentials.verify
 
     async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
@@ -276,7 +279,10 @@ async def test_reading_the_set_up_page_changes_nothing_and_each_has_its_own_secr
 
 
 async def test_what_proves_a_person_is_never_kept_as_a_draft(app: Gate) -> None:
-    """If Ada's session has ended when she sends a form with passwords, codes or sealed values, nothing of it is kept."""
+    """If Ada's session has ended when she sends a form with passwords, codes or sealed values, no draft is kept.
+
+    The text of other forms would be kept, so that she can send them after signing in again.
+    """
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None):
@@ -396,7 +402,7 @@ async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(s
 async def test_an_admin_signs_somebody_out_everywhere(app: Gate) -> None:
     """R18: Noor ends all sessions of Ines and of Ada, also repeatedly; her own session stays.
 
-    If Ada is addressed under the URL of another customer, the response is 404.
+    A URL that names Ada as a contact of another customer gets 404.
     """
     async with (
         await Browser.of(app, NOOR) as noor,
@@ -525,7 +531,10 @@ async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(
 
 
 async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
-    """R20: adding a person asks for the admin's password again, because the result is an invitation link."""
+    """R20: adding a person more than ten minutes after signing in needs the admin's password again.
+
+    The reason is that the page then shows an invitation link.
+    """
     app.settings = replace(app.settings, smtp_url=None)
     agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}
     contact = {"name": "Tim", "email": "tim@acme.example"}

@@ -28,7 +28,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, name: str, **how: float) -> None:
 async def dripping(first: bytes = b"", *, every: float = 0.02) -> AsyncIterator[bytes]:
     """Yield an endless request body that begins with `first` and continues with a byte every `every` seconds.
 
-    No single wait for it is long.
+    No single wait for a byte is long, so only a limit on the whole body can stop it.
     """
     yield first or b"a"
     while True:
@@ -48,9 +48,9 @@ async def never() -> AsyncIterator[bytes]:
 async def test_a_strangers_body_is_bounded_in_total(
     app: Gate, monkeypatch: pytest.MonkeyPatch, how: dict[str, float]
 ) -> None:
-    """R83: a body of a visitor who is not signed in gets 408 if it takes too long in total or arrives too slowly.
+    """R83: a visitor who is not signed in gets 408 if the body takes too long in total or arrives too slowly.
 
-    A byte every 20 ms is refused too, although no single wait is long.
+    A body of which a byte arrives every 20 ms is refused too, although no single wait is long.
     """
     paced(monkeypatch, "STRANGER", **how)
     async with Browser(app) as browser:
@@ -108,7 +108,7 @@ async def test_a_body_at_a_fair_rate_is_taken_however_long_it_is(app: Gate, monk
     ],
 )
 async def test_a_strangers_body_is_not_read_where_no_body_changes_the_answer(app: Gate, path: str, status: int) -> None:
-    """R83: the body of a request without a session is not read where the response does not depend on it."""
+    """R83: the body of a request without a session is not read if the response does not depend on the body."""
     async with Browser(app) as browser:
         assert (await browser.post(path, content=never(), headers=FORM)).status_code == status
         if path not in ("/sign-in", "/health"):  # The response is the same with the cookie that every visitor has.

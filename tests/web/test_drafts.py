@@ -1,4 +1,4 @@
-"""Test that drafts survive a refused form, a reload and a second tab, and are deleted once the form was accepted."""
+"""Test that the unsent text and files of a form survive a refusal, a reload and a second tab, until they are sent."""
 
 import re
 import uuid

@@ -133,7 +133,7 @@ def _has_form(page: str, address: str) -> bool:
 async def test_an_address_that_takes_a_form_says_no_more_than_its_page(app: Gate, actor: str) -> None:
     """R25: a GET of a form's target redirects to the form's page, whether or not the object exists and may be seen.
 
-    The redirect therefore reveals nothing; the page then refuses whoever may not see the object.
+    So the redirect does not reveal whether the object exists. The page then refuses whoever may not see the object.
     """
     places, led = await furnished(app.storage), 0
     async with await browser_of(app, actor) as browser:

@@ -64,10 +64,10 @@ async def test_a_header_that_decides_stands_once(app: Gate, name: str) -> None:
 
 
 async def test_a_fragment_without_a_session_leads_back_to_its_page(app: Gate) -> None:
-    """If a fragment is requested after the session has ended, signing in leads to the page that contains it.
+    """If a fragment is requested after the session has ended, signing in leads to the page that contains the fragment.
 
-    After a boosted link, signing in leads to the page of that link. Requests that a page makes by itself get 204 and no
-    redirect, because somebody may be typing on the page.
+    If a boosted link is followed, signing in leads to the page of that link. Requests that a page makes by itself get
+    204 and no redirect, because somebody may be typing on the page.
     """
     async with Browser(app) as browser:
         page = "/agent/cases/1?view=mine"
@@ -172,7 +172,7 @@ async def test_a_form_without_a_token_of_its_session_is_refused(app: Gate) -> No
 
 
 async def test_the_tokens_of_a_page_are_those_of_its_session(app: Gate) -> None:
-    """R37: each CSRF token of a page and of an error page is accepted as one of its session."""
+    """R37: each CSRF token that a page or an error page contains is accepted in the session that loaded the page."""
     async with await Browser.of(app, ADA) as browser:
         for path in ("/cases/new", "/no-such-page"):
             tokens = tokens_in((await browser.get(path)).text)
@@ -183,7 +183,10 @@ async def test_the_tokens_of_a_page_are_those_of_its_session(app: Gate) -> None:
 
 
 async def test_what_was_typed_when_the_session_ended_is_there_after_signing_in(app: Gate) -> None:
-    """A form sent after its session ended is kept as the person's draft, with a note to choose its files again."""
+    """If a form is sent after the session has ended, its fields are kept as the person's draft of the form.
+
+    The files are not kept; the draft records that the person must choose them again.
+    """
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
         async with transaction(None) as tx:
@@ -318,9 +321,9 @@ async def test_a_form_takes_no_field_that_its_page_does_not_have(app: Gate, read
 
 
 async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate) -> None:
-    """After signing out in another window, a form's text is kept as a draft of the person who was signed in.
+    """If Ada signs out in another window and then sends a form, the text of the form is kept as her draft.
 
-    The cookie of the ended session identifies the person, but signs nobody in.
+    The cookie of the ended session identifies her, but does not sign her in.
     """
     async with await Browser.of(app, ADA) as browser:
         token = await browser.csrf()
@@ -340,7 +343,7 @@ async def test_what_is_sent_after_a_sign_out_in_another_window_is_kept(app: Gate
 async def test_a_page_from_before_the_last_sign_in_gives_its_text_back_and_sends_nothing(app: Gate) -> None:
     """R37: a form of a page that Ada loaded before her last sign-in is kept as her draft and not carried out.
 
-    If Gil sends the form, he gets 403.
+    If Gil sends the form of Ada's page, he gets 403.
     """
     async with await Browser.of(app, ADA) as old, await Browser.of(app, ADA) as new, await Browser.of(app, GIL) as gil:
         form = {"csrf": await old.csrf(), "subject": "VPN", "description": "It drops."}

@@ -1,4 +1,4 @@
-"""Test live updates: readers get only events they may know of, and no event is lost while the database is away."""
+"""Test live updates: people get only the events that they may know of, and no change is missed by an open page."""
 
 import asyncio
 import contextlib
@@ -362,7 +362,7 @@ async def test_a_stream_follows_what_its_reader_may_know(
 async def test_only_a_page_that_does_not_read_its_stream_fetches_everything_again(listener: Listener) -> None:
     """R26: if one page does not read its stream, only that page is told to fetch everything again.
 
-    Other readers might not even be allowed to know of the changes that it missed.
+    The other pages have missed nothing, and their readers might not even be allowed to know of the missed changes.
     """
     slow, quick = asyncio.Queue[Any](), asyncio.Queue[Any]()
     for _ in range(UNREAD + 1):

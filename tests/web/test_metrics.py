@@ -1,4 +1,4 @@
-"""Test the Prometheus metrics: who may read them, what they count, and that one process reports those of all."""
+"""Test the Prometheus metrics: who may read them, what they count, and that each process reports the sums of all."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,10 @@ async def test_metrics_report_refused_sign_ins_and_the_queue(watched: Gate) -> N
 @pytest.mark.slow
 @pytest.mark.long
 async def test_whichever_process_is_asked_tells_of_all_and_of_none_that_is_gone(dsn: str, tmp_path: Path) -> None:
-    """Each of two processes reports the counts of both. If one is killed, the other reports its counts, but no open streams."""
+    """Each of two processes reports the sums of both.
+
+    If one process is killed, the other still reports the requests that the killed one counted, but no open streams.
+    """
     name = 'portal_request_seconds_count{method="GET",route="/sign-in",status="2xx"}'
     async with served(dsn, tmp_path, PORTAL_WORKERS="2", PORTAL_METRICS_TOKEN=TOKEN) as portal:
 

@@ -55,7 +55,7 @@ def test_no_contact_ever_hears_who_looks_at_a_case() -> None:
 async def test_what_one_page_says_is_heard_by_every_process_and_stored_nowhere(app: Gate, dsn: str) -> None:
     """The presence that one page reports reaches every process through the database, and is stored nowhere.
 
-    A contact can neither report nor read it, and an unknown state is refused.
+    A contact can neither report nor read presence, and a report with an unknown state is refused.
     """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="VPN", text="x", case_type_id=INCIDENT, at=now())

@@ -136,7 +136,7 @@ async def test_no_factor_is_set_up_and_no_session_begun_by_a_session_that_has_ju
 
 
 async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gate) -> None:
-    """R12, R17: a session that ended while the form arrived can neither remove a second factor nor renew its codes."""
+    """R12, R17: a session that ended while the form arrived can neither remove a factor nor renew recovery codes."""
     async with await Browser.of(app, ADA) as thief:
         async with transaction(None):
             await authenticator.set_up(ADA.credential_id, SECRET, code(-1), app.settings.sealer, now())

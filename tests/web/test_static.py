@@ -51,10 +51,10 @@ def test_a_style_sheet_names_files_by_addresses_with_the_right_hash() -> None:
 
 
 async def test_a_file_is_kept_for_good_under_the_right_hash_only(app: Gate) -> None:
-    """A static file is cached for ever only if the hash in its URL is the file's own.
+    """A static file is cached for ever only if the hash in the URL is the hash of the file that is sent.
 
-    During an upgrade, an old process may be asked for a file by the hash of the new version; its own old file must not be
-    cached under that hash.
+    During an upgrade, a process of the old version may be asked for a file by the hash of the new version. The old file
+    that it sends must not be cached under the new hash.
     """
     async with Browser(app) as browser:
         for name in ("style.css", "script.js", "favicon.svg", "js/passkeys.js", "vendor/fonts/inter-latin.woff2"):
