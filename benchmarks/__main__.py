@@ -1,7 +1,7 @@
-"""`./dev bench`: measure pages and forms, each beside its floor, and print a table; options `--json` and `--quick`.
+"""`./dev bench`: measure pages and forms, measure the floor of each, and print both in a table.
 
-The floor of a page is the least that a page of its size can cost: a bare request handler that reads as many database
-rows and sends as many bytes (`benchmarks/floor.py`), measured in the same run.
+The floor of a page is the least that a page of this size can cost. It is measured in the same run, with a bare request
+handler that reads as many database rows and sends as many bytes as the page (`benchmarks/floor.py`).
 """
 
 import argparse
@@ -27,9 +27,9 @@ FIGURES = "rps p50_ms p99_ms cpu_app_ms cpu_db_ms".split()
 """The figures that are measured in each run, first for a page and then for its floor."""
 COLUMNS = ["page", "size", "concurrency", *FIGURES, "sql", "bytes", "wire", "floor"]
 Fill = Callable[[str], Awaitable[dict[str, list[str]]]]
-"""A function that fills a migrated, empty database, given the URL of its owner.
+"""A function that fills a migrated, empty database, given the URL with which the database's owner connects.
 
-It returns, for each placeholder in the pages' paths, such as `case`, the values to insert.
+It returns the values to insert into the pages' paths, by the name of the placeholder, such as `case`.
 """
 PEOPLE = {"agent": 1, "contact": data.AGENTS + 2}
 """The credential ids of the people who send the requests: the first agent, and the contact of customer 2."""

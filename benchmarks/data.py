@@ -1,4 +1,4 @@
-"""Generate the data of the benchmark: 200 customers, 20 agents, cases with 5 messages each, and one with 10,000."""
+"""Generate the data of the benchmark: 200 customers, 20 agents, cases of 5 messages, and a case of 10,000 messages."""
 
 import asyncpg
 

@@ -1,7 +1,8 @@
 """`python -m benchmarks.deadlines`: measure how long the deadlines of 100,000 open cases take to compute.
 
-For comparison, two statements of plain SQL move as many deadlines by an hour in a copy of the database, for a twentieth
-of the cases at a time. Between two twentieths, the job continues, so that both are measured under the same load.
+For comparison, two statements of plain SQL move as many deadlines by an hour in a copy of the database. The statements
+handle a twentieth of the cases at a time. The job that computes the deadlines runs in turns with them, so that both are
+measured under the same load.
 """
 
 import argparse
@@ -43,7 +44,7 @@ FLOOR = (
 
 
 async def change(hours: str) -> None:
-    """Store business hours that are `hours` on Saturday, and enqueue the job that computes all deadlines again.
+    """Store business hours with `hours` as those of Saturday, and enqueue the job that computes all deadlines again.
 
     The targets are stored too, so that the first call gives the cases their deadlines.
     """

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.exports [--entries 100000]`: measure the export of many time entries, beside its floor.
+"""`python -m benchmarks.exports [--entries 100000]`: measure the export of many time entries, and two floors.
 
-The product's child process makes each file. The floor runs in the same way and reads the same rows by a cursor, with
-the same query: `sql` discards the rows, and `csv` only writes them with the csv module. The memory is the peak of the
-child (VmHWM, its largest resident set).
+The product makes each file in a child process. The two floors, the least that an export can cost, also run in a child
+process, and read the same rows with the same query by a cursor. The floor `sql` discards the rows, and the floor `csv`
+writes them with Python's csv module. The memory is the peak of the child process (VmHWM, its largest resident set).
 """
 
 import argparse

@@ -49,13 +49,16 @@ PAGES = (
 
 
 class _Form(HTMLParser):
-    """Collects the fields of the form that is sent to `action`, with the values that a browser would send unchanged."""
+    """Collects the fields of the form that is sent to `action`, with the values that a user finds in them.
+
+    The value of a textarea is not collected.
+    """
 
     def __init__(self, action: str) -> None:
         super().__init__()
         self.action, self.inside, self.seen = action, False, False
         self.target = action
-        """The URL that the form is sent to: its action with the query."""
+        """The URL to which the form is sent: the action of the form with its query string."""
         self.fields: dict[str, str] = {}
         self.names: list[str] = []
         self.select = ""
@@ -86,7 +89,7 @@ class _Form(HTMLParser):
 
 
 Flow = Callable[[Connection], Awaitable[None]]
-"""A function that sends one request over a connection or, for a form, opens and sends the form once."""
+"""A function that loads a page once over a connection, or opens a form and sends it once."""
 
 
 def flow_of(page: Page, numbers: dict[str, list[str]], sizes: list[tuple[int, int]]) -> Flow:

@@ -19,7 +19,7 @@ class Answer:
 
 
 class Connection:
-    """A connection to the server, which sends the cookies of one person. The first request opens it."""
+    """A connection that sends the cookies of one person to the server. The first request opens the connection."""
 
     def __init__(self, port: int, cookie: str = "") -> None:
         self.port, self.cookie = port, cookie

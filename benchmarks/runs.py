@@ -1,9 +1,9 @@
 """`python -m benchmarks.runs`: measure a billing run into drafts, the issuing of invoices, and a large approval.
 
 For comparison with the run, plain SQL inserts the same rows into a copy of the database with the same constraints and
-triggers: one statement for each table, for a twentieth of the customers at a time. Between two twentieths, the run
-continues, so that both are measured under the same load. The memory is the process's peak during the run minus its peak
-before.
+triggers. Plain SQL has one statement for each table, and handles a twentieth of the customers at a time. The run and
+plain SQL take turns, so that both are measured under the same load. The memory is the process's peak during the run
+minus the process's peak before the run.
 """
 
 import argparse
@@ -73,7 +73,7 @@ FLOOR = (
 """One statement for each table inserts the rows that a run writes for some customers. Tables that others refer to come first."""
 
 SLICES = 20
-"""The number of transactions of plain SQL. After each, the billing run goes on for as long as that one took."""
+"""The number of transactions of plain SQL. After each, the billing run continues until it has taken as long as they."""
 
 
 async def fill(owner_url: str, customers: int, entries: int, until: date) -> None:
@@ -189,8 +189,8 @@ async def approve(owner_url: str, entries: int, until: date, at: datetime) -> fl
 async def measured(owner_url: str, customers: int, entries: int, most: int, approved: int) -> None:
     """Migrate and fill the database, and print each figure as it is measured.
 
-    `customers` and `entries` are for the billing run, `most` is how many invoices are issued, and `approved` the number of
-    entries of the large approval.
+    `customers` and `entries` are the numbers of customers and entries in the billing run, `most` is the maximum number
+    of invoices to issue, and `approved` is the number of entries in the large approval.
     """
     at = datetime.now(UTC)
     until = at.date().replace(day=1)

@@ -1,9 +1,10 @@
 """`python -m benchmarks.search`: measure the search at several numbers of cases, and compare it with plain SQL.
 
 Each case has two messages. A rare word is in the same number of cases at every size, so the search for it should not
-take longer; other words are in a share of the cases. The comparison is one statement of plain SQL as the owner: the
-newest 25 cases with a message that contains the word, by the same index, without rights, ranks and excerpts. Growth is
-the processor time at one size divided by the processor time at the first size.
+take longer with more cases. The other words are in a fixed share of the cases. For comparison, one statement of plain
+SQL, sent as the database's owner, finds the newest 25 cases with a message that contains the word. It uses the same
+index, but checks no access rights and computes no ranks and excerpts. Growth is the processor time at one size divided
+by the processor time at the first size.
 """
 
 import argparse

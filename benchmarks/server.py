@@ -14,7 +14,7 @@ from portal.embedded import EmbeddedPostgres
 def temporary_server() -> Iterator[tuple[EmbeddedPostgres, Path]]:
     """Yield a running server and a folder for further files. Afterwards, stop the server and delete the folder.
 
-    The account of the server can enter the folder, even if root runs the measurement.
+    Every account may enter the folder: if root runs the measurement, the server runs under an account without rights.
     """
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
         folder = Path(name)

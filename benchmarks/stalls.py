@@ -2,9 +2,11 @@
 
 While the event loop is blocked, a web process responds to nobody. During each step, a task that wakes every millisecond
 records the longest time between two of its turns, in processor time of the loop's thread, so that other load on the
-machine does not count. Customer 1 has many approved entries on one invoice line, customer 2 as many on a line each, and
-customer 3 as many that no manager has approved. The billing run skips the entries of customer 3; then all of them are
-approved at once.
+machine does not count.
+
+Customer 1 has many approved entries, which share one invoice line. Customer 2 has as many approved entries, each with
+an invoice line of its own. Customer 3 has as many entries that no manager has approved. The billing run skips the
+entries of customer 3, and the last step approves all of them at once.
 """
 
 import argparse
@@ -61,7 +63,7 @@ async def fill(owner_url: str, entries: int) -> None:
 
 
 class Watch:
-    """Measures how long blocks of code take and block the event loop.
+    """Measures how long blocks of code take, and for how long they block the event loop.
 
     `took` is the duration of the last block, and `longest` the longest time for which the event loop was blocked in it,
     both in seconds.

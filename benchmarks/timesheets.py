@@ -1,6 +1,6 @@
-"""`./dev bench --timesheets`: measure timesheets, a case's page and an agent's own list with few and many entries.
+"""`./dev bench --timesheets`: measure timesheets, a case's page and an agent's own time with few and many entries.
 
-There are fifty entries a day, all on one case, so that the number of entries alone makes the difference.
+There are fifty entries a day, all on one case, so that the sizes differ in the number of entries only.
 """
 
 from collections.abc import Callable, Coroutine

@@ -1,10 +1,10 @@
 """`./dev bench --views`: measure the pages of cases with few and very many cases, and how much their cost grows.
 
-The pages are the list in each view, sorted by each column and filtered, a case, and the home page of contacts; agents
-begin with the list of their own cases. Each view has more than 25 cases at every size, so that every list is a full
-page. Two fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two fifths are done.
-Of the first group, one in ten is overdue, and the deadline of one in ten comes near. One open case in sixteen is
-snoozed. A tag is on 100 cases, and the agent has a saved view for it.
+The pages are the agent's list of cases, a case, and the list and home page of a contact. The agent's list is measured
+in each view and sort order, and with several filters. Each view has more than 25 cases at every size, so that every
+list is a full page. Two fifths of the cases wait for an answer of the company, a fifth waits for the customer, and two
+fifths are done. Of the cases that wait for the company, one in ten is overdue, and one in ten comes near its deadline.
+One open case in sixteen is snoozed. 100 cases have a tag, and the agent has a saved view of the cases with this tag.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -56,9 +56,9 @@ CASES = (
   from generate_series($1::int, $2::int)""",
     )
 )
-"""The SQL of `data` with deadlines and with the columns that triggers fill in, because triggers do not fire here.
+"""The statement `data.CASES`, with deadlines, and with the columns that triggers fill in, because none fire here.
 
-The numbers of customers are primes, so that each customer has cases of every status and agent.
+The number of customers, 19 or 199, is a prime, so that each customer has cases of every status and agent.
 """
 MORE = """
 insert into tag (name, created_at) values ('audit', now());
@@ -72,8 +72,8 @@ CHUNK = 100_000
 async def insert(connection: asyncpg.Connection, cases: int, customers: int) -> None:
     """Insert the people of `data`, `cases` cases of the first `customers` customers, a tag, and two saved views.
 
-    The cases are inserted without triggers, which would take most of the time; so the cases lack the words for the
-    search, which the measured pages do not read.
+    No triggers fire while the cases are inserted, because triggers would take most of the time. The cases therefore
+    lack the words for the search, but the measured pages do not read these words.
     """
     await connection.execute(data.GROUND)
     await connection.execute("set session_replication_role = replica")
@@ -120,8 +120,8 @@ def filling(cases: int) -> Callable[[str], Coroutine[Any, Any, dict[str, list[st
 def growth(rows: Sequence[dict[str, Any]]) -> str:
     """Return a line for each page: the processor time of app and database in milliseconds at each size, and its growth.
 
-    The growth is the time at the last size divided by the time at the first. `rows` are those of the table of
-    `./dev bench`.
+    The growth is the time at the last size divided by the time at the first size. `rows` are the rows of the table that
+    `./dev bench` prints.
     """
     costs: dict[str, list[float]] = {}
     for row in rows:

@@ -286,7 +286,7 @@ def _asked_password() -> str:
 
     If standard input is a terminal, ask for the password twice without showing it. The password is not an argument of
     the command, because other users of the machine can see arguments (R86). Raise `CannotStart` if the input on the
-    terminal ends before both are typed, if the two differ, or if standard input is not UTF-8.
+    terminal ends early, if the two typed passwords differ, or if standard input is not UTF-8.
     """
     from portal.settings import CannotStart
 

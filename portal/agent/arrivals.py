@@ -30,7 +30,10 @@ class Seen:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Seen":
-        """Return the state that a refresh sends in its query string; without `since`, that of a page opened now."""
+        """Return the state that a refresh of the page sends in its query string.
+
+        Without `since`, the page is opened now, so return an empty state.
+        """
         since = number_in(query.get("since"), digits=10)
         if since is None:
             return cls()

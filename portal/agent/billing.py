@@ -44,9 +44,8 @@ class RunForm(Struct, kw_only=True):
 async def show(request: Web, at: NamedDependency[datetime]) -> Response[str]:
     """Show what a billing run up to the date `?until=` would bill and what it would skip.
 
-    The documents and the skipped entries are two lists, of which `?documents=` and `?skipped=` are the page numbers;
-    the sums are those of all pages. If the date is refused, show the error message and the preview up to the default
-    date.
+    The query parameters `documents` and `skipped` are the page numbers of the two lists of the preview. The sums cover
+    all pages of the lists. If the date is refused, show the error message and the preview up to the default date.
     """
     try:
         return await _show(request, until=request.query_params.get("until", ""))
@@ -81,8 +80,8 @@ async def make_run(
 ) -> Response[Any]:
     """Execute a billing run: create the draft invoices and statements of the ticked customers, or of all customers.
 
-    Redirect to the page of the run, or back to the preview if there was nothing to bill. A job continues the run if it
-    takes longer than a few seconds, or if another transaction has locked a customer.
+    Redirect to the page of the run, or back to the preview if there was nothing to bill. If the run takes longer than a
+    few seconds, or if another transaction has locked a customer, a job continues the run after the response.
     """
     fields = form.into(RunForm)
     async with transaction(reader):
@@ -101,8 +100,9 @@ async def make_run(
 async def show_run(request: Web, reader: NamedDependency[AgentReader], run_id: FromPath[int]) -> Response[str]:
     """Show the documents that a billing run created, what it skipped and why, and, while it is under way, its progress.
 
-    `?documents=`, `?refused=` (what could not be billed or issued) and `?skipped=` are the cursors of the lists. A
-    refresh by htmx gets only the part of the page that changes while the run is under way.
+    The query parameters `documents`, `refused` and `skipped` are the paging cursors of the three lists; the list
+    `refused` has what could not be billed or issued. A refresh by htmx gets only the part of the page that changes
+    while the run is under way.
     """
     after = turned(request, "documents", "refused", "skipped")
     found: dict[str, Any] = {"run": await find_run(run_id, reader, after), "skipped": SKIPPED, "after": after}

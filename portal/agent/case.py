@@ -48,9 +48,10 @@ async def show_case(
     errors: dict[str, str] | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response[str]:
-    """Return the page of a case, or redirect to the case into which it was merged, unless a form was refused.
+    """Return the page of a case.
 
-    `errors` and `typed` belong to a reply or note that was refused.
+    If the case with this number was merged, redirect to the case that contains it now, unless a form was refused.
+    `errors` and `typed` belong to a refused reply or note.
     """
     visit = visit_of(request)
     reader: Any = visit.reader

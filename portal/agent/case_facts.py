@@ -40,10 +40,10 @@ from portal.web.visit import Web, visit_of
 class Assignment(Struct, kw_only=True):
     """Form that assigns a case: with `take` to the signed-in agent, otherwise to the agent with the id `agent`.
 
-    If `agent` is None, the case becomes unassigned. `department` is the id of the case's new department. The form has
-    search fields in the menu at the top of the case page, and lists on the assignment page unless there are too many
-    agents. `agent_typed` and `department_typed` are the texts typed into the search fields, and `nobody` is True if
-    *Nobody* was chosen beside these fields.
+    If `agent` is None, the case becomes unassigned. `department` is the id of the case's new department. In the menu at
+    the top of the case page, the form has search fields. On the assignment page, it has select fields, unless there are
+    too many agents for them. `agent_typed` and `department_typed` are the texts typed into the search fields. `nobody`
+    is True if *Nobody* was chosen beside the search fields.
     """
 
     take: bool = False
@@ -196,8 +196,8 @@ async def _searched(form: Form, stored: Holder) -> Form:
     """Set `agent` and `department` of the form to the ids of the typed names, and return the form.
 
     An empty search field keeps the agent or department that the page showed; *Nobody* sets no agent. A form without
-    search fields is returned unchanged. Raise `Invalid` at a field whose text matches no name or several names, and at
-    `agent` if both fields are empty and *Nobody* was not chosen.
+    search fields is returned unchanged. If a text matches no name or several names, raise `Invalid` with a message at
+    this field. If both fields are empty and *Nobody* was not chosen, raise `Invalid` with a message at `agent`.
     """
     if "agent_typed" not in form.fields and "department_typed" not in form.fields:
         return form
@@ -242,7 +242,7 @@ async def change_priority(
 ) -> Response[Any]:
     """Save a new priority, and redirect to the case.
 
-    Raise `Conflict` if somebody else has set another priority than the new one since the page was shown.
+    Raise `Conflict` if somebody else has changed the priority since the page was shown, unless to the same new value.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

@@ -1,4 +1,4 @@
-"""Serve the forms that change the values that a case has in custom fields."""
+"""Serve the forms that change the values of a case's custom fields."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,12 +26,12 @@ from portal.web.visit import Web, visit_of
 
 
 class Fields(Struct, kw_only=True):
-    """Form with the custom fields of a case; `with_fields` adds a form field for each custom field."""
+    """Form for the custom fields of a case. `with_fields` derives a class that has a form field for each of them."""
 
 
 @get("/cases/{number:str}/fields")
 async def show_fields(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form that changes the values that a case has in custom fields."""
+    """Show the form that changes the values of a case's custom fields."""
     return await _fields(request, number=number)
 
 
@@ -88,8 +88,8 @@ async def change_fields(
 ) -> Response[Any]:
     """Save the changed values of a case's custom fields, record each change in its log, and redirect to the case.
 
-    Values of custom fields that the form does not have stay as they are. Raise `Invalid` if the form has a custom field that
-    was withdrawn since the form was shown.
+    A custom field that the form does not have keeps its value. Raise `Invalid` if the form has a custom field that was
+    withdrawn since the form was shown.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

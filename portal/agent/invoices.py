@@ -60,9 +60,9 @@ from portal.web.visit import Web, page_of, visit_of, wants_fragment
 async def show_list(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
     """Show draft invoices, issued invoices, statements and credit notes, as four lists, each divided into pages.
 
-    `?customer=` limits the lists to one customer; with `?show=unpaid`, only the unpaid issued invoices of this customer
-    are listed. `?drafts=`, `?after=` (issued invoices), `?statements=` and `?credits=` are the cursors of the lists. A
-    refresh by htmx gets only the lists.
+    `?customer=` limits the lists to one customer. With `?show=unpaid`, only the unpaid issued invoices of this customer
+    are listed. The paging cursors are the query parameters `drafts`, `after` (for issued invoices), `statements` and
+    `credits`. A refresh by htmx gets only the lists.
     """
     return await _list(request, reader)
 
@@ -136,7 +136,7 @@ async def issue_drafts(
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
     """Show a draft invoice as it would be issued, or redirect to the issued invoice if the draft was issued meanwhile.
 
-    `?lines=` and `?detail=` are the cursors of the draft's lines and of its time.
+    The query parameter `lines` is the paging cursor of the draft's lines, and `detail` that of the list of time.
     """
     if number := await Invoice.number_of(draft_id, reader):
         return see_other(f"/agent/invoices/{number}")
@@ -225,7 +225,7 @@ async def take_entry_off(
 async def delete(
     reader: NamedDependency[AgentReader], at: NamedDependency[datetime], draft_id: FromPath[int]
 ) -> Response[Any]:
-    """Delete a draft, so that the next billing run bills its time entries again, and redirect to the documents."""
+    """Delete a draft, so that the next billing run bills its time again, and redirect to the list of documents."""
     async with transaction(reader):
         await delete_draft(draft_id, by=reader, at=at)
     return see_other("/agent/invoices")
@@ -236,8 +236,8 @@ async def delete(
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show an issued invoice as its customer sees it, with its payments and mails, and the contacts who have opened it.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of its time. A refresh by htmx gets only the part of the
-    page below the invoice: its payments, credits, questions and mails.
+    The query parameter `lines` is the paging cursor of the invoice lines, and `detail` that of the list of time. A
+    refresh by htmx gets only the part of the page below the invoice: payments, credits, questions and mails.
     """
     return await invoice_page(request, number=number)
 

@@ -72,7 +72,7 @@ async def list_all(request: Web, reader: NamedDependency[AgentReader]) -> Respon
     """Show one page of the list of projects, ordered by customer.
 
     `?state=` names the state of the listed projects. Without `?state=`, open projects are listed; with any other text,
-    projects in every state. `?customer=` limits the list to one customer's projects, `?after=` is the cursor.
+    projects in every state. `?customer=` limits the list to one customer's projects, `?after=` is the paging cursor.
     """
     return await agent_page(request, reader, "agent/projects/list.html", **await listed(request, "/agent/projects"))
 
@@ -175,9 +175,9 @@ async def edit(request: Web, project: FromPath[int]) -> Response[str]:
 
 
 def _with_ticks(request: Web, typed: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the values typed into a refused form with all ticked members, because `typed` has only the last of them.
+    """Return the values of a refused form with all ticked members, because `typed` has only the last ticked member.
 
-    If no form was refused, or `typed` has all members already, return `typed` unchanged.
+    If no form was refused, or if `typed` has all ticked members already, return `typed` unchanged.
     """
     form = visit_of(request).form
     if typed is None or form is None or isinstance(typed.get("members"), list):

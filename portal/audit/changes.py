@@ -31,8 +31,8 @@ class Change:
     - `address`: the IP address from which the change was made, and `request`: the request id; "" without a request.
     - `table`: the changed table, and `verb`: `insert`, `update`, `delete` or `export`.
     - `changes`: for each changed column its old and new value, or None if the log does not store the values.
-    - `facts`: the values that templates may contain, by column: those of the change and, for columns that it did not
-      change, those of the row as it is now.
+    - `facts`: the values that templates may contain, by column. A changed column has the value from the change; any
+      other column has the present value of the row.
     - `names`: the names and pages of everything that the change mentions.
     """
 
@@ -104,9 +104,9 @@ class Change:
     def _what(self) -> str:
         """Return the key in `sentences.ACTIONS` for this change: the table and the verb, such as `session.insert`.
 
-        If there is such a key that ends with ` own`, return it for a change that people made to something that belongs
-        to their own credential, such as their own session. Otherwise, return the key that ends with the row's `kind`,
-        if there is one.
+        There are two special cases. If a person changed something that belongs to their own credential, such as their
+        own session, return the key that ends with ` own`, if `ACTIONS` has one. Otherwise, return the key that ends
+        with the row's `kind`, if `ACTIONS` has one.
         """
         what, of_kind = f"{self.table}.{self.verb}", f"{self.table}.{self.verb} {self.facts.get('kind')}"
         mine = self.names.get(("credential", self.facts.get("credential_id", 0)))
@@ -126,7 +126,7 @@ class Change:
     def _updates(self) -> Iterator[list[Part]]:
         """Yield a clause for each changed column that pages show.
 
-        Columns without a template whose values are not in the log share one clause, the last.
+        The last clause names all columns that have no template and whose values are not in the log.
         """
         untold: list[str] = []
         for name, values in self.changes.items():

@@ -72,9 +72,9 @@ _SUBJECTS = {
     "recovery_code": "credential_id",
     "person": "credential_id",
 }
-"""By table, the name of the column (a key of `REFERENCES`) whose value `audit.subject_id` has.
+"""What `audit.subject_id` refers to, by the changed table: the name of a column that is a key of `REFERENCES`.
 
-For the tables that are not listed here, `audit.subject_id` has the id of the changed row.
+For tables that are not listed here, `audit.subject_id` is the id of the changed row.
 """
 
 _CURRENCY = (
@@ -103,7 +103,7 @@ _FACTS = {
     "passkey": "credential_id",
     "session": "credential_id",
 }
-"""By table, SQL for the columns that sentences about a changed row contain. They are read from the row as it is now."""
+"""SQL for the columns that sentences about a changed row contain, by table. The row is read as it is now."""
 
 _OF_ROW = " ".join(
     f"when '{table}' then (select to_jsonb(f) from (select {columns} from {table} x where x.id = u.subject_id) f)"
@@ -168,7 +168,7 @@ def _about(kind: str, id: int, place: Any) -> str:
 
 
 def _mentions(kind: str, id: str, place: Any) -> Iterator[str]:
-    """Yield SQL conditions, any of which is true for a change that mentions one row of this kind.
+    """Yield SQL conditions. A change mentions the row with this kind and id if at least one of the conditions is true.
 
     There is an index for each condition. `id` is SQL for the id of the row.
     """

@@ -84,7 +84,11 @@ _ROWS = {
     " from credential c left join agent a on a.id = c.agent_id left join contact t on t.id = c.contact_id"
     " left join customer u on u.id = t.customer_id",
 }  # fmt: skip
-"""SQL for the rows of each kind of thing: id, name, path of the page, what distinguishes it, whether it has ended."""
+"""SQL for the rows of each kind of thing.
+
+The columns are the id, the name, the path of the page (`path`), what distinguishes rows with the same name (`about`),
+and whether suggestions list the row last, for example because it has ended (`is_last`).
+"""
 
 SEARCHED = (
     "agent",
@@ -103,7 +107,7 @@ SEARCHED = (
     "field",
     "tag",
 )
-"""The kinds of things by which the log can be filtered. Add new ones at the end, because URLs contain their positions."""
+"""The kinds of things by which the log can be filtered. Append new kinds, because URLs contain the kinds' positions."""
 _SPACING = 16
 """An id of `THINGS` is the row id times this number, plus the place of the kind in `SEARCHED`."""
 

@@ -1,8 +1,8 @@
 """Define the words for each kind of change in the audit log.
 
-A template is the part of the sentence after the name of who made the change. `{column}` is replaced by the value of a
-column, with a link if it refers to a row, and `{column’s}` by its genitive. A part in square brackets is left out if
-its column has no value.
+A template is the part of the sentence that follows the name of the person who made the change. `{column}` is replaced
+by the value of a column, with a link if the value refers to a row. `{column’s}` is replaced by the genitive of the
+value. A part in square brackets is left out if its column has no value.
 """
 
 from typing import Any
@@ -293,7 +293,7 @@ _UNSAID = {
     "stretches", "payable", "invoice.cash_rounding", "statement.corrects_id", "statement.made_by_id",
     "redaction.message_id", "redaction.redacted_by_id",
 }  # fmt: skip
-"""The columns, or tables and columns, that sentences and details leave out, because other parts of them say enough."""
+"""The columns, or tables and columns, that sentences and details do not mention, because the rest says enough."""
 
 
 UNTOLD = {"credential": "gave {credential_id} the password of another access of theirs"}

@@ -24,7 +24,7 @@ def fitting(billing: Billing) -> list[Document]:
 
 
 def unfitting(billing: Billing) -> list[Document]:
-    """Return the documents of a billing run that it leaves out because their amounts are too large."""
+    """Return the documents that a billing run leaves out because their amounts are too large."""
     return [document for document in billing.documents if not fits(document)]
 
 
@@ -63,7 +63,7 @@ class RunningTotals:
     def __init__(self, state: BillingState, others: Mapping[Key, Decimal]) -> None:
         """Start with the total of each contract in `others`, and add the approved entries of `state`.
 
-        `others` maps a contract to the net sum of those of its approved entries that `state` does not contain.
+        `others` maps a contract to the net sum of the contract's approved entries that `state` does not contain.
         """
         self._digits = state.digits
         self._places = state.places()

@@ -1,4 +1,4 @@
-"""Serve the lists of appointments: all of the signed-in agent, and all of a case."""
+"""Serve the list of the signed-in agent's appointments, and the list of a case's appointments."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ from portal.web.visit import Web
 
 @get("/appointments")
 async def show_own(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the signed-in agent's planned appointments; with `?past=yes`, those that took place or were cancelled."""
+    """Show the signed-in agent's planned appointments.
+
+    With `?past=yes`, show the agent's appointments that took place or were cancelled instead.
+    """
     return await _list(request, reader, agent_id=reader.id)
 
 

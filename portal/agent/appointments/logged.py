@@ -1,4 +1,4 @@
-"""Serve the list of the time entries of one appointment, in which they are filtered, changed and submitted (S1.11)."""
+"""Serve the list of one appointment's time entries, where agents filter, change and submit the entries (S1.11)."""
 
 from typing import Any
 

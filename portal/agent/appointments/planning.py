@@ -29,7 +29,7 @@ OWN = "/agent/appointments"
 """The URL path of the list of the agent's own appointments."""
 USUAL_LENGTH = timedelta(hours=1)
 AGENT = {"agent_id": AGENTS}
-"""The search field of the form, which it has if there are too many agents for a select field."""
+"""The search field that replaces the select field of the form if there are too many agents for a select field."""
 KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
 
 

@@ -105,7 +105,8 @@ async def lift_flag(
 ) -> Response[Any]:
     """Lift a flag, and redirect to the page with the clicked button.
 
-    If this page is the list of waiting entries, or is not known, redirect to the list, which keeps its ticks.
+    If this page is the list of waiting entries, or is not known, redirect to the list. The rows of the list stay ticked
+    and unticked as they were.
     """
     form.into(Decision)
     async with transaction(reader):
@@ -126,7 +127,7 @@ async def withdraw_approval(
 ) -> Response[Any]:
     """Withdraw the approval of one entry, so that the entry waits for a decision again.
 
-    Redirect to the list of waiting entries, which keeps its ticks.
+    Redirect to the list of waiting entries. The rows of the list stay ticked and unticked as they were.
     """
     form.into(Decision)
     async with transaction(reader):

@@ -16,7 +16,8 @@ from portal.web.visit import Web, visit_of
 async def everything(request: Web) -> Response[str]:
     """Show how much time matches the filters, by agent, and how many entries have a warning.
 
-    Entries with a warning are left out of the decision, unless the URL has `?odd=yes`, or `?only=` with a warning.
+    Entries with a warning are left out of the decision, unless the URL has `?odd=yes` or its filter `only` selects
+    entries with a warning.
     """
     return await show_everything(request)
 

@@ -168,7 +168,7 @@ def _turning(request: Web, waiting: Waiting) -> dict[str, Any]:
 
 
 def _sums(waiting: Waiting, ticks: Ticks) -> dict[str, Any]:
-    """Return the sums of the page: the ticked entries, their minutes and amounts, and the number of them by agent.
+    """Return the ticked entries, the sums of their minutes and amounts, and the number of ticked entries by agent.
 
     `odd` is the number of entries with a warning. `currencies` are the currencies of all entries on the page.
     """

@@ -34,8 +34,8 @@ from portal.web.visit import Web, visit_of
 class ContactForm(ContactFacts, kw_only=True):
     """Form of a contact.
 
-    `password` is the password of the signed-in admin. It is required for a new mail address, also that of a new
-    contact, unless the admin typed it recently (R20).
+    `password` is the password of the signed-in admin. If the form sets or changes the mail address, this password is
+    required, unless the admin typed it recently (R20).
     """
 
     password: str = ""
@@ -81,8 +81,8 @@ async def add(
 ) -> Response[Any]:
     """Create a contact and invite them, by mail or with a link that the response shows once.
 
-    A contact without a mail address is not invited: redirect to the customer. One with a mail address requires the
-    admin's password, unless the admin typed it recently (R20).
+    If the contact has a mail address, the form must have the admin's password, unless the admin typed it recently
+    (R20). If the contact has no mail address, invite nobody and redirect to the customer.
     """
     facts = form.into(ContactForm)
     if facts.email.strip():
@@ -136,10 +136,11 @@ async def invite(
     customer: FromPath[int],
     contact: FromPath[int],
 ) -> Response[Any]:
-    """Mail a contact a new link for setting a password, or show the link without a mail server. Older links end.
+    """Mail a contact a new link for setting a password, and invalidate older links.
 
-    Whoever sees the link can choose the contact's password. Without a mail server, the admin must therefore have typed
-    their own password recently; if not, redirect to the page that asks for this password.
+    If there is no mail server, show the link to the admin instead. Whoever sees the link can choose the contact's
+    password, so in this case the admin must have typed their own password recently; if not, redirect to the page that
+    asks for the admin's password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)

@@ -75,7 +75,7 @@ async def sell_voucher(
 async def show_voucher(
     request: Web, reader: NamedDependency[AgentReader], customer: FromPath[int], voucher: FromPath[int]
 ) -> Response[str]:
-    """Show what is left of a voucher, and the ledger of the voucher. `?before=` is the cursor of the ledger."""
+    """Show what is left of a voucher, and the ledger of the voucher. `?before=` is the ledger's paging cursor."""
     return await _show(request, reader=reader, customer=customer, voucher=voucher)
 
 
@@ -99,7 +99,10 @@ async def change_voucher(
     customer: FromPath[int],
     voucher: FromPath[int],
 ) -> Response[Any]:
-    """Save the label of a voucher, its last day and the event after which it can be used; redirect to the voucher."""
+    """Save the label and the last day of a voucher, and the event after which the voucher can be used.
+
+    Redirect to the voucher.
+    """
     async with transaction(reader):
         await Voucher.find(voucher, reader, customer=customer)
         async with billing.changing_terms(customer):

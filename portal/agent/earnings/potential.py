@@ -1,4 +1,4 @@
-"""Serve the page with the invoicing potential, that is, the time that is not billed yet, and its CSV file."""
+"""Serve the page of the invoicing potential, which is the time that is not billed yet, and this page's CSV file."""
 
 from datetime import datetime
 from typing import Any
@@ -25,11 +25,11 @@ OFFERED = (By.CUSTOMER, By.CONTRACT, By.SERVICE, By.SETTLEMENT)
 
 @get("/potential")
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the time that no document has settled yet, grouped by customer, contract, service or settlement (S3.26).
+    """Show the time that is on no document yet, grouped by customer, contract, service or settlement (S3.26).
 
     `?by=` chooses the grouping. Agents see hours; managers also see what the time is worth. `?customer=` limits the
-    list to one customer. If more than `PRICED` entries are held or not approved yet, their worth is left out, unless
-    the URL has `?all=yes`.
+    list to one customer. If more than `PRICED` entries are held or not approved yet, the worth of these entries is left
+    out, unless the URL has `?all=yes`.
     """
     query = request.query_params
     customer, by = await asked(request, "customer", CUSTOMERS), by_in(query, OFFERED)

@@ -29,7 +29,7 @@ OFFERED = (By.CUSTOMER, By.CONTRACT, By.SERVICE, By.SETTLEMENT, By.MONTH)
 
 @get("/earnings", guards=[manager_only])
 async def show(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show revenue, cost and profit of a range of days. `?by=` chooses how they are grouped (S3.27, S3.28).
+    """Show revenue, cost and profit of a range of days. `?by=` chooses how these figures are grouped (S3.27, S3.28).
 
     `?from=` and `?until=` are the first and the last day, by default the first of this month and today. `?customer=`
     limits the list to one customer.

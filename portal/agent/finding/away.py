@@ -11,7 +11,7 @@ from portal.web.visit import Web, visit_of
 
 
 async def with_absences(request: Web, rows: Sequence[Suggestion]) -> list[Suggestion]:
-    """Return the suggestions of agents; that of an agent who is away today says until when."""
+    """Return the suggested agents `rows`, and say in each suggestion until when the agent is away, if away today."""
     visit = visit_of(request)
     reader: Any = visit.reader
     away = await Absence.away(today(reader.time_zone, visit.at), [row.id for row in rows])

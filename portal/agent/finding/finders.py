@@ -46,7 +46,7 @@ async def suggest_agents(request: Web) -> Response[str]:
 async def suggest_colleagues(request: Web) -> Response[str]:
     """Serve agents who have not left and whose names match the typed text, such as for mentioning them in a note.
 
-    For an agent who is away today, the suggestion says until when.
+    If an agent is away today, the suggestion says until when the agent is away.
     """
     return await suggested(request, COLLEAGUES, describe=with_absences)
 

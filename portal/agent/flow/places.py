@@ -7,7 +7,7 @@ from portal.numbers import number_in
 from portal.web.visit import Web
 
 TOLD = ("before", "from", "sent", "held", "find", "canned", "snoozed")
-"""The query parameters of a case's page that belong to one request only, and that its links do not keep."""
+"""The query parameters of a case's page that belong to one request only. The links on the page do not keep them."""
 
 
 def place_of(request: Web, number: int | str, **told: object) -> str:

@@ -80,17 +80,19 @@ async def forget_draft(reader: AgentReader, number: str, form: Form, at: datetim
 
 
 def draft_addresses(*numbers: str | int) -> list[str]:
-    """Return the addresses under which the drafts of these cases' text boxes are stored: two for each case number."""
+    """Return the URL paths under which the drafts of these cases' text boxes are stored: two for each case number."""
     return [f"/agent/cases/{number}/{noun}" for number in numbers for noun in ("replies", "notes")]
 
 
 def add_to_reply(kept: dict[str, dict[str, str]], text: str, *, taken_back: bool = False) -> tuple[str, dict[str, str]]:
-    """Return the address and the fields of the draft of a reply, with `text` added below its present text.
+    """Add `text` below the present text of the draft of a reply, and return the address and the fields of this draft.
 
-    With `taken_back`, `text` is a withdrawn reply: it is added above the present text, unless the draft contains it
-    already. `kept` maps addresses to the drafts of the text boxes of one case, newest first. No text of a note becomes
-    part of a reply (D51): `text` is added to the draft of a reply or, if there is none, put at an address without a
-    draft. If every address has the draft of a note, `text` is added to the newest of them, which remains a note.
+    With `taken_back`, `text` is a withdrawn reply. Add it above the present text instead, unless the draft contains it
+    already.
+
+    `kept` maps addresses to the drafts of the text boxes of one case, newest first. If there is the draft of a reply,
+    add `text` to this draft. Otherwise, begin a draft at an address without one. If every address has the draft of a
+    note, add `text` to the newest of these notes, and leave it a note: no text of a note becomes part of a reply (D51).
     """
     replies = [address for address, fields in kept.items() if fields and fields.get("kind") != "note"]
     free = [address for address, fields in kept.items() if not fields]
@@ -128,9 +130,9 @@ async def take_back(
     async with transaction(reader, readonly=True):
         case = await Case.find(number, reader)
         held = await outgoing.held_on(case, reply, by=reader)
-    # Drafts belong to the database role for sign-in, replies to that of agents: one transaction takes both roles.
+    # The database role for sign-in reads drafts, and the role for agents reads replies: the transaction takes both.
     async with transaction(None) as tx:
-        # Of two requests at once, the second reads the draft that the first stored, and keeps the key of its files.
+        # Of two requests at once, the second reads the draft that the first stored, and keeps the draft's file key.
         addresses = draft_addresses(case.number)
         await drafts.hold(reader, addresses[0])
         kept = await drafts.kept(reader, *addresses)

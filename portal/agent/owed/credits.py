@@ -50,8 +50,8 @@ class CreditForm(Struct, kw_only=True):
     in part, and `amounts` the amount typed for each. In the same way, `voucher` has the positions of lines for sold
     vouchers, and `voucher_minutes` the duration typed for each. `row` has the positions of the displayed rows of time,
     and `minutes` the duration typed for each. If `then` is `free`, the credited time can be billed again; `written_off`
-    writes it off. `sum` is the sum to credit that the page showed; without `sum`, nothing is credited, and the response
-    shows what would be.
+    writes it off. `sum` is the sum to credit that the page showed. Without `sum`, the form is a dry run: nothing is
+    credited, and the response shows the sum that would be credited.
     """
 
     scope: str = EVERYTHING
@@ -70,8 +70,8 @@ class CreditForm(Struct, kw_only=True):
     def chosen(self, digits: int) -> Chosen:
         """Return what is to be credited, with amounts of at most `digits` decimals.
 
-        Raise `Invalid` for an amount or a duration that cannot be read, and if lines or time are chosen although the
-        scope would ignore them.
+        Raise `Invalid` if an amount or a duration cannot be read, or if lines or time are chosen although the scope
+        ignores them.
         """
         if self.scope in SCOPES_OF_ALL and (self.line or any((*self.amounts, *self.voucher_minutes, *self.minutes))):
             raise Invalid({"scope": IGNORED})
@@ -96,10 +96,10 @@ class CreditForm(Struct, kw_only=True):
 def chosen_minutes(
     places: list[int], typed: list[str], problems: dict[str, str], *, field: str = "minutes"
 ) -> dict[int, int]:
-    """Return the minutes that were typed for rows of time, or for lines of an invoice, by their positions.
+    """Return the minutes that were typed for rows of time or for invoice lines, by the position of the row or line.
 
-    `typed` has the text for each position in `places`; empty texts are left out. For a text that is not a duration, add
-    an error message to `problems`, under the key `field`-position.
+    `typed` has the text for each position in `places`; empty texts are left out. If a text is not a duration, add an
+    error message to `problems`. The key of the message is `field` and the position, such as `minutes-3`.
     """
     minutes = dict[int, int]()
     for position, text in zip(places, typed, strict=False):
@@ -113,9 +113,9 @@ def chosen_minutes(
 
 @get("/invoices/{number:str}/credit", guards=[manager_only])
 async def show_form(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show what is left to credit of an invoice, with the form that credits it.
+    """Show what is left to credit of an invoice, with the form that credits the invoice.
 
-    `?entry=` shows the time of one entry only, and `?detail=` is the cursor of the time.
+    The query parameter `entry` limits the list of time to one time entry, and `detail` is the list's paging cursor.
     """
     return await _form(request, number=number)
 
@@ -157,8 +157,8 @@ async def credit_invoice(
 ) -> Response[Any]:
     """Show the sum that the form would credit or, if the page has shown this sum already, issue the credit note.
 
-    After issuing, redirect to the credit note. If the same form is sent again, issue no other credit note, but redirect
-    to the one that it has issued.
+    After issuing, redirect to the credit note. The form is idempotent: if it is sent again, redirect to the credit note
+    that it has issued, and issue no other.
     """
     fields = form.into(CreditForm)
     async with transaction(reader):
@@ -188,7 +188,7 @@ async def credit_invoice(
 async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
     """Show a credit note as its customer sees it.
 
-    `?lines=` and `?detail=` are the cursors of its lines and of its time.
+    The query parameter `lines` is the paging cursor of the credited lines, and `detail` that of the credited time.
     """
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")

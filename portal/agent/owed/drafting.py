@@ -1,4 +1,4 @@
-"""Serve the forms that edit a draft: its note to the customer, lines added by hand, and time added to it."""
+"""Serve the forms that edit a draft invoice: the note to the customer, lines added by hand, and time added later."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -36,7 +36,7 @@ from portal.web.pages import on_refusal, see_other
 from portal.web.visit import Web, visit_of
 
 MOST_UNITS = 1_000_000
-"""The form fills in a line only for fewer units of a product than this, because no line can hold a larger amount."""
+"""From this number of units of a product on, the form fills in no line, because no line can hold the amount."""
 
 
 @get("/drafts/{draft_id:int}/note", guards=[manager_only])

@@ -95,9 +95,9 @@ class CorrectionForm(Struct, kw_only=True):
 
 @get("/statements/{statement_id:uuid}/correction", guards=[manager_only])
 async def show_form(request: Web, statement_id: FromPath[uuid.UUID]) -> Response[str]:
-    """Show which time of a statement is left to correct, with the form that corrects it.
+    """Show which time of a statement is left to correct, with the form that corrects the statement.
 
-    `?entry=` shows the time of one entry only, and `?detail=` is the cursor of the time.
+    The query parameter `entry` limits the list of time to one time entry, and `detail` is the list's paging cursor.
     """
     return await _form(request, statement_id=statement_id)
 

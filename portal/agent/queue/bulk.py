@@ -97,7 +97,7 @@ async def show_change(request: Web, change: FromPath[uuid.UUID]) -> Response[str
 
 
 FOUND = {Verb.ASSIGN: {"value": AGENTS}, Verb.UNTAG: {"value": TAGS}}
-"""The search fields of the form, by what it changes."""
+"""The search fields of the form, by what the form changes."""
 
 
 async def _show(request: Web, *, change: uuid.UUID, **again: Any) -> Response[str]:
@@ -152,11 +152,11 @@ async def begin_change(
 
 
 async def _value(change: BulkChange, form: Form, at: datetime) -> str:
-    """Return the new value that the form chooses, as text, or `NOBODY` if it chooses nobody or if rules choose.
+    """Return the new value that the form chooses, as text.
 
-    A tag is chosen by its typed name, and the value is its id; to add a tag with a new name, create the tag. Raise
-    `Invalid` if no value is chosen. If no tag to remove is chosen, return "" instead, which
-    `BulkChange.begin` refuses.
+    Return `NOBODY` if the form chooses nobody, or if the change is a dispatch. For a tag, return the id of the tag with
+    the typed name; if a tag to add does not exist, create the tag. Raise `Invalid` if no value is chosen. If no tag to
+    remove is chosen, return "" instead, which `BulkChange.begin` refuses.
     """
     fields = form.into(Value)
     if change.does is Verb.TAG:

@@ -46,10 +46,10 @@ async def choose(form: NamedDependency[Form]) -> Response[Any]:
 
 @get("/cases/merging")
 async def ask(request: Web) -> Response[str]:
-    """Ask which of the cases `?case=` remains, and show what will move to it from the others.
+    """Ask which of the cases with the numbers `?case=` remains after merging, and show what moves from the others.
 
-    The page can add one more case: `?add=` is its number, if it was chosen in the search field; otherwise `?add_typed=`
-    is the text in that field.
+    The page can add one more case. If that case was chosen in the search field, `?add=` is its number; otherwise
+    `?add_typed=` is the text in the search field.
     """
     return await _ask(request)
 

@@ -27,7 +27,7 @@ async def access_of(request: Web, person: Agent | Contact) -> dict[str, Any] | N
     visit = visit_of(request)
     if (credential := await person.invited(visit.at)) is None:
         return None
-    # Before the person accepts this access, sessions and factors of their login are those of another customer's access.
+    # Until the person accepts this access, the sessions and factors of `login_id` belong to another customer's access.
     login = credential["login_id"] if credential["accepted"] else credential["id"]
     return {
         **credential,

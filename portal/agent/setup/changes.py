@@ -47,8 +47,8 @@ async def _asked(request: Web, reader: AgentReader) -> tuple[audit.Filter, dict[
 def _id(query: Mapping[str, str], name: str, found: Mapping[str, Found]) -> int | None:
     """Return the id by which a search field filters, or None if it does not filter.
 
-    The URL of a link has an id without a typed text. Such an id filters even if no row has it, so that the page then
-    shows no changes, and not all changes.
+    If the page is opened by a link, the URL has an id without a typed text. Such an id filters even if no row has this
+    id: the page then shows no changes instead of all changes.
     """
     return found[name].id if f"{name}_typed" in query else number_in(query.get(name))
 

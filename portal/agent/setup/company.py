@@ -70,7 +70,7 @@ async def save_company(
     async with transaction(reader):
         held = await Company.find(hold=True)
         facts = edited(form, CompanyForm, await held.facts() if held else NO_COMPANY)
-        # Business hours without a time zone of their own use the company's.
+        # Business hours without a time zone of their own use the company's time zone.
         if held and held.time_zone != facts.time_zone:
             await recounting.begin()
         await Company.set_up(facts)

@@ -73,10 +73,10 @@ def _has_server(request: Web) -> bool:
 
 
 async def _written(request: Web, mail: Outgoing) -> EmailMessage | None:
-    """Write the mail as it would be sent now, with the rights of its receiver, and return it.
+    """Write the mail as it would be sent now, with the access rights of the receiver, and return the mail.
 
-    Return None if there is nothing to send now, and for a mail with a secret link, because writing such a mail creates
-    a link. The read-only transaction of the request ends before the mail is written.
+    Return None if there is nothing to send now, or if the mail has a secret link, because writing such a mail creates a
+    new link. The read-only transaction of the request ends before the mail is written.
     """
     if mail.letter is None or mail.letter.has_link:
         return None
@@ -98,7 +98,7 @@ def _part(message: EmailMessage, kind: str) -> str:
 async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPath[int]) -> Response[str]:
     """Show one mail: its delivery state, its text, and its HTML in a frame without active content.
 
-    If there is nothing to send now, and for a mail with a secret link, show neither text nor HTML.
+    If there is nothing to send now, or if the mail has a secret link, show neither text nor HTML.
     """
     found = await outgoing.find(mail)
     message = await _written(request, found)
@@ -118,7 +118,7 @@ async def show(request: Web, reader: NamedDependency[AgentReader], mail: FromPat
 async def show_html(request: Web, mail: FromPath[int]) -> Response[str]:
     """Serve the HTML part of a mail, for a frame in the page of the mail.
 
-    Raise `NotFound` if there is nothing to send now, and for a mail with a secret link.
+    Raise `NotFound` if there is nothing to send now, or if the mail has a secret link.
     """
     message = await _written(request, await outgoing.find(mail))
     if message is None:
@@ -132,8 +132,8 @@ async def send_again(
 ) -> Response[Any]:
     """Enqueue a mail that could not be sent before, and redirect to the page of the mail.
 
-    The portal may have had no mail server, a mail server may have refused the mail, or the portal may have given up.
-    Raise `NotFound` if the portal has no mail server now.
+    The mail could not be sent because the portal had no mail server, because a mail server refused the mail, or because
+    the portal gave up its attempts. Raise `NotFound` if the portal has no mail server now.
     """
     if not _has_server(request):
         raise NotFound

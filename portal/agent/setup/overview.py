@@ -1,4 +1,7 @@
-"""Serve the map of the set-up with its search, below the first steps. Only admins may open it."""
+"""Serve the overview of the set-up: the first steps, and a map of all set-up pages with a search.
+
+Only admins may open the overview.
+"""
 
 from datetime import datetime
 from typing import Any

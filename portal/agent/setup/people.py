@@ -89,8 +89,8 @@ async def change_department(
 class AgentForm(AgentFacts, kw_only=True):
     """Form of an agent.
 
-    `password` is the password of the signed-in admin. For a new agent, and for a change of the mail address or grade,
-    it is required unless the admin typed it recently (R20).
+    `password` is the password of the signed-in admin. This password is required for a new agent, and for a change of
+    the mail address or grade, unless the admin typed it recently (R20).
     """
 
     password: str = ""
@@ -186,10 +186,11 @@ async def change_agent(
 async def invite_agent(
     request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime], agent: FromPath[int]
 ) -> Response[Any]:
-    """Mail an agent a new link for setting a password, or show the link without a mail server. Older links end.
+    """Mail an agent a new link for setting a password, and invalidate older links.
 
-    Whoever sees the link can choose the agent's password. Without a mail server, the admin must therefore have typed
-    their own password recently; if not, redirect to the page that asks for this password.
+    If there is no mail server, show the link to the admin instead. Whoever sees the link can choose the agent's
+    password, so in this case the admin must have typed their own password recently; if not, redirect to the page that
+    asks for the admin's password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -227,7 +228,7 @@ class Handover(Struct, kw_only=True):
 
 
 SUCCESSORS = {"agent": AGENTS, "appointments": AGENTS, "approver": MANAGERS}
-"""The search fields of `Handover`, which the form has if there are too many agents or managers for a select field."""
+"""The search fields that replace the select fields of `Handover` if there are too many agents or managers."""
 
 
 @get("/setup/agents/{agent:int}/ending", guards=[admin_only])

@@ -1,4 +1,4 @@
-"""Serve the agents' pages for time: lists of an agent's own entries and of those of a case or task, and forms."""
+"""Serve the agents' pages for time: the lists of an agent's, a case's and a task's time entries, and the forms."""
 
 from typing import Any
 

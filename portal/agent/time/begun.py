@@ -1,4 +1,4 @@
-"""Fill in the form for logging time: from its draft, the query string, and a timer or appointment."""
+"""Fill in the form for logging time from the saved draft, the query string, and a timer or appointment."""
 
 from zoneinfo import ZoneInfo
 

@@ -135,7 +135,7 @@ async def _understood(request: Web, line: lists.ListedEntry, typed: dict[str, st
 
 
 @post("/time/{entry:int}")
-# While the form is open, a manager may approve the entry, or the time in which it may be changed may end.
+# While the form is open, a manager may approve the entry, or the period in which the entry may be changed may end.
 @on_refusal(show_again, Conflict, Forbidden)
 async def change(
     reader: NamedDependency[AgentReader],
@@ -145,7 +145,7 @@ async def change(
 ) -> Response[Any]:
     """Save the changes to a time entry (S2.21, S2.25), and redirect to the page on which the form was opened.
 
-    Also submit the entry if the button asks for that.
+    If the pressed button is *Save and submit* (`then`), also submit the entry.
     """
     async with transaction(reader):
         line = await find_entry(reader, entry)

@@ -88,7 +88,10 @@ async def accept(
 async def dismiss_them(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Dismiss the chosen suggestions, and redirect to the page, where they can be suggested again for one day."""
+    """Dismiss the chosen suggestions, and redirect to the page of forgotten time.
+
+    For one day, a button on that page ends the dismissal.
+    """
     async with transaction(reader):
         await dismiss(reader, form.into(Picked).picks, at=at)
     return see_other(HERE)

@@ -100,8 +100,8 @@ async def submit_here(request: Web, form: Form, show: Show, place: Place, **valu
 def _after(which: Filter, outcome: Submission) -> str:
     """Return the query string of the list after a submission.
 
-    The query string filters by the state `submitted`, except in the list of agents who have left. It also has the
-    counts for the message about the submission, and the id by which the submission can be undone.
+    The query string filters by the state `submitted`, except in the list of time of agents who have left. It also has
+    the counts for the message about the submission, and the id by which the submission can be undone.
     """
     state = None if which.scope == "left" else EntryState.SUBMITTED.value
     return which.leading(state=state, **told_of(outcome))

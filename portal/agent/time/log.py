@@ -175,7 +175,7 @@ async def _log(fields: Logged, reader: AgentReader, at: datetime, form: Form) ->
 
 
 async def _appointment(appointment: int | None, case: Case | None) -> Appointment | None:
-    """Return the appointment at which the work was done, or None if there is none, or if it is of another case."""
+    """Return the appointment at which the work was done. Return None if `case` has no appointment with this id."""
     if appointment is None or case is None:
         return None
     with suppress(NotFound):

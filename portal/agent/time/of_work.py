@@ -1,4 +1,4 @@
-"""Serve the lists of all time entries of a case and of a task, in which they are filtered, changed and submitted."""
+"""Serve the lists of a case's and of a task's time entries, where agents filter, change and submit the entries."""
 
 from typing import Any
 

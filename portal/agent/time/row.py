@@ -102,10 +102,10 @@ async def change_row(
     at: NamedDependency[datetime],
     entry: FromPath[int],
 ) -> Response[Any]:
-    """Save what was changed in the row of a time entry, submit the entry if the button asks for it, and return the row.
+    """Save what was changed in the row of a time entry, and return the row.
 
-    If the work date has changed, the row belongs to another day of the list, so htmx loads the page again. Without
-    htmx, redirect to the page of the entry.
+    If `then` is `submit`, also submit the entry. If the work date has changed, the row belongs to another day of the
+    list, so htmx loads the page again. Without htmx, redirect to the page of the entry.
     """
     async with transaction(reader):
         line = await find_entry(reader, entry)

@@ -88,7 +88,7 @@ def _keys(named: Iterable[str]) -> list[RowKey]:
 def _sent(form: Form) -> grid.Typed:
     """Return what was typed into the form of the grid.
 
-    Raise `BadRequest` for a field that the form does not have (R30), and if `seen` is malformed.
+    Raise `BadRequest` if a field is unknown (R30), or if `seen` is malformed.
     """
     cells = {name: form.get(name) for name in form.fields if _CELL.fullmatch(name)}
     of_rows = {name: match.groups() for name in form.fields if (match := _OF_ROW.fullmatch(name))}
@@ -108,10 +108,11 @@ def _sent(form: Form) -> grid.Typed:
 async def save_week(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Save the changed cells; then add a row, copy the rows of last week, or show the week again, as the button says.
+    """Save the changed cells of the week grid, and redirect to the week.
 
-    Each cell is saved on its own. If some cells are refused, only save the others, and show the page with the reasons,
-    with what was typed in the refused cells, and with the added or copied rows.
+    Depending on the pressed button, the week then also has a new row, or the rows of the week before. Each cell is
+    saved on its own. If some cells are refused, save only the others, and show the page with the reasons, with what was
+    typed in the refused cells, and with the added or copied rows.
     """
     typed, first = _sent(form), _first(request, reader, form.get("from"))
     async with transaction(reader):

@@ -46,7 +46,7 @@ class Start(Struct, kw_only=True):
 
 
 class Keeping(Struct, kw_only=True):
-    """Form that shortens a forgotten timer: of the time since it was started or last resumed, `keep` minutes stay."""
+    """Form that shortens a forgotten timer to `keep` minutes, counted since the timer was started or last resumed."""
 
     keep: int = 30
     here: str = ""
@@ -133,10 +133,10 @@ async def change(
     at: NamedDependency[datetime],
     timer: FromPath[int],
 ) -> Response[Any]:
-    """Pause a timer, resume it, or confirm that a timer that seemed forgotten still runs rightly (D54).
+    """Pause a timer, resume a timer, or confirm that a seemingly forgotten timer still measures work (D54).
 
-    Resuming a timer pauses the timer that was running. A confirmed timer seems forgotten again only after it has run
-    for the same time once more. Return the bar or, without htmx, redirect to the page with the button.
+    Resuming a timer pauses the timer that was running. A confirmed timer counts as forgotten again only after it has
+    run for the same time once more. Return the bar or, without htmx, redirect to the page with the button.
     """
     fields = form.into(Pressed)
     async with held(timer, reader) as found:
@@ -188,7 +188,7 @@ async def trim(
 ) -> Response[Any]:
     """Pause a forgotten timer, shorten its last stretch to `keep` minutes, and return the form for logging time (D54).
 
-    The last stretch is the time since the timer was started or last resumed. Earlier stretches stay as they are.
+    The last stretch is the time since the timer was started or last resumed. Time from before that remains.
     """
     fields = form.into(Keeping)
     async with held(timer, reader) as found:

@@ -62,7 +62,7 @@ async def timers_page(
 
 @get("/timer/{timer:int}")
 async def show(request: Web, timer: FromPath[int]) -> Response[str]:
-    """Show the form that attaches a timer to a case, project, service or kind of general time, and changes its note."""
+    """Show the form that changes a timer's note and what the timer is attached to, such as a case or a project."""
     return await _timer(request, timer=timer)
 
 

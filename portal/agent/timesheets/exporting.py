@@ -32,10 +32,10 @@ FILES = f"{PATH}/files"
 
 @get([f"/timesheets.{format}" for format in TYPES], guards=[manager_only])
 async def export(request: Web, reader: NamedDependency[AgentReader]) -> Response[Any]:
-    """Serve the timesheet of the URL's filters as CSV, XLSX or XML, and record the download in the audit log.
+    """Serve the timesheet with the URL's filters as CSV, XLSX or XML, and record the download in the audit log.
 
     `?layout=` is `payroll` or `invoicing`. If the timesheet has more than `MOST_AT_ONCE` entries, serve no file, but a
-    page with a button that has a job make the file.
+    page with a button that starts a job for the file.
     """
     format, layout = request.url.path.rpartition(".")[2], _layout(request)
     async with exporting(request):
@@ -66,7 +66,7 @@ def _layout(request: Web) -> Layout:
 
 @post("/timesheets/files", guards=[manager_only], opt={FORM_PAGE: FILES})
 async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDependency[datetime]) -> Response[Any]:
-    """Have a job make the file that the URL describes, and redirect to the page with the progress of the file.
+    """Enqueue a job that makes the file that the URL describes, and redirect to the page with the progress of the file.
 
     Raise `NotFound` for an unknown format or layout.
     """
@@ -82,7 +82,7 @@ async def ask(request: Web, reader: NamedDependency[AgentReader], at: NamedDepen
 
 @get("/timesheets/files", guards=[manager_only])
 async def list_files(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Show the files that the agent has asked for, and the progress of those that are not ready."""
+    """Show the files that the agent has asked for, and the progress of each file that is not ready."""
     return await agent_page(request, reader, "agent/timesheets/files.html", files=await Export.own(reader))
 
 

@@ -64,8 +64,8 @@ class Asked:
         found = {name: await asked(request, name, finder) for name, finder in FINDERS.items()}
         question = Question.read(query, today(reader.time_zone, visit.at))
         group = Group(query["group"]) if query.get("group") in list(Group) else Group.DAY
-        # The URL of a link has an id without a typed text. The id filters even if no row has it; if it did not, the
-        # page would show all entries.
+        # A link has an id without a typed text. Such an id filters even if no row has this id: the page then shows no
+        # entries instead of all entries.
         ids = {name: one.id for name, one in found.items() if one.id or f"{name}_typed" in query}
         return cls(question.with_ids(**ids), group, found)
 

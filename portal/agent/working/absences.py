@@ -23,7 +23,7 @@ HERE = "/agent/absences"
 
 
 DEPUTY = {"deputy_id": MANAGERS}
-"""The search field of an absence, which its form has if there are too many managers for a select field."""
+"""The search field that replaces the select field of the form if there are too many managers for a select field."""
 
 
 async def deputies_of(agent: Agent) -> list[Offered] | None:

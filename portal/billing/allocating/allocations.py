@@ -140,10 +140,10 @@ async def by_customer(
     """Run `step` for these entries, recompute the allocations, and report which entries are done and which are refused.
 
     `rows` has the rows of the entries by id; the caller must have locked their customers. The customers are processed
-    in groups, because a few SQL statements for many entries cost least. If a group fails, its halves are tried, and so
-    on, down to single customers. If a single customer fails, the customer's entries are halved in the same way, so that
-    only entries for which `step` raises are refused. If the allocations of that customer cannot be recomputed, all
-    entries of the customer are refused. General time, which has no customer, is processed like one more customer.
+    in groups, because few SQL statements for many entries are fastest. If a group fails, each half of the group is
+    tried, and so on, down to single customers. If a single customer fails, the customer's entries are halved in the
+    same way, so that only entries for which `step` raises are refused. If the allocations of that customer cannot be
+    recomputed, all entries of the customer are refused. General time, which has no customer, counts as one customer.
     """
     entries: dict[int | None, list[int]] = defaultdict(list)
     for entry_id in entry_ids:

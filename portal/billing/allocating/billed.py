@@ -49,8 +49,8 @@ class Billed:
     """The fees and the vouchers that were billed; `bool()` is False if there are none.
 
     `fees` maps a service and the first day of a period to the days for which the fee was billed. `charged` maps a
-    service and the first billed day to the amount that was charged; it has only periods in which the fee was not billed
-    from the first day on. `vouchers` are ids.
+    service and the first billed day to the amount that was charged, but only for periods whose first day was not
+    billed. `vouchers` are the ids of the vouchers.
     """
 
     fees: Mapping[tuple[Key, date], tuple[Period, ...]] = field(default_factory=dict)

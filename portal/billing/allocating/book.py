@@ -60,10 +60,10 @@ select id, currency, hourly_rate, effective_from, role_id, agent_id, customer_id
 from rate where customer_id is null or customer_id = any($1)
 """
 
-# Until its day is rounded, an entry that is rounded by day counts its unrounded minutes. In `worked_on`, a project has
-# the negative of its id, so that it differs from all cases. Of an entry that is partly settled, the minutes are those
-# that a correction freed (D39). The fee and the role of an approved entry are those stored by its approval; those of
-# any other are the fee of its task, and the entry's own role or else the agent's present role.
+# Until its day is rounded, an entry that is rounded by day counts with its unrounded minutes. In `worked_on`, projects
+# have negative ids, so that they differ from cases. A partly settled entry has the minutes that a correction freed
+# (D39). An approved entry has the fee and the role that its approval stored. Any other entry has the fee of its task,
+# and its own role or, without one, the agent's present role.
 _ENTRIES = f"""
 select e.id, e.customer_id, s.contract_id, e.service_id, e.agent_id, g.name as agent_name, r.id as role_id, e.work_date, e.created_at, e.billing,
        coalesce(o.minutes, case when e.rounded_by_day and not exists (select 1 from settled_entry d where d.entry_id = e.id)
@@ -237,7 +237,7 @@ def _book(
 
 _BILLING = {each.value: each for each in EntryBilling}
 _SOURCE = {each.value: each for each in RateSource}
-"""Members by value. Looking one up takes a fifth of the time of calling the class, which counts for 10,000 entries."""
+"""Members by value. A look-up takes a fifth of the time of a call of the class, which matters for 10,000 entries."""
 
 
 def _entry(row: Row) -> Entry:

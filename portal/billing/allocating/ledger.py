@@ -79,9 +79,9 @@ order by v.end_on nulls last, v.sold_on, v.id
 async def balances(customer_id: int, voucher_id: int | None = None) -> list[Balance]:
     """Return the balance of each voucher of a customer, or of one voucher, in the order in which time draws from them.
 
-    Besides the columns of the table `voucher`, `Balance.voucher` has `usable` (whether the voucher can pay for time),
-    and the names (`services`) and ids (`service_ids`) of the services whose time it pays for. `invoice` is the number
-    of the invoice that sells the voucher, and `draft_id` the id of the draft that sells it; each can be None.
+    `Balance.voucher` has the columns of the table `voucher` and more. `usable` is whether the voucher can pay for time.
+    `services` and `service_ids` are the names and ids of the services whose time the voucher pays for. `invoice` is the
+    number of the invoice that sells the voucher, and `draft_id` the id of the draft that sells it; each can be None.
     """
     rows = await current().fetch(_BALANCES, customer_id, voucher_id)
     return [Balance(row, row["drawn"], row["reserved"]) for row in rows]

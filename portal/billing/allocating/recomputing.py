@@ -11,13 +11,13 @@ from portal.billing.allocating.overdrawn import overdrawn
 from portal.database import current
 
 AT_ONCE = 50
-"""The number of customers that are loaded together, so that the memory needed does not grow with their number."""
+"""The number of customers that are loaded together, so that memory does not grow with the number of all customers."""
 
 
 async def differing() -> list[dict[str, Any]]:
-    """Return the open entries whose stored allocations differ from those of the engine (D21).
+    """Return the open entries whose stored allocations differ from the allocations that the engine computes (D21).
 
-    Each is a dictionary with the ids `customer` and `entry`.
+    An entry is returned as a dictionary with the ids `customer` and `entry`.
     """
     found = []
     async for of in _all_books():
@@ -30,7 +30,7 @@ async def differing() -> list[dict[str, Any]]:
 async def overdrawn_periods() -> list[dict[str, Any]]:
     """Return the periods from which more included minutes were drawn than the period has.
 
-    Each is a dictionary with the id of the `customer`, the name of the `service` and the first day of the `period`.
+    A period is a dictionary with the id of the `customer`, the name of the `service` and the first day of the `period`.
     """
     return [
         {"customer": of.customer_id, "service": service, "period": start}

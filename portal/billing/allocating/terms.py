@@ -54,7 +54,7 @@ def contract_of(row: Row, services: list[Row]) -> ContractTerms:
 
 
 def vat_of(*, taxable: bool, rate: Decimal) -> VatRate:
-    """Return the VAT rate of a service or a product: 0 if it is exempt, otherwise `rate`, the rate of the contract."""
+    """Return the VAT rate of a service or product: the rate of the contract (`rate`) if it is taxable, otherwise 0."""
     return VatRate(VatCategory.STANDARD, rate) if taxable else VatRate(VatCategory.EXEMPT, Decimal(0))
 
 

@@ -48,12 +48,12 @@ CREDITED = Refusals(
 class Chosen:
     """What somebody chose to credit: everything, or lines of the invoice, parts of lines, and minutes of time.
 
-    - `unused`: what fees charge for days after the end of the contract. Other amounts of lines that are not for time
-      are then not credited.
+    - `unused`: True to credit what fees charge for days after the end of the contract. Of the lines that are not for
+      time, nothing else is then credited.
     - `lines`: the positions of the lines to credit as a whole.
     - `minutes`: the minutes to credit, by position in the time detail.
-    - `amounts`: by position of a line for a fee or for a charge added by hand, the net amount to credit of it.
-    - `vouchers`: by position of a line for a voucher, the minutes to credit of it; 0 credits nothing.
+    - `amounts`: the net amounts to credit, by position of a line for a fee or for a charge added by hand.
+    - `vouchers`: the minutes to credit, by position of a line for a voucher; 0 credits nothing.
     """
 
     everything: bool = False
@@ -70,8 +70,8 @@ class Credit:
 
     - `time`: credited rows of the invoice's time detail, each with the credited minutes and amount.
     - `due_again`: the lines of the invoice whose fee or voucher can become due again.
-    - `unused_from`: by line of the invoice, the first day for which a fee is credited because the contract has ended.
-    - `voucher_minutes`: by line of the invoice that sells a voucher, the minutes to remove from this voucher.
+    - `unused_from`: the first day for which a fee is credited because the contract has ended, by line of the invoice.
+    - `voucher_minutes`: the minutes to remove from a voucher, by line of the invoice that sells the voucher.
     - `payable`: the amount by which the invoice's sum to pay falls. It can differ from the gross, because the sum to
       pay may be rounded to coins.
     """
@@ -97,8 +97,8 @@ class Credit:
 def credit(of: Creditable, chosen: Chosen) -> Credit:
     """Return the content of the credit note for this choice.
 
-    Raise `Invalid` if nothing is left to credit, if the choice is empty or more than what is left, if it has only a
-    part of a fixed fee, or if a discount on the invoice leaves less to credit than the choice (`_vat`).
+    Raise `Invalid` if nothing is left to credit, or if the choice is empty, exceeds what is left, has only a part of a
+    fixed fee, or exceeds what a discount on the invoice leaves to credit (`_vat`).
     """
     time = list(chosen_time(of.time, chosen, of.invoice.digits))
     unused = of.unused if chosen.unused else {}
@@ -129,9 +129,9 @@ def credit(of: Creditable, chosen: Chosen) -> Credit:
 
 
 def _voucher_minutes(of: Creditable, chosen: Chosen, lines: Sequence[dict[str, object]]) -> dict[int, int]:
-    """Return, by line of the invoice that sells a voucher, how many minutes the credit note removes from this voucher.
+    """Return how many minutes the credit note removes from each voucher, by the invoice line that sells the voucher.
 
-    If a line of `lines` credits only a part of a voucher, change its label to say how many hours and minutes.
+    If a line in `lines` credits only a part of a voucher, change the line's label to say how many hours and minutes.
     """
     taken = {}
     for line in lines:
@@ -174,10 +174,10 @@ def _due_again(of: Creditable, nets: Mapping[int, Decimal], chosen: Chosen) -> f
 
 
 def _parts(of: Creditable, chosen: Chosen) -> dict[int, Decimal]:
-    """Return, by line, the amounts to credit for the chosen parts of fees, charges added by hand and vouchers.
+    """Return the amounts to credit for the chosen parts of fees, charges added by hand and vouchers, by line.
 
-    Return none if everything or only unused days are credited. Raise `Invalid` if a part is more than what is left of
-    its line.
+    Return an empty dictionary if everything or only unused days are credited. Raise `Invalid` if a part is more than
+    what is left of the line.
     """
     if chosen.everything or chosen.unused:
         return {}
@@ -203,8 +203,8 @@ def chosen_time(
 ) -> Iterable[tuple[DetailRow, int, Decimal]]:
     """Yield the rows of the time detail that are credited, each with the minutes and the amount to credit.
 
-    A row is credited as a whole if `chosen` has everything or the line of the row; otherwise `chosen.minutes` of it are
-    credited. Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of which nothing is left.
+    If everything or the line of the row is chosen, the whole row is credited; otherwise `chosen.minutes` of the row
+    are. Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of which nothing is left.
     `refusals` has the error messages.
     """
     problems = {}
@@ -241,8 +241,8 @@ def _vat(of: Creditable, lines: Sequence[Mapping[str, object]]) -> Iterable[dict
 
     The tax of a group is the tax that is left before the credit note less the tax that is left after it.
 
-    Raise `Invalid` if the base of a group would be negative or more than what is left of it. A discount on the invoice
-    can cause both.
+    Raise `Invalid` if the base of a group would be negative or more than what is left of the group. A discount on the
+    invoice can cause both.
     """
     bases: dict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
     for line in lines:

@@ -1,4 +1,4 @@
-"""Compute what is left to credit of an issued invoice: its time, the nets of its other lines, and its tax."""
+"""Compute what is left to credit of an issued invoice: the time, the net amounts of the other lines, and the tax."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,23 +25,23 @@ class Left:
     def is_open(self) -> bool:
         """Return whether minutes are left.
 
-        A row that never had billable minutes is never open, but `left_of` yields it until it has been credited.
+        A row that never had billable minutes is never open, but `left_of` yields such a row until it is credited.
         """
         return self.minutes > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Creditable:
-    """What is left to credit of an invoice: its time, the nets of its other lines by position, and its tax groups.
+    """What is left to credit of an invoice: the time, the net amounts of the other lines, and the tax groups.
 
     - `lines`: all lines of the invoice.
-    - `nets`: by position of a line that is not for time, the net amount left of it. For a voucher, this is the share of
-      the price for minutes that are neither drawn nor reserved.
+    - `nets`: the net amounts that are left of lines that are not for time, by position. Of a voucher, the share of the
+      price for minutes that are neither drawn nor reserved is left.
     - `groups`: the base and the tax that are left, by VAT category and rate.
-    - `due_again`: the lines of which nothing has been credited, for fees and for vouchers of which no minutes are drawn
-      or reserved. These fees and vouchers can become due again.
+    - `due_again`: the positions of the lines whose fee or voucher can become due again. Nothing of these lines has been
+      credited, and no minutes of their vouchers are drawn or reserved.
     - `vouchers`: the sold vouchers, by line.
-    - `unused`: by line of a fee, the part that can be credited because it is for days after the end of the contract.
+    - `unused`: the part of a fee that can be credited because it is for days after the contract's end, by line.
     """
 
     invoice: Invoice

@@ -47,16 +47,16 @@ async def issue_credit(
     form_key: uuid.UUID | None = None,
     seen: Decimal | None = None,
 ) -> CreditNote:
-    """Issue a credit note for a part of an issued invoice or for all of it, and return it.
+    """Issue a credit note for all or a part of an issued invoice, and return the credit note.
 
     With `freed`, the next billing run can bill the credited minutes again, and also the fees and vouchers that are
     credited as a whole. Without `freed`, all of these are written off. The customer is locked until the transaction
     ends, and the outbox gets a row. A repeat with the same `form_key` returns the existing credit note. `seen` is the
     gross sum that the page showed.
 
-    Raise `Invalid` if the reason is missing or too long, and as `choosing.credit` does. Raise `Conflict` if the gross
-    sum differs from `seen`, or if the same form was sent for another invoice. Raise `Forbidden` if `by` is not a
-    manager.
+    Raise `Invalid` if the reason is missing or too long, or if `choosing.credit` refuses the choice. Raise `Conflict`
+    if the gross sum differs from `seen`, or if the same form was sent for another invoice. Raise `Forbidden` if `by` is
+    not a manager.
     """
     if not by.is_manager:
         raise Forbidden("Only managers may issue credit notes.")
@@ -98,7 +98,7 @@ async def issue_credit(
 
 
 def checked_reason(text: str) -> str:
-    """Return the reason of a credit note as it is printed. Raise `Invalid` if it is missing or too long."""
+    """Return the reason of a credit note as it is printed. Raise `Invalid` if the reason is missing or too long."""
     reason = " ".join(visible(text).split())
     if not reason:
         raise Invalid({"reason": "Say why; the customer reads it on the credit note."})
@@ -151,8 +151,8 @@ async def _number(of: dict[str, Any], what: Credit, parties: dict[str, Any], zon
     """Take a number, store the PDF and the CSV, and return the columns of the credit note with its number and dates.
 
     The PDF shows the number. To keep the counter locked only briefly, the PDF is first made with the expected number,
-    and made again if the number or the day turns out different. `issued_at` is never before that of the last credit
-    note of the series.
+    and made again if the number or the day turns out different. In a series, no credit note has an earlier `issued_at`
+    than the credit note before it.
     """
     contents = Contents(with_entries(what.lines, what.detail, digits_of(what.currency)), what.vat, what.detail)
     picture, series = await logo.find(), await NumberSeries.ready_for_credits()

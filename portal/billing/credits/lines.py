@@ -16,10 +16,10 @@ def lines_of(
 ) -> tuple[list[dict[str, object]], list[DetailRow]]:
     """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
 
-    `time` has, for each credited row of the invoice's time detail, the minutes and the amount to credit. `nets` has the
-    amount to credit of each line that is not for time, by position. The minutes of a line are those that were charged,
-    as on the invoice, or all its minutes if none were charged. The last lines are for time on no line of the invoice,
-    because it cost nothing: a line of 0.00 for each service.
+    `time` has the credited rows of the invoice's time detail, each with the minutes and the amount to credit. `nets`
+    has the amounts to credit of lines that are not for time, by position. As on the invoice, a line shows the charged
+    minutes, or all minutes if none were charged. Time that cost nothing may be on no line of the invoice; it comes
+    last, in a line of 0.00 for each service.
     """
     behind: dict[int | str, list[tuple[DetailRow, int, Decimal]]] = defaultdict(list)
     for piece in time:
@@ -61,7 +61,7 @@ def lines_of(
 
 
 def _other(line: Row) -> DetailRow:
-    """Return the row that a line of the invoice that is not for time, such as a fee, gets in the time detail."""
+    """Return a row of the time detail for an invoice line that is not for time, such as a fee."""
     return DetailRow(
         position=0, entry_id=None, line=line["position"], work_date=None, case_number=None, service_name=line["service_name"],
         performed_by="", external_comment=line["label"], covered_by="charged", minutes=None, hourly_rate=None,

@@ -97,10 +97,9 @@ def _words(about: AskedTime, text: str) -> str:
 async def _case(about: AskedTime, text: str, by: ContactReader, at: datetime) -> int:
     """Write `text` as a message on a case, and return the number of the case.
 
-    This is the case on which the time was logged or, if there is none that `by` may see, a new case. If the case was
-    closed too long ago, it is a new case that follows it (`Case.answer`).
-
-    Raise `Invalid` (`body`) if no case can be opened because there is no case type.
+    If the time was logged on a case that `by` may see, write on this case or, if it was closed too long ago, on a new
+    case that follows it (`Case.answer`). Otherwise, open a new case. Raise `Invalid` (`body`) if no case can be opened
+    because there is no case type.
     """
     if about.case_number is not None:
         with contextlib.suppress(NotFound):
@@ -139,7 +138,7 @@ _ON_DRAFTS = """
 
 
 async def questions_of(document: Invoice | Statement) -> list[Row]:
-    """Return a row for each question about the time on a draft, an invoice or a statement, the open ones first.
+    """Return a row for each question about the time on a draft, an invoice or a statement, open questions first.
 
     A question that was asked on an invoice is returned only for this invoice. A question that was asked elsewhere is
     returned for every document with its entry.

@@ -141,9 +141,9 @@ async def _scope(form: Form, rule: DispatchRule) -> dict[str, int | None]:
     """Return the ids of the customer and of the service to which an edited rule is to apply, by field name.
 
     None means that the rule applies to every customer or every service. A field that still has the value that the form
-    displayed keeps the value that is stored now. The text and the hidden id of a search field are both read, because
-    without JavaScript editing the text leaves the old id in the form. Raise `Overtaken` if somebody else has meanwhile
-    changed a field that this form changes, to another value.
+    displayed keeps the value that is stored now. If the form changes a field that somebody else has meanwhile changed
+    to another value, raise `Overtaken`. The text and the hidden id of a search field are both read: without JavaScript,
+    editing the text leaves the old id in the form.
     """
     stored, seen = rule.facts, seen_in(form, RuleFacts)
     scope = await chosen(form.typed, SCOPES)

@@ -36,7 +36,7 @@ async def _priorities(request: Web, **again: Any) -> Response[str]:
 @post("/setup/priorities", guards=[admin_only])
 @on_refusal(_priorities)
 async def change_priorities(reader: NamedDependency[AgentReader], form: NamedDependency[Form]) -> Response[Any]:
-    """Save the four priorities, and redirect to their form. A case keeps its priority, and shows the new name of it."""
+    """Save the four priorities, and redirect to the form. Cases keep their priority, and show its new name."""
     async with transaction(reader):
         await change(edited(form, PriorityFacts, facts_of(await listed(hold=True))))
     return see_other(f"{HERE}?saved=yes")

@@ -66,9 +66,9 @@ async def rename_tag(
 async def merge_tag(
     reader: NamedDependency[AgentReader], form: NamedDependency[Form], tag: FromPath[int]
 ) -> Response[Any]:
-    """Give all cases with a tag another tag instead, delete the first tag, and redirect to the list of tags.
+    """Merge a tag into another tag: give all cases with this tag the other tag instead, and delete this tag.
 
-    Raise `Invalid` if no other tag is chosen.
+    Redirect to the list of tags. Raise `Invalid` if no other tag is chosen.
     """
     form.into(Target)
     async with transaction(reader):

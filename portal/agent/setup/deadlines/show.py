@@ -1,4 +1,7 @@
-"""Serve the page that shows how deadlines are computed, with the forms for the company's own days."""
+"""Serve the page that shows how deadlines are computed, with the forms for the company's own days.
+
+An own day is a day on which the company is closed, or open in spite of a public holiday.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -50,7 +53,7 @@ async def _deadlines(request: Web, **again: Any) -> Response[str]:
 def _holidays(hours: Hours, since: date, known: set[date]) -> list[tuple[date, str]]:
     """Return the day and the name of each public holiday within a year from `since` that falls on a working weekday.
 
-    Days in `known`, for which the company has set whether it is open, are left out.
+    The days in `known` are left out, because they are the company's own days.
     """
     weekdays = {weekday for weekday, _, _ in hours.windows}
     years = (holidays_of(since.year + more, hours.country, hours.region) for more in (0, 1))

@@ -1,4 +1,7 @@
-"""Serve the forms for what is promised by priority: the default targets, and targets of a service (S3.20, S3.35)."""
+"""Serve the forms for targets, the times promised for each priority (S3.20, S3.35).
+
+There are default targets, and a service can have targets of its own.
+"""
 
 from typing import Any
 
