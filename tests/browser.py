@@ -61,10 +61,11 @@ class Browser(httpx.AsyncClient):
         return {(cookie.name, cookie.value) for cookie in self.cookies.jar}
 
     async def csrf(self) -> str:
-        """Return a CSRF token of the session, made without loading a page, or that of the sign-in page if nobody is signed in.
+        """Return a CSRF token: if somebody is signed in, a new one of the session, otherwise that of the sign-in page.
 
-        The token is kept as long as the cookies stay the same. tests/web/test_gate.py, and each test that sends a form
-        of a page, test that pages have such tokens.
+        The token of a session is computed without loading a page. That pages have such tokens is tested by
+        tests/web/test_gate.py and by each test that sends a form of a page. The same token is returned until the
+        cookies change.
         """
         if self.token and self.token[0] == self.cookie_values():
             return self.token[1]

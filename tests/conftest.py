@@ -110,7 +110,7 @@ def server() -> Iterator[str]:
     from portal.embedded import EmbeddedPostgres
 
     for left in Path(tempfile.gettempdir()).glob("portal-postgres-*"):
-        # A run that was killed leaves its server's files, which may be in memory. Longer than a day, nothing runs.
+        # A test run that was killed leaves its server's files, which may be in memory. No run takes longer than a day.
         if left.stat().st_mtime < time.time() - 86_400:
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))  # The server's account cannot reach pytest's folders.
@@ -146,8 +146,8 @@ def template(server: str) -> Iterator[str]:
 def workbench(server: str, template: str) -> Iterator[str]:
     """Create the database that the tests of this process use one after another, and yield its owner's URL.
 
-    Its sessions do not plan a statement anew for the parameters of each of its first five executions, because that takes
-    longer than it saves on tables of a few rows. Tests of costs use `empty_dsn`, where statements are planned as in
+    Its sessions use a generic plan from the first execution of a statement on, because planning for the parameters takes
+    longer than it saves on tables of a few rows. Tests of query costs use `empty_dsn`, where statements are planned as in
     production. Drop the database afterwards.
     """
     name = f"portal_{os.getpid()}"

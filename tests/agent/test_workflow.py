@@ -17,7 +17,10 @@ async def statuses() -> dict[str, CaseStatus]:
 
 
 async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Browser, ada: Browser, case: Case) -> None:
-    """S3.18: a status that Noor adds is in the menu of a case, the filter and, once set, in the log and on Ada's pages."""
+    """S3.18: Ines sets a status that Noor added, and filters by it; the log of the case and Ada's pages show the status.
+
+    Adding the status with a customer name of more than 60 characters, or adding it a second time, is refused.
+    """
     sent = {"name": "Waiting for the manufacturer", "category": "waiting_for_others"}
     assert (await noor.send_form(HERE, sent)).status_code == 303
     refused = await noor.send_form(HERE, sent | {"customer_name": "x" * 61})
@@ -44,10 +47,10 @@ async def test_an_admin_adds_a_status_and_agents_set_it(noor: Browser, ines: Bro
 
 
 async def test_an_admin_limits_what_may_follow_and_an_old_form_undoes_no_change(noor: Browser, case: Case) -> None:
-    """S3.18: Noor limits which statuses may follow Open, and then renames Open.
+    """S3.18: Noor limits which statuses may follow Open, and then renames Open with a form loaded before that change.
 
-    If she sends a form that she opened before, with another new name, she gets 409. The audit log describes the
-    changes.
+    Both changes are kept, because they are to different fields. If she sends the old form again with yet another name,
+    it is refused with 409, because the name has changed since. The audit log describes the changes.
     """
     found = await statuses()
     here = f"{HERE}/{found['Open'].id}"
@@ -67,7 +70,10 @@ async def test_an_admin_limits_what_may_follow_and_an_old_form_undoes_no_change(
 
 
 async def test_an_admin_orders_statuses_and_stops_offering_one(noor: Browser, case: Case) -> None:
-    """S3.18: Noor moves a status up, ends it, and offers it again; ending the last status of a category gets 409."""
+    """S3.18: Noor moves a status above another, stops offering it, and offers it again.
+
+    She cannot stop offering the last status of a category: the request gets 409.
+    """
     await noor.send_form(HERE, {"name": "In progress", "category": "open"})
     found = await statuses()
     for _ in range(2):

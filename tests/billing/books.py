@@ -1,6 +1,6 @@
-"""Hypothesis strategies for property tests of the engine: contracts, vouchers, entries and steps of one customer.
+"""Hypothesis strategies for property tests of the billing engine: contracts, vouchers, rates and entries of one customer.
 
-The strategies choose from few values, so that entries often compete for the same vouchers and hours.
+The strategies choose from few values, so that entries often compete for the same vouchers and included hours.
 """
 
 from dataclasses import replace
@@ -174,7 +174,10 @@ def extended_states(draw: st.DrawFn) -> BillingState:
 
 @st.composite
 def stretches(draw: st.DrawFn, minutes: int) -> tuple[Stretch, ...]:
-    """Draw the stretches of an entry with these worked minutes: either none, or two, of which the second may have a rate."""
+    """Draw the stretches of an entry, the parts of its time that have prices of their own: none or two.
+
+    Two stretches sum to `minutes`, and the second may have an hourly rate.
+    """
     if minutes < 2 or draw(st.booleans()):
         return ()
     first = draw(st.integers(1, minutes - 1))

@@ -29,7 +29,7 @@ WINDOWS = {
     "Priced": "Mon-Fri 18:00-22:00 at 75\nSat, Sun, Holidays at 90.5",
 }
 HOLIDAYS = "2026-02-10"
-"""`WINDOWS` and `HOLIDAYS` are both schedules as the database stores them with a service."""
+"""`WINDOWS` and `HOLIDAYS` have both schedules as text, as the columns `windows` and `holidays` of a service store it."""
 
 
 class Chance:

@@ -60,7 +60,10 @@ class Player:
 
     @classmethod
     async def seated(cls, document: Mapping[str, Any]) -> "Player":
-        """Insert the rows of a document in the current transaction of an agent, and return the player with their ids."""
+        """Insert the rows of a document, and return a player that knows the ids of the rows.
+
+        The current transaction must be one of an agent.
+        """
         given = read(document)
         customer = await insert(
             "customer",
@@ -244,7 +247,7 @@ class Player:
     async def _rolled(self) -> dict[Any, list[engine.RolledMinutes]]:
         """Return the minutes that rolled into a period, by the service and the first day of the period.
 
-        A period into which a run has recorded that nothing rolled has an empty list.
+        If a run has recorded that nothing rolled into a period, the list of the period is empty.
         """
         found: dict[Any, list[engine.RolledMinutes]] = defaultdict(list)
         for row in await current().fetch(
@@ -279,7 +282,7 @@ class Player:
         return found
 
     def _document(self, document: engine.Document, pieces: Mapping[int, Any]) -> dict[str, Any]:
-        """Return a document of the engine in the form of `_documents`."""
+        """Return a document that the engine made, in the form in which `_documents` returns the stored ones."""
         found: dict[str, Any] = {
             "contract": self.contracts[document.contract],
             "detail": [self.entries[id] for id in document.detail],
@@ -290,7 +293,7 @@ class Player:
             "lines": [
                 (
                     line.kind.value, self.services[line.service], line.label, line.minutes, line.unit_price, line.net,
-                    # A line without a piece, for an entry of 0 billable minutes, does not name its entry in the database.
+                    # The database names the entries of a line by their allocations; an entry of 0 minutes has none.
                     [self.entries[id] for id in line.entries if pieces[self.entries[id]]],
                     None if line.voucher is None else self.vouchers[line.voucher], line.period_start,
                 )
@@ -378,7 +381,7 @@ def _rounding(service: engine.ServiceTerms) -> dict[str, Any]:
 
 
 def _terms(service: engine.ServiceTerms) -> dict[str, Any]:
-    """Return the columns of a service that only some settlements have."""
+    """Return the columns of a service that depend on its settlement, which is how its time is paid for."""
     if service.settlement is engine.Settlement.TIME_SPENT:
         return {}
     found: dict[str, Any] = {"overflow": service.overflow.value, "overage_rate": service.overage_rate}
@@ -419,9 +422,9 @@ async def _prices(service: engine.ServiceTerms, customer: int, service_id: int) 
 
 
 async def _people(document: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert the agents and roles that the document names, and return their ids by name, first those of the agents.
+    """Insert the agents and roles that the document names; return the agents' ids by name and the roles' ids by name.
 
-    The roles of the world are renamed, so that no name is taken already.
+    The roles of the test data (`tests.world`) are renamed first, so that the document can use their names.
     """
     await current().execute("update role set name = name || ' of the cast'")
     named = [*document.get("entries", ()), *document.get("rates", ())]

@@ -161,7 +161,7 @@ async def test_a_customer_that_cannot_be_allocated_stops_no_other(monkeypatch: p
 
 
 async def test_after_the_end_of_the_contract_nothing_is_approved() -> None:
-    """An entry of the contract's end date or later cannot be approved: the contract does not cover that date."""
+    """An entry on or after the contract's end date cannot be approved, because the contract ends before that day."""
     async with transaction(MAX) as tx:
         await tx.execute("update contract set end_on = '2026-10-07' where id = $1", ACME_CONTRACT)
         last, after = await log(on=date(2026, 10, 6)), await log(on=date(2026, 10, 7))
@@ -258,9 +258,9 @@ async def test_an_agent_decides_on_nothing() -> None:
 
 
 async def test_general_and_not_billable_time_is_approved_without_a_price() -> None:
-    """General time, time that is not billable and time at no charge are approved without a price (S1.5).
+    """General time (without a service), not billable time and time at no charge are approved without a price (S1.5).
 
-    Time that is not billable has no allocation; time at no charge is allocated at 0.00.
+    Time that is not billable has no allocation. Time at no charge has an allocation of 0.00.
     """
     async with transaction(MAX) as tx:
         general = await log(service=None, billing="not_billable")
@@ -310,9 +310,9 @@ async def test_approving_twice_is_a_conflict_and_names_the_manager() -> None:
 
 
 async def test_a_rejection_goes_back_with_its_reason_and_opens_the_window() -> None:
-    """A rejection stores the reason and begins the author's 24 hours for changes again (S0.30, S0.31, C5).
+    """A rejection stores the reason and gives the author another 24 hours to change the entry (S0.30, S0.31, C5).
 
-    The entry cannot be approved until it is submitted again.
+    The entry cannot be approved until the author has submitted it again.
     """
     async with transaction(MAX) as tx:
         entry = await log()
@@ -350,9 +350,9 @@ async def test_a_withdrawal_makes_it_submitted_and_frees_its_allocations() -> No
 
 
 async def test_time_that_moves_to_another_service_is_allocated_again_and_settled_time_stays() -> None:
-    """D31: if Max moves approved time to another service, its allocations are deleted, and the time has to be approved again.
+    """D31: if Max moves an approved entry to another service, its allocations are deleted, and it needs another approval.
 
-    The new approval uses the rounding and rate of the new service. Time on a draft cannot be moved.
+    The new approval uses the rounding and the rate of the new service. An entry on a draft invoice cannot be moved.
     """
     async with transaction(MAX) as tx:
         other = await a_service(ACME, ACME_CONTRACT, "On site", rounding_increment=60)
@@ -378,7 +378,7 @@ async def test_time_that_moves_to_another_service_is_allocated_again_and_settled
 
 
 async def test_what_a_document_settled_can_neither_be_withdrawn_nor_changed_nor_deleted() -> None:
-    """The approval of a settled entry cannot be withdrawn, and the entry can be neither changed nor deleted (C2)."""
+    """Once an entry is on a draft, it can be neither changed nor deleted, and its approval cannot be withdrawn (C2)."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)

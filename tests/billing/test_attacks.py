@@ -82,9 +82,9 @@ Act = Callable[[AgentReader], Awaitable[Any]]
 
 
 async def both(one: Act, other: Act) -> list[str]:
-    """Run both actions at once, as Max and as Noor; return for each "done" or the class name of its refusal.
+    """Run `one` as Max and `other` as Noor at the same time, each in its own transaction.
 
-    Each action has a transaction of its own.
+    Return, for each action, "done" or the class name of the `Refusal` that it raised.
     """
 
     async def attempt(act: Act, by: AgentReader) -> str:
@@ -108,9 +108,10 @@ def credit(invoice: Invoice, chosen: Chosen = Chosen(everything=True), seen: Any
 
 
 async def test_two_managers_at_once_never_undo_or_double_what_the_other_does() -> None:
-    """R94, D47: of two managers who act at once, at least one succeeds; the other is refused or acts on what is left.
+    """R94, D47: if two managers act at the same time, at least one succeeds; the other is refused or acts on what is left.
 
-    They pay, credit, issue, add a line, delete, bill or withdraw. All invariants hold afterwards.
+    The pairs of actions are payments, credits, issuing, adding a line, deleting, billing and withdrawing. All invariants
+    hold afterwards.
     """
     line = ExtraLineFacts(what="charge", service=HELPDESK, label="Cable", amount="20")
 

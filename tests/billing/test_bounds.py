@@ -1,4 +1,4 @@
-"""Test that approved time fits on one document, and that a document that is too large does not block others."""
+"""Test the largest sum of a document: an approval beyond it is refused, and a larger document does not block others."""
 
 from decimal import Decimal
 
@@ -96,9 +96,9 @@ async def test_a_draft_whose_rest_became_too_large_is_kept_as_it_is() -> None:
 
 
 async def test_the_total_to_bill_of_a_contract_counts_tax_and_every_approved_entry() -> None:
-    """An entry can be added to what a contract has to bill only while the total with tax fits on one document.
+    """`can_add` allows an entry only if everything that the contract has to bill, with tax, still fits on one document.
 
-    Entries that are approved already count; time at no charge adds nothing.
+    Entries that are approved already are part of the total. Time at no charge adds nothing to the total.
     """
     price = Price(Decimal("500000000000"), RateSource.ENTRY)
     one, two = (entry(id, billable_minutes=60) for id in (1, 2))

@@ -1,4 +1,4 @@
-"""Test that the sum to pay is rounded to coins on all documents and for payments, but not net, VAT and gross."""
+"""Test cash rounding: the sum to pay is rounded to the contract's smallest coin, and net, VAT and gross are not."""
 
 from datetime import date
 from decimal import Decimal
@@ -52,7 +52,7 @@ async def test_only_the_sum_to_pay_is_rounded() -> None:
 
 
 async def test_a_draft_follows_its_contract_and_an_issued_invoice_does_not() -> None:
-    """If the smallest coin of a contract changes, the sum to pay of its draft follows, and that of an invoice stays."""
+    """Changing the smallest coin of a contract changes the sum to pay of its draft, but not of its issued invoice."""
     async with transaction(MAX):
         id = await draft_of(37)
         assert (await billing.Invoice.find_draft(id, MAX)).payable == Decimal("73.38")
@@ -80,7 +80,7 @@ async def test_credit_notes_together_lower_the_sum_to_pay_by_all_of_it() -> None
 
 
 async def test_the_credit_that_is_looked_at_is_the_one_that_is_issued() -> None:
-    """The sum to pay that is computed before a credit note is issued is that of the issued credit note."""
+    """The preview of a credit note has the same sum to pay as the credit note that is then issued."""
     async with transaction(MAX):
         await rounded()
         invoice = await billing.issue(await draft_of(37, 41), by=MAX, at=NOW)
@@ -103,7 +103,7 @@ async def test_a_coin_that_the_currency_does_not_have_is_refused() -> None:
 
 
 async def test_the_database_rounds_whatever_is_written(dsn: str) -> None:
-    """If another sum to pay is written, the database computes it again for a draft and refuses it for an issued invoice."""
+    """If SQL writes a wrong sum to pay, the database corrects it on a draft, and refuses it on an issued invoice."""
     async with transaction(MAX):
         await rounded()
         id = await draft_of(37)

@@ -1,4 +1,4 @@
-"""Test correcting a statement: a further statement names the corrected one and gives its time back."""
+"""Test correcting a statement (of time that is not charged): a second statement names the first and gives back its time."""
 
 import asyncio
 import uuid
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def a_statement(minutes: int = 60) -> tuple[Statement, Logged, int]:
-    """Bill time that a voucher of 10 hours covers, and return statement, entry and the voucher's id."""
+    """Bill an entry that a voucher of 10 hours pays for; return the statement, the entry and the voucher's id."""
     care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
     voucher = await a_voucher(care, sold_elsewhere="yes")
     (entry,) = await approved(minutes, service=care)
@@ -45,7 +45,7 @@ async def left(voucher: int) -> int:
 
 
 async def test_a_correction_names_the_statement_and_gives_its_hours_back() -> None:
-    """D30, D38, D40: a corrected hour is back on its voucher, and the next run puts it on a new statement."""
+    """D30, D38, D40: correcting a statement gives its hour back to the voucher; the next run makes a new statement of it."""
     async with transaction(MAX):
         statement, entry, voucher = await a_statement()
         assert await left(voucher) == 540
@@ -96,7 +96,7 @@ async def test_changes_say_who_corrected_a_statement_and_why(app: Gate) -> None:
 
 
 async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
-    """D40: if time of a statement is given back and written off, its hours are on the voucher again.
+    """D40: if the time of a statement is given back and written off, the voucher gets its hours back.
 
     No run bills the entry again.
     """
@@ -110,9 +110,9 @@ async def test_what_is_written_off_stays_settled_at_no_charge() -> None:
 
 
 async def test_included_minutes_go_back_to_their_period() -> None:
-    """D26, D40: of 600 included minutes, all used, a correction gives 30 back, which later work uses.
+    """D26, D40: when all 600 included minutes are used, a correction gives 30 of them back to their period.
 
-    Of 40 minutes approved later, 30 are included.
+    Of 40 minutes that are approved later, 30 are included and 10 are charged.
     """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": 0})
@@ -134,9 +134,9 @@ async def test_the_same_form_again_makes_no_second_correction() -> None:
 
 
 async def test_what_is_refused_changes_nothing() -> None:
-    """A correction of a statement without a reason, of nothing, of too much time or by an agent is refused.
+    """A correction is refused if it has no reason, gives back nothing or more time than is left, or is made by an agent.
 
-    So is a correction of another correction.
+    A correction of a correction is refused too.
     """
     async with transaction(MAX):
         statement, _, _ = await a_statement()
@@ -172,9 +172,9 @@ async def test_the_database_gives_back_no_more_than_the_statement_has() -> None:
 async def test_of_two_managers_at_once_the_second_sees_what_is_left_before_anything_more_is_given_back(
     app: Gate,
 ) -> None:
-    """R94: of two managers who give back time of a statement at once, the second gets 409 and a form for what is left.
+    """R94: if two managers give back time of a statement at once, the second gets 409 and a form for the minutes left.
 
-    A form without the minutes that the page showed as left gets 409 too.
+    A form whose field `left`, the minutes that its page showed as left, is empty or outdated gets 409 too.
     """
     async with transaction(MAX):
         statement, _, _ = await a_statement()

@@ -91,7 +91,9 @@ def test_a_credit_by_line_takes_only_that_line() -> None:
 
 
 def test_a_credit_of_minutes_frees_exactly_those() -> None:
-    """D39: of 100 minutes at 60.00, 30 are credited. The entry stays settled; the 30 are billed by the next run.
+    """D39: of 100 minutes at 60.00 an hour, 30 are credited, and the next run bills these 30 again.
+
+    In between, the approval of the entry cannot be withdrawn, because 70 minutes are still billed.
 
     | step           | billed | free | result          |
     |----------------|--------|------|-----------------|
@@ -140,7 +142,7 @@ def test_credits_in_parts_sum_to_the_first_amount() -> None:
 
 
 def test_a_repeated_credit_gives_nothing_back() -> None:
-    """Crediting the whole of an invoice again creates no document, even if its entries are on another invoice by then."""
+    """Crediting a whole invoice a second time makes no document, even if another invoice has billed its entries since."""
     entries = [an_entry("a", "2026-01-05", 60)]
     output = outcome(a_plan(), entries, credit(), credit(), {"bill": {"until": FEBRUARY}}, credit())
     assert len(output["corrections"]) == 1
@@ -150,9 +152,9 @@ def test_a_repeated_credit_gives_nothing_back() -> None:
 
 
 def test_of_a_voucher_at_most_the_share_of_the_undrawn_minutes_is_credited() -> None:
-    """Of a voucher of 10 h for 900.00, 4 h are drawn; crediting it gives back 900.00 * 6 / 10 = 540.00.
+    """If 4 h of a voucher of 10 h for 900.00 are drawn, crediting the voucher gives back 900.00 * 6 / 10 = 540.00.
 
-    The other 6 h can then no longer be drawn.
+    The 6 h that nobody has drawn can then no longer be drawn.
     """
     entries = [an_entry("a", "2026-01-05", 240)]
     late = an_entry("late", "2026-02-05", 60)
@@ -169,7 +171,7 @@ def test_of_a_voucher_at_most_the_share_of_the_undrawn_minutes_is_credited() -> 
 
 
 def test_what_is_drawn_back_from_a_credited_voucher_can_be_credited_too() -> None:
-    """After a credit of 540.00 for 6 undrawn hours, crediting the 4 drawn hours credits the rest of the price: 360.00."""
+    """After 540.00 were credited for the 6 undrawn hours, crediting everything gives back the other 360.00 of the price."""
     output = outcome(
         HOURS,
         [an_entry("a", "2026-01-05", 240)],
@@ -343,7 +345,7 @@ def test_an_earlier_end_credits_only_the_further_days_and_a_later_one_is_refused
 @books.quick
 @pytest.mark.slow
 def test_an_end_leaves_what_would_have_been_charged_had_it_been_known(day: int, runs: int, fee: str) -> None:
-    """Invoices minus credits for unused days equal the invoices of a contract with that end from the beginning."""
+    """If a contract is ended after its fees were billed, invoices less credits cost what an end known at first would cost."""
     on = f"2026-0{1 + day // 31}-{day % 31 or 1:02}" if day < 59 else "2026-03-10"
     if on == "2026-01-01":
         on = "2026-01-02"

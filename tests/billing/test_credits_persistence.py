@@ -196,7 +196,10 @@ async def test_bad_input_gets_a_sentence(chosen: Chosen, fields: dict[str, str])
 
 
 async def test_only_managers_issue_credit_notes_and_only_readers_of_the_invoice_see_them() -> None:
-    """R25, R26: agents cannot issue credit notes; contacts see them only with the right to invoices of their customer."""
+    """R25, R26: Ines, an agent, cannot issue a credit note. Ada, who may see her customer's invoices, sees the note.
+
+    Alan, who may not see invoices, and Gil of another customer do not see the note.
+    """
     async with transaction(MAX):
         invoice = await issued(60)
         note = await credited(invoice)
@@ -329,7 +332,10 @@ async def test_credited_fees_and_vouchers_are_billed_again() -> None:
 
 
 async def test_a_part_of_a_fee_is_credited_and_the_fee_is_not_due_again() -> None:
-    """D38: a part of a fee is credited with its VAT; the fee stays billed, and at most its rest is credited afterwards."""
+    """D38: crediting 50.00 of a fee credits the VAT on 50.00 too, and no run bills the fee again.
+
+    A later credit note can credit at most the rest of the fee.
+    """
     async with transaction(MAX):
         await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await approved(60)
@@ -349,9 +355,10 @@ async def test_a_part_of_a_fee_is_credited_and_the_fee_is_not_due_again() -> Non
 
 
 async def test_of_a_voucher_only_the_undrawn_share_is_credited() -> None:
-    """Of a voucher of 10 h for 900.00, of which 2:30 h are drawn, 675.00 are credited; the other 7:30 h cannot be drawn.
+    """If 2:30 h of a voucher of 10 h for 900.00 are drawn, crediting the voucher gives back 675.00 for the other 7:30 h.
 
-    Worked out by hand: 7:30 h of 10 h are three quarters, and three quarters of 900.00 are 675.00.
+    These 7:30 h can then no longer be drawn. Worked out by hand: 7:30 h of 10 h are three quarters, and three quarters
+    of 900.00 are 675.00.
     """
     async with transaction(MAX) as tx:
         desk = await a_service(ACME, ACME_CONTRACT, "Hours", settlement="voucher", overflow="bill")
@@ -408,7 +415,7 @@ async def test_minutes_of_a_voucher_are_credited_and_the_others_can_still_be_dra
 
 
 async def test_covered_minutes_go_back_to_their_voucher() -> None:
-    """D39: credited minutes that a voucher paid for go back to the voucher, and its ledger shows that."""
+    """D39: credited minutes that a voucher paid for go back to the voucher, as a negative row of `voucher_move`."""
     async with transaction(MAX) as tx:
         desk = await a_service(ACME, ACME_CONTRACT, "Hours", settlement="voucher", overflow="bill")
         voucher = await a_voucher(desk)

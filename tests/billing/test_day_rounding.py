@@ -32,7 +32,7 @@ def replies(*minutes: int, **keys: Any) -> list[Any]:
 
 
 def test_four_short_replies_are_not_four_quarters_of_an_hour() -> None:
-    """D4: 2 + 2 + 2 + 12 = 18 minutes round up to 30, and the last entry counts the difference of 12 minutes too.
+    """D4: 2 + 2 + 2 + 12 = 18 minutes round up to 30, and the difference of 12 minutes is added to the last entry.
 
     | entry | worked | counted |
     |-------|--------|---------|
@@ -46,7 +46,7 @@ def test_four_short_replies_are_not_four_quarters_of_an_hour() -> None:
 
 
 def test_each_case_agent_day_and_charge_is_rounded_by_itself() -> None:
-    """Entries that differ in case, agent, day or charge are not added; each is rounded to 15."""
+    """Entries that differ in case, agent, day or kind of charge are not added up: each is rounded from 5 to 15 minutes."""
     entries = [
         an_entry("plain", "2026-01-05", 5),
         an_entry("case", "2026-01-05", 5, case="C1"),
@@ -59,7 +59,10 @@ def test_each_case_agent_day_and_charge_is_rounded_by_itself() -> None:
 
 
 def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval() -> None:
-    """The last approved entry has the rounding difference: e2, then e3 after its approval; a withdrawal moves it back."""
+    """The rounding difference is added to the last approved entry: to e2, and once e3 is approved too, to e3.
+
+    If the approval of e3 is withdrawn, the difference moves back to e2.
+    """
     entries = replies(5, 5, 8)
     one = outcome(QUARTER, entries, [{"approve": ["e1", "e2"]}])
     assert minutes_of(one) == {"e1": 5, "e2": 10}
@@ -70,7 +73,7 @@ def test_the_difference_moves_to_the_last_approved_entry_and_drops_no_approval()
 
 
 def test_an_entry_that_is_approved_after_the_others_were_settled_is_rounded_alone() -> None:
-    """D4: an entry approved after others of its day were settled is rounded alone; settled minutes stay."""
+    """D4: an entry that is approved after the others of its day were billed is rounded alone; billed minutes stay."""
     steps = [{"approve": ["e1", "e2"]}, {"bill": {"until": "2026-02-01"}}, {"approve": ["e3"]}]
     assert minutes_of(outcome(QUARTER, replies(5, 5, 2), steps)) == {"e1": 5, "e2": 10, "e3": 15}
 

@@ -1,6 +1,6 @@
-"""Test that the time of a day is rounded as a whole: what is stored, what moves, and what documents keep (D4).
+"""Test rounding by day in the database, where the time of a day is rounded as a whole (D4).
 
-The last approved entry of a day counts the rounding difference: the rounded sum less the sum of the day's minutes.
+The rounding difference is the rounded sum less the sum of the day's minutes. It is added to the day's last approved entry.
 """
 
 from datetime import timedelta
@@ -201,9 +201,9 @@ async def test_the_total_of_a_group_on_one_page_is_what_its_time_is_billed_at() 
 
 @pytest.mark.usefixtures("clock")
 async def test_the_total_of_a_long_group_says_whether_its_days_are_rounded_wherever_they_are_listed(app: Gate) -> None:
-    """D4: if a group of waiting entries spans several pages, its total adds the minutes as logged.
+    """D4: if a group of entries that wait for approval spans several pages, its total is the sum of the logged minutes.
 
-    Each of these pages says so and why.
+    If days of the group are rounded, each of these pages says that the total is not rounded, and why.
     """
     async with transaction(MAX):
         await log(60, on=OCTOBER + timedelta(days=1))

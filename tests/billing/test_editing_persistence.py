@@ -147,8 +147,8 @@ async def test_time_is_not_taken_off_below_a_discount_and_a_deleted_draft_frees_
 async def test_an_invoice_with_a_discount_is_credited_to_the_cent() -> None:
     """D38, D41: crediting an invoice with a discount as a whole reverses the discount too, to the cent.
 
-    Crediting only the line that the discount reduced is refused as too much, and a credit of another sum than Max has
-    seen is a conflict.
+    Crediting only the line that the discount reduced is refused as too much. If the sum of the credit is not the sum
+    that Max has seen, he gets a conflict.
     """
     draft_id, _ = await a_draft(60)
     await add(draft_id, "30", "discount")

@@ -58,7 +58,7 @@ def entry(id: int = 1, **more: object) -> Entry:
 
 
 def test_every_settlement_and_every_rollup_has_its_module() -> None:
-    """Each settlement and each rollup has a module of its own in the registry."""
+    """Each settlement (how time is paid for) and each rollup (how it is grouped into lines) has its own module."""
     assert set(SETTLEMENTS) == set(Settlement)
     assert set(ROLLUPS) == set(Rollup)
     for folder, members in (("settlements", Settlement), ("rollups", Rollup)):
@@ -69,7 +69,7 @@ def test_every_settlement_and_every_rollup_has_its_module() -> None:
 
 
 def test_every_scope_of_rates_has_a_source_in_the_order_in_which_they_win() -> None:
-    """Each scope of rates has a source, in the order of precedence of the scopes (D18)."""
+    """Each scope of a rate has its member of `RateSource`, and scopes and members are in the order of precedence (D18)."""
     assert list(SCOPES.values()) == [source for source in RateSource if source not in ("entry", "schedule", "overage")]
 
 
@@ -150,9 +150,9 @@ def test_a_rate_of_another_scope_or_a_later_day_prices_nothing(other: RateTerms)
 
 
 def test_time_without_a_role_is_refused_where_lines_are_by_role() -> None:
-    """An entry without a role is refused under the rollup by role, even if it has a rate of its own (D19).
+    """If lines are grouped by role, an entry without a role is refused, even if it has its own hourly rate (D19).
 
-    An entry at no charge needs no role. If the rate is missing too, the refusal reports the missing rate.
+    If the rate is missing too, the refusal names the missing rate. An entry at no charge needs no role.
     """
     by_role = replace(SERVICE, rollup=Rollup.ROLE)
     state = BillingState(

@@ -105,10 +105,10 @@ def test_a_repeated_run_finds_nothing(state: BillingState, rates: RateTable, unt
 def test_crediting_everything_and_running_again_gives_the_same_documents(
     state: BillingState, rates: RateTable, until: date
 ) -> None:
-    """D40: whole credits mirror the documents to the cent, and the next run makes the same documents again.
+    """D40: credits of whole documents give back their sums to the cent, and the next run makes the same documents again.
 
-    A voucher that is credited after work has drawn from it is never sold again, and that work
-    may be on another document. So if there are vouchers, all time is credited before fees and vouchers.
+    If there are vouchers, the test credits all time before any fee or voucher. The reason is that a voucher is never
+    sold again if it is credited while time still draws from it, and that time may be on another document.
     """
     first = bill(approved(state, rates), until)
     after, notes = first.state, list[Document]()
@@ -224,7 +224,7 @@ class Office(RuleBasedStateMachine):
 
     @invariant()
     def what_was_drawn_is_what_settled_pieces_drew(self) -> None:
-        """D23: the minutes drawn from a pool are those of the settled allocations, even after credits."""
+        """D23: the minutes drawn from a pool (a voucher or a period's included minutes) are those of settled allocations."""
         drawn: Counter[object] = Counter()
         for pieces in self.state.settled.values():
             for piece in pieces:

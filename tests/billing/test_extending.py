@@ -84,9 +84,9 @@ def test_a_period_that_was_credited_wholly_is_billed_wholly() -> None:
 
 
 def test_a_fee_in_arrears_pays_for_the_rest_once_the_period_has_ended() -> None:
-    """D26: if a contract whose last day was 12 January is extended, the rest of January's fee in arrears is due.
+    """D26: if a contract whose last day was 12 January is extended, the rest of January's fee in arrears is due later.
 
-    It is due on 1 February, and no earlier.
+    A run up to 31 January does not bill this rest, and a run up to 1 February bills it.
     """
     output = outcome(
         bill("2026-01-13"), extend(None), bill("2026-01-31"), bill("2026-02-01"), end="2026-01-13", due="arrears"
@@ -108,7 +108,7 @@ def test_the_hours_of_an_extended_period_grow_with_its_days() -> None:
 
 
 def test_each_part_of_a_fee_is_credited_by_itself() -> None:
-    """D40: if the first part of January's fee is credited, it is billed again; the second part stays as it is."""
+    """D40: if the first part of January's fee is credited, only that part is billed again; the second part stays."""
     steps = [bill("2026-01-02"), extend(None), bill("2026-01-02"), {"credit": {"invoice": 0}}, bill("2026-01-02")]
     output = outcome(*steps, end="2026-01-13")
     assert fees(output["corrections"]) == [[("2026-01-01/2026-01-13", "-38.71")]]

@@ -78,9 +78,9 @@ class Books:
             self.parts.append(Part(len(self.parts), days, amount, days.end))
 
     def credit(self, order: list[int]) -> None:
-        """Credit the days after the end, and check that nothing is left to credit.
+        """Credit the fee of the days after the service's end, and check that nothing is left to credit.
 
-        The invoices are tried in this order, twice.
+        `order` has the numbers of the invoices in the order in which they are credited. All of them are tried twice.
         """
         contract, _ = self.terms
         for _ in range(2):

@@ -64,7 +64,10 @@ async def test_a_trip_costs_its_fee_however_long_it_took_and_draws_nothing() -> 
 
 
 async def test_the_approval_fixes_the_fee() -> None:
-    """C12, D17: an approved entry keeps its fee when the fee of the task changes; approved again, it gets the new fee."""
+    """C12, D17: an approved entry keeps its fee when the fee of its task changes.
+
+    If the approval is withdrawn and the entry is approved again, the entry gets the new fee.
+    """
     async with transaction(NOOR):
         task = await travel()
         first, second = await trip(task), await trip(task)
@@ -128,7 +131,7 @@ async def test_a_fixed_fee_is_credited_as_a_whole_or_not_at_all() -> None:
 
 
 async def test_a_credited_fee_of_0_minutes_is_written_off() -> None:
-    """D39: a credit of a whole invoice includes a trip of 0 minutes; a trip that is written off is not billed again."""
+    """D39: crediting a whole invoice credits the fee of a trip of 0 minutes too; written off, it is not billed again."""
     async with transaction(MAX):
         await trip(await travel(), counted=0)
         invoice = await billing.issue((await billed()).draft_ids[0], by=MAX, at=NOW)

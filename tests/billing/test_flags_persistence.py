@@ -1,7 +1,8 @@
 """Test flags on time entries, undoing decisions, designations per service and deputies, in the database.
 
-A flag is a manager's question about an entry, which is not billed while the flag is on it. An entry is odd if something
-about it deserves a look before it is approved, such as its length.
+A flag is a manager's question about an entry; no run bills the entry while the flag is on it. A designation lets a
+manager decide on the time of a service. An entry is odd if something about it deserves a look before it is approved,
+such as its length.
 """
 
 import asyncio
@@ -111,7 +112,10 @@ async def test_flagged_time_is_not_approved_until_the_flag_is_lifted() -> None:
 
 
 async def test_what_cannot_be_flagged_is_reported_and_the_rest_goes_through() -> None:
-    """D33, D35: Max's own entries and changed, rejected, settled, flagged or deleted ones are not flagged but reported."""
+    """D33, D35: of seven entries, the one that Max may flag is flagged, and each of the others is refused with a reason.
+
+    The others are his own, or were changed, rejected, billed, flagged or deleted in the meantime.
+    """
     async with transaction(MAX) as tx:
         good, own, changed, rejected, settled, flagged = [
             await log(who=who) for who in (INES, MAX, INES, INES, INES, INES)
@@ -225,7 +229,7 @@ async def test_a_rejection_is_taken_back_with_state_and_window() -> None:
 
 
 async def test_flags_are_taken_back_and_taking_back_twice_is_a_conflict() -> None:
-    """D35: undoing Max's decision lifts both of its flags; undoing it again is a conflict."""
+    """D35: if Max undoes the decision with which he flagged two entries, both flags are lifted; a second undo is a conflict."""
     async with transaction(MAX) as tx:
         outcome = await _flag(await log(), await log())
         assert outcome.decision
@@ -302,9 +306,9 @@ async def test_only_managers_are_designated_for_a_service(approver: str) -> None
 
 
 async def test_a_deputy_decides_in_the_days_of_the_absence_but_not_on_own_time_nor_the_absent_managers() -> None:
-    """C10, D33: from the first to the last day of Max's absence, his deputy may decide on the same time as he may.
+    """C10, D33: from the first to the last day of Max's absence, his deputy may approve the entries that Max may approve.
 
-    The deputy may approve neither Max's time nor the deputy's own.
+    The deputy may approve neither Max's own time nor the deputy's own time.
     """
     async with transaction(NOOR) as tx:
         deputy = await _a_manager("Dina Deputy")

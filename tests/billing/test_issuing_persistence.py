@@ -77,7 +77,7 @@ async def test_an_issued_invoice_has_number_dates_parties_and_files() -> None:
 
 
 async def test_the_date_is_the_companys() -> None:
-    """An invoice that is issued at 0:30 in Berlin, the company's time zone, has Berlin's date, not that of UTC (D13)."""
+    """An invoice issued at 0:30 in Berlin, the company's time zone, has the date in Berlin and not the date in UTC (D13)."""
     async with transaction(MAX):
         late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
         invoice = await billing.issue(await draft(), by=MAX, at=late)

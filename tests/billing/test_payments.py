@@ -197,7 +197,10 @@ async def test_contacts_see_what_is_paid_and_nothing_else() -> None:
 
 
 async def test_a_payment_code_pays_in_euros_only() -> None:
-    """There is an EPC code for a sum in EUR, however long the payee's name, but none for CHF, for 0.00 or without IBAN."""
+    """`payment_code` makes a QR code (EPC) for a sum in EUR, however long the payee's name is.
+
+    It makes none for a sum in CHF, for 0.00 or without an IBAN.
+    """
     parties = {"seller": {"legal_name": "Ä" * 90}, "bank": {"iban": "DE02120300000000202051", "bic": "BYLADEM1001"}}
     code = codes.payment_code(parties, "2026-0147", GROSS, "EUR")
     assert code is not None

@@ -63,7 +63,7 @@ async def test_included_hours_are_worth_nothing_and_waiting_time_is_priced_after
 
 
 async def test_held_time_counts_with_what_its_release_would_charge() -> None:
-    """S3.26, C8: of 11 held hours, 10 are included; a release would charge the last hour, so only that hour counts."""
+    """S3.26, C8: of 11 held hours, 10 are included, so the potential is the price of the hour that a release would charge."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"overflow": "hold"})
         entry = await log(660, service=plan, on=DAY)
@@ -98,7 +98,7 @@ async def test_much_waiting_time_is_priced_only_when_asked_for(monkeypatch: pyte
 
 
 async def test_figures_are_added_up_by_customer_contract_and_settlement_within_a_currency() -> None:
-    """S3.26: the rows of every grouping have the same sum, and currencies are never added up."""
+    """S3.26: the figures can be grouped by customer, contract, service or settlement; no sum mixes currencies."""
     one = Place("EUR", 1, "Acme", 1, "Support", 1, "Helpdesk", Settlement.TIME_SPENT)
     two = Place("EUR", 1, "Acme", 2, "Care", 2, "Plan", Settlement.SUBSCRIPTION)
     other = Place("CHF", 2, "Globex", 3, "Care", 3, "Plan", Settlement.SUBSCRIPTION)

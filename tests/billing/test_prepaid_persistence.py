@@ -76,8 +76,8 @@ async def lines(draft_id: int) -> list[tuple[Any, ...]]:
 async def test_a_fee_and_a_voucher_are_billed_without_any_work() -> None:
     """S3.22, S3.23, D29: a run bills the fee of each period and the sale of a voucher even if no time was logged.
 
-    Worked out by hand: a fee is due on the first day of its month, so by 1 November those of October and November are
-    due, 500.00 each. The voucher costs 900.00. The net is 1900.00, and 19 % of it are 361.00.
+    Worked out by hand: a fee is due on the first day of its month, so by 1 November the fees of October and November
+    are due, 500.00 each. The voucher costs 900.00. The net is 1900.00, and 19 % of 1900.00 are 361.00.
     """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
@@ -150,7 +150,7 @@ async def test_included_minutes_are_drawn_first_then_the_voucher_that_expires_fi
 
 
 async def test_a_pool_that_changes_is_stored_even_if_the_minutes_stay() -> None:
-    """D21, D23: if minutes are paid for by a new voucher, because it ends earlier, their allocation names the new voucher."""
+    """D21, D23: if a new voucher ends earlier than the old one, it pays for open minutes, and their allocation names it."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         old = await a_voucher(care)
@@ -232,7 +232,7 @@ async def test_a_voucher_may_be_usable_only_once_its_invoice_is_paid() -> None:
 
 
 async def test_the_ledger_has_a_draw_when_time_is_settled_and_a_reversal_when_it_is_freed() -> None:
-    """D23: grants, draws and reversals make the balance; deleting the draft restores exactly what was drawn."""
+    """D23: a run adds a draw to the voucher's ledger, and deleting the draft adds a reversal of the same minutes."""
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER)
         voucher = await a_voucher(care)
@@ -494,7 +494,7 @@ async def test_a_voucher_that_paid_for_settled_time_stays() -> None:
 
 
 async def test_terms_that_billed_time_depends_on_do_not_change() -> None:
-    """D45, S4.10: settlement and billing periods cannot be changed once time or fees were settled under them."""
+    """D45, S4.10: a service's settlement and a contract's billing periods cannot be changed once a run has billed by them."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         service, contract = await Service.find(plan, SYSTEM), await Contract.find(ACME_CONTRACT, SYSTEM)
@@ -515,7 +515,7 @@ async def test_terms_that_billed_time_depends_on_do_not_change() -> None:
 
 
 async def test_included_hours_are_not_lowered_below_what_was_billed() -> None:
-    """D26: a change of terms that would leave a billed period overdrawn is refused, and nothing changes."""
+    """D26: included hours cannot be lowered below the minutes that a run has billed as included in a period."""
     async with transaction(NOOR):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         await approved(90, service=plan)

@@ -20,9 +20,10 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def test_an_approved_entry_says_why_its_hours_cost_what_they_cost() -> None:
-    """D17, D18: the answer to "why this rate?" names scope and first day of the rate that the approval fixed.
+    """D17, D18: the answer to "why this rate?" names the scope and the first day of the rate that the approval fixed.
 
-    Later rates do not matter. A price of the entry's own is named as such, and Ines, an agent, gets no answer.
+    A rate that is added after the approval does not change the answer. If a price was set for the entry itself, the
+    answer says so. Ines, an agent, gets no answer.
     """
     async with transaction(MAX):
         entry, own = await log(60), await log(60, hourly_rate=Decimal("99"))
@@ -51,7 +52,7 @@ async def test_the_page_of_time_shows_a_price_with_all_its_decimals(app: Gate) -
 
 
 async def test_minutes_beyond_the_prepaid_ones_name_the_service() -> None:
-    """D24: of 11 hours with 10 included, only the last has a price; "why this rate?" names the service as source."""
+    """D24: of 11 hours with 10 included, only the last hour has a price, and it comes from the service's overage rate."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"overage_rate": Decimal(150)})
         [entry] = await approved(660, service=plan)

@@ -49,7 +49,10 @@ async def open_ones() -> int:
 
 
 async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one() -> None:
-    """A question about time on a case is a reply on it; one about other time creates a case. Both messages name the time."""
+    """A question about time on a case is a reply on that case; a question about other time opens a new case.
+
+    The reply names the time, and the subject of the new case names the invoice.
+    """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Router", text="It drops.", case_type_id=INCIDENT, at=NOW)
     async with transaction(NOOR) as tx:
@@ -71,9 +74,9 @@ async def test_a_question_is_a_message_in_the_case_of_the_work_or_in_a_new_one()
 
 
 async def test_an_entry_has_one_open_question() -> None:
-    """R94: of two questions about an entry at once, one is stored; while it is open, a later one is refused.
+    """R94: of two questions that are asked about an entry at once, one is stored. While it is open, another is refused.
 
-    A question about a row that the invoice does not have, and one without a text, are refused too.
+    A question about a row that the invoice does not have, or a question without a text, is refused too.
     """
     invoice = await invoiced()
 
@@ -122,7 +125,10 @@ async def test_a_question_locks_the_customer_before_the_case() -> None:
 
 
 async def test_the_database_refuses_a_question_about_time_of_another_customer() -> None:
-    """R23: the database refuses Gil's question about Acme's entry; as an open question, it would block a question of Acme."""
+    """R23: the database refuses Gil's question about an entry of Acme.
+
+    An entry has only one open question, so that Gil's question would prevent Acme's contacts from asking.
+    """
     invoice = await invoiced()
     async with transaction(MAX):
         entry = (await billing.contents_of(invoice)).detail[0].entry_id
@@ -363,9 +369,9 @@ async def test_an_explanation_lifts_only_the_flag_of_its_question() -> None:
 
 
 async def test_covered_time_is_asked_about_and_credited_back_to_its_period(app: Gate) -> None:
-    """D39: a question about covered time on an invoice ends with a credit note of 0.00 that gives the minutes back.
+    """D39: a question about included time on an invoice ends with a credit note of 0.00 that gives the minutes back.
 
-    A question about time on a statement ends with an explanation.
+    A question about time on a statement ends with an explanation or with a correction of the statement.
     """
     async with transaction(MAX):
         facts = ServiceFacts(

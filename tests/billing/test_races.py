@@ -1,4 +1,4 @@
-"""Test billing runs and credit notes against changes made at the same instant: both end as if one came after the other.
+"""Test billing runs and credit notes against changes at the same instant: the result is as if one came after the other.
 
 The first of two acts keeps its transaction open until the second waits for one of its locks. By then, the second has
 read what the first is about to change.
@@ -36,9 +36,9 @@ Act = Callable[[Any], Awaitable[Any]]
 async def prepare() -> None:
     """Store the data on which the acts of these tests work.
 
-    There are a held and an open entry of a service that holds time, time of a subscription, and approved time that no
-    document has settled. An issued invoice has sold a voucher and is paid; a draft sells another voucher and has an
-    hour of work.
+    An issued invoice sells a voucher and is paid. A draft sells another voucher and bills an hour of work. Approved
+    entries that nothing has billed yet are under the helpdesk, under a subscription and under a service that holds
+    time; one of the latter is held. One more entry is not approved yet.
     """
     async with transaction(MAX):
         holds = await a_service(ACME, ACME_CONTRACT, "Holds", **VOUCHER | {"overflow": "hold"})
@@ -252,7 +252,7 @@ union all select 'skipped', e.external_comment, s.reason, null from skipped_entr
 union all select 'flag', e.external_comment, f.question, null from flag f join time_entry e on e.id = f.entry_id where f.lifted_at is null
 order by 1, 2, 3, 4
 """
-"""The query of everything that a run or a change may have stored, without ids."""
+"""A query that returns everything that a run or a change may have stored, without ids."""
 
 
 async def books() -> list[tuple[Any, ...]]:
@@ -282,7 +282,7 @@ async def one_after_the_other(first: Act, second: Act) -> list[str]:
 async def at_once(first: Act, second: Act) -> list[str]:
     """Keep the transaction of `first` open until `second` waits for one of its locks, and return the outcomes of both.
 
-    Fail if `first` is done although `second` has waited for no lock of it.
+    Fail if `first` succeeds and `second` has never waited for one of its locks.
     """
     holds, met = asyncio.Event(), False
 
@@ -309,9 +309,9 @@ async def at_once(first: Act, second: Act) -> list[str]:
 
 
 async def are_as_in_turn(connections: Connections, first: Act, second: Act) -> list[str]:
-    """Carry out both acts at once and, on the same rows again, one after the other.
+    """Carry out both acts at once; then restore the data and carry them out one after the other.
 
-    Fail unless the outcomes and the stored rows are equal. Return the outcomes.
+    Fail unless both ways have the same outcomes and store the same rows. Return the outcomes.
     """
     await prepare()
     together, then = await at_once(first, second), await books()

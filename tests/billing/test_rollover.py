@@ -56,7 +56,7 @@ def test_minutes_roll_on_for_the_agreed_number_of_periods() -> None:
 
 
 def test_nothing_rolls_on_from_before_the_first_day() -> None:
-    """If minutes roll on from 10 February, those of February roll into March, and those of January into no month."""
+    """If the rollover begins on 10 February, February's minutes roll into March, but January's minutes into no month."""
     output = outcome({"periods": 2, "from": "2026-02-10"}, [an_entry("a", "2026-03-05", 160)], [{"approve": ["a"]}])
     assert paid_by(output, "a") == [("included", 60, FEBRUARY), ("included", 60, MARCH), ("charged", 40, None)]
 
@@ -142,7 +142,7 @@ def reference(worked: list[tuple[int, int]], periods: int, cap: int | None) -> d
 def test_rollover_agrees_with_counting_single_minutes(
     worked: list[tuple[int, int]], periods: int, cap: int | None, runs: set[int]
 ) -> None:
-    """The engine charges the same minutes as a count of single minutes, whether periods are billed in one run or in several."""
+    """The engine charges the same minutes as `reference`, whether periods are billed in one run or in several."""
     entries = [
         an_entry(f"e{number}", f"2026-{month + 1:02}-{number + 1:02}", minutes)
         for number, (month, minutes) in enumerate(worked)

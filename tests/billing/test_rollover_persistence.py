@@ -87,7 +87,7 @@ async def test_the_time_detail_says_which_hours_have_rolled_over() -> None:
 
 
 async def test_at_most_the_cap_rolls_over_and_nothing_from_before_the_first_day() -> None:
-    """D26: a cap limits what rolls from one period into the next, and `rollover_from` names the first period."""
+    """D26: at most the cap rolls from one period into the next, and nothing from a period that ended before `rollover_from`."""
     async with transaction(MAX):
         capped = await a_plan(rollover_cap=60)
         late = await a_service(ACME, ACME_CONTRACT, "Late", **ROLLING | {"rollover_from": NOVEMBER})
@@ -126,7 +126,7 @@ async def test_a_deleted_draft_opens_its_periods_again() -> None:
 
 
 async def test_a_period_stays_closed_whose_rolled_minutes_a_document_has_used() -> None:
-    """D26: deleting the older draft takes nothing from a later document that used what had rolled over."""
+    """D26: if a later document has used rolled-over minutes, deleting the older draft does not open their period again."""
     async with transaction(MAX):
         plan = await a_plan()
         await approved(400, service=plan)

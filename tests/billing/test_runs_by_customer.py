@@ -89,7 +89,7 @@ async def test_the_job_of_a_run_comes_again_while_another_process_bills_a_custom
 
 
 async def test_two_runs_of_the_same_customers_share_what_is_due() -> None:
-    """R94, D47: of two runs under way at once, each customer is billed by one, and both runs end."""
+    """R94, D47: if two runs are under way at once, each customer is billed by one of them, and both runs finish."""
     first = await begun()
     async with transaction(MAX):
         second = await billing.begin_run(NOVEMBER, [ACME, GLOBEX], by=MAX, at=NOW)
@@ -125,7 +125,7 @@ async def test_an_entry_that_moves_to_another_customer_is_skipped_once() -> None
 
 
 async def test_a_run_that_only_closed_a_period_stays() -> None:
-    """D26: rolled-over minutes name the run that closed their period; that run is kept even without documents."""
+    """D26: a run that has closed a period is kept even if it made no document, because the rolled-over minutes name it."""
     async with transaction(MAX) as tx:
         run_id = await billing.begin_run(NOVEMBER, [ACME], by=MAX, at=NOW)
         care = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)

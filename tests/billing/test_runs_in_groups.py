@@ -138,7 +138,10 @@ async def test_a_document_that_is_too_large_is_told_of_its_own_customer(monkeypa
 
 
 async def test_a_locked_customer_keeps_no_other_of_its_group_waiting(blocker: asyncpg.Connection) -> None:
-    """D47, R94: while another transaction locks a customer, the rest of the group is billed; the locked one follows."""
+    """D47, R94: while another transaction locks a customer, the rest of the group is billed.
+
+    The locked customer is billed once the lock is released.
+    """
     run_id = await begun()
     async with blocker.transaction():
         await blocker.execute("select from customer where id = $1 for update", ACME)
@@ -155,7 +158,7 @@ async def test_a_locked_customer_keeps_no_other_of_its_group_waiting(blocker: as
 async def test_two_runs_whose_groups_overlap_bill_each_customer_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """R94, D47: of two runs at once, one skips the customers that the other holds, waits for them, and finds nothing."""
+    """R94, D47: a run skips a customer that another run has locked, waits for the lock at the end, and finds nothing due."""
     first = await begun()
     async with transaction(MAX):
         second = await billing.begin_run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -181,7 +184,10 @@ async def test_two_runs_whose_groups_overlap_bill_each_customer_once(
 async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
     blocker: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """D47, R93: if the connection is lost inside a group, nothing of it is stored; each customer is billed alone."""
+    """D47, R93: if the connection is lost while a group is billed, nothing of the group is stored.
+
+    Each customer of the group is then billed in a transaction of its own.
+    """
     run_id = await begun()
     together = making._make_all
     ended = list[int]()
@@ -205,8 +211,8 @@ async def test_a_group_whose_connection_is_lost_is_billed_afterwards(
 async def test_a_run_in_one_transaction_locks_its_customers_in_order(blocker: asyncpg.Connection) -> None:
     """R94: a run locks its customers in the order of their ids, whatever the order in which they were chosen.
 
-    While it waits for one, those with higher ids are not locked yet, so it cannot deadlock with a decision that locks
-    two of them in the same order.
+    While the run waits for a customer, it has locked no customer with a higher id. So it cannot deadlock with a decision
+    that locks two customers in the same order.
     """
     await begun()
 

@@ -34,7 +34,7 @@ async def _lines(invoice_id: int) -> list[tuple[Any, ...]]:
 
 
 async def test_a_run_makes_a_draft_per_contract_and_settles_its_time() -> None:
-    """A billing run makes a draft for each contract and settles its time."""
+    """A billing run makes a draft for each contract and marks the contract's time as settled by the draft."""
     async with transaction(MAX) as tx:
         entries = await _approved(90, 45)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)
@@ -149,9 +149,9 @@ async def test_a_date_inside_a_period_is_warned_about() -> None:
 
 
 async def test_the_default_and_the_latest_date_are_those_of_the_companys_time_zone() -> None:
-    """The default date of a run is the first of this month, the latest one is tomorrow.
+    """The default date of a run is the first day of this month, and the latest date is tomorrow.
 
-    Both are in the company's time zone (D13).
+    Both follow the company's time zone (D13).
     """
     async with transaction(MAX):
         before_midnight_utc = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)

@@ -125,9 +125,9 @@ def test_the_order_of_prices_is_the_entrys_own_then_the_schedule_then_overage() 
 
 
 def test_rounded_minutes_have_the_rate_of_the_last_stretch_and_held_time_is_one_piece() -> None:
-    """50 minutes from 17:30 round to 60: 30 at 60.00 and 30 at 90.00 an hour are 75.00.
+    """50 minutes from 17:30 round to 60, and the 10 added minutes have the rate of the last stretch.
 
-    Held time is one allocation, which has no single rate.
+    30 minutes at 60.00 and 30 at 90.00 an hour are 75.00. Held time is one allocation, so it has no single rate.
     """
     rate = {"days": WEEK, "from": "18:00", "to": "22:00", "hourly_rate": "90.00"}
     entry = an_entry("a", "2026-01-05", 50, started=at("2026-01-05T17:30"))

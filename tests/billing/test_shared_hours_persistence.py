@@ -86,7 +86,10 @@ async def test_a_service_that_no_longer_shares_draws_nothing_more() -> None:
 
 @pytest.mark.parametrize("typed", ["999999", "x", "itself", "remote", "exempt", "globex"])
 async def test_only_a_subscription_of_the_contract_with_the_same_tax_is_shared(typed: str) -> None:
-    """D28, R29: a service cannot share hours of itself, of a voucher service, or of a service with other VAT or customer."""
+    """D28, R29: a service cannot share the hours of itself, of a voucher service or of a service of another customer.
+
+    It cannot share the hours of a service with other VAT either.
+    """
     async with transaction(NOOR):
         desk, remote = await sharing()
         free = {"taxable": False, "exemption_reason": "Training"}

@@ -1,4 +1,7 @@
-"""Test the test box, which prices sample work under a contract, and trials of other terms on a year of real work."""
+"""Test the test box, which prices sample work under a contract, and trials, which price a year of real work anew.
+
+A trial tells what the work of the last twelve months would have cost under other terms.
+"""
 
 from dataclasses import replace
 from datetime import date
@@ -143,9 +146,10 @@ async def test_the_test_box_knows_the_rates_of_an_agent_and_the_prices_of_hours(
 
 
 async def test_a_trial_counts_evenings_by_the_windows_that_are_tried() -> None:
-    """D27: 90 minutes from 17:30 at 120.00 an hour cost 180.00, or what the tried windows for the hour from 18:00 on say.
+    """D27: a trial prices real work by the windows that are tried, here 90 minutes from 17:30 at 120.00 an hour.
 
-    If that hour counts twice, they cost 300.00; if it is priced at 150.00, they cost 210.00.
+    Without windows they cost 180.00. If the hour from 18:00 on counts twice, they cost 300.00, and if that hour costs
+    150.00, they cost 210.00.
     """
     async with transaction(SYSTEM):
         entry = await log(90, on=date(2026, 3, 10))
@@ -162,7 +166,10 @@ async def test_a_trial_counts_evenings_by_the_windows_that_are_tried() -> None:
 
 
 async def test_a_trial_rolls_unused_hours_over() -> None:
-    """D26: 2:30 h in March are covered by 2 h of March and 2 h of February that rolled on; without rollover, 0:30 is charged."""
+    """D26: of 2:30 h in March, 2 h are included in March, and the other 0:30 h is charged.
+
+    If unused hours roll over, the hours of February pay for the other 0:30 h.
+    """
     await worked()
     plan = TriedTerms(settlement="subscription", fee="0", included="2h")
     assert (await on_trial(read_offer(plan, 2))).tried == Decimal("60.00")

@@ -43,7 +43,7 @@ async def billed_in_advance(until: date = date(2026, 11, 2)) -> list[billing.Inv
 
 
 async def test_the_fee_charges_what_it_would_have_charged_if_the_end_had_been_known() -> None:
-    """Of November, 12 of 30 days are used: of 500.00, 200.00 stay and 300.00 are credited, with their VAT."""
+    """If the contract ends on 12 November, 18 of 30 days are unused: 300.00 of 500.00 are credited, with their VAT."""
     async with transaction(MAX):
         october, november = await billed_in_advance()
         await ended("2026-11-12")
@@ -78,7 +78,7 @@ async def test_an_earlier_end_credits_only_what_is_still_missing() -> None:
 
 
 async def test_an_end_before_the_period_credits_its_whole_fee() -> None:
-    """If the contract ends in October, the fee of November is credited whole, and that of October in part."""
+    """If the contract ends on 30 October, November's fee is credited as a whole, and October's fee for one day of 31."""
     async with transaction(MAX):
         october, november = await billed_in_advance()
         await ended("2026-10-30")

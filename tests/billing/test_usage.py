@@ -88,7 +88,7 @@ async def test_the_forecast_is_a_plain_projection() -> None:
 
 
 async def test_the_statement_of_a_first_period_has_only_its_share_of_the_minutes() -> None:
-    """D26: a service that starts on 16 November has 15 of 30 days of the included 10 hours."""
+    """D26: a service that starts on 16 November is active on 15 of 30 days, so that 5 of the 10 hours are included."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN | {"effective_start": date(2026, 11, 16)})
         assert (await standing(plan)).granted == 300
@@ -114,7 +114,7 @@ async def test_what_is_left_of_an_expired_voucher_stays_visible_and_cannot_be_us
 
 
 async def test_a_contact_reads_sums_of_their_own_customer_and_no_single_entry() -> None:
-    """R27, R28: Ada reads the statements of her customer's services; Gil, of another customer, reads nothing of them."""
+    """R27, R28: Ada reads the statements of her customer's services; Gil, of another customer, reads none of them."""
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
         voucher = await a_voucher(plan, hours="2h")

@@ -1,4 +1,4 @@
-"""Insert time entries to bill with one call each, as the rows that `TimeEntry.log` and `submit` would store."""
+"""Helpers that insert time entries, cases and services with one call each, as rows like those that the portal stores."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -46,8 +46,9 @@ async def log(
 ) -> Logged:
     """Insert a time entry of `who` on the day `on`, with `minutes` worked, and return it. No rule is checked.
 
-    If `counted` is None, the billable minutes are the worked minutes, or 0 if the entry is not billable. `customer`
-    defaults to that of the service, and `at`, the instant of creation and submission, to two days before `NOW`.
+    If `counted` is None, the billable minutes are the worked minutes, or 0 if the entry is not billable. Without
+    `customer`, the entry belongs to the customer of the service. `at` is the instant of creation and submission, by
+    default two days before `NOW`.
     """
     customer = customer or (None if service is None else CUSTOMER_OF.get(service, ACME))
     counted = 0 if billing == "not_billable" else minutes if counted is None else counted

@@ -159,7 +159,10 @@ async def test_a_contract_begins_its_periods_on_the_first_unless_told_otherwise(
     ],
 )  # fmt: skip
 async def test_a_contract_is_billed_by_any_cycle_from_any_day(cycle: str, typed: str, anchor: str, first: str) -> None:
-    """D13, S4.3: periods last from a week to a year and begin on any day of the month; weekly ones begin with the contract."""
+    """D13, S4.3: periods last from a week to a year and can begin on any day of the month.
+
+    If no first day is typed, weekly periods begin with the contract, and longer ones on the first of a month.
+    """
     async with transaction(NOOR):
         contract = await Contract.create(await Customer.find(ACME, NOOR), but(YEARLY, cycle=cycle, anchor=typed), NOW)
         assert (contract.facts.cycle, contract.facts.anchor) == (cycle, anchor)
@@ -341,7 +344,7 @@ async def test_a_service_of_another_customer_is_no_default() -> None:
 async def test_a_rate_of_each_scope_is_kept_once_for_a_day(scope: dict[str, str]) -> None:
     """A rate of each of the six scopes is stored; a second one of the same scope and first day is refused (D18).
 
-    After the first one is withdrawn, it is accepted. Withdrawing twice is harmless.
+    Once the first rate is withdrawn, the second is accepted. Withdrawing a rate twice is harmless.
     """
     async with transaction(NOOR):
         facts = (

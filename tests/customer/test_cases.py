@@ -259,7 +259,7 @@ async def every_address(settings: Any) -> list[tuple[str, str]]:
 async def test_a_strangers_case_is_not_there_at_any_address(app: Gate, settings: Any, stranger: Any) -> None:
     """R25, R57: contacts who may not see a case get 404 for each of its URLs, with the same response as an unknown number.
 
-    Agents, who may see the case, are redirected to its page in the agents' area.
+    A GET request of an agent, who may see the case, is redirected to the page of the case in the agents' area.
     """
     addresses = await every_address(settings)
     before = await nothing_changes()
@@ -416,7 +416,7 @@ async def test_what_was_typed_and_never_sent_is_there_again(app: Gate) -> None:
 async def test_pages_cost_few_queries_whatever_they_show(app: Gate, settings: Any) -> None:
     """The page of a case, the list of cases, the home page and the form of a new case take few SQL statements.
 
-    They take 7, 4, 9 and 6, those for the session and the bell included.
+    They take 7, 4, 9 and 6 statements, including those for the session and for the count of unread notices.
     """
     await every_address(settings)
     for number in range(8):

@@ -1,4 +1,4 @@
-"""Test that an administrator of a customer manages its contacts without help of an agent, and no other contacts."""
+"""Test that a contact who administers their customer manages that customer's contacts, and no others, without an agent."""
 
 import asyncio
 import re
@@ -165,9 +165,9 @@ async def test_of_two_administrators_who_end_each_other_one_remains(app: Gate) -
 
 
 async def test_a_change_of_the_same_field_in_the_meantime_is_not_undone(app: Gate) -> None:
-    """If two administrators change different fields of Alan, both changes stay; for the same field, the second gets 409.
+    """If two administrators change different fields of Alan at the same time, both changes stay.
 
-    The response shows both values.
+    If they change the same field, the second one gets 409, and the response shows both values.
     """
     other = await reader_of(ADA.id)
     async with await Browser.of(app, ADA, at=NOW) as one, await Browser.of(app, other, at=NOW) as two:

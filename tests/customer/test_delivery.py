@@ -27,10 +27,11 @@ async def stored(customer: int = ACME) -> tuple[Any, ...]:
 
 
 async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) -> None:
-    """C7, S2.43: Ada has invoices mailed, with a CSV file, to an accounts address and no longer to contacts.
+    """C7, S2.43: Ada chooses that invoices are mailed with a CSV file to an accounts address and no longer to contacts.
 
     The settings of other customers stay. Sending the form again changes nothing. The page of contacts, the list of
-    invoices and the agents' page of the customer show the address; *Changes* says that it was changed, but not to what.
+    invoices and the agents' page of the customer show the address. The page *Changes* says that the address was changed,
+    but does not show it.
     """
     async with await Browser.of(app, ADA, at=NOW) as ada:
         page = await ada.get(THEIRS)
@@ -52,7 +53,7 @@ async def test_an_administrator_chooses_how_invoices_are_delivered(app: Gate) ->
 
 
 async def test_a_reader_who_is_no_administrator_changes_nothing(app: Gate, dsn: str) -> None:
-    """S3.15: Alan and Ines get 404 for the form in the contacts' area, Ada 404 and Ines 403 for the admins' form.
+    """S3.15: on the form in the contacts' area, Alan and Ines get 404; on the admins' form, Ada gets 404 and Ines 403.
 
     Nothing changes.
     """
@@ -110,7 +111,7 @@ async def test_another_accounts_address_takes_the_password_and_the_rest_does_not
 async def test_of_two_people_at_once_neither_undoes_the_other(app: Gate) -> None:
     """Ada and Noor open their forms and save different fields at once; both changes stay.
 
-    If Ada then changes the field that Noor changed, in the form opened before, she gets 409 with Noor's value.
+    If Ada then sends her old form with another value for the field that Noor changed, she gets 409 and Noor's value.
     """
     async with await Browser.of(app, ADA, at=NOW) as ada, await Browser.of(app, NOOR, at=NOW) as noor:
         theirs, ours = await ada.get(THEIRS), await noor.get(OURS)

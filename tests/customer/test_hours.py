@@ -91,9 +91,9 @@ async def test_after_the_end_of_a_contract_the_period_before_is_its_last(app: Ga
 
 
 async def test_hours_are_on_the_home_page_and_in_the_panel_of_a_case(app: Gate, care: dict[str, int]) -> None:
-    """Ada's home page, and for agents the panel of a case, show the meter of a prepaid service and what is left.
+    """Ada's home page and the agents' panel of a case show how many of a service's prepaid hours are left.
 
-    The agents' page of the case fetches the meter after it has loaded.
+    The agents' page of the case loads these hours by a second request.
     """
     assert "1 h left of 12 h" in await text_of(app, ADA, "/")
     async with transaction(SYSTEM) as tx:
@@ -133,7 +133,7 @@ async def test_only_contacts_who_see_all_cases_or_invoices_see_hours(app: Gate, 
 async def test_the_present_and_the_next_fee_are_shown_with_the_right_to_invoices(
     app: Gate, care: dict[str, int]
 ) -> None:
-    """S2.3, R26: Ada reads the fees of November and of December, which costs more; Alan, without the right, reads none."""
+    """S2.3, R26: Ada reads November's fee and the higher fee of December; Alan, who may not see invoices, reads no fee."""
     async with transaction(SYSTEM) as tx:
         await tx.execute(
             "insert into price_change (customer_id, service_id, effective_from, fee, included_minutes, created_at)"
@@ -173,7 +173,7 @@ async def test_the_next_fee_is_that_of_the_days_that_are_left(
 
 
 async def test_money_is_shown_only_with_the_right_to_invoices(app: Gate, care: dict[str, int]) -> None:
-    """R26: contacts see the overage rate and a voucher's price only with the right to invoices, and hours without it."""
+    """R26: a contact who may not see invoices reads hours, but neither the overage rate nor a voucher's price."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update service set overage_rate = 150 where id = $1", care["plan"])
         await tx.execute("update contact set sees_all_cases = true where id = $1", ALAN.id)

@@ -226,7 +226,7 @@ async def test_a_statement_of_a_company_that_is_not_set_up_has_no_pdf(app: Gate,
 
 @pytest.mark.usefixtures("invoice")
 async def test_the_list_fetches_itself_again(app: Gate) -> None:
-    """A request by htmx gets the list of invoices alone, which fetches itself again."""
+    """A request by htmx gets only the element with the list of invoices; the element has an `hx-get` of its own URL."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         fragment = (await browser.get("/invoices", headers={"hx-request": "true"})).text
         assert fragment.lstrip().startswith('<div id="invoices" hx-get="/invoices')

@@ -110,9 +110,10 @@ async def test_a_watcher_sees_the_case_and_is_notified_of_it() -> None:
 
 
 async def test_a_contact_who_may_not_share_a_case_changes_nothing() -> None:
-    """A watcher without further rights cannot share, hide or hand over the case, nor can another customer's contact.
+    """A watcher can neither add a watcher nor make the case confidential nor hand the case over.
 
-    Neither another customer's contact nor the contact of the case can be added as a watcher.
+    Another customer's contact cannot add a watcher either. Neither another customer's contact nor the contact of the
+    case can be added as a watcher.
     """
     case, third = await opened(ADA), await bea()
     await do("watch", case, ALAN.id, by=ADA)
@@ -182,7 +183,10 @@ async def test_the_live_stream_and_notices_of_a_confidential_case_reach_particip
 
 
 async def test_a_contact_gives_the_case_to_a_colleague() -> None:
-    """S3.15: Alan hands a case to Bea, who is notified, and may stay a watcher; of two handovers at once, one is refused."""
+    """S3.15: Alan hands a case to Bea and stays a watcher; Bea is notified.
+
+    If the contact of a case sends two handovers at once, one is refused.
+    """
     case, third = await opened(ALAN), await bea()
     await do("set_confidential", case, True, by=ALAN)
     case.confidential = True
@@ -277,7 +281,10 @@ async def test_the_pages_work_by_forms_alone(app: Gate) -> None:
 
 
 async def test_a_colleague_watches_a_case_by_the_button_on_its_page(app: Gate) -> None:
-    """S3.15: Ada watches Alan's case by a button, which its page then shows no longer; Alan himself has no button."""
+    """S3.15: Ada watches Alan's case by a button on its page, and the button is gone then.
+
+    Alan, the contact of the case, has no such button.
+    """
     case = await opened()
     here, button = f"/cases/{case.number}", "Watch this case"
     async with await Browser.of(app, ADA) as browser:
@@ -324,7 +331,10 @@ async def test_documents_name_a_confidential_case_by_its_number_without_a_link(a
 
 
 async def test_handing_over_twice_is_harmless() -> None:
-    """Alan's handover sent again changes nothing; Ada, who was never the contact of the case, cannot hand it over."""
+    """If Alan sends his handover a second time, nothing changes.
+
+    Ada, who has never been the contact of the case, cannot hand it over.
+    """
     case, third = await opened(ALAN), await bea()
     for _ in range(2):
         async with transaction(ALAN):

@@ -190,7 +190,7 @@ async def test_the_request_stops_after_a_moment_and_the_worker_goes_on() -> None
 
 
 async def test_a_change_is_loaded_once_however_many_cases_it_has() -> None:
-    """The change is read once: a change of five cases takes as many SQL statements about the change as one of one case."""
+    """A bulk change of five cases takes as many SQL statements on the table `bulk_change` as a bulk change of one case."""
     cases, counts = [await opened(ADA, subject=f"Case {place}", priority=2) for place in range(6)], []
     for some in (cases[:1], cases[1:]):
         change = await prepared(Verb.PRIORITY, *some)
@@ -252,7 +252,7 @@ async def test_more_than_ten_thousand_cases_are_refused_and_old_changes_are_dele
 
 
 async def test_a_status_that_may_not_follow_is_refused_for_its_case_alone_and_undoing_is_no_move() -> None:
-    """S3.18: a bulk change reports a case whose status may not be followed by the new one, and changes the others.
+    """S3.18: if the new status may not follow the status of a case, a bulk change reports this case and changes the others.
 
     Undoing restores the former statuses even if they may not follow the present ones.
     """

@@ -198,7 +198,7 @@ async def test_somebody_elses_form_key_is_of_no_use() -> None:
 
 
 async def test_an_unknown_number_and_a_strangers_case_look_the_same() -> None:
-    """R25, R29: an unknown or malformed case number, and that of another customer's case, raise the same `NotFound`."""
+    """R25, R29: an unknown or malformed case number and the number of another customer's case raise the same `NotFound`."""
     await opened(GIL)
     async with transaction(ADA):
         for number in ("1001", "1002", "0", "", "x", "1001'--", "9" * 30, "-1", "１００１"):
@@ -223,9 +223,9 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
 
 
 async def test_an_outbox_row_names_the_contact_of_the_case_at_that_moment() -> None:
-    """R26: each outbox row names the contact of the case at that moment.
+    """R26: each outbox row has the id of the person who was the contact of the case when the row was written.
 
-    By this contact, live updates decide which changes reach somebody who may not see colleagues' cases.
+    Live updates need this contact, because a contact who may not see colleagues' cases gets updates of own cases only.
     """
     case = await opened(ALAN)
     async with transaction(ADA):

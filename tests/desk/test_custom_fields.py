@@ -74,9 +74,10 @@ async def listed(query: str) -> list[int]:
 
 
 async def test_a_contact_fills_in_shown_fields_and_sees_no_hidden_one() -> None:
-    """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals. She can neither read nor fill in others.
+    """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals.
 
-    The database also hides the other fields from her, and refuses values of them and values of Alan's case.
+    She can neither read nor fill in a hidden field. The database too hides that field and its values from her, and
+    refuses to store her value of a hidden field or her value on Alan's case.
     """
     serial, hours = await made("Serial number"), await made("Power draw", "number")
     secret, since = await made("Warranty until", "date", hidden=True), await made("Bought on", "date")
@@ -291,10 +292,10 @@ async def test_what_is_deleted_while_somebody_fills_it_in_is_said_in_a_sentence(
 
 
 async def test_a_field_with_ten_thousand_values_is_renamed_hidden_filtered_and_kept() -> None:
-    """S3.18: a field that 10,000 cases have is hidden from contacts, and it and its choice are renamed, within 30 seconds.
+    """S3.18: hiding a field that 10,000 cases have, and renaming the field and its choice, takes less than 30 seconds.
 
-    Contacts then do not find cases by the field; agents still see it and filter by it. Neither it nor its choice can be
-    deleted.
+    Contacts then no longer find cases by the field, but agents still see it and filter by it. Neither the field nor its
+    choice can be deleted.
     """
     site = await made("Site", "choice", choices="Hamburg\nBerlin")
     case = await opened(ADA)

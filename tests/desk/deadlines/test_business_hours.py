@@ -1,4 +1,4 @@
-"""Test the computation of deadlines in business hours against a slow one that counts every minute."""
+"""Test the computation of deadlines in business hours against a slow computation that counts every minute."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -195,7 +195,7 @@ def test_a_calendar_without_working_time_has_no_deadline() -> None:
 
 
 def test_a_deadline_within_known_days_asks_for_no_further_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Computing the deadlines of a hundred cases of one week makes the calendar check only once whether it lacks days."""
+    """To compute the deadlines of a hundred cases of one week, the calendar checks only once whether it has all days."""
     asked, calendar = list[datetime](), Calendar(BERLIN)
     cover = Calendar._cover
 

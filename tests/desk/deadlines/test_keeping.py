@@ -62,9 +62,10 @@ async def test_without_targets_no_case_has_a_deadline() -> None:
 
 
 async def test_a_service_has_its_own_targets() -> None:
-    """S3.20: if a service has any target, the usual targets do not apply to its cases, not even where it has none.
+    """S3.20: if a service has a target of its own, none of the usual targets applies to the cases of the service.
 
-    When the case is taken out of the service, the usual targets apply to it.
+    Here the service has no target for replies, so its cases have no deadline for the reply. When the case is taken out
+    of the service, the usual targets apply to the case.
     """
     await promise()
     await promise(type(TARGETS)(solve_high="1h"), service_id=HELPDESK)
@@ -77,7 +78,7 @@ async def test_a_service_has_its_own_targets() -> None:
 
 
 async def test_a_change_of_priority_counts_from_the_opening() -> None:
-    """D49: a change of priority changes the deadlines to those of a case opened at the same instant with the new priority."""
+    """D49: after a change of priority, the deadlines are as if the case had been opened with the new priority."""
     await promise()
     case = await opened(priority=Priority.NORMAL)
     async with transaction(INES):
@@ -237,7 +238,7 @@ async def test_a_repeated_change_writes_nothing() -> None:
 
 
 async def recounted() -> recounting.Recount | None:
-    """Run the newest job that computes deadlines again to its end, and return its progress."""
+    """Run all batches of the newest recount, the job that computes deadlines again, and return its progress."""
     async with transaction(SYSTEM):
         latest: Any = await recounting.latest()
         while await recounting.recount(latest.version, NOW):
@@ -265,7 +266,7 @@ async def test_a_change_of_the_business_hours_computes_open_cases_again(monkeypa
 
 
 async def test_a_case_that_breaks_keeps_its_deadlines_and_stops_no_other(dsn: str) -> None:
-    """S3.20: if the deadlines of one case cannot be stored, the job computes those of the others in its batch and ends."""
+    """S3.20: if the deadlines of one case cannot be stored, the job stores those of all other cases and ends."""
     await promise()
     cases = [await opened() for _ in range(4)]
     before = await dues(cases[1])
@@ -280,7 +281,7 @@ async def test_a_case_that_breaks_keeps_its_deadlines_and_stops_no_other(dsn: st
 
 
 async def test_a_recount_waits_for_a_lock_and_leaves_no_case_out(dsn: str) -> None:
-    """If a lock is not free in time, the batch is undone as a whole; the next run of the job computes all its cases."""
+    """If a lock is not free in time, the whole batch is rolled back, and the next run of the job computes all its cases."""
     await promise()
     cases = [await opened() for _ in range(2)]
     await promise(hours=type(HOURS)(hours_friday="9-11:30", hours_monday="9-17", time_zone="Europe/Berlin"))

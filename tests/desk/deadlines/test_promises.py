@@ -67,9 +67,9 @@ def test_the_pie_shows_the_share_of_the_working_time_that_is_used() -> None:
 @pytest.mark.parametrize("cause", ["customer", "others", "done"])
 @pytest.mark.parametrize("passed", [HOUR, -HOUR, None])
 def test_what_waits_or_is_done_is_neither_near_nor_late(cause: str, passed: timedelta | None) -> None:
-    """D49: of a case that waits, a list shows only since when it waits, and of a case that is done nothing.
+    """D49: for a case that waits, the list shows only since when it waits; for a case that is done, it shows nothing.
 
-    Neither is shown as `soon` or `late`, even if a deadline has passed.
+    Neither case is shown as `soon` or `late`, even if a deadline has passed.
     """
     pause = Pause(cause=cause, began_at=NOW - 2 * DAY)
     found = line(clock(due(Duty.REPLY, passed and NOW + passed), due(Duty.SOLVE, passed and NOW + passed), pause=pause))
