@@ -1,7 +1,7 @@
 """Record changes in the table `outbox`, in the same transaction as the change: a kind and ids, but no text.
 
-When a row is inserted, a trigger notifies the processes that serve live updates, and these make open pages update. The
-worker makes notices from the rows (`portal.notices.passing`).
+When a row is inserted, a trigger notifies the processes that serve live updates, and these processes update open pages.
+The worker makes notices from the rows (`portal.notices.passing`).
 """
 
 import re
@@ -84,7 +84,7 @@ async def tell_of(
 
     `subjects` are pairs of `subject_id` and `customer_id`, of which the second may be None. The changes are hidden from
     customers. `record_id` is the id of the row from which the notice is made: a rejection, a flag or a version of a
-    time entry. `agent_id` is the author of the time entry, which may have been deleted. Raise `ValueError` for an
+    time entry. `agent_id` is the author of the time entry; the entry may have been deleted. Raise `ValueError` for an
     unknown kind or for changes to cases.
     """
     if kind not in KINDS or kind.startswith("case."):
@@ -111,7 +111,10 @@ async def told_lately() -> list[Any]:
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}:[0-9]{1,19}:[0-9,]{0,4000}", re.ASCII)
 MOST_TOLD = 100
-"""The maximum number of changes that a page gets when it opens its event stream. With more, it fetches everything."""
+"""The maximum number of changes that a page gets when it opens its event stream.
+
+If there are more, the page fetches everything again.
+"""
 MOST_TRANSACTIONS = 10_000
 """The maximum age of a snapshot in transactions, so that an old one does not cause a scan of the whole outbox."""
 

@@ -17,7 +17,10 @@ LOCALES = {
 
 
 EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
-"""The codes of the countries of the European Union. An invoice without VAT to another of them needs a VAT id (D42)."""
+"""The country codes of the European Union.
+
+An invoice without VAT to a customer in another country of the EU needs the customer's VAT id (D42).
+"""
 
 
 def country(text: str) -> str:

@@ -16,7 +16,7 @@ class Broken(ValueError):
 
 
 class Sealer:
-    """Encrypts and signs text with the first secret, and accepts text of any of the secrets, so that they can be rotated."""
+    """Encrypts and signs text with the first secret, and accepts text of any of them, so that the secret can be rotated."""
 
     def __init__(self, *secrets: str) -> None:
         self._secrets = secrets

@@ -39,7 +39,7 @@ APP = "portal.app:create_app"
 WORKER = (sys.executable, "-m", "portal", "worker")
 
 STOPPING_SECONDS = 3.0
-"""How many seconds the web and worker processes may take to stop, both at the same time.
+"""How many seconds the web and worker processes may take to stop; they are stopped at the same time.
 
 The database then takes at most 2 s, so that stopping takes less than 5 s in total.
 """

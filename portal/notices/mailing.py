@@ -42,8 +42,8 @@ async def begin_mails(at: datetime) -> int:
     """Put the notices that are due at `at` into batches, enqueue a job for each, and return the number of batches.
 
     Run as `SYSTEM`. A notice is not mailed if its recipient has read it already, or has switched off mails of this kind
-    since. Outside the digest, a notice waits if the recipient got a mail about the same thing less than `APART` ago. A
-    batch gets no further notices, so a mail that is sent again has the same contents.
+    since the notice was made. Outside the digest, a notice waits if the recipient got a mail about the same thing less
+    than `APART` ago. A batch gets no further notices, so a mail that is sent again has the same contents.
     """
     tx = current()
     await tx.execute(_NOT_WANTED, at)
@@ -53,7 +53,7 @@ async def begin_mails(at: datetime) -> int:
 
 
 async def leave_out_stopped(batch: int) -> None:
-    """Remove the notices from a batch for whose kind the recipient has switched off mails since the batch was made.
+    """Remove from a batch the notices of each kind for which the recipient has switched off mails in the meantime.
 
     Run as `SYSTEM`.
     """

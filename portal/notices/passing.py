@@ -1,7 +1,7 @@
 """Process the rows of the outbox: make one notice for each person who is to be notified of the event.
 
 The column `passed_on` marks the rows that are done. It is set in the transaction that inserts the notices, so a worker
-that is killed leaves the mark with the notices, or nothing. Rows are found by this mark and not by a cursor on their
+that is killed leaves both the mark and the notices, or neither. Rows are found by this mark and not by a cursor on their
 ids, because transactions may commit in another order than the ids. A unique constraint allows each person one notice of
 each event, even if two workers process the same row.
 """
@@ -66,7 +66,10 @@ returning n.credential_id
 
 
 async def _due(kind: Kind, told: list[int]) -> list[Due]:
-    """Return the notices of one kind for the outbox rows with the ids `told`, without those to whoever made the change."""
+    """Return the notices of one kind for the outbox rows with the ids `told`.
+
+    Nobody gets a notice of a change that they made.
+    """
     if not told:
         return []
     sql = f"with told as (select * from outbox where id = any($1)) {kind.audience}"  # noqa: S608

@@ -1,7 +1,7 @@
 """Warn contacts and agents, once, of prepaid hours that run out, vouchers that expire and contracts that end (S2.3).
 
 Each warning is a row of the table `warning`, which is inserted in one transaction with its notices. A worker that is
-killed leaves the row with its notices, or nothing. Usage that falls and rises again warns nobody a second time.
+killed leaves both the row and the notices, or neither. If usage falls and rises again, nobody is warned a second time.
 """
 
 from collections.abc import Collection, Iterable

@@ -69,7 +69,7 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def offered(cls) -> list[Offered]:
-        """Return the agents who have not left as options of a form field, sorted by name."""
+        """Return the options of a form field: all agents who have not left, sorted by name."""
         return await offered(cls.select(cls.id, cls.name).where(cls.ended_at.is_null()))
 
     @classmethod
@@ -79,7 +79,7 @@ class Agent(Person, Table, tablename="agent"):
 
     @classmethod
     async def managers(cls) -> list[Offered]:
-        """Return the agents with the grade manager who have not left as options of a form field, sorted by name.
+        """Return the options of a form field: all agents with the grade manager who have not left, sorted by name.
 
         Admins are not included: they may approve the time of every department without being designated.
         """

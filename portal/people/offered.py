@@ -64,9 +64,10 @@ def choices(rows: Iterable[Any]) -> list[tuple[int, str]]:
 
 
 def with_stored(options: Iterable[tuple[int, str]], stored: int | None, words: str | None) -> list[tuple[int, str]]:
-    """Return the options, preceded by the stored value if it is no longer among them, so that saving keeps it.
+    """Return the options of a select field, with the stored value as the first option if it is no longer offered.
 
-    `words` is the label of the stored value; both are None if nothing is stored.
+    So saving the form keeps the stored value. `words` is the label of the stored value. If nothing is stored, `stored`
+    and `words` are None.
     """
     offered = list(options)
     if stored is None or any(value == stored for value, _ in offered):

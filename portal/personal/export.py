@@ -1,7 +1,7 @@
 """Write all data about one person into a ZIP file: a JSON file for each kind of data, and the files that they sent.
 
-The ZIP file is written while it is sent, page by page, so that a person with 100,000 rows needs no more memory than
-others. It contains no password hash, token or key, and nothing that others wrote.
+The ZIP file is written while it is sent, page by page, so that the memory does not grow with the number of rows. The
+ZIP file contains no password hash, token or key, and nothing that others wrote.
 """
 
 import zipfile

@@ -65,7 +65,7 @@ async def redactable(case: Case) -> list[Redactable]:
 
 
 async def redactable_with(case: Case, key: str) -> Redactable:
-    """Return the text or file of a case with this key. Raise `NotFound` if it is redacted or not there."""
+    """Return the text or file of a case with this key. Raise `NotFound` if there is none, or it is redacted already."""
     what, _, id_ = key.partition("-")
     if what not in _REDACTABLE:
         raise NotFound
@@ -99,10 +99,10 @@ async def check(case: Case, key: str, reason: str, *, by: AgentReader) -> tuple[
 async def redact(case: Case, key: str, reason: str, *, by: AgentReader, zone: ZoneInfo, at: datetime) -> Redactable:
     """Destroy the text or the file with this key, and return what it was. This cannot be undone.
 
-    The text that replaces it names the present day in the time zone `zone`, the company's. Raise `Invalid` at the field
-    `reason` if the reason is missing or too long. Raise `Invalid` for the whole form if `key` is empty, or if a time
-    entry is on a document, such as an invoice. Raise `NotFound` if `by` is not an admin, or if somebody else has
-    redacted the text or file in the meantime.
+    Pages then show who redacted it, on which day in the company's time zone `zone`, and why. Raise `Invalid` at the
+    field `reason` if the reason is missing or too long. Raise `Invalid` for the whole form if `key` is empty, or if the
+    text belongs to a time entry that is on a document, such as an invoice. Raise `NotFound` if `by` is not an admin, or
+    if somebody else has redacted the text or file in the meantime.
     """
     await lock(case, by)
     chosen, reason = await check(case, key, reason, by=by)

@@ -4,8 +4,8 @@ Paths, masks, arithmetic and HTML entities stay as typed: backslashes, single `*
 formatting. Lists, quotes, links, tables, code and **bold** work. Headings are off because `#1042` at the start of a
 line is a case number; images are off because the browser would fetch them from other sites (R46).
 
-The functions that take a `state` are rules of the parser markdown-it-py. A rule returns whether the element for which
-it is written begins at the present place, and adds the tokens of that element. If `silent`, it adds no tokens.
+The functions that take a `state` are rules of the parser markdown-it-py. A rule for a kind of element returns whether
+such an element begins at the present place and, unless `silent`, adds the tokens of the element.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Turn Markdown into HTML that has only a few harmless tags and attributes, so that it can run nothing (R40, R46, R47)."""
+"""Turn Markdown into HTML with only a few harmless tags and attributes, which can run no script (R40, R46, R47)."""
 
 import re
 

@@ -147,8 +147,8 @@ async def make(export_id: int, settings: Settings, storage: Storage, at: datetim
     """Make and store a file that an agent asked for, and mark it as ready.
 
     This runs as a job. If the agent has left or an error occurs, mark the file as failed; raise the error unless it is a
-    `Refusal`. In either case, the agent's open pages are updated. A second run changes nothing if the file is ready or
-    failed. If a worker is stopped before that, the next worker makes the file.
+    `Refusal`. When the file is ready or has failed, the agent's open pages are updated, and further runs of the job
+    change nothing. If a worker is stopped before that, the next worker makes the file.
     """
     async with transaction(SYSTEM):
         export = await Export.objects().where((Export.id == export_id) & Export.ended_at.is_null()).first()

@@ -1,8 +1,8 @@
 """Read a timesheet page by page: its entries by group, the subtotals of the groups on the page, and the totals.
 
-A page is found by a keyset cursor and an index, so that it costs the same however many entries there are (D56). More
-than `SUMMED` entries are summed up only on request, so that a long timesheet does not delay its page. The subtotal of a
-day is the exception: it is always computed.
+A page is found by a keyset cursor and an index, so that its cost does not grow with the number of entries (D56). More
+than `SUMMED` entries are summed up only on request, so that the sums of a long timesheet do not delay its pages. The
+subtotals of days are the exception: they are always computed.
 """
 
 from collections.abc import Sequence

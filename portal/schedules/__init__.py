@@ -50,7 +50,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Windows in the time zone `zone`. On a day of `holidays`, the windows of its weekday and of `HOLIDAY` both apply.
+    """Windows in the time zone `zone`. On a holiday, the windows of the weekday and those of `HOLIDAY` both apply.
 
     If `has_rates` is True, the values of all windows are hourly rates. If it is False, all are factors.
     """

@@ -165,7 +165,7 @@ async def _why_not(by: AgentReader, ids: Collection[int]) -> dict[int, str]:
 
 
 async def mark_approved(choices: Mapping[int, int], *, by: AgentReader, at: datetime) -> list[Row]:
-    """Approve submitted and draft entries; `choices` maps the id of each to its version. Return their rows.
+    """Approve submitted and draft entries, and return their rows. `choices` maps the id of each entry to its version.
 
     A draft counts as submitted at `at` (C4). Raise `Conflict` if an entry has another version or state.
     """
@@ -175,10 +175,10 @@ async def mark_approved(choices: Mapping[int, int], *, by: AgentReader, at: date
 
 
 async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: datetime, reason: str) -> list[Row]:
-    """Reject submitted and draft entries; `choices` maps the id of each to its version. Return their rows.
+    """Reject submitted and draft entries, and return their rows. `choices` maps the id of each entry to its version.
 
-    From `at` on, their authors may change them again for as long as the admins' rules say (C5). Raise `Conflict` if an
-    entry has another version or state.
+    The time in which an author may change their entry begins again at `at` (C5). Raise `Conflict` if an entry has
+    another version or state.
     """
     rows = await _step(choices, PENDING, EntryState.REJECTED, window_from=at)
     await versions.keep(Verb.REJECTED, map(_step_of, rows), by, at, note=reason)
@@ -186,7 +186,7 @@ async def mark_rejected(choices: Mapping[int, int], *, by: AgentReader, at: date
 
 
 async def mark_withdrawn(choices: Mapping[int, int], state: EntryState, *, by: AgentReader, at: datetime) -> list[Row]:
-    """Give entries whose approval is withdrawn the `state` that they had before it, submitted or draft (C4).
+    """Give entries whose approval is withdrawn the `state` that they had before the approval, submitted or draft (C4).
 
     `choices` maps the id of each entry to its version. Entries that were rounded by day count their unrounded minutes
     again. Return the rows of all these entries. Raise `Conflict` if an entry has another version or is not approved.

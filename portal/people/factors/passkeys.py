@@ -117,12 +117,12 @@ async def add(
 
 
 async def use(credential_id: int, answer: str, relying_party: RelyingParty, challenge: Challenge, at: datetime) -> None:
-    """Verify that one of the person's passkeys signed this challenge, and record its use. Run as the sign-in role.
+    """Verify that one of the person's passkeys signed this challenge, and record the use. Run as the sign-in role.
 
-    `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed it, or
-    if the challenge was issued before the passkey's last use, because a challenge is valid once. Raise it also if the
-    signature counter is too low, which reveals a copy of the passkey. A row lock lets only one of two simultaneous uses
-    of a challenge succeed.
+    `answer` is the browser's authentication response as JSON. Raise `Invalid` if no passkey of the person signed the
+    challenge, or if the challenge was issued before the passkey's last use, because a challenge is valid once. Raise it
+    also if the signature counter is too low, which reveals a copy of the passkey. A row lock lets only one of two
+    simultaneous uses of a challenge succeed.
     """
     ceremony = _ceremony()
     try:

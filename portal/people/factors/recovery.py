@@ -53,7 +53,7 @@ async def renew(credential_id: int) -> list[str]:
 
 
 async def use(credential_id: int, code: str) -> bool:
-    """Use up a recovery code, and return whether it was an unused one of this person.
+    """Use up a recovery code of the person, and return whether it was right and unused.
 
     `code` must be in lower case and without hyphens, because it was hashed in this spelling.
     """

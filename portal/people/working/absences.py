@@ -28,7 +28,7 @@ stands_for as (
 """
 """SQL of a common table expression `stands_for`: the ids of the managers whose deputy on the day `$2` is the agent `$1`.
 
-It is empty if the deputy is no longer a manager or has left. Managers who have left or changed grade are not in it.
+There are none if the deputy is no longer a manager or has left. Managers who have left or changed grade are left out.
 """
 
 

@@ -158,7 +158,7 @@ def stretches_of(entries: Sequence[ListedEntry], zone: ZoneInfo) -> list[Stretch
 
 
 async def day_of(reader: AgentReader, day: date, target: int) -> Day:
-    """Return the day `day` of the reader's own time; `target` is how many minutes the reader has to work on it."""
+    """Return the reader's own time on `day`; `target` is how many minutes the reader has to work on that day."""
     listed = await page(reader, Filter("agent", reader.id, since=day, until=day), size=MOST)
     zone = ZoneInfo(reader.time_zone)
     stretches = stretches_of(listed.lines, zone)

@@ -25,8 +25,8 @@ class Typed:
     """What was typed into a form of the week grid.
 
     `cells` maps the name of each field to its text. `seen` maps the name of each filled field to what the field showed
-    when the page was loaded (`Cell.seen`). `words` maps the key of a row to the comment for new entries of the row, and
-    `tasks` maps it to the id of the task for these entries. `form_key` identifies the form, so that sending the form
+    when the page was loaded (`Cell.seen`). For new entries of a row, `words` maps the key of the row to the comment,
+    and `tasks` maps the key of the row to the id of the task. `form_key` identifies the form, so that sending the form
     twice changes nothing.
     """
 
@@ -42,7 +42,7 @@ class Typed:
         return cell.name in self.cells and self.cells[cell.name].strip() != shown
 
     def with_task(self, key: RowKey) -> RowKey:
-        """Return `key` with its task or, if it has none, with the task that was chosen for new time in its row."""
+        """Return `key`; if it has no task, add the task that was chosen in the form for new time in this row."""
         return key._replace(task=key.task or self.tasks.get(str(key), 0))
 
     def key_of(self, cell: Cell) -> uuid.UUID | None:

@@ -110,8 +110,8 @@ class TimerLine:
     def clock_times(self, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
         """Return the clock times at which the timer was first started and last paused, such as 09:00 and 10:45.
 
-        While the timer runs, the second clock time is that of the instant `at`. Return "" for both if they are equal or
-        the instants are a day or more apart.
+        While the timer runs, the second clock time is the one at the instant `at`. Return "" for both if the two clock
+        times are equal, or if the instants are a day or more apart.
         """
         ended = at if self.since else self.stopped_at or at
         began, end = (f"{instant.astimezone(zone):%H:%M}" for instant in (self.began_at, ended))

@@ -179,8 +179,8 @@ class TimeRules(Table, tablename="time_rules"):
     async def change(cls, facts: RulesFacts) -> None:
         """Replace the rules.
 
-        Raise `Invalid` for a bad value, or if time on cases is switched on while time tracking is off (S1.7). Switching
-        time tracking off switches time on cases off with it.
+        Switching off time tracking also switches off time on cases. Raise `Invalid` for a bad value, or if time on cases
+        is switched on while time tracking is off (S1.7).
         """
         await cls.insert(cls(**_read(facts, await cls.find()))).on_conflict(
             target=cls.id, action="DO UPDATE", values=cls.all_columns(exclude=[cls.id])

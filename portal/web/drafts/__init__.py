@@ -168,8 +168,8 @@ async def kept(reader: Reader, *addresses: str) -> dict[str, dict[str, str]]:
 async def first_kept(reader: Reader, *addresses: str) -> tuple[str, dict[str, str]]:
     """Return the address and the texts of the newest of the reader's drafts under these addresses.
 
-    If there is none, return one of the addresses and {}. When a case is merged, its drafts keep their addresses, so the
-    pages of a case pass its own address and those of the cases that were merged into it.
+    If there is none, return one of the addresses and {}. When a case is merged, the drafts of that case keep their
+    addresses. So a page of a case passes the address of this case and of every case that was merged into it.
     """
     return newest(await kept(reader, *addresses))
 
