@@ -92,9 +92,9 @@ async def start(environment: dict[str, str], log: Path, *command: str, port: int
 
 @asynccontextmanager
 async def served(dsn: str, folder: Path, **more: str) -> AsyncIterator[Portal]:
-    """Yield a portal that responds, on the test's database and with its files in `folder`.
+    """Yield a running portal that uses the database `dsn` and keeps its files and its log in `folder`.
 
-    `more` are environment variables.
+    `more` are additional environment variables.
     """
     environment = {"DATABASE_URL": dsn, "PORTAL_DATA": str(folder / "data"), "PORTAL_WORKERS": "1"} | more
     portal = await start(environment, folder / "portal.log")

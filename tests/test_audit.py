@@ -139,7 +139,7 @@ async def test_what_matters_is_recorded_with_who_and_what(
 ) -> None:
     """R89, D58: each important change adds an audit line with the person who made it and the values before and after.
 
-    If a name, a mail address, bank details or a secret changed, the line has the field but not its values.
+    If a name, a mail address, bank details or a secret changed, the line names the field but not its values.
     """
     before = await lines(dsn)
     await act()

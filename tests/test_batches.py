@@ -1,4 +1,4 @@
-"""Test that a batch handles or reports every member, whatever happens to the others."""
+"""Test batches: a request on several objects changes or reports each of them, whatever happens to the others."""
 
 import re
 
@@ -56,9 +56,9 @@ async def test_a_member_that_fails_is_undone_and_reported_and_the_others_stay(ds
 
 
 async def test_of_several_drafts_one_that_breaks_keeps_no_other_from_being_issued(app: Gate, dsn: str) -> None:
-    """If one of Max's two drafts cannot be issued because of an unexpected error, the other gets the next number.
+    """If one of two drafts cannot be issued because of an unexpected error, the other is issued with the next number.
 
-    The failed draft is reported in an error message, and the log contains the traceback.
+    An error message names the draft that failed, and the log contains the traceback. Issuing it again succeeds.
     """
     first, second = await drafts_of_two()
     async with await Browser.of(app, MAX, at=NOW) as browser:

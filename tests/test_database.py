@@ -39,13 +39,13 @@ class TestReaders:
 
     @pytest.mark.parametrize("table", ["time_entry", "approval", "rejection", "allocation", "pgqueuer", "rate"])
     async def test_a_contact_has_no_right_to_what_is_internal(self, table: str) -> None:
-        """R24, D57: the contacts' role has no right to internal tables, not even to rows of the own customer."""
+        """R24, D57: the contacts' role may not read internal tables, not even rows of the contact's own customer."""
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with transaction(ADA) as tx:
                 await tx.fetch(f"select from {table}")
 
     async def test_after_a_transaction_the_reader_is_gone(self) -> None:
-        """R24: after a transaction, the connection no longer has the role or the customer of the reader."""
+        """R24: after a transaction, the reader's database role and customer are no longer set on the connection."""
         async with transaction(ADA) as tx:
             assert await tx.fetchval("select current_user") == "portal_contact"
         async with transaction(None) as tx:

@@ -167,7 +167,7 @@ def test_an_unknown_format_is_an_error_of_ours() -> None:
 
 @pytest.mark.parametrize("name", ["CON", "..", ".htaccess", "a/b\\c:d", "x" * 300 + ".log", "n\u00e9.txt"])
 def test_names_in_a_zip_file_are_safe_and_unique(name: str) -> None:
-    """R54: names in a ZIP file stay in its folder and are not hidden, reserved or too long; equal names are made different."""
+    """R54: no name in a ZIP file leads out of the folder, is hidden, reserved or too long, or equals another name."""
     made = member_name(7, name)
     assert made.startswith("007-")
     assert made != member_name(8, name)

@@ -1,4 +1,4 @@
-"""Test that docs/architecture.md, which says where things go, names only what exists, and names the folders that are full."""
+"""Test that docs/architecture.md, the map of the code, names only what exists, and names the folders that are full."""
 
 import re
 import subprocess

@@ -38,7 +38,7 @@ OWN = {
     "session.browser", "skipped_entry.sentence", "time_entry.stretches", "time_entry.time_zone", "time_rules.lock_time_zone", "time_sum.billing",
     "time_sum.state", "upload.media_type", "upload.name",
 }  # fmt: skip
-"""Columns that people do not type: the portal writes them, offers their values in a list, or cleans them as names of files."""
+"""Columns that people do not type freely: the portal writes them, offers their values, or cleans them as file names."""
 BREAKS = ["\r\n", "\n", "\r", "\t", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029", "\x07", "\x7f"]
 
 

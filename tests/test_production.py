@@ -277,7 +277,7 @@ async def _agent_needs_a_second_factor(site: Site) -> None:
 async def _cookies_and_addresses(site: Site, ada: httpx.AsyncClient) -> None:
     """Sign Ada in, and check the cookie, the headers, and that clients cannot choose the IP address that is recorded.
 
-    Another host name and `/metrics` are refused, and pages are compressed.
+    Also check that a request with another host name or for `/metrics` is refused, and that pages are compressed.
     """
     ada.headers["x-forwarded-for"] = "192.0.2.66"
     ada.headers["x-forwarded-host"] = "evil.example"

@@ -213,9 +213,9 @@ def test_a_taken_port_is_refused_before_anything_starts() -> None:
 def test_children_read_the_same_settings_and_believe_no_proxy(
     tree: Callable[..., Tree], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R6: a forged header does not change the client's IP address.
+    """R6: a forged `X-Forwarded-For` header does not change the client's IP address.
 
-    Child processes get only the settings of the parent process, and no `DATABASE_URL` of its environment.
+    Child processes get the settings with which the parent was started, and not the `DATABASE_URL` of the environment.
     """
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/else")
     running = tree().until_ready()

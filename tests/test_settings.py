@@ -1,4 +1,4 @@
-"""Test how settings are read from the environment: a bad value causes an error message with its variable (R86)."""
+"""Test how settings are read from the environment: the error message for a bad value names the variable (R86)."""
 
 import subprocess
 import sys
@@ -78,9 +78,9 @@ def test_the_demo_serves_http_on_loopback_only(tmp_path: Path) -> None:
 
 
 def test_the_demo_needs_only_a_server_to_send_mails(tmp_path: Path) -> None:
-    """With `PORTAL_SMTP_URL` alone the demo sends mails in the name of its company.
+    """If only `PORTAL_SMTP_URL` is set, the demo sends mails in the name of the demo's company.
 
-    Production also needs a sender.
+    Production also needs `PORTAL_MAIL_FROM`.
     """
     server = {"PORTAL_SMTP_URL": "smtp://127.0.0.1:2525"}
     demo = Settings.from_environment({"PORTAL_ENVIRONMENT": "demo", "PORTAL_DATA": str(tmp_path)} | server)

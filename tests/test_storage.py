@@ -82,7 +82,7 @@ async def test_a_file_over_the_limit_is_stopped_on_its_way_and_leaves_nothing(
 ) -> None:
     """R58: a file over the limit is stopped while it arrives, and nothing of it stays on the disk.
 
-    The larger limit exceeds what is buffered before the first byte is written.
+    The larger of the two limits is above the size of the buffer, so that a part of the file was already written.
     """
     sent = 0
 

@@ -112,12 +112,18 @@ insert into case_status (category, name, customer_name, position, pauses) values
   ('new', 'New', null, 1, false), ('open', 'Open', null, 2, false), ('waiting_for_customer', 'Waiting for customer', 'Waiting for you', 3, true),
   ('waiting_for_others', 'Waiting for others', null, 4, true), ('resolved', 'Resolved', null, 5, true), ('closed', 'Closed', null, 6, true);
 """
-"""SQL that inserts the statuses of cases, for a database whose tables were emptied. An older schema has no table for them."""
+"""SQL that inserts the statuses of cases, for a database whose tables were emptied.
+
+An older schema has no table for statuses.
+"""
 
 PRIORITIES = """
 insert into case_priority (id, name, is_preselected) values (1, 'Low', false), (2, 'Normal', true), (3, 'High', false), (4, 'Urgent', false);
 """
-"""SQL that inserts the priorities, for a database whose tables were emptied. An older schema has no table for them."""
+"""SQL that inserts the priorities, for a database whose tables were emptied.
+
+An older schema has no table for priorities.
+"""
 
 KINDS_OF_GENERAL_TIME = "insert into general_kind (name, position) values ('Meeting', 1), ('Training', 2);"
 """SQL that inserts the kinds of general time, for a database whose tables were emptied.

@@ -40,9 +40,9 @@ async def worked() -> None:
 
 @pytest.mark.usefixtures("dsn")
 async def test_logged_time_feeds_figures_on_the_work_of_agents() -> None:
-    """S2.5: Max sees each agent's hours, their billable and approved parts, the number of cases, and the rejected time.
+    """S2.5: Max sees each agent's worked, billable, approved and rejected time, and the number of the agent's cases.
 
-    The figures can be restricted to a department or an agent. Ines may not see them.
+    The figures can be restricted to a department or an agent. Ines, who is no manager, may not see any figures.
     """
     await worked()
     async with transaction(MAX, readonly=True):

@@ -39,6 +39,7 @@ def test_nonsense_counts_as_missing(query: dict[str, str]) -> None:
 def test_what_is_written_is_read_as_the_same(asked: Question) -> None:
     """A `Question` that is written to a query string and read again stays the same.
 
-    The job that makes a file depends on that, because it reads the question of the page on which the file was ordered.
+    The job that writes a timesheet file depends on this, because it reads the query string of the page on which the
+    file was ordered.
     """
     assert Question.read(asked.values, TODAY) == asked

@@ -197,7 +197,10 @@ class Clockwork(DatabaseMachine):
     @precondition(lambda self: self.entries)
     @rule(by=PEOPLE, author=PEOPLE)
     def submit_all(self, by: AgentReader, author: AgentReader) -> None:
-        """Submit all time of an author with a list's filter, except entries that were not changed since they were rejected."""
+        """Submit all time of an author, as the button of a list does.
+
+        Entries that were rejected and not changed since are left out.
+        """
         which, newest = Filter("agent", author.id), max(self.entries)
         outcome = self.tried(by, lambda: submit_all(by, which, newest=newest, at=self.at))
         may = by is not INES or author is by

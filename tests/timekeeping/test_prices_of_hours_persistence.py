@@ -103,8 +103,8 @@ async def test_the_hours_of_an_evening_have_their_price_and_both_sides_read_it()
 async def test_held_time_of_several_prices_is_one_piece_with_its_whole_amount() -> None:
     """S3.22, C8, D27: 30 minutes at 120.00 and 60 at 150.00 are held as one amount of 210.00.
 
-    They are held, which means that a manager must decide on them, because no prepaid hours are left. If the manager
-    releases them, each of the two parts is charged at its own price.
+    The service has no prepaid hours left, so the time is held until a manager decides on it. Once the time is released,
+    each of the two parts is charged at its own price.
     """
     async with transaction(MAX):
         care = await a_service(ACME, ACME_CONTRACT, "Care", **VOUCHER | {"overflow": "hold", "windows": WINDOWS})

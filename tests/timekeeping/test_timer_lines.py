@@ -27,8 +27,8 @@ def test_a_timer_is_asked_about_after_a_working_day_or_overnight(
 ) -> None:
     """D54: an agent is asked about a timer after the hours of a working day plus two, or at midnight if that is earlier.
 
-    It is midnight in Berlin, the agent's time zone. If a timer has run for less than four hours at midnight, the agent
-    is asked after four hours.
+    Midnight means midnight in Berlin, the agent's time zone. If the timer has run for less than four hours by then, the
+    agent is asked after four hours.
     """
     day, hour, minute = asked
     line = line_since(datetime(2026, 11, 20, *began, tzinfo=BERLIN))

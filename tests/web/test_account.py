@@ -223,7 +223,7 @@ async def test_a_step_ends_with_the_password_that_began_it(app: Gate) -> None:
 async def test_a_password_that_is_changed_while_it_is_typed_opens_nothing(
     app: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R17: if the password is changed between the check of the typed one and the session's beginning, none begins."""
+    """R17: if Ada's password is changed after it was checked, but before her session begins, she is not signed in."""
     verify = credentials.verify
 
     async def overtaken(*given: Any, **also: Any) -> credentials.Proven:
@@ -380,7 +380,7 @@ async def test_what_no_device_answers_is_refused(settings: Settings, app: Gate, 
 async def test_an_agent_without_the_needed_factor_is_led_to_it_from_everywhere(settings: Settings, app: Gate) -> None:
     """R9: every page and form redirects an agent who lacks the required second factor to the page that sets one up.
 
-    The event stream ends. Signing out still works, and contacts need no second factor.
+    The event stream of such an agent ends. Signing out still works, and contacts need no second factor.
     """
     from dataclasses import replace
 
@@ -531,9 +531,9 @@ async def test_no_recovery_code_is_used_up_for_a_password_that_is_none_any_more(
 
 
 async def test_a_new_person_is_added_by_an_admin_who_typed_their_password_lately(app: Gate) -> None:
-    """R20: adding a person more than ten minutes after signing in needs the admin's password again.
+    """R20: an admin who signed in more than ten minutes ago must type the password again to add a person.
 
-    The reason is that the page then shows an invitation link.
+    The reason is that the response contains an invitation link.
     """
     app.settings = replace(app.settings, smtp_url=None)
     agent = {"name": "Tom", "email": "tom@desk.example", "grade": "admin", "department_id": "1"}

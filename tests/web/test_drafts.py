@@ -24,7 +24,7 @@ NEW = {"subject": "Printer", "body": "It smokes.", "case_type": str(INCIDENT), "
 
 
 def key_of(page: httpx.Response) -> str:
-    """Return the key of the first form in the page's main part; the bar above it has forms of its own."""
+    """Return the form key of the first form in the page's `<main>`, because the bar above it has forms too."""
     found = re.search(r'<main.*?name="form_key" value="([^"]+)"', page.text, re.DOTALL)
     assert found
     return found[1]
