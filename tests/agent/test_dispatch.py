@@ -95,7 +95,7 @@ async def test_trying_the_rules_names_who_would_get_a_case(noor: Browser, case: 
 async def test_the_page_of_a_dispatched_case_names_the_rule_to_agents_and_not_to_the_contact(
     noor: Browser, ada: Browser, rule: DispatchRule
 ) -> None:
-    """S3.8, S3.10: agents and the contact see who got a dispatched case; only agents see which rule made this choice."""
+    """S3.8, S3.10: agents and the contact see who got a dispatched case; only agents see which rule chose the agent."""
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="Toner", text="Empty.", case_type_id=INCIDENT, at=now())
     page = (await noor.get(f"/agent/cases/{case.number}")).text
@@ -166,7 +166,7 @@ async def test_more_open_cases_than_one_change_can_have_are_not_handed_over(
 async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_who_got_how_many(
     max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """S3.9: the page of a handover by rules that take turns lists 100 of 101 cases and the agents whom the rules choose.
+    """S3.9: the page of a handover by rules that take turns lists 100 of 101 cases, with the agent of each.
 
     The page changes nothing before the handover is confirmed; afterwards it shows how many cases each agent got. If a
     second manager then hands over the same cases, nothing changes, and the page says that somebody else was faster.

@@ -128,7 +128,7 @@ async def test_an_answer_that_comes_too_late_or_is_empty_is_not_lost(ines: Brows
 
 
 async def test_others_than_the_author_cannot_answer_nor_agents_flag(ines: Browser, max_: Browser) -> None:
-    """C3, R32: Max may not answer the question about Ines's entry, and Ines may not flag or lift; both get 403.
+    """C3, R32: Max may not answer a question about Ines's entry; Ines may not flag entries or lift flags. Both get 403.
 
     An unknown entry or flag gets 404. Nothing changes.
     """
@@ -155,7 +155,7 @@ async def test_the_page_of_an_entry_says_who_flagged_and_rejected_it(ines: Brows
 
 
 async def test_a_rejection_is_undone_from_the_message(max_: Browser) -> None:
-    """D35: the message after Max's rejection has a button that makes the entry submitted again."""
+    """D35: the message after Max's rejection has a button that undoes it: the entry is then submitted again."""
     async with transaction(SYSTEM):
         entry = await log()
     answer = await max_.send_form("/agent/rejections", {"entry": f"{entry.id}:1", "reason": "Which site?"})
@@ -199,7 +199,7 @@ async def test_all_matching_entries_are_approved_at_once_and_changed_ones_are_re
 
 
 async def test_odd_entries_are_left_out_of_all_that_matches_unless_they_are_taken_in(max_: Browser) -> None:
-    """The page for decisions on everything leaves out entries with a warning, unless Max chooses to include them.
+    """The page for a decision on all matching entries leaves out those with a warning, unless Max includes them.
 
     The page counts these entries and links, for each warning, to the list of entries with that warning.
     """
@@ -230,7 +230,7 @@ async def test_a_refused_decision_on_all_comes_back_to_its_own_page(max_: Browse
 
 
 async def test_managers_of_a_service_are_ticked_on_its_form(app: Gate) -> None:
-    """C10: Noor designates Max to approve the time of a service; its page names him, and the audit log has the change.
+    """C10: if Noor designates Max to approve the time of a service, the service's page and the audit log say so.
 
     Ines, who is not a manager, is refused with 422.
     """

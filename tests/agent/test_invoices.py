@@ -60,10 +60,10 @@ async def test_a_draft_shows_its_lines_and_its_time(app: Gate) -> None:
 
 
 async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(app: Gate) -> None:
-    """Max issues the ticked drafts, with consecutive numbers; those that cannot be issued are named.
+    """Max issues the ticked drafts, with consecutive numbers; the page then names each draft that cannot be issued.
 
-    A draft that is ticked without its sum, or with another sum than the page shows, gets 409. A repeat issues nothing
-    and gets 409, a form without ticks gets 422, and Ines gets 403.
+    A tick holds the sum of its draft. A tick without a sum, or with another sum than the draft has, gets 409. A repeat
+    issues nothing and gets 409. A form without ticks gets 422, and Ines gets 403.
     """
     async with transaction(MAX):
         first = await draft(await log(60))
@@ -102,8 +102,8 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
 async def test_issuing_gives_the_number_and_twice_is_a_conflict(app: Gate) -> None:
     """A draft that Max issues gets the next number, a PDF and a CSV file.
 
-    Issuing it without the sum that its page showed, or again, gets 409. The page of the draft then redirects to the
-    invoice.
+    A form without the sum that the page of the draft showed gets 409, and so does a repeat. After the issue, the page
+    of the draft redirects to the invoice.
     """
     async with transaction(MAX):
         draft_id = await draft(await log(60))
@@ -197,10 +197,10 @@ UNPAID = [(MAX, f"/agent/invoices?customer={ACME}"), (ADA, "/invoices?")]
 
 
 async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) -> None:
-    """Managers and the contact filter a customer's invoices by what is owed; further pages and the refresh keep the filter.
+    """Managers and the contact can list only a customer's unpaid invoices; later pages and refreshes keep this filter.
 
-    A partly paid invoice is listed, a paid or a credited one is not, nor are drafts, statements and credit notes. Without
-    a customer, managers cannot filter by it.
+    A partly paid invoice is listed. Paid or credited invoices, drafts, statements and credit notes are left out. If
+    managers have chosen no customer, the filter is ignored.
     """
     async with transaction(MAX):
         free = await log(30, billing="no_charge")
@@ -231,7 +231,10 @@ async def test_what_is_still_to_be_paid_is_listed_for_one_customer(app: Gate) ->
 
 
 async def test_nothing_is_to_be_paid_only_if_no_page_has_an_invoice(app: Gate) -> None:
-    """An emptied further page of what is owed leads back to the first one; only an empty first page says that all is paid."""
+    """Only an empty first page of unpaid invoices says "Nothing to pay".
+
+    A further page that has become empty, or a cursor of nothing, says "No further invoices" instead.
+    """
     async with transaction(MAX):
         invoice = await billing.issue(await draft(await log(60)), by=MAX, at=NOW)
     for reader, address in UNPAID:
@@ -248,7 +251,10 @@ async def test_nothing_is_to_be_paid_only_if_no_page_has_an_invoice(app: Gate) -
 
 
 async def test_a_statement_is_shown_with_its_file(app: Gate) -> None:
-    """D30: a statement is in the list of invoices and shows its time entries on a page and in a CSV file."""
+    """D30: a statement, which lists time for which nothing is charged, is in the list of invoices.
+
+    It shows its time entries on a page and in a CSV file.
+    """
     async with transaction(MAX):
         entry = await log(30, billing="no_charge", comment="Goodwill")
         await billing.approve([entry.choice], by=MAX, at=NOW)
@@ -381,10 +387,10 @@ async def test_a_draft_says_what_its_pdf_cannot_show(app: Gate) -> None:
 
 
 async def test_a_long_document_is_shown_page_by_page(app: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines and time of a long draft or invoice are shown in pages with the number of all of them.
+    """Lines and time entries of a long draft or invoice are shown in pages, each of which shows the total number.
 
-    Removing an entry from a draft redirects to the same page. Ada's page of the invoice shows the first entries of a
-    line and the number of all.
+    After an entry is removed from a draft, the redirect leads to the same page. Ada's page of the invoice shows the
+    first entries of a line and how many there are in total.
     """
     monkeypatch.setattr("portal.billing.documents.contents.SHOWN", 2)
     monkeypatch.setattr("portal.customer.invoices.EXPLAINED", 2)

@@ -159,7 +159,7 @@ async def test_without_a_successor_planned_appointments_are_called_off(case: Cas
 
 
 async def test_an_appointment_that_is_planned_while_its_agent_is_ended_is_handed_over_or_refused(case: Case) -> None:
-    """S1.11: a visit of Ines that is planned while her access is ended goes to Max, her successor, or is refused."""
+    """S1.11: if a visit of Ines is planned while her access is being ended, it goes to her successor or is refused."""
     outcomes = await asyncio.gather(planned(case), end(INES, visitor_id=MAX.id), return_exceptions=True)
     assert outcomes[1] is None
     assert isinstance(outcomes[0], Appointment | Invalid)
@@ -221,7 +221,7 @@ async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> N
 
 
 async def test_time_that_a_timer_has_counted_is_shown_before_its_agent_is_ended(noor: Browser, iness: Case) -> None:
-    """D54: the page on which Noor ends Ines's access shows the number of her timers and links to the form that logs one."""
+    """D54: the page that ends Ines's access shows that a timer of hers is not logged, and links to a form to log it."""
     async with transaction(INES):
         timer = await Timer.start(
             INES, at=now() - timedelta(minutes=50), on=await named(f"case-{iness.number}"), note="Rack 3"
@@ -395,7 +395,7 @@ async def test_a_case_that_is_opened_while_its_contact_ends_is_handed_over_too(c
 async def test_no_case_is_opened_for_a_contact_who_is_just_ending(case: Case) -> None:
     """Opening a case for a contact waits until the ending of the contact's access is committed, and is then refused.
 
-    So is assigning a case to that contact.
+    Making this contact the contact of an existing case is refused in the same way.
     """
     ended = asyncio.Event()
 

@@ -195,9 +195,9 @@ async def test_a_hundred_people_are_a_list(noor: Browser, case: Case) -> None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_the_contact_of_a_case_is_found_by_name(ines: Browser, case: Case) -> None:
-    """R81: without script, the form of a case shows the contact's name, which Ines leaves or replaces by another name.
+    """R81: without JavaScript, the form of a case has the contact's name in a field; Ines can type another name there.
 
-    A name that no contact of the customer has is refused with 422. So is a name that several have; these contacts are
+    A name that no contact of the customer has is refused with 422. So is a name that several contacts have; these are
     then offered as radio buttons.
     """
     await add(contacts=2, name="Sam Twin")
@@ -329,7 +329,7 @@ async def test_a_leaving_agent_names_one_of_many_successors(noor: Browser, case:
 
 @pytest.mark.usefixtures("crowd")
 async def test_one_of_many_managers_approves_for_who_leaves(noor: Browser) -> None:
-    """R81: among more than a hundred managers, the one who approves in place of Max, who leaves, is found by name.
+    """R81: if there are more than a hundred managers, the one who approves time after Max leaves is found by name.
 
     An agent who is not a manager is not found, and a name that several managers have is refused with 422.
     """
@@ -381,10 +381,10 @@ async def value(sql: str, *about: int) -> str | None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Case) -> None:
-    """R81: the agent of an appointment is found by name; without another name, even an agent who has left stays.
+    """R81: Noor types the name of an appointment's agent; if the name is unchanged, even an agent who has left stays.
 
-    A name that no agent has, or several, is refused with 422. A form that is older than the last change of the agent
-    gets 409.
+    A name that no agent has, or that several agents have, is refused with 422. A form loaded before the appointment was
+    given to another agent is refused with 409.
     """
     await add(agents=2, name="Sam Twin")
     new = f"/agent/cases/{case.number}/appointments/new"
@@ -440,9 +440,9 @@ async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) 
 
 @pytest.mark.usefixtures("crowd")
 async def test_a_rule_of_dispatch_chooses_one_of_many_agents(noor: Browser) -> None:
-    """R81: the agent of a dispatch rule is found by name; without another name, even an agent who has left stays.
+    """R81: Noor types the name of a dispatch rule's agent; if the name is unchanged, even an agent who has left stays.
 
-    A name that no agent has, or several, is refused with 422.
+    A name that no agent has, or that several agents have, is refused with 422.
     """
     await add(agents=2, name="Sam Twin")
     here = "/agent/setup/dispatch"
@@ -502,7 +502,7 @@ async def test_members_of_a_project_are_added_by_name(max_: Browser) -> None:
 
 @pytest.mark.usefixtures("crowd")
 async def test_who_is_away_is_shown_with_the_found_agents(ines: Browser, case: Case) -> None:
-    """R81: suggestions and radio buttons say until when an agent is away; without script a hint names who is away."""
+    """R81: suggestions and radio buttons say until when an agent is away; a hint in the page lists who is away."""
     await add(agents=2, name="Sam Twin")
     away = "insert into absence (agent_id, first_day, last_day, note) select id, $1, $2, '' from agent where name = $3"
     async with transaction(SYSTEM) as tx:
@@ -534,9 +534,9 @@ async def test_a_change_of_many_cases_offers_the_agents_whom_the_text_may_mean(i
 
 
 async def test_a_hundred_managers_or_members_are_a_list(max_: Browser) -> None:
-    """R81: the form of an absence lists up to a hundred managers, and that of a project up to a hundred agents.
+    """R81: the form of an absence lists up to a hundred managers, and the form of a project up to a hundred agents.
 
-    If there are more, the form has a search field instead.
+    If there are more people, the form has a search field instead.
     """
     await add(agents=await fill("agent"))
     async with transaction(SYSTEM) as tx:

@@ -94,7 +94,7 @@ async def test_a_view_takes_over_the_filters_of_the_list_that_was_just_seen(ines
 
 
 async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Browser) -> None:
-    """If Max and Ines rename a view at once, Max, who is second, gets 409 with the name that Ines gave; it stays."""
+    """If Max and Ines rename a view at once, Max, who saves second, gets 409; the name that Ines gave stays."""
     view = await saved("Shared", shared=True)
     here = f"/agent/cases/views/{view}"
     async with await Browser.of(app, MAX) as max_:
@@ -107,7 +107,7 @@ async def test_two_managers_of_a_view_do_not_undo_each_other(app: Gate, ines: Br
 
 
 async def test_a_deleted_view_comes_back_within_a_day(ines: Browser) -> None:
-    """Ines restores a deleted view within a day, unless another view has its name by then; a repeat is harmless.
+    """Ines can restore a deleted view for a day, unless another view has the same name by then; a repeat is harmless.
 
     After a day, the view is deleted for good.
     """

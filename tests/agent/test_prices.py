@@ -165,9 +165,9 @@ async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser,
 
 
 async def test_the_settlement_stays_while_prices_change_from_a_date(plan: int) -> None:
-    """D26: a service with price changes keeps its settlement.
+    """D26: while a service has price changes, its settlement, which says how its time is paid for, cannot be changed.
 
-    The database refuses a price change that names no fee if the service is a subscription.
+    If the service is a subscription, the database refuses a price change without a fee.
     """
     async with transaction(NOOR):
         await add(plan)

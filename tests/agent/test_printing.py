@@ -36,9 +36,9 @@ COLUMNS = {
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_every_field_of_a_document_says_what_cannot_be_printed(app: Gate, dsn: str, path: str) -> None:
-    """Every field that documents print requests a warning about characters that cannot be printed while somebody types.
+    """Each field that is printed on documents shows, while somebody types, which characters cannot be printed.
 
-    A stored value with such a character has the warning as soon as the page opens.
+    If a stored value has such a character, the warning is there as soon as the page opens.
     """
     async with transaction(SYSTEM) as tx:
         for table, columns in COLUMNS.items():

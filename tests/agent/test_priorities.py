@@ -176,7 +176,10 @@ async def test_a_priority_gets_a_name_that_no_other_has(noor: Browser, ada: Brow
 
 
 async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(noor: Browser) -> None:
-    """S3.19: changes that are newer than Noor's form stay when she saves it; if she changes the same name, she gets 409."""
+    """S3.19: if Noor saves a form that she loaded before other changes, these changes stay.
+
+    If her form changes a name that was changed in the meantime, she gets 409 with the present name.
+    """
     older = await seen(noor)
     await set_up(noor, name_low="Later", for_contacts_urgent="no")
     assert (await noor.send_form(HERE, older | {"name_high": ["Soon"]})).status_code == 303
@@ -189,7 +192,7 @@ async def test_two_admins_at_once_do_not_silently_undo_each_others_priorities(no
 
 
 async def test_every_text_of_the_corpus_is_a_name_or_is_refused(noor: Browser, ada: Browser, case: Case) -> None:
-    """R54: each text of the corpus is stored as a priority's name or refused; no page shows an invisible character."""
+    """R54: each difficult Unicode text is stored as a priority's name or refused; pages show no invisible character."""
     form = await seen(noor)
     for name, text in CORPUS.items():
         answer = await noor.send_form(HERE, form | {"name_high": [text[:LONGEST]], "seen": [""]})

@@ -50,9 +50,9 @@ async def logged(by: Any = INES, **about: Any) -> TimeEntry:
 
 
 async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
-    """S0.3, S0.8: on the page of a service Ines logs time with a task under that service, even if a field names another service.
+    """S0.3, S0.8: time that Ines logs from the page of a service is under that service, and can have one of its tasks.
 
-    A form that is sent twice makes one entry.
+    This holds even if a field of the form names another service. A form that is sent twice makes one entry.
     """
     async with transaction(MAX):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Installation"))

@@ -165,7 +165,7 @@ async def test_what_a_redaction_costs_does_not_grow_with_the_case(dsn: str, stor
 async def test_search_words_that_do_not_know_their_messages_are_all_written_anew(dsn: str, storage: Storage) -> None:
     """If stored search words do not name their messages, as after an upgrade, a redaction writes all words of the case.
 
-    The words are then the same as those of a case that is new.
+    The result is the same as if the words were written for a new case.
     """
     case, keys = await dialogue(storage)
     async with owner.connected(dsn) as connection:
@@ -179,7 +179,10 @@ async def test_search_words_that_do_not_know_their_messages_are_all_written_anew
 
 
 async def copies(dsn: str, case: Case, text: str) -> None:
-    """Store a copy of the text on the case in a held reply, an appointment, a timer, a flag and a rejection."""
+    """Store a copy of the text on the case in a held reply, an appointment, a timer, a flag and a rejection.
+
+    A held reply is one that the worker sends after a delay.
+    """
     connection = await asyncpg.connect(dsn)
     try:
         entry = await connection.fetchval("select id from time_entry where case_id = $1", case.id)
@@ -230,7 +233,10 @@ async def test_copies_of_a_message_on_its_case_go_with_it(dsn: str, storage: Sto
 
 
 async def test_a_held_reply_that_goes_out_at_this_moment_is_not_waited_for(dsn: str, storage: Storage) -> None:
-    """A redaction does not wait for a held reply that the worker has locked because the reply is going out."""
+    """A redaction does not wait for the lock on a held reply that the worker is just sending.
+
+    A held reply is one that the worker sends after a delay.
+    """
     case, keys = await dialogue(storage)
     await copies(dsn, case, f"It is {SECRET}.")
     connection = await asyncpg.connect(dsn)

@@ -1,4 +1,4 @@
-"""Test the extensions of file names that an admin refuses in addition to those of programs."""
+"""Test that an admin can refuse files by extension, in addition to programs, which are always refused."""
 
 from portal.database import transaction
 from portal.people.readers import SYSTEM

@@ -156,7 +156,7 @@ async def test_what_an_old_page_says_of_the_merged_case_does_not_change_the_othe
 
 
 async def test_an_open_page_of_the_merged_case_still_works(ines: Browser, case: Case) -> None:
-    """On a page that was open during the merge, the feed is that of the other case; replies and notes are stored there."""
+    """A page that was open during the merge gets the feed of the other case; its replies and notes are stored there."""
     other = await open_case("The same again")
     await ines.send_form(MERGING, {"case": [str(other.number), str(case.number)], "into": str(case.number)})
     feed = await ines.get(f"/agent/cases/{other.number}/feed")
@@ -215,7 +215,7 @@ async def test_cases_are_linked_by_number_and_the_link_is_removed(ines: Browser,
 
 
 async def test_the_contact_of_a_case_is_changed_from_its_menu(ines: Browser, case: Case) -> None:
-    """Agents can give a case to another contact of its customer, but not to one of another customer."""
+    """Agents can make another contact of the same customer the contact of a case; one of another customer gets 422."""
     shown = await ines.get(f"/agent/cases/{case.number}")
     assert f"/agent/cases/{case.number}/facts#contact" in shown.text
     fields = {"subject": case.subject, "case_type": "1", "priority": "2", "service": "1", "contact": str(ALAN.id)}

@@ -126,7 +126,8 @@ async def test_many_searches_in_a_minute_have_to_wait(app: Gate, desk: Case, mon
 async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, desk: Case) -> None:
     """R23, R26: the search without a text lists the cases that the person lately opened or wrote in, and no others.
 
-    The latest comes first. A case that Ada may no longer see is left out. Alan, who has opened none, gets no list.
+    The case that was opened last comes first. A case that Ada may no longer see is left out. Alan, who has opened no
+    case, gets no list.
     """
     async with transaction(GIL):
         globex = await Case.find(1002, GIL)
@@ -154,9 +155,9 @@ async def test_the_empty_search_lists_what_the_reader_lately_opened(app: Gate, d
 
 
 async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(app: Gate, desk: Case) -> None:
-    """R23, R26: the search suggests the case with the typed number, cases that match, and customers to agents.
+    """R23, R26: the search suggests the case with the typed number and cases that match; agents also get customers.
 
-    What the reader may not see is not suggested.
+    Nothing that the reader may not see is suggested.
     """
 
     async def suggested(reader: Any, text: str) -> list[str]:

@@ -132,7 +132,7 @@ async def test_only_who_sent_a_reply_takes_it_back_and_only_before_it_went_out(
 
 
 async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ines: Browser, case: Case) -> None:
-    """A reply that would resolve the case does not change the status if the contact replied before it went out."""
+    """If the contact writes while a reply that resolves the case is held, the reply goes out but changes no status."""
     await ines.send_form(f"/agent/cases/{case.number}/replies", reply("Done?", then="resolve"))
     async with transaction(ADA):
         await (await Case.find(case.number, ADA)).reply(by=ADA, text="One more thing.", at=now() + timedelta(seconds=1))

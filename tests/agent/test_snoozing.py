@@ -1,4 +1,4 @@
-"""Test the form that snoozes a case."""
+"""Test the form that snoozes a case, which sets the case aside until a chosen time."""
 
 from datetime import timedelta
 

@@ -261,7 +261,7 @@ async def test_the_time_of_a_case_is_listed_and_filtered(ines: Browser, case: Ca
 async def test_ten_thousand_entries_on_a_case_do_not_slow_its_pages(ines: Browser, case: Case) -> None:
     """S1.12: with ten thousand entries, the page of a case and the list of its time have less than 150 kB each.
 
-    Together they take at most 19 SQL statements. Links lead to 50 further entries each.
+    Together they take at most 19 SQL statements. Each page has a link to 50 further entries.
     """
     async with transaction(INES) as tx:
         await tx.execute(

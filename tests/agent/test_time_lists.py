@@ -257,7 +257,7 @@ async def test_a_rejected_entry_is_saved_and_submitted_in_one_step(app: Gate, in
 
 
 async def test_saving_and_submitting_in_one_step_is_undone(ines: Browser, case: Case) -> None:
-    """C5: after Ines has saved and submitted a rejected entry at once, Undo makes it rejected again and keeps her change.
+    """C5: if Ines saves and submits a rejected entry in one step, Undo makes it rejected again and keeps her change.
 
     The message with Undo appears after saving on the page, in the row, and in a row that moves to another day.
     """

@@ -148,7 +148,7 @@ class TestOff:
     async def test_without_tracking_no_page_shows_time(
         self, places: Places, ines: Browser, max_: Browser, noor: Browser
     ) -> None:
-        """S1.6: while tracking is off, no page links to time, has a form or key for it, or names it in the navigation."""
+        """S1.6: while time tracking is off, no page has a link, a form or a keyboard shortcut for time."""
         await set_rules(tracks_time="")
         shown = []
         for actor, browser in (("Ines", ines), ("Max", max_), ("Noor", noor)):
@@ -173,7 +173,10 @@ class TestOff:
         assert (await ines.get("/agent/time")).status_code == 200
 
     async def test_a_case_without_a_project_says_how_it_gets_time(self, ines: Browser, case: Case) -> None:
-        """S1.8: with "projects only", a case without a project offers to choose one, and Ines's time on that case gets 422."""
+        """S1.8: if only cases of projects can have time, Ines's time on a case without a project gets 422.
+
+        The page of that case offers to choose a project.
+        """
         await set_rules(projects_only="yes")
         page = (await ines.get(f"/agent/cases/{case.number}")).text
         assert "Connect this" in page

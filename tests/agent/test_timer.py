@@ -190,7 +190,7 @@ async def test_a_timer_goes_on_after_its_agent_has_signed_out(app: Gate, ines: B
 async def test_a_forgotten_timer_is_asked_about(app: Gate, clock: Clock) -> None:
     """D54: a page asks Ines whether a timer of 14 hours should keep all its time, keep 30 minutes, be discarded, or run on.
 
-    She keeps 30 minutes, which the form for time then shows; doing so again gets 409, and the question is gone.
+    She keeps 30 minutes, which the form for time then shows. The same request again gets 409, and no page asks again.
     """
     timer = await started(await Browser.of(app, INES, at=clock.passes(hours=7, minutes=2)))
     ines = await Browser.of(app, INES, at=clock.passes(hours=14, minutes=3))

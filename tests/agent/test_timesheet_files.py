@@ -154,7 +154,7 @@ async def test_a_file_that_the_storage_has_lost_is_not_found(app: Gate) -> None:
 async def test_a_file_whose_worker_was_stopped_is_made_by_the_next_one(
     max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R60: after a job was stopped between storing the file and recording it, the next run makes the file under the same key.
+    """R60: if a job is stopped after storing its file and before recording it, the next run replaces the stored file.
 
     The storage then has one file, which Max can download.
     """

@@ -75,9 +75,10 @@ async def world(dsn: str) -> dict[str, int]:
 
 
 async def test_the_help_desk_and_projects_have_timesheets_of_a_range_of_days(app: Gate, world: dict[str, int]) -> None:
-    """S2.26, S2.27, S2.29: a timesheet shows Max every entry of its kind and days, whatever its state, and no other.
+    """S2.26, S2.27, S2.29: a timesheet shows Max all entries of the chosen kind (help desk, project or all) and days.
 
-    Without a kind and days, it shows the help desk's time of the current month. Invalid values in the URL are ignored.
+    The state of an entry does not matter. Without a kind and days, the timesheet shows the help desk's time of the
+    current month. Invalid values in the URL are ignored.
     """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         desk = {world[name] for name in ("case", "globex", "general", "noor", "rejected")}
@@ -209,9 +210,9 @@ async def test_the_pages_of_a_timesheet_show_each_entry_once(app: Gate, world: d
 
 
 async def test_sums_of_very_many_entries_are_fetched_after_the_page(app: Gate, world: dict[str, int]) -> None:
-    """If over 5,000 entries match, the page of a timesheet says only that there are more.
+    """If more than 5,000 entries match, the page of a timesheet says only "More than 5,000 entries".
 
-    A request by htmx, and the page with `sums=all`, give the sums of all.
+    A later request by htmx, and the page with the query parameter `sums=all`, give the sums of all entries.
     """
     async with transaction(SYSTEM):
         await many(5_100)
@@ -331,10 +332,10 @@ async def test_approved_time_is_flagged_on_the_timesheet_until_it_is_billed(app:
 
 
 async def test_all_that_match_a_filter_are_decided_on_at_once(app: Gate, world: dict[str, int]) -> None:
-    """S0.29, D35: Max decides on the 123 entries that match a filter at once: 122 are approved.
+    """S0.29, D35: Max approves all 123 entries that match a filter at once; 122 of them are approved.
 
-    The one that changed since the page was opened is not, and the page says why. If he rejects without a reason, he
-    gets 422 and the same page.
+    One entry was changed after the page was opened. It is not approved, and the page says why. If Max rejects entries
+    without a reason, he gets 422 and the same page.
     """
     async with transaction(SYSTEM):
         await many(120)

@@ -28,7 +28,7 @@ FIELDS = {"hours": "10h", "price": "900", "sold_on": "2026-11-01", "usable_once"
 
 @pytest.fixture
 async def care(dsn: str) -> int:
-    """Create a voucher service of Acme that holds time which no voucher covers; return its id."""
+    """Create a service of Acme with the settlement `voucher` and the overflow `hold`; return the service's id."""
     async with transaction(SYSTEM):
         return await a_service(ACME, ACME_CONTRACT, "Care", settlement="voucher", overflow="hold")
 

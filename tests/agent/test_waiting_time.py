@@ -1,4 +1,4 @@
-"""Test the list of waiting time: every entry can be reached, ticks are kept, and one decision is undone as a whole."""
+"""Test the list of time that waits for approval: each entry can be reached, ticks stay, and decisions can be undone."""
 
 import re
 from datetime import timedelta
@@ -57,7 +57,7 @@ async def many(count: int, agent_id: int = INES.id, state: str = "submitted") ->
 
 
 async def test_nothing_is_hidden_however_much_waits(max_: Browser) -> None:
-    """The pages of Max's waiting time show each of 337 entries of Ines and Noor once, and the total of all."""
+    """The pages of the time that waits for Max's approval show each of 337 entries once, and the total number."""
     async with transaction(SYSTEM) as tx:
         await many(250)
         await many(87, NOOR.id)
