@@ -32,10 +32,10 @@ _numbers = itertools.count(1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Record that the tests that `./dev test` may spare passed with the current files, so that it skips them next time.
+    """If all tests have passed, write the stamps by which `./dev test` skips tests whose files are unchanged.
 
-    PORTAL_TEST_STAMPS has the paths of the files to write, each with a digest of the current files, as
-    `path=digest:path=digest`.
+    A stamp is a file with a digest of the files on which a group of tests depends. PORTAL_TEST_STAMPS has the path and
+    the digest of each stamp to write, as `path=digest:path=digest`.
     """
     stamps = os.environ.get("PORTAL_TEST_STAMPS", "")
     if stamps and exitstatus == 0 and not hasattr(session.config, "workerinput"):
@@ -46,9 +46,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that drive a browser, before `-m` chooses by the marks, and begin with them.
+    """Mark the tests that drive a browser, and sort them before all others. Do this before `-m` selects by the marks.
 
-    They take longest, so no worker is idle at the end while another runs one.
+    These tests take longest. If they were last, a worker would be idle at the end while another still runs one.
     """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
@@ -307,7 +307,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """Yield a data folder for an embedded server that the server's account can reach, as in an ordinary clone.
+    """Yield a data folder for an embedded server; the server's account can reach the folder, as in an ordinary clone.
 
     The folder and the server are removed afterwards.
     """

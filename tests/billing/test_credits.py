@@ -317,7 +317,9 @@ def end(on: str) -> dict[str, Any]:
 
 
 def test_a_contract_that_ends_gives_the_fee_of_its_unused_days_back() -> None:
-    """January and February are paid in advance. The contract ends on 21 January, so 11 of 31 days and February go back.
+    """Fees of January and February are billed in advance; then the contract ends on 21 January.
+
+    The fee of the last 11 of 31 days of January and the fee of February are credited.
 
     | fee | paid   | due for 20 of 31 days | credited |
     |-----|--------|-----------------------|----------|
@@ -345,7 +347,7 @@ def test_an_earlier_end_credits_only_the_further_days_and_a_later_one_is_refused
 @books.quick
 @pytest.mark.slow
 def test_an_end_leaves_what_would_have_been_charged_had_it_been_known(day: int, runs: int, fee: str) -> None:
-    """If a contract is ended after its fees were billed, invoices less credits cost what an end known at first would cost."""
+    """If a contract's end is set after its fees were billed, invoices less credits are as if the end had been known."""
     on = f"2026-0{1 + day // 31}-{day % 31 or 1:02}" if day < 59 else "2026-03-10"
     if on == "2026-01-01":
         on = "2026-01-02"

@@ -186,7 +186,10 @@ async def test_a_start_that_is_moved_earlier_inside_a_billed_period_costs_the_fe
 
 
 async def test_the_share_of_earlier_days_is_that_of_a_fee_that_was_changed_since() -> None:
-    """D26, D37: days billed at the old fee of 100.00 stay; 15 earlier days of the 30 cost half of the new fee of 200.00."""
+    """D26, D37: 15 of 30 days are billed at a fee of 100.00; then the fee becomes 200.00 and the start moves 15 days back.
+
+    The billed days keep their 50.00, and the 15 added days cost 100.00, which is half of the new fee.
+    """
     async with transaction(MAX):
         plan = await a_service(
             ACME, ACME_CONTRACT, "Care", **PLAN | {"fee": Decimal(100), "effective_start": date(2026, 9, 16)}

@@ -1,4 +1,4 @@
-"""Test issuing: numbers have no gaps, issued invoices and their files never change, and who may see them."""
+"""Test issuing: numbers have no gaps, issued invoices and their files never change, and only some readers see them."""
 
 import asyncio
 import contextlib
@@ -351,7 +351,7 @@ async def test_numbers_have_no_gap_and_rise_with_time_when_ten_issue_at_once() -
 
 
 async def test_without_company_or_numbers_nothing_is_issued(dsn: str) -> None:
-    """Without a company or a number series no invoice can be issued; the refusal names what is missing."""
+    """If the company's data or the number series is not set up, issuing is refused with a message that names it."""
     async with transaction(MAX):
         draft_id = await draft()
         assert await billing.missing() == []

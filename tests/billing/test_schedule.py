@@ -66,8 +66,8 @@ async def counted() -> tuple[int, int, int]:
 async def test_a_run_begins_once_on_its_day_and_issues_what_it_makes() -> None:
     """S2.43: on the first of December in Berlin, one run bills all customers but the excluded one, and issues invoices.
 
-    If the worker is late, it begins the run late, still up to the scheduled date. No run begins on the day on which
-    the schedule is set.
+    If the worker is late, the run begins late, but bills only up to the scheduled date. No run begins on the day on
+    which the schedule is set.
     """
     await set_up(cycle="monthly", outcome="issue")
     async with transaction(NOOR):

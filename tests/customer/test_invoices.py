@@ -107,7 +107,7 @@ async def test_the_files_are_what_was_stored(app: Gate, invoice: billing.Invoice
 
 
 async def test_the_first_reading_is_recorded_and_shown(app: Gate, invoice: billing.Invoice) -> None:
-    """Only the first time that Ada opens an invoice is recorded; she sees that time from then on, and so does Max."""
+    """Only the first time that Ada opens an invoice is recorded; from then on, she and Max see that she has seen it."""
     async with await Browser.of(app, ADA, at=NOW) as browser:
         assert "Seen by you" not in (await browser.get(INVOICE)).text
         app.clock = lambda: NOW + timedelta(minutes=5)
@@ -209,7 +209,7 @@ async def test_a_statement_is_shown_beside_the_invoices(app: Gate) -> None:
 
 
 async def test_a_statement_of_a_company_that_is_not_set_up_has_no_pdf(app: Gate, dsn: str) -> None:
-    """D30: without the company's name and address, a statement's PDF is refused with 409, and its page and CSV are served."""
+    """D30: while the company's name and address are not set up, a statement's PDF gets 409; its page and CSV are served."""
     async with transaction(MAX):
         await billing.approve([(await log(30, billing="no_charge")).choice], by=MAX, at=NOW)
         run = await billing.run(NOVEMBER, [ACME], by=MAX, at=NOW)

@@ -110,7 +110,7 @@ async def test_a_watcher_sees_the_case_and_is_notified_of_it() -> None:
 
 
 async def test_a_contact_who_may_not_share_a_case_changes_nothing() -> None:
-    """A watcher can neither add a watcher nor make the case confidential nor hand the case over.
+    """A watcher who sees only their own cases can neither add a watcher nor make the case confidential nor hand it over.
 
     Another customer's contact cannot add a watcher either. Neither another customer's contact nor the contact of the
     case can be added as a watcher.
@@ -162,7 +162,10 @@ async def test_a_confidential_case_is_seen_by_its_participants_alone() -> None:
 
 
 async def test_the_live_stream_and_notices_of_a_confidential_case_reach_participants_only() -> None:
-    """R12: Ada's open pages get one event when the case becomes confidential, and none later; she has no notices about the case."""
+    """R12: Ada's open pages get one event when the case becomes confidential, and none for later changes of the case.
+
+    Her inbox has no notices about the case any more.
+    """
     case = await opened(ADA)
     await do("hand_over", case, ALAN.id, stays=True, by=ADA)
     await do("set_confidential", case, True, by=ALAN)

@@ -225,7 +225,7 @@ async def test_a_contact_without_the_right_sees_only_own_cases() -> None:
 async def test_an_outbox_row_names_the_contact_of_the_case_at_that_moment() -> None:
     """R26: each outbox row has the id of the person who was the contact of the case when the row was written.
 
-    Live updates need this contact, because a contact who may not see colleagues' cases gets updates of own cases only.
+    Live updates need this id, because a contact who may not see colleagues' cases gets updates only of their own cases.
     """
     case = await opened(ALAN)
     async with transaction(ADA):

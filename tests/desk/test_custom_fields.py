@@ -77,7 +77,7 @@ async def test_a_contact_fills_in_shown_fields_and_sees_no_hidden_one() -> None:
     """S3.18: Ada fills in the fields that she sees, and numbers keep all decimals.
 
     She can neither read nor fill in a hidden field. The database too hides that field and its values from her, and
-    refuses to store her value of a hidden field or her value on Alan's case.
+    does not let her store a value of that field, nor a value of any field on Alan's case.
     """
     serial, hours = await made("Serial number"), await made("Power draw", "number")
     secret, since = await made("Warranty until", "date", hidden=True), await made("Bought on", "date")

@@ -25,7 +25,7 @@ def at(text: str, zone: str = "Europe/Berlin") -> datetime:
 
 
 def due(hours: Hours, start: str, minutes: int, *pauses: tuple[str, str | None]) -> str | None:
-    """Return when `minutes` of business hours have passed since `start`, pauses left out, or None if never.
+    """Return when `minutes` of business hours outside the pauses have passed since `start`, or None if they never have.
 
     All times are texts, on the clock of the hours' time zone. The end of a pause is None while it lasts.
     """
