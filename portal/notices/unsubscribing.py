@@ -58,7 +58,7 @@ class Unsubscription:
 
     @property
     def words(self) -> list[str]:
-        """Return the labels of what is switched off, as on the page of choices, without kinds that no longer exist."""
+        """Return the labels of what is switched off, as the account page shows them; kinds that are gone are left out."""
         if DIGEST in self.names:
             return ["The daily digest"]
         kinds = [KINDS[name] for name in self.names if name in KINDS]

@@ -26,7 +26,7 @@ term is left. For a contract that renews itself, the days are counted back from 
 given.
 """
 MORNING = 8
-"""The hour of the day, in the company's time zone, from which people are warned of what ends."""
+"""The hour of the day, in the company's time zone, from which people are warned of vouchers and contracts that end."""
 
 _NOTICES = {"low": "hours.low", "used_up": "hours.low", "expiring": "hours.expiring", "ending": "contract.ending"}
 """The kind of notice by the kind of warning."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from piccolo.query import OrderByRaw, Select
 
 SELECTABLE = 100
-"""The most options of a select field of people. A form with more has a search field instead."""
+"""The maximum number of people in a select field. If there are more, the form has a search field instead."""
 
 
 class Offered(NamedTuple):

@@ -24,7 +24,7 @@ from portal.people.readers import SYSTEM, AgentReader
 from portal.storage import Storage
 
 LONGEST = 120
-"""The maximum number of characters of a reason, so that it fits where a subject was."""
+"""The maximum number of characters of a reason, so that the note with the reason fits in place of a subject."""
 NOUNS = {
     "subject": "the subject", "message": "a message", "file": "a file", "time": "the comments of a time entry",
     "field": "a field", "rating": "the words of a rating", "held": "a reply that did not go out",

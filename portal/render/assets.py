@@ -62,7 +62,7 @@ def address(root: Path, name: str) -> str:
 
 
 def asset(root: Path, name: str) -> Asset:
-    """Return the file or bundle called `name` below `root`. It is read once per process.
+    """Return the file or bundle called `name` below `root`. Each file and bundle is read once per process.
 
     Raise `FileNotFoundError` if there is no such file or bundle, or if `name` leads outside `root`.
     """

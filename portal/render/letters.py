@@ -12,7 +12,7 @@ from typing import Any
 from portal import render
 
 SIGN = "\N{WHITE SQUARE}"
-"""The character that is printed instead of one that no font has. The font Inter has this character."""
+"""The character that is printed in place of any character that no font has. The font Inter has this sign."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _SILENT = "\ufe00-\ufe0f\u20e3\U000e0020-\U000e007f\U000e0100-\U000e01ef"

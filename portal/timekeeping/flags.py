@@ -75,7 +75,7 @@ class OpenFlag:
 
 
 CUSTOMER = "The customer"
-"""The name that pages show for who asked if a customer's question has flagged the time. It begins a sentence."""
+"""What pages show, at the start of a sentence, as the name of the asker of a customer's question."""
 
 OPEN_FLAG = f"""
 (select json_build_object('id', f.id, 'question', f.question, 'by_id', h.id, 'by', coalesce(h.name, '{CUSTOMER}'), 'at', f.flagged_at,

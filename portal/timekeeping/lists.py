@@ -304,7 +304,7 @@ async def find(reader: AgentReader, entry_id: int) -> ListedEntry:
 
 
 async def left_count(reader: AgentReader) -> int:
-    """Return the number of draft and rejected time entries of agents other than the reader who have left."""
+    """Return the number of draft and rejected entries of agents who have left. The reader's own entries do not count."""
     count: int = await current().fetchval(
         f"select count(*) from time_entry e join agent a on a.id = e.agent_id where {VISIBLE[reader.database_role]} and {LEFT}",  # noqa: S608
         reader.id,

@@ -59,7 +59,7 @@ class Form:
 
     @property
     def had_files(self) -> bool:
-        """Return whether the form has files: stored with this form before, or sent now and stored or refused."""
+        """Return whether files were uploaded for the form earlier or sent with it now, even if they were refused."""
         return bool(self.files or self.problems)
 
     @property

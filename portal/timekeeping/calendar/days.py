@@ -10,7 +10,7 @@ from portal.timekeeping.filters import Filter
 from portal.timekeeping.lists import ListedEntry, page
 
 MOST = 200
-"""The maximum number of entries of one day on the page; the list of entries has the rest."""
+"""The maximum number of entries of one day on the page; the list of entries shows all of them."""
 SHORTEST_GAP = 5
 """The minimum length of a gap between two entries, in minutes. Shorter ones are not shown."""
 

@@ -58,7 +58,7 @@ class TimerLine:
 
     @property
     def address(self) -> str:
-        """Return the URL path of the thing to which the timer is attached; if there is none, of the timer itself."""
+        """Return the URL path of the thing to which the timer is attached, or of the timer if it is not attached."""
         return address_of(self.on) if self.on else f"/agent/timer/{self.id}"
 
     def elapsed(self, at: datetime) -> timedelta:
@@ -145,7 +145,7 @@ async def timers_of(agent: AgentReader | Agent) -> list[TimerLine]:
 
 
 async def discarded_of(reader: AgentReader, at: datetime) -> list[TimerLine]:
-    """Return the reader's timers that were discarded in the last day, the latest first."""
+    """Return the reader's timers that were discarded within the last 24 hours, the latest first."""
     rows = await current().fetch(
         f"{_LINES} t.ended_at > $2 and t.entry_id is null order by t.ended_at desc, t.id desc",
         reader.id, at - DISCARDED_SHOWN,

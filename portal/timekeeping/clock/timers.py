@@ -87,7 +87,7 @@ class Timer(Table, tablename="timer"):
 
     @classmethod
     async def _open_on(cls, by: AgentReader, on: On) -> Self | None:
-        """Return the timer on `on` that the agent created last and has not ended, or None if there is none."""
+        """Return the agent's latest timer on `on` that has not ended, or None if there is none."""
         query = cls._own(by).where(cls.ended_at.is_null())
         for name, value in _place(on).items():
             column = getattr(cls, name)
