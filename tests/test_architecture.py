@@ -101,7 +101,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictCo
 
 @on_every(MODULES)
 def test_a_loop_of_transactions_is_a_batch(path: Path) -> None:
-    """Only the module `batches` opens transactions in a loop, so that the outcome for each member of a batch is reported."""
+    """Only the module `batches` opens transactions in a loop, because it reports the outcome for each object."""
     loops = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, LOOPS)]
     opened = {
         inner.lineno

@@ -101,7 +101,10 @@ async def test_what_is_logged_or_timed_is_not_forgotten(worked: Case, of: str) -
 
 
 async def test_a_suggestion_is_logged_once(worked: Case) -> None:
-    """A suggestion that Ines logs becomes one entry of that day under the case's service; logging it again is refused."""
+    """A suggestion that Ines logs becomes one entry of that day under the case's service.
+
+    Logging the same suggestion again is refused.
+    """
     pick = Pick(worked.number, DAY)
     async with transaction(INES):
         first = await log_forgotten(INES, [pick, pick], at=NOW)

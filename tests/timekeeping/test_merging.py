@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("dsn")
 
 
 async def pair(by: Any = ADA) -> tuple[Case, Case]:
-    """Open and return two cases, the first by `by` and the second by Ada; most tests merge the first into the second."""
+    """Open a case by `by` and a case by Ada, and return both. Most tests merge the first case into the second."""
     return await opened(by, subject="Printer offline", text="It beeps."), await opened(subject="Printer jams")
 
 
@@ -103,7 +103,7 @@ async def test_messages_appointments_and_time_move_together_and_the_log_stays() 
 
 
 async def test_the_page_shows_the_logs_of_all_merged_cases_with_their_numbers() -> None:
-    """D53, S3.10: the page of a case shows the logs of all cases that were merged into it, also over two merges in a row."""
+    """D53, S3.10: the page of a case shows the logs of all cases merged into it, also after two merges in a row."""
     first, second = await pair()
     third = await opened(subject="Third")
     await merged(first, into=second)
@@ -209,7 +209,7 @@ async def test_timers_follow_and_links_move_without_doubles() -> None:
 
 
 async def test_an_approval_stays_and_settled_time_keeps_the_number_of_its_document() -> None:
-    """D53: approved time stays approved on the other case; the draft of an invoice still names the merged case's number."""
+    """D53: approved time stays approved on the other case, and a draft invoice keeps the number of the merged case."""
     old, new = await pair()
     async with transaction(SYSTEM):
         settled, approved = await log(60, case_id=old.id), await log(45, case_id=old.id)
@@ -590,9 +590,9 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
 
 
 async def test_of_two_merges_at_once_the_second_is_refused() -> None:
-    """A merge that waits for another merge of the same case is refused, be it into a third case or in the other direction.
+    """A merge that waits for another merge of the same case is refused, unless it is the same merge.
 
-    Repeating the first merge changes nothing.
+    The refused merges go into a third case or in the other direction. Repeating the first merge changes nothing.
     """
     gate = await gated()
     third = await opened(subject="Third")

@@ -79,7 +79,10 @@ async def test_a_form_that_is_sent_twice_starts_one_timer() -> None:
 
 
 async def test_two_tabs_at_once_start_one_timer() -> None:
-    """If two tabs send the same form at once, one timer starts; a second form starts a second timer and pauses the first."""
+    """If two tabs send the same form at once, one timer starts.
+
+    Another form, which is sent at the same time, starts a second timer and pauses the first.
+    """
 
     async def start(key: uuid.UUID) -> None:
         async with transaction(INES):
@@ -138,7 +141,8 @@ async def test_a_discarded_timer_can_be_brought_back() -> None:
 async def test_of_a_forgotten_timer_the_first_minutes_are_kept() -> None:
     """D54: when Ines keeps 30 minutes of a forgotten timer, only the time since it was last resumed is shortened.
 
-    A length that is not positive or not shorter is refused, and so is a second attempt, because the timer no longer runs.
+    A length that is not positive, or not shorter than that time, is refused. A second attempt is refused too, because
+    the timer no longer runs.
     """
     async with transaction(INES):
         timer = await Timer.start(INES, at=NOW)
@@ -165,7 +169,7 @@ async def test_a_timer_that_still_runs_is_not_asked_about_again() -> None:
 
 
 async def test_a_timer_is_logged_once() -> None:
-    """A timer is logged as one entry: logging it again with the same entry changes nothing, and another entry is refused.
+    """A timer is logged as one entry: the same entry again changes nothing, and another entry is refused.
 
     If the entry is deleted, the timer can be restored.
     """

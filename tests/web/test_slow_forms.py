@@ -148,7 +148,10 @@ async def test_a_factor_is_not_removed_by_a_session_that_has_just_ended(app: Gat
 
 
 async def test_of_two_changes_of_a_password_at_once_one_is_made(app: Gate) -> None:
-    """R17: if Ada changes her password in two browsers at once, one change succeeds and ends the other browser's session."""
+    """R17: if Ada changes her password in two browsers at once, only one change succeeds.
+
+    That change ends the session of the other browser.
+    """
     others = ("seven walnut kites over Rugby", FRESH)
     async with await Browser.of(app, ADA) as one, await Browser.of(app, ADA) as two:
         forms_of_both = [{"current_password": PASSWORD, "password": fresh, "again": fresh} for fresh in others]
