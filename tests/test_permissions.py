@@ -80,7 +80,7 @@ ADMINS = Row(IN, 404, 404, 404, 403, 403, OK)
 SUBMITTED_BY_INES = Row(IN, 404, 404, 404, OK, 404, 404)
 """For undoing a submission or a reply of Ines, which only she may do."""
 NOORS = Row(IN, 404, 404, 404, 404, 404, OK)
-"""For Noor's timer, absence, notice and bulk change of cases, which nobody else may see or change, not even a manager."""
+"""For Noor's timer, absence, notice and bulk change, which nobody else may see or change, not even a manager."""
 WHO_DECIDED = Row(IN, 404, 404, 404, 403, OK, 404)
 """For undoing a decision on several entries, which only the manager who made it may do; here that is Max."""
 WHO_WORKED = Row(IN, 404, 404, 404, OK, 403, 403)

@@ -590,9 +590,10 @@ async def test_an_approval_and_a_billing_run_wait_for_the_merge() -> None:
 
 
 async def test_of_two_merges_at_once_the_second_is_refused() -> None:
-    """A merge that waits for another merge of the same case is refused, unless it is the same merge.
+    """A merge that waits for another merge of the same case is refused.
 
-    The refused merges go into a third case or in the other direction. Repeating the first merge changes nothing.
+    This holds for a merge into a third case and for one in the other direction. Repeating the first merge afterwards
+    changes nothing.
     """
     gate = await gated()
     third = await opened(subject="Third")
