@@ -54,9 +54,9 @@ def test_entries_of_one_step_compete_in_the_order_of_their_days() -> None:
 
 
 def test_an_approved_entry_keeps_its_cover_from_an_earlier_day() -> None:
-    """An approved entry keeps its prepaid minutes if an entry of an earlier day is to be approved later.
+    """An approved entry keeps its prepaid minutes when a manager then tries to approve an entry of an earlier day.
 
-    The later approval is refused, as no minutes are left.
+    The second approval is refused, because no prepaid minutes are left.
     """
     entries = [an_entry("late", "2026-01-20", 60), an_entry("early", "2026-01-05", 10)]
     output = outcome(entries, [{"approve": ["late"]}, {"approve": ["early"]}])

@@ -83,7 +83,10 @@ async def test_two_managers_who_put_the_same_time_on_do_it_once() -> None:
 
 
 async def test_a_charge_and_a_discount_are_lines_with_the_vat_of_their_service() -> None:
-    """S4.4, D41: lines added by hand count in net and VAT, stay when time is taken off the draft, and can be removed again."""
+    """S4.4, D41: a charge and a discount added by hand are part of the draft's net and VAT, and can be removed again.
+
+    They stay on the draft when time is taken off it.
+    """
     draft_id, (_, second) = await a_draft(60, 60)
     await add(draft_id, "45.50", label="Cable")
     await add(draft_id, "20", "discount", label="Thank you")

@@ -48,7 +48,7 @@ async def pieces(entry: Logged) -> list[tuple[Any, ...]]:
 async def test_a_trip_costs_its_fee_however_long_it_took_and_draws_nothing() -> None:
     """S3.22, D20: a trip of 45 minutes under a subscription with 10 included hours costs 50.00 and draws no hours.
 
-    The draft has 50.00 for the trip beside the fee of the period, and work by the hour still draws the included hours.
+    The draft has a line of 50.00 for the trip, which says "fixed fee" instead of a unit price.
     """
     async with transaction(MAX):
         plan = await a_service(ACME, ACME_CONTRACT, "Care", **PLAN)
@@ -95,7 +95,10 @@ async def test_a_fee_needs_no_rate_and_can_be_0_minutes_or_free() -> None:
 
 
 async def test_a_line_of_trips_and_hours_has_no_unit_price() -> None:
-    """D7, D6: a line of a trip at 50.00 and an hour at 120.00 says "various rates"; the time detail says "fixed fee"."""
+    """D7, D6: an invoice line that sums a trip at 50.00 and an hour at 120.00 says "various rates".
+
+    In the time detail, the row of the trip says "fixed fee".
+    """
     async with transaction(MAX):
         await trip(await travel())
         hour = await log(60)

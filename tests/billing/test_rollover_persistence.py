@@ -110,7 +110,7 @@ async def test_an_approval_after_the_run_finds_only_what_did_not_roll_on() -> No
 
 
 async def test_a_deleted_draft_opens_its_periods_again() -> None:
-    """D26: once a draft is deleted, what rolls over follows from approved time again, until the next run fixes it."""
+    """D26: once a draft is deleted, rolled-over minutes are computed from approved time again until the next run fixes them."""
     async with transaction(MAX):
         plan = await a_plan()
         await approved(400, service=plan)

@@ -1,4 +1,4 @@
-"""Test which deadlines a case has after each thing that may happen to it."""
+"""Test which deadlines a case has after each action on it, and after changes of targets and business hours."""
 
 from datetime import datetime, timedelta
 from typing import Any
