@@ -91,8 +91,8 @@ async def compare(beside: asyncpg.Connection, watched: list[int], cases: int) ->
 async def measured(owner_url: str, open_cases: int) -> None:
     """Fill a new database with `open_cases` open cases, and print how long computing their deadlines takes.
 
-    The business hours are changed three times, and all deadlines are computed after each change. The first time no case
-    has a deadline yet, so only the other times are compared with plain SQL.
+    The business hours are changed three times, and all deadlines are computed after each change. At the first change,
+    no case has a deadline yet, so only the second and the third change are compared with plain SQL.
     """
     cases = open_cases * 5 // 3
     await schema.migrate(owner_url)

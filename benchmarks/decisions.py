@@ -1,7 +1,7 @@
 """`python -m benchmarks.decisions`: measure decisions on 10,000 entries at once, and compare them with plain SQL.
 
 For comparison, one statement of plain SQL stores what an approval stores: the state of each entry, its approval and its
-allocation. Both run in the same database, one after the other, several times; each run is rolled back.
+allocation. The decisions and plain SQL run in the same database in turns, several times. Each run is rolled back.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """`python -m benchmarks.lighthouse`: print Lighthouse's scores of pages of the demo, on a phone and on a desktop.
 
 The module builds the static files as they are in a wheel, serves a demo, and drives Debian's Chromium. Lighthouse
-simulates the performance from what a page loads, so the score depends little on the machine; other programs that run at
-the same time lower it.
+simulates the performance from what a page loads, so the score depends little on the machine. Other programs that run at
+the same time lower the score.
 """
 
 import argparse
@@ -35,8 +35,8 @@ GOALS = {"desktop": 100, "mobile": 98}
 TRIES = 3
 """The maximum number of attempts for a page: on a busy machine Lighthouse sometimes fails with NO_NAVSTART."""
 LONGEST_LOAD = 10
-"""After this many seconds Lighthouse treats a page as loaded. By default it waits until no request is open, or for 45
-seconds. The event stream of live updates stays open, so each page would take the 45 seconds."""
+"""After this many seconds, Lighthouse treats a page as loaded. By default, Lighthouse waits until no request is open,
+but at most 45 seconds. The event stream of live updates stays open, so each page would take the 45 seconds."""
 LONGEST_TRY = 120
 """After this many seconds an attempt counts as failed, and Lighthouse and its Chromium are ended."""
 LONGEST_START = 900
@@ -145,8 +145,8 @@ def judged(address: str, cookies: str, form: str) -> dict[str, Any]:
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
     """Run a command for `LONGEST_TRY` seconds at most; return its exit status and its output on both streams.
 
-    If the command prints nothing to standard output or takes longer, the status is 1. The command has a process group
-    of its own, which is killed afterwards, because a failed Lighthouse leaves its Chromium running.
+    If the command prints nothing to standard output or takes longer, the status is 1. Afterwards, kill all processes
+    that the command has started, because a failed Lighthouse leaves its Chromium running.
     """
     started = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

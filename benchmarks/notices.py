@@ -3,8 +3,8 @@
 First, each of 10,000 cases gets a reply. Two steps are measured: making the notices of the contacts from the outbox,
 and enqueueing their mails. Then 1,000 people have ten notices each. Two more steps are measured: enqueueing the
 digests, and composing each of them. For comparison, one statement of plain SQL inserts the same notices, and another
-the same batches and jobs. All runs use the same database, one after the other. Each is rolled back, except that the
-notices of the digests to be composed are committed. No mail is sent.
+the same batches and jobs. All runs use the same database, one after the other, and are rolled back. Only the notices of
+the digests to be composed are committed. No mail is sent.
 """
 
 import argparse
@@ -143,7 +143,7 @@ async def measured(owner_url: str, settings: Settings, replies: int, people: int
 async def _written(settings: Settings, at: datetime) -> float:
     """Compose the digest of each person once, and return how many milliseconds that took.
 
-    The notices and batches that this needs are inserted at the first call, and committed.
+    The first call inserts the notices and batches of the digests, and commits them.
     """
     async with transaction(SYSTEM) as tx:
         if not await tx.fetchval("select exists (select from notice where mail = 'digest')"):

@@ -70,10 +70,13 @@ FLOOR = (
     """insert into invoice_vat (customer_id, invoice_id, category, rate, currency, base, tax)
     select customer_id, id, 'S', 19, 'EUR', net, tax from invoice where customer_id between $1 and $2""",
 )
-"""One statement for each table inserts the rows that a run writes for some customers. Tables that others refer to come first."""
+"""For each table, the statement that inserts the rows that a run writes for some customers.
+
+Tables to which foreign keys of other tables refer come first.
+"""
 
 SLICES = 20
-"""The number of transactions of plain SQL. After each, the billing run continues until it has taken as long as they."""
+"""The number of transactions of plain SQL. After each, the billing run catches up with the time taken by plain SQL."""
 
 
 async def fill(owner_url: str, customers: int, entries: int, until: date) -> None:

@@ -1,4 +1,4 @@
-"""Measure processor time besides elapsed time, because other work on the machine changes only the latter."""
+"""Measure processor time besides elapsed time, because other work on the machine changes only the elapsed time."""
 
 import contextlib
 import time

@@ -65,8 +65,8 @@ async def fill(owner_url: str, entries: int) -> None:
 class Watch:
     """Measures how long blocks of code take, and for how long they block the event loop.
 
-    `took` is the duration of the last block, and `longest` the longest time for which the event loop was blocked in it,
-    both in seconds.
+    `took` is the duration of the last block, and `longest` is the longest time for which this block blocked the event
+    loop, both in seconds.
     """
 
     def __init__(self) -> None:

@@ -56,7 +56,7 @@ CASES = (
   from generate_series($1::int, $2::int)""",
     )
 )
-"""The statement `data.CASES`, with deadlines, and with the columns that triggers fill in, because none fire here.
+"""The statement `data.CASES` with more columns: deadlines, and what triggers would fill in if they fired here.
 
 The number of customers, 19 or 199, is a prime, so that each customer has cases of every status and agent.
 """

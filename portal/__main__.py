@@ -25,7 +25,7 @@ ACCOUNTS = (
 """The people of the demo who can sign in: name, mail address, and what they may see or do."""
 
 LONGEST_LINE = 10_000
-"""The maximum number of characters of a password that are read from standard input. A longer one is refused anyway."""
+"""The maximum number of characters of a password that are read from standard input. Such a long password is refused."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,8 +31,8 @@ from portal.web.visit import CompanyBrief, Web, visit_of
 def create_app(settings: Settings | None = None) -> Gate:
     """Return the ASGI app: all routes and error handlers, behind the `Gate` that each request passes first.
 
-    If `settings` is None, they are read from the environment. The storage is opened at once. When the app starts, it
-    connects to the database, and in production raises `ValueError` if the app must not run on that database.
+    If `settings` is None, the settings are read from the environment. The storage is opened at once. The start of the
+    app connects to the database, and in production raises `ValueError` if the app must not run on that database.
     """
     settings = settings or Settings.from_environment()
     storage = open_storage(settings.storage_url)

@@ -1,4 +1,4 @@
-"""Keep the order of a list of cases while it refreshes itself.
+"""Keep the order of a list of cases while the page refreshes the list.
 
 New cases come first, and displayed cases keep their order, so that no row moves away under the mouse.
 """
@@ -73,7 +73,7 @@ class Arranged:
 
     @property
     def query(self) -> str:
-        """Return the query parameters that `Seen.read` reads at the next refresh; they do not include the filters."""
+        """Return the query parameters that `Seen.read` reads at the next refresh. The filters are not among them."""
         shown = ".".join(str(row.number) for row in self.rows)
         new = ".".join(str(row.number) for row in self.rows if row.number in self.new)
         return urlencode({"since": int(self.since.timestamp()), "shown": shown, "new": new})

@@ -137,10 +137,10 @@ async def reply(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Send a reply, and set the status of the case if the agent chose a status with it.
+    """Send a reply, and set the status of the case if the agent chose a status with the reply.
 
-    For the first seconds the agent can withdraw the reply, and only agents see it; then the customer can read it.
-    Redirect to the case, or to the next case of the list.
+    For the first seconds, only agents see the reply, and the agent can withdraw it. After that, the customer can read
+    the reply. Redirect to the case, or to the next case of the list.
     """
     return await send(request, reader, form, number, at)
 

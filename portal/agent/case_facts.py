@@ -55,7 +55,7 @@ class Assignment(Struct, kw_only=True):
 
 
 class Holder(Struct, kw_only=True):
-    """The id of the agent who has a case, or None, and the id of the department that has it, or None.
+    """The ids of the agent and of the department that have a case. Each id is None if there is no such holder.
 
     The assignment form sends the displayed ids back, so that an assignment by somebody else in the meantime is noticed.
     """
@@ -169,7 +169,7 @@ async def assign(
 
     The form may also give the case to another department. If the form has search fields, and only a department was
     typed, an agent who does not belong to that department loses the case. If somebody else has assigned the case since
-    the form was shown, show both agents.
+    the form was shown, show the form with both agents.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, hold=True, itself=True)

@@ -86,7 +86,7 @@ async def change_fields(
     at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:
-    """Save the changed values of a case's custom fields, record each change in its log, and redirect to the case.
+    """Save the changed values of a case's custom fields, log each change in the case, and redirect to the case.
 
     A custom field that the form does not have keeps its value. Raise `Invalid` if the form has a custom field that was
     withdrawn since the form was shown.

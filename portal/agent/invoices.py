@@ -110,7 +110,7 @@ async def issue_drafts(
     """Issue the ticked drafts, oldest first, each in its own transaction, so that a refusal blocks no other draft.
 
     A draft is refused if its sum has changed since the list was shown. If all ticked drafts were issued, redirect to
-    the list; if not, or if none was ticked, show the list with the reason for each refusal.
+    the list. If some were refused, or if no draft was ticked, show the list with the reasons.
     """
 
     async def issue_one(draft_id: int) -> None:
@@ -136,7 +136,8 @@ async def issue_drafts(
 async def show_draft(request: Web, reader: NamedDependency[AgentReader], draft_id: FromPath[int]) -> Response[Any]:
     """Show a draft invoice as it would be issued, or redirect to the issued invoice if the draft was issued meanwhile.
 
-    The query parameter `lines` is the paging cursor of the draft's lines, and `detail` that of the list of time.
+    The query parameter `lines` is the paging cursor of the draft's lines, and `detail` is the paging cursor of the
+    list of time.
     """
     if number := await Invoice.number_of(draft_id, reader):
         return see_other(f"/agent/invoices/{number}")
@@ -189,9 +190,10 @@ async def issue_draft(
     at: NamedDependency[datetime],
     draft_id: FromPath[int],
 ) -> Response[Any]:
-    """Issue a draft invoice, which numbers it and makes it immutable, and redirect to the page of the issued invoice.
+    """Issue a draft invoice, and redirect to the page of the issued invoice.
 
-    Raise `Conflict` if the sum to pay has changed since the page was shown.
+    Issuing gives the invoice a number and makes it immutable. Raise `Conflict` if the sum to pay has changed since the
+    page was shown.
     """
     fields = form.into(IssueForm)
     async with transaction(reader):
@@ -236,8 +238,9 @@ async def delete(
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show an issued invoice as its customer sees it, with its payments and mails, and the contacts who have opened it.
 
-    The query parameter `lines` is the paging cursor of the invoice lines, and `detail` that of the list of time. A
-    refresh by htmx gets only the part of the page below the invoice: payments, credits, questions and mails.
+    The query parameter `lines` is the paging cursor of the invoice lines, and `detail` is the paging cursor of the
+    list of time. A refresh by htmx gets only the part of the page below the invoice: payments, credits, questions and
+    mails.
     """
     return await invoice_page(request, number=number)
 

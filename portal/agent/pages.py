@@ -1,4 +1,4 @@
-"""Render pages of the agents' area, with the navigation beside them and its counts."""
+"""Render pages of the agents' area, with the navigation and the counts in the navigation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -16,8 +16,8 @@ from portal.web.visit import Web
 async def show_note(request: Web, field: FromPath[str]) -> Response[str]:
     """Return the warning for the text typed into an input, or an empty fragment if documents can show every character.
 
-    `field` is the HTML id of the input; raise `NotFound` for text that cannot be its id. The typed text is the value of
-    the query parameter, whatever the parameter's name.
+    `field` is the HTML id of the input. Raise `NotFound` if `field` cannot be an id. The typed text is the value of the
+    query parameter, whatever the parameter's name.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", field):
         raise NotFound

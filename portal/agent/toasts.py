@@ -85,7 +85,7 @@ def toast_of(told: Mapping[str, object], page: str) -> dict[str, Any] | None:
     """Return the message about time entries that the parameters `told` describe, or None if they describe none.
 
     The message about a submission has a button that undoes the submission and returns to `page`, the path and query of
-    the page with the message. The filter by state is removed from `page`, because the entries then have another state.
+    the page with the message. The filter by state is removed from `page`, because undoing changes the entries' state.
     """
     count, submission, left_out, back, kept, gone, lifted = (number_in(str(told.get(name) or "")) for name in TOLD)
     if lifted:

@@ -1,8 +1,8 @@
 """Read the audit log, in which database triggers record who changed what (R89, R90).
 
 The log covers changes of access, prices, the company, submitted time and documents, and downloads of documents. Because
-triggers write its rows (`migrations/m0015_audit.py`), no code can forget one, and no database role of the app can
-insert or change rows itself.
+triggers write the rows of the log (`migrations/m0015_audit.py`), no code can forget a row, and no database role of the
+app can insert or change rows itself.
 """
 
 from portal.audit.changes import Change

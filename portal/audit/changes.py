@@ -1,7 +1,8 @@
-"""Describe one change of the audit log in a sentence: who did what to whom or to what, and from which value to which.
+"""Describe one change of the audit log in a sentence: who changed what, the old value, and the new value.
 
-The words are in `sentences.py`. A sentence is a list of `Part`s, some of which link to the page of what they name. It
-is composed when the page is rendered, because dates and amounts are formatted in the reader's language.
+The words are in `sentences.py`. A sentence is a list of `Part`s; a part may link to the page of the thing that it
+names. The sentence is composed when the page is rendered, because dates and amounts are formatted in the reader's
+language.
 """
 
 import re
@@ -30,7 +31,7 @@ class Change:
 
     - `address`: the IP address from which the change was made, and `request`: the request id; "" without a request.
     - `table`: the changed table, and `verb`: `insert`, `update`, `delete` or `export`.
-    - `changes`: for each changed column its old and new value, or None if the log does not store the values.
+    - `changes`: the old and the new value by changed column, or None if the log does not store the values.
     - `facts`: the values that templates may contain, by column. A changed column has the value from the change; any
       other column has the present value of the row.
     - `names`: the names and pages of everything that the change mentions.
@@ -62,8 +63,8 @@ class Change:
     def sentence(self) -> list[Part]:
         """Return what happened as one sentence without a full stop.
 
-        If a visitor who was not signed in made the change, the sentence about some kinds of changes
-        (`sentences.PASSIVE`) is in the passive and does not say who made it.
+        If a visitor who was not signed in made the change, some kinds of changes (`sentences.PASSIVE`) have a sentence
+        in the passive, which does not say who made the change.
         """
         if self.credential_id is None and self.address:
             for key in (*(f"{self.table}.{column}" for column in self.changes), self._what):
@@ -84,9 +85,9 @@ class Change:
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """Return label and value of each column of an added or deleted row that the sentence does not mention.
+        """Return the label and the value of each column that the sentence about an added or deleted row leaves out.
 
-        Empty columns are left out. For a changed row, return an empty list.
+        Empty columns are not returned. For a changed row, return an empty list.
         """
         if self.verb not in ("insert", "delete"):
             return []
@@ -115,7 +116,7 @@ class Change:
         return of_kind if of_kind in sentences.ACTIONS else what
 
     def _clauses(self) -> Iterator[list[Part]]:
-        """Yield a clause for each thing that was done; clauses follow the name of the person in the sentence."""
+        """Yield a clause for each thing that was done. In the sentence, the clauses follow the name of the person."""
         if action := sentences.ACTIONS.get(self._what):
             yield list(self._filled(action))
         elif self.verb != "update":
@@ -159,7 +160,7 @@ class Change:
             yield from (Part("changed "), *self._subject())
 
     def _changed(self, name: str, old: Any, new: Any) -> Iterator[Part]:
-        """Yield the clause for a column without a template: that it was set, changed or removed, with its values.
+        """Yield the clause for a column without a template: the column was set, changed or removed, and its values.
 
         If the new value is True or False, the clause says that the column was switched on or off.
         """

@@ -97,7 +97,7 @@ _LABELS = {
     "time_rules.lock_time_zone": "time zone of the lock",
     "time_rules.lock_grace_days": "days of grace before the lock",
 }
-"""Labels of columns, by column, or by table and column. The label of any other column is its name with blanks."""
+"""Labels of columns, by column, or by table and column. Any other column's label is the name with blanks for `_`."""
 
 
 def label(table: str, column: str) -> str:

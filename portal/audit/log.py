@@ -16,7 +16,7 @@ from portal.people.readers import AgentReader
 
 PAGE = 50
 MOST_IN_A_FILE = 20_000
-"""The maximum number of changes in one file, which is written while the request waits."""
+"""The maximum number of changes in one file. It is limited because the request waits until the file is written."""
 
 KINDS = {
     "access": (
@@ -247,7 +247,7 @@ COLUMNS = (
 async def sheet(wanted: Filter) -> Sheet:
     """Return at most `MOST_IN_A_FILE` changes as a table, the latest first.
 
-    Dates and amounts in it are formatted for the reader whom `formats.reading` has set.
+    Dates and amounts in the table are formatted for the reader whom `formats.reading` has set.
     """
     changes, _ = await latest(wanted, most=MOST_IN_A_FILE)
     rows = (

@@ -1,4 +1,4 @@
-"""Look up the names and the pages of the people and things that the audit log mentions, and search them by name."""
+"""Look up the names and the pages of people and things that the audit log mentions, and search for them by name."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

@@ -161,7 +161,7 @@ SUBJECTS = {
     "invoice": "invoice {invoice_id}",
     "payment": "the payment of {amount} for invoice {invoice_id}",
 }
-"""By table, the template that names the changed row in a sentence about a column without a template."""
+"""Templates that name the changed row, for sentences about a column that has no template, by table."""
 
 _COLUMNS: dict[str, str | tuple[str, str]] = {
     "company.steps_dismissed_at": ("hid the first steps", "showed the first steps again"),
@@ -253,7 +253,7 @@ _COLUMNS: dict[str, str | tuple[str, str]] = {
     ),
     "working_hours.minutes": "changed {agent_id’s} working hours[ on {weekday}] from {minutes_before} to {minutes}",
 }
-"""Templates by table and column. The second of a pair is for a new value that is false or null."""
+"""Templates by table and column. The second template of a pair is for a new value that is false or null."""
 
 _STATES = {
     ("submitted", "approved"): f"approved {_ENTRY}",

@@ -25,7 +25,10 @@ async def show_own(request: Web, reader: NamedDependency[AgentReader]) -> Respon
 
 @get("/cases/{number:str}/appointments")
 async def show_of_case(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
-    """Show a case's planned appointments; with `?past=yes`, the appointments that took place or were cancelled."""
+    """Show a case's planned appointments.
+
+    With `?past=yes`, show the case's appointments that took place or were cancelled instead.
+    """
     details = await Details.find(number, reader)
     return await _list(request, reader, details, case_id=details.case.id)
 

@@ -36,7 +36,7 @@ KINDS = [(kind.value, kind.word) for kind in AppointmentKind]
 class NewAppointment(AppointmentFacts, kw_only=True):
     """Fields of the form that plans an appointment.
 
-    `form_key` identifies the form, so that sending it again plans no second appointment.
+    `form_key` identifies the form, so that a form that is sent twice plans one appointment.
     """
 
     form_key: str = ""
@@ -53,7 +53,7 @@ class Step(Struct, kw_only=True):
 
 @get("/cases/{number:str}/appointments/new")
 async def new(request: Web, number: FromPath[str]) -> Response[str]:
-    """Show the form for planning an appointment; it suggests the next full hour and the agent of the case."""
+    """Show the form for planning an appointment. The form suggests the next full hour and the agent of the case."""
     return await _new(request, number=number)
 
 

@@ -1,4 +1,7 @@
-"""Handle the forms in which managers decide on submitted time: approve, reject, flag, lift a flag, and undo."""
+"""Handle the forms in which managers decide on submitted time: approve, reject, flag, lift a flag, and undo.
+
+A flag is a question to the author of a time entry. Until the flag is lifted, the entry is not billed.
+"""
 
 import uuid
 from datetime import datetime
@@ -150,9 +153,9 @@ async def undo_decision(
 
 
 async def _answer(request: Web, outcome: Outcome, done: str, form: Form | None = None) -> Response[Any]:
-    """Redirect to the list with the number of entries decided on in the URL, if no entry was refused.
+    """If no entry was refused, redirect to the list. The URL carries the number of entries for the message.
 
-    Otherwise show the list with the reason for each refused entry (D35). `done` is a key of `DONE`.
+    Otherwise, show the list with the reason for each refused entry (D35). `done` is a key of `DONE`.
     """
     if not outcome.refused:
         told = told_of_decision(outcome, done) | ({"unticked": unticked_of(form)} if form else {})

@@ -1,6 +1,6 @@
-"""Serve the page of held time entries. A manager releases them, so that they are charged, or rejects them.
+"""Serve the page on which a manager releases held time entries, so that they are charged, or rejects the entries.
 
-An entry is held if the prepaid hours do not cover it wholly.
+An entry is held if the prepaid hours do not cover the whole entry.
 """
 
 from datetime import datetime
@@ -72,7 +72,7 @@ async def _show(
 
 
 def _toast(query: Any) -> dict[str, Any] | None:
-    """Return the message about the decision after which the browser was redirected here, or None if there was none.
+    """Return the message about the decision that redirected to this page, or None if no decision did.
 
     If entries were released, the message has the URL and the form fields of the button that undoes the release.
     """
@@ -118,9 +118,9 @@ async def refuse(
 
 
 async def _answer(request: Web, outcome: Outcome, verb: str, form: Form) -> Response[Any]:
-    """Redirect to the page of held time with the number of entries decided on in the URL, if no entry was refused.
+    """If no entry was refused, redirect to the page of held time. The URL carries the number of entries.
 
-    Otherwise show the page with the reason for each refused entry (D35).
+    Otherwise, show the page with the reason for each refused entry (D35).
     """
     if not outcome.refused:
         told = told_of_decision(outcome, verb)

@@ -61,8 +61,8 @@ class Ticks:
 
     `unticked` holds the ids of the entries that had no tick when the manager last sent the form of the page. `by_hand`
     is True if one of these entries has no warning: then the manager chooses entries one by one, and no entry is ticked
-    by default. When a refused form is shown again, its entries (ids in `shown`) get back exactly the ticks that they
-    had (`ticked`, as `id:version`).
+    by default. When a refused form is shown again, the entries of the form (ids in `shown`) have exactly the ticks
+    (`ticked`, as `id:version`) with which the form was sent.
     """
 
     unticked: frozenset[int] = frozenset()
@@ -126,9 +126,9 @@ def unticked_of(form: Form) -> str:
 
 
 def ids(text: str) -> list[int]:
-    """Return the ids in `text`, which joins them by full stops. Only the first 1,000 parts are read.
+    """Return the ids in `text`, which are separated by full stops.
 
-    Parts that are not numbers are left out.
+    Only the first 1,000 parts are read. Parts that are not numbers are left out.
     """
     found = (number_in(part) for part in text.split(".")[:1000])
     return [id for id in found if id is not None]

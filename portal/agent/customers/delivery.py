@@ -22,8 +22,8 @@ from portal.web.visit import Web, visit_of
 class DeliveryForm(DeliveryFacts, kw_only=True):
     """Form that sets how invoices are delivered.
 
-    `password` is the password of the signed-in admin. It is required to set another mail address for invoices, unless
-    the admin typed it recently (R20).
+    `password` is the password of the signed-in admin. The password is required to set another mail address for
+    invoices, unless the admin typed it recently (R20).
     """
 
     password: str = ""

@@ -54,9 +54,10 @@ async def change_prices(
     contract: FromPath[int],
     service: FromPath[int],
 ) -> Response[Any]:
-    """Add prices of a service that apply from a given day on, and allocate the customer's time again.
+    """Add prices of a service that apply from a given day on, and redirect to the page of the prices.
 
-    Billed fees and approved rates do not change. Redirect to the page of the prices.
+    This recomputes what pays for the customer's time that is on no document yet. Billed fees and approved rates do not
+    change.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, customer=customer, contract=contract)
@@ -77,9 +78,9 @@ async def remove_prices(
     service: FromPath[int],
     change: FromPath[int],
 ) -> Response[Any]:
-    """Delete a price change, so that the prices before it apply again, and allocate the customer's time again.
+    """Delete a price change, so that the earlier prices apply again, and redirect to the page of the prices.
 
-    Redirect to the page of the prices.
+    This recomputes what pays for the customer's time that is on no document yet.
     """
     async with transaction(reader), billing.changing_terms(customer):
         found = await Service.find(service, reader, customer=customer, contract=contract)

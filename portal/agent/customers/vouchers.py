@@ -1,4 +1,4 @@
-"""Serve the pages on which a customer's vouchers are sold, shown, changed and deleted."""
+"""Serve the pages on which a customer's vouchers (prepaid hours) are sold, shown, changed and deleted."""
 
 from datetime import datetime
 from typing import Any
@@ -61,7 +61,7 @@ async def sell_voucher(
 ) -> Response[Any]:
     """Sell a voucher, or record one that was sold elsewhere, and redirect to the page of the voucher.
 
-    Approved time that is on no document yet is taken from the voucher at once.
+    The voucher pays at once for approved time that is on no document yet.
     """
     async with transaction(reader):
         found = await Customer.find(customer, reader)

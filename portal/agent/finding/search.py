@@ -49,7 +49,7 @@ async def suggest(request: Web, reader: NamedDependency[AgentReader]) -> Respons
 async def _people(found: Results, after: str | None) -> dict[str, Any]:
     """Return the customers and contacts that match the searched text; `next_contact` is the cursor of more contacts.
 
-    If the page shows one kind of result only, there are no customers, and contacts only if the page shows contacts.
+    If the page shows only one kind of result, return no customers, and return contacts only if that kind is contacts.
     """
     asked, size = found.asked, MANY if found.kind else FEW
     people: dict[str, Any] = {"customers": [], "contacts": [], "next_contact": None}

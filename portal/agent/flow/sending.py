@@ -45,9 +45,9 @@ class Written(Struct, kw_only=True):
 
 
 async def send(request: Web, reader: AgentReader, form: Form, number: str, at: datetime) -> Response[Any]:
-    """Send a reply, and redirect to its case or to the next case of the list.
+    """Send a reply, and redirect to the case or to the next case of the list.
 
-    The customer can read the reply after some seconds, in which the agent can withdraw the reply. If the form has no
+    For some seconds, the agent can withdraw the reply; after that, the customer can read the reply. If the form has no
     form key, which only scripts leave out, the customer can read the reply at once.
     """
     fields, held = form.into(Written), None

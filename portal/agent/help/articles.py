@@ -1,4 +1,4 @@
-"""Serve the pages on which agents write help articles. Every agent may write, change and publish each of them."""
+"""Serve the pages on which agents write help articles. Every agent may write, change and publish every article."""
 
 from datetime import datetime
 from typing import Any
@@ -71,7 +71,10 @@ async def _new(request: Web, **again: Any) -> Response[str]:
 async def add(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime]
 ) -> Response[Any]:
-    """Create a draft article and redirect to its page or to its pictures, or show the preview of the typed text."""
+    """Create a draft article, and redirect to the page of the article or, if `then` is `pictures`, to its pictures.
+
+    If `then` is `preview`, create nothing, and show the preview of the typed text.
+    """
     fields = form.into(HelpForm)
     if fields.then == "preview":
         return await _preview(request, form, fields)
@@ -114,7 +117,10 @@ async def change(
     request: Web, reader: NamedDependency[AgentReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     article: FromPath[int],
 ) -> Response[Any]:  # fmt: skip
-    """Save a changed article and redirect to its page, or show the preview of the typed text."""
+    """Save a changed article, and redirect to the page of the article.
+
+    If `then` is `preview`, save nothing, and show the preview of the typed text.
+    """
     if form.get("then") == "preview":
         return await _preview(request, form, form.into(HelpForm), article=article)
     async with transaction(reader):

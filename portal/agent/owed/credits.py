@@ -157,8 +157,8 @@ async def credit_invoice(
 ) -> Response[Any]:
     """Show the sum that the form would credit or, if the page has shown this sum already, issue the credit note.
 
-    After issuing, redirect to the credit note. The form is idempotent: if it is sent again, redirect to the credit note
-    that it has issued, and issue no other.
+    After issuing, redirect to the credit note. The form is idempotent: if the form is sent again, redirect to the
+    existing credit note.
     """
     fields = form.into(CreditForm)
     async with transaction(reader):
@@ -188,7 +188,8 @@ async def credit_invoice(
 async def show(request: Web, reader: NamedDependency[AgentReader], number: FromPath[str]) -> Response[str]:
     """Show a credit note as its customer sees it.
 
-    The query parameter `lines` is the paging cursor of the credited lines, and `detail` that of the credited time.
+    The query parameter `lines` is the paging cursor of the credited lines, and `detail` is the paging cursor of the
+    credited time.
     """
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")

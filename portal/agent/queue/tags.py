@@ -20,7 +20,7 @@ from portal.web.visit import Web, visit_of
 
 
 class Tagging(Struct, kw_only=True):
-    """Form that adds a tag to a case by the typed name `tag_typed`. The id in `tag` is ignored."""
+    """Form that adds the tag with the typed name `tag_typed` to a case. The id in `tag` is ignored."""
 
     tag_typed: str = ""
     tag: str = ""

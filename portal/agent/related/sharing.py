@@ -1,4 +1,4 @@
-"""Serve the page on which agents choose which contacts of the customer watch a case, and whether it is confidential."""
+"""Serve the page on which agents choose the contacts who watch a case, and whether the case is confidential."""
 
 from datetime import datetime
 from typing import Any
@@ -80,7 +80,7 @@ async def set_confidential(
 ) -> Response[Any]:  # fmt: skip
     """Make the case confidential, or end its confidentiality, and redirect to the page with the watchers.
 
-    Of the customer's contacts, only the contact of a confidential case and its watchers see the case.
+    Of the customer's contacts, only the contact and the watchers of a confidential case see this case.
     """
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)

@@ -56,8 +56,9 @@ async def try_mail_again(person: Agent | Contact) -> None:
 async def remove_factors(request: Web, reader: AgentReader, person: Agent | Contact, at: datetime) -> None:
     """Remove all second factors of the person and end all their sessions.
 
-    Afterwards the password alone gives access to the account, so the admin must have typed their own password recently
-    (R20); otherwise raise the `Detour` of `ask_for_password`. Raise `Conflict` for the admin's own account.
+    Afterwards the password alone gives access to the person's account. Therefore, if the admin has not typed their own
+    password recently, raise `Detour`, which redirects to the page that asks for it (R20). Raise `Conflict` for the
+    admin's own account.
     """
     ask_for_password(request)
     async with transaction(reader, readonly=True):

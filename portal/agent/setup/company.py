@@ -28,7 +28,8 @@ from portal.web.visit import Web, visit_of
 class CompanyForm(CompanyFacts, kw_only=True):
     """Form of the company.
 
-    `password` is the password of the signed-in admin. It is required unless the admin typed it recently (R20).
+    `password` is the password of the signed-in admin. The password is required unless the admin typed it recently
+    (R20).
     """
 
     password: str = ""

@@ -169,7 +169,7 @@ async def change_agent(
 ) -> Response[Any]:
     """Save changed data of an agent, and redirect to the agents. A new grade applies from the agent's next request on.
 
-    A new mail address or grade gives rights, so it requires the admin's password.
+    The form must have the admin's password if it changes the mail address or the grade, because both give rights.
     """
     async with transaction(reader, readonly=True):
         before = await (await Agent.find(agent)).facts()

@@ -1,4 +1,4 @@
-"""The map of the set-up: every page on which something is set up, with the words by which the search finds it."""
+"""The map of the set-up: every page on which something is set up, with the words by which the search finds the page."""
 
 from typing import NamedTuple
 

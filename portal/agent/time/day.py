@@ -1,4 +1,4 @@
-"""Serve one day of an agent's own time as a time line, with its gaps and overlaps."""
+"""Serve the page that shows one day of an agent's own time as a time line, with gaps and overlaps."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,7 @@
-"""Handle the form in which the author of a time entry answers the question of a flag."""
+"""Handle the form in which the author of a time entry answers the question of a flag.
+
+While an entry has a flag, which a manager sets and lifts, the entry is not billed.
+"""
 
 from datetime import datetime
 from typing import Any

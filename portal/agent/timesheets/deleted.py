@@ -1,4 +1,4 @@
-"""Serve the list of deleted time entries with the history of each, for managers."""
+"""Serve the list of deleted time entries with the history of each entry. Only managers may open the list."""
 
 from typing import Any
 

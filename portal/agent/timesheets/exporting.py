@@ -1,4 +1,4 @@
-"""Serve timesheets as files: short ones at once, long ones by a job whose progress is shown."""
+"""Serve timesheets as files. A short file is served at once; a long file is made by a job, with a page of progress."""
 
 from datetime import datetime
 from typing import Any

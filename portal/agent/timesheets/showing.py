@@ -136,7 +136,7 @@ async def show_everything(
 
 @get("/timesheets/sums", guards=[manager_only])
 async def show_sums(request: Web, reader: NamedDependency[AgentReader]) -> Response[str]:
-    """Return the sums of all entries of a timesheet. A page with many entries requests them once it has loaded."""
+    """Return the sums of all entries of a timesheet. A page with many entries requests the sums after it has loaded."""
     wanted = await Asked.of(request)
     return page(
         request,

@@ -1,4 +1,7 @@
-"""Serve the page of an agent's own absences, which also shows which colleagues are away."""
+"""Serve the page of an agent's own absences and of the colleagues who are away.
+
+An absent manager can have a deputy: another manager, who approves time during the absence.
+"""
 
 from typing import Any
 
@@ -27,9 +30,9 @@ DEPUTY = {"deputy_id": MANAGERS}
 
 
 async def deputies_of(agent: Agent) -> list[Offered] | None:
-    """Return the managers who can be the deputy of an agent of the grade `manager`; an empty list for other grades.
+    """Return the managers who can be the deputy of the manager `agent`. Return an empty list for other grades.
 
-    Return None if there are too many for a select field.
+    Return None if there are too many managers for a select field.
     """
     return without(agent.id, await Agent.selectable_managers()) if agent.grade == "manager" else []
 
@@ -44,7 +47,7 @@ async def settle_deputy(form: Form, absence: Absence | None = None) -> None:
 
 @get(HERE.removeprefix("/agent"))
 async def absences(request: Web) -> Response[str]:
-    """Show the absences of the agent and which colleagues are away, with the form that adds an absence of the agent."""
+    """Show the agent's absences, the colleagues who are away, and the form that adds an absence of the agent."""
     return await _absences(request)
 
 

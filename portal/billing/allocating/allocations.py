@@ -1,7 +1,7 @@
 """Store the allocations of time entries as rows.
 
-An allocation says what pays for a piece of an entry. It may change until a document (draft, invoice or statement) has
-settled the entry.
+An allocation says what pays for a piece of an entry. An allocation may change until a document (draft, invoice or
+statement) has settled the entry.
 """
 
 import asyncio

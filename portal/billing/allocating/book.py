@@ -111,8 +111,8 @@ async def load(
     """Return the books of these customers, ordered by customer id and then by currency.
 
     The books contain every approved entry that no document has settled. Unsettled entries that are not approved are
-    included for days before `unapproved_before`. Entries that are not billable are in no book. The books also contain
-    the fees and vouchers that were billed before; the other functions leave these out. Drawn prepaid minutes are loaded
+    included for days before `unapproved_before`. Entries that are not billable are in no book. Unlike the books of the
+    other functions, these books contain the fees and vouchers that were billed before. Drawn prepaid minutes are loaded
     for periods and vouchers that pay for days from `earliest` on; None means the first day of the loaded entries.
     """
     ids = sorted(customer_ids)
@@ -185,7 +185,7 @@ def _filled(
     pools: Pools,
     before: Billed,
 ) -> list[Book]:
-    """Return a book for each customer and currency, sorted by both, from database rows.
+    """Return a book for each customer and currency from database rows, sorted by customer id and then by currency.
 
     `contracts` has rows by customer and currency; `services` and `entries` have rows by contract id. `rates`, `pools`
     and `before` (what was billed before) are for all customers in `contracts`.

@@ -51,10 +51,10 @@ class Balance:
         return end - timedelta(days=1) if end else None
 
     def state(self, on: date) -> str:
-        """Return the status of the voucher on the day `on`. The first that applies counts.
+        """Return the status of the voucher on the day `on`: the first of the following that applies.
 
-        `expired`: after its last day. `waiting`: its invoice has to be issued or paid first. `early`: before its first
-        day. `used_up`: no minutes are left. `open`: otherwise.
+        `expired`: the last day is over. `waiting`: the voucher's invoice has to be issued or paid first. `early`: the
+        first day has not come. `used_up`: no minutes are left. `open`: none of these applies.
         """
         if self.voucher["end_on"] and self.voucher["end_on"] <= on:
             return "expired"

@@ -85,8 +85,7 @@ where s.id = r.service_id and s.contract_id = $1 and r.run_id = $2
 async def reopen(contract_id: int, run_id: int) -> None:
     """Reopen periods that a billing run closed, because the draft that the run made for this contract was deleted.
 
-    A period stays closed if, in one of the periods after it, settled time has used minutes that rolled over, or if
-    another run has closed a later period. The caller has locked the customer, and recomputes the allocations
-    afterwards.
+    A period stays closed if settled time in a later period has used minutes that rolled over, or if another run has
+    closed a later period. The caller has locked the customer, and recomputes the allocations afterwards.
     """
     await current().execute(_REOPEN, contract_id, run_id)

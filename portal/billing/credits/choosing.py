@@ -72,8 +72,8 @@ class Credit:
     - `due_again`: the lines of the invoice whose fee or voucher can become due again.
     - `unused_from`: the first day for which a fee is credited because the contract has ended, by line of the invoice.
     - `voucher_minutes`: the minutes to remove from a voucher, by line of the invoice that sells the voucher.
-    - `payable`: the amount by which the invoice's sum to pay falls. It can differ from the gross, because the sum to
-      pay may be rounded to coins.
+    - `payable`: the amount by which the credit note lowers the invoice's sum to pay. This amount can differ from the
+      gross, because the sum to pay may be rounded to coins.
     """
 
     lines: list[dict[str, object]]
@@ -203,9 +203,9 @@ def chosen_time(
 ) -> Iterable[tuple[DetailRow, int, Decimal]]:
     """Yield the rows of the time detail that are credited, each with the minutes and the amount to credit.
 
-    If everything or the line of the row is chosen, the whole row is credited; otherwise `chosen.minutes` of the row
-    are. Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of which nothing is left.
-    `refusals` has the error messages.
+    If everything or the line of the row is chosen, the whole row is credited; otherwise, only the minutes that
+    `chosen.minutes` has for the row. Raise `Invalid` for more minutes than are left, a part of a fixed fee, or a row of
+    which nothing is left. `refusals` has the error messages.
     """
     problems = {}
     known = {left.row.position for left in time}

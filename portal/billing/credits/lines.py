@@ -1,4 +1,4 @@
-"""Make the lines of a credit note and its time detail from what is credited of an invoice."""
+"""Make the lines and the time detail of a credit note from what is credited of an invoice."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from portal.money import total
 def lines_of(
     of: Creditable, time: Sequence[tuple[DetailRow, int, Decimal]], nets: Mapping[int, Decimal]
 ) -> tuple[list[dict[str, object]], list[DetailRow]]:
-    """Return the lines of a credit note in the order of the invoice's lines, and the rows of its time detail.
+    """Return the lines of a credit note, in the order of the invoice's lines, and the rows of the time detail.
 
     `time` has the credited rows of the invoice's time detail, each with the minutes and the amount to credit. `nets`
     has the amounts to credit of lines that are not for time, by position. As on the invoice, a line shows the charged

@@ -37,7 +37,7 @@ from portal.people.readers import ContactReader, Reader, System
 class CreditNote(Table, tablename="credit_note"):
     """The correction of an issued invoice. There are no drafts of credit notes.
 
-    Amounts are positive sums that are credited; `payable` is the amount by which the sum to pay of the invoice falls.
+    Amounts are positive sums that are credited. `payable` is the amount by which the invoice's sum to pay is lowered.
     `parties` is the JSON of `copied`. `form_key` identifies the form that made the credit note, so that sending the
     form twice makes only one credit note.
     """

@@ -134,7 +134,7 @@ _ON_DRAFTS = """
 (select d.invoice_id, null::uuid as statement_id, 1 as position, t.id as entry_id, t.work_date, t.minutes, t.external_comment, t.service_name
  from settled_entry d join approved_time t on t.id = d.entry_id)
 """
-"""SQL that selects the entries on drafts. It replaces the table `detail_row`, which has no rows for drafts."""
+"""SQL for the entries on drafts, used instead of the table `detail_row`, because that table has no rows for drafts."""
 
 
 async def questions_of(document: Invoice | Statement) -> list[Row]:
