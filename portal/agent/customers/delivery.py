@@ -55,7 +55,8 @@ async def change(
 ) -> Response[Any]:
     """Save how the customer's invoices are delivered, and redirect to the customer.
 
-    Another mail address for invoices requires the admin's password (R20).
+    To set another mail address for invoices, the form must have the admin's password, unless the admin typed it
+    recently (R20).
     """
     async with transaction(reader, readonly=True):
         before = (await Customer.find(customer, reader)).delivery

@@ -1,4 +1,4 @@
-"""Serve the pages that show what work is worth: the invoicing potential of unsettled time, and revenue and profit."""
+"""Serve the pages that show what work is worth: the invoicing potential of unbilled time, and revenue and profit."""
 
 from typing import Any
 

@@ -117,7 +117,7 @@ async def fetch_file(
 ) -> Response[Any]:
     """Serve a file that is ready, and record the download in the audit log.
 
-    Raise `NotFound` for a file that is not ready, and for the files of other agents.
+    Raise `NotFound` if the file is not ready, or if another agent has asked for it.
     """
     async with exporting(request):
         found = await Export.find(export_id, reader)

@@ -1,4 +1,4 @@
-"""Serve the page with figures about the work of agents, for managers."""
+"""Serve the page with figures about the work of agents. Only managers may open it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serve the list of projects with the cost of their time beside their budgets, for managers."""
+"""Serve the list of projects with the cost of the time beside the budget. Only managers may open it."""
 
 from typing import Any
 

@@ -123,7 +123,7 @@ async def remove_voucher(customer_id: int, voucher: Voucher) -> None:
     """Delete a voucher that has paid for no settled time, and recompute the allocations of the customer's open time.
 
     `customer_id` is the customer of the voucher, who is locked until the transaction ends. Raise `Conflict` if the
-    voucher cannot be deleted (`Voucher.withdraw`), and `Invalid` as `changing_terms` does.
+    voucher cannot be deleted (`Voucher.withdraw`). Like `changing_terms`, raise `Invalid` if a period is overdrawn.
     """
     async with changing_terms(customer_id):
         await current().execute(
