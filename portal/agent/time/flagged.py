@@ -1,6 +1,6 @@
 """Handle the form in which the author of a time entry answers the question of a flag.
 
-While an entry has a flag, which a manager sets and lifts, the entry is not billed.
+While an entry has a flag, the entry is not billed. The answer does not lift the flag; a manager does.
 """
 
 from datetime import datetime
