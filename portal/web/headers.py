@@ -28,10 +28,10 @@ Mails have inline styles, because mail programs ignore style sheets. They can ch
 def for_every_answer(visit: Visit, given: dict[bytes, bytes], *, public: bool) -> list[tuple[bytes, bytes]]:
     """Return the headers to add to a response, including a Set-Cookie header for each new cookie of the visit.
 
-    `given` are the headers that the response has already, with lower-case names; they are not added again. `public`
-    says that the response is the same for everybody; any other response must not be stored by a cache, unless it has a
-    Cache-Control header of its own. A response that shared caches may keep sets no cookie, because everybody would get
-    the same cookie.
+    `given` are the headers that the response has already, with lower-case names; they are not added again. If the
+    response is the same for everybody, `public` is true. If it is false, caches are told not to store the response,
+    unless the response has a Cache-Control header already. A response that shared caches may store sets no cookie,
+    because everybody would get the same cookie.
     """
     headers = {
         b"x-content-type-options": b"nosniff",

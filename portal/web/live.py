@@ -36,7 +36,7 @@ log = structlog.get_logger("portal.live")
 HEARTBEAT = 20.0
 """After this many seconds without an event, a stream sends a heartbeat and checks that its session is still valid."""
 LOOK_AGAIN = 5.0
-"""A stream checks session and rights again before an event if the last check is more than these seconds ago (R12)."""
+"""The number of seconds after which a stream checks session and rights again before it sends an event (R12)."""
 UNREAD = 100
 """The maximum number of notifications that are queued for a client that does not read its stream.
 

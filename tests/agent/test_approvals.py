@@ -24,8 +24,8 @@ PATH = "/agent/approvals"
 async def test_what_waits_is_listed_by_agent_with_what_it_would_cost(app: Gate) -> None:
     """Max's approvals page lists the entries that wait for his approval, with their prices, and can be filtered.
 
-    Entries with a warning show the reason and are not ticked. His own time is left out; so are drafts, unless he
-    includes them.
+    Entries with a warning show the reason and are not preselected. His own time is left out. Drafts are left out too,
+    unless he includes them.
     """
     async with transaction(SYSTEM):
         case = await a_case()
@@ -168,7 +168,7 @@ async def test_a_rejection_needs_its_reason(app: Gate) -> None:
 
 
 async def test_an_approval_is_taken_back(app: Gate) -> None:
-    """When Max withdraws his approval, the entry has the state submitted again; a second withdrawal gets 409.
+    """When Max withdraws his approval, the entry returns to the state `submitted`; a second withdrawal gets 409.
 
     A withdrawal for an entry that does not exist gets 409 too; an id that is too large for the database gets 404.
     """
@@ -186,7 +186,7 @@ async def test_an_approval_is_taken_back(app: Gate) -> None:
 
 
 async def test_two_managers_at_once_one_gets_409(app: Gate) -> None:
-    """Of Max and Noor, who approve the same entry at the same time, one gets 409."""
+    """If Max and Noor approve the same entry at the same time, one of them gets 409."""
     async with transaction(SYSTEM):
         entry = await log()
     async with await Browser.of(app, MAX, at=NOW) as max_, await Browser.of(app, NOOR, at=NOW) as noor:
@@ -230,7 +230,10 @@ async def test_the_page_asks_the_database_the_same_for_one_entry_and_for_many(ap
 
 
 async def test_no_amount_stands_under_another_currency(app: Gate) -> None:
-    """If all entries have one currency, the header of the amounts' column names it; otherwise each amount does."""
+    """If all listed entries have the same currency, the header of the column of amounts names the currency.
+
+    Otherwise each amount names its currency.
+    """
     async with transaction(SYSTEM) as tx:
         swiss = await tx.fetchval(
             "insert into contract (customer_id, name, currency, start_on, payment_days, cycle, anchor, vat_rate, created_at)"

@@ -117,9 +117,9 @@ async def test_agents_get_403_and_contacts_404(app: Gate) -> None:
 
 @pytest.mark.usefixtures("october")
 async def test_the_preview_asks_the_database_the_same_for_few_and_for_many(app: Gate) -> None:
-    """The preview of a run takes as many SQL statements after fifteen more approved entries as before.
+    """The preview of a run takes the same number of SQL statements before and after fifteen more entries are approved.
 
-    It takes at most 18.
+    It takes at most 18 statements.
     """
     counts = []
     async with await Browser.of(app, MAX, at=NOW) as browser:

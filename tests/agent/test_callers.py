@@ -165,7 +165,7 @@ async def test_an_admin_adds_a_contact_without_a_mail_address_and_gives_them_one
     """S3.4, S3.5, R20: Noor adds a contact without a mail address, who has no access and cannot be invited.
 
     Once she has saved a mail address, she can invite the contact, but not remove the address again. A repeat changes
-    nothing; Ines gets 403 and Ada 404.
+    nothing. Ines, who is not an admin, gets 403, and Ada, a contact, gets 404.
     """
     new = f"/agent/customers/{ACME}/contacts/new"
     fields = {"name": "Bea Roth", "phone": "+49 40 555 0199", "email": ""}
@@ -244,8 +244,8 @@ async def test_a_caller_ends_comes_back_and_is_erased_and_exported(
 ) -> None:
     """D58, R89: Noor downloads a caller's data, ends and restores their access, and erases them.
 
-    A repeat changes nothing, and Ines may not download the data. The page of the erasure counts the caller's cases and
-    messages. The case of the erased caller shows "Former contact".
+    A repeat changes nothing, and Ines, who is not an admin, may not download the data. The page of the erasure counts
+    the caller's cases and messages. The case of the erased caller shows "Former contact".
     """
     bea = await a_caller(ines)
     here = f"/agent/customers/{ACME}/contacts/{bea}"

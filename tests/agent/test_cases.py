@@ -133,7 +133,7 @@ async def test_the_list_asks_at_most_seven_questions(ines: Browser, case: Case) 
 
 
 async def test_a_new_case_comes_on_top_without_moving_the_rest(ines: Browser, case: Case) -> None:
-    """S3.11: a new case, marked "Just in", is added at the top of a list that is open in a browser; older rows do not move."""
+    """S3.11: a list that is open in a browser adds a new case at its top, marked "Just in"; older rows do not move."""
     second = await open_case("Second")
     page = await ines.get("/agent/cases?sort=number&turned=yes")
     refresh = re.search(r'id="cases" hx-get="([^"]+)"', page.text)
@@ -264,7 +264,7 @@ async def test_a_reply_goes_to_the_customer(ines: Browser, case: Case) -> None:
 
 
 async def test_a_note_is_shown_as_internal_and_never_to_the_customer(ines: Browser, case: Case) -> None:
-    """D51: an internal note is shown on the agents' page, and a query by Ada, the contact, does not find its row."""
+    """D51: an internal note is shown on the agents' page; a query with the rights of Ada, a contact, finds nothing."""
     assert (
         await ines.send_form(f"/agent/cases/{case.number}/notes", {"kind": "note", "body": "their admin is away"})
     ).status_code == 303

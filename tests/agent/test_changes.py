@@ -194,7 +194,7 @@ async def test_a_password_that_a_link_changed_is_described_without_naming_a_colu
 
 
 async def test_an_accepted_invitation_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
-    """R89: Ada accepts a second customer's invitation with her present password; the log shows no change of a password."""
+    """R89: if Ada accepts a second customer's invitation with her present password, the log says nothing of a change."""
     async with transaction(NOOR):
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
         token = await contact.invite(app.clock())
@@ -206,7 +206,7 @@ async def test_an_accepted_invitation_is_not_told_as_a_changed_password(app: Gat
 
 
 async def test_an_erasure_is_not_told_as_a_changed_password(app: Gate, noor: Browser) -> None:
-    """R89: when Ada is erased at Acme and keeps her access to Globex, the log does not say that her password was changed."""
+    """R89: if Ada is erased at Acme and keeps her access to Globex, the log does not say that her password changed."""
     async with transaction(NOOR):
         contact = await Contact.create(await Customer.find(GLOBEX, NOOR), at_globex("Ada at Globex"), app.clock())
         token = await contact.invite(app.clock())
@@ -259,7 +259,7 @@ async def test_what_was_deleted_since_is_said_to_be_deleted(noor: Browser) -> No
 
 
 async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
-    """R89: each table whose changes are recorded has a sentence in the audit log and a kind in its filter."""
+    """R89: for each recorded table, the audit log has sentences that describe changes, and a kind in the filter."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct tgrelid::regclass::text as name from pg_trigger where tgname like 'recorded%'"
@@ -273,7 +273,7 @@ async def test_every_recorded_table_has_words_and_a_kind(dsn: str) -> None:
 
 
 async def test_every_reference_of_a_recorded_table_is_named_or_left_out(dsn: str) -> None:
-    """R89: a reference to a person or thing is shown as the name of that person or thing or left out, never as an id."""
+    """R89: the audit log shows each foreign key of a recorded table as a name, or leaves it out, but shows no id."""
     owner = await asyncpg.connect(dsn)
     rows = await owner.fetch(
         "select distinct k.conrelid::regclass::text as recorded, a.attname from pg_constraint k"

@@ -20,7 +20,7 @@ INVOICE = "/agent/invoices/2026-0147"
 
 
 async def test_a_credit_is_seen_before_it_is_issued(app: Gate) -> None:
-    """D38, D39: the form shows the sum before Max issues the credit note, which Ada can then open and download too.
+    """D38, D39: the form shows the sum before Max issues the credit note. Ada can then open and download it too.
 
     Invoice and credit note name each other. A form with another sum than the shown one issues nothing, and the same
     form sent again creates no second credit note.
@@ -99,7 +99,10 @@ async def test_time_on_an_issued_invoice_leads_to_its_credit(app: Gate) -> None:
 
 
 async def test_unused_days_are_offered_where_the_contract_ended(app: Gate) -> None:
-    """After the end of a contract, the customer's page links to a form that credits the unused days after showing the sum."""
+    """After the end of a contract, the customer's page links to a form that credits the unused days.
+
+    The form first shows the sum to credit. Once the days are credited, the link is gone.
+    """
     async with transaction(MAX):
         _, november = await billed_in_advance()
         await ended("2026-11-12")

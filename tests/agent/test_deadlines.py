@@ -37,7 +37,10 @@ async def runs() -> int:
 
 
 async def test_an_admin_sets_what_is_promised_and_new_cases_have_it(noor: Browser) -> None:
-    """S3.20, S3.35: Noor sets targets and goals by priority; the page shows them, and they apply to the next case."""
+    """S3.20, S3.35: Noor sets targets for a priority, and a goal, which is the share of deadlines to keep.
+
+    The page shows them, and the next case has the deadlines.
+    """
     assert "Nothing is promised yet" in (await noor.get(HERE)).text
     answer = await save(noor, f"{HERE}/targets", reply_high="90m", solve_high="1d", goal_high="95 %")
     assert (answer.status_code, answer.headers["location"]) == (303, HERE)
@@ -47,7 +50,10 @@ async def test_an_admin_sets_what_is_promised_and_new_cases_have_it(noor: Browse
 
 
 async def test_a_service_gets_promises_of_its_own_and_loses_them_again(noor: Browser) -> None:
-    """S3.20, S3.35: Noor finds a service by typing, gives it targets of its own, and removes them; a repeat is harmless."""
+    """S3.20, S3.35: Noor finds a service by typing, and gives the service targets that differ from the usual targets.
+
+    When she removes these targets, the usual targets apply again. Removing them twice is harmless.
+    """
     await promise()
     found = await noor.get(f"{HERE}/services?service_typed=globex&service=")
     assert found.status_code == 303
@@ -86,7 +92,10 @@ async def test_business_hours_and_days_off_are_set_on_their_pages(noor: Browser)
 
 
 async def test_an_own_day_that_has_passed_is_still_listed_and_one_of_long_ago_is_refused(noor: Browser) -> None:
-    """D49: a day off in the recent past is accepted and listed, because deadlines depend on it; one a year ago is refused."""
+    """D49: a day off in the recent past is accepted and listed, because deadlines depend on this day.
+
+    A day off more than a year ago is refused with 422.
+    """
     for on, status in (("2026-11-02", 303), ("2025-11-02", 422)):
         add = {"csrf": await noor.csrf(), "day": on, "name": f"Off {on}", "kind": "closed"}
         answer = await noor.post(f"{HERE}/days", data=add)
@@ -141,7 +150,7 @@ async def shown(app: Gate, reader: Any, page: str) -> str:
 
 
 async def test_both_sides_see_the_same_deadline_wherever_a_case_is_shown(app: Gate) -> None:
-    """S3.20, D49: agents and the contact see the same deadlines, pause and result of a case on all pages that show them."""
+    """S3.20, D49: the pages of agents and of the contact show the same deadlines, pause and result of a case."""
     await promise()
     case = await opened(at=NOW - 50 * MINUTE)
     pages = [

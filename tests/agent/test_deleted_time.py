@@ -23,7 +23,7 @@ HERE = "/agent/timesheets/deleted"
 
 
 async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Browser, case: Case) -> None:
-    """S2.22, C3: Max sees who deleted an entry, its last values and its history; Ines gets 403."""
+    """S2.22, C3: a manager sees who deleted an entry, its last values and its history; Ines, an agent, gets 403."""
     entry = await logged(case, minutes=50, external_comment="Switch <replaced>")
     async with transaction(INES):
         await submit(INES, [entry.id], at=now())
@@ -50,7 +50,7 @@ async def test_a_deleted_entry_is_shown_with_its_history(ines: Browser, max_: Br
 
 
 async def test_deleted_time_of_projects_and_general_time_says_what_it_was_on(max_: Browser) -> None:
-    """S2.22, S2.38: of deleted time without a case, the list names the project, or the kind and description of general time."""
+    """S2.22, S2.38: for deleted time without a case, the list names the project, or general time's kind and text."""
     async with transaction(MAX):
         facts = ProjectFacts(name="New office", service_id=str(HELPDESK))
         project = await Project.create(await Customer.find(ACME, SYSTEM), facts, now())

@@ -150,7 +150,7 @@ async def test_a_manager_hands_over_the_cases_of_who_is_away(max_: Browser, case
 async def test_more_open_cases_than_one_change_can_have_are_not_handed_over(
     max_: Browser, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page of handovers says that the agent has too many open cases; nothing is prepared."""
+    """If an agent has more open cases than one bulk change can have, the handover gets 422; no change is created."""
     monkeypatch.setattr("portal.desk.bulk.changes.MOST", 1)
     await away_today(case)
     async with transaction(ADA):
@@ -202,7 +202,7 @@ async def test_the_page_of_a_handover_says_whom_the_rules_choose_and_the_report_
 
 
 async def test_an_agent_on_the_phone_gets_the_case_that_they_open(ines: Browser, rule: DispatchRule) -> None:
-    """S1.3, S3.8: agents choose who gets a new case: they themselves, as preset, or the agent whom the rules choose."""
+    """S1.3, S3.8: an agent who opens a case gets it, or chooses that it goes to the agent whom the rules choose."""
     page = (await ines.get("/agent/cases/new?customer=1")).text
     form = next(one for one in [form_of(page, "/agent/cases/new")] if one)
     assert form.fields["to"] == ["me"]

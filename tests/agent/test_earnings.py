@@ -19,7 +19,10 @@ DAY = date(2026, 11, 10)
 
 
 async def test_agents_see_hours_and_managers_also_money(ines: Browser, max_: Browser) -> None:
-    """S3.26: on the page of invoicing potential, agents see only hours; managers also see amounts, there and in the file."""
+    """S3.26: on the page of invoicing potential (unbilled time), agents see only hours; managers also see amounts.
+
+    The CSV file has the amounts too.
+    """
     async with transaction(MAX):
         await log(90, on=DAY)
         assert [it.more for _, it in await potential_of(INES)] == [None]

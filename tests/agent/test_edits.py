@@ -277,7 +277,7 @@ def fields_of(form: PageForm) -> list[str]:
 
 
 def _leaves_a_choice(form: PageForm, name: str) -> bool:
-    """Return whether `another` finds a value: always for texts and boxes, for a choice if it has another valid option."""
+    """Return whether `another` can find another value: always for texts and boxes, not for choices with one option."""
     offered, now = form.offered.get(name, []), form.fields.get(name, [""])[-1]
     return len(offered) < 2 or any(value not in ("", now, *AVOIDED) for value in offered)
 
@@ -293,7 +293,7 @@ def another(form: PageForm, name: str) -> Any:
 
 
 def changed(form: PageForm, name: str) -> dict[str, Any]:
-    """Return, by name, another value for the field, and values of the further fields that this value requires."""
+    """Return the fields to send, by name: `name` with another value, and the other fields that this value requires."""
     is_a_choice, is_empty = len(form.offered.get(name, [])) > 1, not form.fields.get(name, [""])[-1]
     return {name: another(form, name)} | (TOGETHER.get(name, {}) if is_a_choice or is_empty else {})
 
@@ -305,9 +305,10 @@ async def save(browser: Browser, form: PageForm, typed: dict[str, Any]) -> Any:
 
 
 async def test_every_edit_form_says_what_it_showed(app: Gate, places: Places, noors: Browser) -> None:
-    """Every form that Noor can open and that shows stored values sends them in `seen`, so that a conflict is noticed.
+    """Each form that shows stored values to Noor also sends these values in the field `seen`, so that conflicts show.
 
-    `PATHS` names exactly these forms. Only forms that create something or change no stored field are excepted.
+    `PATHS` lists exactly these forms. The only exceptions are forms that create something, and forms that change no
+    stored field.
     """
     found, silent = set[str](), set[str]()
     pages = [route.path_format for route in app.inner.routes if isinstance(route, HTTPRoute) and "GET" in route.methods]
@@ -348,7 +349,7 @@ EACH = pytest.mark.parametrize(
 async def test_two_people_change_different_fields_and_both_hold(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
-    """Noor opens a form, Bo saves one field, Noor saves another: both changes stay.
+    """If Bo saves one field of a form that Noor has open, and Noor then saves another field, both changes are stored.
 
     The audit log attributes each change to the person who made it.
     """
@@ -400,7 +401,7 @@ async def changed_by(who: AgentReader, since: int) -> set[str]:
 async def test_two_people_change_the_same_field_and_the_second_sees_both_values(
     addresses: dict[str, str], noors: Browser, bos: Browser, path: str
 ) -> None:
-    """Bo and Noor change the same field: Noor, who saves after Bo, gets 409 with both values, and Bo's value stays.
+    """If Bo and Noor change the same field, Noor, who saves second, gets 409 with both values, and Bo's value stays.
 
     Nothing that Noor typed is lost, and her value is stored if she submits the form again.
     """

@@ -92,7 +92,7 @@ async def left() -> list[str]:
 async def test_each_step_is_ticked_by_what_there_is(app: Gate) -> None:
     """Each of the first steps is ticked once its data exist; after the first invoice, the steps are no longer shown.
 
-    Until then, `/` redirects Noor to the set-up, and afterwards to the cases.
+    Before the first invoice, `/` redirects Noor to the set-up. Afterwards, `/` redirects her to the list of cases.
     """
     assert await left() == ["Time under a service", "An approval", "A billing run", "The first invoice"]
     async with await Browser.of(app, NOOR, at=NOW) as noor:

@@ -32,7 +32,7 @@ async def flagged(*, case_id: int | None = None) -> tuple[Logged, int]:
 
 
 async def test_a_manager_flags_what_is_ticked_and_takes_it_back(max_: Browser) -> None:
-    """S2.35: an entry that Max flags stays on the approvals page with its question, and is not ticked.
+    """S2.35: an entry that Max flags stays on the approvals page with his question, and is no longer preselected.
 
     The message after the decision has a button that undoes the flag.
     """
@@ -96,7 +96,7 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
 
 
 async def test_a_manager_sees_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
-    """C3, S2.35: Max's approvals page lists Ines's answer to his question about an approved entry until he lifts the flag."""
+    """C3, S2.35: Max's approvals page lists Ines's answer to his question about approved time, until he lifts it."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)

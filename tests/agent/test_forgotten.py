@@ -37,9 +37,9 @@ async def entries() -> list[Any]:
 
 
 async def test_the_page_says_what_was_done_and_suggests_an_entry(ines: Browser, case: Case, pick: str) -> None:
-    """The page of forgotten time names what Ines did without logging time, and links to the time form, filled in.
+    """The page of forgotten time lists what Ines did without logging time, with a link to a filled-in time form.
 
-    The form has the day of the suggestion. Ines's list of time links to the page.
+    The form has the case, the day and the duration of the suggestion. Ines's list of time links to the page.
     """
     page = html.unescape((await ines.get(HERE)).text)
     assert f"You replied once and resolved #{case.number}</a>, nothing logged" in page

@@ -63,7 +63,7 @@ async def test_the_drafts_that_are_ticked_are_issued_and_the_others_are_named(ap
     """Max issues the ticked drafts, with consecutive numbers; the page then names each draft that cannot be issued.
 
     A tick holds the sum of its draft. A tick without a sum, or with another sum than the draft has, gets 409. A repeat
-    issues nothing and gets 409. A form without ticks gets 422, and Ines gets 403.
+    issues nothing and gets 409. A form without ticks gets 422, and Ines, who is not a manager, gets 403.
     """
     async with transaction(MAX):
         first = await draft(await log(60))
@@ -148,7 +148,10 @@ async def test_an_entry_is_taken_off_and_the_draft_deleted(app: Gate) -> None:
 
 
 async def test_without_numbers_the_draft_says_what_is_missing(app: Gate, dsn: str) -> None:
-    """Without a number series, the page of a draft says so and links to the set-up, and issuing it is refused with 422."""
+    """If the first invoice number is not set up, the page of a draft says so and links to the set-up.
+
+    Issuing the draft is then refused with 422.
+    """
     import asyncpg
 
     async with transaction(MAX):
@@ -310,7 +313,8 @@ async def test_a_statement_is_corrected_by_a_form_that_keeps_what_was_typed(app:
 async def test_agents_get_403_and_contacts_404(app: Gate, reader_and_status: tuple[Any, int]) -> None:
     """Agents get 403 and contacts 404 on the managers' URLs of drafts, invoices and statements; a draft stays a draft.
 
-    A contact who may see an issued document is redirected from each of its URLs to its page in the customers' area.
+    If a contact may see an issued document, the agents' URLs of this document redirect the contact to the document's
+    page in the customers' area.
     """
     reader, status = reader_and_status
     async with transaction(MAX):

@@ -46,7 +46,10 @@ async def iness(case: Case) -> Case:
 
 
 async def logged(case: Case, *states: str) -> dict[str, TimeEntry]:
-    """Log an entry of Ines on the case for each of `states` (draft, submitted or rejected), and return the entries by state."""
+    """Log an entry of Ines on the case for each state in `states`, and return the entries by state.
+
+    A state is draft, submitted or rejected.
+    """
     made = {}
     async with transaction(INES):
         for state in states:
@@ -187,7 +190,7 @@ async def test_nobody_approves_their_own_time_even_if_it_was_submitted_for_them(
 
 
 async def test_a_managers_designations_go_to_another_manager(noor: Browser) -> None:
-    """C10: when Noor ends Max's access, another manager, Rosa, gets the department and the service whose time he approves.
+    """C10: when Noor ends Max's access, Rosa, another manager, becomes the approver of his department and service.
 
     Choosing Ines, who is not a manager, is refused with 422.
     """
@@ -248,9 +251,9 @@ async def test_a_refused_ending_changes_nothing(noor: Browser, iness: Case) -> N
 async def test_a_case_that_is_opened_again_after_its_agent_left_is_unassigned(
     max_: Browser, iness: Case, by: Any
 ) -> None:
-    """A resolved case whose agent has left becomes unassigned when Max reopens it or Ada replies; the case's log says why.
+    """If the agent of a resolved case has left, the case becomes unassigned when Max reopens it or Ada replies.
 
-    A trigger of the database removes the agent, because Ada may not change it.
+    The log of the case says why. A database trigger removes the agent, because Ada may not change the agent of a case.
     """
     async with transaction(INES):
         await iness.change_status(Status.RESOLVED, by=INES, at=now())

@@ -44,8 +44,8 @@ async def test_a_logo_is_redrawn_and_shown_on_the_sign_in_page_and_on_invoices(
 ) -> None:
     """R59: a logo that Noor uploads is redrawn, so that the scripts, texts and metadata of the file are gone.
 
-    The sign-in page and invoices show it, and the audit log records its upload once and its removal (R89). A repeated
-    upload is harmless. After the removal, no logo is shown and its URL gets 404.
+    The sign-in page and invoices show the redrawn logo. Uploading the same file again changes nothing, and the audit
+    log records one upload and the removal (R89). After the removal, no logo is shown and its URL gets 404.
     """
     async with await Browser.of(app, NOOR, at=NOW) as noor:
         assert (await noor.send_form(PATH, {}, files={"logo": (name, content)})).status_code == 303

@@ -300,8 +300,8 @@ async def test_sharing_offers_the_people_whom_the_text_may_mean(ines: Browser, a
 async def test_a_leaving_agent_names_one_of_many_successors(noor: Browser, case: Case) -> None:
     """R81: when Noor ends an agent's access, she types the name of the successor; without a name, nobody gets the case.
 
-    A name that no agent has, or several, is refused with 422, and the access does not end. If several have the name,
-    they are offered as radio buttons.
+    A name that no agent has, or that several agents have, is refused with 422, and the access does not end. If several
+    agents have the name, they are offered as radio buttons.
     """
     await add(agents=2, name="Sam Twin")
     async with transaction(INES):
@@ -415,7 +415,7 @@ async def test_an_appointment_is_with_one_of_many_agents(noor: Browser, case: Ca
 async def test_one_of_many_managers_is_the_deputy(max_: Browser, noor: Browser) -> None:
     """C10, R81: Max and Noor, an admin, find Max's deputy by name among the managers; an empty name means no deputy.
 
-    A name that no manager has, or several, is refused with 422.
+    A name that no manager has, or that several managers have, is refused with 422.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update agent set grade = 'manager' where name like 'Colleague%'")
@@ -468,7 +468,7 @@ async def test_a_rule_of_dispatch_chooses_one_of_many_agents(noor: Browser) -> N
 async def test_members_of_a_project_are_added_by_name(max_: Browser) -> None:
     """R81: the form of a project lists only its members; Max adds one agent at a time by name, and unticks members.
 
-    A name that no agent has, or several, is refused with 422, and the ticks stay.
+    A name that no agent has, or that several agents have, is refused with 422, and the ticks stay.
     """
     await add(agents=2, name="Sam Twin")
     async with transaction(MAX):

@@ -143,7 +143,7 @@ async def test_the_mail_of_a_shared_address_is_found_by_the_person_whom_it_is_fo
 
 
 async def test_a_mail_shows_only_what_its_receiver_may_still_see(noor: Browser) -> None:
-    """R12: a mail is shown with what its receiver may see now; once Alan's access has ended, nothing of his mail is shown."""
+    """R12: a mail shows only what its receiver may still see; after Alan's access has ended, his mail shows nothing."""
     found = await told()
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contact set ended_at = $1 where id = $2", NOW, ALAN.id)

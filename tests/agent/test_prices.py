@@ -57,9 +57,9 @@ async def add(plan: int, facts: PriceFacts = LATER) -> None:
 
 
 async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(plan: int) -> None:
-    """D26, S3.25: October costs 500 with 10 hours; November costs 550 with 5, and 115 for each hour beyond.
+    """D26, S3.25: October costs 500 and includes 10 hours; November, after a price change, costs 550 and includes 5.
 
-    Of 8 hours in November, 5 are included, and 3 cost 345.00 (3 * 115).
+    Each further hour in November costs 115. Of 8 hours in November, 5 are included, and 3 cost 345.00 (3 * 115).
     """
     async with transaction(NOOR):
         await add(plan)
@@ -77,7 +77,10 @@ async def test_a_period_has_the_fee_and_the_hours_that_hold_on_its_first_day(pla
 
 
 async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: int) -> None:
-    """D26, C12, D17: after a price change from a past date, billed fees stay, and time not billed yet keeps its approved rate."""
+    """D26, C12, D17: after a price change from a past date on, fees that are billed stay as they are.
+
+    Approved time that is not billed yet keeps its approved rate.
+    """
     async with transaction(NOOR):
         await billed()
         [entry] = await approved(660, service=plan, on=date(2026, 11, 3))
@@ -93,8 +96,8 @@ async def test_a_billed_fee_and_an_approved_rate_stay_when_prices_change(plan: i
 async def test_an_admin_adds_prices_and_deletes_them(admin: Browser, plan: int) -> None:
     """D26: the page of a service's prices lists the prices that an admin adds, until the admin deletes them.
 
-    It names the first day of each price. The page of the service shows the present prices and the coming ones. Deleting
-    prices again gets 404.
+    The page names the first day of each price. The page of the service shows the present prices and the coming prices.
+    Deleting prices again gets 404.
     """
     fields = {"effective_from": "2026-12-01", "fee": "550", "included": "5h", "overage_rate": "33.3333"}
     assert (await admin.send_form(page_of(plan), fields)).status_code == 303
@@ -151,7 +154,7 @@ async def test_bad_prices_are_refused_at_their_field_and_change_nothing(plan: in
 
 
 async def test_fewer_hours_than_documents_have_drawn_are_refused(admin: Browser, plan: int) -> None:
-    """D26: prices that include fewer hours than billed time has drawn in a period are refused, and nothing changes."""
+    """D26: prices are refused if they include fewer hours than billed time has already used up in a period."""
     async with transaction(MAX):
         await approved(480, service=plan, on=date(2026, 11, 3))
         await billed(date(2026, 11, 20))

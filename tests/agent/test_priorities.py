@@ -126,7 +126,10 @@ async def test_contacts_choose_only_what_is_open_to_them(noor: Browser, ada: Bro
 
 
 async def test_a_follow_up_of_a_case_has_a_priority_that_contacts_may_choose(noor: Browser, case: Case) -> None:
-    """S3.18, S3.19: Ada's late reply to a closed urgent case creates a new case with the preselected priority."""
+    """S3.18, S3.19: Ada's late reply to a closed urgent case opens a new case, with the preselected priority.
+
+    Contacts may not choose the priority Urgent here, so the new case does not take it over.
+    """
     async with transaction(NOOR):
         await FollowUpRule.change(FollowUpFacts(reopen_days="1"))
         await case.change_facts(by=NOOR, at=NOW, priority=4)
@@ -141,7 +144,8 @@ async def test_a_follow_up_of_a_case_has_a_priority_that_contacts_may_choose(noo
 async def test_a_priority_gets_a_name_that_no_other_has(noor: Browser, ada: Browser, ines: Browser) -> None:
     """S3.19: two names that differ only in upper and lower case, an empty name and one that is too long are refused.
 
-    A priority may take a name that another loses in the same form. A repeat changes nothing, Ada gets 404, and Ines 403.
+    A priority may take a name that another priority loses in the same form. A repeat changes nothing. Ada, a contact,
+    gets 404, and Ines, who is not an admin, gets 403.
     """
     before = await stored()
     for fields, sentence in (

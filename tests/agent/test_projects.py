@@ -76,7 +76,7 @@ async def test_time_is_logged_on_the_page_of_its_service(ines: Browser) -> None:
 async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(ines: Browser) -> None:
     """S0.24, S0.26: Ines submits two ticked entries at once on the page of their service; a repeat is harmless.
 
-    Max's entry has no box to tick, and Ines gets 409 if she submits it.
+    Max's entry has no box to tick, and Ines gets 409 if she submits his entry all the same.
     """
     mine, other, theirs = await logged(), await logged(), await logged(MAX)
     here = f"/agent/services/{HELPDESK}"
@@ -92,7 +92,7 @@ async def test_entries_are_selected_and_submitted_on_the_page_of_their_service(i
 
 
 async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browser, case: Case) -> None:
-    """S1.12: two pages list all 61 entries of a service, each entry once, and a filter by state leaves out the others."""
+    """S1.12: two pages list all 61 entries of a service, each once; a filter by state hides entries in other states."""
     entry = await logged(case=case)
     async with transaction(INES) as tx:
         await tx.execute(
@@ -118,7 +118,7 @@ async def test_the_entries_of_a_service_are_shown_by_state_in_pages(ines: Browse
 async def test_a_manager_plans_a_project(max_: Browser, ines: Browser) -> None:
     """Max creates a project with a service, a budget and members, which Ines then sees; a repeat gets 422.
 
-    Ines may not create one and gets 403; a project without a customer gets 422, and an unknown customer 404.
+    Ines, who is not a manager, gets 403. A project without a customer gets 422, and an unknown customer gets 404.
     """
     assert "Whom the project is for" in (await max_.get("/agent/projects/new")).text
     form = {

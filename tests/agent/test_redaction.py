@@ -47,7 +47,7 @@ def storage(tmp_path: Path) -> Storage:
 async def dialogue(storage: Storage) -> tuple[Case, dict[str, str]]:
     """Create a case of Ada with the secret in all its texts.
 
-    Return the case and, by noun (such as "a file"), the keys of what can be redacted.
+    Return the case, and the key of each text or file that can be redacted, by its noun (such as "a file").
     """
     file = await upload(storage, ADA, f"{SECRET}.txt")
     async with transaction(ADA):
@@ -254,8 +254,8 @@ async def test_a_custom_field_is_redacted_with_every_value_that_its_log_has(
 ) -> None:
     """Noor redacts the text of a custom field: the case, its log and the search lose each value that the field ever had.
 
-    An empty field can be redacted too, for its lines in the log. Lines with a former name of the field are included.
-    Of two admins at once, one redacts and the other gets `NotFound`; a repeat gets 404.
+    An empty field can be redacted too, because the log still has its former values. Log lines with a former name of the
+    field are included. Of two admins at once, one redacts and the other gets `NotFound`; a repeat gets 404.
     """
     field = await made("Site")
     case, _ = await dialogue(storage)
@@ -340,7 +340,7 @@ async def test_of_two_admins_at_once_one_redacts(storage: Storage) -> None:
 
 
 async def test_a_mail_that_has_not_gone_out_says_that_the_text_was_redacted(storage: Storage) -> None:
-    """S3.16: if a reply is redacted before its mail is sent, the mail says who redacted it and why, instead of the text."""
+    """S3.16: if a reply is redacted before its mail is sent, the mail says who redacted the reply and why."""
     case, _ = await dialogue(storage)
     async with transaction(INES):
         await case.reply(by=INES, text=f"Use {SECRET}.", at=NOW)
@@ -400,7 +400,10 @@ async def test_time_on_a_document_stays_and_the_page_says_so(app: Gate) -> None:
 
 
 async def test_without_a_choice_nothing_is_redacted_and_the_page_says_so(app: Gate) -> None:
-    """A form that does not say what to redact gets 422 and destroys nothing, even if it is confirmed; a wrong key gets 404."""
+    """A form that does not say what to redact gets 422 and destroys nothing, even if it is confirmed.
+
+    A form with a key of nothing that can be redacted gets 404.
+    """
     async with transaction(ADA):
         case = await Case.open(by=ADA, subject="One", text="Two", case_type_id=INCIDENT, priority=2, at=NOW)
     here = f"/agent/cases/{case.number}/redaction"

@@ -25,7 +25,10 @@ pytestmark = pytest.mark.usefixtures("dsn", "clock")
 
 @pytest.fixture
 async def desk(app: Gate) -> Case:
-    """Create a case of Ada with a note and a file, one of Gil, and an article for agents. Return Ada's case, number 1001."""
+    """Create a case of Ada with a note and a file, a case of Gil, and a help article for agents.
+
+    Return Ada's case, which has the number 1001.
+    """
     log = await upload(app.storage, ADA, "vpn-client.log")
     async with transaction(ADA):
         case = await Case.open(
@@ -117,7 +120,7 @@ async def test_an_empty_or_too_long_text_is_explained(app: Gate, desk: Case) -> 
 
 
 async def test_many_searches_in_a_minute_have_to_wait(app: Gate, desk: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: Ada's second search gets 429 if one search is allowed in a minute."""
+    """R83: if only one search is allowed in a minute, Ada's second search gets 429."""
     monkeypatch.setattr(limits, "SEARCHES", replace(limits.SEARCHES, free=1))
     async with await Browser.of(app, ADA, at=NOW) as ada:
         assert [(await ada.get("/search?q=vpn")).status_code for _ in range(2)] == [200, 429]
@@ -179,7 +182,7 @@ async def test_suggestions_lead_to_cases_and_customers_that_the_reader_may_see(a
 
 
 async def test_suggestions_have_a_limit_of_their_own(app: Gate, desk: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R83: if one request for suggestions is allowed in a minute, Ada's second one gets 429.
+    """R83: if only one request for suggestions is allowed in a minute, Ada's second request gets 429.
 
     A request without a text does not count.
     """

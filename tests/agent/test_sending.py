@@ -142,9 +142,9 @@ async def test_a_status_that_was_chosen_gives_way_to_what_happened_meanwhile(ine
 
 
 async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case: Case) -> None:
-    """After a reply that led Ines to the next case, withdrawing it there leads back to the case of the reply.
+    """If a reply led Ines on to the next case, withdrawing the reply on that page leads back to the case of the reply.
 
-    The case still has its place in the list.
+    The page of that case still links to the next case in the list.
     """
     other = await open_case("Other")
     to = f"/agent/cases/{case.number}/replies?view=all&next={other.number}&previous="
@@ -163,9 +163,9 @@ async def test_taking_back_from_the_next_case_keeps_the_list(ines: Browser, case
 async def test_a_reply_that_crosses_another_one_is_asked_about_and_keeps_its_text(
     ines: Browser, case: Case, by: Reader
 ) -> None:
-    """If somebody else replied while Ines was writing, she gets 409 with that reply and her text, and may then send her text.
+    """If somebody else replied while Ines was writing, she gets 409 with that reply and her text.
 
-    A reply of her own does not count as somebody else's.
+    She can then send her text all the same. A reply of her own causes no such warning.
     """
     here = f"/agent/cases/{case.number}"
 
@@ -354,7 +354,7 @@ async def test_a_text_for_which_each_draft_is_a_note_stays_a_note(ines: Browser,
 async def test_a_reply_of_an_agent_who_has_left_meanwhile_does_not_go_out_and_a_manager_takes_it_back(
     ines: Browser, max_: Browser, noor: Browser, case: Case
 ) -> None:
-    """R12, R93: Max's reply does not go out once he has left; a manager can withdraw it with its file, and Ines cannot."""
+    """R12, R93: Max's held reply does not go out if he leaves. A manager can withdraw it with its file; Ines cannot."""
     here = f"/agent/cases/{case.number}"
     form = reply("From Max", then="resolve")
     await max_.send_form(f"{here}/replies", form, files=LOG)

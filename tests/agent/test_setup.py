@@ -266,7 +266,7 @@ async def test_a_number_that_no_row_has_is_404(app: Gate) -> None:
 async def test_what_belongs_to_another_customer_is_404_through_this_one(app: Gate) -> None:
     """R28, R29: contacts, contracts and services of Globex get 404 under the URLs of Acme.
 
-    A form that names another customer in a field of its own gets 400.
+    A form with an additional field that names another customer gets 400.
     """
     async with await Browser.of(app, NOOR) as noor:
         for path in ("contacts/3", "contracts/2", "contracts/2/services/2", "contracts/1/services/2"):
@@ -350,7 +350,7 @@ async def test_a_case_type_gets_a_service_of_its_own(app: Gate) -> None:
 
 
 async def test_a_new_contract_begins_with_the_vat_rate_of_the_company(app: Gate) -> None:
-    """The form of a new contract is prefilled with the company's VAT rate; that of a stored contract shows its own rate."""
+    """A new contract's form presets the company's VAT rate; a stored contract's form has the contract's own rate."""
     async with transaction(SYSTEM) as tx:
         await tx.execute("update company set vat_rate = 7.7")
     async with await Browser.of(app, NOOR) as browser:

@@ -69,9 +69,10 @@ async def test_a_snooze_without_a_day_is_refused_at_the_day(ines: Browser, case:
 
 
 async def test_of_two_who_snooze_the_second_is_asked(ines: Browser, max_: Browser, case: Case) -> None:
-    """If Max has snoozed a case since Ines opened the form, Ines gets 409 and his day stays; sending the form again succeeds.
+    """If Max has snoozed a case since Ines opened the form, Ines gets 409, and the day that he chose stays.
 
-    If both choose the same day, Ines's form is accepted at once.
+    If she sends the refused form again, the day that she chose is stored. If both choose the same day, Ines's form is
+    accepted at once.
     """
     here = f"/agent/cases/{case.number}/snooze"
     days = [(now() + timedelta(days=ahead)).date().isoformat() for ahead in (3, 5)]

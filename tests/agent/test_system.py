@@ -39,7 +39,10 @@ async def now() -> datetime:
 
 
 async def test_a_failed_job_is_shown_with_its_kind_of_error_and_run_again_once(app: Gate) -> None:
-    """R93: Noor sees a failed job with its kind of error; retrying twice enqueues it once. An enqueued job is not discarded."""
+    """R93: Noor sees a failed job with its kind of error. Retrying the job twice enqueues it once.
+
+    Once the job is enqueued, a request to discard it changes nothing.
+    """
     job = await held()
     async with await Browser.of(app, NOOR) as noor:
         page = (await noor.get("/agent/setup/system")).text

@@ -18,7 +18,10 @@ from tests.world import ADA, INES, NOOR
 
 
 async def test_the_list_is_exported_with_its_tags_as_it_is_filtered(ines: Browser, case: Case) -> None:
-    """R62, R89: the CSV file has the filtered cases with their tags, and no tag becomes a formula; the download is audited."""
+    """R62, R89: the CSV file has the filtered cases with their tags; a spreadsheet runs no tag as a formula.
+
+    The download is recorded in the audit log.
+    """
     await tagged(case, "=cmd", "audit")
     await open_case("Another")
     answer = await ines.get("/agent/cases/export.csv?view=all&tag_typed=&sort=number&text=vpn")
@@ -32,7 +35,7 @@ async def test_the_list_is_exported_with_its_tags_as_it_is_filtered(ines: Browse
 
 
 async def test_contacts_can_read_no_tag(app: Gate, case: Case) -> None:
-    """Ada, a contact, can read neither table of tags, and her list of cases and her case do not show the name of a tag."""
+    """Ada, a contact, can read neither database table of tags, and none of her pages about cases shows a tag."""
     await tagged(case, "bad payer")
     async with await Browser.of(app, ADA) as ada:
         for path in ("/cases", f"/cases/{case.number}"):

@@ -37,7 +37,7 @@ def yesterday() -> str:
 def typed(**fields: Any) -> dict[str, Any]:
     """Return the fields of a valid time form as a browser sends them; `fields` adds or replaces some.
 
-    The case or other work that the time is on is still missing.
+    The field `on`, which names the case or other work that the time is on, is still missing.
     """
     return {"duration": "1h 30m", "work_date": today().isoformat(), "service": "1", "billing": "billable",
             "external_comment": "Gateway changed", "description": "see #1024"} | fields  # fmt: skip
@@ -124,7 +124,10 @@ async def test_the_form_is_filled_in_as_far_as_it_can_be(ines: Browser, case: Ca
 async def test_a_wrong_entry_comes_back_with_a_sentence_and_what_was_typed(
     ines: Browser, case: Case, field: str, value: str, sentence: str
 ) -> None:
-    """S0.15: a time form with an invalid field gets an error message at that field, keeps what Ines typed, and stores nothing."""
+    """S0.15: a time form with an invalid field gets 422 with an error message at that field, and stores nothing.
+
+    The form keeps what Ines typed.
+    """
     answer = await ines.send_form(NEW, on(case, **{field: value}))
     assert answer.status_code == 422
     assert sentence in answer.text.replace("&#39;", "'")
@@ -188,7 +191,7 @@ async def test_the_panel_is_answered_with_a_form_that_undoes_what_was_logged(ine
 
 
 async def test_the_service_and_with_it_the_contract_can_be_chosen(ines: Browser, case: Case) -> None:
-    """S1.19, S2.17: Ines chooses among services of two contracts for time on a case; the service determines the contract."""
+    """S1.19, S2.17: for time on a case, Ines chooses among services of two contracts, and so between the contracts."""
     async with transaction(SYSTEM):
         customer = await Customer.find(case.customer_id, SYSTEM)
         facts = ContractFacts(name="Projects 2026", start_on="2026-01-01", currency="EUR", vat_rate="19")
@@ -324,7 +327,7 @@ async def test_a_case_is_found_by_what_is_typed_where_no_script_runs(ines: Brows
 
 
 async def test_work_of_a_customer_that_is_on_no_case_is_logged_under_its_service(ines: Browser, case: Case) -> None:
-    """S2.40: Ines logs time for a customer without a case under a service; it is billable unless she says otherwise.
+    """S2.40: Ines logs time without a case under a customer's service; this time is billable unless she says otherwise.
 
     An unknown service is refused with 422, and so is another customer's service for time on a case.
     """
@@ -365,7 +368,10 @@ async def test_ticked_entries_are_submitted(ines: Browser, case: Case) -> None:
 
 
 async def test_what_cannot_be_submitted_is_reported(ines: Browser, case: Case) -> None:
-    """D35: of two ticked entries, Ines's own is submitted and Max's is reported; a form with Max's entry alone gets 409."""
+    """D35: if Ines ticks her own entry and Max's, her own entry is submitted, and Max's entry is reported.
+
+    A form with Max's entry alone gets 409.
+    """
     own, foreign = await logged(case), await logged(case, by=MAX)
     answer = await ines.send_form("/agent/time/submission", {"entry": [str(own.id), str(foreign.id)]})
     assert answer.status_code == 200
@@ -383,7 +389,10 @@ async def test_submitting_nothing_says_what_to_do(ines: Browser) -> None:
 
 
 async def test_a_rejected_entry_shows_the_managers_reason_to_its_author(ines: Browser, case: Case) -> None:
-    """S0.31: Ines reads Max's reason on her rejected entry, in her list and on the case, and may submit the entry again."""
+    """S0.31: Ines reads why Max rejected her entry, in her list, on the case and on the entry's page.
+
+    She may submit the entry again.
+    """
     entry = await logged(case)
     async with transaction(INES):
         await submit(INES, [entry.id], at=now())
@@ -421,9 +430,9 @@ async def test_what_counts_is_overridden_with_a_reason(ines: Browser, case: Case
 
 
 async def test_the_second_of_two_changes_gets_409_and_keeps_what_was_typed(ines: Browser, case: Case) -> None:
-    """Ines changes her entry in two tabs: the second tab, which is older, gets 409 with both values and stores nothing.
+    """If Ines changes her entry, a form of the entry that she loaded before gets 409 with both values.
 
-    What was typed there is kept, and stored if she submits the form again.
+    That form stores nothing. What she typed there is kept, and is stored if she sends the form again.
     """
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
@@ -542,7 +551,10 @@ async def test_a_colleagues_entry_cannot_be_changed(ines: Browser, case: Case) -
 async def test_a_managers_change_of_approved_time_takes_the_approval_back(
     ines: Browser, max_: Browser, case: Case
 ) -> None:
-    """D34, C2: Max's change to approved time withdraws the approval, so that the entry is a draft; Ines's change gets 403."""
+    """D34, C2: if a manager changes approved time, the approval is withdrawn, and the entry is a draft again.
+
+    A change by Ines, the author of the entry, gets 403.
+    """
     entry = await logged(case)
     async with transaction(MAX):
         await approve([Choice(entry.id, 1)], by=MAX, at=now())
@@ -556,7 +568,7 @@ async def test_a_managers_change_of_approved_time_takes_the_approval_back(
 
 
 async def test_what_was_typed_into_time_that_was_approved_meanwhile_is_shown(ines: Browser, case: Case) -> None:
-    """If Max approves an entry while Ines changes it, she gets 403 and the page shows what she typed."""
+    """If Max approves an entry while Ines has its form open, she gets 403, and the page shows what she typed."""
     entry = await logged(case)
     here = f"/agent/time/{entry.id}"
     form = await ines.get(here)

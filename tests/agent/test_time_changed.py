@@ -56,8 +56,8 @@ async def test_an_author_reads_that_a_submission_was_implied(ines: Browser, case
 async def test_a_day_without_a_contract_warns_while_it_is_typed(ines: Browser, case: Case) -> None:
     """If Ines types a day after the end of the contract, the preview of the time form warns her.
 
-    It warns for time on a case, for time on a service and for a stored entry, and also of a day before the service
-    begins. Max reads the warning on the page of a stored entry with such a day.
+    The preview warns for time on a case, for time on a service and for a stored entry. It also warns of a day before
+    the service begins. Max reads the warning on the page of a stored entry with such a day.
     """
     async with transaction(SYSTEM) as tx:
         await tx.execute("update contract set end_on = '2026-10-01' where id = 1")
@@ -106,7 +106,10 @@ async def test_a_case_that_we_opened_says_whose_turn_it_is(ines: Browser, ada: B
 
 
 async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: Browser) -> None:
-    """If Ines sends the form of a new case again after Ada has replied, the status stays open and no second case is made."""
+    """If Ines sends the form of a new case again after Ada has replied, the status stays `open`.
+
+    No second case is created.
+    """
     key = "5d3f0c1e-8f5e-4c60-9a8e-000000000001"
     typed = {
         "customer": ACME,
@@ -128,9 +131,10 @@ async def test_sending_the_form_of_a_new_case_again_does_not_turn_it_back(ines: 
 
 
 async def test_the_meter_of_a_changed_entry_is_that_of_the_typed_day(ines: Browser) -> None:
-    """In the preview of a change, the meter counts the typed 2 h instead of the stored hour, in the month of the typed day.
+    """In the preview of a changed entry, the meter counts the typed 2 h in the month of the typed day.
 
-    With another entry of one hour in October, the meter shows 3 h for October; for November, it shows 2 h.
+    It does not count the stored hour of this entry. With another entry of one hour in October, the meter shows 3 h for
+    October; for November, it shows 2 h.
     """
     async with transaction(SYSTEM):
         entry, _ = await log(60), await log(60)

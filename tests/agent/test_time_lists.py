@@ -75,10 +75,10 @@ async def save_row(browser: Browser, entry: int, list_: str = "?of=agent", **typ
 async def test_ten_thousand_entries_stay_filterable_pageable_and_editable_in_the_row(
     ines: Browser, case: Case, scope: str
 ) -> None:
-    """S1.12, D56: Ines's list of 10,000 entries has pages, filters and the totals of all, and a row can be changed in it.
+    """S1.12, D56: a list of 10,000 entries has pages, filters and the totals of all; a row can be changed in its place.
 
-    The list takes at most 150 kB and 13 SQL queries. The page of a service takes four more queries, for the hours used
-    and left and for its figures.
+    This holds for the lists of a case, a service, a task and an agent. The list takes at most 150 kB and 13 SQL
+    queries. The page of a service takes four more queries, for the hours used and left and for its figures.
     """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
@@ -291,7 +291,10 @@ async def test_saving_and_submitting_in_one_step_is_undone(ines: Browser, case: 
 
 
 async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_changed(ines: Browser, case: Case) -> None:
-    """S0.25, S0.31: "select all" and the submission by filter leave out a rejected entry until Ines changes or ticks it."""
+    """S0.25, S0.31: "select all" and submitting all that match leave out a rejected entry that Ines has not changed.
+
+    She can still tick this entry and submit it.
+    """
     draft, unchanged, corrected = [await logged(case) for _ in range(3)]
     async with transaction(INES):
         await submit(INES, [unchanged.id, corrected.id], at=now())
@@ -313,7 +316,7 @@ async def test_select_all_takes_new_entries_and_no_rejected_one_that_nobody_chan
 
 
 async def test_a_submission_is_taken_back_as_it_was(ines: Browser, max_: Browser, case: Case) -> None:
-    """S0.26: Ines undoes her submission of a draft and a rejected entry, which are draft and rejected again.
+    """S0.26: if Ines undoes a submission, a former draft is a draft again, and a rejected entry is rejected again.
 
     A third entry that Max has approved since then stays approved. Max gets 404 if he tries to undo her submission, and
     a second attempt of Ines gets 409.
@@ -367,7 +370,10 @@ async def test_time_is_added_and_submitted_from_the_page_of_its_service(ines: Br
 
 
 async def test_time_is_added_from_the_navigation(ines: Browser, case: Case) -> None:
-    """S0.2: the navigation links to Ines's own time, which links to a form; the entry that she adds there is then listed."""
+    """S0.2: the navigation links to the list of Ines's own time, and the list links to the form that adds an entry.
+
+    The list then shows the entry that she has added.
+    """
     home = await ines.get("/agent/customers")
     assert '<a href="/agent/time" data-go="t"' in home.text
     own = await ines.get("/agent/time")
@@ -393,7 +399,7 @@ async def test_the_time_of_a_case_is_one_step_from_the_case(ines: Browser, case:
 
 
 async def test_the_form_names_the_person_signed_in_as_who_worked(app: Gate, case: Case) -> None:
-    """S1.14: the agent of a new entry is the person signed in; Max and Noor are offered others to choose, Ines is not."""
+    """S1.14: the agent of a new entry is the person signed in; managers and admins can choose another agent."""
     for reader in (MAX, NOOR, INES):
         async with await Browser.of(app, reader) as browser:
             form = await browser.get(f"/agent/time/new?on=case-{case.number}")

@@ -59,7 +59,7 @@ async def set_rules(**fields: str) -> None:
 
 
 async def save(browser: Browser, page: str, **typed: Any) -> Any:
-    """Open a page, send its form with the fields `typed` changed, and return the response. The value None unticks a box."""
+    """Open a page, send its form with the fields `typed` changed, and return the response. None unticks a box."""
     form = form_of((await browser.get(page)).text, page)
     fields = {name: value for name, value in (form.fields | typed).items() if value is not None and name != "csrf"}
     return await browser.send_form(page, fields)
@@ -98,7 +98,7 @@ class TestSetup:
             assert await tx.fetchval("select count(*) from audit where what like 'time_rules.%'") == 1
 
     async def test_a_new_service_begins_with_the_usual_rounding(self, noor: Browser) -> None:
-        """D3, D4: the form for a new service presets the rounding that the rules set; existing services keep theirs."""
+        """D3, D4: the form of a new service presets the rounding of the rules; existing services keep their own."""
         await set_rules(rounding_minimum="10", rounding_increment="6", rounding_mode="nearest")
         new = f"/agent/customers/{ACME}/contracts/{ACME_CONTRACT}/services"
         form = form_of((await noor.get(f"{new}/new")).text, f"{new}/new")
@@ -130,7 +130,10 @@ class TestOff:
     async def test_without_tracking_every_route_of_time_is_refused_and_changes_nothing(
         self, places: Places, dsn: str, noor: Browser, max_: Browser
     ) -> None:
-        """S1.6: while time tracking is off, Max and Noor get 404 for every URL of time, by GET or POST, and nothing changes."""
+        """S1.6: while time tracking is off, managers and admins get 404 for every URL of time, by GET or by POST.
+
+        Nothing changes.
+        """
         await set_rules(tracks_time="")
         before, tried = await checksums(dsn, READING), 0
         for browser in (noor, max_):
@@ -162,7 +165,10 @@ class TestOff:
         assert shown == []
 
     async def test_without_time_on_cases_the_case_has_no_panel_and_no_list(self, ines: Browser, case: Case) -> None:
-        """S1.6, S1.9: without time on cases, a case shows no time and has no list of entries; the page of Ines's own time stays."""
+        """S1.6, S1.9: if time on cases is switched off, a case shows no time, and its list of entries gets 404.
+
+        Ines can still open the list of her own time.
+        """
         here = f"/agent/cases/{case.number}"
         assert "Time on this case" in (await ines.get(here)).text
         await set_rules(on_cases="")
@@ -239,7 +245,7 @@ class TestLogForm:
         assert "is locked" in (await ines.get(asked + (TODAY - timedelta(days=1)).isoformat())).text
 
     async def test_the_week_says_which_day_is_odd_and_closes_locked_cells(self, ines: Browser) -> None:
-        """D14: in the week grid, Ines's time on a locked day has no field, and a day of more than 24 hours gets a warning."""
+        """D14: in the week grid, a locked day has no field for time, and a day of more than 24 hours has a warning."""
         monday = TODAY - timedelta(days=TODAY.weekday())
         for minutes in (20 * 60, 5 * 60):
             async with transaction(INES):
@@ -264,7 +270,7 @@ class TestLogForm:
             assert await tx.fetchval("select actual_minutes from time_entry") == 90
 
     async def test_the_page_of_an_entry_says_until_when_its_author_may_change_it(self, ines: Browser) -> None:
-        """C5, S2.21: the page of her entry tells Ines until when she can change it and, after that, why she no longer can."""
+        """C5, S2.21: an entry's page tells its author until when she can change it and, after that, why she cannot."""
         async with transaction(INES):
             entry = await TimeEntry.log(INES, Work(minutes=30, work_date=TODAY, service_id=HELPDESK), at=NOW)
         assert "You can change this until" in (await ines.get(f"/agent/time/{entry.id}")).text

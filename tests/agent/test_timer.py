@@ -65,7 +65,7 @@ async def started(browser: Browser, **fields: str) -> int:
 
 
 async def test_every_page_shows_the_running_timer(ines: Browser, clock: Clock, case: Case) -> None:
-    """S1.3, D54: every page shows Ines's running timer and has the server's instant, so that all tabs show the same time."""
+    """S1.3, D54: every page shows Ines's running timer, and has the server's time, so that all tabs count alike."""
     assert 'action="/agent/timer"' in (await ines.get("/agent/cases")).text
     await started(ines, here=f"case-{case.number}")
     at = clock.passes(minutes=12, seconds=44)
@@ -138,9 +138,9 @@ async def test_a_timer_is_not_logged_twice(ines: Browser, clock: Clock, case: Ca
 async def test_a_timer_that_belongs_nowhere_yet_is_logged_on_the_case_where_it_is_stopped(
     ines: Browser, clock: Clock
 ) -> None:
-    """S1.3: Ines creates a case while a timer runs; if she stops it on the case's page, the form for time is on the case.
+    """S1.3: if Ines stops a timer that is on nothing yet on the page of a case, the form for time names this case.
 
-    A timer that she has attached to the case stays on the case, wherever she stops the timer.
+    A timer that she has attached to a case stays on that case, wherever she stops the timer.
     """
     timer = await started(ines)
     clock.passes(minutes=7)
@@ -188,7 +188,7 @@ async def test_a_timer_goes_on_after_its_agent_has_signed_out(app: Gate, ines: B
 
 
 async def test_a_forgotten_timer_is_asked_about(app: Gate, clock: Clock) -> None:
-    """D54: a page asks Ines whether a timer of 14 hours should keep all its time, keep 30 minutes, be discarded, or run on.
+    """D54: for a timer of 14 hours, a page asks Ines: keep all the time, keep 30 minutes, discard it, or let it run on?
 
     She keeps 30 minutes, which the form for time then shows. The same request again gets 409, and no page asks again.
     """
@@ -215,7 +215,7 @@ async def test_a_timer_that_still_runs_goes_on(app: Gate, ines: Browser, clock: 
 
 
 async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -> None:
-    """Ines can restore a discarded timer on the page of timers; until then it cannot be resumed and gets 409."""
+    """Ines can restore a discarded timer on the page of timers. Resuming the timer before it is restored gets 409."""
     timer = await started(ines, note="Wrong number")
     clock.passes(minutes=1)
     answer = await ines.send_form(f"/agent/timer/{timer}/discarding", **HTMX)
@@ -227,9 +227,9 @@ async def test_a_discarded_timer_is_offered_again(ines: Browser, clock: Clock) -
 
 
 async def test_a_timer_is_attached_and_described_on_its_page(ines: Browser, max_: Browser, case: Case) -> None:
-    """Without JavaScript, Ines types the case to which she attaches a timer; a text that names nothing is refused with 422.
+    """Without JavaScript, Ines attaches a timer to a case by typing the case's number; other text is refused with 422.
 
-    Max gets 404 for her timer and for all that can be done with it.
+    Max gets 404 for the page of her timer and for all forms about it.
     """
     timer = await started(ines)
     here = f"/agent/timer/{timer}"

@@ -35,7 +35,7 @@ TODAY = NOW.date()
     ],
 )
 async def test_a_timesheet_is_served_as_a_file(max_: Browser, format: str, media_type: str, begins: bytes) -> None:
-    """S2.36, S2.37, D55: Max gets the filtered timesheet as a file of each format, and the audit log records the format."""
+    """S2.36, S2.37, D55: Max gets the filtered timesheet as a file in each format; the audit log records the format."""
     async with transaction(SYSTEM):
         await log(50, on=TODAY)
     page = (await max_.get(f"{PATH}?state=submitted")).text
@@ -71,7 +71,7 @@ async def test_what_is_filtered_is_what_is_exported(max_: Browser) -> None:
 
 
 async def test_an_agent_gets_no_file(app: Gate) -> None:
-    """S2.28: Ines, who is not a manager, gets 403 for a file of a timesheet, whether it is served at once or made by a job."""
+    """S2.28: Ines, who is not a manager, gets 403 for files of timesheets, whether served at once or made by a job."""
     async with await Browser.of(app, INES, at=NOW) as ines:
         for format in exporting.TYPES:
             assert (await ines.get(f"{PATH}.{format}?layout=payroll")).status_code == 403
@@ -81,9 +81,10 @@ async def test_an_agent_gets_no_file(app: Gate) -> None:
 async def test_a_long_timesheet_is_made_by_a_job_with_progress(
     app: Gate, max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S2.36: a long timesheet is made by one job, however often Max requests it, and only he can fetch it, for a week.
+    """S2.36: the file of a long timesheet is made by one job, however often Max requests the file.
 
-    Once it is ready, the outbox has a row for Max, and his navigation counts the file until he fetches it.
+    Once the file is ready, the outbox has a row for Max, and his navigation counts the file until he downloads it. Only
+    he can download the file, for a week.
     """
     monkeypatch.setattr(exporting, "MOST_AT_ONCE", 1)
     async with transaction(SYSTEM):
@@ -181,9 +182,9 @@ async def test_a_file_whose_worker_was_stopped_is_made_by_the_next_one(
 async def test_a_file_that_cannot_be_made_says_so(
     max_: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If Max is no longer a manager when the job runs, the file is not made; as a manager again, he can request it again.
+    """If Max is no longer a manager when the job runs, the file is not made, and its page says so.
 
-    An unknown format gets 404.
+    Once he is a manager again, he can request the file again. An unknown format gets 404.
     """
     answer = await max_.send_form(f"{PATH}/files?layout=invoicing&format=xlsx")
     async with transaction(SYSTEM) as tx:

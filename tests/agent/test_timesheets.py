@@ -1,4 +1,4 @@
-"""Test the pages of timesheets: who may open them, what they show, their filters and groups, and decisions on their entries."""
+"""Test the pages of timesheets: who may open them, what they show, filters, groups, and decisions on entries."""
 
 import re
 from datetime import timedelta
@@ -255,7 +255,7 @@ async def test_entries_are_approved_on_the_timesheet_and_taken_back(app: Gate, w
 
 @pytest.mark.parametrize("page", [PATH, "/agent/approvals"])
 async def test_a_link_that_tells_of_no_decision_offers_no_undo(app: Gate, page: str) -> None:
-    """R50: if the number of entries or the id of the decision in the URL is invalid, the page ignores it and offers no undo."""
+    """R50: an invalid number of entries or id of a decision in the URL is ignored; the page offers no undo."""
     async with await Browser.of(app, MAX, at=NOW) as browser:
         assert "taken back" not in (await browser.get(f"{page}?withdrawn=²")).text
         answer = await browser.get(f"{page}?approved=2&decision=../../time/1/deletion?x=")
@@ -280,9 +280,10 @@ async def test_entries_are_rejected_on_the_timesheet_with_a_reason(app: Gate, wo
 
 
 async def test_entries_are_flagged_on_the_timesheet_with_a_question(app: Gate, world: dict[str, int]) -> None:
-    """S2.35: Max flags an entry with a question, which the timesheet shows; he finds it by the filter and undoes the flag.
+    """S2.35: Max flags an entry with a question, which the timesheet then shows, and undoes the flag.
 
-    Without a question he gets 422. Flagging or approving the flagged entry from the same form gets 409.
+    A filter finds flagged entries. Without a question, he gets 422. Flagging or approving the flagged entry from the
+    same form gets 409.
     """
     choice = {"entry": [f"{world['case']}:1"]}
     async with await Browser.of(app, MAX, at=NOW) as browser:
@@ -370,7 +371,10 @@ async def test_only_what_one_may_decide_on_has_a_tick_box(app: Gate, world: dict
 
 
 async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> None:
-    """D33, S2.28: Max's own time has no tick box, and approving it gets 403; every decision of Ines, an agent, gets 403 too."""
+    """D33, S2.28: Max's own time has no tick box for him, and he gets 403 if he approves it.
+
+    Ines, who is not a manager, gets 403 for every decision.
+    """
     async with transaction(SYSTEM):
         own = await log(who=MAX, on=TODAY)
     choice = {"entry": [f"{own.id}:1"], "reason": "No"}
@@ -385,7 +389,10 @@ async def test_nobody_decides_on_their_own_time_or_as_an_agent(app: Gate) -> Non
 
 
 async def test_time_is_logged_on_the_timesheets_as_general_time(app: Gate) -> None:
-    """S2.39: a button of the timesheets opens the form for general time, which needs a description; Max then sees the entry."""
+    """S2.39: a button of the timesheets opens the form for general time, which needs a description.
+
+    Max then sees the entry on the timesheets.
+    """
     async with await Browser.of(app, MAX, at=NOW) as browser:
         page = (await browser.get(PATH)).text
         button = re.search(r'href="(/agent/time/new\?on=general-\d+)"', page)

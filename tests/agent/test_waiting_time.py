@@ -46,7 +46,7 @@ def told(html: str) -> str:
 
 
 async def many(count: int, agent_id: int = INES.id, state: str = "submitted") -> None:
-    """Create `count` entries of one agent for Acme: about seven on 5 October and on every seventh day before it."""
+    """Create `count` entries of one agent for Acme: about seven on each Monday, backwards from 5 October 2026."""
     await current().execute(
         "insert into time_entry (customer_id, service_id, agent_id, entered_by_id, work_date, actual_minutes, billing, billable_minutes,"
         " external_comment, description, state, created_at, window_from, submitted_at)"
@@ -145,7 +145,7 @@ async def test_ticks_survive_a_rejection(max_: Browser) -> None:
 
 
 async def test_after_a_decision_on_all_ticked_entries_new_ones_are_ticked_too(max_: Browser) -> None:
-    """After Max has decided on all entries without a warning, which are ticked, later ones are ticked by default."""
+    """Entries without a warning are ticked by default, even if they come after Max has decided on all ticked ones."""
     async with transaction(SYSTEM):
         good, odd = await log(comment="Good"), await log(comment="")
     page = await max_.get(PATH)
@@ -192,7 +192,8 @@ async def test_a_withdrawal_keeps_the_ticks(max_: Browser) -> None:
 async def test_what_was_approved_together_is_undone_together(max_: Browser, app: Gate) -> None:
     """Max withdraws all three approvals of one decision together; the entry that was a draft is a draft again.
 
-    A repeat gets 409, Noor gets 404, and Ines gets 403. His other approvals stay.
+    A repeat gets 409. Noor, whose decision it was not, gets 404, and Ines, who is not a manager, gets 403. His other
+    approvals stay.
     """
     async with transaction(SYSTEM):
         entries = [

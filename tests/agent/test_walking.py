@@ -1,4 +1,4 @@
-"""Test how agents move from case to case in the order of a list, and change a case on its page without a further form."""
+"""Test how agents move from case to case in the order of a list, and change a case directly on its page."""
 
 import re
 

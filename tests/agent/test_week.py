@@ -59,7 +59,7 @@ async def save(browser: Browser, fields: dict[str, Any], **typed: str) -> Any:
 async def test_a_week_shows_what_was_logged_by_day_and_by_what_it_was_on(ines: Browser, case: Case) -> None:
     """S1.21: Ines's grid has a row for each combination of case, service and task and for each kind of general time.
 
-    It shows sums by row and by day and her working hours, and leaves out Max's time.
+    The grid shows sums by row and by day, and her working hours. It leaves out Max's time.
     """
     async with transaction(SYSTEM):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Patching"))
@@ -113,10 +113,10 @@ async def test_the_same_week_sent_twice_makes_each_entry_once(ines: Browser, cas
 
 
 async def test_a_task_is_chosen_for_new_time_in_a_row(ines: Browser, case: Case) -> None:
-    """S0.8, S0.10, S1.21: a task that Ines chooses in a row applies to new time there and decides whether that time is billable.
+    """S0.8, S0.10, S1.21: a task that Ines chooses in a row applies to the new time in this row, not to earlier time.
 
-    That time then has its own row, and earlier time in the row still has no task. Ended tasks are not offered. The same
-    form sent again logs nothing more.
+    The task decides whether the new time is billable. The new time then has its own row. Ended tasks are not offered.
+    The same form sent again logs nothing more.
     """
     async with transaction(SYSTEM):
         service = await Service.find(HELPDESK, SYSTEM)
@@ -236,9 +236,10 @@ async def test_a_cell_that_changed_meanwhile_is_not_overwritten(ines: Browser, c
 async def test_a_row_is_added_and_last_weeks_rows_are_copied_without_losing_what_was_typed(
     ines: Browser, case: Case
 ) -> None:
-    """S1.21: without JavaScript, one button saves what Ines typed and adds a row; another copies the rows of the week before.
+    """S1.21: without JavaScript, one button adds a row, and another copies the rows of the week before.
 
-    A cell that is refused does not keep last week's rows away. If no work matches the text for the new row, she gets 422.
+    Both buttons also save what Ines has typed, and work although a cell is refused. If no work matches the text for the
+    new row, she gets 422.
     """
     await logged(case, work_date=day(-7), minutes=10)
     await logged(None, work_date=day(-6), minutes=10, general_kind_id=2, description="Course")
