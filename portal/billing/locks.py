@@ -1,4 +1,4 @@
-"""Serialise everything that decides on the time of a customer or bills it."""
+"""Lock customers, so that transactions that decide on or bill the time of the same customer run one after another."""
 
 from collections.abc import Collection
 

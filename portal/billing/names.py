@@ -1,4 +1,4 @@
-"""What other packages use of billing. They import it from `portal.billing`."""
+"""List the names of billing that other packages use. They import these names from `portal.billing`."""
 
 from portal.billing.allocating.allocations import changing_terms, reallocate, remove_voucher
 from portal.billing.allocating.ledger import balances, moves_of, reserved_by

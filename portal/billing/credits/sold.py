@@ -1,4 +1,8 @@
-"""Compute what is left to credit of a sold voucher: the share of its price for minutes that nothing has drawn."""
+"""Compute how much of a sold voucher can still be credited.
+
+A voucher is a stock of prepaid hours. The customer can get back the share of its price for the minutes that no time
+entry has drawn.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,10 +14,10 @@ from portal.money import EXACT, divide_half_up
 
 @dataclass(frozen=True, slots=True)
 class SoldVoucher:
-    """A voucher on a line of an invoice.
+    """A voucher (prepaid hours) that a line of an invoice sells.
 
-    `drawn` are the minutes that are drawn or reserved, `credited_minutes` the minutes credited before. `price` is the
-    net amount of the line, and `credited` the net amount credited before.
+    `drawn` are the minutes that time entries have drawn or reserved, and `credited_minutes` the minutes of earlier
+    credits. `price` is the net amount of the line, and `credited` the net amount of the earlier credits.
     """
 
     minutes: int
@@ -31,8 +35,8 @@ class SoldVoucher:
     def amount(self, minutes: int) -> Decimal:
         """Return the net amount to credit for `minutes`, which must not be more than `left`.
 
-        For a voucher of 0 minutes, return all that is left of its price. The results for several credits add up to the
-        result for one credit of the same minutes.
+        For a voucher of 0 minutes, return all that is left of its price. Several credits give back the same amount as
+        one credit for the sum of their minutes.
         """
         if not self.minutes:
             return self.price - self.credited
@@ -49,7 +53,7 @@ from invoice_line l join voucher v on v.id = l.voucher_id where l.invoice_id = $
 
 
 async def sold_vouchers(invoice: Invoice) -> dict[int, SoldVoucher]:
-    """Return the vouchers that an invoice sells, by the position of the line."""
+    """Return the vouchers that an invoice sells, by the position of the invoice line that sells each."""
     return {
         row["position"]: SoldVoucher(
             row["minutes"], row["drawn"], row["credited_minutes"], row["net"], row["credited"], invoice.digits

@@ -1,6 +1,6 @@
-"""Correct statements by further statements.
+"""Correct a statement (time that costs the customer nothing) by making another statement, the correction.
 
-Time that a correction removes from a statement becomes open again, or is written off.
+The time that a correction removes from a statement can be billed again, or is written off.
 """
 
 import uuid
@@ -82,13 +82,14 @@ async def correct_statement(
 ) -> Statement:
     """Make a correction of `statement`, for a part of its time or for all of it, and return the correction.
 
-    With `freed`, the time can be changed again, and the next billing run settles it. Without `freed`, it is written
-    off. In both cases, included and prepaid minutes return to their period or voucher. The customer is locked until the
-    transaction ends, and the outbox gets a row. A repeat with the same `form_key` returns the existing correction.
-    `seen` is, as text, how many minutes the page showed as left, or None if there was no page.
+    With `freed`, the removed time can be changed again, and the next billing run settles it. Without `freed`, the
+    removed time is written off. In both cases, the included and prepaid minutes that the removed time used return to
+    their period or voucher. The customer is locked until the transaction ends, and the outbox gets a row. A repeat with
+    the same `form_key` returns the existing correction. `seen` is the text of the number of minutes that the page
+    showed as left, or None if there was no page.
 
     Raise `Invalid` if the reason is missing or too long, if nothing is chosen, or if more is chosen than is left. Raise
-    `Conflict` if the minutes left differ from `seen`, if `statement` is itself a correction, or if the form was sent
+    `Conflict` if the minutes left differ from `seen`, if `statement` is itself a correction, or if `form_key` was used
     for another statement. Raise `Forbidden` if `by` is not a manager.
     """
     if not by.is_manager:

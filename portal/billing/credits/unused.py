@@ -1,4 +1,4 @@
-"""Compute the share of the fees of an invoice that is for days after the end of their contract."""
+"""Compute which part of an invoice's fees pays for days after the end of the contract, so that it can be credited."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,10 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class UnusedDays:
-    """The net amount that can be credited of a fee for the days from `since` on, after the end of the contract."""
+    """The part of a fee that pays for days after the end of the contract.
+
+    `amount` is the net amount that can be credited, and `since` is the first of these days.
+    """
 
     amount: Decimal
     since: date
@@ -42,11 +45,11 @@ where (b.service_id, b.period_start) in (select o.service_id, o.period_start fro
 
 
 async def unused_fees(invoice: Invoice, lines: Sequence[Row], left: Mapping[int, Decimal]) -> dict[int, UnusedDays]:
-    """Return, by position of a fee's line, the part to credit because it is for days after the end of the contract.
+    """Return what to credit for days after the end of the contract, by the position of the fee's invoice line.
 
-    After the credit, the invoice charges for each period what it would have charged if the end had been known. `lines`
-    are lines of the invoice. `left` maps the position of a line to the amount that can still be credited. Amounts that
-    were credited before are not credited again.
+    After the credit, the invoice charges for each period what it would have charged if the end of the contract had been
+    known at the billing. `lines` are lines of the invoice. `left` maps the position of a line to the amount that can
+    still be credited. Amounts that were credited before are not credited again.
     """
     late = {row["position"]: row["since"] for row in await current().fetch(_PAID, invoice.id)}
     fees = [line for line in lines if line["position"] in late and left.get(line["position"])]
@@ -68,11 +71,11 @@ def unused_days(
     parts: Mapping[int, Mapping[Period, Decimal]],
     digits: int,
 ) -> Iterator[tuple[int, UnusedDays]]:
-    """Yield the position of each line of `lines` that charges for days after the contract's end, with what to credit.
+    """Yield, for each line that charges for days after the contract's end, its position and what to credit.
 
     `late` maps the position of a line to its first day after the end of the contract. `left` is as in `unused_fees`.
-    `parts` maps a service to the days for which its fee was billed in the same periods, by any invoice, each stretch of
-    days with the amount that was charged for it.
+    `parts` has the stretches of days for which any invoice billed a fee in the same periods: it maps the id of the
+    service to the stretches, and each stretch to the amount that was charged for it.
     """
     services = {service.id: service for service in contract.services}
     for line in lines:
@@ -96,12 +99,13 @@ def _exactly(
     charged: Decimal,
     digits: int,
 ) -> Decimal:
-    """Return what a line should charge for its days before the end of the contract.
+    """Return what a line should charge for its days before the end of the contract, if possible exact to the cent.
 
-    `charged` is this amount computed from the line alone. The exact amount can differ by rounding: with it, all lines
-    of the period sum to the share of the period's fee for the days before the end. `parts` maps the billed days of the
-    service to the amount charged. Return `charged` if no exact amount is known, or if the difference is more than
-    rounding explains, because then the fee was changed.
+    `charged` is this amount, computed from the line alone. If several lines share the fee of a period, such amounts may
+    not add up, because each is rounded. The exact amount makes all lines of the period sum to the share of the period's
+    fee for the days before the end. `parts` maps the billed days of the service to the amount charged. Return `charged`
+    if no exact amount is known. Return `charged` also if the difference is more than rounding explains, because then
+    the fee was changed.
     """
     period = period_of(contract.anchor, contract.cycle, active.start)
     others = {part: paid for part, paid in parts.items() if part.start != active.start and part.within(period)}

@@ -49,14 +49,16 @@ async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -
 
     An entry is refused, with an error message, for any of these reasons:
 
-    - It is the manager's own time (D33), or `by` is no admin and not designated for its department or service (C10).
+    - It is the manager's own time (D33), or `by` is neither an admin nor designated for the department or service of
+      the entry (C10).
     - It is flagged (C3), or somebody changed or decided on it in the meantime.
     - Its day is before the start of its service or its contract, or after the end of the contract (D19).
     - There is no rate for it (D19), or its service is billed by role and its agent has no role.
     - Prepaid hours do not cover it wholly, and its service refuses such time (C8).
-    - It would be too long after rounding by day, or its contract would have more to bill than one document can hold.
+    - The rounding by day would make the entry longer than an entry may be.
+    - With the entry, its contract would have more to bill than one document can hold.
 
-    Raise `Forbidden` if `by` is not a manager, `Invalid` if no entry was chosen.
+    Raise `Forbidden` if `by` is not a manager. Raise `Invalid` if no entry was chosen.
     """
     rows, seen = await _locked(choices, by, at)
     customers = customers_of(rows.values())
@@ -285,8 +287,9 @@ async def _decide(
 
     `step` decides on some rows of one customer; `by_customer` calls it for each customer. `refusal` returns the reason
     why a row must not be decided on, or None. `together` gets the ids of all entries that would be decided on, and
-    returns, by entry id, the refusals that depend on the other entries. `seen` holds the ids of all chosen entries;
-    entries without a row were deleted in the meantime. `decision` is the id by which the decision can be undone.
+    returns, by entry id, the refusals that arise only because the entries are decided on together. `seen` holds the ids
+    of all chosen entries; entries without a row were deleted in the meantime. `decision` is the id by which the
+    decision can be undone.
     """
     refused: dict[int, Refusal] = {id: Conflict(REFUSED["gone"]) for id in seen if id not in rows}
     # Run this in a worker thread, because 10,000 prices would keep other requests waiting.

@@ -18,8 +18,8 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
     """Replace the fields of an entry, as a manager, by the fields of `work`, and return the entry.
 
     If the entry is approved, its approval is withdrawn first, so the changed entry has to be approved again. Raise
-    `Conflict` if the entry was deleted, if a document has settled it, or if its version is no longer `version`;
-    `Forbidden` if `by` is not a manager; and `Conflict` and `Invalid` as `TimeEntry.revise` does.
+    `Forbidden` if `by` is not a manager. Raise `Conflict` if the entry was deleted, if a document has settled it, or if
+    its version is no longer `version`. The errors of `TimeEntry.revise` are raised too.
     """
     row = await _lock_and_withdraw(entry_id, version, by, at)
     entry = await (await TimeEntry.find(entry_id, by)).revise(by, work, version=version, at=at)
@@ -30,9 +30,9 @@ async def change_entry(entry_id: int, work: Work, *, version: int, by: AgentRead
 async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: datetime) -> None:
     """Delete an entry in any state, as a manager.
 
-    The approval of an approved entry is withdrawn first. Raise `Conflict` if the entry was deleted before, if a
-    document has settled it, if its version is no longer `version`, and as `TimeEntry.erase` does; `Forbidden` if `by`
-    is not a manager.
+    The approval of an approved entry is withdrawn first. Raise `Forbidden` if `by` is not a manager. Raise `Conflict`
+    if the entry was deleted before, if a document has settled it, if its version is no longer `version`, or if
+    `TimeEntry.erase` refuses the deletion.
     """
     row = await _lock_and_withdraw(entry_id, version, by, at)
     await (await TimeEntry.find(entry_id, by)).erase(by, at=at)
@@ -42,7 +42,7 @@ async def delete_entry(entry_id: int, *, version: int, by: AgentReader, at: date
 async def _lock_and_withdraw(entry_id: int, version: int, by: AgentReader, at: datetime) -> Row:
     """Lock an entry, withdraw its approval if it is approved, and return its row as it was before the withdrawal.
 
-    Raise `Conflict` if the version of the entry is no longer `version`, and as `open_for_change` does.
+    Raise `Conflict` if the version of the entry is no longer `version`. The errors of `open_for_change` are raised too.
     """
     row = await open_for_change(entry_id, by=by, at=at)
     if row["version"] != version:

@@ -28,9 +28,9 @@ class Cost:
     """What an entry would cost the customer: `amount` in `currency`.
 
     If `amount` is None, pages show the words `instead`, such as "no rate" or "included hours". `refusal` is the error
-    message that says why the entry cannot be approved, or "" if it can. `minutes` are the minutes that the entry would
-    count, or None if it cannot be approved or is not billable. If the service rounds by day, `minutes` can differ from
-    the present billable minutes of the entry.
+    message that says why the entry cannot be approved, or "" if it can. `minutes` are the billable minutes that the
+    entry would have after the approval, or None if it cannot be approved or is not billable. They differ from the
+    entry's present billable minutes if the service rounds by day and the rounding changes them.
     """
 
     amount: Decimal | None = None

@@ -1,7 +1,7 @@
 """List held time with what it would cost, and return it to its authors instead of charging it (C8).
 
-Held time is approved time that exceeds prepaid hours, under a service whose time is then charged only after a manager
-has decided so (`releases`).
+Held time is approved time that prepaid hours do not cover, under a service that charges such time only after a manager
+has released it (`releases`).
 """
 
 import asyncio
@@ -107,9 +107,9 @@ def _released(of: Book) -> dict[Key, tuple[Allocation, ...]]:
 async def send_back(choices: Iterable[Choice], *, reason: str, by: AgentReader, at: datetime) -> Outcome:
     """Reject held entries instead of charging them: withdraw their approvals, and return the entries to their authors.
 
-    Return the entries that were rejected, and the entries that were refused: by the rules of `reject`, or because they
-    are approved but no longer held. Undoing the rejection does not restore the approval. Raise `Invalid` if the reason
-    is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
+    Return the entries that were rejected, and the entries that were refused. An entry is refused for the reasons that
+    `reject` has, or because it is approved but no longer held. Undoing the rejection does not restore the approval.
+    Raise `Invalid` if the reason is empty or too long or if no entry was chosen, `Forbidden` if `by` is not a manager.
     """
     flags.checked("reason", reason, "Say why, so that the author knows what to change.")
     seen = {choice.entry_id: choice for choice in choices}

@@ -1,4 +1,4 @@
-"""Read the hourly prices of an approved entry, and say where each comes from (D17, D18)."""
+"""Read the hourly prices of an approved entry, and say in words from which rate or setting each price comes (D17, D18)."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,9 +24,10 @@ WHY = {
 
 @dataclass(frozen=True, slots=True)
 class PricedMinutes:
-    """Minutes of an entry that are charged, or held, at one price; `why` says where the price comes from.
+    """Minutes of one entry that are charged or held at one hourly price.
 
-    `since` is the day from which the rate has been in force, or None if the price does not come from a dated rate.
+    `why` says where the price comes from. `since` is the day from which the rate has been in force, or None if the
+    price does not come from a dated rate.
     """
 
     minutes: int

@@ -59,9 +59,9 @@ class Filters:
 class WaitingEntry:
     """One entry of the list, with its cost for the customer.
 
-    `billable_minutes` are the minutes that the entry would count if all entries on the page were approved. `why` has
-    the reasons to look at the entry twice. If the approval of the entry would be refused, the reason for the refusal
-    comes first. `flag` is the open flag of the entry, or None.
+    `billable_minutes` are the billable minutes that the entry would have if all entries on the page were approved.
+    `why` has the reasons to look at the entry twice. If the approval of the entry would be refused, the reason for the
+    refusal comes first. `flag` is the open flag of the entry, or None.
     """
 
     id: int
@@ -97,8 +97,8 @@ class Group:
 
     `count` is the number of all waiting entries of the agent, and `all_minutes` are their billable minutes before any
     rounding by day. `entries` are only the entries on this page, the latest day first. `rounds_days` says whether the
-    approval may change `all_minutes`, because at least one of the agent's waiting entries is rounded by day. If all of
-    them are on this page, `rounds_days` is False, because then `all_minutes` is not shown.
+    approval may change `all_minutes`, because at least one of the agent's waiting entries is rounded by day. If all the
+    agent's waiting entries are on this page, `rounds_days` is False, because the page then does not show `all_minutes`.
     """
 
     agent_id: int
@@ -199,8 +199,8 @@ order by w.place, e.work_date desc, e.id desc
 async def list_waiting(by: AgentReader, filters: Filters = Filters(), *, at: datetime, size: int = PAGE) -> Waiting:
     """Return a page of the time that `by` may decide on at `at`, grouped by agent.
 
-    `filters` narrows the list and holds the cursor. If no entry follows the cursor (any longer), return the first page.
-    `size` is the maximum number of entries.
+    `filters` narrows the list and holds the cursor. If no entry follows the cursor, return the first page. `size` is
+    the maximum number of entries.
     """
     condition, values = narrowed(by, filters, at)
     rows = await current().fetch(WITH + _GROUPS.format(narrowed=condition), *values)
@@ -260,8 +260,8 @@ async def _page(
 def _agents(groups: Sequence[Group], after: GroupCursor | None, size: int) -> Iterator[int]:
     """Yield the ids of the agents whose entries fill the page, in the order of the list.
 
-    With a cursor, the first agent is the agent of the cursor. How many entries of this agent come after the cursor is
-    unknown, so these entries are not counted towards the page.
+    With a cursor, the first agent is the agent of the cursor. It is not known how many entries of this agent follow the
+    cursor, so the agents after them are chosen as if there were none.
     """
     ids = [group.agent_id for group in groups]
     if after and after.group_id not in ids:

@@ -1,9 +1,9 @@
 """Read and export the time detail of a document: what its customer may see of the time (S0.19, D55, D57).
 
-There is one row for each allocation, then one for each invoice line that is not for time, so that the amounts sum to
-the net of the invoice. An entry without an allocation, because it has 0 billable minutes, has a row too. A row has the
-role of the agent instead of the name; worked minutes, internal descriptions and time that is not billable are not even
-read.
+The time detail begins with one row for each allocation (a piece of an entry's minutes, and what pays for the piece).
+One row for each invoice line that is not for time follows, so that the amounts sum to the net of the invoice. An entry
+without an allocation, because it has 0 billable minutes, has a row too. A row has the role of the agent instead of the
+name. Worked minutes, internal descriptions and time that is not billable are not even read.
 """
 
 import asyncio

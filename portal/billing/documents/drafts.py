@@ -36,8 +36,8 @@ async def store(
     """Store as drafts the invoices that the engine computed, settle their entries, and return the ids of the drafts.
 
     The result maps the id of each contract to the id of its draft; no two of the documents are for the same contract.
-    The caller must have locked the customers and stored the allocations. `known` has ids of allocations, as
-    `allocations.write` returns them; ids that it lacks are looked up.
+    The caller must have locked the customers and stored the allocations. `known` has ids of allocations, as returned by
+    `allocations.write`; missing ids are looked up.
     """
     if not documents:
         return {}
@@ -104,9 +104,9 @@ async def _link(
 
 
 async def _allocations(draft_ids: list[int], entry_ids: Collection[Key]) -> dict[PlaceKey, int]:
-    """Return the ids of the allocations that belong to the part of an entry that one of these drafts has settled.
+    """Return the ids of the allocations of `entry_ids`, by entry id and position of the allocation.
 
-    The ids are by entry id and position of the allocation.
+    Only allocations of the part of an entry that one of these drafts has settled are returned.
     """
     # They are joined in Python, because PostgreSQL would plan a join for the few rows that the tables had before a long run.
     settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = any($1)", draft_ids)
@@ -213,7 +213,7 @@ def why_not(document: Document) -> str:
 
 
 async def refill(draft: Invoice, of: Book, document: Document) -> None:
-    """Replace the lines and the sums of a locked draft by those of `document`.
+    """Replace the lines and the sums of a locked draft with the lines and the sums of `document`.
 
     Recompute the allocations of the customer's open time.
     """
@@ -334,7 +334,7 @@ def _engine_line(row: Row, vat: VatRate) -> Line:
 
 
 async def tell(draft: Invoice, by: AgentReader, at: datetime) -> None:
-    """Write to the outbox that a draft was made, changed or deleted, so that open pages of agents update."""
+    """Write to the outbox that a draft was made, changed or deleted, so that agents' open pages refresh themselves."""
     await outbox.tell(
         kind="invoice.drafted",
         subject_id=draft.id,

@@ -24,10 +24,11 @@ from portal.visible import visible
 
 LONGEST_NOTE = 1000
 LARGEST_LINE = Decimal("99999999999.999")
-"""The maximum amount of a line that is added: the column for its unit price has 11 digits before the decimal point."""
+"""The maximum amount of a line that is added by hand; the column `unit_price` has 11 digits before the decimal point.
+"""
 CHARGE, DISCOUNT = "charge", "discount"
 SHOWN = 50
-"""The maximum number of approved entries that a draft's page lists, so that they can be added to the draft."""
+"""The maximum number of approved entries that a draft's page offers to add to the draft."""
 
 
 class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -39,7 +40,7 @@ class NoteFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     """Form fields of a line that is added to a draft, as typed.
 
-    `what` is `CHARGE` or `DISCOUNT`. `service` and `product` are ids. `amount` is without VAT; the VAT is that of
+    `what` is `CHARGE` or `DISCOUNT`. `service` and `product` are ids. `amount` is without VAT. The line has the VAT of
     `product`, a product of the price list, or of `service` if there is no product. `service` may be None where no
     service needs to be chosen (`asks_for_service`).
     """
@@ -53,7 +54,10 @@ class ExtraLineFacts(Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Addable:
-    """Approved time that can be added to a draft: at most `SHOWN` entries (`rows`), and the number of all (`total`)."""
+    """Approved time that can be added to a draft.
+
+    `rows` are the first entries, at most `SHOWN`. `total` is the number of all such entries.
+    """
 
     rows: list[Row]
     total: int
@@ -68,7 +72,7 @@ async def services_of(draft: Invoice) -> list[Offered]:
 
 
 def asks_for_service(services: Sequence[Offered], product_id: int | None) -> bool:
-    """Return whether a service has to be chosen for the line to be added, because the line's VAT may depend on it.
+    """Return whether the user must choose a service for a line, because the VAT of the line may depend on the service.
 
     A service has to be chosen if there are several services and no product. A line for a product has the VAT of the
     product, and belongs to the service of the draft's first line.
@@ -102,7 +106,7 @@ async def hold(draft_id: int, by: AgentReader) -> Invoice:
 
 
 async def change_note(draft: Invoice, facts: NoteFacts, *, by: AgentReader, at: datetime) -> None:
-    """Replace the note of a locked draft, and make open pages of agents update.
+    """Replace the note of a locked draft, and refresh the pages that agents have open.
 
     Raise `Invalid` if the note is too long.
     """
@@ -116,14 +120,14 @@ async def change_note(draft: Invoice, facts: NoteFacts, *, by: AgentReader, at: 
 async def add_line(
     draft: Invoice, facts: ExtraLineFacts, *, by: AgentReader, at: datetime, seen: str | None = None
 ) -> None:
-    """Add a charge or a discount to a locked draft, and compute the sums of the draft again.
-
-    Open pages of agents update.
+    """Add a charge or a discount to a locked draft, compute the draft's sums again, and refresh agents' open pages.
 
     `seen` is the net sum of the draft that the page showed, or None if there was no page. If the net sum has changed,
-    the line may have been added already, so it is not added again. Raise `Invalid` if `seen` is no longer the net sum,
-    with a message for each bad field, and if nothing would be left to charge. Raise `Invalid` also for a discount that
-    exceeds what is charged at the same VAT rate, and for an amount that makes the draft too large for one document.
+    the line may have been added already, so it is not added again.
+
+    Raise `Invalid` if `seen` is no longer the net sum, if a field is bad (each bad field gets a message), if nothing
+    would be left to charge, if a discount exceeds what is charged at the same VAT rate, or if the draft would be too
+    large for one document.
     """
     if seen is not None and seen != str(draft.net):
         raise Invalid({"": "The draft has changed. Look at it, and add the line if it is still missing."})
@@ -153,9 +157,7 @@ async def add_line(
 
 
 async def remove_line(draft_id: int, position: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> None:
-    """Remove a line that was added by hand from a draft, and compute the sums of the draft again.
-
-    Open pages of agents update.
+    """Remove a line that was added by hand, compute the draft's sums again, and refresh agents' open pages.
 
     `seen` is the net sum that the page showed, or None. Raise `Conflict` if the net sum has changed, because another
     line may then be at `position`. Raise `Conflict` also if the draft was issued or deleted, if it has no such line, or
@@ -201,7 +203,7 @@ async def addable(draft: Invoice) -> Addable:
 
 
 async def put_on(draft_id: int, entry_id: int, *, by: AgentReader, at: datetime) -> None:
-    """Add an approved entry to a draft, compute the draft's sums again, and make open pages of agents update.
+    """Add an approved entry to a draft, compute the sums of the draft again, and refresh agents' open pages.
 
     The entry is charged according to its present allocations. Raise `Conflict` if the draft was issued or deleted, if
     the entry can no longer be added, or if the draft would then be refused (`why_not`). Raise `Forbidden` if `by` is

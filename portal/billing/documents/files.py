@@ -1,4 +1,4 @@
-"""Store the PDF and CSV files of a document when it becomes final, with their SHA-256 (R65, D37).
+"""Store the PDF and CSV files of a document when it becomes final, with the SHA-256 hash of each file (R65, D37).
 
 Issued invoices, statements and credit notes are final; their stored files never change.
 """
@@ -83,7 +83,7 @@ async def stored(kind: str, document: Invoice | Statement | CreditNote) -> bytes
 
 
 _OWNERS: dict[type[Table], str] = {Invoice: "invoice", Statement: "statement", CreditNote: "credit_note"}
-"""The name of each class of document in the audit log. The column for the document's id has this name, and `_id`."""
+"""The name of each class of document in the audit log. With `_id`, it is the column for the id of the document."""
 
 
 async def csv(title: str, rows: list[DetailRow], currency: str) -> bytes:

@@ -66,10 +66,10 @@ def missing_on(about: Row) -> list[Missing]:
 async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | None = None) -> Invoice:
     """Issue a draft: give it a number, copy the data printed on it, and store its PDF and CSV. Return the invoice.
 
-    No amount is computed again. The date of issue is the day of the instant of issue in the company's time zone. This
-    instant is `at`, or the instant of the previous number if that is later. The number series is locked until the
-    transaction ends, and the outbox gets a row. `seen` is the sum to pay that the page showed, or None if there was no
-    page.
+    No amount is computed again. The instant of issue is `at`, or the instant at which the previous number was issued if
+    that is later. The date of issue is the day of this instant in the company's time zone. The number series is locked
+    until the transaction ends, and the outbox gets a row. `seen` is the sum to pay that the page showed, or None if
+    there was no page.
 
     Raise `Conflict` if the sum to pay is no longer `seen`, or if the draft has been issued already. Raise `NotFound` if
     there is no such draft, and `Forbidden` if `by` is not a manager. Raise `Invalid` if the company or the number
@@ -86,7 +86,7 @@ async def issue(draft_id: int, *, by: AgentReader, at: datetime, seen: str | Non
     await detail.copy(contents.detail, invoice.customer_id, invoice_id=invoice.id)
 
     # The PDF shows the number. It is made with the expected number before the counter is locked, so that the lock is
-    # short; only if the number taken differs is it made again.
+    # short. If the invoice then gets another number or date, the PDF is made again.
     likely = _numbering(await _next_number(), at, payment_days, zone)
     picture = await logo.find()
     pdf = await invoice_pdf(invoice, contents, parties, likely, picture)
@@ -168,7 +168,7 @@ _NAMES = ("legal_name", "street", "postcode", "city", "country", "vat_id")
 async def parties_of(contract_id: int, by: Reader) -> tuple[dict[str, Any], int, str]:
     """Return the data that a document of a contract prints, the days until payment, and the company's time zone.
 
-    The data are the present data of seller, buyer, bank and contract, and the name of `by`, who has the document made.
+    The data are the present data of seller, buyer, bank and contract, and the name of `by`, who is named as the issuer.
     """
     row = await current().fetchrow(_PARTIES, contract_id)
     seller, buyer, contract = (json.loads(row[name]) for name in ("seller", "buyer", "contract"))

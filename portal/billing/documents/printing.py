@@ -265,7 +265,7 @@ def of_work(row: DetailRow) -> dict[str, str]:
 
 
 def _code(parties: dict[str, Any], number: str, payable: Decimal, currency: str) -> dict[str, Any] | None:
-    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if it can have none."""
+    """Return the SEPA payment code of an invoice as an SVG image with its words, or None if it has no such code."""
     code = payment_code(parties, number, payable, currency)
     if code is None:
         return None

@@ -1,7 +1,7 @@
 """Decide what pays for each approved entry: included minutes first, then vouchers, then money (D20, D22, D23).
 
 The allocations are computed from the whole state each time, so they do not depend on the order of approvals and
-withdrawals. The minutes that settled entries drew from a pool stay drawn.
+withdrawals. The minutes that settled entries drew from a pool (a stock of prepaid minutes) stay drawn.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ def allocate(state: BillingState) -> dict[Key, tuple[Allocation, ...]]:
 def approved_entries(state: BillingState) -> list[Entry]:
     """Return the approved entries that are not settled, sorted by `Entry.order`.
 
-    Their billable minutes are those after rounding by day.
+    Each entry has the billable minutes that it gets from rounding by day.
     """
     entries = [entry for entry in state.open_entries() if entry.id in state.approved]
     changed = rounded_by_day(entries, state.places())
@@ -126,11 +126,11 @@ def draws_minutes(entry: Entry) -> bool:
 
 
 def holds_rest(service: ServiceTerms) -> bool:
-    """Return whether an entry that prepaid minutes cover only in part is held as a whole.
+    """Return whether an entry of the service is held as a whole if prepaid minutes cover only a part of it.
 
-    It is held if the service holds or blocks time beyond the prepaid minutes; a time-spent service has none. Although a
-    service that blocks such time approves only covered entries, an entry can become uncovered when an entry of an
-    earlier day is approved.
+    A time-spent service has no prepaid minutes, so it holds nothing. Any other service holds such an entry unless it
+    bills the time beyond the prepaid minutes. This includes services that block such time: they approve only covered
+    entries, but an entry can lose its cover later, when an entry of an earlier day is approved.
     """
     return service.overflow is not Overflow.BILL and service.settlement is not Settlement.TIME_SPENT
 

@@ -73,8 +73,8 @@ def approve(state: BillingState, ids: Iterable[Key], rates: RateTable) -> tuple[
 def overlong(state: BillingState, prices: Mapping[Key, Price | None]) -> frozenset[Key]:
     """Return the entries in `prices` that must not be approved, because rounding by day would make an entry too long.
 
-    An entry is too long if it counts more than `LONGEST_COUNTED` minutes once all entries in `prices` are approved. In
-    that case, return all entries in `prices` with the same agent, service and day.
+    An entry is too long if it would have more than `LONGEST_COUNTED` billable minutes once all entries in `prices` are
+    approved. In that case, return all entries in `prices` with the same agent, service and day.
     """
     approved = approved_entries(replace(state, approved={**state.approved, **prices}))
     days = {_day(entry) for entry in approved if entry.billable_minutes > LONGEST_COUNTED}

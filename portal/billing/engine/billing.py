@@ -106,9 +106,9 @@ def remake(
 ) -> Document | None:
     """Return a document of `contract`, made anew from entries with their frozen allocations (`settled`).
 
-    Return None if no line has a net and there are no entries. The lines for time are computed again. `kept` are the
-    other lines, which stay as they are: lines for fees and vouchers, in the order of `bill`, and lines that were added
-    by hand, which come last.
+    Return None if there are no entries and the net of every line is 0. The lines for time are computed again. `kept`
+    are the other lines, which stay as they are: lines for fees and vouchers, in the order of `bill`, and lines that
+    were added by hand, which come last.
     """
     by_service: dict[Key, list[Work]] = defaultdict(list)
     for work in sorted(settled, key=_BY_ORDER):

@@ -26,8 +26,9 @@ def coverable(state: BillingState, prices: Prices) -> frozenset[Key]:
 
     An entry is blocked if its service blocks time beyond the prepaid minutes, prepaid minutes may pay for it, and it is
     not released. Entries that are not blocked may always be approved. A blocked entry may be approved only if prepaid
-    minutes cover it wholly, and still cover the approved entries of all blocking services. Prepaid minutes go first to
-    approved entries, then to the entries in `prices` that are not blocked, then to the blocked entries in their order.
+    minutes cover it wholly, and if they then still cover all approved entries of blocking services. Prepaid minutes go
+    first to approved entries, then to the entries in `prices` that are not blocked, then to the blocked entries, sorted
+    by `Entry.order`.
     """
     entries = {entry.id: entry for entry in state.entries if entry.id in prices}
     places = state.places()
@@ -73,11 +74,12 @@ def _fitting(
     short: frozenset[Key],
     refused: dict[tuple[PoolKey, ...], int],
 ) -> frozenset[Key]:
-    """Return the candidates that can be approved so that no entry outside `short` lacks prepaid minutes.
+    """Return the candidates that can be approved together without taking the prepaid minutes of another approved entry.
 
-    First, all candidates are tried together. If that fails, the first half is tried, and then the second half together
-    with the accepted candidates of the first half. `refused`, which this function fills, maps pools to the fewest
-    minutes of a refused entry with these pools. An entry with the same pools and at least as many minutes is not tried.
+    `short` are the entries that lack prepaid minutes in any case. First, all candidates are tried together. If that
+    fails, the first half is tried, and then the second half together with the accepted candidates of the first half.
+    `refused`, which this function fills, maps pools to the fewest minutes of a refused entry with these pools. An entry
+    with the same pools and at least as many minutes is not tried.
     """
     tried = [each for each in candidates if each.minutes < refused.get(each.pools, each.minutes + 1)]
     if _short(_approving(before, {each.id: prices[each.id] for each in tried})) <= short:

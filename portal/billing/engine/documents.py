@@ -1,4 +1,7 @@
-"""Sum the lines of a document: net, VAT on the sum of each rate and never on single lines, and gross (D41)."""
+"""Sum the lines of a document: net, VAT and gross.
+
+VAT is computed on the sum of the lines with the same category and rate, never on a single line (D41).
+"""
 
 from collections.abc import Iterable
 from datetime import date

@@ -92,11 +92,11 @@ class Entry:
         return replace(self, billable_minutes=minutes, is_override=True, stretches=tuple(tail))
 
     def without(self, pieces: "Iterable[Allocation]") -> "Entry":
-        """Return the entry without the minutes of `pieces`, which are allocations of the entry, as an override.
+        """Return the entry without the minutes of its allocations `pieces`, and with `is_override` set.
 
-        A charged allocation removes minutes that have its rate of the schedule (or no rate, if it has none), from the
-        end of the entry on; if these do not suffice, from the begin on. After the charged ones, each other allocation
-        removes minutes from the begin on.
+        Each charged allocation first removes minutes whose schedule rate is the rate of the allocation, or minutes
+        without a schedule rate, from the end of the entry backwards. If these are too few, it removes minutes from the
+        start. Then each allocation that is not charged removes minutes from the start.
         """
         left = list(self.last_minutes(self.billable_minutes).stretches)
         for piece in sorted(pieces, key=lambda piece: piece.kind is not AllocationKind.CHARGED):
@@ -118,7 +118,7 @@ class Entry:
 
 
 BY_ORDER = attrgetter("date", "created", "id")
-"""Return the `order` of an entry; as a sort key, this takes a third of the time of the property."""
+"""Return the `order` of an entry; as a sort key, this function is three times as fast as the property."""
 
 
 @dataclass(frozen=True, slots=True)

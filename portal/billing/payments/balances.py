@@ -13,7 +13,10 @@ FEW = 3
 
 @dataclass(frozen=True, slots=True)
 class Unpaid:
-    """The unpaid invoices of a customer: the number of all (`count`), and rows for the first by due date (`first`)."""
+    """The unpaid invoices of a customer.
+
+    `count` is the number of all unpaid invoices. `first` has rows for the first of them by due date.
+    """
 
     count: int
     first: list[Row]

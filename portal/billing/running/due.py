@@ -59,9 +59,10 @@ BookKey = tuple[int, str]
 
 
 async def load_books(customer_ids: Collection[int], until: date) -> dict[BookKey, Book]:
-    """Return the books of these customers with their open time, by customer and currency.
+    """Return the books of these customers, by customer and currency.
 
-    Every approved open entry is included. Entries that are not approved are included for days before `until`.
+    A book is what the engine needs to bill a customer in one currency: the terms and the open time. Every approved open
+    entry is included. Entries that are not approved are included for days before `until`.
     """
     books = await book.load(customer_ids, unapproved_before=until)
     return {(each.customer_id, each.currency): each for each in books}
@@ -81,7 +82,7 @@ def due(of: Book, until: date) -> list[Entry]:
 
 
 def name_of(of: Book, document: Document) -> str:
-    """Return the name of the contract of a document that is made of the book `of`."""
+    """Return the name of the contract of `document`, a document that the engine made from the book `of`."""
     return next(contract.name for contract in of.state.contracts if contract.id == document.contract)
 
 

@@ -157,7 +157,8 @@ async def _make(
 async def _make_statement(order: Order, of: Book, document: Document) -> uuid.UUID:
     """Store a statement, which is final at once, and return its id.
 
-    Copy its time detail and make its CSV. Write an outbox row, so that open pages of agents and contacts update.
+    Copy the time detail of the statement, and make its CSV. Write an outbox row, so that the pages that agents and
+    contacts have open refresh themselves.
     """
     id, (first, last) = uuid.uuid4(), drafts.supply_of(of, document)
     contract = next(contract for contract in of.state.contracts if contract.id == document.contract)

@@ -140,7 +140,8 @@ AT_ONCE = 50
 async def preview_run(until: date) -> Preview:
     """Compute what a billing run up to `until` for all customers would do; store nothing.
 
-    Only the rows of the preview are kept in memory for all customers, not their books.
+    The books of at most `AT_ONCE` customers are in memory at the same time; only the rows of the preview are kept for
+    all customers.
     """
     ids = list(await customers_due(until))
     documents, omitted, large = list[Becoming](), list[Omitted](), list[TooLarge]()

@@ -30,10 +30,13 @@ from portal.people.agents import reader_of_agent
 from portal.people.readers import SYSTEM, AgentReader
 
 PATIENCE = timedelta(seconds=3)
-"""The time for which a run is carried out while the request waits. After that, a job continues it."""
+"""The time for which a run is carried out while the request waits. After that, a job continues the run."""
 
 MOST_ENTRIES = 5_000
-"""The maximum number of entries of several customers who are billed in one transaction. Decisions on their time wait."""
+"""The maximum number of entries in one transaction that bills several customers.
+
+Until the transaction ends, decisions on the time of these customers wait.
+"""
 
 MOST_CUSTOMERS = 50
 """The maximum number of customers who are billed in one transaction."""
@@ -59,7 +62,7 @@ class RunCustomer(Table, tablename="run_customer"):
     """A customer whom a run bills. The primary key is the run and the customer.
 
     `done_at` is None until the customer is billed; `sentence` is the error message if something was refused, or None.
-    `entries` is the number of the customer's open entries when the run began, also those approved for later days.
+    `entries` is the number of the customer's open entries when the run began, including approved entries of later days.
     """
 
     run_id = BigInt(primary_key=True, default=None)
@@ -97,7 +100,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
     """
     reader = current().reader
-    # Lock in the order of the ids: `go_on` alone would lock the customers whom others hold after the others.
+    # Lock in the order of the ids. `go_on` alone would lock free customers first, and then those whom others hold.
     await lock_customers(customer_ids)
     run_id = await _store(until, customer_ids, by=by, at=at)
     if await go_on(run_id, by=by, at=at, reader=reader) is Ending.NOTHING:
@@ -114,10 +117,10 @@ async def begin(
 ) -> int:  # fmt: skip
     """Store a run with its customers, none of whom is billed yet, and return the id of the run.
 
-    If `customer_ids` is None, the run is for all customers. Customers for whom nothing can be due are left out; fees
-    and vouchers can be due without any time. With `issues`, the run also issues its drafts. The caller may bill the
-    customers at once (`go_on`); after `PATIENCE`, a job continues the run. Raise `Forbidden` if `by` is not a manager,
-    `Invalid` if the date is after tomorrow or if no customer is ticked.
+    If `customer_ids` is None, the run is for all customers. Customers for whom nothing can be due are left out. A
+    customer without time is not left out if a fee or a voucher may be due. With `issues`, the run also issues its
+    drafts. The caller may bill the customers at once (`go_on`); after `PATIENCE`, a job continues the run. Raise
+    `Forbidden` if `by` is not a manager, `Invalid` if the date is after tomorrow or if no customer is ticked.
     """
     run_id = await _store(until, customer_ids, by=by, at=at, issues=issues, scheduled=scheduled)
     await jobs.enqueue_later("bill", PATIENCE, run=run_id)
@@ -216,7 +219,8 @@ select customer_id from run_customer where run_id = $1 and done_at is null and c
 def _groups(waiting: Iterable[Any], issues: bool) -> Iterator[tuple[int, ...]]:
     """Yield groups of customers, each to be billed in one transaction; `waiting` are rows of `_WAITING`.
 
-    A customer with many entries is alone, and so is each customer if the run `issues` its drafts, which takes long.
+    A customer with more than `MOST_ENTRIES` entries is a group alone. If the run `issues` its drafts, each customer is
+    a group alone, because issuing takes long.
     """
     group, entries = list[int](), 0
     for row in waiting:
@@ -271,12 +275,15 @@ async def _refuse(order: Order, customer_id: int, why: Refusal) -> None:
 
 
 async def _taken(order: Order, customer_ids: Collection[int]) -> list[int]:
-    """Lock the run's rows of those customers who still wait and whom no other process bills. Return their ids."""
+    """Lock the run's rows of these customers, and return the ids of the customers whose rows could be locked.
+
+    Customers who are done, or whom another process is billing, are left out.
+    """
     return [row["customer_id"] for row in await current().fetch(_TAKE, order.run_id, customer_ids)]
 
 
 async def _done(order: Order, refused: Mapping[int, Iterable[str]]) -> None:
-    """Mark the customers in `refused` as billed, and store the error messages that it has for each."""
+    """Mark customers as billed, and store their error messages. `refused` has the messages of each customer by id."""
     await current().execute(
         "update run_customer r set done_at = $2, sentence = nullif(d.sentence, '')"
         " from unnest($3::bigint[], $4::text[]) as d (id, sentence) where r.run_id = $1 and r.customer_id = d.id",

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the input document in the file named by the only argument, and write the result to standard output.
 
     Return the exit status: 0 for success, 1 if the result cannot be written, 2 for a bad document or wrong arguments.
-    For a bad document, nothing is written to standard output, and one line, `path: what`, to standard error.
+    For a bad document, one line of the form `path: what` is written to standard error, and nothing to standard output.
     """
     if len(arguments) != 1:
         return _refuse("usage: portal simulate FILE")

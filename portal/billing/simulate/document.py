@@ -89,8 +89,8 @@ def _rates(top: Fields, services: dict[str, Offer]) -> tuple[RateTerms, ...]:
 def _check_scope(fields: Fields, one: RateTerms, seen: set[tuple[object, ...]]) -> None:
     """Record an error if the fields of a rate form no known scope, or if an earlier rate has the same scope and day.
 
-    The scopes are those of D18; `"customer": false` is in none of them. `seen` has the scopes and days of earlier
-    rates, and gets those of this rate.
+    D18 lists the known scopes; a rate with `"customer": false` has none of them. `seen` has the scope and the day of
+    each earlier rate, and the scope and the day of this rate are added to it.
     """
     named = frozenset(name for name in ("service", "agent", "role", "customer") if fields.has(name))
     if named not in SCOPES or ("customer" in named and one.customer is False):
@@ -125,8 +125,8 @@ def _vouchers(top: Fields, services: dict[str, Offer], dialect: Dialect) -> tupl
 def _usable_for(fields: Fields, services: dict[str, Offer]) -> tuple[str, ...]:
     """Return the names of the services for which a voucher can be used.
 
-    Record an error if there is none, if a service is unknown or its settlement is time spent, or if only some of the
-    services are taxable.
+    Record an error if the voucher names no service or an unknown service, if the settlement of a service is time spent,
+    or if only some of the services are taxable.
     """
     usable = references(fields, "services", services)
     if fields.is_empty_list("services"):

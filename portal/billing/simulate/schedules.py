@@ -1,4 +1,4 @@
-"""Read the schedules of an input document. Their windows count or price time by the hour at which it was worked."""
+"""Read the schedules of an input document. A schedule gives a factor or a price to time worked at certain hours."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ def _zone(value: object) -> ZoneInfo:
 
 
 def _has_rates(schedule: Fields) -> bool:
-    """Return whether the windows of a schedule have hourly rates and not factors.
+    """Return whether the windows of a schedule have hourly rates instead of factors.
 
     If some windows have hourly rates and others factors, record an error.
     """

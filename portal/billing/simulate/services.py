@@ -48,12 +48,12 @@ NOT_TAXABLE = VatRate(VatCategory.EXEMPT, Written("0"))
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the readers of vouchers and of entries must know of a service.
+    """What the functions that read vouchers and entries need to know about a service.
 
-    `settlement` and `taxable` are None if they could not be read. `rounding` is the rule for single entries; of a
-    service that rounds by day, it is a rule that leaves minutes as they are. `schedule` is None if the service has no
-    factors or prices by time of day. `fixed_fees` has every task of the service with its fixed fee, or None for a task
-    that is priced by the hour.
+    `settlement` and `taxable` are None if they could not be read. `rounding` is the rounding rule for single entries;
+    if the service rounds by day, this rule leaves minutes unchanged. `schedule` is None if the service has no factors
+    or prices by time of day. `fixed_fees` has every task of the service with its fixed fee, or None for a task that is
+    priced by the hour.
     """
 
     settlement: Settlement | None
@@ -123,9 +123,9 @@ def _service(fields: Fields, contract_start: date | None, offers: Offers) -> Ser
 def _of_settlement(fields: Fields, settlement: Settlement | None, dialect: Dialect) -> dict[str, Any]:
     """Read the keys that only some settlements allow, and return them as arguments of `ServiceTerms`, by name.
 
-    Except `changes`, a value that is missing or null is left out. Record an error for a missing value that `settlement`
-    requires, and for a key that `settlement` does not allow. If `settlement` is None, because it could not be read,
-    record no such errors.
+    The result always has `changes`. Any other value that is missing or null is left out. Record an error for a missing
+    value that `settlement` requires, and for a key that `settlement` does not allow. If `settlement` is None, because
+    it could not be read, record no such errors.
     """
     scalars = _prices(dialect) | {"overflow": dialect.choice(Overflow), "due": choice(Due), "included_from": text}
     found: dict[str, Any] = {}
@@ -149,7 +149,7 @@ def _prices(dialect: Dialect) -> dict[str, Scalar[Any]]:
 
 
 def _rounding(fields: Fields, dialect: Dialect) -> tuple[Rounding, bool]:
-    """Return the rounding rule of a service, and whether the rule applies to the sum of a day and not to each entry.
+    """Return the rounding rule of a service, and whether the rule applies to the sum of a day instead of each entry.
 
     A service without a rule gets `Rounding()`, which changes nothing.
     """
@@ -216,8 +216,8 @@ def _tasks(fields: Fields, dialect: Dialect) -> dict[str, Decimal | None]:
 def _check_shared(fields: Fields, service: ServiceTerms, services: dict[Any, ServiceTerms], offers: Offers) -> None:
     """Record an error if `service` cannot share the included minutes of the service `service.shares`.
 
-    The service `service.shares` must be another subscription of the same contract. Both services must be taxable, or
-    both must not.
+    The service `service.shares` must be another subscription of the same contract. Either both services must be
+    taxable, or neither.
     """
     if service.shares is None:
         return

@@ -20,7 +20,7 @@ class Comparison:
     history: History
     trials: tuple[tuple[ServiceTemplate, Trial], ...]
     left_out: tuple[ServiceTemplate, ...]
-    """The templates that cannot be tried. `offer_of` decides which, such as a voucher without its hours or its price."""
+    """The templates that cannot be tried (see `offer_of`), for example vouchers without hours or without a price."""
 
 
 async def compare(customer_id: int, year: Period) -> list[Comparison]:

@@ -51,9 +51,9 @@ class Real:
 class History:
     """The approved time under some services of one customer in one currency, and what it really cost by month.
 
-    `active` is the part of the year in which one of the contracts was in force. `real` maps the first day of a month to
-    what this month really cost. `zone` is the company's time zone, and `days_off` are the days off of its calendar, for
-    terms that depend on the hour of the work.
+    `active` runs from the first to the last day of the year on which any of the contracts was in force. `real` maps the
+    first day of a month to what this month really cost. `zone` is the company's time zone, and `days_off` are the days
+    off of its calendar, for terms that depend on the hour of the work.
     """
 
     currency: str

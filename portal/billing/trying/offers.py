@@ -61,7 +61,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """An entry of the past with the minutes that were worked, from which its billable minutes may be counted anew.
+    """A past entry and its worked minutes, from which the billable minutes can be computed again under other terms.
 
     `began` is the instant at which the work began, or None if only the day is known.
     """
@@ -71,10 +71,11 @@ class Worked:
     began: datetime | None = None
 
     def counted(self, offer: Offer) -> Entry:
-        """Return the entry as it counts under `offer`: the worked minutes are counted by the schedule, then rounded.
+        """Return the entry with the billable minutes that it would have under `offer`.
 
-        If the offer has neither a rounding nor a schedule, the entry stays unchanged. Billable minutes that were set by
-        hand are kept. The result has stretches only if the schedule has hourly rates.
+        The schedule counts the worked minutes, and the result is rounded. If the offer has neither a rounding nor a
+        schedule, the entry stays unchanged. Billable minutes that were set by hand are kept. The result has stretches
+        only if the schedule has hourly rates.
         """
         entry, schedule = self.entry, offer.schedule
         if offer.rounding is None and schedule is None:

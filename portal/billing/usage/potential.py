@@ -17,7 +17,7 @@ from portal.people.readers import AgentReader
 from portal.words import Settlement
 
 PRICED = 5_000
-"""The maximum number of waiting and held entries that are priced unless `everything` is set (`potential_of`)."""
+"""If more entries than this are waiting or held, they are priced only if `everything` is set (`potential_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Potential:
     Time that is not billable is left out.
     - `approved`: approved time, including the `held` time.
     - `waiting`: submitted time.
-    - `charged`: the amount that approved time is charged for now.
+    - `charged`: the amount that is charged for approved time now.
     - `more`: the additional amount if all waiting time were approved and all held time were charged; None if it was not
       computed.
     - `unpriced`: the waiting minutes whose approval would be refused, for example without a rate.

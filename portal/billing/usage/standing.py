@@ -26,10 +26,10 @@ FULL = 80
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A plain projection of the minutes of a period to its end.
+    """The minutes to expect in a whole period if the work goes on as it did so far.
 
     Only days on which the service is active count. `so_far` are the minutes in the first `elapsed` days of the period,
-    and `minutes` those to expect in all its `days`. Minutes at no charge are left out.
+    and `minutes` are the minutes to expect in all `days` of the period. Minutes at no charge are left out.
 
     `beyond` is `minutes` less the prepaid minutes and less the minutes that are already charged or held. It is 0 if
     this difference is negative, or if the service has no prepaid minutes.
@@ -146,7 +146,7 @@ class Standing:
 
     @property
     def forecast(self) -> Forecast | None:
-        """Return the projection of the minutes that count, approved or pending, to the end of the period.
+        """Return how many minutes to expect by the end of the period, computed from approved and pending time.
 
         Minutes at no charge are left out. Return None if there is no time yet, or if the service cannot be used on the
         day `on`.

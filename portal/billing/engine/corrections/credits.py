@@ -21,7 +21,7 @@ from portal.periods import Period
 class CannotCredit(ValueError):
     """Minutes of an entry or a voucher cannot be credited; `key` is the id of the entry or voucher.
 
-    The document does not have these minutes (any longer), or they are only a part of a fixed fee.
+    Either the document does not have these minutes any longer, or they are only a part of a fixed fee.
     """
 
     def __init__(self, key: Key, what: str) -> None:
@@ -89,7 +89,7 @@ class Credit:
         self._emptied |= self._empty.intersection(entries)
 
     def take_minutes(self, entry: Key, minutes: int) -> None:
-        """Choose `minutes` of an entry, the last ones that are not credited yet.
+        """Choose the last `minutes` minutes of an entry that are not credited yet.
 
         Charged minutes come last in an entry, so they are credited before the minutes that cost nothing. Raise
         `CannotCredit` if the entry has fewer minutes left, or if only a part of a fixed fee would be credited.
@@ -108,7 +108,7 @@ class Credit:
     def take_voucher(self, voucher: Key, minutes: int) -> None:
         """Choose `minutes` of a sold voucher that no entry has drawn. No entry can draw these minutes afterwards.
 
-        Raise `CannotCredit` if the document does not sell the voucher (any longer), or if fewer minutes are left.
+        Raise `CannotCredit` if the document does not or no longer sell the voucher, or if fewer minutes are left.
         """
         if not any(line.voucher == voucher and is_live(self._state, line) for line in self._of.lines):
             raise CannotCredit(voucher, "not on this document")
@@ -295,7 +295,7 @@ def _refund(state: BillingState, line: Line, vouchers: Mapping[Key, int]) -> Dec
 def _price_of_part(state: BillingState, line: Line, vouchers: Mapping[Key, int], minutes: int) -> Decimal:
     """Return the price of `minutes` undrawn minutes of the voucher of `line`.
 
-    The results for several credits add up to the result for one credit of the same minutes.
+    Several credits give back the same amount as one credit for the sum of their minutes.
     """
     if line.voucher is None or line.sold is None:
         return Decimal(0)

@@ -16,9 +16,9 @@ from portal.periods import Period
 
 
 def extend_contract(state: BillingState, contract: Key, until: date | None) -> BillingState:
-    """Move the end of `contract` to the later day `until`, or remove it (None).
+    """Move the end of `contract` to the later day `until`, and return the new state.
 
-    The next run bills fees for the added days.
+    If `until` is None, the contract no longer has an end. The next run bills fees for the added days.
     """
     contracts = tuple(replace(each, end=until) if each.id == contract else each for each in state.contracts)
     return replace(state, contracts=contracts)
@@ -30,8 +30,8 @@ def end_contract(
     """End `contract` on `on`, the first day that it does not cover, and credit the fees of its unused days.
 
     `documents` are the documents made so far. Each invoice with such fees gets one credit note. Invoices and credit
-    notes together charge what would have been charged if the end had been known. If the contract is extended later, the
-    credited days are billed again. Approvals are not withdrawn.
+    notes together charge what the invoices would have charged if the end had been known at the time. If the contract is
+    extended later, the credited days are billed again. Approvals are not withdrawn.
     """
     state = extend_contract(state, contract, on)
     notes = []

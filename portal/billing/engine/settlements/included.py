@@ -1,9 +1,9 @@
 """The included minutes of subscriptions: by period, shared by several services, and rolled over (D26).
 
 Minutes that were not used in a period roll over into the next period if the service has a rollover. There they are
-drawn before the period's own minutes, the oldest first. Until a run has closed a period, what rolls over is computed
-from all approved entries. Afterwards it is fixed: an entry that is approved late can draw only minutes that did not
-roll over.
+drawn before the period's own minutes, the oldest first. Until a billing run has closed a period, the minutes that roll
+over from it are computed from all approved entries. Afterwards these minutes are fixed, so an entry of the period that
+is approved later can draw only minutes that did not roll over.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,9 @@ Rolled = tuple[RolledMinutes, ...]
 class IncludedMinutes:
     """The included minutes of one customer's subscriptions. Call the methods for days in ascending order.
 
-    `drawn` is read at each call, so the caller adds the minutes that an entry draws before calling for the next entry.
-    `fixed` has the minutes that rolled over into a period, for each period that follows a closed period.
+    Each call reads `drawn`. The caller must therefore add the minutes that an entry draws to `drawn` before it calls a
+    method for the next entry. `fixed` has the minutes that rolled over into a period, for each period that follows a
+    closed period.
     """
 
     def __init__(
@@ -123,8 +124,8 @@ class IncludedMinutes:
     ) -> Rolled:
         """Return the minutes that roll over from `period` into the next period, at most `rollover.cap`.
 
-        `rolled` are the minutes that rolled over into `period`. Minutes that may not roll over any more are left out,
-        and the oldest minutes if there are more than the cap.
+        `rolled` are the minutes that rolled over into `period`. Minutes that have rolled over as often as allowed are
+        left out. If the remaining minutes exceed the cap, the oldest minutes are left out too.
         """
         own = RolledMinutes(period.start, _own(contract, terms, period) or 0, rollover.periods)
         used = self._drawn.get((terms.id, period.start), 0)
