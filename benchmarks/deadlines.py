@@ -44,7 +44,7 @@ FLOOR = (
 
 
 async def change(hours: str) -> None:
-    """Store business hours with `hours` as those of Saturday, and enqueue the job that computes all deadlines again.
+    """Store business hours, with `hours` on Saturdays, and enqueue the job that computes all deadlines again.
 
     The targets are stored too, so that the first call gives the cases their deadlines.
     """

@@ -46,7 +46,7 @@ async def _page(
 
 @get("/contracts/{contract:int}/price", guards=[manager_only])
 async def show_price(request: Web, reader: NamedDependency[AgentReader], contract: FromPath[int]) -> Response[str]:
-    """Show a form that describes work and, once it is filled in, what the work would cost under the contract, and why.
+    """Show a form for a piece of work and, once the form is sent, what the work would cost under the contract, and why.
 
     The fields of the form are query parameters. If a parameter is not valid, the page shows an error message and has
     the status 422.

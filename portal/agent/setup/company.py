@@ -65,7 +65,8 @@ async def save_company(
 ) -> Response[Any]:
     """Create the company and the first rule of dispatch, or save the company's changed data; redirect to the set-up.
 
-    If the time zone has changed, a job computes the deadlines of open cases again.
+    If the time zone has changed, a job recomputes the deadlines of open cases, because the business hours may use the
+    company's time zone.
     """
     await confirm_person(request, form.into(CompanyForm).password, at)
     async with transaction(reader):

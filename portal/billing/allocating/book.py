@@ -43,9 +43,9 @@ Row = Any
 class Book:
     """What the engine needs to know to bill one customer in one currency.
 
-    The entries in `state` are billable or at no charge. They are open (no document has settled them), unless
-    `load_settled` has loaded them. What settled entries drew from prepaid minutes is in `state.drawn`. `exemptions`
-    says why a service is not taxable (D42), by the id of the service.
+    The entries in `state` are billable or at no charge. The entries are open (no document has settled them), unless
+    `load_settled` has loaded them. `state.drawn` has the minutes that settled entries drew from prepaid minutes.
+    `exemptions` says why a service is not taxable (D42), by the id of the service.
     """
 
     customer_id: int

@@ -97,9 +97,9 @@ def _words(about: AskedTime, text: str) -> str:
 async def _case(about: AskedTime, text: str, by: ContactReader, at: datetime) -> int:
     """Write `text` as a message on a case, and return the number of the case.
 
-    If the time was logged on a case that `by` may see, write on this case or, if it was closed too long ago, on a new
-    case that follows it (`Case.answer`). Otherwise, open a new case. Raise `Invalid` (`body`) if no case can be opened
-    because there is no case type.
+    If the time was logged on a case that `by` may see, write on this case. If this case was closed too long ago, write
+    on a new case that follows it (`Case.answer`). If there is no such case, open a new case. Raise `Invalid` (`body`)
+    if no case can be opened because there is no case type.
     """
     if about.case_number is not None:
         with contextlib.suppress(NotFound):

@@ -140,10 +140,10 @@ async def change_rule(
 async def _scope(form: Form, rule: DispatchRule) -> dict[str, int | None]:
     """Return the ids of the customer and of the service to which an edited rule is to apply, by field name.
 
-    None means that the rule applies to every customer or every service. A field that still has the value that the form
-    displayed keeps the value that is stored now. If the form changes a field that somebody else has meanwhile changed
-    to another value, raise `Overtaken`. The text and the hidden id of a search field are both read: without JavaScript,
-    editing the text leaves the old id in the form.
+    None means that the rule applies to every customer or every service. If the form leaves a field as it was shown, the
+    field keeps the stored value, which somebody else may have changed meanwhile. If the form changes a field that
+    somebody else has meanwhile changed to another value, raise `Overtaken`. Both the text and the hidden id of a search
+    field are read, because without JavaScript, editing the text leaves the old id in the form.
     """
     stored, seen = rule.facts, seen_in(form, RuleFacts)
     scope = await chosen(form.typed, SCOPES)
