@@ -177,8 +177,8 @@ async def test_time_is_logged_on_an_appointment_with_its_length(
     """S1.11: Ines's form for time is filled in with the appointment's day, clock times, length and note.
 
     She also chooses a task of the service, so that the entry is on the case, the task and the appointment; sending the
-    form twice makes one entry. The page of the case shows how much time is logged on the appointment. In the form that
-    Max opens, Ines is the agent.
+    form twice makes one entry. The page of the case shows how much time is logged on the appointment. If Max opens the
+    form, its agent is Ines, whose appointment it was.
     """
     async with transaction(MAX):
         task = await Task.create(await Service.find(HELPDESK, SYSTEM), TaskFacts(name="Cabling"))

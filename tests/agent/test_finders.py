@@ -198,7 +198,7 @@ async def test_the_customer_of_a_new_case_is_found_by_typing(ines: Browser) -> N
 async def test_the_scope_of_a_rate_is_found_by_typing(app: Gate) -> None:
     """Noor types a part of a name into each scope field of a rate; a field that is left empty means no restriction.
 
-    A text that matches none or several, and an unknown id, are refused with 422 and an error message.
+    A text that matches no name or several names is refused with 422 and an error message, and so is an unknown id.
     """
     path = "/agent/setup/rates"
     price = {"hourly_rate": "77", "currency": "EUR", "effective_from": "2030-01-01", "role_id": ""}

@@ -96,7 +96,7 @@ async def test_the_author_answers_on_the_case_and_the_manager_lifts_the_flag(ine
 
 
 async def test_a_manager_sees_answers_until_the_flag_is_lifted(ines: Browser, max_: Browser, app: Gate) -> None:
-    """C3, S2.35: Max's approvals page lists Ines's answer to his question about approved time, until he lifts it."""
+    """C3, S2.35: Max's approvals page lists Ines's answer about approved time until he lifts the flag."""
     async with transaction(MAX):
         entry = await log()
         await billing.approve([entry.choice], by=MAX, at=NOW)
