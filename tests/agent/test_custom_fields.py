@@ -1,4 +1,4 @@
-"""Test custom fields, which admins add to cases: in the set-up, in forms for new cases, on cases, in lists and files."""
+"""Test custom fields, which admins add to cases: in the set-up, in forms for new cases, on cases, lists and files."""
 
 import io
 import re
