@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 # This program runs in the child process, and then replaces itself by the command. It requests the parent-death signal
-# after the change of user, which would clear the request; the parent may already have ended by then.
+# only after the change of user, because that change would clear the request. The parent may have ended by then.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 parent, death, uid, gid, *command = sys.argv[1:]

@@ -69,9 +69,9 @@ def run(command: Callable[[], int]) -> NoReturn:
 
     Exit with 1 and a one-line message if the output of a successful command could not be written.
 
-    The process ends without finalizing the interpreter. A thread of the storage library may still wait for the GIL when
-    its last transfer is complete; CPython before 3.14 ends such a thread during finalization, which Rust answers by
-    aborting the whole process (SIGABRT), so that a backup that was made would seem to have failed.
+    The process ends without finalizing the interpreter. A thread of the storage library, which is written in Rust, may
+    still wait for the GIL when its last transfer is complete. CPython before 3.14 ends such a thread during
+    finalization, and Rust then aborts the whole process (SIGABRT). A successful backup would seem to have failed.
     """
     prepare()
     try:

@@ -1,6 +1,6 @@
 """Find whose time a manager may approve (C10).
 
-A manager is designated for departments, with all departments below them, or for services.
+A manager is designated for services, or for departments. A department includes all departments below it.
 """
 
 import msgspec
@@ -24,8 +24,8 @@ served as (select n.service_id as id, n.agent_id as for_id from service_designat
 """  # noqa: S608
 """SQL of recursive common table expressions that find whose time the agent `$1` may approve or reject on the day `$2`.
 
-`decided` holds the ids of agents, and `served` those of services. In `served`, `for_id` is the manager who is
-designated: `$1`, or an absent manager whose deputy `$1` is.
+`decided` holds ids of agents, and `served` holds ids of services. In `served`, `for_id` is the id of the designated
+manager. This is `$1`, or an absent manager for whom `$1` is the deputy.
 """
 
 MAY_DECIDE = """
@@ -66,7 +66,7 @@ async def of_service(service_id: int) -> list[tuple[int, str]]:
 async def designate(service_id: int, facts: ServiceForm) -> None:
     """Designate the managers in `facts.approvers` for a service, and no others.
 
-    Raise `Invalid` (`approvers`) for an id that is not that of a manager, or is that of a manager who has left.
+    Raise `Invalid` (`approvers`) if an id does not belong to a manager, or belongs to a manager who has left.
     """
     checked = Checked()
     ids = [checked("approvers", identifier, agent_id) for agent_id in facts.approvers]

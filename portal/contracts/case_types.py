@@ -1,4 +1,4 @@
-"""Case types: kinds of cases. Each decides whether time on such a case is billable by default (S2.13)."""
+"""Case types: kinds of cases. The type of a case decides whether time on the case is billable by default (S2.13)."""
 
 from datetime import datetime
 from typing import Any

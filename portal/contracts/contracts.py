@@ -87,7 +87,10 @@ class Contract(Table, tablename="contract"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Contract"]:
-        """Return a query of the contracts that `reader` may see: agents see all, a contact those of their customer."""
+        """Return a query of the contracts that `reader` may see.
+
+        An agent sees all contracts. A contact sees the contracts of their own customer.
+        """
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -132,8 +135,8 @@ class Contract(Table, tablename="contract"):
         - for a bad field;
         - for another currency if the contract has services, because their time is priced in the old currency;
         - for other billing periods if fees or included minutes of the present periods are billed;
-        - for a contract that is to be renewed, if the renewal is switched on or the last day changes, although the
-          (new) last day has passed already at `at`.
+        - for a last day that has passed already at `at`, if the contract is to be renewed and this change switches the
+          renewal on or sets the last day.
         """
         values = _read(facts)
         if self.renewal_months is None or values["end_on"] != self.end_on:

@@ -1,4 +1,7 @@
-"""SQL expressions for names of services and contracts, with an addition where a customer has two of the same name."""
+"""Make SQL expressions for the names of services and contracts.
+
+If a customer has two services or two contracts of the same name, an addition to the name tells them apart.
+"""
 
 
 def shown_contract(alias: str) -> str:

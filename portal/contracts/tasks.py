@@ -1,4 +1,7 @@
-"""Tasks: kinds of work within a service or a project. Each decides whether time is billable by default (S0.8, S0.10)."""
+"""Tasks: kinds of work within a service or a project.
+
+The task of a time entry decides whether the entry is billable by default (S0.8, S0.10).
+"""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -102,9 +105,9 @@ class Task(Endable, Table, tablename="task"):
     ) -> list[TaskChoice]:
         """Return the tasks that can be chosen for a time entry.
 
-        These are the tasks of the service with the id `service` or, if that is None, of all services of `customer`; if
-        both are None, there are none. Tasks of a project are included only if `project` is its id. `known` is the id of
-        the task that the entry already has: it is included even if it has ended.
+        These are the tasks of the service with the id `service` or, if that is None, of all services of `customer`. If
+        both are None, the list is empty. Tasks of a project are included only if `project` is its id. `known` is the id
+        of the task that the entry already has: it is included even if it has ended.
         """
         return [TaskChoice(*row) for row in await current().fetch(_OFFERED, customer, service, project, known)]
 

@@ -135,10 +135,10 @@ def prepaid(text: str) -> int:
 
 
 def of_voucher(text: str) -> int:
-    """Return, in minutes, the hours of a voucher that is to be sold, or that an offer or a template has, from `text`.
+    """Return, in minutes, the hours in `text`: the hours of a voucher that is sold, or of an offer or a template.
 
-    Raise `ValueError` for an empty field, and for less than 1 h, because trying an offer on the time of a year would
-    need too many vouchers of that size.
+    Raise `ValueError` for an empty field. Raise it also for less than 1 h, because trying an offer on the time of a
+    year would need too many such small vouchers.
     """
     if not text.strip():
         raise ValueError("Write how many hours the voucher has, such as 10h.")

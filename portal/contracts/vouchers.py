@@ -80,7 +80,10 @@ class Voucher(Table, tablename="voucher"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Voucher"]:
-        """Return a query of the vouchers that `reader` may see: agents see all, a contact those of their customer."""
+        """Return a query of the vouchers that `reader` may see.
+
+        An agent sees all vouchers. A contact sees the vouchers of their own customer.
+        """
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -101,8 +104,8 @@ class Voucher(Table, tablename="voucher"):
         """Add a voucher to the customer and return it.
 
         What pays for open time may change, so the caller must lock the customer before, and recompute the allocations
-        afterwards. Raise `Invalid` for a bad field, and if the services are not of this customer, are paid by time
-        spent, or differ in currency or VAT; `Conflict` if the customer has ended.
+        afterwards. Raise `Invalid` if a field is bad, if a service belongs to another customer or is paid by time
+        spent, or if the services differ in currency or VAT. Raise `Conflict` if the customer has ended.
         """
         values, services = await _read(facts, customer)
         if customer.ended_at:
@@ -246,7 +249,7 @@ def _time_spent() -> str:
 
 
 def _left_elsewhere(text: str) -> int:
-    """Return, in minutes, the hours that are left of a voucher that was sold elsewhere, from `text`.
+    """Return, in minutes, the hours in `text`, which are left on a voucher that was sold elsewhere.
 
     The voucher may have less than 1 h left. Raise `ValueError` for an empty field and for 0.
     """

@@ -1,6 +1,6 @@
-"""The contacts' area, mounted at /. Everything in it needs a signed-in contact.
+"""The contacts' area, mounted at /. Every page in it needs a signed-in contact.
 
-Only the front page may be requested by an agent too, whom it redirects to the agents' area.
+The only exception is the front page: it redirects a signed-in agent to the agents' area.
 """
 
 from litestar import Router

@@ -37,7 +37,8 @@ class Reply(Struct, kw_only=True):
 async def show(request: Web, number: FromPath[str]) -> Response[str]:
     """Show a case, or redirect from the number of a merged case to the case that contains it now.
 
-    `?before=` is the cursor of older messages. The open page refreshes itself through this URL.
+    The query parameter `before` is the paging cursor of older messages. A page that is open in a browser refreshes
+    itself from this URL.
     """
     return await _show(request, number=number)
 

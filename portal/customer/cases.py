@@ -29,8 +29,8 @@ from portal.web.visit import Web, visit_of
 class NewCase(Struct, kw_only=True):
     """Fields of the form in which a contact opens a case.
 
-    Customer and contact are those of the session, so the form has no field for them. `article` is the slug of the help
-    article that the contact read before, or "".
+    The case belongs to the signed-in contact and their customer, so the form has no fields for contact and customer.
+    `article` is the slug of the help article that the contact read before, or "".
     """
 
     subject: str = ""
@@ -45,8 +45,7 @@ class NewCase(Struct, kw_only=True):
     def sent(cls, form: Form, custom_fields: list[OfferedField]) -> "NewCase":
         """Return the fields of the sent form, including the fields `custom_fields` that an admin has added to cases.
 
-        If a field is refused, raise `Invalid` with the error messages of all fields at once, also those for subject and
-        text.
+        If a field is refused, raise `Invalid` with the error messages of all bad fields, including subject and text.
         """
         try:
             return cast(NewCase, form.into(with_fields(cls, custom_fields)))
@@ -58,8 +57,8 @@ class NewCase(Struct, kw_only=True):
 async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Show the open cases that the contact may see.
 
-    With `?show=all`, show open and closed cases; with a search text, those of them that match it. The open page
-    refreshes itself through the same URL.
+    With `?show=all`, show open and closed cases. With a search text, show the open and closed cases that match the
+    text. A page that is open in a browser refreshes itself from the same URL.
     """
     query = request.query_params
     text, number = searched(query), number_in(query.get("page"), digits=5) or 1
@@ -75,9 +74,11 @@ async def list_cases(request: Web, reader: NamedDependency[ContactReader]) -> Re
 
 @get("/cases/new")
 async def new(request: Web) -> Response[str]:
-    """Show the form for a new case, filled in with the contact's draft that has the key `?draft=`, if there is one.
+    """Show the form for a new case.
 
-    `?article=` is the slug of the help article that the contact has read; the log of the new case names it (S2.45).
+    The query parameter `draft` is the key of an unsent text of the contact, with which the form is then filled in. The
+    query parameter `article` is the slug of the help article that the contact has read; the log of the new case names
+    this article (S2.45).
     """
     return await _form(request)
 
@@ -123,7 +124,7 @@ async def open_case(
 ) -> Response[Any]:
     """Create a case and redirect to its page.
 
-    If the contact came from a help article, the log of the case names the article. Raise `Invalid` if the form has an
+    If the contact came from a help article, the log of the case names the article. Raise `Invalid` if the form has a
     custom field that an admin has withdrawn in the meantime.
     """
     async with transaction(reader):

@@ -141,10 +141,11 @@ async def change(
 async def invite(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], contact: FromPath[int]
 ) -> Response[Any]:
-    """Mail a contact a new link for setting a password or, without a mail server, show the link. The old link ends.
+    """Mail a contact a new link for setting a password or, without a mail server, show the link.
 
-    Whoever sees the link can choose the contact's password. So if there is no mail server and the administrator has not
-    typed their own password recently, create no link, and redirect to the page that asks for the password.
+    The previous link stops working. Whoever sees the link can choose the contact's password. So if there is no mail
+    server and the administrator has not typed their own password recently, create no link, and redirect to the page
+    that asks for the password.
     """
     if not visit_of(request).settings.smtp_url:
         ask_for_password(request)
@@ -181,7 +182,7 @@ async def revoke_invitation(
 
 @get("/contacts/{contact:int}/ending", guards=[administrator_only])
 async def show_ending(request: Web, reader: NamedDependency[ContactReader], contact: FromPath[int]) -> Response[str]:
-    """Show how many open cases a contact has whose access is to be ended, and ask who takes them over."""
+    """Show how many open cases a contact has before the contact's access is ended, and ask who takes over the cases."""
     return await _ending(request, reader=reader, contact=contact)
 
 

@@ -18,7 +18,8 @@ from portal.web.visit import Web
 async def show(request: Web, reader: NamedDependency[ContactReader], number: FromPath[str]) -> Response[str]:
     """Show a credit note.
 
-    `?lines=` is the cursor of its lines, `?detail=` that of the credited time.
+    The query parameter `lines` is the paging cursor of the lines, and `detail` is the paging cursor of the credited
+    time.
     """
     note = await CreditNote.find(number, reader)
     contents, after = await contents_of_credit(note), turned(request, "lines", "detail")

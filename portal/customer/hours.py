@@ -24,8 +24,8 @@ from portal.web.visit import Web, visit_of, wants_fragment
 async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime]) -> Response[str]:
     """Show what is used, pending and left of each service of the customer.
 
-    The open page refreshes itself when a case of the customer changes; htmx then gets only the list of services. Raise
-    `NotFound` for a contact without the right to the customer's hours.
+    A page that is open in a browser refreshes itself when a case of the customer changes; htmx then gets only the list
+    of services. Raise `NotFound` for a contact without the right to the customer's hours.
     """
     refuse_without_hours(reader)
     day = today(visit_of(request).company.time_zone, at)
@@ -37,11 +37,11 @@ async def show(request: Web, reader: NamedDependency[ContactReader], at: NamedDe
 async def show_service(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], service: FromPath[int]
 ) -> Response[str]:
-    """Show what was used of a service in the billing period that contains the day `?on=`.
+    """Show what was used of a service in one billing period, and list the approved time of this period.
 
-    The day is today if `?on=` is missing or in the future. The approved time of the period is listed below; `?before=`
-    is the cursor of this list. Raise `NotFound` for a contact without the right to the customer's hours, and for a
-    service of another customer.
+    The period is the one that contains the day in the query parameter `on`. If `on` is missing or in the future, the
+    day is today. The query parameter `before` is the paging cursor of the list. Raise `NotFound` for a contact without
+    the right to the customer's hours, and for a service of another customer.
     """
     refuse_without_hours(reader)
     now = today(visit_of(request).company.time_zone, at)
@@ -64,9 +64,10 @@ async def show_service(
 async def show_voucher(
     request: Web, reader: NamedDependency[ContactReader], at: NamedDependency[datetime], voucher: FromPath[int]
 ) -> Response[str]:
-    """Show what is left of a voucher, and its ledger. `?before=` is the cursor of the ledger.
+    """Show what is left of a voucher, and its ledger.
 
-    Raise `NotFound` for a contact without the right to the customer's hours, and for a voucher of another customer.
+    The query parameter `before` is the paging cursor of the ledger. Raise `NotFound` for a contact without the right to
+    the customer's hours, and for a voucher of another customer.
     """
     refuse_without_hours(reader)
     found = await Voucher.find(voucher, reader)

@@ -40,9 +40,9 @@ from portal.web.visit import Web, wants_fragment
 async def show_list(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Show the customer's issued invoices, credit notes and statements, newest first, and how invoices are mailed.
 
-    With `?show=unpaid`, show only the invoices on which something is still owed. When a document is issued,
-    the open page fetches its list again through htmx, and gets only the list. Raise `NotFound` for a contact without
-    the right to see invoices.
+    With `?show=unpaid`, show only the invoices on which something is still owed. When a document is issued, a page that
+    is open in a browser fetches the list again through htmx, and the response is only the list. Raise `NotFound` for a
+    contact without the right to see invoices.
     """
     refuse_without_right(reader)
     unpaid = request.query_params.get("show") == "unpaid"
@@ -62,8 +62,9 @@ async def show(
 ) -> Response[str]:
     """Show an invoice, its payments and what is still to be paid.
 
-    `?lines=` is the cursor of the invoice lines, `?detail=` that of the time that is not charged. After the response is
-    sent, record that this contact has opened the invoice, and mark the notice about the invoice as read.
+    The query parameter `lines` is the paging cursor of the invoice lines, and `detail` is the paging cursor of the time
+    that is not charged. After the response is sent, record that this contact has opened the invoice, and mark the
+    notice about the invoice as read.
     """
     invoice = await Invoice.find(number, reader)
     await about_to_read(request, ("invoice", invoice.id))

@@ -14,9 +14,9 @@ from portal.web.visit import Web
 
 @get("/search")
 async def search(request: Web, reader: NamedDependency[ContactReader]) -> Response[Any]:
-    """Show what `?q=` finds (`Results.of`).
+    """Show what the search for the query parameter `q` finds (`Results.of`).
 
-    If `?q=` is a case number with a `#`, such as `#1042`, and the contact may see this case, redirect to the case.
+    If `q` is a case number with a `#`, such as `#1042`, and the contact may see this case, redirect to the case.
     """
     async with searching(request, request.query_params.get("q", "")):
         found = await Results.of(request, reader)

@@ -111,7 +111,7 @@ async def set_confidential(
     reader: NamedDependency[ContactReader], form: NamedDependency[Form], at: NamedDependency[datetime],
     number: FromPath[str],
 ) -> Response[Any]:  # fmt: skip
-    """Make the case of the signed-in contact confidential or no longer so, and redirect to the page about sharing."""
+    """Make the signed-in contact's case confidential or not confidential, and redirect to the page about sharing."""
     async with transaction(reader):
         case = await Case.find(number, reader, itself=True)
         await case.set_confidential(form.into(Confidentiality).confidential, by=reader, at=at)

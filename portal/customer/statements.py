@@ -26,7 +26,7 @@ async def show(
 ) -> Response[str]:
     """Show a statement: its time entries, what paid for each entry, and the sum of minutes for each way of paying.
 
-    `?detail=` is the cursor of the entries.
+    The query parameter `detail` is the paging cursor of the entries.
     """
     statement = await Statement.find(statement_id, reader)
     rows = await detail_of(statement_id=statement.id)

@@ -78,7 +78,7 @@ class _Engine(PostgresEngine):
 
 engine = _Engine(config={})
 _running: ContextVar[Any] = engine.current_transaction
-"""The `Transaction` in which the current task runs. Piccolo reads this variable too, so its queries run in the same one."""
+"""The `Transaction` in which the current task runs. Piccolo reads this variable too, so Piccolo's queries run in it."""
 
 
 class _Server:
@@ -295,8 +295,8 @@ def _options(role: str | None) -> dict[str, str]:
 async def start(dsn: str, *, role: str | None = None, size: int = 10) -> None:
     """Open the pool of at most `size` connections to the database URL `dsn`.
 
-    `role` is the role to which each connection switches. It is needed if the URL is that of the owner of the tables, as
-    in the demo and the tests.
+    `role` is the role to which each connection switches. It is needed if the URL connects as the owner of the tables,
+    as in the demo and the tests.
     """
     _Server.dsn = dsn
     _Server.pool = await asyncpg.create_pool(

@@ -17,7 +17,7 @@ from portal.people.readers import AgentReader, ContactReader
 
 CASES = 400
 JUST_IN = 5
-"""How many cases of the last 18 hours no agent has taken yet, besides those of `ASSIGNMENTS`."""
+"""How many cases opened in the last 18 hours have no agent yet, not counting the cases of `ASSIGNMENTS`."""
 
 ENDINGS: tuple[tuple[int, dict[Ending, int]], ...] = (
     (3, {"open": 58, "waiting_for_customer": 20, "waiting_for_others": 8, "resolved": 14}),
@@ -123,12 +123,12 @@ def _endings(scenario: Scenario, ages: Sequence[int]) -> list[Ending]:
 
 
 def _cut(turns: Sequence[Turn], ending: Ending, scenario: Scenario, is_whole: bool) -> list[Turn]:
-    """Return the turns of a story that a case of this story has if it reaches the status `ending`.
+    """Return the turns of a story that happen in a case which ends in the status `ending`.
 
-    A new case has the first turn only. A resolved or closed case has all turns. So has a case with any other status if
-    `is_whole`, as for the stories that happen only once. Otherwise, a case that is open or waits for the customer has
-    the turns up to a random one after which it can have this status, and a case that waits for others has the first
-    turns and then a reply from `WAITING`.
+    A turn is a message, a note or a piece of work. A new case has the first turn only. A resolved or closed case has
+    all turns. A case with any other status has all turns if `is_whole`, which is set for stories that happen only once.
+    Otherwise, a case that is open or waits for the customer has the turns up to a random one after which it can have
+    this status, and a case that waits for others has the first turns and then a reply from `WAITING`.
     """
     if ending == "new":
         return list(turns[:1])
@@ -183,7 +183,8 @@ class _CasePlanner:
     def _then(self, turn: Turn, following: str | None, is_last: bool) -> Status | None:
         """Return the status that the turn sets, or None if it is not an agent's reply or leaves the status as it is.
 
-        `following` is who writes the next message of the story, and `is_last` says whether there is none.
+        `following` is who writes the next message of the story, and `is_last` says whether the turn is the last
+        message.
         """
         if turn.who != "agent":
             return None

@@ -82,8 +82,8 @@ AGENTS = (
 async def create(start: date, third_month: date, at: datetime) -> tuple[dict[str, AgentReader], dict[str, str]]:
     """Create the company, its products, templates of services, departments, roles with rates, and agents.
 
-    The rates begin on the day `start`, and those in euros rise on the day `third_month`. Return the agents by name, and
-    the ids of the roles by name. The ids are strings, as forms send them.
+    The rates begin on the day `start`, and the rates in euros rise on the day `third_month`. Return the agents by name,
+    and the ids of the roles by name. The ids are strings, as forms send them.
     """
     await Company.set_up(COMPANY)
     for name, unit, prices in PRODUCTS:
@@ -122,7 +122,10 @@ RULES = (
     ("Networks", "vpn, wi-fi, wlan, network, switch", "Networks", "load", 0),
     ("All other cases", "", "Service desk", "turn", 0),
 )
-"""The rules of dispatch: name, words of the subject, department, how its agent is chosen, priority to set or 0."""
+"""The rules of dispatch.
+
+Each has a name, words of the subject, a department, how an agent of the department is chosen, and a priority or 0.
+"""
 
 
 async def create_rules() -> None:

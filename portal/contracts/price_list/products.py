@@ -51,7 +51,7 @@ class ProductPrice(Table, tablename="product_price"):
 
     @classmethod
     async def of(cls, products: Collection[int]) -> dict[int, list["ProductPrice"]]:
-        """Return the prices of these products by product id; those of a product are sorted by currency."""
+        """Return the prices of each of these products by product id. The prices of a product are sorted by currency."""
         found: dict[int, list[ProductPrice]] = {product: [] for product in products}
         if found:
             for price in await cls.objects().where(cls.product_id.is_in(list(found))).order_by(cls.currency):

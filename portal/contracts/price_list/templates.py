@@ -27,11 +27,11 @@ _OWN = ("name", "currency", "cycle", "voucher_hours", "voucher_price")
 
 
 class TemplateFacts(ServiceFacts, forbid_unknown_fields=True, kw_only=True):
-    """Form fields of a template as typed: those of a service, and its currency, cycle and voucher.
+    """Form fields of a template as typed: the fields of a service, and currency, cycle and voucher.
 
-    `name` is that of the template and of the services made from it. The fee is for one period of `cycle`, and amounts
-    are in `currency`. `voucher_hours` and `voucher_price` describe the voucher that is sold together with a service
-    that is paid by vouchers; both may be empty. A template has no first day and refers to no other service.
+    `name` is the name of the template and of the services made from it. The fee is for one period of `cycle`, and
+    amounts are in `currency`. `voucher_hours` and `voucher_price` describe the voucher that is sold together with a
+    service that is paid by vouchers; both may be empty. A template has no first day and refers to no other service.
     """
 
     currency: str
@@ -106,7 +106,8 @@ class ServiceTemplate(Endable, Table, tablename="service_template"):
     def service_fields(self) -> dict[str, str]:
         """Return the fields of the template with which the form of a new service is filled in.
 
-        Empty fields are left out, so that the defaults of the form apply; so are those that a service does not have.
+        Empty fields are left out, so that the defaults of the form apply. Fields that a service does not have are left
+        out too.
         """
         fields = msgspec.structs.asdict(self.facts)
         return {name: value for name, value in fields.items() if value and (name == "name" or name not in _OWN)}

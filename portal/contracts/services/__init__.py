@@ -44,8 +44,8 @@ class ServiceFacts(Struct, forbid_unknown_fields=True, kw_only=True):
     The fields from `overflow` on belong to some settlements only (`TERMS`). `overflow` says what happens to time beyond
     the prepaid hours, and `overage_rate` is the hourly rate of such time; if it is empty, the usual hourly rates apply.
     `included_from` is the id of a subscription whose included hours the service draws too. `fee` and `included` are for
-    a whole period; `due` says whether the fee is due in advance or in arrears. The last three say for how many periods
-    unused hours roll over, up to which limit and from which day on (`terms.ROLLOVER`).
+    a whole period; `due` says whether the fee is due in advance or in arrears. The three fields `rollover_...` say for
+    how many periods unused hours roll over, up to which limit and from which day on.
     """
 
     name: str
@@ -120,7 +120,10 @@ class Service(Table, tablename="service"):
 
     @classmethod
     def visible_to(cls, reader: Reader | System) -> Objects["Service"]:
-        """Return a query of the services that `reader` may see: agents see all, a contact those of their customer."""
+        """Return a query of the services that `reader` may see.
+
+        An agent sees all services. A contact sees the services of their own customer.
+        """
         query = cls.objects()
         return query.where(cls.customer_id == reader.customer_id) if reader.is_contact else query
 
@@ -191,8 +194,8 @@ class Service(Table, tablename="service"):
     async def change(self, facts: ServiceFacts) -> None:
         """Replace every field of the service. Logged minutes and approved prices do not change.
 
-        Time that is not billed yet may then be paid for by something else: the caller must lock the customer before,
-        and recompute the allocations afterwards. Raise `Invalid`:
+        What pays for time that is not billed yet may change, so the caller must lock the customer before, and recompute
+        the allocations afterwards. Raise `Invalid`:
 
         - for a bad field, or if the contract has another service of that name;
         - if the settlement changes, and time, fees, vouchers or price changes depend on the present one;

@@ -1,4 +1,4 @@
-"""The default services of customers. A default service is the one that new cases of a case type get."""
+"""Default services: the services that a customer's new cases get, by case type."""
 
 from msgspec import Struct
 from piccolo.columns import BigInt
