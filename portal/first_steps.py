@@ -70,9 +70,9 @@ select exists (select from time_entry where service_id is not null) as logged, e
 
 
 async def first_steps(rules: Rules, at: datetime) -> FirstSteps:
-    """Return the steps to the first invoice at the instant `at`; those about time only while time tracking is on.
+    """Return the steps to the first invoice, and which of them are done at the instant `at`.
 
-    Once an invoice has been issued, all steps count as done.
+    The steps about time are left out while time tracking is off. Once an invoice has been issued, all steps are done.
     """
     ready, work = await readiness(), await current().fetchrow(_WORK)
     until = (await until_days(at)).latest if ready.company else None

@@ -68,9 +68,9 @@ async def enqueue_all(name: str, many: Sequence[Mapping[str, int | str]]) -> Non
 class QueueState:
     """The state of the job queue.
 
-    `waiting`, `running` and `failed` are numbers of jobs. Of the waiting jobs that are due, `oldest_seconds` is for how
-    many seconds the oldest has been due; it is 0 if no job is due. `worker_seconds` is the time since the last
-    heartbeat of a worker, or None if there was none.
+    `waiting`, `running` and `failed` are numbers of jobs. `oldest_seconds` is how long ago the oldest waiting job
+    became due; it is 0 if no waiting job is due. `worker_seconds` is the time since the last heartbeat of a worker, or
+    None if there was none.
     """
 
     waiting: int

@@ -19,7 +19,7 @@ from portal.words import Settlement
 
 @dataclass(frozen=True, slots=True)
 class DemoCustomer:
-    """A customer that was created in the database. Its cases use the first of its services by default."""
+    """A customer that was created in the database. Cases of the customer use the first of `services` by default."""
 
     id: int
     organisation: Organisation
@@ -37,7 +37,10 @@ class DemoCustomer:
 
 
 async def create_customers(start: date, at: datetime) -> dict[str, DemoCustomer]:
-    """Create all customers with contacts, contracts that start on the day `start`, and services; return them by name."""
+    """Create all customers with contacts, contracts and services, and return the customers by name.
+
+    The contracts start on the day `start`.
+    """
     return {organisation.facts.name: await _create(organisation, start, at) for organisation in CUSTOMERS}
 
 
@@ -104,8 +107,8 @@ async def _contact(customer: Customer, organisation: Organisation, place: int, a
         email=facts.email,
         locale=facts.locale,
         time_zone=facts.time_zone,
-        # The demo runs with the database role of agents, which may not call `app_shared_cases()`. The condition for
-        # contacts who see all cases does without it.
+        # The demo runs with the database role of agents, which may not call `app_shared_cases()`. For contacts who see
+        # all cases, `Case.visible_sql` does not call that function.
         sees_all_cases=True,
         sees_invoices=facts.sees_invoices,
         manages_contacts=facts.manages_contacts,
@@ -124,7 +127,7 @@ async def agree_prices(
 ) -> None:
     """Create hourly rates of every scope (service, customer, agent, role), so that invoices show each kind of price.
 
-    They are valid from the day `start`.
+    The rates are valid from the day `start`.
     """
     care = str(customers["Acme"].service("Network care").id)
     await price_of("130", start, at, service_id=care, role_id=roles["Senior consultant"])

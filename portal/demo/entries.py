@@ -14,7 +14,7 @@ from portal.words import EntryBilling
 BLOCKERS, FORGOTTEN = 8, 2
 """How many entries of last month are submitted but undecided, and how many were never submitted."""
 LONGEST_CALL_OUT = 20
-"""The maximum minutes of work that is logged with a task that costs a fixed fee."""
+"""The maximum length, in minutes, of work that is logged with a fixed-fee task."""
 LATE = 6
 """How many entries were approved only after their month had been billed."""
 CORRECTED = 8
@@ -26,7 +26,7 @@ REASONS = (
     "I think this belongs under the other service. If not, tell me why.",
     "The day does not fit the dialogue on the case. Was it the day before?",
 )
-"""Why managers rejected the entries that their authors have not corrected yet."""
+"""The reasons that the manager Max gives for rejecting entries that their agents have not corrected yet."""
 
 QUESTIONS = (
     (
@@ -35,7 +35,7 @@ QUESTIONS = (
     ),
     ("Who asked for this? I find no message about it on the case.", ""),
 )
-"""The questions that the manager Max asks about two entries, each with the answer so far; "" for none."""
+"""The questions that the manager Max asks about two entries, each with the agent's answer, or "" without an answer."""
 
 
 def plan(scenario: Scenario) -> None:
@@ -95,8 +95,9 @@ def _decide(scenario: Scenario) -> None:
 async def _log(scenario: Scenario, piece: PlannedWork, at: datetime) -> None:
     """Log one piece of work as a time entry, and set `piece.entry`.
 
-    Time for trial customers, and a little other time, is logged at no charge. A little work of more than 75 minutes
-    counts as one hour only. One entry in a hundred is logged by the manager Max for its agent.
+    Time for trial customers, whose time is never charged, and 2.5 % of the time for other customers is logged at no
+    charge. Of the rest, 5 % of the entries of more than 75 minutes are billed as one hour. One entry in a hundred is
+    logged by the manager Max on behalf of its agent.
     """
     rng, customer = scenario.rng, piece.customer
     case = piece.demo_case.opened if piece.demo_case else None
@@ -156,7 +157,7 @@ async def _submit(scenario: Scenario, at: datetime) -> None:
 
 
 async def _approve(scenario: Scenario, at: datetime) -> None:
-    """Let the manager Max approve submitted time of all other agents, and the admin Noor that of Max.
+    """Let the manager Max approve submitted time of all other agents, and the admin Noor approve the time of Max.
 
     Only time with the target `approved`, `corrected` or, after nine days, `late` is approved. Entries with the target
     `corrected` are first rejected, corrected by their agents and submitted again. Raise `RuntimeError` if an approval

@@ -27,8 +27,8 @@ DAYS_TO_PAY = timedelta(days=16)
 def plan(scenario: Scenario) -> None:
     """Plan the billing run of every month, the issuing of its drafts on the next working day, and the payments.
 
-    One entry on an invoice of the latest month that is billed for all customers is credited in part. Last month is
-    billed for the customers in `DONE_FIRST` only, 25 minutes ago, and its draft is not issued.
+    For the latest month that is billed for all customers, a part of one invoiced entry is credited. Last month is
+    billed only for the customers in `DONE_FIRST`, by a billing run 25 minutes before now, whose draft is not issued.
     """
     calendar = scenario.calendar
     everybody = [customer.id for customer in scenario.customers.values()]
@@ -73,9 +73,9 @@ async def _pay(scenario: Scenario, at: datetime) -> None:
 
 
 async def _credit(scenario: Scenario, at: datetime) -> None:
-    """Credit a quarter of an hour of one entry on Acme's latest invoice: the first charged one that is longer.
+    """Credit 15 minutes of the first charged entry on Acme's latest invoice that is longer than 15 minutes.
 
-    The credited time is written off: it is not billed again.
+    The credited time is written off, so it is not billed again.
     """
     by = scenario.agent("Max Herrmann")
     listed = await billing.list_issued(by, customer_id=scenario.customers["Acme"].id, limit=1)
@@ -89,9 +89,9 @@ async def _credit(scenario: Scenario, at: datetime) -> None:
 
 
 async def ask(ada: ContactReader, at: datetime) -> None:
-    """Let Ada ask about one entry on her latest invoice: the last one that is charged and on a case.
+    """Let the contact Ada ask about the last charged entry of a case on her latest invoice.
 
-    The question gets no answer.
+    No agent answers the question.
     """
     for row in (await billing.list_issued(ada, limit=1)).rows:
         invoice = await billing.Invoice.find(row["number"], ada)

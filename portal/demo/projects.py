@@ -1,4 +1,4 @@
-"""Create the demo's two projects with budgets, their tasks, and the cases that are connected to them."""
+"""Create the demo's two projects with budgets and tasks, and connect cases to the projects."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from portal.people.customers import Customer
 from portal.people.readers import SYSTEM, AgentReader
 
 CONNECTED = 3
-"""How many cases are connected to each project: the latest ones of its customer."""
+"""How many of a customer's latest cases are connected to the project of the customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ PLANS = (
     ),
 )  # fmt: skip
 TASKS = {("Acme", "Helpdesk"): ("Remote help", "On site"), ("Quillby School", "Courses"): ("Preparation", "Teaching")}
-"""Tasks of services that are not the service of a project, by customer and service."""
+"""The tasks of services without a project, by the names of customer and service."""
 
 
 async def create(

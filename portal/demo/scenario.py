@@ -41,11 +41,12 @@ class DemoProject:
 class PlannedWork:
     """A planned piece of work of an agent. `entry` is None until it is logged as a time entry.
 
-    `demo_case` is its case. Without a case, the time is logged under the service with the name `service` of the customer
-    `customer`; without `customer` it is internal time. `at` is the instant at which it is logged, and `began` its clock time
-    in minutes after local midnight, or None if it is logged without clock times. `target` is the state that the entry
-    reaches: draft, forgotten (never submitted), submitted, blocker (submitted for last month and undecided), rejected,
-    approved, corrected (approved after a correction) or late (approved after its month was billed).
+    `demo_case` is the case on which the agent works. Without a case, the time is logged under the service with the name
+    `service` of the customer `customer`; without a customer it is internal time. `at` is the instant at which the time
+    is logged. `began` is when the work began, in minutes after local midnight, or None if the time is logged without
+    clock times. `target` is the state that the entry reaches: draft, forgotten (never submitted), submitted, blocker
+    (submitted for last month and undecided), rejected, approved, corrected (approved after a correction) or late
+    (approved after its month was billed).
     """
 
     at: datetime
@@ -81,10 +82,10 @@ class Scenario:
     """The id of each case type by its name."""
     pieces: list[PlannedWork]
     projects: dict[tuple[str, str], DemoProject] = field(default_factory=dict)
-    """For the names of a customer and a service, the project on which time is logged that is not on a case."""
+    """The project on which work without a case is logged, by the names of customer and service."""
 
     call_outs: dict[int, int] = field(default_factory=dict)
-    """The id of the task with a fixed fee by the id of its service; short work is logged with it."""
+    """The id of the fixed-fee task of a service, by the id of the service. Short work is logged with this task."""
 
     def planned(self, piece: PlannedWork) -> DemoProject | None:
         """Return the project on which a piece of work is logged, or None if it is not on a project."""

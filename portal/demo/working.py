@@ -97,9 +97,9 @@ async def _enter(scenario: Scenario, _: datetime) -> None:
 
 
 def plan_clock(scenario: Scenario) -> None:
-    """Plan that Ines starts two timers within the last hour, has made a visit, and plans another.
+    """Plan two timers that Ines starts within the last hour, a visit that took place, and a visit that is to come.
 
-    The visit that she has made is on the last working day, the other on the next Saturday.
+    The first visit was on the last working day, the second is on the next Saturday.
     """
     ines, calendar = scenario.agent("Ines Okafor"), scenario.calendar
 

@@ -112,7 +112,7 @@ class Appointment(Table, tablename="appointment"):
         return made
 
     def facts(self, zone: ZoneInfo) -> AppointmentFacts:
-        """Return the appointment as the form that edits it has it, with clock times in the time zone `zone`."""
+        """Return the form fields that edit the appointment, with clock times in the time zone `zone`."""
         begins, ends = self.starts_at.astimezone(zone), self.ends_at.astimezone(zone)
         return AppointmentFacts(
             kind=self.kind, day=begins.date().isoformat(), begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}",
@@ -120,7 +120,7 @@ class Appointment(Table, tablename="appointment"):
         )  # fmt: skip
 
     async def change(self, case: Case, facts: AppointmentFacts, *, by: AgentReader, at: datetime) -> None:
-        """Replace the values of an appointment that is still planned by those in `facts`.
+        """Replace the values of a planned appointment with the values in `facts`.
 
         The log of the case gets a line if the kind, the times or the agent change, but not if only the note changes.
         Raise `Conflict` if the appointment took place or was cancelled, and `Invalid` as `plan` does.
@@ -155,7 +155,7 @@ class Appointment(Table, tablename="appointment"):
     async def plan_again(self, case: Case, *, by: AgentReader, at: datetime) -> None:
         """Make an appointment that took place or was cancelled a planned one again, even if its time has passed.
 
-        If it is planned, do nothing. Raise `Conflict` if it is to come and its agent has left.
+        If it is planned, do nothing. Raise `Conflict` if it begins after `at` and its agent has left.
         """
         if self.done_at or self.cancelled_at:
             if self.starts_at > at and not await works(self.agent_id, hold=True):
@@ -168,8 +168,8 @@ class Appointment(Table, tablename="appointment"):
     ) -> None:
         """Mark the appointment as held or cancelled: set the column `column` to `at`, and add a log line of this kind.
 
-        Do nothing if this column is set already. `other` is the value of the other one of the columns `done_at` and
-        `cancelled_at`; raise `Conflict` if that is not None.
+        Do nothing if this column is set already. `column` is `done_at` or `cancelled_at`, and `other` is the value of
+        the other one of these columns. Raise `Conflict` if `other` is not None.
         """
         if other is not None:
             raise Conflict("This appointment was held or called off in the meantime.")
@@ -207,8 +207,8 @@ async def _checked(
     """Validate the form fields of an appointment, and return its column values.
 
     Raise `Invalid` with a message for each field that is not valid. `zone` is the time zone of the typed clock times.
-    `known` is the appointment that is changed: its agent stays even if they have left, unless it is moved to an instant
-    after `at`.
+    `known` is the appointment that is changed, or None for a new one. An agent who has left can keep an appointment,
+    unless it is moved to an instant after `at`.
     """
     checked = Checked()
     kind = checked("kind", one_of(tuple(AppointmentKind)), facts.kind)

@@ -105,9 +105,10 @@ class Case(Table, tablename="cases"):
     def visible_sql(reader: Reader | System, alias: str = "cases") -> str:
         """Return an SQL condition on the table alias `alias` for the cases that `reader` may see (R23).
 
-        Agents see all cases. Contacts with the right to see all cases see those of their customer. All other contacts
-        see only their own cases, cases that they watch, and cases into which a case of theirs was merged. Nobody sees a
-        merged case. Row-level security hides confidential cases from contacts who do not take part in them.
+        Agents see all cases. Contacts with the right to see all cases see the cases of their customer. All other
+        contacts see only their own cases, cases that they watch, and cases into which a case of theirs was merged.
+        Nobody sees a merged case. The condition does not hide confidential cases: row-level security hides them from
+        contacts who do not take part in them.
         """
         shown = f"{alias}.merged_into_id is null"
         if not isinstance(reader, ContactReader):
@@ -264,7 +265,7 @@ class Case(Table, tablename="cases"):
 def numbered(number: str) -> str:
     """Return the SQL expression for the id of the case with the number `number`, which is an SQL expression too.
 
-    For the number of a merged case, the id is that of the case into which it was merged.
+    If the case was merged, the expression returns the id of the case into which it was merged.
     """
     return f"(select coalesce(n.merged_into_id, n.id) from cases n where n.number = {number})"  # noqa: S608
 

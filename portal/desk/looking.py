@@ -1,6 +1,6 @@
 """Remember when each person last looked at a case, so that lists mark the cases with something new since then.
 
-A search without text lists the cases in which its reader has lately read something new or written.
+A search without text lists the cases that its reader has lately looked at or written on.
 """
 
 from collections.abc import Sequence

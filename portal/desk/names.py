@@ -28,8 +28,8 @@ async def agent_name(agent_id: int, *, who_works: bool = False) -> str:
 async def works(agent_id: int, *, hold: bool = False) -> bool:
     """Return whether the agent with this id exists and has not left.
 
-    With `hold`, keep the agent from leaving until the transaction ends. Without it, the agent could leave before
-    something that is stored for them, such as an appointment, and nobody would hand that over.
+    With `hold`, lock the agent, so that the agent's access cannot end before this transaction does. Otherwise the
+    caller could store something for an agent who has just left, such as an appointment, which nobody would hand over.
     """
     found = Agent.select(Agent.id).where((Agent.id == agent_id) & Agent.ended_at.is_null())
     return bool(await (found.lock_rows("SHARE") if hold else found).first())

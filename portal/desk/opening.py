@@ -72,7 +72,8 @@ async def origin_of(
 def checked(origin: Origin, subject: str, writing: Writing, also: Mapping[str, str]) -> str:
     """Check the fields of a new case, and return the subject without line breaks and invisible characters.
 
-    Raise `Invalid` with a message for each field that is not valid, those of `origin.problems` and of `also` included.
+    Raise `Invalid` with a message for each field that is not valid, including the messages in `origin.problems` and
+    `also`.
     """
     checked, problems = checked_subject(subject)
     problems |= writing.problems() | origin.problems | dict(also)

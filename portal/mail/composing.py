@@ -38,7 +38,7 @@ async def compose(
     answers_to: str = "",
     **context: Any,
 ) -> Mail:
-    """Return a mail, as `_letter` does, signed with the name in PORTAL_MAIL_FROM or else that of the company.
+    """Return a mail, as `_letter` does, signed with the name in PORTAL_MAIL_FROM or else with the company's name.
 
     Before the company is set up, the signature is "the support portal". Replies go to `answers_to`, or else to the mail
     address of the company; the text of the mail says so.

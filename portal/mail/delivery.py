@@ -41,7 +41,7 @@ class Delivery:
         return LETTERS[self.kind]
 
     async def begin(self, to: Addressee, *, has_server: bool) -> bool:
-        """Record the mail to `to` as waiting, kept or refused, and return whether to send it now: if it is waiting.
+        """Record the mail to `to` as waiting, kept or refused, and return True if it is waiting, to be sent now.
 
         The mail is kept if `has_server` is False. It is refused if a mail server has refused the address before, unless
         the mail has a link for signing in. If the recipient has been erased, record nothing and return False.

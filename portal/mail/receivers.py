@@ -25,7 +25,7 @@ class Receiver(Protocol):
 class Accounts:
     """The accounts mail address of a customer, as the recipient of a mail.
 
-    `name` is the name of the customer, `time_zone` that of the company.
+    `name` is the name of the customer, and `time_zone` the time zone of the company.
     """
 
     email: str
@@ -43,9 +43,9 @@ async def owner(credential_id: int) -> Reader | None:
 async def owner_of_login(tx: Any, login_id: int) -> Reader | None:
     """Return the owner of a login, as the reader of one of the login's credentials.
 
-    The invitation of this credential was accepted, and its access has not ended. Return None if there is none.
-    `login_id` is the id of any credential of the person: when the credential that holds the login is erased, the login
-    moves to another.
+    This is a credential whose invitation was accepted and whose access has not ended; if there is none, return None.
+    `login_id` is the id of any credential of the person, because the login moves to another credential when the
+    credential that holds it is erased.
     """
     row = await tx.fetchrow(
         "select p.* from credential c cross join lateral person_of(c.id) p"

@@ -14,10 +14,10 @@ from portal.render.formats import plural
 class About(NamedTuple):
     """What a mail is about.
 
-    For a mail with notices, `subject` is the case or invoice that all notices are about. It is "" if none of them is
-    about a case or invoice, and otherwise the number of notices, such as `3 notices`. `kinds` are the labels of the
-    kinds of its notices, separated by semicolons. For a mail without notices, `subject` is the document that the mail
-    brings, or "", and `kinds` is the name of the kind of mail.
+    If all notices of a mail are about the same case or invoice, `subject` names this case or invoice. If no notice is
+    about a case or invoice, `subject` is "". Otherwise it is the number of notices, such as `3 notices`. `kinds` are
+    the labels of the kinds of the notices, separated by semicolons. For a mail without notices, `subject` is the
+    document that the mail brings, or "", and `kinds` is the name of the kind of mail.
     """
 
     subject: str

@@ -75,7 +75,10 @@ array(
   )
   select id from named union all select id from managers where not exists (select from named))
 """
-"""SQL for the ids of the managers of the case's department or, if the case `k` has none, of that of its agent `h`."""
+"""SQL for the ids of the managers of a department: of the case `k` or, if it has none, of its agent `h`.
+
+These are the managers who are designated for the department or one above it; if there are none, all managers.
+"""
 
 ENDING = f"""
 select c.id as credential_id, o.record_id, o.subject_id, o.actor_id, o.at from told o join cases k on k.id = o.subject_id

@@ -126,7 +126,8 @@ SUBJECT = """
 """
 """SQL expression for the id of the case that the notice `n` is about now.
 
-That is the case that contains the message of the notice now, or else the case into which the notice's case was merged.
+If the notice is about a message, this is the case that contains the message now. Otherwise it is the case of the
+notice, or the case into which that case was merged.
 """
 
 
@@ -143,9 +144,9 @@ def in_sight(reader: Reader, shown: str = "n.in_app") -> str:
 
     `shown` is a further condition; by default, the app shows the notice. Rights are checked whenever notices are
     counted, shown or mailed. A contact does not see notices about cases or invoices that the contact may no longer
-    open, and without the right to see hours no notices about hours. An agent who is no longer a manager does not see
-    the notices that only managers get. Left out are also notices of a rejection that is undone for all entries of the
-    person, of a warning that is no longer recorded, and of a payment that was cancelled.
+    open, nor, without the right to see hours, notices about hours. An agent who is no longer a manager does not see
+    the notices that only managers get. Nobody sees the notice of a rejection that is undone for all entries of the
+    person, of a warning that is no longer recorded, or of a payment that was cancelled.
     """
     if isinstance(reader, ContactReader):
         cases = Case.visible_sql(reader, "c")

@@ -59,7 +59,7 @@ class ToContact(NamedTuple):
 
 
 async def mailed_to_contacts(invoice_ids: Collection[int]) -> set[int]:
-    """Return the ids of those of these invoices whose customer wants invoices mailed to contacts."""
+    """Return the ids from `invoice_ids` of the invoices whose customer wants invoices mailed to contacts."""
     rows = await current().fetch(_MAILED, list(invoice_ids)) if invoice_ids else []
     return {row["id"] for row in rows}
 
@@ -229,7 +229,7 @@ class Receiver:
 
 
 async def receivers(customer_id: int) -> list[Receiver]:
-    """Return the possible recipients of a customer's invoices, whether or not the customer wants them mailed.
+    """Return the possible recipients of a customer's invoices, whether or not the customer wants invoices mailed.
 
     They are the contacts with access who may see invoices, sorted by name, and then the accounts address, if any.
     """
@@ -289,11 +289,11 @@ on conflict do nothing
 async def history(invoice: Invoice) -> list[Any]:
     """Return a row for each mail of an invoice, and for each contact who has opened the invoice, in order of time.
 
-    `state` is "seen" in a row for a contact who has opened the invoice. `contact_id` and `name` are those of the
-    recipient or of this contact; for a mail to the accounts address, `name` is that address. `asked_by` is None if
-    nobody asked for the mail. `credit_number` is the number of the credit note that the mail brings, or None. `at` is
-    when the mail was sent or failed, or is due, or when the invoice was opened. The other columns are `reason`,
-    `asked_at`, `due_at` and `id`, which is 0 for an opened invoice.
+    In a row for a contact who has opened the invoice, `state` is "seen". `contact_id` and `name` belong to the
+    recipient of the mail or to this contact; for a mail to the accounts address, `name` is the mail address. `asked_by`
+    is None if nobody asked for the mail. `credit_number` is the number of the credit note that the mail brings, or
+    None. `at` is when the mail was sent or failed, or is due, or when the invoice was opened. The other columns are
+    `reason`, `asked_at`, `due_at` and `id`, which is 0 for an opened invoice.
     """
     return await current().fetch(_HISTORY, invoice.id)
 

@@ -77,7 +77,7 @@ class Kind:
         return self.for_contacts if of_contact else self.for_agents
 
     def is_for(self, reader: Reader) -> bool:
-        """Return whether the reader's present rights allow notices of this kind to the reader."""
+        """Return whether the reader, with the rights that the reader has now, may get notices of this kind."""
         if not self.side(of_contact=reader.is_contact):
             return False
         if reader.is_contact:
@@ -111,7 +111,7 @@ def _message(told: "Told") -> str:
 
 
 def _time(told: "Told") -> str:
-    """Return the URL of the page of the entry; for several entries or a deleted entry, that of the agent's own list."""
+    """Return the URL of the entry's page or, for several entries or a deleted one, of the agent's list of time."""
     return f"/agent/time/{told.subject_id}" if told.entry_exists and told.count == 1 else "/agent/time"
 
 

@@ -24,7 +24,8 @@ PRIORITIES = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 class Turn:
     """One step of a story: a message, a note or a piece of work.
 
-    `who` says which of them it is. `minutes` is set for work only, and `files` are the names of attachments.
+    `who` is `contact` or `agent` for a message of that person. `minutes` is set for work only, and `files` are the
+    names of the attachments.
     """
 
     who: Literal["contact", "agent", "note", "work"]

@@ -8,7 +8,7 @@ from portal.desk.help.articles import Article, Audience, HelpFacts
 from portal.people.readers import AgentReader
 
 APART = timedelta(days=9)
-"""The time between two articles. The last one was written that long ago."""
+"""The time between two articles, and between the last article and now."""
 PICTURE = "vpn-client.png"
 
 ARTICLES = (

@@ -14,7 +14,7 @@ from portal.desk.workflow import Status
 from portal.people.readers import AgentReader
 
 WORDS = {"vpn": "VPN", "server": "server room", "printer": "printer", "mail": "mail"}
-"""For a word, the tag of the cases in whose subject it occurs."""
+"""The name of the tag that a case gets, by the word that occurs in the subject of the case."""
 TAGGED = 5
 """How many cases get each tag at most."""
 

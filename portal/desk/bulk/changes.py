@@ -28,7 +28,7 @@ Of a longer query string, only the view is stored.
 REPORTED = 100
 """The number of refused cases on one page of the report."""
 LISTED = 100
-"""The maximum number of cases in the list of who gets which case, which a page shows before a handover begins."""
+"""The maximum number of cases that a page lists, each with its next agent, before a handover to others begins."""
 WORKER_AFTER = timedelta(seconds=3)
 """If the request that begins a change has not finished it after this time, the worker continues with it."""
 KEPT = timedelta(days=7)
@@ -41,8 +41,9 @@ class BulkMember(Table, tablename="bulk_member"):
     `state` is `waiting`, `changed`, `same` (the case had the value already) or `refused`. `former` is the value of the
     case when the change was prepared; in an undo, it is the value that the undone change set. `reason` says why the
     case was refused. Once the case is changed or the same, `became` is the value that it has then. Before, `became` is
-    the value planned for this case alone: in an undo, unless the value is a tag, and for each of the first `LISTED`
-    cases of a handover by the rules of dispatch. Otherwise it is None.
+    the value that is planned for this case alone, or None if the case gets the value of the whole change. An undo has a
+    planned value for each case, unless the value is a tag. A handover by the rules of dispatch has one for each of its
+    first `LISTED` cases.
     """
 
     change_id = UUID(primary_key=True, default=None)
@@ -103,9 +104,9 @@ class BulkChange(Table, tablename="bulk_change"):
     """A change of many cases. It is shown only to the agent `agent_id`, who prepared it.
 
     `verb` is a value of `Verb`. `value` is the new value of every case, or None until it is chosen; for a handover, it
-    is chosen when the change is prepared. If `undoes` is set, it is the id of the change that this change undoes: each
-    case gets its former value, and `value` is None unless it is a tag. `query` is the query string of the list from
-    which the change was prepared.
+    is chosen when the change is prepared. If `undoes` is set, it is the id of the change that this change undoes. Then
+    each case gets its own former value, and `value` is None unless it is a tag. `query` is the query string of the list
+    of cases from which the change was prepared.
     """
 
     id = UUID(primary_key=True, default=None)

@@ -23,7 +23,8 @@ async def go_on(change_id: uuid.UUID, *, by: AgentReader, at: datetime, within: 
     Each case is changed in a transaction of its own, so that nobody waits for more than one case. If `within` is given,
     no further case is begun after that time. Two processes may work on the same change: neither changes a case that the
     other one is changing. If another transaction has locked a case, or the database is not available, the case stays
-    waiting, and `Unavailable` is raised after the other cases. Raise `NotFound` if the agent `by` has no such change.
+    waiting; the other cases are changed, and then `Unavailable` is raised. Raise `NotFound` if the agent `by` has no
+    such change.
     """
     began, away = monotonic(), None
     async with transaction(by, readonly=True) as tx:
@@ -55,7 +56,7 @@ _REFUSE = "update bulk_member set state = 'refused', reason = $3 where change_id
 async def _change_one(change: BulkChange, member_id: int, by: AgentReader, at: datetime) -> Unavailable | None:
     """Change one case, unless another process is changing it, and store what became of it.
 
-    If the case is refused, store the reason. Return the `Unavailable` because of which the case stays waiting, or None.
+    If the case is refused, store the reason. If the case stays waiting because of an `Unavailable`, return that error.
     """
 
     async def step(_: int) -> None:

@@ -23,7 +23,7 @@ class FieldKind(StrEnum):
 
 
 def value_of(kind: str, text: str) -> str | Decimal | date:
-    """Return the value of a custom field of this kind from the text in which the log and the database write it."""
+    """Return the value of a custom field of this kind that the log and the database store as `text`."""
     if kind == FieldKind.NUMBER:
         return Decimal(text)
     return date.fromisoformat(text) if kind == FieldKind.DATE else text

@@ -67,12 +67,12 @@ class FieldChoice(Endable, Table, tablename="case_field_choice"):
 
     @property
     def facts(self) -> ChoiceName:
-        """Return the name of the choice, as the form that renames it has it."""
+        """Return the form fields that rename the choice."""
         return ChoiceName(name=self.name)
 
 
 async def add_choices(field: int, names: Sequence[str], *, as_field: str = "name") -> None:
-    """Add choices with these names to a custom field, after those that it has. The caller has locked its row.
+    """Add choices with these names to a custom field, after its present choices. The caller has locked the field.
 
     Raise `Invalid` at the form field `as_field` for a name that is not valid or is taken, and for too many choices.
     """

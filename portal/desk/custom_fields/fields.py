@@ -18,7 +18,7 @@ MOST = 40
 """The maximum number of custom fields that have not ended, so that a form can show them all."""
 FULL = f"There are {MOST} fields, which is the most. Stop offering one first."
 EVERY, SOME = "every", "some"
-"""The values of `FieldFacts.for_types`: cases of every type have the field, or only those of the types in `types`."""
+"""The values of `FieldFacts.for_types`: cases of every type have the field, or only cases of the types in `types`."""
 _KIND = one_of(tuple(FieldKind))
 _UNSEEN = "Customers cannot fill in a field that they do not see."
 
@@ -83,8 +83,8 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def create(cls, facts: NewField) -> "CaseField":
         """Add a custom field after all others, with its choices, and return it.
 
-        Raise `Invalid` for a form field that is not valid, if another custom field has the same name, and if there are
-        `MOST` custom fields that have not ended.
+        Raise `Invalid` if a form field is not valid, if another custom field has the same name, or if there are `MOST`
+        custom fields that have not ended.
         """
         checked = Checked()
         if await cls._is_full():
@@ -108,8 +108,8 @@ class CaseField(Endable, Table, tablename="case_field"):
     async def change(self, facts: FieldFacts) -> None:
         """Replace everything but the choices of this custom field. Cases keep their values. The caller has locked its row.
 
-        If `facts.kind` is empty, the field keeps its kind. Raise `Invalid` for a form field that is not valid, if
-        another custom field has the same name, and if the kind would change although cases have values of this field.
+        If `facts.kind` is empty, the field keeps its kind. Raise `Invalid` if a form field is not valid, if another
+        custom field has the same name, or if the kind would change although cases have values in this custom field.
         """
         checked = Checked()
         values: dict[str, Any] = {
@@ -176,7 +176,7 @@ class CaseField(Endable, Table, tablename="case_field"):
 
     @property
     def facts(self) -> FieldFacts:
-        """Return the settings of this custom field (name, kind, case types), as the form that edits it has them."""
+        """Return the form fields that edit this custom field (name, kind, case types)."""
         flags = {name: "yes" if getattr(self, name) else "no" for name in _FLAGS}
         types = [str(one) for one in self.case_type_ids or ()]
         return FieldFacts(

@@ -73,7 +73,7 @@ class OfferedField:
 
 
 def read_number(text: str, locale: str) -> Decimal:
-    """Return a number that was typed as people with this locale write it. Raise `ValueError` for other text."""
+    """Return a number that was typed in the notation of this locale. Raise `ValueError` if it is no such number."""
     example = format_decimal(Decimal("1234.5"), "0.#", locale)
     digits = re.sub(r"[\s'’]", "", one_line(text))
     if not (_NUMBER.fullmatch(digits) and len(digits) <= 40):
@@ -92,9 +92,9 @@ def read_number(text: str, locale: str) -> Decimal:
 async def offered(by: Reader, *, case_id: int | None = None, case_type_id: int | None = None) -> list[OfferedField]:
     """Return the custom fields that `by` may fill in, in their order.
 
-    Fields that have ended, and with `case_type_id` fields that cases of this type do not have, are left out, unless the
-    case with the id `case_id` has a value in them. A choice that has ended is left out unless the case has it. A field
-    of the kind `choice` without any choice is left out too.
+    A field in which the case with the id `case_id` has a value is always returned. Any other field is left out if it
+    has ended, or if cases of the type `case_type_id` do not have it. A choice that has ended is left out unless the
+    case has it. A field of the kind `choice` without any choice is left out too.
     """
     rows = await current().fetch(_OFFERED, case_id, by.is_contact)
     found = [
@@ -113,9 +113,9 @@ def read_all(
 ) -> tuple[dict[int, Value], dict[str, str]]:
     """Return the values of custom fields for a new case, and the error messages for texts that are not valid.
 
-    `typed` maps the ids of custom fields to the texts in the form. The values are by the same ids, the error messages by
-    the name of the form field. Custom fields that cases of this type do not have are left out. If `by` is a contact, an
-    custom field with `required_to_open` must not be empty.
+    `typed` maps the ids of custom fields to the texts in the form. The keys of the values are the same ids; the keys of
+    the error messages are the names of the form fields. Custom fields that cases of this type do not have are left out.
+    If `by` is a contact, a custom field with `required_to_open` must not be empty.
     """
     values, problems = dict[int, Value](), dict[str, str]()
     for field in fields:

@@ -25,7 +25,7 @@ _COLUMN = {FieldKind.TEXT: "text", FieldKind.NUMBER: "number", FieldKind.DATE: "
 
 
 class CaseFieldValue(Table, tablename="case_field_value"):
-    """The value of a custom field of a case. It is in one of the last four columns, as `kind` requires.
+    """The value of a custom field of a case. `kind` decides which of the last four columns contains the value.
 
     The primary key consists of the ids of the case and the field.
     """
@@ -109,8 +109,8 @@ async def change_values(
 ) -> None:
     """Change the values of custom fields of a case, and add a line to the log of the case for each changed value.
 
-    `values` are by the id of the custom field; None empties it. Nothing is done for a value that the case has already. If
-    contacts see none of the changed fields, they see neither the lines nor that the case was changed.
+    `values` maps the ids of custom fields to new values; None empties the field. Values that the case has already are
+    skipped. If contacts see none of the changed fields, they see neither the lines nor that the case was changed.
     """
     agents_only(by)
     await lock(case, by)

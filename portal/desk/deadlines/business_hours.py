@@ -22,7 +22,7 @@ _MINUTE = 60_000_000
 _BLOCK = 64
 """How many days are added to a `Calendar` at once when it needs an instant outside its days."""
 FARTHEST = 3700
-"""For how many days after its start a deadline is searched for. Without working time there is no deadline."""
+"""How many days are searched for a deadline. If they have too little working time, there is no deadline."""
 
 WINDOWS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(1, 6))
 """The windows that apply until an admin sets others: 9 to 17 o'clock from Monday to Friday."""
@@ -72,7 +72,7 @@ class Calendar:
     Working time is measured as a position: the amount of working time between a fixed instant of the calendar and
     another instant. `_begins`, `_ends` and `_before` have one item for each stretch: its first instant, its end, and
     the position at its begin, all in microseconds. `_first` and `_next` are the first day and the day after the last
-    one. `_covered` are the instants, in microseconds, for which `_cover` has nothing to add, so that it need not be
+    one. `_covered` are the instants, in microseconds, whose stretches are all present, so that `_cover` need not be
     called.
     """
 
@@ -204,9 +204,9 @@ def _joined(start: datetime, pauses: Sequence[Stretch]) -> list[Stretch]:
 
 
 def _positions(begins: list[int], ends: list[int], position: int) -> list[int]:
-    """Return how much business time has passed at the begin of each stretch, counted from any fixed instant.
+    """Return the position (see `Calendar`) at the begin of each stretch.
 
-    `position` is that amount at the begin of the first stretch.
+    `position` is the position at the begin of the first stretch.
     """
     found = []
     for begin, end in zip(begins, ends, strict=True):

@@ -95,7 +95,7 @@ async def own_days(since: date) -> list[Any]:
 
 
 def facts_of(hours: Hours) -> HoursFacts:
-    """Return the business hours as the form that edits them has them."""
+    """Return the form fields that edit these business hours."""
     windows = {f"hours_{name}": ", ".join(_typed(hours, weekday)) for weekday, name in enumerate(WEEKDAYS, 1)}
     return HoursFacts(**windows, time_zone=hours.zone, country=hours.country, region=hours.region)
 
@@ -108,8 +108,8 @@ def _typed(hours: Hours, weekday: int) -> list[str]:
 async def hold() -> None:
     """Wait until no other transaction computes deadlines, and let none begin to do so until this transaction ends.
 
-    The caller then changes business hours or targets, and no deadline that was computed with the old ones is stored
-    after the change. The job that `recounting.begin` enqueues computes the deadlines again that were stored before.
+    The caller then changes business hours or targets, and no deadline that was computed with the old values is stored
+    after the change. The job that `recounting.begin` enqueues recomputes the deadlines that were stored before.
     """
     await current().execute(LOCK.format(""))
 
@@ -117,8 +117,8 @@ async def hold() -> None:
 async def save_hours(facts: HoursFacts) -> None:
     """Replace the business hours.
 
-    Raise `Invalid` with a message for each field that is not valid, and if no weekday has a window. The caller must
-    have called `recounting.begin` in the same transaction, so that the deadlines are computed again.
+    Raise `Invalid` if a field is not valid, or if no weekday has a window. The caller must have called
+    `recounting.begin` in the same transaction, so that the deadlines are computed again.
     """
     checked, windows = Checked(), list[tuple[int, int, int]]()
     for weekday, name in enumerate(WEEKDAYS, 1):
@@ -143,10 +143,10 @@ async def save_hours(facts: HoursFacts) -> None:
 
 
 async def add_day(facts: DayFacts, *, since: date) -> None:
-    """Add a day on which the company is closed or open other than usual, or replace the one with this date.
+    """Add one of the company's own days, on which it is closed or open unlike usual, or replace the one on this date.
 
-    Raise `Invalid` with a message for each field that is not valid, and for a day before `since`. The caller must have
-    called `recounting.begin` in the same transaction, so that the deadlines are computed again.
+    Raise `Invalid` if a field is not valid, or if the day is before `since`. The caller must have called
+    `recounting.begin` in the same transaction, so that the deadlines are computed again.
     """
     checked = Checked()
     on, name = checked("day", day, facts.day), checked("name", line, facts.name)
@@ -159,7 +159,7 @@ async def add_day(facts: DayFacts, *, since: date) -> None:
 
 
 async def remove_day(on: date) -> None:
-    """Delete the day on which the company is closed or open other than usual. Do nothing if there is none."""
+    """Delete the company's own day on the date `on`. Do nothing if there is none."""
     await current().execute("delete from business_day where day = $1", on)
 
 

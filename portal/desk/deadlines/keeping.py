@@ -81,10 +81,10 @@ async def known_of(condition_values: Sequence[int]) -> list[tuple[int, int, Know
 
 
 async def _pause(case: "Case", cause: str | None, pauses: Sequence[Pause], at: datetime) -> list[Pause]:
-    """Store that the clock is paused for `cause` since `at`; if `cause` is None, that it runs.
+    """Pause the clock for `cause` from `at` on, or end its pause if `cause` is None; return the pauses after that.
 
-    A pause that lasts and has another cause ends at `at`. If it has this cause already, nothing changes. `pauses` are
-    the pauses of the case that are stored already. Return those that it has now, sorted by their begin.
+    If the clock is paused for this cause already, nothing changes. If it is paused for another cause, that pause ends
+    at `at`. `pauses` are the pauses that are stored for the case. The result is sorted by the begin of the pauses.
     """
     under_way = next((pause for pause in pauses if pause.ended_at is None), None)
     if cause == (under_way and under_way.cause):
@@ -188,10 +188,10 @@ def _read(row: Any) -> Known:
 async def take_clock(target: "Case", sources: Sequence["Case"]) -> dict[str, Any]:
     """Give `target` the clock that began first. Clocks of cases that are done do not count.
 
-    `sources` are the cases that are being merged into `target`. If the clock of a source began first, its pauses
-    replace those of `target`. The deadlines and the other pauses of the sources are deleted. Return `clock_from` with
-    the value that the caller has to store on `target`, or {} if `target` keeps its clock. The caller has locked the
-    rows of all cases.
+    `sources` are the cases that are being merged into `target`. If the clock of a source began first, the pauses of
+    that source replace the pauses of `target`. The deadlines and the other pauses of the sources are deleted. Return
+    `clock_from` with the value that the caller has to store on `target`, or {} if `target` keeps its clock. The caller
+    has locked the rows of all cases.
     """
     left = [case for case in (target, *sources) if not case.stands.is_done]
     first = min(left, key=lambda case: case.clock_began_at, default=target)

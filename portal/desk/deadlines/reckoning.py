@@ -47,8 +47,8 @@ class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     `minutes` are the business minutes that were promised. `due_at` is None while the clock is paused, unless the duty
     is done or the deadline had passed before the pause. `met_at` is when the duty was done. `soon_at` is when the
     deadline comes near, and `warn_at` when the next warning of the deadline is due. There are two warnings: that the
-    deadline comes near, and that it has passed. `soon_told` and `late_told` are the deadlines (`due_at`) of which they
-    warned, so that a deadline that moves is warned of again; they are None before their warning.
+    deadline comes near, and that it has passed. `soon_told` and `late_told` are the values that `due_at` had when the
+    first and the second warning were sent, or None. If `due_at` moves, the warnings are sent again.
     """
 
     duty: Duty
@@ -134,7 +134,10 @@ def _deadline(
 
 
 def _until(met_at: datetime | None, pauses: Sequence[Pause]) -> list[Stretch]:
-    """Return the pauses as stretches; if `met_at` is given, only those before it, ended at `met_at` at the latest."""
+    """Return the pauses as stretches.
+
+    If `met_at` is given, leave out pauses that begin later, and end all others at `met_at` at the latest.
+    """
     stretches = [(pause.began_at, pause.ended_at) for pause in pauses]
     if met_at is None:
         return stretches

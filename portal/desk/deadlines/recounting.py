@@ -23,7 +23,10 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """The progress of the run `version`, the latest: `done` of `total` cases. `ended_at` is None while it runs."""
+    """The progress of the latest run, which has the number `version`: `done` of `total` cases.
+
+    `ended_at` is None while the run lasts.
+    """
 
     version: int
     total: int
@@ -53,8 +56,8 @@ async def recount(version: int, at: datetime) -> bool:
     """Compute the deadlines of the next batch of cases of the run `version`, and return whether cases are left.
 
     Run in the caller's transaction. Return False for a run that has ended or was replaced by a later one. If the
-    deadlines of a case cannot be computed or stored, the case keeps those that it has, the traceback is logged, and the
-    other cases get theirs. Raise `Unavailable` if the database is away or a lock was not free in time.
+    deadlines of a case cannot be computed or stored, the case keeps its former deadlines, the traceback is logged, and
+    the other cases are handled. Raise `Unavailable` if the database is away or a lock was not free in time.
     """
     reached = await current().fetchval(_REACHED, version)
     if reached is None:

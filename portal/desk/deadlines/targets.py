@@ -79,7 +79,7 @@ class Targets:
 
     @property
     def facts(self) -> TargetFacts:
-        """Return the targets as the form that edits them has them."""
+        """Return the form fields that edit these targets."""
         fields = {}
         for row in self.rows:
             name = row.priority.name.lower()

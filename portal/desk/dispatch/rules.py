@@ -128,7 +128,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
     async def create(cls, facts: RuleFacts) -> "DispatchRule":
         """Add a rule after all others, and return it.
 
-        Raise `Invalid` for a field that is not valid, and if another rule has the same name.
+        Raise `Invalid` if a field is not valid, or if another rule has the same name.
         """
         rule = cls(**await _read(facts), position=await next_position(cls))
         async with unless_taken("name", _taken(rule.name)):
@@ -162,7 +162,7 @@ class DispatchRule(Table, tablename="dispatch_rule"):
 
     @property
     def facts(self) -> RuleFacts:
-        """Return the rule as the form that edits it has it."""
+        """Return the form fields that edit this rule."""
         values = {name: getattr(self, name) for name in RuleFacts.__struct_fields__}
         return RuleFacts(**{name: "" if value is None else str(value) for name, value in values.items()})
 

@@ -50,10 +50,10 @@ async def of_form(form_key: uuid.UUID, by: Reader) -> list[DraftFile]:
 async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUID, by: Reader, at: datetime) -> None:
     """Add a stored file, which `announce` has recorded, to the form `form_key`.
 
-    Do nothing if the form has a file with the same name and content already, as when one form is sent twice at once;
-    `sweep_uploads` deletes the second copy later. Raise `Invalid` at the field `files` if the form has `MAX_FILES`
-    files already. Raise `Full` for a contact if the customer's files and the contact's unsent files would together
-    exceed the quota.
+    Do nothing if the form has a file with the same name and content already, for example because the form was sent
+    twice at the same time; `sweep_uploads` deletes the second copy later. Raise `Invalid` at the field `files` if the
+    form has `MAX_FILES` files already. Raise `Full` for a contact if the customer's files and the contact's unsent
+    files would together exceed the quota.
     """
     tx = current()
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(form_key))
@@ -72,7 +72,7 @@ async def keep(stored: Stored, name: str, media_type: str, *, form_key: uuid.UUI
 
 
 async def move(form_key: uuid.UUID, to: uuid.UUID, by: Reader) -> None:
-    """Move the files of `by` from the form `form_key` to the form `to`, which replaces the former."""
+    """Move the files of `by` from the form `form_key` to the form `to`, which replaces the form `form_key`."""
     own = (Upload.credential_id == by.credential_id) & (Upload.form_key == form_key)
     await Upload.update({Upload.form_key: to}).where(own)
 
@@ -85,7 +85,7 @@ async def take_over(form_key: uuid.UUID, to: uuid.UUID, by: AgentReader) -> None
 
 
 async def take_off(file_id: uuid.UUID, storage: Storage, *, by: Reader) -> None:
-    """Remove the file with this id, which `by` has uploaded for a form, and delete it.
+    """Remove the file with this id, which `by` has uploaded, from its form, and delete it from the storage.
 
     Do nothing if there is no such file. Call this function outside a transaction, because it opens transactions of its
     own. The first one removes the file from the form. If the file cannot be deleted from the storage after that,

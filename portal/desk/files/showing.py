@@ -73,10 +73,10 @@ def shape_of(name: str, media_type: str) -> Shape | None:
 
 
 async def kept(attachment_id: uuid.UUID, page: int, side: int) -> tuple[bool, previews.Drawing | None]:
-    """Return whether a result of drawing this page of a file in this size is stored, and the drawing.
+    """Return whether this page of a file was drawn in this size before, and the stored drawing.
 
-    The drawing is None if no result is stored, or if the page cannot be drawn. `page` counts from 1, and `side` is the
-    maximum width and height in pixels.
+    The drawing is None if the page was not drawn before, or if it cannot be drawn. `page` counts from 1, and `side` is
+    the maximum width and height in pixels.
     """
     row = await current().fetchrow(
         "select content, width, height, pages from file_preview where attachment_id = $1 and page = $2 and side = $3",

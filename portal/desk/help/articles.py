@@ -85,7 +85,7 @@ class Article(Table, tablename="help_article"):
     async def write(cls, facts: HelpFacts, *, by: AgentReader, at: datetime) -> Self:
         """Create an article as a draft, and return it.
 
-        Raise `Invalid` for a field that is not valid, and if another article has the same title.
+        Raise `Invalid` if a field is not valid, or if another article has the same title.
         """
         columns, text = _read(facts)
         tx = current()
@@ -106,7 +106,7 @@ class Article(Table, tablename="help_article"):
         """Replace title, text and audience of the article, whose row the caller has locked.
 
         If the article is published, readers see the new text at once. Do nothing if `facts` has the stored values.
-        Raise `Invalid` for a field that is not valid, and if another article has the same title.
+        Raise `Invalid` if a field is not valid, or if another article has the same title.
         """
         columns, text = _read(facts)
         edition = self.edition + (text != await self.text())
@@ -130,9 +130,9 @@ class Article(Table, tablename="help_article"):
         await Article.update({Article.published_at: None}).where(Article.id == self.id)
 
     async def discard(self) -> None:
-        """Delete the article, a draft, with its images. The caller has locked the row of the article.
+        """Delete a draft with its images. Raise `Conflict` if the article is published.
 
-        Raise `Conflict` for a published article.
+        The caller has locked the row of the article.
         """
         if self.is_published:
             raise Conflict("This article is published. Withdraw it before you delete it.")
@@ -143,7 +143,7 @@ class Article(Table, tablename="help_article"):
         return str(await current().fetchval("select text from help_text where article_id = $1", self.id))
 
     async def facts(self) -> HelpFacts:
-        """Return the title, text and audience of the article, as the form that edits it has them."""
+        """Return the form fields that edit the title, text and audience of the article."""
         return HelpFacts(title=self.title, text=await self.text(), audience=self.audience)
 
 

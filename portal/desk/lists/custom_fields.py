@@ -21,8 +21,8 @@ _NAME = re.compile(r"field_([1-9][0-9]{0,17})(_from|_to)?", re.ASCII)
 class Wanted(NamedTuple):
     """A filter by a custom field: its value, and the name of its URL parameter, such as `field_3` or `field_3_from`.
 
-    Several filters by values of one custom field are alternatives: a case must have one of the values. The two ends of a
-    range must both hold.
+    Several filters by values of one custom field are alternatives: a case must have one of the values. If a range has
+    two ends, the value of a case must be within both.
     """
 
     name: str

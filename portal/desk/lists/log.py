@@ -69,8 +69,8 @@ class Wanted:
 async def log_of(case: Case, reader: AgentReader, wanted: Wanted = Wanted()) -> tuple[list[Line], list[str]]:
     """Return at most `MOST` lines of the log that match `wanted`, newest first, and the names that the filter offers.
 
-    The lines of cases that were merged into the case are included. The names are those of all people with a line in the
-    log (if `wanted` has a day, with a line on that day), and the name in `wanted`.
+    The lines of cases that were merged into the case are included. The filter offers the names of all people with a
+    line in the log, and the name in `wanted`. If `wanted` has a day, only people with a line on that day are offered.
     """
     rows = await current().fetch(f"{_LINES} order by at desc, rank desc, id desc limit $8", *_asked(case, reader, wanted), MOST)  # fmt: skip
     people = await current().fetch(f"select distinct actor from ({_LINES}) as x", *_asked(case, reader, Wanted(day=wanted.day)))  # noqa: S608 # fmt: skip

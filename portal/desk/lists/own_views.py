@@ -119,7 +119,7 @@ class OwnView(Table, tablename="own_view"):
         return view
 
     async def change(self, facts: ViewFacts, *, by: AgentReader) -> None:
-        """Replace the name, the sharing and the query string of the view by those in `facts`.
+        """Replace the name, the sharing and the query string of the view with the values in `facts`.
 
         Raise `NotFound` if `by` may not change the view. Raise `Invalid` as `save_new` does, but not because of the
         number of views.
@@ -162,7 +162,7 @@ class OwnView(Table, tablename="own_view"):
 
     @property
     def facts(self) -> ViewFacts:
-        """Return the view as the form that edits it has it."""
+        """Return the form fields that edit this view."""
         return ViewFacts(name=self.name, is_shared="yes" if self.is_shared else "", query=self.query)
 
     def _refuse(self, by: AgentReader) -> None:

@@ -35,7 +35,7 @@ GROUPS = {
 
 
 def joined(ordered: str) -> str:
-    """Return the SQL that joins the groups by which a list is sorted first, or "" if that is a column of a case.
+    """Return the SQL that joins the groups by which a list is sorted, or "" if it is sorted by a column of a case.
 
     `ordered` is the SQL after `order by`. The groups are sorted, so that PostgreSQL can read the cases of one group
     after another.
@@ -89,8 +89,8 @@ def cases_sql(
         return f"select {selected} from cases c{joined(ordered)} where {condition} {end}", values  # noqa: S608
     alias, column, by_key = expressions[0][0], groups.column, ordered.rsplit(", ", 1)[0]
     sign, way, most = "<" if falls else ">", "desc" if falls else "asc", f"{limit} + {skipped}" if skipped else limit
-    # An equality with the id of the group would allow PostgreSQL to look for its cases along the primary key, which takes
-    # long for a group with few cases. Between two bounds, they are in this order only in an index that begins with the group.
+    # An equality with the id of the group would let PostgreSQL search the primary key for the cases of the group, which
+    # takes long if the group has few cases. With two bounds, only an index that begins with the group has this order.
     of_group = f"({column}, c.id) {sign} ({alias}.id, {begin}) and {column} {'>' if falls else '<'}= {alias}.id"
     return (
         f"select {selected} from (select id, key from ({groups.rows}) {alias} where {of_groups} order by {by_key} offset 0) {alias}"  # noqa: S608

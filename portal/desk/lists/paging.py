@@ -45,10 +45,10 @@ class Cursor:
         return "~".join([str(self.case_id), *map(_written, self.values)])
 
     def in_groups(self, order: Order, *, is_falling: bool, after: int) -> tuple[str, str, list[Any]]:
-        """Return the SQL that lets the page begin at this cursor, in a list that is read group by group.
+        """Return the SQL that begins the page at this cursor, in a list that is read group by group (see `pages`).
 
-        The three values are the condition for the groups, the expression for the id of the case behind which each group
-        begins, and the parameters of both, numbered from `after` + 1.
+        The three values are the condition for the groups, the expression for the case id after which the rows of each
+        group begin, and the parameters of both, numbered from `after` + 1.
         """
         (key,), expression = self.values, order.expressions[0]
         falls = is_falling is not self.is_back

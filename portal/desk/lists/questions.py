@@ -131,7 +131,7 @@ class Question:
     def address(self, **changes: Any) -> str:
         """Return the query string of the URL for this list with `changes`, which are new values of attributes, by name.
 
-        Unless `page` is among the changes, the URL is that of the first page.
+        Unless `page` is among the changes, the URL leads to the first page.
         """
         start = {} if "page" in changes else {"page": 1}
         # A cursor belongs to one page, so the URL of another page has none.
@@ -156,8 +156,8 @@ class Question:
     def without(self, filter_name: str, value: int | str | None = None) -> str:
         """Return the query string of the URL for this list without one value of a filter.
 
-        `filter_name` is a name in the URL: that of a filter with several values or of a custom field, or `text`,
-        `project` or `due`.
+        `filter_name` is the name of the filter in the URL: of a filter with several values or of a custom field, or
+        `text`, `project` or `due`.
         """
         if (filter_name, value) in self.custom_fields:
             return self.address(custom_fields=tuple(one for one in self.custom_fields if one != (filter_name, value)))

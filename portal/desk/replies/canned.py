@@ -90,7 +90,7 @@ class CannedReply(Table, tablename="canned_reply"):
             await reply.save()
 
     async def change(self, facts: CannedFacts, reader: AgentReader) -> None:
-        """Replace all values of the canned reply by those in `facts`.
+        """Replace all values of the canned reply with the values in `facts`.
 
         Raise `Forbidden` as `refuse_change` does, and `Invalid` and `Forbidden` as `create` does.
         """
@@ -110,7 +110,7 @@ class CannedReply(Table, tablename="canned_reply"):
 
     @property
     def facts(self) -> CannedFacts:
-        """Return the canned reply as the form that edits it has it."""
+        """Return the form fields that edit this canned reply."""
         return CannedFacts(
             name=self.name, text=self.text, shared="" if self.agent_id else "yes",
             department_id=str(self.department_id or ""), case_type_id=str(self.case_type_id or ""),

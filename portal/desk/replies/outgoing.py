@@ -114,7 +114,7 @@ async def send(
     The files of the form move to a key of their own (`_files_key`). `then` is the category of the status that the reply
     sets, or None. `seen` is the id of the newest reply that the page showed, or None to accept any; `seen_held` are the
     form keys of the held replies that the page showed. Raise `Crossed` if a contact or another agent has sent a reply
-    that the page did not show. Raise `Invalid` for a text that is not valid or a status that may not follow. Raise
+    that the page did not show. Raise `Invalid` if the text is not valid or the case cannot get the status. Raise
     `SentBefore` if the form was sent with another text, or if its reply was withdrawn.
     """
     agents_only(by)
@@ -232,8 +232,8 @@ async def go_out(reply_id: int, at: datetime) -> None:
     """Write a held reply on its case, in a job of the worker. Do nothing if it has gone out or was withdrawn.
 
     The status that the agent chose is set, unless the category of the case's status has changed since the reply was
-    sent, or a contact has written since. If the author has left (R12) or the reply is refused, it does not go out, and
-    its `problem` says why on the page of the case. Raise `Unavailable` if the database is not available.
+    sent, or a contact has written since. If the author has left (R12) or the reply is refused, the reply does not go
+    out, and its `problem` says why on the page of the case. Raise `Unavailable` if the database is not available.
     """
     async with transaction(SYSTEM) as tx:
         agent_id = await tx.fetchval(

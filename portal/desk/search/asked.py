@@ -39,9 +39,9 @@ class Part:
     def query(self, mark: str = "", *, exact: bool = False) -> str:
         """Return the tsquery for texts that have the words in a row.
 
-        If there are `digits`, it is also for texts with a number that begins with them. Each word and the digits have
-        the capital letter `mark` in front (see `case_words`). With `exact`, words that only begin with the last word do
-        not match.
+        If there are `digits`, the tsquery also matches texts with a number that begins with these digits. Each word and
+        the digits get the capital letter `mark` in front, as in the table `case_words`. With `exact`, words that only
+        begin with the last word do not match.
         """
         quoted = " <-> ".join(f"'{mark}{word}'" for word in self.words)
         typed = f"{quoted}:*" if self.is_beginning and not exact else quoted

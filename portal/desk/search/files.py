@@ -13,8 +13,8 @@ from portal.people.readers import Reader
 class FoundFile(NamedTuple):
     """A file as the results of a search show it.
 
-    `at` is the instant of its message, and `is_note` says whether this message is a note. `number`, `subject` and
-    `customer` are those of its case.
+    `at` is the instant of the file's message, and `is_note` says whether this message is a note. `number`, `subject`
+    and `customer` belong to the case of the file.
     """
 
     id: Any
@@ -43,8 +43,8 @@ def _of_name(reader: Reader) -> Callable[..., str]:
 async def found_files(asked: Asked, reader: Reader, after: str = "", *, limit: int) -> Found[FoundFile]:
     """Return one page of the files whose names contain all words, newest first.
 
-    The `total` of the result is the number of cases in whose file names all words occur, even if each word occurs in
-    the name of another file. `after` is the cursor from an earlier page; any other text means the first page. Row-level
+    The `total` of the result is the number of cases in whose file names all words occur, even if the words are in the
+    names of different files. `after` is the cursor from an earlier page; any other text means the first page. Row-level
     security hides the files of notes from contacts.
     """
     if not asked.parts:

@@ -3,8 +3,8 @@
 The query for a common word would return most cases. So the search begins with the newest case ids, and continues with
 older ids only until it has `MOST` cases. The lexemes X, Y and Z of `case_words` limit a query to a range of ids.
 
-The index would also read the long list of cases of a common word if a rare word is searched with it. So the index is
-asked for the rare words only, and the cases that it finds are checked for all words.
+If a common and a rare word are searched together, the index would read the long list of cases for the common word. So
+the index is asked for the rare words only, and the cases that it finds are checked for all words.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ MOST = 1000
 _RANGES = {"X": 12, "Y": 15, "Z": 18}
 """The lexemes that limit a query to a range of ids, each with a number of bits.
 
-The ids in one range differ only in so many of their low bits.
+Two ids are in the same range if they differ only in this number of low bits.
 """
 _ENOUGH = MOST
-"""How many matches a larger range must promise for a query of its own."""
+"""A larger range gets a query of its own only if it is expected to have more matches than this."""
 
 Row = TypeVar("Row")
 
@@ -58,12 +58,12 @@ TOTAL = f"(select case when count(*) > {MOST} then count(*) else count(distinct 
 def hits_sql(reader: Reader, is_better: str = "false") -> str:
     """Return the SQL of a table expression `found` with the ids of the cases that match and that `reader` may see.
 
-    Its column `is_better` has the result of the SQL condition `is_better` on the case `c`. The parameter `$1` is the
-    list that `queries_for` returns. PostgreSQL first runs the queries for the newest range X and the range before it,
-    then, one after the other, those for larger ranges, each without the cases of the ranges before, until more than
-    `MOST` cases are found. It leaves out a larger range that would hold too few matches if they were as frequent in it
-    as among the newest, because each query looks up every word again. `hits` may have an id twice: two queries find the
-    same case if its words are in several rows of `case_words`.
+    The column `is_better` has the result of the SQL condition `is_better` on the case `c`. The parameter `$1` is the
+    list that `queries_for` returns. PostgreSQL first runs the queries for the newest range X and the range before it.
+    Then it runs the queries for larger ranges, one after the other, each without the cases of the ranges before, until
+    more than `MOST` cases are found. It skips a larger range that is expected to have too few matches (`_ENOUGH`),
+    because each query looks up every word again; the expected frequency is that among the newest cases. `hits` may have
+    an id twice: two queries find the same case if its words are in several rows of `case_words`.
     """
     hits = "customer_case_hits" if reader.is_contact else "agent_case_hits"
     own = f"where customer_id = {int(reader.customer_id)}" if isinstance(reader, ContactReader) else ""
@@ -96,9 +96,9 @@ found as materialized (select distinct id, is_better from hits)"""  # noqa: S608
 async def queries_for(asked: Asked, reader: Reader, of_part: Callable[..., str]) -> list[str | None]:
     """Return the tsqueries for the parameter `$1` of `hits_sql`.
 
-    The first is a query that the cases which the others find have to match too, or None. The second is for all older
-    cases. The rest together is for the newest cases; no row of `case_words` matches two queries of the rest. `of_part`
-    returns the tsquery for one part; with `exact=True`, words that only begin with the part do not match.
+    The first is a query that every found case must match too, or None. The second finds the older cases. The others
+    find the newest cases; no row of `case_words` matches two of these others. `of_part` returns the tsquery for one
+    part; with `exact=True`, words that only begin with the part do not match.
     """
     lexemes = [_lexemes(part) for part in asked.parts]
     named = [lexeme for words, people in lexemes for lexeme in (*words, *people)]

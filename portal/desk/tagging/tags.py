@@ -94,7 +94,7 @@ class Tag(Table, tablename="tag"):
 
     @property
     def facts(self) -> TagName:
-        """Return the name of the tag, as the form that renames it has it."""
+        """Return the form field that renames the tag."""
         return TagName(name=self.name)
 
 

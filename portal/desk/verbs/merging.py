@@ -1,4 +1,4 @@
-"""Merge cases: everything on them moves to one case, which their numbers find from then on (D53).
+"""Merge cases: everything on them moves to one case, and their numbers lead to that case from then on (D53).
 
 Route handlers call `portal.timekeeping.moving`, which also moves the time.
 """
@@ -62,10 +62,10 @@ async def absorb(target: "Case", sources: Sequence["Case"], *, by: AgentReader, 
 
     Each case keeps its log; the page of `target` shows the logs of `sources` too. The contacts of `sources` may see
     `target` from then on. If `target` is done and one of `sources` is not done, `target` becomes open. If `target`
-    waits and one of `sources` is new or open, `target` becomes open too. If only `sources` have an agent who has not
-    left, a project or a value of a custom field, `target` gets it. `target` gets the watchers of `sources`, and is
-    confidential if one of the cases was. Of the clocks of the cases that are not done, `target` gets the one that began
-    first (see `take_clock`).
+    waits and one of `sources` is new or open, `target` becomes open too. If `target` is unassigned, it gets an agent of
+    `sources` who has not left. If it has no project or no value of a custom field, it gets that of `sources`. `target`
+    gets the watchers of `sources`, and is confidential if one of the cases was. Of the clocks of the cases that are not
+    done, `target` gets the one that began first (see `take_clock`).
     """
     lines: list[LogLine] = []
     for source in sources:
@@ -102,9 +102,8 @@ def _opens(target: Status, sources: Collection[Status]) -> bool:
 async def _inherited(target: "Case", sources: Sequence["Case"], *, opens: bool) -> tuple[dict[str, Any], list[LogLine]]:
     """Return the columns and log lines for what `target` takes over from `sources`.
 
-    If `target` has no agent, it gets an agent of `sources` who has not left. It also gets one if its own agent has left
-    and the merge opens it (`opens`). If `target` has no project, it gets a
-    project of `sources`.
+    If `target` is unassigned, or if its agent has left and the merge opens it (`opens`), it gets the first agent of
+    `sources` who has not left. If `target` has no project, it gets the first project of `sources`.
     """
     columns, lines = dict[str, Any](), list[LogLine]()
     agents = [source.agent_id for source in sources if source.agent_id and await works(source.agent_id)]

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 async def split(case: "Case", message_ids: Collection[int], subject: str, *, by: AgentReader, at: datetime) -> "Case":
     """Move messages of the case, with their files, to a new case with this subject, and return it.
 
-    The cases are linked. The new case has the type, priority, values of custom fields, service, project and agent of the
-    old case; without an agent, the rules of dispatch choose one. Its contact is chosen by `_opened`. If exactly these
-    messages were split off already with this subject, return the case to which they were moved. Raise `Invalid` at the
-    field `subject` if it is not valid, and at the field `message` unless at least one reply is moved and one reply
-    stays. Raise `Conflict` if a message is on another case now, or if these messages were split off with another
-    subject.
+    The cases are linked. The new case has the type, priority, values of custom fields, service, project and agent of
+    the old case; if the old case is unassigned, the rules of dispatch choose an agent. `_opened` chooses the contact.
+    If exactly these messages were split off already with this subject, return the case to which they were moved. Raise
+    `Invalid` at the field `subject` if the subject is not valid. Raise `Invalid` at the field `message` unless at least
+    one reply is moved and one reply stays. Raise `Conflict` if a message is on another case now, or if these messages
+    were split off with another subject.
     """
     agents_only(by)
     checked, problems = checked_subject(subject)
@@ -113,7 +113,7 @@ async def _opened(case: "Case", chosen: list[Any], subject: str, by: AgentReader
     The contact of the new case is the first contact who wrote one of the messages. If no contact wrote one, or this
     contact's access has ended, the new case gets the contact of `case`. The contact is locked. If `case` is done, the
     new case is open. The clock of the new case began when a contact first wrote one of the messages or, if no contact
-    wrote one, begins now. It has the pauses of `case` after that.
+    wrote one, begins now. The clock gets the pauses that `case` had after that.
     """
     contact_id = next((row["contact_id"] for row in chosen if row["contact_id"]), case.contact_id)
     await hold_contact(contact_id)

@@ -102,7 +102,7 @@ def read_choices(text: str) -> Choices:
 
 
 def facts_of(found: list[CasePriority]) -> PriorityFacts:
-    """Return the settings of the four priorities, as the form that edits them has them."""
+    """Return the form fields that edit the settings of the four priorities."""
     fields = {f"name_{_key(one.priority)}": one.name for one in found}
     fields |= {f"for_contacts_{_key(one.priority)}": "yes" if one.for_contacts else "no" for one in found}
     del fields[f"for_contacts_{_key(Priority.NORMAL)}"]
@@ -112,8 +112,8 @@ def facts_of(found: list[CasePriority]) -> PriorityFacts:
 async def change(facts: PriorityFacts) -> None:
     """Store the names of the four priorities, which ones contacts may choose, and which one forms preselect.
 
-    The caller has locked their rows. Log lines keep the names that the priorities had. Raise `Invalid` for a field that
-    is not valid, and if two priorities have the same name, ignoring case.
+    The caller has locked their rows. Log lines keep the names that the priorities had. Raise `Invalid` if a field is
+    not valid, or if two priorities have the same name, ignoring case.
     """
     checked, rows, known = Checked(), list[tuple[Any, ...]](), set[str]()
     preselected = checked("preselected", one_of(tuple(str(int(one)) for one in Priority)), facts.preselected)

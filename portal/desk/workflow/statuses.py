@@ -99,8 +99,8 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         """Add a status as the last of its category, and return it.
 
         Every other status may follow the new status, and the new status may follow every status with `moves_freely`.
-        Raise `Invalid` for a field that is not valid, if another status has the same name, and if `MOST` statuses have
-        not ended.
+        Raise `Invalid` if a field is not valid, if another status has the same name, or if there are `MOST` statuses
+        that have not ended.
         """
         checked = Checked()
         if await cls._is_full():
@@ -116,12 +116,12 @@ class CaseStatus(Endable, Table, tablename="case_status"):
         return status
 
     async def change(self, facts: StatusFacts) -> None:
-        """Replace the names of the status, which ones may follow it, whether it pauses the clock, and its days.
+        """Change the names and the days of the status, which statuses may follow it, and whether it pauses the clock.
 
         The caller has locked the row. If `facts` has no `close_days`, cases in this status are not closed at the
         instants that were announced to their customers. If `pauses` changes, a job updates the clocks of the cases. Log
-        lines keep the name that the status had. Raise `Invalid` for a field that is not valid, and if another status
-        has the same name.
+        lines keep the name that the status had. Raise `Invalid` if a field is not valid, or if another status has the
+        same name.
         """
         checked = Checked()
         values: dict[str, Any] = _names(checked, facts.name, facts.customer_name)
@@ -197,7 +197,7 @@ class CaseStatus(Endable, Table, tablename="case_status"):
             await current().execute(_ORDER, ids)
 
     async def facts(self) -> StatusFacts:
-        """Return the settings of the status, as the form that edits it has them."""
+        """Return the form fields that edit the settings of the status."""
         rows = await StatusMove.select(StatusMove.to_status_id).where(StatusMove.from_status_id == self.id)
         pauses = ("yes" if self.pauses else "no") if self.status.waits else ""
         return StatusFacts(
