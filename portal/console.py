@@ -1,8 +1,8 @@
 """The standard streams of a command, which may be closed, full, or a pipe without a reader.
 
-Messages on standard error are optional: one that cannot be written is dropped, and the command continues. The text on
-standard output is the command's result: if it cannot be written, the command reports this in one line and exits with
-status 1.
+Messages on standard error are optional: a message that cannot be written is dropped, and the command continues. The
+text on standard output is the command's result: if it cannot be written, the command reports this in one line and exits
+with status 1.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ def prepare() -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a message to standard error, as one line of at most `MOST_SAID` characters; a longer one is cut off."""
+    """Write a message to standard error, as one line. More than `MOST_SAID` characters are cut off."""
     line = " ".join(sentence.split())
     sys.stderr.write((line if len(line) <= MOST_SAID else line[: MOST_SAID - 1] + "…") + "\n")
     sys.stderr.flush()

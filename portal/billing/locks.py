@@ -15,7 +15,7 @@ async def lock_customers(customer_ids: Collection[int]) -> None:
 
 
 async def lock_free_customers(customer_ids: Collection[int]) -> list[int]:
-    """Lock those of these customers whom no other transaction has locked, and return their ids.
+    """Lock the customers, among these, whom no other transaction has locked, and return the ids of those now locked.
 
     This is `lock_customers` without waiting: customers who are locked already are left out.
     """

@@ -90,7 +90,8 @@ class Project(Table, tablename="project"):
     async def change(self, facts: ProjectFacts) -> None:
         """Replace every field of the project.
 
-        Raise `Invalid` as `create` does, and if the service changes although time is logged on the project.
+        Raise `Invalid` for the same reasons as `create`, or if the service changes although time is logged on the
+        project.
         """
         values = await _read(facts, self.customer_id)
         try:

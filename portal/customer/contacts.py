@@ -54,7 +54,7 @@ class Successor(Struct, kw_only=True):
 async def list_contacts(request: Web, reader: NamedDependency[ContactReader]) -> Response[str]:
     """Show the contacts of the customer with their rights, and how invoices are mailed.
 
-    Contacts who have left come last. `?page=` counts from 1.
+    Contacts who have left come last. The query parameter `page` is the number of the page, from 1.
     """
     contacts = await Contact.listed(reader.customer_id, number_in(request.query_params.get("page")))
     customer = await Customer.find(reader.customer_id, reader)
@@ -214,8 +214,8 @@ async def end(
 ) -> Response[Any]:
     """End a contact's access at once, and redirect to the contacts.
 
-    The contact's open cases are handed over to the contact chosen in the form; if none is chosen, they keep their
-    contact.
+    The contact's open cases are handed over to the contact chosen in the form. If no contact is chosen, the cases keep
+    their contact.
     """
     async with administering(reader) as by:
         await settle(form, "contact", known_contacts_of(reader.customer_id))

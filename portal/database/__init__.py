@@ -166,8 +166,8 @@ async def transaction(reader: Reader | None, *, readonly: bool = False) -> Async
     - `Unavailable` if no connection is free within `ACQUIRE_SECONDS`, if the server is down, or if another transaction
       holds a lock for longer than the `lock_timeout`;
     - `Conflict` if the block writes to a case that was merged at the same moment, or in the name of an erased contact;
-    - `RuntimeError` inside a transaction of another reader and, unless `readonly` is True, inside a read-only one, and
-      if a block that may write catches a database error and goes on.
+    - `RuntimeError` inside a transaction of another reader, inside a read-only transaction unless `readonly` is True,
+      or if a block that may write catches a database error and goes on.
     """
     outer: Transaction | None = _running.get()
     if outer is not None:

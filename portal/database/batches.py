@@ -62,8 +62,8 @@ async def halves_or_report(
 ) -> Report[Member, None]:
     """Run `step` once for all members, in a transaction or savepoint of `reader`; if it fails, once for each half.
 
-    The halves are divided again until only the members remain that cause the failure. These are reported as
-    `all_or_report` does, and the others succeed. Without a failure, `step` is called once, whatever the number of
+    The halves are divided again until only the members remain that cause the failure. These members are reported as by
+    `all_or_report`, and all other members succeed. Without a failure, `step` is called once, whatever the number of
     members.
     """
     try:

@@ -8,7 +8,7 @@ from portal.database import current
 SIZE = 100
 """The maximum number of rows on one page."""
 LAST = 100_000
-"""The highest number of a page. A higher number in a URL is read as this one."""
+"""The highest number of a page. A higher number in a URL counts as this number."""
 
 
 class Page(list[Any]):

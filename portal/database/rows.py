@@ -75,7 +75,7 @@ AT_ONCE = 500
 
 
 async def insert_all(table: type[Table], rows: Sequence[Mapping[str, Any]], *, returning: str = "") -> list[Any]:
-    """Insert rows, each given as values by column name, by one statement for each `AT_ONCE` of them.
+    """Insert rows, each given as values by column name. One statement inserts up to `AT_ONCE` rows.
 
     Columns that hold arrays are not supported, because each column is sent as one array of its values. Raise
     `ValueError` if the rows do not all name the same columns; the order of the columns does not matter. Return the

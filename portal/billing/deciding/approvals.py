@@ -44,8 +44,8 @@ from portal.timekeeping.versions import Step, Verb
 async def approve(choices: Iterable[Choice], *, by: AgentReader, at: datetime) -> Outcome:
     """Approve each chosen entry in the version that the manager saw, and fix its price or its fixed fee (C12, D17).
 
-    A draft entry is submitted and approved at once (C4). Return the entries that were approved and those that were
-    refused. All approvals of one call share a `decision`, the id by which they can be withdrawn together.
+    A draft entry is submitted and approved at once (C4). Return the approved and the refused entries. All approvals of
+    one call share a `decision`, the id by which they can be withdrawn together.
 
     An entry is refused, with an error message, for any of these reasons:
 

@@ -85,10 +85,8 @@ class _Costing:
 async def list_matching(by: AgentReader, filters: Filters, *, at: datetime, with_odd: bool = False) -> Matching:
     """Sum up the entries that match the filters and that `by` may decide on at `at`.
 
-    At most `MOST` entries are examined, those of the oldest days.
-
-    Unless `with_odd`, entries that look odd are counted but not chosen, just as the list shows them unticked. The
-    cursor in `filters` is ignored.
+    If more than `MOST` entries match, only the entries of the oldest days are examined. Unless `with_odd`, entries that
+    look odd are counted but not chosen, just as the list shows them unticked. The cursor in `filters` is ignored.
     """
     condition, values = narrowed(by, replace(filters, after=None), at)
     rows = await current().fetch(WITH + _ALL.format(narrowed=condition), *values)

@@ -34,7 +34,7 @@ async def undo(decision: uuid.UUID, *, by: AgentReader, at: datetime) -> Outcome
     limit within which the author may change them is again what it was before the rejection. The entries are locked.
     Return the entries that were changed, and the entries that were refused because a document has settled them or
     because they were submitted again. Entries that were deleted or decided on anew are in neither list. Raise
-    `NotFound` if `by` made no such decision, `Forbidden` if `by` is no manager any longer, and `Conflict` if nothing is
+    `NotFound` if `by` made no such decision, `Forbidden` if `by` is no longer a manager, and `Conflict` if nothing is
     left to undo.
     """
     made = await current().fetch(_MADE, decision, by.id)

@@ -108,7 +108,7 @@ async def _allocations(draft_ids: list[int], entry_ids: Collection[Key]) -> dict
 
     Only allocations of the part of an entry that one of these drafts has settled are returned.
     """
-    # They are joined in Python, because PostgreSQL would plan a join for the few rows that the tables had before a long run.
+    # Join in Python, because PostgreSQL would plan a join for the few rows that the tables had before a long run.
     settled = await current().fetch("select entry_id, part from settled_entry where invoice_id = any($1)", draft_ids)
     parts = {(row["entry_id"], row["part"]) for row in settled}
     stored = await current().fetch(

@@ -236,8 +236,8 @@ async def listed(
 
     The parameters of the query are the id of a customer or null (`$1`), the cursor `after` (`$2`), the limit plus 1
     (`$3`), and the values of `more`. A contact with the right to invoices sees the documents of their own customer,
-    whatever `customer_id` is. Managers see all documents, or those of `customer_id`; other readers see none. `key` is
-    the column that holds the cursor.
+    whatever `customer_id` is. Managers see all documents, or only documents of `customer_id`; other readers see none.
+    `key` is the column that holds the cursor.
     """
     if isinstance(reader, ContactReader):
         sees, customer_id = reader.sees_invoices, reader.customer_id

@@ -91,8 +91,8 @@ async def _billed(customer_ids: Collection[int], until: date) -> tuple[dict[Book
 
     Until the transaction ends, PostgreSQL avoids sequential scans.
     """
-    # A long run fills tables that were nearly empty when the plans of its queries and foreign keys were made. Without this, such a
-    # plan reads the whole table for each row, until the statistics of the table are renewed.
+    # A long run fills tables that were nearly empty when the plans of its queries and foreign keys were made. Without
+    # this setting, such a plan reads the whole table for each row, until the statistics of the table are renewed.
     await current().execute("set local enable_seqscan = off")
     books = await load_books(customer_ids, until)
     return books, await billed_of(books, until)

@@ -97,7 +97,7 @@ async def run(until: date, customer_ids: Collection[int], *, by: AgentReader, at
     """Make a draft or a statement for each contract of these customers for which something is due up to `until`.
 
     Everything happens in the caller's transaction, in which the customers stay locked. Return the ids of the run and of
-    its documents, or None if nothing was due; then nothing is stored. Raise as `begin` does.
+    its documents, or None if nothing was due; then nothing is stored. Raise the same errors as `begin`.
     """
     reader = current().reader
     # Lock in the order of the ids. `go_on` alone would lock free customers first, and then those whom others hold.

@@ -69,7 +69,7 @@ async def _record(run_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
 
 _OPEN = "e.billing <> 'not_billable' and e.work_date < $2 and not exists (select 1 from closed_entry d where d.entry_id = e.id)"
 
-# An entry is recorded already if it has moved to this customer from one whom the run had billed.
+# An entry has a row already if the run billed another customer and the entry then moved to this customer.
 _ALL_FAILED = f"""
 insert into skipped_entry (run_id, entry_id, customer_id, reason, sentence)
 select $1, e.id, e.customer_id, '{FAILED}', $4 from time_entry e

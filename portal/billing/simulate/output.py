@@ -100,7 +100,10 @@ def _number(value: Decimal | None) -> str | None:
 
 
 def counted(document: Input) -> Json:
-    """Return, by the id of the entry, how the minutes of each entry whose service has a schedule were counted (D27)."""
+    """Return how the minutes of each entry were counted, by the id of the entry (D27).
+
+    Entries whose service has no schedule are left out.
+    """
     entries = {entry.id: entry for entry in document.state.entries}
     return {
         str(logged.entry.id): _counted(logged, entries[logged.entry.id])

@@ -32,18 +32,18 @@ from portal.schedules.windows import holidays, schedule_of, windows
 class Offer:
     """Terms that are tried on the past time of a customer.
 
-    - `fee`, `included_minutes` and `cycle`: of a subscription, whose fee is for one period of `cycle`.
+    - `fee`, `included_minutes` and `cycle`: used for a subscription; the fee is for one period of `cycle`.
 
-    - `voucher_minutes` and `price`: of a voucher; a new voucher is sold whenever the last voucher is used up.
+    - `voucher_minutes` and `price`: used for vouchers; a new voucher is sold whenever the last voucher is used up.
 
     - `overage_rate`: the price of an hour beyond the prepaid minutes; if it is None, the rates apply.
 
     - `rounding`: how worked minutes are rounded, or None.
 
     - `schedule`: the hours at which minutes count or cost more, or None (D27). If `rounding` is None too, each entry
-    keeps its billable minutes and its factors.
+      keeps its billable minutes and its factors.
 
-    - `rollover`: how unused minutes of a subscription roll over (D26).
+    - `rollover`: how unused minutes of a subscription roll over into later periods (D26).
     """
 
     settlement: Settlement

@@ -139,8 +139,8 @@ class Service(Table, tablename="service"):
     ) -> "Service":
         """Return the service with this id. With `hold`, lock its row until the transaction ends.
 
-        Raise `NotFound` if there is no such service, if `reader` may not see it, or if it belongs to another customer
-        than `customer` or to another contract than `contract`, where these are given (R28, R29).
+        Raise `NotFound` if there is no such service, or if `reader` may not see it. If `customer` or `contract` is
+        given, raise `NotFound` also for a service of another customer or contract (R28, R29).
         """
         query = cls.visible_to(reader).where(cls.id == in_range(service))
         query = query if customer is None else query.where(cls.customer_id == customer)
@@ -198,7 +198,7 @@ class Service(Table, tablename="service"):
         the allocations afterwards. Raise `Invalid`:
 
         - for a bad field, or if the contract has another service of that name;
-        - if the settlement changes, and time, fees, vouchers or price changes depend on the present one;
+        - if the settlement changes, and time, fees, vouchers or price changes depend on the present settlement;
         - if the settlement or the tax changes, and another service draws included hours from this service;
         - if the tax changes, and the service shares a voucher with other services.
         """

@@ -48,7 +48,7 @@ class DefaultService(Table, tablename="default_service"):
     """The default service of a customer's new cases of one case type.
 
     For a new case, the row of its case type applies; without such a row, the row whose case type is null. In the
-    database, customer and case type together are the primary key, which Piccolo cannot express.
+    database, customer and case type together are unique, and null counts as a value. Piccolo cannot express such a key.
     """
 
     customer_id = BigInt(primary_key=True, default=None)
